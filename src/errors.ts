@@ -1,0 +1,148 @@
+/** Options every error of this package is built with. */
+export interface KafkaProducerErrorOptions {
+  /** What led to it, where another error did. */
+  cause?: unknown
+  /** Whether the same call may succeed when tried again later. */
+  retriable?: boolean
+}
+
+/**
+ * The base of every error this package throws or rejects with. `code` is stable across releases: match on it, not on
+ * the message.
+ */
+export class KafkaProducerError extends Error {
+  /** Stable, upper case: `'QUEUE_FULL'`, `'NOT_LEADER_OR_FOLLOWER'`. */
+  readonly code: string
+  /** Whether the same call may succeed when tried again later. */
+  readonly retriable: boolean
+
+  constructor(code: string, message: string, options: KafkaProducerErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.name = new.target.name
+    this.code = code
+    this.retriable = options.retriable ?? false
+  }
+}
+
+/** `INVALID_CONFIG`: an option of the producer is unknown or has a value that is not allowed. */
+export class InvalidConfigError extends KafkaProducerError {
+  constructor(message: string, options?: KafkaProducerErrorOptions) {
+    super('INVALID_CONFIG', message, options)
+  }
+}
+
+/** `INVALID_MESSAGE`: a message handed to `send()` can't be sent by any broker. Nothing of that call was sent. */
+export class InvalidMessageError extends KafkaProducerError {
+  constructor(message: string, options?: KafkaProducerErrorOptions) {
+    super('INVALID_MESSAGE', message, options)
+  }
+}
+
+/** `UNSUPPORTED_BY_FORMAT`: the record format of this broker can't hold something this message has. */
+export class UnsupportedByFormatError extends KafkaProducerError {
+  constructor(message: string) {
+    super('UNSUPPORTED_BY_FORMAT', message)
+  }
+}
+
+/** `SERIALIZATION_FAILED`: an encoder threw, or gave neither bytes, string nor null. */
+export class SerializationError extends KafkaProducerError {
+  constructor(message: string, options?: KafkaProducerErrorOptions) {
+    super('SERIALIZATION_FAILED', message, options)
+  }
+}
+
+/** `INVALID_PARTITION`: the partitioner threw, or the partition is outside those the topic has. */
+export class InvalidPartitionError extends KafkaProducerError {
+  constructor(message: string, options?: KafkaProducerErrorOptions) {
+    super('INVALID_PARTITION', message, options)
+  }
+}
+
+/** `PRODUCER_CLOSED`: `send()` after `close()`, or the close did not wait for this message. */
+export class ProducerClosedError extends KafkaProducerError {
+  constructor(message = 'the producer is closed') {
+    super('PRODUCER_CLOSED', message)
+  }
+}
+
+/** `QUEUE_FULL`: no room under `queueMessages` and `queueBytes` within `enqueueTimeoutMs`. */
+export class QueueFullError extends KafkaProducerError {
+  constructor(message: string) {
+    super('QUEUE_FULL', message, { retriable: true })
+  }
+}
+
+/** `DELIVERY_TIMEOUT`: `deliveryTimeoutMs` passed before the message had its acknowledgement; `cause` is the last failure. */
+export class DeliveryTimeoutError extends KafkaProducerError {
+  constructor(message: string, options?: KafkaProducerErrorOptions) {
+    super('DELIVERY_TIMEOUT', message, { ...options, retriable: true })
+  }
+}
+
+/** `ABORTED`: the caller's signal took the message out before it was in a closed batch. */
+export class AbortedError extends KafkaProducerError {
+  constructor(cause: unknown) {
+    super('ABORTED', 'the send was aborted by its signal', { cause })
+  }
+}
+
+/** `CONNECTION_FAILED`: no address of the broker accepted a connection, or the session could not be set up. */
+export class ConnectionFailedError extends KafkaProducerError {
+  constructor(message: string, options?: KafkaProducerErrorOptions) {
+    super('CONNECTION_FAILED', message, { retriable: true, ...options })
+  }
+}
+
+/** `CONNECTION_CLOSED`: the connection ended while a request waited for its answer. */
+export class ConnectionClosedError extends KafkaProducerError {
+  constructor(message: string, options?: KafkaProducerErrorOptions) {
+    super('CONNECTION_CLOSED', message, { ...options, retriable: true })
+  }
+}
+
+/** `REQUEST_TIMEOUT`: the broker did not answer in time; the connection was closed. */
+export class RequestTimeoutError extends KafkaProducerError {
+  constructor(message: string) {
+    super('REQUEST_TIMEOUT', message, { retriable: true })
+  }
+}
+
+/** `MALFORMED_RESPONSE`: bytes from the broker that are not a valid answer; the connection was closed. */
+export class MalformedResponseError extends KafkaProducerError {
+  constructor(message: string, options?: KafkaProducerErrorOptions) {
+    super('MALFORMED_RESPONSE', message, { ...options, retriable: true })
+  }
+}
+
+/** `UNSUPPORTED_VERSION`: this client and the broker have no version of a needed request in common. */
+export class UnsupportedVersionError extends KafkaProducerError {
+  constructor(message: string, options?: KafkaProducerErrorOptions) {
+    super('UNSUPPORTED_VERSION', message, options)
+  }
+}
+
+/** `BROKER_UNAVAILABLE`: the metadata names a broker that no known address leads to, or a partition without a leader. */
+export class BrokerUnavailableError extends KafkaProducerError {
+  constructor(message: string, options?: KafkaProducerErrorOptions) {
+    super('BROKER_UNAVAILABLE', message, { ...options, retriable: true })
+  }
+}
+
+/** `METADATA_UNAVAILABLE`: none of the known brokers and none of the bootstrap list answered; `cause` is the last failure. */
+export class MetadataUnavailableError extends KafkaProducerError {
+  constructor(message: string, options?: KafkaProducerErrorOptions) {
+    super('METADATA_UNAVAILABLE', message, { ...options, retriable: true })
+  }
+}
+
+/** A broker answered with an error code; `code` is Kafka's name for it, such as `'MESSAGE_TOO_LARGE'`. */
+export class BrokerResponseError extends KafkaProducerError {
+  /** Kafka's number for the error. */
+  readonly errorCode: number
+
+  constructor(errorCode: number, name: string, message: string, retriable: boolean) {
+    super(name, message, { retriable })
+    this.errorCode = errorCode
+  }
+}

@@ -1,0 +1,24 @@
+import type { ByteReader } from './byte-reader.js'
+import type { ByteWriter } from './byte-writer.js'
+
+/**
+ * One request of the Kafka protocol and its response, in every version. Each file in `apis/` makes one of these.
+ * Both directions are there: the producer encodes requests and decodes responses, the embedded broker the reverse.
+ * A decoder reads straight through; its caller asks the reader once whether all fitted.
+ */
+export interface Api<Request, Response> {
+  readonly key: number
+  readonly name: string
+  /** The lowest and highest version that the codecs below have. */
+  readonly minVersion: number
+  readonly maxVersion: number
+  /** The first flexible version (KIP-482): compact lengths and tagged fields, in header and body. */
+  readonly flexibleFrom: number
+  encodeRequest(writer: ByteWriter, version: number, request: Request): void
+  decodeRequest(reader: ByteReader, version: number): Request
+  encodeResponse(writer: ByteWriter, version: number, response: Response): void
+  decodeResponse(reader: ByteReader, version: number): Response
+}
+
+/** What of an API matters to headers and version choice. */
+export type ApiInfo = Pick<Api<never, never>, 'key' | 'name' | 'minVersion' | 'maxVersion' | 'flexibleFrom'>

@@ -1,0 +1,178 @@
+import { sizeOfUnsignedVarint } from './varint.js'
+
+/** A UUID of all zeros: Kafka's "no id". */
+export const ZERO_UUID: Buffer = Buffer.alloc(16)
+
+/**
+ * Writes Kafka's primitive types, big-endian, into one buffer. Whoever knows the size gives it as the capacity and pays
+ * for no growth.
+ */
+export class ByteWriter {
+  buffer: Buffer
+  position = 0
+
+  constructor(capacity = 256) {
+    this.buffer = Buffer.allocUnsafe(capacity)
+  }
+
+  /** What has been written, as a view of the buffer. */
+  bytes(): Buffer {
+    return this.buffer.subarray(0, this.position)
+  }
+
+  /** Makes room for `count` more bytes. */
+  ensure(count: number): void {
+    const needed = this.position + count
+    if (needed <= this.buffer.length) return
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.buffer.length * 2))
+    this.buffer.copy(grown, 0, 0, this.position)
+    this.buffer = grown
+  }
+
+  writeInt8(value: number): void {
+    this.ensure(1)
+    this.buffer[this.position++] = value
+  }
+
+  writeBoolean(value: boolean): void {
+    this.writeInt8(value ? 1 : 0)
+  }
+
+  writeInt16(value: number): void {
+    this.ensure(2)
+    this.buffer[this.position++] = value >> 8
+    this.buffer[this.position++] = value
+  }
+
+  writeInt32(value: number): void {
+    this.ensure(4)
+    this.putInt32(this.position, value)
+    this.position += 4
+  }
+
+  /** Overwrites four bytes already written, such as a length known only afterwards. */
+  putInt32(at: number, value: number): void {
+    const buffer = this.buffer
+    buffer[at] = value >> 24
+    buffer[at + 1] = value >> 16
+    buffer[at + 2] = value >> 8
+    buffer[at + 3] = value
+  }
+
+  /** A 64-bit integer given as a safe integer. */
+  writeInt64(value: number): void {
+    this.writeInt32(Math.floor(value / 0x100000000))
+    this.writeInt32(value % 0x100000000 | 0)
+  }
+
+  writeBigInt64(value: bigint): void {
+    this.ensure(8)
+    this.position = this.buffer.writeBigInt64BE(value, this.position)
+  }
+
+  writeFloat64(value: number): void {
+    this.ensure(8)
+    this.position = this.buffer.writeDoubleBE(value, this.position)
+  }
+
+  writeUnsignedVarint(value: number): void {
+    this.ensure(5)
+    let v = value >>> 0
+    while (v > 0x7f) {
+      this.buffer[this.position++] = (v & 0x7f) | 0x80
+      v >>>= 7
+    }
+    this.buffer[this.position++] = v
+  }
+
+  /** Zigzag varint of a 32-bit signed integer. */
+  writeVarint(value: number): void {
+    this.writeUnsignedVarint((value << 1) ^ (value >> 31))
+  }
+
+  /** Zigzag varint of a 64-bit signed integer, given as a safe integer. */
+  writeVarlong(value: number): void {
+    this.ensure(10)
+    const negative = value < 0
+    let magnitude = negative ? -(value + 1) : value
+    const low = (magnitude % 64) * 2 + (negative ? 1 : 0)
+    magnitude = Math.floor(magnitude / 64)
+    this.buffer[this.position++] = magnitude > 0 ? low | 0x80 : low
+    while (magnitude > 0) {
+      const bits = magnitude % 128
+      magnitude = Math.floor(magnitude / 128)
+      this.buffer[this.position++] = magnitude > 0 ? bits | 0x80 : bits
+    }
+  }
+
+  writeRaw(bytes: Uint8Array): void {
+    this.ensure(bytes.length)
+    this.buffer.set(bytes, this.position)
+    this.position += bytes.length
+  }
+
+  /** `byteLength` is the string's length in UTF-8, which the caller has measured. */
+  writeUtf8(text: string, byteLength: number): void {
+    this.ensure(byteLength)
+    this.position += this.buffer.write(text, this.position, byteLength, 'utf8')
+  }
+
+  /** A uuid: 16 bytes. */
+  writeUuid(value: Uint8Array): void {
+    this.writeRaw(value)
+  }
+
+  /** string, or in a flexible version compact string; null only where the protocol's field is nullable. */
+  writeString(value: string | null, flexible = false): void {
+    if (value === null) {
+      if (flexible) this.writeUnsignedVarint(0)
+      else this.writeInt16(-1)
+      return
+    }
+    const length = Buffer.byteLength(value)
+    if (flexible) this.writeUnsignedVarint(length + 1)
+    else this.writeInt16(length)
+    this.writeUtf8(value, length)
+  }
+
+  /** bytes, or in a flexible version compact bytes. */
+  writeBytes(value: Uint8Array | null, flexible = false): void {
+    this.writeBytesLength(value === null ? -1 : value.length, flexible)
+    if (value !== null) this.writeRaw(value)
+  }
+
+  /** The length before bytes or records that the caller writes next; -1 is null. */
+  writeBytesLength(length: number, flexible = false): void {
+    if (flexible) this.writeUnsignedVarint(length + 1)
+    else this.writeInt32(length)
+  }
+
+  /** An array's count and each of its elements; null only where the protocol's field is nullable. */
+  writeArray<T>(items: readonly T[] | null, flexible: boolean, write: (item: T) => void): void {
+    if (flexible) this.writeUnsignedVarint(items === null ? 0 : items.length + 1)
+    else this.writeInt32(items === null ? -1 : items.length)
+    if (items !== null) for (const item of items) write(item)
+  }
+
+  /** The section of tagged fields that ends every structure of a flexible version, where none is set. */
+  writeNoTaggedFields(): void {
+    this.writeUnsignedVarint(0)
+  }
+
+  /** Tagged fields in ascending order of their tags; each is written by its own function. */
+  writeTaggedFields(fields: readonly (readonly [tag: number, write: (writer: ByteWriter) => void])[]): void {
+    this.writeUnsignedVarint(fields.length)
+    for (const [tag, write] of fields) {
+      const content = new ByteWriter(64)
+      write(content)
+      this.writeUnsignedVarint(tag)
+      this.writeUnsignedVarint(content.position)
+      this.writeRaw(content.bytes())
+    }
+  }
+}
+
+/** Bytes a length before bytes or records takes. */
+export function sizeOfBytesLength(length: number, flexible: boolean): number {
+  return flexible ? sizeOfUnsignedVarint(length + 1) : 4
+}

@@ -1,0 +1,196 @@
+import { BrokerResponseError } from '../errors.js'
+
+/** What a broker's error code means to a client. */
+export interface ErrorCode {
+  readonly code: number
+  /** Kafka's name for it. */
+  readonly name: string
+  /** Whether the same request may succeed later. */
+  readonly retriable: boolean
+  /** Whether it says that the client's metadata may be stale, so that a retry without new metadata is pointless. */
+  readonly refreshMetadata: boolean
+}
+
+const RETRY = 1
+const REFRESH = 2
+
+/** Kafka's error codes: code, name, flags. 129 and later came with Kafka 4.0 and 4.1. */
+const TABLE: readonly (readonly [code: number, name: string, flags: number])[] = [
+  [-1, 'UNKNOWN_SERVER_ERROR', 0],
+  [0, 'NONE', 0],
+  [1, 'OFFSET_OUT_OF_RANGE', 0],
+  [2, 'CORRUPT_MESSAGE', RETRY],
+  [3, 'UNKNOWN_TOPIC_OR_PARTITION', RETRY | REFRESH],
+  [4, 'INVALID_FETCH_SIZE', 0],
+  [5, 'LEADER_NOT_AVAILABLE', RETRY | REFRESH],
+  [6, 'NOT_LEADER_OR_FOLLOWER', RETRY | REFRESH],
+  [7, 'REQUEST_TIMED_OUT', RETRY],
+  [8, 'BROKER_NOT_AVAILABLE', 0],
+  [9, 'REPLICA_NOT_AVAILABLE', RETRY | REFRESH],
+  [10, 'MESSAGE_TOO_LARGE', 0],
+  [11, 'STALE_CONTROLLER_EPOCH', 0],
+  [12, 'OFFSET_METADATA_TOO_LARGE', 0],
+  [13, 'NETWORK_EXCEPTION', RETRY | REFRESH],
+  [14, 'COORDINATOR_LOAD_IN_PROGRESS', RETRY],
+  [15, 'COORDINATOR_NOT_AVAILABLE', RETRY],
+  [16, 'NOT_COORDINATOR', RETRY],
+  [17, 'INVALID_TOPIC_EXCEPTION', 0],
+  [18, 'RECORD_LIST_TOO_LARGE', 0],
+  [19, 'NOT_ENOUGH_REPLICAS', RETRY],
+  [20, 'NOT_ENOUGH_REPLICAS_AFTER_APPEND', RETRY],
+  [21, 'INVALID_REQUIRED_ACKS', 0],
+  [22, 'ILLEGAL_GENERATION', 0],
+  [23, 'INCONSISTENT_GROUP_PROTOCOL', 0],
+  [24, 'INVALID_GROUP_ID', 0],
+  [25, 'UNKNOWN_MEMBER_ID', 0],
+  [26, 'INVALID_SESSION_TIMEOUT', 0],
+  [27, 'REBALANCE_IN_PROGRESS', 0],
+  [28, 'INVALID_COMMIT_OFFSET_SIZE', 0],
+  [29, 'TOPIC_AUTHORIZATION_FAILED', 0],
+  [30, 'GROUP_AUTHORIZATION_FAILED', 0],
+  [31, 'CLUSTER_AUTHORIZATION_FAILED', 0],
+  [32, 'INVALID_TIMESTAMP', 0],
+  [33, 'UNSUPPORTED_SASL_MECHANISM', 0],
+  [34, 'ILLEGAL_SASL_STATE', 0],
+  [35, 'UNSUPPORTED_VERSION', 0],
+  [36, 'TOPIC_ALREADY_EXISTS', 0],
+  [37, 'INVALID_PARTITIONS', 0],
+  [38, 'INVALID_REPLICATION_FACTOR', 0],
+  [39, 'INVALID_REPLICA_ASSIGNMENT', 0],
+  [40, 'INVALID_CONFIG', 0],
+  [41, 'NOT_CONTROLLER', RETRY],
+  [42, 'INVALID_REQUEST', 0],
+  [43, 'UNSUPPORTED_FOR_MESSAGE_FORMAT', 0],
+  [44, 'POLICY_VIOLATION', 0],
+  [45, 'OUT_OF_ORDER_SEQUENCE_NUMBER', 0],
+  [46, 'DUPLICATE_SEQUENCE_NUMBER', 0],
+  [47, 'INVALID_PRODUCER_EPOCH', 0],
+  [48, 'INVALID_TXN_STATE', 0],
+  [49, 'INVALID_PRODUCER_ID_MAPPING', 0],
+  [50, 'INVALID_TRANSACTION_TIMEOUT', 0],
+  [51, 'CONCURRENT_TRANSACTIONS', RETRY],
+  [52, 'TRANSACTION_COORDINATOR_FENCED', 0],
+  [53, 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED', 0],
+  [54, 'SECURITY_DISABLED', 0],
+  [55, 'OPERATION_NOT_ATTEMPTED', 0],
+  [56, 'KAFKA_STORAGE_ERROR', RETRY | REFRESH],
+  [57, 'LOG_DIR_NOT_FOUND', 0],
+  [58, 'SASL_AUTHENTICATION_FAILED', 0],
+  [59, 'UNKNOWN_PRODUCER_ID', 0],
+  [60, 'REASSIGNMENT_IN_PROGRESS', 0],
+  [61, 'DELEGATION_TOKEN_AUTH_DISABLED', 0],
+  [62, 'DELEGATION_TOKEN_NOT_FOUND', 0],
+  [63, 'DELEGATION_TOKEN_OWNER_MISMATCH', 0],
+  [64, 'DELEGATION_TOKEN_REQUEST_NOT_ALLOWED', 0],
+  [65, 'DELEGATION_TOKEN_AUTHORIZATION_FAILED', 0],
+  [66, 'DELEGATION_TOKEN_EXPIRED', 0],
+  [67, 'INVALID_PRINCIPAL_TYPE', 0],
+  [68, 'NON_EMPTY_GROUP', 0],
+  [69, 'GROUP_ID_NOT_FOUND', 0],
+  [70, 'FETCH_SESSION_ID_NOT_FOUND', RETRY],
+  [71, 'INVALID_FETCH_SESSION_EPOCH', RETRY],
+  [72, 'LISTENER_NOT_FOUND', RETRY | REFRESH],
+  [73, 'TOPIC_DELETION_DISABLED', 0],
+  [74, 'FENCED_LEADER_EPOCH', RETRY | REFRESH],
+  [75, 'UNKNOWN_LEADER_EPOCH', RETRY],
+  [76, 'UNSUPPORTED_COMPRESSION_TYPE', 0],
+  [77, 'STALE_BROKER_EPOCH', 0],
+  [78, 'OFFSET_NOT_AVAILABLE', RETRY],
+  [79, 'MEMBER_ID_REQUIRED', 0],
+  [80, 'PREFERRED_LEADER_NOT_AVAILABLE', RETRY | REFRESH],
+  [81, 'GROUP_MAX_SIZE_REACHED', 0],
+  [82, 'FENCED_INSTANCE_ID', 0],
+  [83, 'ELIGIBLE_LEADERS_NOT_AVAILABLE', RETRY | REFRESH],
+  [84, 'ELECTION_NOT_NEEDED', RETRY | REFRESH],
+  [85, 'NO_REASSIGNMENT_IN_PROGRESS', 0],
+  [86, 'GROUP_SUBSCRIBED_TO_TOPIC', 0],
+  [87, 'INVALID_RECORD', 0],
+  [88, 'UNSTABLE_OFFSET_COMMIT', RETRY],
+  [89, 'THROTTLING_QUOTA_EXCEEDED', RETRY],
+  [90, 'PRODUCER_FENCED', 0],
+  [91, 'RESOURCE_NOT_FOUND', 0],
+  [92, 'DUPLICATE_RESOURCE', 0],
+  [93, 'UNACCEPTABLE_CREDENTIAL', 0],
+  [94, 'INCONSISTENT_VOTER_SET', 0],
+  [95, 'INVALID_UPDATE_VERSION', 0],
+  [96, 'FEATURE_UPDATE_FAILED', 0],
+  [97, 'PRINCIPAL_DESERIALIZATION_FAILURE', 0],
+  [98, 'SNAPSHOT_NOT_FOUND', 0],
+  [99, 'POSITION_OUT_OF_RANGE', 0],
+  [100, 'UNKNOWN_TOPIC_ID', RETRY | REFRESH],
+  [101, 'DUPLICATE_BROKER_REGISTRATION', 0],
+  [102, 'BROKER_ID_NOT_REGISTERED', 0],
+  [103, 'INCONSISTENT_TOPIC_ID', RETRY | REFRESH],
+  [104, 'INCONSISTENT_CLUSTER_ID', 0],
+  [105, 'TRANSACTIONAL_ID_NOT_FOUND', 0],
+  [106, 'FETCH_SESSION_TOPIC_ID_ERROR', RETRY],
+  [107, 'INELIGIBLE_REPLICA', 0],
+  [108, 'NEW_LEADER_ELECTED', 0],
+  [109, 'OFFSET_MOVED_TO_TIERED_STORAGE', 0],
+  [110, 'FENCED_MEMBER_EPOCH', 0],
+  [111, 'UNRELEASED_INSTANCE_ID', 0],
+  [112, 'UNSUPPORTED_ASSIGNOR', 0],
+  [113, 'STALE_MEMBER_EPOCH', 0],
+  [114, 'MISMATCHED_ENDPOINT_TYPE', 0],
+  [115, 'UNSUPPORTED_ENDPOINT_TYPE', 0],
+  [116, 'UNKNOWN_CONTROLLER_ID', 0],
+  [117, 'UNKNOWN_SUBSCRIPTION_ID', 0],
+  [118, 'TELEMETRY_TOO_LARGE', 0],
+  [119, 'INVALID_REGISTRATION', 0],
+  [120, 'TRANSACTION_ABORTABLE', 0],
+  [121, 'INVALID_RECORD_STATE', 0],
+  [122, 'SHARE_SESSION_NOT_FOUND', RETRY],
+  [123, 'INVALID_SHARE_SESSION_EPOCH', RETRY],
+  [124, 'FENCED_STATE_EPOCH', 0],
+  [125, 'INVALID_VOTER_KEY', 0],
+  [126, 'DUPLICATE_VOTER', 0],
+  [127, 'VOTER_NOT_FOUND', 0],
+  [128, 'INVALID_REGULAR_EXPRESSION', 0],
+  [129, 'REBOOTSTRAP_REQUIRED', REFRESH],
+  [130, 'STREAMS_INVALID_TOPOLOGY', 0],
+  [131, 'STREAMS_INVALID_TOPOLOGY_EPOCH', 0],
+  [132, 'STREAMS_TOPOLOGY_FENCED', 0],
+  [133, 'SHARE_SESSION_LIMIT_REACHED', RETRY],
+]
+
+const BY_CODE: ReadonlyMap<number, ErrorCode> = new Map(
+  TABLE.map(([code, name, flags]) => [
+    code,
+    { code, name, retriable: (flags & RETRY) !== 0, refreshMetadata: (flags & REFRESH) !== 0 },
+  ]),
+)
+
+/** The error codes this client acts on by name. */
+export const ErrorCodes = {
+  NONE: 0,
+  CORRUPT_MESSAGE: 2,
+  UNKNOWN_TOPIC_OR_PARTITION: 3,
+  LEADER_NOT_AVAILABLE: 5,
+  NOT_LEADER_OR_FOLLOWER: 6,
+  REQUEST_TIMED_OUT: 7,
+  REPLICA_NOT_AVAILABLE: 9,
+  MESSAGE_TOO_LARGE: 10,
+  INVALID_TOPIC_EXCEPTION: 17,
+  RECORD_LIST_TOO_LARGE: 18,
+  NOT_ENOUGH_REPLICAS: 19,
+  NOT_ENOUGH_REPLICAS_AFTER_APPEND: 20,
+  INVALID_REQUIRED_ACKS: 21,
+  INVALID_TIMESTAMP: 32,
+  UNSUPPORTED_VERSION: 35,
+  INVALID_REQUEST: 42,
+  UNSUPPORTED_FOR_MESSAGE_FORMAT: 43,
+  KAFKA_STORAGE_ERROR: 56,
+  UNKNOWN_TOPIC_ID: 100,
+} as const
+
+/** Never undefined: a code this table does not know yet is final, since nothing says that trying again may help. */
+export function errorCode(code: number): ErrorCode {
+  return BY_CODE.get(code) ?? { code, name: `UNKNOWN_ERROR_CODE_${code}`, retriable: false, refreshMetadata: false }
+}
+
+/** The error for a code a broker answered; `subject` says what it was asked, `detail` is the broker's own message. */
+export function brokerResponseError(code: number, subject: string, detail?: string | null): BrokerResponseError {
+  const { name, retriable } = errorCode(code)
+  const tail = detail ? `: ${detail}` : ''
+  return new BrokerResponseError(code, name, `${subject}: broker answered ${name} (${code})${tail}`, retriable)
+}
