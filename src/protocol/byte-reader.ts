@@ -162,7 +162,7 @@ export class ByteReader {
     const length = this.readLength(flexible, true)
     if (length === -1 || this.invalid) return this.invalid ? '' : null
     const at = this.take(length)
-    return at < 0 ? '' : this.buffer.utf8Slice(at, at + length)
+    return at < 0 ? '' : this.buffer.toString('utf8', at, at + length)
   }
 
   /** A view of the bytes; null where the length is -1. */

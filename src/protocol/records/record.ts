@@ -1,3 +1,5 @@
+import type { ByteWriter } from '../byte-writer.js'
+
 /** A header of a message; several may have the same key, their order is kept. */
 export interface RecordHeader {
   readonly key: string
@@ -35,5 +37,5 @@ export type OutgoingHeader = readonly [key: string, value: Data]
  */
 export interface EncodableRecords {
   readonly byteLength: number
-  writeTo(writer: import('../byte-writer.js').ByteWriter): void
+  writeTo(writer: ByteWriter): void
 }
