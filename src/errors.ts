@@ -146,3 +146,10 @@ export class BrokerResponseError extends KafkaProducerError {
     this.errorCode = errorCode
   }
 }
+
+/** `CORRUPT_RECORDS`: bytes that are not a valid message set or record batch. */
+export class CorruptRecordsError extends KafkaProducerError {
+  constructor(message: string, options?: KafkaProducerErrorOptions) {
+    super('CORRUPT_RECORDS', message, options)
+  }
+}

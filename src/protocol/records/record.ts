@@ -9,7 +9,7 @@ export interface RecordHeader {
 /** A message as it stands in a log, decoded from any of the three formats. */
 export interface DecodedRecord {
   readonly offset: bigint
-  /** Milliseconds since 1970; -1 where the format (magic 0) has none. */
+  /** Milliseconds since 1970; -1 where the format (magic 0) has none. Rounded beyond 53 bits. */
   readonly timestamp: number
   readonly key: Buffer | null
   readonly value: Buffer | null
@@ -17,25 +17,51 @@ export interface DecodedRecord {
   readonly headers: readonly RecordHeader[]
 }
 
-/** Bytes the caller gives for a key or value: strings are written as UTF-8, straight into the request. */
+/** What a key, a value or a header's value is made of: bytes, a string to be written as UTF-8, or null. */
 export type Data = Uint8Array | string | null
 
-/** A message on its way out. Encoders never change one. */
-export interface OutgoingRecord {
-  readonly key: Data
-  readonly value: Data
-  readonly headers: readonly OutgoingHeader[] | null
-  /** Milliseconds since 1970, a safe integer; negative is allowed. */
-  readonly timestamp: number
+/** Size in bytes once encoded; -1 for null, as Kafka writes it. */
+export function sizeOfData(data: Data): number {
+  if (data === null) return -1
+  return typeof data === 'string' ? Buffer.byteLength(data) : data.length
 }
 
 export type OutgoingHeader = readonly [key: string, value: Data]
 
 /**
- * What stands in a Produce request for one partition: its size is known before it is written, so that the request's
- * buffer is allocated once and every byte is written to its final place.
+ * A message on its way out. Strings stay strings until they are written to their final place in the request; their
+ * sizes were measured once, when the message came in. Writers never change one.
+ */
+export interface OutgoingRecord {
+  readonly key: Data
+  readonly keySize: number
+  readonly value: Data
+  readonly valueSize: number
+  /** null is the same as none. */
+  readonly headers: readonly OutgoingHeader[] | null
+  /** Milliseconds since 1970, a safe integer; negative is allowed. */
+  readonly timestamp: number
+}
+
+/**
+ * What stands in a Produce request for one partition. The size is known before a byte is written, so that the
+ * request's buffer is allocated once.
  */
 export interface EncodableRecords {
   readonly byteLength: number
   writeTo(writer: ByteWriter): void
 }
+
+/** The low bits of the attributes of a message or batch: which codec its records are compressed with. */
+export const COMPRESSION_MASK = 0x07
+/** The attribute bit that says that the broker's clock set the timestamp. */
+export const LOG_APPEND_TIME_FLAG = 0x08
+
+/** Records after compression, as one block. `codec` is Kafka's number for it: 1 gzip, 2 snappy, 3 lz4, 4 zstd. */
+export interface CompressedRecords {
+  readonly codec: number
+  readonly bytes: Uint8Array
+}
+
+/** Undoes a codec; throws where the bytes are not valid or would grow beyond the bound that the function keeps. */
+export type Decompress = (codec: number, bytes: Buffer, magic: number) => Buffer

@@ -1,0 +1,211 @@
+import type { ByteWriter } from '../byte-writer.js'
+import type { CompressedRecords, Data, EncodableRecords, OutgoingHeader, OutgoingRecord } from './record.js'
+import { crc32c } from '../crc32c.js'
+import { sizeOfVarint, sizeOfVarlong } from '../varint.js'
+
+/**
+ * Record batches, the format with magic 2 (Kafka 0.11 and later, KIP-98):
+ *
+ *     base offset int64 | length int32 | leader epoch int32 | magic int8 | crc int32 |
+ *     attributes int16 | last offset delta int32 | base timestamp int64 | max timestamp int64 |
+ *     producer id int64 | producer epoch int16 | base sequence int32 | record count int32 | records…
+ *
+ * The length counts from the leader epoch on, the crc covers from the attributes on. A record is
+ *
+ *     size varint | attributes int8 | timestamp delta varlong | offset delta varint |
+ *     key size varint, key | value size varint, value | header count varint, headers…
+ *
+ * This is the hot path of the producer: per message it allocates nothing, and writes each byte once, to its final
+ * place in the request.
+ */
+
+/** Bytes of a batch before its first record. */
+export const BATCH_OVERHEAD = 61
+
+const TRANSACTIONAL_FLAG = 0x10
+const LENGTH_AT = 8
+const CRC_AT = 17
+const ATTRIBUTES_AT = 21
+
+/** Who wrote the batch, for the broker to find duplicates and gaps (KIP-98). */
+export interface ProducerState {
+  readonly producerId: bigint
+  readonly producerEpoch: number
+  readonly baseSequence: number
+  readonly transactional: boolean
+}
+
+export const NO_PRODUCER: ProducerState = {
+  producerId: -1n,
+  producerEpoch: -1,
+  baseSequence: -1,
+  transactional: false,
+}
+
+/** Bytes that `record` takes as number `offsetDelta` of its batch, `timestampDelta` after the first. */
+export function sizeOfRecord(record: OutgoingRecord, offsetDelta: number, timestampDelta: number): number {
+  const body = sizeOfRecordBody(record, offsetDelta, timestampDelta)
+  return sizeOfVarint(body) + body
+}
+
+function sizeOfRecordBody(record: OutgoingRecord, offsetDelta: number, timestampDelta: number): number {
+  return (
+    1 +
+    (timestampDelta === 0 ? 1 : sizeOfVarlong(timestampDelta)) +
+    sizeOfVarint(offsetDelta) +
+    sizeOfVarint(record.keySize) +
+    (record.keySize > 0 ? record.keySize : 0) +
+    sizeOfVarint(record.valueSize) +
+    (record.valueSize > 0 ? record.valueSize : 0) +
+    (record.headers === null ? 1 : sizeOfHeaders(record.headers))
+  )
+}
+
+function sizeOfHeaders(headers: readonly OutgoingHeader[]): number {
+  let size = sizeOfVarint(headers.length)
+  for (const [key, value] of headers) {
+    const keySize = Buffer.byteLength(key)
+    size += sizeOfVarint(keySize) + keySize + sizeOfSized(value)
+  }
+  return size
+}
+
+function sizeOfSized(data: Data): number {
+  if (data === null) return 1
+  const size = typeof data === 'string' ? Buffer.byteLength(data) : data.length
+  return sizeOfVarint(size) + size
+}
+
+/** Bytes of all records without the batch's header. */
+export function sizeOfRecords(records: readonly OutgoingRecord[]): number {
+  const baseTimestamp = records[0]?.timestamp ?? 0
+  let size = 0
+  for (let i = 0; i < records.length; i++) {
+    const record = records[i] as OutgoingRecord
+    size += sizeOfRecord(record, i, record.timestamp - baseTimestamp)
+  }
+  return size
+}
+
+/** Writes the records alone, as they stand in a batch after its header, or as input for a codec. */
+export function writeRecords(writer: ByteWriter, records: readonly OutgoingRecord[], byteLength: number): void {
+  writer.ensure(byteLength)
+  const buffer = writer.buffer
+  const baseTimestamp = records[0]?.timestamp ?? 0
+  let at = writer.position
+  for (let i = 0; i < records.length; i++) {
+    const record = records[i] as OutgoingRecord
+    const timestampDelta = record.timestamp - baseTimestamp
+    at = putVarint(buffer, at, sizeOfRecordBody(record, i, timestampDelta))
+    buffer[at++] = 0
+    if (timestampDelta === 0) {
+      buffer[at++] = 0
+    } else {
+      writer.position = at
+      writer.writeVarlong(timestampDelta)
+      at = writer.position
+    }
+    at = putVarint(buffer, at, i)
+    at = putSized(buffer, at, record.key, record.keySize)
+    at = putSized(buffer, at, record.value, record.valueSize)
+    if (record.headers === null) buffer[at++] = 0
+    else at = putHeaders(buffer, at, record.headers)
+  }
+  writer.position = at
+}
+
+function putHeaders(buffer: Buffer, start: number, headers: readonly OutgoingHeader[]): number {
+  let at = putVarint(buffer, start, headers.length)
+  for (const [key, value] of headers) {
+    at = putSized(buffer, at, key, Buffer.byteLength(key))
+    at = putSized(buffer, at, value, value === null ? -1 : typeof value === 'string' ? Buffer.byteLength(value) : value.length)
+  }
+  return at
+}
+
+function putVarint(buffer: Buffer, start: number, value: number): number {
+  let at = start
+  let v = ((value << 1) ^ (value >> 31)) >>> 0
+  while (v > 0x7f) {
+    buffer[at++] = (v & 0x7f) | 0x80
+    v >>>= 7
+  }
+  buffer[at++] = v
+  return at
+}
+
+function putSized(buffer: Buffer, start: number, data: Data, size: number): number {
+  const at = putVarint(buffer, start, size)
+  if (size <= 0) return at
+  if (typeof data === 'string') buffer.write(data, at, size, 'utf8')
+  else buffer.set(data as Uint8Array, at)
+  return at + size
+}
+
+/** A batch of these records; `recordsSize` is {@link sizeOfRecords} of them, which the caller may have kept count of. */
+export function recordBatch(
+  records: readonly OutgoingRecord[],
+  recordsSize: number,
+  producer: ProducerState = NO_PRODUCER,
+): EncodableRecords {
+  return {
+    byteLength: BATCH_OVERHEAD + recordsSize,
+    writeTo(writer) {
+      const start = writeBatchHeader(writer, records, recordsSize, 0, producer)
+      writeRecords(writer, records, recordsSize)
+      sealBatch(writer, start)
+    },
+  }
+}
+
+/** A batch whose records were written by {@link writeRecords} and then compressed. */
+export function compressedRecordBatch(
+  records: readonly OutgoingRecord[],
+  compressed: CompressedRecords,
+  producer: ProducerState = NO_PRODUCER,
+): EncodableRecords {
+  return {
+    byteLength: BATCH_OVERHEAD + compressed.bytes.length,
+    writeTo(writer) {
+      const start = writeBatchHeader(writer, records, compressed.bytes.length, compressed.codec, producer)
+      writer.writeRaw(compressed.bytes)
+      sealBatch(writer, start)
+    },
+  }
+}
+
+function writeBatchHeader(
+  writer: ByteWriter,
+  records: readonly OutgoingRecord[],
+  recordsSize: number,
+  codec: number,
+  producer: ProducerState,
+): number {
+  const start = writer.position
+  const baseTimestamp = records[0]?.timestamp ?? -1
+  writer.ensure(BATCH_OVERHEAD + recordsSize)
+  writer.writeInt64(0)
+  writer.writeInt32(BATCH_OVERHEAD - LENGTH_AT - 4 + recordsSize)
+  writer.writeInt32(-1)
+  writer.writeInt8(2)
+  writer.writeInt32(0)
+  writer.writeInt16(codec | (producer.transactional ? TRANSACTIONAL_FLAG : 0))
+  writer.writeInt32(records.length - 1)
+  writer.writeInt64(baseTimestamp)
+  writer.writeInt64(maxTimestamp(records, baseTimestamp))
+  writer.writeBigInt64(producer.producerId)
+  writer.writeInt16(producer.producerEpoch)
+  writer.writeInt32(producer.baseSequence)
+  writer.writeInt32(records.length)
+  return start
+}
+
+function maxTimestamp(records: readonly OutgoingRecord[], atLeast: number): number {
+  let max = atLeast
+  for (const record of records) if (record.timestamp > max) max = record.timestamp
+  return max
+}
+
+function sealBatch(writer: ByteWriter, start: number): void {
+  writer.putInt32(start + CRC_AT, crc32c(writer.buffer, start + ATTRIBUTES_AT, writer.position))
+}
