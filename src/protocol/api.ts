@@ -1,5 +1,6 @@
 import type { ByteReader } from './byte-reader.js'
 import type { ByteWriter } from './byte-writer.js'
+import { UnsupportedVersionError } from '../errors.js'
 
 /**
  * One request of the Kafka protocol and its response, in every version. Each file in `apis/` makes one of these.
@@ -22,3 +23,8 @@ export interface Api<Request, Response> {
 
 /** What of an API matters to headers and version choice. */
 export type ApiInfo = Pick<Api<never, never>, 'key' | 'name' | 'minVersion' | 'maxVersion' | 'flexibleFrom'>
+
+/** What an encoder throws for a value that its version has no place for and that must not get lost silently. */
+export function unsupportedField(api: string, version: number, field: string): UnsupportedVersionError {
+  return new UnsupportedVersionError(`${api} v${version} has no place for ${field}`)
+}

@@ -147,10 +147,15 @@ export class ByteWriter {
     else this.writeInt32(length)
   }
 
+  /** The count before elements that the caller writes next; -1 is null. */
+  writeArrayLength(count: number, flexible: boolean): void {
+    if (flexible) this.writeUnsignedVarint(count + 1)
+    else this.writeInt32(count)
+  }
+
   /** An array's count and each of its elements; null only where the protocol's field is nullable. */
   writeArray<T>(items: readonly T[] | null, flexible: boolean, write: (item: T) => void): void {
-    if (flexible) this.writeUnsignedVarint(items === null ? 0 : items.length + 1)
-    else this.writeInt32(items === null ? -1 : items.length)
+    this.writeArrayLength(items === null ? -1 : items.length, flexible)
     if (items !== null) for (const item of items) write(item)
   }
 
@@ -172,7 +177,7 @@ export class ByteWriter {
   }
 }
 
-/** Bytes a length before bytes or records takes. */
+/** Bytes that the length before bytes or records takes, or the count before an array's elements. */
 export function sizeOfBytesLength(length: number, flexible: boolean): number {
   return flexible ? sizeOfUnsignedVarint(length + 1) : 4
 }

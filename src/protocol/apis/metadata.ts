@@ -1,0 +1,239 @@
+/*
+ * Metadata, key 3, versions 0 to 13, flexible from 9. Tells the brokers of the cluster, and of topics the partitions
+ * with their leaders.
+ *
+ *   0   request: no topics named = all topics
+ *   1   request: null = all topics, empty = none; response: rack, controllerId, isInternal
+ *   2   response: clusterId
+ *   3   response: throttleTimeMs
+ *   4   request: allowAutoTopicCreation
+ *   5   response: offlineReplicas
+ *   6   the answer comes before the client is throttled, not after
+ *   7   response: leaderEpoch (KIP-320)
+ *   8   authorized operations of cluster and topics, on request (KIP-430)
+ *   9   flexible
+ *   10  topicId in both directions, but brokers do not look topics up by id yet (KIP-516)
+ *   11  authorized operations of the cluster are gone (KIP-700)
+ *   12  topics may be asked for by id, with a null name
+ *   13  response: errorCode of the whole request (KIP-1102)
+ */
+import { unsupportedField, type Api } from '../api.js'
+import type { ByteReader } from '../byte-reader.js'
+import { ZERO_UUID, type ByteWriter } from '../byte-writer.js'
+
+const NAME = 'Metadata'
+const FLEXIBLE_FROM = 9
+/** Stands for "not asked for" where a bit field of authorized operations is expected. */
+export const OPERATIONS_NOT_REQUESTED = -0x80000000
+
+export interface MetadataRequestTopic {
+  readonly topicId: Buffer
+  /** Null, from version 12 on: look it up by id. */
+  readonly name: string | null
+}
+
+export interface MetadataRequest {
+  /** Null: all topics. Empty: none, which version 0 can't ask for. */
+  readonly topics: readonly MetadataRequestTopic[] | null
+  readonly allowAutoTopicCreation: boolean
+  readonly includeClusterAuthorizedOperations: boolean
+  readonly includeTopicAuthorizedOperations: boolean
+}
+
+export interface MetadataBroker {
+  readonly nodeId: number
+  readonly host: string
+  readonly port: number
+  readonly rack: string | null
+}
+
+export interface MetadataPartition {
+  readonly errorCode: number
+  readonly partitionIndex: number
+  /** -1: none at present. */
+  readonly leaderId: number
+  /** -1 where not told. */
+  readonly leaderEpoch: number
+  readonly replicaNodes: readonly number[]
+  readonly isrNodes: readonly number[]
+  readonly offlineReplicas: readonly number[]
+}
+
+export interface MetadataTopic {
+  readonly errorCode: number
+  /** Null where it was asked for by id and does not exist. */
+  readonly name: string | null
+  /** Zero where not told. */
+  readonly topicId: Buffer
+  readonly isInternal: boolean
+  readonly partitions: readonly MetadataPartition[]
+  readonly topicAuthorizedOperations: number
+}
+
+export interface MetadataResponse {
+  readonly throttleTimeMs: number
+  readonly brokers: readonly MetadataBroker[]
+  readonly clusterId: string | null
+  /** -1 where not told. */
+  readonly controllerId: number
+  readonly topics: readonly MetadataTopic[]
+  readonly clusterAuthorizedOperations: number
+  readonly errorCode: number
+}
+
+export const metadata: Api<MetadataRequest, MetadataResponse> = {
+  key: 3,
+  name: NAME,
+  minVersion: 0,
+  maxVersion: 13,
+  flexibleFrom: FLEXIBLE_FROM,
+
+  encodeRequest(writer, version, request) {
+    const flexible = version >= FLEXIBLE_FROM
+    if (version === 0 && request.topics?.length === 0) throw unsupportedField(NAME, version, 'an empty list of topics')
+    writer.writeArray(version === 0 ? request.topics ?? [] : request.topics, flexible, (topic) => {
+      if (version >= 10) writer.writeUuid(topic.topicId)
+      else if (topic.name === null) throw unsupportedField(NAME, version, 'topicId')
+      writer.writeString(topic.name, flexible)
+      if (flexible) writer.writeNoTaggedFields()
+    })
+    if (version >= 4) writer.writeBoolean(request.allowAutoTopicCreation)
+    else if (!request.allowAutoTopicCreation) throw unsupportedField(NAME, version, 'allowAutoTopicCreation: false')
+    if (version >= 8 && version <= 10) writer.writeBoolean(request.includeClusterAuthorizedOperations)
+    else if (request.includeClusterAuthorizedOperations) {
+      throw unsupportedField(NAME, version, 'includeClusterAuthorizedOperations')
+    }
+    if (version >= 8) writer.writeBoolean(request.includeTopicAuthorizedOperations)
+    else if (request.includeTopicAuthorizedOperations) {
+      throw unsupportedField(NAME, version, 'includeTopicAuthorizedOperations')
+    }
+    if (flexible) writer.writeNoTaggedFields()
+  },
+
+  decodeRequest(reader, version) {
+    const flexible = version >= FLEXIBLE_FROM
+    const topics = reader.readNullableArray(flexible, () => {
+      const topic = {
+        topicId: version >= 10 ? reader.readUuid() : ZERO_UUID,
+        name: version >= 10 ? reader.readNullableString(true) : reader.readString(flexible),
+      }
+      if (flexible) reader.readTaggedFields()
+      return topic
+    })
+    if (version === 0 && topics === null) reader.fail('null where an array is required')
+    const request = {
+      topics: version === 0 && topics?.length === 0 ? null : topics,
+      allowAutoTopicCreation: version >= 4 ? reader.readBoolean() : true,
+      includeClusterAuthorizedOperations: version >= 8 && version <= 10 ? reader.readBoolean() : false,
+      includeTopicAuthorizedOperations: version >= 8 ? reader.readBoolean() : false,
+    }
+    if (flexible) reader.readTaggedFields()
+    return request
+  },
+
+  encodeResponse(writer, version, response) {
+    const flexible = version >= FLEXIBLE_FROM
+    if (version >= 3) writer.writeInt32(response.throttleTimeMs)
+    writer.writeArray(response.brokers, flexible, (broker) => {
+      writer.writeInt32(broker.nodeId)
+      writer.writeString(broker.host, flexible)
+      writer.writeInt32(broker.port)
+      if (version >= 1) writer.writeString(broker.rack, flexible)
+      if (flexible) writer.writeNoTaggedFields()
+    })
+    if (version >= 2) writer.writeString(response.clusterId, flexible)
+    if (version >= 1) writer.writeInt32(response.controllerId)
+    writer.writeArray(response.topics, flexible, (topic) => writeTopic(writer, version, topic))
+    if (version >= 8 && version <= 10) writer.writeInt32(response.clusterAuthorizedOperations)
+    else if (response.clusterAuthorizedOperations !== OPERATIONS_NOT_REQUESTED) {
+      throw unsupportedField(NAME, version, 'clusterAuthorizedOperations')
+    }
+    if (version >= 13) writer.writeInt16(response.errorCode)
+    if (flexible) writer.writeNoTaggedFields()
+  },
+
+  decodeResponse(reader, version) {
+    const flexible = version >= FLEXIBLE_FROM
+    const response = {
+      throttleTimeMs: version >= 3 ? reader.readInt32() : 0,
+      brokers: reader.readArray(flexible, () => readBroker(reader, version)),
+      clusterId: version >= 2 ? reader.readNullableString(flexible) : null,
+      controllerId: version >= 1 ? reader.readInt32() : -1,
+      topics: reader.readArray(flexible, () => readTopic(reader, version)),
+      clusterAuthorizedOperations: version >= 8 && version <= 10 ? reader.readInt32() : OPERATIONS_NOT_REQUESTED,
+      errorCode: version >= 13 ? reader.readInt16() : 0,
+    }
+    if (flexible) reader.readTaggedFields()
+    return response
+  },
+}
+
+function readBroker(reader: ByteReader, version: number): MetadataBroker {
+  const flexible = version >= FLEXIBLE_FROM
+  const broker = {
+    nodeId: reader.readInt32(),
+    host: reader.readString(flexible),
+    port: reader.readInt32(),
+    rack: version >= 1 ? reader.readNullableString(flexible) : null,
+  }
+  if (flexible) reader.readTaggedFields()
+  return broker
+}
+
+function readTopic(reader: ByteReader, version: number): MetadataTopic {
+  const flexible = version >= FLEXIBLE_FROM
+  const topic = {
+    errorCode: reader.readInt16(),
+    name: version >= 12 ? reader.readNullableString(true) : reader.readString(flexible),
+    topicId: version >= 10 ? reader.readUuid() : ZERO_UUID,
+    isInternal: version >= 1 ? reader.readBoolean() : false,
+    partitions: reader.readArray(flexible, () => readPartition(reader, version)),
+    topicAuthorizedOperations: version >= 8 ? reader.readInt32() : OPERATIONS_NOT_REQUESTED,
+  }
+  if (flexible) reader.readTaggedFields()
+  return topic
+}
+
+function readPartition(reader: ByteReader, version: number): MetadataPartition {
+  const flexible = version >= FLEXIBLE_FROM
+  const readNode = (): number => reader.readInt32()
+  const partition = {
+    errorCode: reader.readInt16(),
+    partitionIndex: reader.readInt32(),
+    leaderId: reader.readInt32(),
+    leaderEpoch: version >= 7 ? reader.readInt32() : -1,
+    replicaNodes: reader.readArray(flexible, readNode),
+    isrNodes: reader.readArray(flexible, readNode),
+    offlineReplicas: version >= 5 ? reader.readArray(flexible, readNode) : [],
+  }
+  if (flexible) reader.readTaggedFields()
+  return partition
+}
+
+function writeTopic(writer: ByteWriter, version: number, topic: MetadataTopic): void {
+  const flexible = version >= FLEXIBLE_FROM
+  writer.writeInt16(topic.errorCode)
+  if (topic.name === null && version < 12) throw unsupportedField(NAME, version, 'a topic without a name')
+  writer.writeString(topic.name, flexible)
+  if (version >= 10) writer.writeUuid(topic.topicId)
+  if (version >= 1) writer.writeBoolean(topic.isInternal)
+  writer.writeArray(topic.partitions, flexible, (partition) => writePartition(writer, version, partition))
+  if (version >= 8) writer.writeInt32(topic.topicAuthorizedOperations)
+  else if (topic.topicAuthorizedOperations !== OPERATIONS_NOT_REQUESTED) {
+    throw unsupportedField(NAME, version, 'topicAuthorizedOperations')
+  }
+  if (flexible) writer.writeNoTaggedFields()
+}
+
+function writePartition(writer: ByteWriter, version: number, partition: MetadataPartition): void {
+  const flexible = version >= FLEXIBLE_FROM
+  const writeNode = (node: number): void => writer.writeInt32(node)
+  writer.writeInt16(partition.errorCode)
+  writer.writeInt32(partition.partitionIndex)
+  writer.writeInt32(partition.leaderId)
+  if (version >= 7) writer.writeInt32(partition.leaderEpoch)
+  writer.writeArray(partition.replicaNodes, flexible, writeNode)
+  writer.writeArray(partition.isrNodes, flexible, writeNode)
+  if (version >= 5) writer.writeArray(partition.offlineReplicas, flexible, writeNode)
+  if (flexible) writer.writeNoTaggedFields()
+}

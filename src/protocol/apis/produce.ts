@@ -1,0 +1,276 @@
+/*
+ * Produce, key 0, versions 0 to 13, flexible from 9. Appends record batches to partitions that the broker leads.
+ *
+ *   1   response: throttleTimeMs
+ *   2   response: logAppendTimeMs; records may be message sets of magic 1
+ *   3   request: transactionalId; records are batches of magic 2, exactly one for each partition
+ *   4   error 56 (KAFKA_STORAGE_ERROR) may be answered
+ *   5   response: logStartOffset
+ *   6   the answer comes before the client is throttled, not after
+ *   7   zstd allowed (KIP-110)
+ *   8   response: recordErrors, errorMessage (KIP-467)
+ *   9   flexible
+ *   10  response: currentLeader and nodeEndpoints, both tagged (KIP-951)
+ *   11  error 120 (TRANSACTION_ABORTABLE) may be answered (KIP-890)
+ *   12  in a transaction, adds its partitions to the transaction too (KIP-890)
+ *   13  topics by id instead of by name (KIP-516)
+ *
+ * With acks 0 the broker answers nothing. Kafka 4.0 and later list versions 0 to 2 as supported but reject them.
+ */
+import { unsupportedField, type Api } from '../api.js'
+import type { ByteReader } from '../byte-reader.js'
+import { sizeOfBytesLength, ZERO_UUID, type ByteWriter } from '../byte-writer.js'
+import type { EncodableRecords } from '../records/record.js'
+import { sizeOfUnsignedVarint } from '../varint.js'
+import {
+  isUnknownLeader,
+  readLeader,
+  readNodeEndpoints,
+  UNKNOWN_LEADER,
+  writeLeader,
+  writeNodeEndpoints,
+  type LeaderIdAndEpoch,
+  type NodeEndpoint,
+} from './leader-hints.js'
+
+const NAME = 'Produce'
+const FLEXIBLE_FROM = 9
+const TOPIC_IDS_FROM = 13
+
+export interface ProducePartition<Records = EncodableRecords | Uint8Array | null> {
+  readonly index: number
+  readonly records: Records
+}
+
+export interface ProduceTopic<Records = EncodableRecords | Uint8Array | null> {
+  /** Written up to version 12. */
+  readonly name: string
+  /** Written from version 13 on. */
+  readonly topicId: Buffer
+  readonly partitionData: readonly ProducePartition<Records>[]
+}
+
+export interface ProduceRequest<Records = EncodableRecords | Uint8Array | null> {
+  readonly transactionalId: string | null
+  /** 0, 1, or -1 for all in-sync replicas. */
+  readonly acks: number
+  readonly timeoutMs: number
+  readonly topicData: readonly ProduceTopic<Records>[]
+}
+
+/** The records are views of the frame. */
+export type DecodedProduceRequest = ProduceRequest<Buffer | null>
+
+export interface ProduceRecordError {
+  readonly batchIndex: number
+  readonly batchIndexErrorMessage: string | null
+}
+
+export interface ProducePartitionResponse {
+  readonly index: number
+  readonly errorCode: number
+  readonly baseOffset: bigint
+  /** -1 unless the topic's timestamps are those of the append. */
+  readonly logAppendTimeMs: number
+  /** -1 where not told. */
+  readonly logStartOffset: bigint
+  /** The messages that made the broker refuse the batch. */
+  readonly recordErrors: readonly ProduceRecordError[]
+  readonly errorMessage: string | null
+  readonly currentLeader: LeaderIdAndEpoch
+}
+
+export interface ProduceTopicResponse {
+  readonly name: string
+  readonly topicId: Buffer
+  readonly partitionResponses: readonly ProducePartitionResponse[]
+}
+
+export interface ProduceResponse {
+  readonly responses: readonly ProduceTopicResponse[]
+  readonly throttleTimeMs: number
+  /** The leaders that `currentLeader` names. */
+  readonly nodeEndpoints: readonly NodeEndpoint[]
+}
+
+export interface ProduceApi extends Api<ProduceRequest, ProduceResponse> {
+  decodeRequest(reader: ByteReader, version: number): DecodedProduceRequest
+}
+
+export const produce: ProduceApi = {
+  key: 0,
+  name: NAME,
+  minVersion: 0,
+  maxVersion: 13,
+  flexibleFrom: FLEXIBLE_FROM,
+
+  encodeRequest(writer, version, request) {
+    const flexible = version >= FLEXIBLE_FROM
+    if (version >= 3) writer.writeString(request.transactionalId, flexible)
+    else if (request.transactionalId !== null) throw unsupportedField(NAME, version, 'transactionalId')
+    writer.writeInt16(request.acks)
+    writer.writeInt32(request.timeoutMs)
+    writer.writeArrayLength(request.topicData.length, flexible)
+    for (const topic of request.topicData) {
+      if (version >= TOPIC_IDS_FROM) writer.writeUuid(topic.topicId)
+      else writer.writeString(topic.name, flexible)
+      writer.writeArrayLength(topic.partitionData.length, flexible)
+      for (const { index, records } of topic.partitionData) {
+        writer.writeInt32(index)
+        writer.writeBytesLength(records === null ? -1 : records.byteLength, flexible)
+        if (records instanceof Uint8Array) writer.writeRaw(records)
+        else if (records !== null) records.writeTo(writer)
+        if (flexible) writer.writeNoTaggedFields()
+      }
+      if (flexible) writer.writeNoTaggedFields()
+    }
+    if (flexible) writer.writeNoTaggedFields()
+  },
+
+  decodeRequest(reader, version) {
+    const flexible = version >= FLEXIBLE_FROM
+    const request = {
+      transactionalId: version >= 3 ? reader.readNullableString(flexible) : null,
+      acks: reader.readInt16(),
+      timeoutMs: reader.readInt32(),
+      topicData: reader.readArray(flexible, () => readTopic(reader, version)),
+    }
+    if (flexible) reader.readTaggedFields()
+    return request
+  },
+
+  encodeResponse(writer, version, response) {
+    const flexible = version >= FLEXIBLE_FROM
+    writer.writeArray(response.responses, flexible, (topic) => {
+      if (version >= TOPIC_IDS_FROM) writer.writeUuid(topic.topicId)
+      else writer.writeString(topic.name, flexible)
+      writer.writeArray(topic.partitionResponses, flexible, (partition) => {
+        writePartitionResponse(writer, version, partition)
+      })
+      if (flexible) writer.writeNoTaggedFields()
+    })
+    if (version >= 1) writer.writeInt32(response.throttleTimeMs)
+    const { nodeEndpoints } = response
+    if (version < 10 && nodeEndpoints.length > 0) throw unsupportedField(NAME, version, 'nodeEndpoints')
+    if (flexible) {
+      writer.writeTaggedFields(
+        nodeEndpoints.length === 0 ? [] : [[0, (field) => writeNodeEndpoints(field, nodeEndpoints)]],
+      )
+    }
+  },
+
+  decodeResponse(reader, version) {
+    const flexible = version >= FLEXIBLE_FROM
+    const responses = reader.readArray(flexible, () => readTopicResponse(reader, version))
+    const throttleTimeMs = version >= 1 ? reader.readInt32() : 0
+    let nodeEndpoints: readonly NodeEndpoint[] = []
+    if (flexible) {
+      reader.readTaggedFields((tag, field) => {
+        if (tag === 0 && version >= 10) nodeEndpoints = readNodeEndpoints(field)
+      })
+    }
+    return { responses, throttleTimeMs, nodeEndpoints }
+  },
+}
+
+/** The exact number of bytes that `encodeRequest` writes. */
+export function sizeOfProduceRequest(version: number, request: ProduceRequest): number {
+  const flexible = version >= FLEXIBLE_FROM
+  const tags = flexible ? 1 : 0
+  let size = 2 + 4 + sizeOfBytesLength(request.topicData.length, flexible) + tags
+  if (version >= 3) size += sizeOfString(request.transactionalId, flexible)
+  for (const topic of request.topicData) {
+    size += version >= TOPIC_IDS_FROM ? 16 : sizeOfString(topic.name, flexible)
+    size += sizeOfBytesLength(topic.partitionData.length, flexible) + tags
+    for (const { records } of topic.partitionData) {
+      const length = records === null ? -1 : records.byteLength
+      size += 4 + sizeOfBytesLength(length, flexible) + Math.max(length, 0) + tags
+    }
+  }
+  return size
+}
+
+function sizeOfString(value: string | null, flexible: boolean): number {
+  const length = value === null ? 0 : Buffer.byteLength(value)
+  if (!flexible) return 2 + length
+  return (value === null ? 1 : sizeOfUnsignedVarint(length + 1)) + length
+}
+
+function readTopic(reader: ByteReader, version: number): ProduceTopic<Buffer | null> {
+  const flexible = version >= FLEXIBLE_FROM
+  const topic = {
+    name: version < TOPIC_IDS_FROM ? reader.readString(flexible) : '',
+    topicId: version >= TOPIC_IDS_FROM ? reader.readUuid() : ZERO_UUID,
+    partitionData: reader.readArray(flexible, () => {
+      const partition = { index: reader.readInt32(), records: reader.readNullableBytes(flexible) }
+      if (flexible) reader.readTaggedFields()
+      return partition
+    }),
+  }
+  if (flexible) reader.readTaggedFields()
+  return topic
+}
+
+function readTopicResponse(reader: ByteReader, version: number): ProduceTopicResponse {
+  const flexible = version >= FLEXIBLE_FROM
+  const topic = {
+    name: version < TOPIC_IDS_FROM ? reader.readString(flexible) : '',
+    topicId: version >= TOPIC_IDS_FROM ? reader.readUuid() : ZERO_UUID,
+    partitionResponses: reader.readArray(flexible, () => readPartitionResponse(reader, version)),
+  }
+  if (flexible) reader.readTaggedFields()
+  return topic
+}
+
+function readPartitionResponse(reader: ByteReader, version: number): ProducePartitionResponse {
+  const flexible = version >= FLEXIBLE_FROM
+  const partition = {
+    index: reader.readInt32(),
+    errorCode: reader.readInt16(),
+    baseOffset: reader.readBigInt64(),
+    logAppendTimeMs: version >= 2 ? reader.readInt64() : -1,
+    logStartOffset: version >= 5 ? reader.readBigInt64() : -1n,
+    recordErrors: version >= 8 ? reader.readArray(flexible, () => readRecordError(reader, flexible)) : [],
+    errorMessage: version >= 8 ? reader.readNullableString(flexible) : null,
+    currentLeader: UNKNOWN_LEADER,
+  }
+  if (flexible) {
+    reader.readTaggedFields((tag, field) => {
+      if (tag === 0 && version >= 10) partition.currentLeader = readLeader(field)
+    })
+  }
+  return partition
+}
+
+function readRecordError(reader: ByteReader, flexible: boolean): ProduceRecordError {
+  const error = {
+    batchIndex: reader.readInt32(),
+    batchIndexErrorMessage: reader.readNullableString(flexible),
+  }
+  if (flexible) reader.readTaggedFields()
+  return error
+}
+
+function writePartitionResponse(writer: ByteWriter, version: number, partition: ProducePartitionResponse): void {
+  const flexible = version >= FLEXIBLE_FROM
+  writer.writeInt32(partition.index)
+  writer.writeInt16(partition.errorCode)
+  writer.writeBigInt64(partition.baseOffset)
+  if (version >= 2) writer.writeInt64(partition.logAppendTimeMs)
+  if (version >= 5) writer.writeBigInt64(partition.logStartOffset)
+  if (version >= 8) {
+    writer.writeArray(partition.recordErrors, flexible, (error) => {
+      writer.writeInt32(error.batchIndex)
+      writer.writeString(error.batchIndexErrorMessage, flexible)
+      if (flexible) writer.writeNoTaggedFields()
+    })
+    writer.writeString(partition.errorMessage, flexible)
+  }
+  const { currentLeader } = partition
+  if (version < 10 && !isUnknownLeader(currentLeader)) throw unsupportedField(NAME, version, 'currentLeader')
+  if (flexible) {
+    writer.writeTaggedFields(
+      isUnknownLeader(currentLeader) ? [] : [[0, (field) => writeLeader(field, currentLeader)]],
+    )
+  }
+}
