@@ -1,0 +1,162 @@
+import { types } from 'node:util'
+import { InvalidConfigError, SerializationError } from '../errors.js'
+import type { Data } from '../protocol/records/record.js'
+
+/**
+ * Turns a key or value into what is stored (Kafka 0.8: `kafka.serializer.Encoder`). It must not change its argument;
+ * whatever it throws fails the message with a {@link SerializationError}. A promise is waited for without letting
+ * messages given later overtake this one.
+ */
+export interface Encoder<T = unknown> {
+  /**
+   * @returns bytes; a string, which is stored as UTF-8; or null, for a value a tombstone and for a key no key.
+   */
+  encode(value: T, topic: string): Data | Promise<Data>
+}
+
+/**
+ * Bytes as they are, without a copy (any `Uint8Array`, `ArrayBuffer` or `DataView`), strings as UTF-8, null as null.
+ * A string is handed on as it is: it turns into bytes only once, in the request's own buffer.
+ */
+export class DefaultEncoder implements Encoder {
+  /** @throws SerializationError for anything else, `undefined` included. */
+  encode(value: unknown, topic: string): Data {
+    if (typeof value === 'string' || value === null || types.isUint8Array(value)) return value
+    if (types.isAnyArrayBuffer(value)) return new Uint8Array(value)
+    if (types.isDataView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+    throw unfit(value, topic, 'bytes, a string or null', 'give one of these or set an encoder such as JsonEncoder')
+  }
+}
+
+/** Strings in the encoding given; null stays null (Kafka 0.8: `StringEncoder` with `serializer.encoding`). */
+export class StringEncoder implements Encoder<string | null> {
+  private readonly charset: Charset
+
+  /**
+   * @param encoding UTF-8, UTF-16, UTF-16LE, UTF-16BE, ISO-8859-1 or ASCII by any name that Java or Node has for it.
+   *   As in Java, UTF-16 is big-endian with a byte order mark.
+   * @throws InvalidConfigError for another name.
+   */
+  constructor(encoding = 'utf8') {
+    const charset = CHARSETS.get(encoding.toLowerCase().replace(/[-_]/g, ''))
+    if (charset === undefined) {
+      throw new InvalidConfigError(
+        `unknown string encoding '${encoding}'; known are utf8, utf-16, utf-16le, utf-16be, latin1 (ISO-8859-1), ascii`,
+      )
+    }
+    this.charset = charset
+  }
+
+  /**
+   * @throws SerializationError for anything but a string or null, and for a character that the encoding does not have:
+   *   Java would store a question mark and Node a wrong letter.
+   */
+  encode(value: string | null, topic: string): Data {
+    if (value === null) return null
+    if (typeof value !== 'string') throw unfit(value, topic, 'a string or null', 'convert it with String(value)')
+    switch (this.charset) {
+      case 'utf8':
+        return value
+      case 'utf16le':
+        return Buffer.from(value, 'utf16le')
+      case 'utf16be':
+        return Buffer.from(value, 'utf16le').swap16()
+      case 'utf16':
+        return Buffer.from(value === '' ? '' : `\ufeff${value}`, 'utf16le').swap16()
+      case 'latin1':
+        return narrow(value, 0xff, this.charset, topic)
+      case 'ascii':
+        return narrow(value, 0x7f, this.charset, topic)
+    }
+  }
+}
+
+type Charset = 'utf8' | 'utf16' | 'utf16le' | 'utf16be' | 'latin1' | 'ascii'
+
+/** By name in lower case without hyphens and underscores. */
+const CHARSETS: ReadonlyMap<string, Charset> = new Map<string, Charset>([
+  ['utf8', 'utf8'],
+  ['utf16', 'utf16'],
+  ['utf16le', 'utf16le'],
+  ['ucs2', 'utf16le'],
+  ['utf16be', 'utf16be'],
+  ['latin1', 'latin1'],
+  ['iso88591', 'latin1'],
+  ['ascii', 'ascii'],
+  ['usascii', 'ascii'],
+])
+
+function narrow(text: string, highest: number, charset: 'latin1' | 'ascii', topic: string): Buffer {
+  for (let i = 0; i < text.length; i++) {
+    if (text.charCodeAt(i) > highest) {
+      throw new SerializationError(
+        `topic '${topic}': the character at index ${i} of the string is not in ${charset}; use utf8`,
+      )
+    }
+  }
+  return Buffer.from(text, 'latin1')
+}
+
+/** Always null: for keys that only choose the partition and are not stored (Kafka 0.8: `NullEncoder`). */
+export class NullEncoder implements Encoder {
+  encode(): null {
+    return null
+  }
+}
+
+/** 32-bit signed integers, big-endian; null stays null (Kafka 0.8.2: `IntegerEncoder`). */
+export class IntegerEncoder implements Encoder<number | null> {
+  /** @throws SerializationError for anything but null or an integer from -2^31 to 2^31 - 1. */
+  encode(value: number | null, topic: string): Data {
+    if (value === null) return null
+    if (typeof value !== 'number' || (value | 0) !== value) {
+      throw unfit(value, topic, 'an integer from -2147483648 to 2147483647', 'LongEncoder has 64 bits')
+    }
+    const bytes = Buffer.allocUnsafe(4)
+    bytes.writeInt32BE(value)
+    return bytes
+  }
+}
+
+/** 64-bit signed integers, big-endian; null stays null (Kafka 0.8.2: `LongEncoder`). */
+export class LongEncoder implements Encoder<bigint | number | null> {
+  /** @throws SerializationError for anything but null, a bigint from -2^63 to 2^63 - 1, or a safe integer. */
+  encode(value: bigint | number | null, topic: string): Data {
+    if (value === null) return null
+    const long = Number.isSafeInteger(value) ? BigInt(value) : value
+    if (typeof long !== 'bigint' || BigInt.asIntN(64, long) !== long) {
+      throw unfit(value, topic, 'a bigint of 64 bits or a safe integer', 'numbers beyond 2^53 must be given as bigint')
+    }
+    const bytes = Buffer.allocUnsafe(8)
+    bytes.writeBigInt64BE(long)
+    return bytes
+  }
+}
+
+/** `JSON.stringify` as UTF-8. Null stays null, a tombstone, and does not become the text `null`. */
+export class JsonEncoder implements Encoder {
+  /** @throws SerializationError for what JSON has no text for: undefined, functions, cycles, bigints. */
+  encode(value: unknown, topic: string): Data {
+    if (value === null) return null
+    let text: string | undefined
+    try {
+      text = JSON.stringify(value)
+    } catch (cause) {
+      throw new SerializationError(`topic '${topic}': JSON.stringify failed: ${String(cause)}`, { cause })
+    }
+    // Undefined, functions and symbols have no text, though the declared type hides it.
+    if (text === undefined) throw unfit(value, topic, 'a value that JSON can hold', 'null makes a tombstone')
+    return text
+  }
+}
+
+function unfit(value: unknown, topic: string, wanted: string, remedy: string): SerializationError {
+  return new SerializationError(`topic '${topic}': cannot encode ${kindOf(value)}: expected ${wanted}; ${remedy}`)
+}
+
+/** Tells what a value is but not what is in it, which may be secret; numbers are shown, their range is the matter. */
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (typeof value === 'number' || typeof value === 'bigint') return `the ${typeof value} ${value}`
+  return typeof value === 'object' ? `an object (${value.constructor?.name ?? 'no class'})` : `a ${typeof value}`
+}

@@ -1,0 +1,27 @@
+import type { EncodedKey, KeylessPlacement, KeyUse, PartitionContext, Partitioner } from '../partitioner.js'
+import { StickyByBytes } from './keyless.js'
+
+export interface KeyPartitionerOptions {
+  /** Places messages without a key; {@link StickyByBytes} by default. */
+  keyless?: KeylessPlacement
+}
+
+/** What partitioners that hash keys have in common: messages without one are somebody else's concern. */
+export abstract class KeyPartitioner implements Partitioner {
+  readonly keyUse: KeyUse = 'encoded'
+  private readonly keyless: KeylessPlacement
+
+  constructor({ keyless = new StickyByBytes() }: KeyPartitionerOptions = {}) {
+    this.keyless = keyless
+  }
+
+  abstract partition(key: unknown, partitionCount: number, encodedKey: EncodedKey, context: PartitionContext): number
+
+  partitionKeyless(context: PartitionContext, bytes: number): number {
+    return this.keyless.partitionKeyless(context, bytes)
+  }
+
+  onMetadataRefresh(topics: readonly string[]): void {
+    this.keyless.onMetadataRefresh?.(topics)
+  }
+}

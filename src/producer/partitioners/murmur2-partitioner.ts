@@ -1,0 +1,22 @@
+import { murmur2 } from '../murmur2.js'
+import type { EncodedKey, KeyUse } from '../partitioner.js'
+import { KeyPartitioner, type KeyPartitionerOptions } from './key-partitioner.js'
+
+export interface Murmur2PartitionerOptions extends KeyPartitionerOptions {
+  /** Places messages with a key as if they had none (Java: `partitioner.ignore.keys`); false by default. */
+  ignoreKeys?: boolean
+}
+
+/** The default, and the default of Java's producer since 0.8.2: same key, same partition, in either language. */
+export class Murmur2Partitioner extends KeyPartitioner {
+  override readonly keyUse: KeyUse
+
+  constructor({ ignoreKeys = false, ...options }: Murmur2PartitionerOptions = {}) {
+    super(options)
+    this.keyUse = ignoreKeys ? 'none' : 'encoded'
+  }
+
+  partition(_key: unknown, partitionCount: number, encodedKey: EncodedKey): number {
+    return (murmur2(encodedKey) & 0x7fffffff) % partitionCount
+  }
+}

@@ -1,0 +1,92 @@
+import { InvalidConfigError } from '../../errors.js'
+import type { KeyUse, PartitionFunction, Partitioner } from '../partitioner.js'
+import { ByteArrayPartitioner, JavaHashPartitioner } from './java-hash-partitioner.js'
+import { StickyByBytes } from './keyless.js'
+import { LibrdkafkaPartitioner, RandomPartitioner } from './librdkafka-partitioners.js'
+import { Murmur2Partitioner } from './murmur2-partitioner.js'
+import { RoundRobinPartitioner } from './round-robin-partitioner.js'
+
+/**
+ * What the option `partitioner` may be. The names are librdkafka's for what librdkafka has; note that there `murmur2`,
+ * `consistent` and `fnv1a` send all messages without a key to one partition, and `…_random` spread them.
+ */
+export type PartitionerOption = PartitionerName | Partitioner | PartitionFunction
+
+export type PartitionerName = keyof typeof PARTITIONERS
+
+/** A partitioner with every part filled in, so that the path of a message asks for none. */
+export type ResolvedPartitioner = Required<Partitioner>
+
+const PARTITIONERS = {
+  default: () => new Murmur2Partitioner(),
+  round_robin: () => new RoundRobinPartitioner(),
+  java_hash: () => new JavaHashPartitioner(),
+  java_hash_masked: () => new JavaHashPartitioner({ masked: true }),
+  byte_array: () => new ByteArrayPartitioner(),
+  consistent: () => new LibrdkafkaPartitioner({ hash: 'consistent', spreadKeyless: false }),
+  consistent_random: () => new LibrdkafkaPartitioner({ hash: 'consistent', spreadKeyless: true }),
+  murmur2: () => new LibrdkafkaPartitioner({ hash: 'murmur2', spreadKeyless: false }),
+  murmur2_random: () => new LibrdkafkaPartitioner({ hash: 'murmur2', spreadKeyless: true }),
+  fnv1a: () => new LibrdkafkaPartitioner({ hash: 'fnv1a', spreadKeyless: false }),
+  fnv1a_random: () => new LibrdkafkaPartitioner({ hash: 'fnv1a', spreadKeyless: true }),
+  random: () => new RandomPartitioner(),
+} satisfies Record<string, () => Partitioner>
+
+/**
+ * A new partitioner of that name.
+ *
+ * @throws InvalidConfigError for an unknown name; it names the nearest one and all there are.
+ */
+export function partitionerByName(name: string): Partitioner {
+  if (Object.hasOwn(PARTITIONERS, name)) return PARTITIONERS[name as PartitionerName]()
+  const names = Object.keys(PARTITIONERS)
+  throw new InvalidConfigError(
+    `unknown partitioner '${name}': did you mean '${nearest(name, names)}'? Known are ${names.join(', ')}`,
+  )
+}
+
+/**
+ * The partitioner that the option `partitioner` means, ready for use. A function of one or two parameters reads the
+ * original key, as partitioners of Kafka 0.8 did; one that takes `encodedKey` too gets keys encoded.
+ *
+ * @throws InvalidConfigError for an unknown name, or a value that is no partitioner.
+ */
+export function resolvePartitioner(option: PartitionerOption = 'default'): ResolvedPartitioner {
+  if (typeof option === 'string') return complete(partitionerByName(option))
+  if (typeof option === 'function') return complete({ keyUse: keyUseOf(option), partition: option })
+  // Callers without types may give anything.
+  if (typeof (option as Partitioner | null)?.partition === 'function') return complete(option)
+  throw new InvalidConfigError('partitioner: expected a name, a function or an object with a method partition()')
+}
+
+function keyUseOf(partition: PartitionFunction): KeyUse {
+  return partition.length > 2 ? 'encoded' : 'original'
+}
+
+function complete(partitioner: Partitioner): ResolvedPartitioner {
+  const sticky = new StickyByBytes()
+  return {
+    keyUse: partitioner.keyUse ?? 'encoded',
+    partition: partitioner.partition.bind(partitioner),
+    partitionKeyless: partitioner.partitionKeyless?.bind(partitioner) ?? sticky.partitionKeyless.bind(sticky),
+    onMetadataRefresh: partitioner.onMetadataRefresh?.bind(partitioner) ?? (() => undefined),
+  }
+}
+
+function nearest(wanted: string, names: readonly string[]): string {
+  return names.reduce((best, name) => (editDistance(wanted, name) < editDistance(wanted, best) ? name : best))
+}
+
+/** Levenshtein's: how many letters to insert, remove or replace. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}

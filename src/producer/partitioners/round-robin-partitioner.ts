@@ -1,0 +1,27 @@
+import type { EncodedKey, KeyUse, PartitionContext, Partitioner } from '../partitioner.js'
+import type { Random } from './keyless.js'
+
+/**
+ * Each message of a topic to the next partition with a leader, whatever its key (Java: `RoundRobinPartitioner`). Even
+ * in messages but not in bytes, and with small batches.
+ */
+export class RoundRobinPartitioner implements Partitioner {
+  readonly keyUse: KeyUse = 'none'
+  private readonly random: Random
+  private readonly turns = new Map<string, number>()
+
+  constructor({ random = Math.random }: { random?: Random } = {}) {
+    this.random = random
+  }
+
+  partition(_key: unknown, _partitionCount: number, _encodedKey: EncodedKey, context: PartitionContext): number {
+    return this.partitionKeyless(context)
+  }
+
+  partitionKeyless({ topic, available, partitionCount }: PartitionContext): number {
+    // The first is random, or many producers of a few messages each would all favour partition 0.
+    const turn = this.turns.get(topic) ?? Math.floor(this.random() * partitionCount)
+    this.turns.set(topic, turn + 1)
+    return available[turn % available.length] ?? turn % partitionCount
+  }
+}
