@@ -24,7 +24,15 @@ export interface Api<Request, Response> {
 /** What of an API matters to headers and version choice. */
 export type ApiInfo = Pick<Api<never, never>, 'key' | 'name' | 'minVersion' | 'maxVersion' | 'flexibleFrom'>
 
-/** What an encoder throws for a value that its version has no place for and that must not get lost silently. */
+/** The half of an API that a side needs. */
+export type RequestEncoder<Request> = ApiInfo & Pick<Api<Request, unknown>, 'encodeRequest'>
+export type ResponseDecoder<Response> = ApiInfo & Pick<Api<unknown, Response>, 'decodeResponse'>
+export type ResponseEncoder<Response> = ApiInfo & Pick<Api<unknown, Response>, 'encodeResponse'>
+
+/**
+ * What an encoder throws for a value that its version has no place for and that must not get lost silently. Only hints
+ * are left out in silence: what a broker may heed or not, or what an older client could not have asked for.
+ */
 export function unsupportedField(api: string, version: number, field: string): UnsupportedVersionError {
   return new UnsupportedVersionError(`${api} v${version} has no place for ${field}`)
 }

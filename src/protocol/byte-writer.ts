@@ -3,6 +3,9 @@ import { sizeOfUnsignedVarint } from './varint.js'
 /** A UUID of all zeros: Kafka's "no id". */
 export const ZERO_UUID: Buffer = Buffer.alloc(16)
 
+/** A tagged field that is set: its tag, and what writes its content. */
+export type TaggedField = readonly [tag: number, write: (field: ByteWriter) => void]
+
 /**
  * Writes Kafka's primitive types, big-endian, into one buffer. Whoever knows the size gives it as the capacity and pays
  * for no growth.
@@ -165,7 +168,7 @@ export class ByteWriter {
   }
 
   /** Tagged fields in ascending order of their tags; each is written by its own function. */
-  writeTaggedFields(fields: readonly (readonly [tag: number, write: (writer: ByteWriter) => void])[]): void {
+  writeTaggedFields(fields: readonly TaggedField[]): void {
     this.writeUnsignedVarint(fields.length)
     for (const [tag, write] of fields) {
       const content = new ByteWriter(64)

@@ -13,7 +13,7 @@
  */
 import type { Api } from '../api.js'
 import { ByteReader } from '../byte-reader.js'
-import type { ByteWriter } from '../byte-writer.js'
+import type { ByteWriter, TaggedField } from '../byte-writer.js'
 import { ErrorCodes } from '../error-codes.js'
 import { MalformedResponseError } from '../../errors.js'
 
@@ -161,7 +161,7 @@ function readFinalizedFeatures(reader: ByteReader): FinalizedFeature[] {
 }
 
 function writeFeatures(writer: ByteWriter, response: ApiVersionsResponse): void {
-  const fields: [tag: number, write: (field: ByteWriter) => void][] = []
+  const fields: TaggedField[] = []
   if (response.supportedFeatures.length > 0) {
     fields.push([0, (field) => {
       field.writeArray(response.supportedFeatures, true, (feature) => {

@@ -145,9 +145,6 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
     if (version >= 1) writer.writeInt32(response.controllerId)
     writer.writeArray(response.topics, flexible, (topic) => writeTopic(writer, version, topic))
     if (version >= 8 && version <= 10) writer.writeInt32(response.clusterAuthorizedOperations)
-    else if (response.clusterAuthorizedOperations !== OPERATIONS_NOT_REQUESTED) {
-      throw unsupportedField(NAME, version, 'clusterAuthorizedOperations')
-    }
     if (version >= 13) writer.writeInt16(response.errorCode)
     if (flexible) writer.writeNoTaggedFields()
   },
@@ -219,9 +216,6 @@ function writeTopic(writer: ByteWriter, version: number, topic: MetadataTopic): 
   if (version >= 1) writer.writeBoolean(topic.isInternal)
   writer.writeArray(topic.partitions, flexible, (partition) => writePartition(writer, version, partition))
   if (version >= 8) writer.writeInt32(topic.topicAuthorizedOperations)
-  else if (topic.topicAuthorizedOperations !== OPERATIONS_NOT_REQUESTED) {
-    throw unsupportedField(NAME, version, 'topicAuthorizedOperations')
-  }
   if (flexible) writer.writeNoTaggedFields()
 }
 

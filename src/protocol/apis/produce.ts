@@ -150,12 +150,10 @@ export const produce: ProduceApi = {
       if (flexible) writer.writeNoTaggedFields()
     })
     if (version >= 1) writer.writeInt32(response.throttleTimeMs)
-    const { nodeEndpoints } = response
-    if (version < 10 && nodeEndpoints.length > 0) throw unsupportedField(NAME, version, 'nodeEndpoints')
     if (flexible) {
-      writer.writeTaggedFields(
-        nodeEndpoints.length === 0 ? [] : [[0, (field) => writeNodeEndpoints(field, nodeEndpoints)]],
-      )
+      const { nodeEndpoints } = response
+      const told = version >= 10 && nodeEndpoints.length > 0
+      writer.writeTaggedFields(told ? [[0, (field) => writeNodeEndpoints(field, nodeEndpoints)]] : [])
     }
   },
 
@@ -266,11 +264,9 @@ function writePartitionResponse(writer: ByteWriter, version: number, partition: 
     })
     writer.writeString(partition.errorMessage, flexible)
   }
-  const { currentLeader } = partition
-  if (version < 10 && !isUnknownLeader(currentLeader)) throw unsupportedField(NAME, version, 'currentLeader')
   if (flexible) {
-    writer.writeTaggedFields(
-      isUnknownLeader(currentLeader) ? [] : [[0, (field) => writeLeader(field, currentLeader)]],
-    )
+    const { currentLeader } = partition
+    const told = version >= 10 && !isUnknownLeader(currentLeader)
+    writer.writeTaggedFields(told ? [[0, (field) => writeLeader(field, currentLeader)]] : [])
   }
 }
