@@ -1,0 +1,424 @@
+/**
+ * Real Kafka brokers on loopback, for tests and for the command line:
+ *
+ *   const kafka = await RealKafka.start({ release: '4', brokers: 3, topics: { orders: { partitions: 6 } } })
+ *   kafka.bootstrap                          // '127.0.0.1:21001,127.0.0.1:21002,127.0.0.1:21003'
+ *   await kafka.moveLeader('orders', 0, 2)
+ *   await kafka.stop()
+ *
+ * The brokers die with the process that started them, however it ends, unless it asks for `detached`. Data and logs are in
+ * `.kafka/run/<id>/`; the data go when the cluster stops, the logs stay.
+ */
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+
+import { install, kafkaDir, withLock } from './install.js'
+import { JvmServer, runJava, type JavaVersion } from './jvm.js'
+import { findRelease, type Release } from './releases.js'
+import { brokerProperties, controllerProperties, toText, zookeeperProperties, type ClusterPlan, type Node, type Properties } from './server-properties.js'
+import * as wire from './wire.js'
+
+export interface TopicOptions {
+  partitions?: number
+  replicationFactor?: number
+  config?: Record<string, string>
+}
+
+export interface StartOptions {
+  /** '0.8.2', '4', '4.4.0': see releases.ts. */
+  release: string
+  brokers?: 1 | 3
+  /** Server properties on top of those in server-properties.ts, for every broker. */
+  config?: Record<string, string>
+  java?: JavaVersion
+  topics?: Record<string, TopicOptions>
+  /** Keep running when this process ends; `npm run kafka -- stop` ends it. */
+  detached?: boolean
+  /** More flags for the brokers' JVMs, such as a JAAS file or a larger heap. */
+  jvmFlags?: string[]
+}
+
+export interface BrokerInfo {
+  readonly id: number
+  readonly port: number
+  readonly pid: number
+  readonly state: 'running' | 'paused' | 'stopped'
+}
+
+const startTimeoutMs = 90_000
+const notController = 41
+/** Whatever coordinates: ZooKeeper, or the KRaft controller where it is a process apart. */
+const coordinatorId = 100
+const clusterId = 'a2Fma2EtcHJvZHVjZXItdA'
+
+export class RealKafka {
+  readonly bootstrap: string
+  readonly #servers = new Map<number, JvmServer>()
+
+  private constructor(
+    readonly id: string,
+    readonly release: Release,
+    readonly dir: string,
+    private readonly libs: string,
+    private readonly plan: ClusterPlan,
+    private readonly options: StartOptions
+  ) {
+    this.bootstrap = plan.brokers.map((broker) => `127.0.0.1:${broker.port}`).join(',')
+  }
+
+  static async start(options: StartOptions): Promise<RealKafka> {
+    const release = findRelease(options.release)
+    const libs = await install(release)
+    const count = options.brokers ?? 1
+    const id = `${release.version}-${randomBytes(4).toString('hex')}`
+    const dir = join(kafkaDir, 'run', id)
+    await mkdir(join(dir, 'logs'), { recursive: true })
+    const ports = await freePorts(count + 1)
+    const node = (nodeId: number, name: string): Node => ({ id: nodeId, port: ports.pop() ?? 0, dataDir: join(dir, 'data', name) })
+    const plan: ClusterPlan = {
+      release,
+      brokers: Array.from({ length: count }, (_, index) => node(index + 1, `broker-${index + 1}`)),
+      coordinator: node(coordinatorId, 'coordinator'),
+      combined: release.coordination === 'kraft' && count === 1,
+      config: options.config ?? {}
+    }
+    const kafka = new RealKafka(id, release, dir, libs, plan, options)
+    try {
+      await kafka.#boot()
+      for (const [name, topic] of Object.entries(options.topics ?? {})) await kafka.createTopic(name, topic)
+    } catch (error) {
+      await kafka.stop()
+      throw error
+    }
+    return kafka
+  }
+
+  get brokers(): readonly BrokerInfo[] {
+    return this.plan.brokers.map(({ id, port }) => {
+      const server = this.#servers.get(id)
+      const state = server?.running !== true ? 'stopped' : server.frozen ? 'paused' : 'running'
+      return { id, port, pid: server?.pid ?? 0, state }
+    })
+  }
+
+  /** Everything that the cluster consists of, ZooKeeper or the controller included. */
+  get pids(): readonly number[] {
+    return [...this.#servers.values()].filter((server) => server.running).map((server) => server.pid)
+  }
+
+  /** Resolves when every running broker knows the topic and its leaders. */
+  async createTopic(name: string, { partitions = 1, replicationFactor = 1, config = {} }: TopicOptions = {}): Promise<void> {
+    const version = this.release.createTopicsVersion
+    if (version === undefined) {
+      const settings = Object.entries(config).flatMap(([key, value]) => ['--config', `${key}=${value}`])
+      await this.#zookeeperTool('kafka.admin.TopicCommand', [
+        '--create', '--topic', name, '--partitions', String(partitions), '--replication-factor', String(replicationFactor), ...settings
+      ])
+    } else {
+      await this.#askController(`create topic ${name}`, (port) => wire.createTopic(port, version, name, { partitions, replicationFactor, config }))
+    }
+    await waitFor(`every broker to know the leaders of ${name}`, 30_000, async () => {
+      const views = await this.#views()
+      return views.every((view) => {
+        const states = view.topics.get(name) ?? []
+        return states.length === partitions && states.every((state) => state.leader >= 0)
+      })
+    })
+  }
+
+  async alterTopicConfig(name: string, config: Record<string, string>): Promise<void> {
+    if (this.release.adminOnTheWire) {
+      await this.#askController(`configure topic ${name}`, (port) => wire.alterTopicConfig(port, name, config))
+    } else {
+      const settings = Object.entries(config).flatMap(([key, value]) => ['--config', `${key}=${value}`])
+      await this.#zookeeperTool('kafka.admin.TopicCommand', ['--alter', '--topic', name, ...settings])
+    }
+  }
+
+  /** The leader's broker id as the first answering broker sees it; -1 without a leader or without the partition. */
+  async leaderOf(topic: string, partition: number): Promise<number> {
+    return (await this.partitionState(topic, partition))?.leader ?? -1
+  }
+
+  async partitionState(topic: string, partition: number): Promise<wire.PartitionState | undefined> {
+    const [view] = await this.#views()
+    return view?.topics.get(topic)?.find((state) => state.partition === partition)
+  }
+
+  /** Resolves when every running broker sees the new leader. A broker without a copy gets one in place of the old leader's. */
+  async moveLeader(topic: string, partition: number, toBroker: number): Promise<void> {
+    const before = await this.partitionState(topic, partition)
+    if (before === undefined) throw new Error(`There is no partition ${topic}-${partition}.`)
+    const others = before.replicas.filter((id) => id !== toBroker)
+    const replicas = [toBroker, ...(before.replicas.includes(toBroker) ? others : others.filter((id) => id !== before.leader))]
+    await this.#reassign(topic, partition, replicas)
+    await waitFor(`${topic}-${partition} to be copied to broker ${toBroker}`, 60_000, async () => {
+      const state = await this.partitionState(topic, partition)
+      return state?.isr.includes(toBroker) === true && state.replicas.join() === replicas.join()
+    })
+    await this.#electPreferred(topic, partition)
+    await waitFor(`broker ${toBroker} to lead ${topic}-${partition}`, 30_000, async () => {
+      const views = await this.#views()
+      return views.every((view) => view.topics.get(topic)?.[partition]?.leader === toBroker)
+    })
+  }
+
+  /** In order: the broker hands its partitions over first. */
+  async stopBroker(id: number): Promise<void> {
+    await this.#server(id).stop(20_000)
+  }
+
+  /** SIGKILL: the others notice when its session ends, after some four seconds. */
+  async killBroker(id: number): Promise<void> {
+    await this.#server(id).kill()
+  }
+
+  /** Same port, same data. Resolves when it answers and all running brokers know of each other. */
+  async startBroker(id: number): Promise<void> {
+    if (this.#server(id).running) throw new Error(`Broker ${id} is running.`)
+    await this.#spawnBroker(this.plan.brokers.find((broker) => broker.id === id) as Node)
+    await this.#ready([id])
+  }
+
+  /** SIGSTOP: its connections stay open and are not served. */
+  pauseBroker(id: number): void {
+    this.#server(id).freeze()
+  }
+
+  resumeBroker(id: number): void {
+    this.#server(id).thaw()
+  }
+
+  async logs(id: number): Promise<string> {
+    return readFile(this.#logFile(`broker-${id}`), 'utf8')
+  }
+
+  /** The data are not wanted any more, so nothing is shut down in order. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#servers.values()].map((server) => server.kill()))
+    await rm(join(this.dir, 'data'), { recursive: true, force: true })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  /** One of Kafka's own tools, by its main class, on this release's classpath; resolves with its stdout. */
+  async tool(main: string, args: readonly string[]): Promise<Buffer> {
+    return runJava({ java: this.#java, libs: this.libs, main, args, flags: await this.#loggingFlags('WARN') })
+  }
+
+  get #java(): JavaVersion { return this.options.java ?? '17' }
+
+  async #boot(): Promise<void> {
+    const { plan } = this
+    if (this.release.coordination === 'zookeeper') {
+      const properties = await this.#write('zookeeper.properties', zookeeperProperties(plan))
+      await this.#spawn(coordinatorId, 'zookeeper', 'org.apache.zookeeper.server.quorum.QuorumPeerMain', [properties], plan.coordinator)
+    } else if (!plan.combined) {
+      await this.#format(plan.coordinator)
+      const properties = await this.#write('controller.properties', controllerProperties(plan))
+      await this.#spawn(coordinatorId, 'controller', 'kafka.Kafka', [properties], plan.coordinator)
+    }
+    for (const broker of plan.brokers) await this.#spawnBroker(broker)
+    if (this.release.name === '0.8.2') await this.#introduceBrokers()
+    await this.#ready([...this.#servers.keys()])
+  }
+
+  async #spawnBroker(node: Node): Promise<void> {
+    const properties = await this.#write(`broker-${node.id}.properties`, brokerProperties(this.plan, node))
+    if (this.release.coordination === 'kraft' && !existsSync(node.dataDir)) await this.#format(node)
+    await this.#spawn(node.id, `broker-${node.id}`, 'kafka.Kafka', [properties], node, this.options.jvmFlags)
+  }
+
+  async #spawn(id: number, name: string, main: string, args: string[], node: Node, flags: readonly string[] = []): Promise<void> {
+    await mkdir(node.dataDir, { recursive: true })
+    this.#servers.set(id, new JvmServer({
+      java: this.#java,
+      libs: this.libs,
+      main,
+      args,
+      flags: ['-Xmx256m', '-Xms64m', ...await this.#loggingFlags('INFO'), ...flags],
+      log: this.#logFile(name),
+      dataDir: join(this.dir, 'data'),
+      detached: this.options.detached ?? false
+    }))
+  }
+
+  /**
+   * Formatting by StorageTool takes as long as half a start, and its result differs between nodes only in meta.properties:
+   * it is done once per release.
+   */
+  async #format(node: Node): Promise<void> {
+    const home = join(kafkaDir, this.release.version)
+    const formatted = join(home, 'formatted')
+    if (!existsSync(formatted)) {
+      await withLock(join(home, 'format.lock'), async () => {
+        if (existsSync(formatted)) return
+        const dataDir = join(home, 'formatted.unfinished')
+        await rm(dataDir, { recursive: true, force: true })
+        const properties = await this.#write('format.properties', controllerProperties({ ...this.plan, config: {}, coordinator: { ...this.plan.coordinator, dataDir } }))
+        await this.tool('kafka.tools.StorageTool', ['format', '--cluster-id', clusterId, '--config', properties])
+        await rename(dataDir, formatted)
+      })
+    }
+    await cp(formatted, node.dataDir, { recursive: true })
+    // A directory id is a random UUID in base64; the first byte keeps clear of a leading '-', which Kafka does not make either.
+    const directoryId = Buffer.concat([Buffer.of(1), randomBytes(15)]).toString('base64url')
+    await writeFile(join(node.dataDir, 'meta.properties'), toText({
+      version: '1', 'cluster.id': clusterId, 'node.id': String(node.id), 'directory.id': directoryId
+    }))
+  }
+
+  /** A controller of 0.8 sends no list of brokers, not even to themselves, before there is a topic. */
+  async #introduceBrokers(): Promise<void> {
+    const topic = '_ready'
+    await this.#answering([...this.#servers.keys()])
+    if (this.options.config?.['auto.create.topics.enable'] === 'false') await this.createTopic(topic)
+    else await wire.touchTopic(this.plan.brokers[0]?.port ?? 0, topic)
+  }
+
+  /** Every running broker sees every other running one, and there is a controller. */
+  async #ready(started: readonly number[]): Promise<void> {
+    await this.#answering(started, (views) => views.every((view) =>
+      this.#running.every(({ id }) => view.brokers.some((broker) => broker.id === id)) &&
+      (this.release.metadataVersion === 0 || view.controller >= 0)))
+  }
+
+  async #answering(started: readonly number[], satisfied: (views: readonly wire.ClusterState[]) => boolean = () => true): Promise<void> {
+    await waitFor(`the brokers of Kafka ${this.release.version} to answer and to know each other`, startTimeoutMs, async () => {
+      const dead = started.filter((id) => !this.#server(id).running)
+      if (dead.length > 0) throw new HopelessError(`Server ${dead.join(', ')} of Kafka ${this.release.version} ended while starting; see ${join(this.dir, 'logs')}.`)
+      return satisfied(await this.#views())
+    })
+  }
+
+  get #running(): readonly BrokerInfo[] {
+    return this.brokers.filter((broker) => broker.state === 'running')
+  }
+
+  /** The cluster as each running broker sees it. */
+  async #views(): Promise<wire.ClusterState[]> {
+    return Promise.all(this.#running.map((broker) => wire.metadata(broker.port, this.release.metadataVersion)))
+  }
+
+  /** The controller may move while it is asked; under KRaft any broker passes the request on. */
+  async #askController(what: string, ask: (port: number) => Promise<number>): Promise<void> {
+    let code = 0
+    await waitFor(`the controller to ${what}`, 30_000, async () => {
+      const [view] = await this.#views()
+      const controller = view?.brokers.find((broker) => broker.id === view.controller)
+      if (controller === undefined) return false
+      code = await ask(controller.port)
+      return code !== notController
+    })
+    if (code !== 0) throw new Error(`Could not ${what}: Kafka answered with error ${code}.`)
+  }
+
+  async #reassign(topic: string, partition: number, replicas: readonly number[]): Promise<void> {
+    if (this.release.adminOnTheWire) {
+      await this.#askController(`reassign ${topic}-${partition}`, (port) => wire.reassign(port, topic, partition, replicas))
+    } else {
+      const plan = await this.#write('reassignment.json', JSON.stringify({ version: 1, partitions: [{ topic, partition, replicas }] }))
+      await this.#zookeeperTool('kafka.admin.ReassignPartitionsCommand', ['--reassignment-json-file', plan, '--execute'])
+    }
+  }
+
+  async #electPreferred(topic: string, partition: number): Promise<void> {
+    if (this.release.adminOnTheWire) {
+      await this.#askController(`elect a leader for ${topic}-${partition}`, (port) => wire.electPreferred(port, topic, partition))
+    } else {
+      const partitions = await this.#write('election.json', JSON.stringify({ partitions: [{ topic, partition }] }))
+      await this.#zookeeperTool('kafka.admin.PreferredReplicaLeaderElectionCommand', ['--path-to-json-file', partitions])
+    }
+  }
+
+  async #zookeeperTool(main: string, args: readonly string[]): Promise<void> {
+    await this.tool(main, ['--zookeeper', `127.0.0.1:${this.plan.coordinator.port}`, ...args])
+  }
+
+  #server(id: number): JvmServer {
+    const server = this.#servers.get(id)
+    if (server === undefined) throw new Error(`There is no broker ${id}.`)
+    return server
+  }
+
+  #logFile(name: string): string {
+    return join(this.dir, 'logs', `${name}.log`)
+  }
+
+  async #write(name: string, content: string | Properties): Promise<string> {
+    const file = join(this.dir, name)
+    await writeFile(file, typeof content === 'string' ? content : toText(content))
+    return file
+  }
+
+  /** Everything goes to stdout, and from there to the server's log file. */
+  async #loggingFlags(level: 'INFO' | 'WARN'): Promise<string[]> {
+    if (this.release.logging === 'log4j2') {
+      const file = await this.#write(`log4j2-${level}.properties`, {
+        'appender.out.type': 'Console',
+        'appender.out.name': 'out',
+        'appender.out.target': level === 'INFO' ? 'SYSTEM_OUT' : 'SYSTEM_ERR',
+        'appender.out.layout.type': 'PatternLayout',
+        'appender.out.layout.pattern': '[%d] %p %m (%c)%n',
+        'rootLogger.level': level,
+        'rootLogger.appenderRef.out.ref': 'out'
+      })
+      return [`-Dlog4j2.configurationFile=${file}`]
+    }
+    const file = await this.#write(`log4j-${level}.properties`, {
+      'log4j.rootLogger': `${level}, out`,
+      'log4j.appender.out': 'org.apache.log4j.ConsoleAppender',
+      'log4j.appender.out.target': level === 'INFO' ? 'System.out' : 'System.err',
+      'log4j.appender.out.layout': 'org.apache.log4j.PatternLayout',
+      'log4j.appender.out.layout.ConversionPattern': '[%d] %p %m (%c)%n'
+    })
+    return [`-Dlog4j.configuration=file:${file}`, '-Dzookeeper.jmx.log4j.disable=true']
+  }
+}
+
+/** Waiting on would not help. */
+class HopelessError extends Error {}
+
+/** What throws is not there yet; the last reason is told if it never comes. */
+async function waitFor(what: string, timeoutMs: number, isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + timeoutMs
+  let reason: unknown
+  for (;;) {
+    try {
+      if (await isSo()) return
+      reason = undefined
+    } catch (error) {
+      if (error instanceof HopelessError) throw error
+      reason = error
+    }
+    if (Date.now() > deadline) throw new Error(`Waited ${timeoutMs / 1000} s in vain for ${what}.`, { cause: reason })
+    await delay(50)
+  }
+}
+
+/**
+ * Below the range that the system gives to outgoing connections: a stopped broker's port must still be free when it
+ * starts again.
+ */
+async function freePorts(count: number): Promise<number[]> {
+  const found = new Set<number>()
+  while (found.size < count) {
+    const port = 15_000 + Math.floor(Math.random() * 17_000)
+    if (await isFree(port)) found.add(port)
+  }
+  return [...found]
+}
+
+async function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => { resolve(false) })
+    server.listen(port, '127.0.0.1', () => server.close(() => { resolve(true) }))
+  })
+}

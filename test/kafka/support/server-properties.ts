@@ -1,0 +1,120 @@
+/**
+ * What the servers of a test cluster are configured with: quick to start, to stop and to notice that a broker is gone.
+ */
+import type { Release } from './releases.js'
+
+export type Properties = Readonly<Record<string, string>>
+
+export interface Node {
+  readonly id: number
+  readonly port: number
+  readonly dataDir: string
+}
+
+export interface ClusterPlan {
+  readonly release: Release
+  readonly brokers: readonly Node[]
+  /** Where ZooKeeper or the controller listens. */
+  readonly coordinator: Node
+  /** One lone KRaft broker is its own controller; of several, each may be stopped, so the controller is a process apart. */
+  readonly combined: boolean
+  readonly config: Properties
+}
+
+export function toText(properties: Properties): string {
+  return Object.entries(properties).map(([key, value]) => `${key}=${value}\n`).join('')
+}
+
+export function zookeeperProperties(plan: ClusterPlan): Properties {
+  return {
+    dataDir: plan.coordinator.dataDir,
+    clientPort: String(plan.coordinator.port),
+    clientPortAddress: '127.0.0.1',
+    maxClientCnxns: '0',
+    // Sessions may be as short as two ticks.
+    tickTime: '1000',
+    // ZooKeeper 3.5 and later would open port 8080.
+    'admin.enableServer': 'false'
+  }
+}
+
+export function brokerProperties(plan: ClusterPlan, node: Node): Properties {
+  return {
+    ...common(plan),
+    ...addresses(plan, node),
+    'log.dirs': node.dataDir,
+    ...(plan.release.coordination === 'zookeeper' ? underZookeeper(plan, node) : underKraft(plan, node, plan.combined ? 'broker,controller' : 'broker')),
+    ...plan.config
+  }
+}
+
+export function controllerProperties(plan: ClusterPlan): Properties {
+  const node = plan.coordinator
+  return {
+    ...common(plan),
+    listeners: `CONTROLLER://127.0.0.1:${node.port}`,
+    'log.dirs': node.dataDir,
+    ...underKraft(plan, node, 'controller'),
+    ...plan.config
+  }
+}
+
+function common(plan: ClusterPlan): Properties {
+  const copies = String(plan.brokers.length)
+  return {
+    'num.network.threads': '2',
+    'num.io.threads': '2',
+    'num.recovery.threads.per.data.dir': '1',
+    'background.threads': '2',
+    'auto.create.topics.enable': 'true',
+    'delete.topic.enable': 'true',
+    'group.initial.rebalance.delay.ms': '0',
+    'offsets.topic.num.partitions': '1',
+    'offsets.topic.replication.factor': copies,
+    'transaction.state.log.num.partitions': '1',
+    'transaction.state.log.replication.factor': copies,
+    'transaction.state.log.min.isr': plan.brokers.length === 1 ? '1' : '2',
+    'share.coordinator.state.topic.num.partitions': '1',
+    'share.coordinator.state.topic.replication.factor': copies,
+    'share.coordinator.state.topic.min.isr': '1',
+    // The default buffer takes half of a small heap.
+    'log.cleaner.dedupe.buffer.size': String(4 << 20),
+    'controlled.shutdown.max.retries': '3',
+    'controlled.shutdown.retry.backoff.ms': '500'
+  }
+}
+
+function addresses(plan: ClusterPlan, node: Node): Properties {
+  const port = String(node.port)
+  // 0.8 has no listeners; later releases have dropped host.name.
+  if (plan.release.name === '0.8.2') {
+    return { 'host.name': '127.0.0.1', port, 'advertised.host.name': '127.0.0.1', 'advertised.port': port }
+  }
+  const own = `PLAINTEXT://127.0.0.1:${port}`
+  return {
+    listeners: plan.combined ? `${own},CONTROLLER://127.0.0.1:${plan.coordinator.port}` : own,
+    'advertised.listeners': own
+  }
+}
+
+function underZookeeper(plan: ClusterPlan, node: Node): Properties {
+  return {
+    'broker.id': String(node.id),
+    'zookeeper.connect': `127.0.0.1:${plan.coordinator.port}`,
+    // The brokers start together with ZooKeeper and wait for it.
+    'zookeeper.connection.timeout.ms': '30000',
+    'zookeeper.session.timeout.ms': '4000'
+  }
+}
+
+function underKraft(plan: ClusterPlan, node: Node, roles: string): Properties {
+  return {
+    'process.roles': roles,
+    'node.id': String(node.id),
+    'controller.listener.names': 'CONTROLLER',
+    'controller.quorum.voters': `${plan.combined ? node.id : plan.coordinator.id}@127.0.0.1:${plan.coordinator.port}`,
+    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL',
+    'broker.heartbeat.interval.ms': '500',
+    'broker.session.timeout.ms': '4000'
+  }
+}
