@@ -1,4 +1,4 @@
-import type { Api, ApiInfo } from './api.js'
+import type { RequestEncoder, ResponseDecoder, ResponseEncoder } from './api.js'
 import { ByteReader } from './byte-reader.js'
 import { ByteWriter } from './byte-writer.js'
 import { readResponseHeaderEnd, writeRequestHeader, writeResponseHeader } from './header.js'
@@ -6,7 +6,7 @@ import { MalformedResponseError } from '../errors.js'
 
 /** A request as it goes on the wire: size, header, body. `capacity` is a guess at the body's size that saves growing. */
 export function encodeRequestFrame<Request>(
-  api: Api<Request, unknown>,
+  api: RequestEncoder<Request>,
   version: number,
   correlationId: number,
   clientId: string | null,
@@ -23,7 +23,7 @@ export function encodeRequestFrame<Request>(
 
 /** A response as it goes on the wire: size, header, body. */
 export function encodeResponseFrame<Response>(
-  api: Api<never, Response>,
+  api: ResponseEncoder<Response>,
   version: number,
   correlationId: number,
   response: Response,
@@ -37,9 +37,9 @@ export function encodeResponseFrame<Response>(
 }
 
 /** The body of a response whose correlation id has been read and checked: `frame` is all that follows the size. */
-export function decodeResponseFrame<Response>(api: Api<never, Response>, version: number, frame: Buffer): Response {
+export function decodeResponseFrame<Response>(api: ResponseDecoder<Response>, version: number, frame: Buffer): Response {
   const reader = new ByteReader(frame, 4)
-  readResponseHeaderEnd(reader, api as ApiInfo, version)
+  readResponseHeaderEnd(reader, api, version)
   const response = api.decodeResponse(reader, version)
   const problem = reader.problem()
   if (problem !== undefined) throw new MalformedResponseError(`${api.name} v${version} response: ${problem}`)
