@@ -114,10 +114,7 @@ export class RealKafka {
   async createTopic(name: string, { partitions = 1, replicationFactor = 1, config = {} }: TopicOptions = {}): Promise<void> {
     const version = this.release.createTopicsVersion
     if (version === undefined) {
-      const settings = Object.entries(config).flatMap(([key, value]) => ['--config', `${key}=${value}`])
-      await this.#zookeeperTool('kafka.admin.TopicCommand', [
-        '--create', '--topic', name, '--partitions', String(partitions), '--replication-factor', String(replicationFactor), ...settings
-      ])
+      await this.#createByTool(name, { partitions, replicationFactor, config })
     } else {
       await this.#askController(`create topic ${name}`, (port) => wire.createTopic(port, version, name, { partitions, replicationFactor, config }))
     }
@@ -134,8 +131,7 @@ export class RealKafka {
     if (this.release.adminOnTheWire) {
       await this.#askController(`configure topic ${name}`, (port) => wire.alterTopicConfig(port, name, config))
     } else {
-      const settings = Object.entries(config).flatMap(([key, value]) => ['--config', `${key}=${value}`])
-      await this.#zookeeperTool('kafka.admin.TopicCommand', ['--alter', '--topic', name, ...settings])
+      await this.#zookeeperTool('kafka.admin.TopicCommand', ['--alter', '--topic', name, ...asFlags(config)])
     }
   }
 
@@ -278,8 +274,12 @@ export class RealKafka {
   async #introduceBrokers(): Promise<void> {
     const topic = '_ready'
     await this.#answering([...this.#servers.keys()])
-    if (this.options.config?.['auto.create.topics.enable'] === 'false') await this.createTopic(topic)
-    else await wire.touchTopic(this.plan.brokers[0]?.port ?? 0, topic)
+    await waitFor('Kafka 0.8 to create its first topic', startTimeoutMs, async () => {
+      // Answering begins before the broker is registered, and until then there is no place for a topic.
+      if (this.options.config?.['auto.create.topics.enable'] === 'false') await this.#createByTool(topic, {})
+      else await wire.touchTopic(this.plan.brokers[0]?.port ?? 0, topic)
+      return (await this.#views()).some((view) => view.topics.has(topic))
+    })
   }
 
   /** Every running broker sees every other running one, and there is a controller. */
@@ -317,6 +317,11 @@ export class RealKafka {
       return code !== notController
     })
     if (code !== 0) throw new Error(`Could not ${what}: Kafka answered with error ${code}.`)
+  }
+
+  async #createByTool(name: string, { partitions = 1, replicationFactor = 1, config = {} }: TopicOptions): Promise<void> {
+    const counts = ['--partitions', String(partitions), '--replication-factor', String(replicationFactor)]
+    await this.#zookeeperTool('kafka.admin.TopicCommand', ['--create', '--topic', name, ...counts, ...asFlags(config)])
   }
 
   async #reassign(topic: string, partition: number, replicas: readonly number[]): Promise<void> {
@@ -380,6 +385,10 @@ export class RealKafka {
     })
     return [`-Dlog4j.configuration=file:${file}`, '-Dzookeeper.jmx.log4j.disable=true']
   }
+}
+
+function asFlags(config: Record<string, string>): string[] {
+  return Object.entries(config).flatMap(([key, value]) => ['--config', `${key}=${value}`])
 }
 
 /** Waiting on would not help. */
