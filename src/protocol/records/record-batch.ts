@@ -98,13 +98,7 @@ export function writeRecords(writer: ByteWriter, records: readonly OutgoingRecor
     const timestampDelta = record.timestamp - baseTimestamp
     at = putVarint(buffer, at, sizeOfRecordBody(record, i, timestampDelta))
     buffer[at++] = 0
-    if (timestampDelta === 0) {
-      buffer[at++] = 0
-    } else {
-      writer.position = at
-      writer.writeVarlong(timestampDelta)
-      at = writer.position
-    }
+    at = putVarlong(buffer, at, timestampDelta)
     at = putVarint(buffer, at, i)
     at = putSized(buffer, at, record.key, record.keySize)
     at = putSized(buffer, at, record.value, record.valueSize)
@@ -131,6 +125,18 @@ function putVarint(buffer: Buffer, start: number, value: number): number {
     v >>>= 7
   }
   buffer[at++] = v
+  return at
+}
+
+function putVarlong(buffer: Buffer, start: number, value: number): number {
+  if (value >> 0 === value) return putVarint(buffer, start, value)
+  const negative = value < 0
+  const magnitude = negative ? -(value + 1) : value
+  let at = start
+  buffer[at++] = (magnitude % 64) * 2 + (negative ? 0x81 : 0x80)
+  let rest = Math.floor(magnitude / 64)
+  for (; rest > 0x7f; rest = Math.floor(rest / 128)) buffer[at++] = (rest % 128) | 0x80
+  buffer[at++] = rest
   return at
 }
 
