@@ -99,6 +99,7 @@ function decodeRecordBatch(
   const count = reader.readInt32()
   throwIfInvalid(reader, 'record batch', start)
   if (crc32c(bytes, crcFrom, end) !== crc) throw new CorruptRecordsError(`the batch at byte ${start} has a wrong CRC-32C`)
+  if (count < 0) throw new CorruptRecordsError(`${count} records in the batch at byte ${start}`)
 
   const codec = attributes & COMPRESSION_MASK
   const logAppendTime = (attributes & LOG_APPEND_TIME_FLAG) !== 0
@@ -217,7 +218,10 @@ function readMessage(bytes: Buffer, reader: ByteReader, start: number, end: numb
   return { offset, magic, attributes, timestamp, key, value }
 }
 
-/** Offsets inside are absolute with magic 0; with magic 1 they count up to the outer one, which is the last's (KIP-31). */
+/**
+ * Offsets inside are absolute with magic 0; with magic 1 they count up to the outer one, which is the last's (KIP-31).
+ * Some releases of librdkafka leave the outer one at 0 in what they produce, and brokers take that.
+ */
 function decodeInnerSet(
   outer: Message,
   codec: number,
@@ -236,7 +240,8 @@ function decodeInnerSet(
     at = end
   }
   const last = inner[inner.length - 1]?.offset ?? 0n
-  const shift = outer.magic === 1 ? outer.offset - last : 0n
+  const shift = outer.magic === 1 && outer.offset !== 0n ? outer.offset - last : 0n
+  if (shift < 0n) throw new CorruptRecordsError(`inner offset ${last} above the outer ${outer.offset}`)
   return inner.map((message) => ({
     ...recordOf(message),
     offset: message.offset + shift,
