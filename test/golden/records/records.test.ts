@@ -1,0 +1,82 @@
+import type { DecodedBatch } from '../../../src/protocol/records/decode.js'
+import type { Decompress, EncodableRecords, OutgoingRecord } from '../../../src/protocol/records/record.js'
+import { gunzipSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import { CorruptRecordsError } from '../../../src/errors.js'
+import { ByteWriter } from '../../../src/protocol/byte-writer.js'
+import { decodeBatches } from '../../../src/protocol/records/decode.js'
+import { messageSet, type MessageSetMagic } from '../../../src/protocol/records/message-set.js'
+import { recordBatch, sizeOfRecords, writeRecords } from '../../../src/protocol/records/record-batch.js'
+import { encode, outgoing } from '../../unit/protocol/records/support.js'
+import { goldenBatches, goldenMessages, inJavasWords, inScalasWords } from './fixtures.js'
+
+const readable = (codec: number): boolean => codec < 2
+
+const decompress: Decompress = (codec, bytes) => {
+  if (codec !== 1) throw new CorruptRecordsError(`codec ${codec}`)
+  return gunzipSync(bytes)
+}
+
+function again(batch: DecodedBatch): OutgoingRecord[] {
+  return batch.records.map(({ key, value, timestamp, headers }) =>
+    outgoing({ key, value, timestamp, headers: headers.map((header) => [header.key, header.value] as const) }))
+}
+
+/** Bytes as they stand uncompressed in a batch, or in a wrapper message. */
+function plain(batch: DecodedBatch): Buffer {
+  const records = again(batch)
+  if (batch.magic < 2) return encode(messageSet(records, batch.magic as MessageSetMagic))
+  const writer = new ByteWriter(sizeOfRecords(records))
+  writeRecords(writer, records, sizeOfRecords(records))
+  return writer.bytes()
+}
+
+describe('records made by kafka-clients 3.9.2', () => {
+  const readables = goldenBatches.filter(({ batches }) => batches.every(({ codec }) => readable(codec)))
+
+  it.each(readables)('are read as Java reads them: $name', ({ bytes, batches }) => {
+    expect(decodeBatches(bytes, { decompress }).map(inJavasWords)).toEqual(batches)
+  })
+
+  // What only brokers set is not the producer's to make.
+  const byProducers = goldenBatches.filter(({ name, batches }) => !/stored|append-time|control/.test(name) && batches[0]?.codec === 0)
+
+  it.each(byProducers)('are made by us byte for byte: $name', ({ bytes }) => {
+    const decoded = decodeBatches(bytes)
+    const magic = decoded[0]?.magic
+    const records = decoded.flatMap(again)
+    const encoded: EncodableRecords = magic === 2
+      ? recordBatch(records, sizeOfRecords(records), decoded[0])
+      : messageSet(records, magic as MessageSetMagic)
+    expect(encode(encoded).equals(bytes)).toBe(true)
+  })
+
+  const compressed = readables.filter(({ name, batches }) => !/stored|append-time/.test(name) && batches[0]?.codec !== 0)
+
+  it.each(compressed)('are the same before the codec as ours: $name', ({ bytes }) => {
+    const blocks: Buffer[] = []
+    const [batch] = decodeBatches(bytes, {
+      decompress: (codec, block, magic) => {
+        blocks.push(decompress(codec, block, magic))
+        return blocks[0] as Buffer
+      },
+    })
+    expect(plain(batch as DecodedBatch).equals(blocks[0] as Buffer)).toBe(true)
+  })
+})
+
+describe('messages made by Kafka 0.8.2.2', () => {
+  const readables = goldenMessages.filter(({ codec }) => readable(codec))
+
+  it.each(readables)('are read as Scala reads them: $name', ({ codec, bytes, records }) => {
+    const decoded = decodeBatches(bytes, { decompress })
+    expect(decoded.every((entry) => entry.codec === codec && entry.magic === 0)).toBe(true)
+    expect(inScalasWords(decoded.flatMap((entry) => entry.records))).toEqual(records)
+  })
+
+  it('are made by us byte for byte', () => {
+    const uncompressed = goldenMessages.filter(({ codec }) => codec === 0)
+    expect(uncompressed).not.toEqual([])
+    for (const { bytes } of uncompressed) expect(encode(messageSet(decodeBatches(bytes).flatMap(again), 0)).equals(bytes)).toBe(true)
+  })
+})
