@@ -36,3 +36,10 @@ export type ResponseEncoder<Response> = ApiInfo & Pick<Api<unknown, Response>, '
 export function unsupportedField(api: string, version: number, field: string): UnsupportedVersionError {
   return new UnsupportedVersionError(`${api} v${version} has no place for ${field}`)
 }
+
+/** The element of a list for which an older version has room for one alone. */
+export function onlyElement<T>(items: readonly T[], api: string, version: number, field: string): T {
+  const [item] = items
+  if (item === undefined || items.length > 1) throw unsupportedField(api, version, `${items.length} ${field}`)
+  return item
+}

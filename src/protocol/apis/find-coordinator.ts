@@ -10,7 +10,7 @@
  *
  * Up to version 3 there is one key, and one answer that does not repeat it; here both read as lists of one.
  */
-import { unsupportedField, type Api } from '../api.js'
+import { onlyElement, unsupportedField, type Api } from '../api.js'
 import type { ByteReader } from '../byte-reader.js'
 import type { ByteWriter } from '../byte-writer.js'
 
@@ -49,7 +49,9 @@ export const findCoordinator: Api<FindCoordinatorRequest, FindCoordinatorRespons
 
   encodeRequest(writer, version, request) {
     const { coordinatorKeys, keyType } = request
-    if (version < KEYS_FROM) writer.writeString(only(coordinatorKeys, version), version >= FLEXIBLE_FROM)
+    if (version < KEYS_FROM) {
+      writer.writeString(onlyElement(coordinatorKeys, NAME, version, 'coordinatorKeys'), version >= FLEXIBLE_FROM)
+    }
     if (version >= 1) writer.writeInt8(keyType)
     else if (keyType !== 0) throw unsupportedField(NAME, version, 'keyType')
     if (version >= KEYS_FROM) writer.writeArray(coordinatorKeys, true, (key) => writer.writeString(key, true))
@@ -68,7 +70,7 @@ export const findCoordinator: Api<FindCoordinatorRequest, FindCoordinatorRespons
     if (version >= 1) writer.writeInt32(response.throttleTimeMs)
     if (version >= KEYS_FROM) {
       writer.writeArray(response.coordinators, true, (coordinator) => writeCoordinator(writer, coordinator))
-    } else writeOnlyCoordinator(writer, version, only(response.coordinators, version))
+    } else writeOnlyCoordinator(writer, version, onlyElement(response.coordinators, NAME, version, 'coordinators'))
     if (version >= FLEXIBLE_FROM) writer.writeNoTaggedFields()
   },
 
@@ -83,12 +85,6 @@ export const findCoordinator: Api<FindCoordinatorRequest, FindCoordinatorRespons
     if (version >= FLEXIBLE_FROM) reader.readTaggedFields()
     return response
   },
-}
-
-function only<T>(items: readonly T[], version: number): T {
-  const [item] = items
-  if (item === undefined || items.length > 1) throw unsupportedField(NAME, version, `${items.length} keys`)
-  return item
 }
 
 function readCoordinator(reader: ByteReader): Coordinator {
