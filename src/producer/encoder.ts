@@ -104,7 +104,7 @@ export class NullEncoder implements Encoder {
   }
 }
 
-/** 32-bit signed integers, big-endian; null stays null (Kafka 0.8.2: `IntegerEncoder`). */
+/** 32-bit signed integers, big-endian; null stays null (Java: `IntegerSerializer`). */
 export class IntegerEncoder implements Encoder<number | null> {
   /** @throws SerializationError for anything but null or an integer from -2^31 to 2^31 - 1. */
   encode(value: number | null, topic: string): Data {
@@ -118,7 +118,7 @@ export class IntegerEncoder implements Encoder<number | null> {
   }
 }
 
-/** 64-bit signed integers, big-endian; null stays null (Kafka 0.8.2: `LongEncoder`). */
+/** 64-bit signed integers, big-endian; null stays null (Java: `LongSerializer`). */
 export class LongEncoder implements Encoder<bigint | number | null> {
   /** @throws SerializationError for anything but null, a bigint from -2^63 to 2^63 - 1, or a safe integer. */
   encode(value: bigint | number | null, topic: string): Data {

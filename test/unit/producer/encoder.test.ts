@@ -1,0 +1,194 @@
+import { runInNewContext } from 'node:vm'
+import { describe, expect, it } from 'vitest'
+import { InvalidConfigError, SerializationError } from '../../../src/errors.js'
+import {
+  DefaultEncoder,
+  IntegerEncoder,
+  JsonEncoder,
+  LongEncoder,
+  NullEncoder,
+  StringEncoder,
+  type Encoder,
+} from '../../../src/producer/encoder.js'
+
+function hex(data: unknown): string {
+  if (!(data instanceof Uint8Array)) throw new Error('expected bytes')
+  return Buffer.from(data).toString('hex')
+}
+
+/** Whether a value of the wrong type, which only callers without types can give, is refused with these words. */
+function expectRefused(encoder: Encoder<never>, value: unknown, words: RegExp): void {
+  const encode = () => (encoder as Encoder).encode(value, 'orders')
+  expect(encode).toThrow(SerializationError)
+  expect(encode).toThrow(words)
+  expect(encode).toThrow(/^topic 'orders': /)
+}
+
+describe('DefaultEncoder', () => {
+  const encoder = new DefaultEncoder()
+
+  it('hands bytes, strings and null on as they are', () => {
+    for (const value of [new Uint8Array([1, 2]), Buffer.from('x'), new Uint8Array(), 'ключ', '', null]) {
+      expect(encoder.encode(value, 'orders')).toBe(value)
+    }
+  })
+
+  it('takes an ArrayBuffer and a DataView without a copy', () => {
+    const bytes = new Uint8Array([0, 1, 2, 3])
+    const fromBuffer = encoder.encode(bytes.buffer, 'orders')
+    const fromView = encoder.encode(new DataView(bytes.buffer, 1, 2), 'orders')
+    expect([hex(fromBuffer), hex(fromView)]).toEqual(['00010203', '0102'])
+    bytes[1] = 9
+    expect([hex(fromBuffer), hex(fromView)]).toEqual(['00090203', '0902'])
+  })
+
+  it('knows bytes made in another realm', () => {
+    const foreign: unknown = runInNewContext('new Uint8Array([7])')
+    expect(foreign).not.toBeInstanceOf(Uint8Array)
+    expect(encoder.encode(foreign, 'orders')).toBe(foreign)
+  })
+
+  it.each([
+    [undefined, /encode undefined/],
+    [42, /the number 42/],
+    [5n, /the bigint 5/],
+    [true, /a boolean/],
+    [{ total: 1 }, /an object \(Object\)/],
+    [Object.create(null), /an object \(no class\)/],
+    [new Date(0), /an object \(Date\)/],
+    [new Uint16Array(1), /an object \(Uint16Array\)/],
+  ])('refuses %s and names its type and the remedy', (value, words) => {
+    expectRefused(encoder, value, words)
+    expectRefused(encoder, value, /expected bytes, a string or null; .*JsonEncoder/)
+  })
+
+  it('does not put what is in an object into the error, it may be secret', () => {
+    expect(() => encoder.encode({ password: 'hunter2' }, 'orders')).not.toThrow(/hunter2/)
+  })
+})
+
+describe('StringEncoder', () => {
+  it('leaves UTF-8 to the writer of the request', () => {
+    expect(new StringEncoder().encode('日本語', 'orders')).toBe('日本語')
+  })
+
+  it.each(['utf8', 'utf-8', 'UTF-8', 'UTF8', 'utf_8'])('knows %s', (name) => {
+    expect(new StringEncoder(name).encode('é', 'orders')).toBe('é')
+  })
+
+  // What Java makes of each encoding is in the golden vectors; here are the other names.
+  it.each([
+    ['utf16le', 'e900'],
+    ['ucs2', 'e900'],
+    ['ucs-2', 'e900'],
+    ['utf-16', 'feff00e9'],
+    ['latin1', 'e9'],
+    ['iso-8859-1', 'e9'],
+    ['ISO8859_1', 'e9'],
+  ])('knows %s', (name, bytes) => {
+    expect(hex(new StringEncoder(name).encode('é', 'orders'))).toBe(bytes)
+  })
+
+  it.each(['ascii', 'US-ASCII'])('knows %s', (name) => {
+    expect(hex(new StringEncoder(name).encode('a~', 'orders'))).toBe('617e')
+  })
+
+  it('refuses an encoding it does not know', () => {
+    for (const name of ['base64', 'hex', 'utf-32', '', 'constructor']) {
+      expect(() => new StringEncoder(name)).toThrow(InvalidConfigError)
+    }
+    expect(() => new StringEncoder('hex')).toThrow(/'hex'.*utf-16le/)
+  })
+
+  it('refuses a character the encoding does not have rather than store another', () => {
+    expectRefused(new StringEncoder('latin1'), 'ab€', /index 2 .* latin1; use utf8/)
+    expectRefused(new StringEncoder('ascii'), 'é', /index 0 .* ascii/)
+  })
+
+  it.each(['utf8', 'utf-16', 'latin1'])('keeps null and refuses what is no string, in %s', (name) => {
+    const encoder = new StringEncoder(name)
+    expect(encoder.encode(null, 'orders')).toBeNull()
+    expectRefused(encoder, 42, /the number 42: expected a string or null; .*String\(value\)/)
+    expectRefused(encoder, undefined, /undefined/)
+    expectRefused(encoder, Buffer.from('x'), /Buffer/)
+  })
+})
+
+describe('NullEncoder', () => {
+  it('always encodes to null', () => {
+    const encoder: Encoder = new NullEncoder()
+    for (const value of ['x', 42, {}, undefined, null]) expect(encoder.encode(value, 'orders')).toBeNull()
+  })
+})
+
+describe('IntegerEncoder', () => {
+  const encoder = new IntegerEncoder()
+
+  it.each([
+    [0, '00000000'],
+    [-0, '00000000'],
+    [1, '00000001'],
+    [-1, 'ffffffff'],
+    [0x12345678, '12345678'],
+    [2147483647, '7fffffff'],
+    [-2147483648, '80000000'],
+  ])('%d is %s', (value, bytes) => {
+    expect(hex(encoder.encode(value, 'orders'))).toBe(bytes)
+  })
+
+  it('keeps null', () => expect(encoder.encode(null, 'orders')).toBeNull())
+
+  it.each([2147483648, -2147483649, 1.5, NaN, Infinity, 5n, '5', undefined, {}])('refuses %s', (value) => {
+    expectRefused(encoder, value, /expected an integer from -2147483648 to 2147483647; LongEncoder/)
+  })
+})
+
+describe('LongEncoder', () => {
+  const encoder = new LongEncoder()
+
+  it.each([
+    [0, '0000000000000000'],
+    [-1, 'ffffffffffffffff'],
+    [-1n, 'ffffffffffffffff'],
+    [Number.MAX_SAFE_INTEGER, '001fffffffffffff'],
+    [Number.MIN_SAFE_INTEGER, 'ffe0000000000001'],
+    [2n ** 63n - 1n, '7fffffffffffffff'],
+    [-(2n ** 63n), '8000000000000000'],
+  ])('%s is %s', (value, bytes) => {
+    expect(hex(encoder.encode(value, 'orders'))).toBe(bytes)
+  })
+
+  it('keeps null', () => expect(encoder.encode(null, 'orders')).toBeNull())
+
+  it.each([2n ** 63n, -(2n ** 63n) - 1n, 2 ** 53, 0.5, NaN, '5', undefined])('refuses %s', (value) => {
+    expectRefused(encoder, value, /expected a bigint of 64 bits or a safe integer; .*as bigint/)
+  })
+})
+
+describe('JsonEncoder', () => {
+  const encoder = new JsonEncoder()
+
+  it.each([
+    [{ total: 42 }, '{"total":42}'],
+    ['text', '"text"'],
+    [[1, 'é'], '[1,"é"]'],
+    [0, '0'],
+    [false, 'false'],
+  ])('%j is %s', (value, text) => {
+    expect(encoder.encode(value, 'orders')).toBe(text)
+  })
+
+  it('makes null a tombstone and not the text null', () => expect(encoder.encode(null, 'orders')).toBeNull())
+
+  it.each([undefined, () => 1, Symbol('s'), { toJSON: () => undefined }])('refuses what JSON has no text for', (value) => {
+    expectRefused(encoder, value, /expected a value that JSON can hold/)
+  })
+
+  it('tells what JSON.stringify threw', () => {
+    const cycle: { self?: unknown } = {}
+    cycle.self = cycle
+    expectRefused(encoder, cycle, /circular/)
+    expectRefused(encoder, { n: 1n }, /BigInt/)
+    expect(() => encoder.encode(cycle, 'orders')).toThrow(expect.objectContaining({ cause: expect.any(TypeError) }))
+  })
+})
