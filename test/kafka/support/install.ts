@@ -3,7 +3,6 @@
  * that has a main class (console tools, DumpLogSegments, perf tests) then runs with `java -cp '<libs>/*'`.
  */
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -21,20 +20,26 @@ export const kafkaDir = join(projectRoot, '.kafka')
 export async function install(release: Release): Promise<string> {
   const home = join(kafkaDir, release.version)
   const libs = join(home, 'libs')
-  if (!existsSync(libs)) {
+  if (!await isInstalled(release, libs)) {
     await mkdir(home, { recursive: true })
     await withLock(join(home, 'install.lock'), async () => {
-      if (!existsSync(libs)) await download(release, home, libs)
+      if (!await isInstalled(release, libs)) await download(release, libs)
     })
   }
   return libs
 }
 
-async function download(release: Release, home: string, libs: string): Promise<void> {
+/** The folder holds the POM that it was made from, so that a changed row of the table is fetched anew. */
+async function isInstalled(release: Release, libs: string): Promise<boolean> {
+  return await readFile(join(libs, 'pom.xml'), 'utf8').catch(() => '') === pomOf(release)
+}
+
+async function download(release: Release, libs: string): Promise<void> {
   // Only a finished download gets the name that install() looks for.
-  const unfinished = join(home, 'libs.unfinished')
+  const unfinished = `${libs}.unfinished`
   await rm(unfinished, { recursive: true, force: true })
-  const pom = join(home, 'pom.xml')
+  await mkdir(unfinished)
+  const pom = join(unfinished, 'pom.xml')
   await writeFile(pom, pomOf(release))
   const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies'
   try {
@@ -42,6 +47,7 @@ async function download(release: Release, home: string, libs: string): Promise<v
   } catch (error) {
     throw new Error(whyMavenFailed(release, error), { cause: error })
   }
+  await rm(libs, { recursive: true, force: true })
   await rename(unfinished, libs)
 }
 

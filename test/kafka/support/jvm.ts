@@ -73,6 +73,7 @@ export class JvmServer {
   readonly #child: ChildProcess
   #exited = false
   #frozen = false
+  #killedAt: number | undefined
 
   constructor(call: ServerCall) {
     const [file = '', ...args] = commandLine(call)
@@ -100,6 +101,8 @@ export class JvmServer {
   }
 
   get running(): boolean { return !this.#exited }
+  /** Set if it did not end in order, and so could not sign off anywhere. */
+  get killedAt(): number | undefined { return this.#killedAt }
   get frozen(): boolean { return this.#frozen }
 
   freeze(): void {
@@ -131,6 +134,7 @@ export class JvmServer {
     // The child does not keep the event loop alive; this wait must.
     const alive = setInterval(() => undefined, 1000)
     await exit
+    this.#killedAt = Date.now()
     clearInterval(alive)
     this.#frozen = false
   }

@@ -175,7 +175,10 @@ export class RealKafka {
 
   /** Same port, same data. Resolves when it answers and all running brokers know of each other. */
   async startBroker(id: number): Promise<void> {
-    if (this.#server(id).running) throw new Error(`Broker ${id} is running.`)
+    const { running, killedAt } = this.#server(id)
+    if (running) throw new Error(`Broker ${id} is running.`)
+    // A controller that comes back before its old session ends takes itself for elected and never is (seen on 0.8.2).
+    if (this.release.coordination === 'zookeeper' && killedAt !== undefined) await delay(Math.max(0, killedAt + 6000 - Date.now()))
     await this.#spawnBroker(this.plan.brokers.find((broker) => broker.id === id) as Node)
     await this.#ready([id])
   }

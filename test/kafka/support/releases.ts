@@ -24,6 +24,9 @@ export interface Release {
 // The POMs of some releases leave out the binding of slf4j, and without one there are no logs.
 const log4j1Binding = ['org.slf4j:slf4j-log4j12:1.7.30', 'log4j:log4j:1.2.17']
 
+// Java 11 dropped it; Kafka makes its cluster id with it.
+const xmlBinding = 'javax.xml.bind:jaxb-api:2.3.1'
+
 export const releases: readonly Release[] = [
   {
     name: '0.8.2',
@@ -48,7 +51,7 @@ export const releases: readonly Release[] = [
   {
     name: '0.10.2',
     version: '0.10.2.2',
-    artifacts: ['org.apache.kafka:kafka_2.11:0.10.2.2', 'org.apache.kafka:kafka-tools:0.10.2.2'],
+    artifacts: ['org.apache.kafka:kafka_2.11:0.10.2.2', 'org.apache.kafka:kafka-tools:0.10.2.2', xmlBinding],
     coordination: 'zookeeper',
     logging: 'log4j1',
     metadataVersion: 1,
@@ -58,7 +61,7 @@ export const releases: readonly Release[] = [
   {
     name: '0.11',
     version: '0.11.0.3',
-    artifacts: ['org.apache.kafka:kafka_2.11:0.11.0.3', 'org.apache.kafka:kafka-tools:0.11.0.3'],
+    artifacts: ['org.apache.kafka:kafka_2.11:0.11.0.3', 'org.apache.kafka:kafka-tools:0.11.0.3', xmlBinding],
     coordination: 'zookeeper',
     logging: 'log4j1',
     metadataVersion: 1,
