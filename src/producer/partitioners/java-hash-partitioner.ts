@@ -53,7 +53,7 @@ function javaHash(key: unknown): number {
     for (let i = 0; i < key.length; i++) hash = (Math.imul(31, hash) + key.charCodeAt(i)) | 0
     return hash
   }
-  if (typeof key === 'number' && (key | 0) === key) return key | 0
+  if (typeof key === 'number' && (key | 0) === key) return key
   if (typeof key === 'bigint' && BigInt.asIntN(64, key) === key) {
     return Number(BigInt.asIntN(32, key ^ (key >> 32n)))
   }

@@ -102,6 +102,7 @@ describe('StringEncoder', () => {
 
   it('refuses a character the encoding does not have rather than store another', () => {
     expectRefused(new StringEncoder('latin1'), 'ab€', /index 2 .* latin1; use utf8/)
+    expectRefused(new StringEncoder('latin1'), '\u0100', /index 0/)
     expectRefused(new StringEncoder('ascii'), 'é', /index 0 .* ascii/)
   })
 

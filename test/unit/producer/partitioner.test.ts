@@ -82,13 +82,14 @@ describe('StickyByBytes', () => {
     expect(Math.abs(share1(bytes) * 3 - 1)).toBeLessThan(0.1)
   })
 
-  it('reads backlogs and the list of partitions only to choose', () => {
+  it('reads backlogs and the list of partitions only to choose, and once when the metadata is new', () => {
     const backlog = vi.fn(() => 0)
+    const sticky = new StickyByBytes()
+    sticky.partitionKeyless(topic({ partitionCount: 4 }), 1)
     const context = topic({ partitionCount: 4, backlog })
     const available = vi.spyOn(context, 'available', 'get')
-    const sticky = new StickyByBytes()
     sticky.partitionKeyless(context, 1)
-    backlog.mockClear()
+    expect(available).toHaveBeenCalledOnce()
     available.mockClear()
     for (let i = 0; i < 1000; i++) sticky.partitionKeyless(context, 1)
     expect(backlog).not.toHaveBeenCalled()
