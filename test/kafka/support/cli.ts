@@ -8,13 +8,13 @@
  * `start` leaves the brokers running and prints their addresses, alone, on the last line of stdout.
  */
 import { execFile } from 'node:child_process'
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs, promisify } from 'node:util'
 
 import { isAlive, kafkaDir } from './install.js'
-import { RealKafka } from './real-kafka.js'
+import { detachedMarker, RealKafka } from './real-kafka.js'
 import { releases } from './releases.js'
 
 const usage = `Usage:
@@ -24,9 +24,6 @@ const usage = `Usage:
 Releases: ${releases.map((release) => release.name).join(', ')}.`
 
 const runDir = join(kafkaDir, 'run')
-
-/** Says that a cluster is the command line's to list and stop, and no test's; holds the bootstrap list. */
-const marker = 'detached'
 
 class UsageError extends Error {}
 
@@ -48,12 +45,10 @@ async function start(args: string[]): Promise<void> {
   const kafka = await RealKafka.start({
     release, brokers: brokers === '1' ? 1 : 3, java, config: parseConfig(values.config), detached: true
   })
-  await writeFile(join(kafka.dir, marker), kafka.bootstrap)
   console.log(`Kafka ${kafka.release.version} runs as ${kafka.id}; logs are in ${join(kafka.dir, 'logs')}`)
   console.log(kafka.bootstrap)
 }
 
-// eslint-disable-next-line @typescript-eslint/explicit-function-return-type -- parseArgs derives it from the options
 function parseStart(args: string[]) {
   try {
     return parseArgs({
@@ -89,7 +84,7 @@ async function runs(): Promise<Run[]> {
   const { stdout } = await promisify(execFile)('ps', ['-A', '-ww', '-o', 'pid=,args='], { maxBuffer: 1 << 26 })
   const found: Run[] = []
   for (const id of await readdir(runDir).catch(() => [])) {
-    const bootstrap = await readFile(join(runDir, id, marker), 'utf8').catch(() => undefined)
+    const bootstrap = await readFile(join(runDir, id, detachedMarker), 'utf8').catch(() => undefined)
     if (bootstrap === undefined) continue
     const lines = stdout.split('\n').filter((line) => line.includes(`${join(runDir, id)}/`) && line.includes('java'))
     found.push({ id, bootstrap, pids: lines.map((line) => Number.parseInt(line, 10)) })

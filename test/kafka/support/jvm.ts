@@ -30,6 +30,7 @@ export interface JavaCall {
   readonly main: string
   readonly args: readonly string[]
   readonly flags?: readonly string[]
+  readonly timeoutMs?: number
 }
 
 function commandLine(call: JavaCall): string[] {
@@ -43,8 +44,9 @@ function commandLine(call: JavaCall): string[] {
 export async function runJava(call: JavaCall): Promise<Buffer> {
   const [file = '', ...args] = commandLine({ ...call, flags: ['-Xmx256m', ...(call.flags ?? [])] })
   return new Promise((resolve, reject) => {
-    execFile(file, args, { encoding: 'buffer', maxBuffer: 1 << 30 }, (error, stdout, stderr) => {
+    execFile(file, args, { encoding: 'buffer', maxBuffer: 1 << 30, timeout: call.timeoutMs ?? 120_000, killSignal: 'SIGKILL' }, (error, stdout, stderr) => {
       if (error === null) resolve(stdout)
+      else if (error.killed === true) reject(new Error(`${call.main} did not end in time.`, { cause: error }))
       else reject(new Error(`${call.main} failed: ${stdout.toString().slice(-2000)}${stderr.toString().slice(-2000)}`, { cause: error }))
     })
   })

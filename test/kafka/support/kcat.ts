@@ -16,7 +16,7 @@ export interface ReadRecord {
   readonly key: Buffer | null
   readonly value: Buffer | null
   readonly headers: readonly (readonly [string, Buffer | null])[]
-  /** Milliseconds; -1 where the record format has none. */
+  /** Milliseconds; -1 where the release has none. For a record of an older format on a newer broker kcat says 0. */
   readonly timestamp: number
   /** Not told by kcat. */
   readonly timestampType?: 'CreateTime' | 'LogAppendTime'
@@ -61,17 +61,18 @@ export async function readTopic(options: ReadOptions): Promise<ReadRecord[]> {
   // Ends the headers, whose length is not told.
   const mark = randomBytes(12).toString('hex')
   const { stdout } = await run('kcat', [
-    '-C', '-q', '-b', bootstrap, '-t', topic, '-o', 'beginning', '-X', `isolation.level=${isolation}`,
+    '-C', '-q', '-b', bootstrap, '-t', topic, '-o', 'beginning', '-X', `isolation.level=${isolation}`, '-X', 'check.crcs=true',
     '-f', `%p %o %T %K %S\\n%k%s%h${mark}`,
     ...(partition === undefined ? [] : ['-p', String(partition)]),
     ...(count === undefined ? ['-e'] : ['-c', String(count)]),
     ...(fallback === undefined ? [] : ['-X', 'api.version.request=false', '-X', `broker.version.fallback=${fallback}`])
-  ], { encoding: 'buffer', maxBuffer: 1 << 30, timeout: timeoutMs }).catch((error: unknown) => {
+  ], { encoding: 'buffer', maxBuffer: 1 << 30, timeout: timeoutMs, killSignal: 'SIGKILL' }).catch((error: unknown) => {
     const { killed, stderr } = error as { killed?: boolean; stderr?: Buffer }
     const reason = killed === true ? `${timeoutMs} ms were not enough` : stderr?.toString().trim() ?? String(error)
     throw new Error(`kcat could not read ${topic}: ${reason}`, { cause: error })
   })
-  return parse(stdout, Buffer.from(mark)).sort((a, b) => a.partition - b.partition || a.offset - b.offset)
+  const records = parse(stdout, Buffer.from(mark))
+  return (fallback === undefined ? records : records.map((record) => ({ ...record, timestamp: -1 }))).sort((a, b) => a.partition - b.partition || a.offset - b.offset)
 }
 
 function parse(output: Buffer, mark: Buffer): ReadRecord[] {

@@ -18,6 +18,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 import { install, kafkaDir, withLock } from './install.js'
 import { JvmServer, runJava, type JavaVersion } from './jvm.js'
+import { loggingFlags } from './logging.js'
 import { findRelease, type Release } from './releases.js'
 import { brokerProperties, controllerProperties, toText, zookeeperProperties, type ClusterPlan, type Node, type Properties } from './server-properties.js'
 import * as wire from './wire.js'
@@ -48,6 +49,9 @@ export interface BrokerInfo {
   readonly pid: number
   readonly state: 'running' | 'paused' | 'stopped'
 }
+
+/** In the folder of a detached run, holding its bootstrap list: it is nobody's but the command line's to list and stop. */
+export const detachedMarker = 'detached'
 
 const startTimeoutMs = 90_000
 const notController = 41
@@ -87,6 +91,8 @@ export class RealKafka {
       config: options.config ?? {}
     }
     const kafka = new RealKafka(id, release, dir, libs, plan, options)
+    // Before anything is started: what is started must be found again even if this process is killed meanwhile.
+    if (options.detached === true) await writeFile(join(dir, detachedMarker), kafka.bootstrap)
     try {
       await kafka.#boot()
       for (const [name, topic] of Object.entries(options.topics ?? {})) await kafka.createTopic(name, topic)
@@ -208,7 +214,7 @@ export class RealKafka {
 
   /** One of Kafka's own tools, by its main class, on this release's classpath; resolves with its stdout. */
   async tool(main: string, args: readonly string[]): Promise<Buffer> {
-    return runJava({ java: this.#java, libs: this.libs, main, args, flags: await this.#loggingFlags('WARN') })
+    return runJava({ java: this.#java, libs: this.libs, main, args, flags: loggingFlags(this.release, 'tool') })
   }
 
   get #java(): JavaVersion { return this.options.java ?? '17' }
@@ -241,7 +247,7 @@ export class RealKafka {
       libs: this.libs,
       main,
       args,
-      flags: ['-Xmx256m', '-Xms64m', ...await this.#loggingFlags('INFO'), ...flags],
+      flags: ['-Xmx256m', '-Xms64m', ...loggingFlags(this.release, 'server'), ...flags],
       log: this.#logFile(name),
       dataDir: join(this.dir, 'data'),
       detached: this.options.detached ?? false
@@ -363,30 +369,6 @@ export class RealKafka {
     const file = join(this.dir, name)
     await writeFile(file, typeof content === 'string' ? content : toText(content))
     return file
-  }
-
-  /** Everything goes to stdout, and from there to the server's log file. */
-  async #loggingFlags(level: 'INFO' | 'WARN'): Promise<string[]> {
-    if (this.release.logging === 'log4j2') {
-      const file = await this.#write(`log4j2-${level}.properties`, {
-        'appender.out.type': 'Console',
-        'appender.out.name': 'out',
-        'appender.out.target': level === 'INFO' ? 'SYSTEM_OUT' : 'SYSTEM_ERR',
-        'appender.out.layout.type': 'PatternLayout',
-        'appender.out.layout.pattern': '[%d] %p %m (%c)%n',
-        'rootLogger.level': level,
-        'rootLogger.appenderRef.out.ref': 'out'
-      })
-      return [`-Dlog4j2.configurationFile=${file}`]
-    }
-    const file = await this.#write(`log4j-${level}.properties`, {
-      'log4j.rootLogger': `${level}, out`,
-      'log4j.appender.out': 'org.apache.log4j.ConsoleAppender',
-      'log4j.appender.out.target': level === 'INFO' ? 'System.out' : 'System.err',
-      'log4j.appender.out.layout': 'org.apache.log4j.PatternLayout',
-      'log4j.appender.out.layout.ConversionPattern': '[%d] %p %m (%c)%n'
-    })
-    return [`-Dlog4j.configuration=file:${file}`, '-Dzookeeper.jmx.log4j.disable=true']
   }
 }
 
