@@ -1,0 +1,87 @@
+import type { DecodedBatch } from '../protocol/records/decode.js'
+import type { Decompress } from '../protocol/records/record.js'
+import { placeBatches } from './assign-offsets.js'
+import type { Cluster } from './cluster.js'
+import { codeOf } from './error-names.js'
+import { checkRecords, RecordsRefused, type RecordError } from './incoming-records.js'
+import type { Release } from './releases.js'
+import type { Partition, Topic } from './topic.js'
+
+/** How an append ended. */
+export interface Appended {
+  readonly errorCode: number
+  readonly errorMessage: string | null
+  readonly recordErrors: readonly RecordError[]
+  /** -1 after an error. */
+  readonly baseOffset: number
+  /** -1 unless the topic's timestamps are those of the append. */
+  readonly logAppendTime: number
+}
+
+export interface AppendTerms {
+  readonly cluster: Cluster
+  readonly topic: Topic
+  readonly partition: Partition
+  /** Of the broker that appends. */
+  readonly release: Release
+  readonly produceVersion: number
+  readonly decompress: Decompress
+}
+
+/** Checks records as Kafka does, finds duplicates, and appends the rest. Throws only where the connection must be closed. */
+export function appendRecords(records: Buffer, terms: AppendTerms): Appended {
+  const { topic, partition, release } = terms
+  let batches: DecodedBatch[]
+  try {
+    batches = checkRecords(records, rulesOf(terms), terms.decompress)
+    checkFormat(batches, topic, release)
+  } catch (error) {
+    if (!(error instanceof RecordsRefused)) throw error
+    if (error.wrongBatches && release.hangsUpOnWrongBatches) throw error
+    return refused(codeOf(error.errorName), error.message, error.recordErrors)
+  }
+  const appendTime = topic.config.logAppendTime ? Date.now() : undefined
+  const baseOffset = partition.log.endOffset
+  const first = batches[0]
+  if (first === undefined) return accepted(baseOffset, appendTime)
+  if (first.producerId >= 0n) {
+    const verdict = partition.producers.check(first, release)
+    if (verdict.kind === 'refused') return refused(codeOf(verdict.errorName), verdict.message)
+    if (verdict.kind === 'duplicate') return accepted(verdict.baseOffset, verdict.appendTime)
+    partition.producers.appended(first, baseOffset, appendTime ?? -1, release)
+  }
+  const { leaderEpoch } = partition
+  partition.log.append(placeBatches(records, batches, { baseOffset, leaderEpoch, appendTime }, terms.decompress))
+  partition.changes.notify()
+  terms.cluster.changes.notify()
+  return accepted(baseOffset, appendTime)
+}
+
+function rulesOf({ cluster, topic, release, produceVersion }: AppendTerms) {
+  return {
+    exactlyOneBatch: produceVersion >= 3,
+    zstdAllowed: produceVersion >= 7,
+    maxMagic: release.maxMagic,
+    messageMaxBytes: topic.config.maxMessageBytes ?? cluster.options.messageMaxBytes,
+    keyRequired: topic.config.compacted,
+    maxTimestamp: Date.now() + release.maxTimestampAheadMs,
+  }
+}
+
+/** A log kept in an older format (message.format.version, ignored since 3.0) can't hold what came with a newer one. */
+function checkFormat(batches: readonly DecodedBatch[], topic: Topic, release: Release): void {
+  const maxMagic = release.heedsMessageFormat ? (topic.config.maxMagic ?? 2) : 2
+  for (const { magic } of batches) {
+    if (magic > maxMagic) {
+      throw new RecordsRefused('UNSUPPORTED_FOR_MESSAGE_FORMAT', `magic ${magic}, the topic's log holds 0 to ${maxMagic}`)
+    }
+  }
+}
+
+export function refused(errorCode: number, errorMessage: string | null, recordErrors: readonly RecordError[] = []): Appended {
+  return { errorCode, errorMessage, recordErrors, baseOffset: -1, logAppendTime: -1 }
+}
+
+function accepted(baseOffset: number, appendTime: number | undefined): Appended {
+  return { errorCode: 0, errorMessage: null, recordErrors: [], baseOffset, logAppendTime: appendTime ?? -1 }
+}

@@ -1,0 +1,87 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import type { ClusterNode } from './cluster.js'
+import { ClientConnection, type ConnectionOwner } from './connection.js'
+import type { PendingRequest, RequestServer } from './request-server.js'
+import { Gate } from './waiting.js'
+
+export interface BrokerParts {
+  readonly node: ClusterNode
+  readonly server: RequestServer
+  /** A number for a new connection. */
+  nextConnection(): number
+  failed(error: unknown): void
+}
+
+/** One broker: its listener and its connections. */
+export class EmbeddedBroker implements ConnectionOwner {
+  readonly running = new Gate()
+  readonly node: ClusterNode
+  readonly connections = new Set<ClientConnection>()
+  private listener: Server | undefined
+
+  constructor(private readonly parts: BrokerParts) {
+    this.node = parts.node
+  }
+
+  get isListening(): boolean {
+    return this.listener !== undefined
+  }
+
+  /** Listens on the port given; 0 is one that the system chooses. */
+  async listen(port: number): Promise<void> {
+    const listener = createServer({ allowHalfOpen: true }, (socket) => this.accept(socket))
+    await new Promise<void>((resolve, reject) => {
+      listener.once('error', reject)
+      listener.listen(port, this.node.host, resolve)
+    })
+    listener.on('error', (error) => this.parts.failed(error))
+    this.listener = listener
+    this.node.port = (listener.address() as AddressInfo).port
+  }
+
+  /** New connections are refused; those there are stay. */
+  stopListening(): void {
+    this.listener?.close()
+    this.listener = undefined
+  }
+
+  /** Refuses new connections and breaks those there are. Resolves when all are gone. */
+  async stop(): Promise<void> {
+    const { listener } = this
+    const closed = listener && new Promise<void>((resolve) => listener.once('close', () => resolve()))
+    this.stopListening()
+    this.dropConnections()
+    this.resume()
+    await closed
+  }
+
+  dropConnections(): void {
+    for (const connection of this.connections) connection.destroy()
+  }
+
+  pause(): void {
+    this.running.close()
+    for (const connection of this.connections) connection.readOrNot()
+  }
+
+  resume(): void {
+    this.running.open()
+    for (const connection of this.connections) connection.readOrNot()
+  }
+
+  receive(frame: Buffer, connection: ClientConnection): PendingRequest {
+    return this.parts.server.receive(frame, this.node, connection)
+  }
+
+  failed(error: unknown): void {
+    this.parts.failed(error)
+  }
+
+  closed(connection: ClientConnection): void {
+    this.connections.delete(connection)
+  }
+
+  private accept(socket: Socket): void {
+    this.connections.add(new ClientConnection(this.parts.nextConnection(), socket, this))
+  }
+}

@@ -1,0 +1,183 @@
+import { randomBytes } from 'node:crypto'
+import type { NodeEndpoint } from '../protocol/apis/leader-hints.js'
+import { EmbeddedKafkaError } from './errors.js'
+import { positive, type EmbeddedTopicOptions, type ResolvedOptions } from './options.js'
+import type { Release } from './releases.js'
+import { Partition, Topic, TopicConfig } from './topic.js'
+import { Changes } from './waiting.js'
+
+/** What the cluster knows of one of its brokers. */
+export interface ClusterNode {
+  readonly id: number
+  readonly host: string
+  /** 0 before its first start. */
+  port: number
+  readonly rack: string | null
+  release: Release
+  alive: boolean
+}
+
+const DEFAULT_REPLICATION_FACTOR = 3
+
+/**
+ * What all brokers agree on: which of them live, and the topics with their leaders. Replication is instantaneous and
+ * loses nothing; a broker is in sync exactly while it lives.
+ */
+export class Cluster {
+  readonly id = randomBytes(16).toString('base64url')
+  readonly nodes = new Map<number, ClusterNode>()
+  readonly topics = new Map<string, Topic>()
+  /** Tells of every append anywhere, and of new topics. */
+  readonly changes = new Changes()
+  private readonly topicsById = new Map<string, Topic>()
+
+  constructor(readonly options: ResolvedOptions) {}
+
+  /** The living broker of the lowest id; -1 where none lives. */
+  get controllerId(): number {
+    return Math.min(...this.livingIds(), Infinity) === Infinity ? -1 : Math.min(...this.livingIds())
+  }
+
+  node(id: number): ClusterNode {
+    const node = this.nodes.get(id)
+    if (node === undefined) {
+      throw new EmbeddedKafkaError('UNKNOWN_BROKER', `there is no broker ${id}; there are ${[...this.nodes.keys()].join(', ')}`)
+    }
+    return node
+  }
+
+  topic(name: string): Topic {
+    const topic = this.topics.get(name)
+    if (topic === undefined) throw new EmbeddedKafkaError('UNKNOWN_TOPIC', `there is no topic '${name}'`)
+    return topic
+  }
+
+  topicById(id: Buffer): Topic | undefined {
+    return this.topicsById.get(id.toString('hex'))
+  }
+
+  partition(name: string, index: number): Partition {
+    const { partitions } = this.topic(name)
+    const partition = partitions[index]
+    if (partition === undefined) {
+      throw new EmbeddedKafkaError('UNKNOWN_PARTITION', `topic '${name}' has partitions 0 to ${partitions.length - 1}, not ${index}`)
+    }
+    return partition
+  }
+
+  /** Throws `TOPIC_EXISTS` or `INVALID_OPTION`. */
+  createTopic(name: string, options: EmbeddedTopicOptions = {}, isInternal = false): Topic {
+    if (this.topics.has(name)) throw new EmbeddedKafkaError('TOPIC_EXISTS', `there is a topic '${name}' already`)
+    if (!isValidTopicName(name)) throw new EmbeddedKafkaError('INVALID_OPTION', `'${name}' is no valid name of a topic`)
+    const factor = options.replicationFactor ?? Math.min(DEFAULT_REPLICATION_FACTOR, this.nodes.size)
+    if (positive('replicationFactor', factor) > this.nodes.size) {
+      throw new EmbeddedKafkaError('INVALID_OPTION', `replicationFactor ${factor} with ${this.nodes.size} brokers`)
+    }
+    const count = positive('partitions', options.partitions ?? this.options.defaultPartitions)
+    const topic = new Topic(name, randomBytes(16), factor, TopicConfig.of(options.config ?? {}), isInternal)
+    this.topics.set(name, topic)
+    this.topicsById.set(topic.id.toString('hex'), topic)
+    this.growTopic(topic, count)
+    return topic
+  }
+
+  /** Adds partitions until there are `count`. Their replicas go round the brokers in the order of their ids. */
+  growTopic(topic: Topic, count: number): void {
+    const ids = [...this.nodes.keys()].sort((a, b) => a - b)
+    for (let index = topic.partitions.length; index < count; index++) {
+      const replicas = Array.from({ length: topic.replicationFactor }, (_, i) => ids[(index + i) % ids.length] as number)
+      const retention = topic.config.retentionBytes ?? this.options.retentionBytes
+      const partition = new Partition(topic.name, index, replicas, retention)
+      const living = replicas.filter((id) => this.nodes.get(id)?.alive)
+      if (living.length > 0) partition.isr = living
+      this.elect(partition)
+      topic.partitions.push(partition)
+    }
+    this.changes.notify()
+  }
+
+  deleteTopic(name: string): void {
+    const topic = this.topic(name)
+    this.topics.delete(name)
+    this.topicsById.delete(topic.id.toString('hex'))
+    for (const partition of topic.partitions) partition.changes.notify()
+  }
+
+  addNode(node: ClusterNode): void {
+    this.nodes.set(node.id, node)
+  }
+
+  removeNode(id: number): void {
+    this.nodes.delete(id)
+  }
+
+  /** The broker is in sync again, and leads what nobody leads. */
+  nodeUp(id: number): void {
+    this.node(id).alive = true
+    for (const partition of this.partitions()) {
+      if (!partition.replicas.includes(id)) continue
+      if (partition.leader === -1 && !partition.isr.includes(id)) continue
+      if (!partition.isr.includes(id)) partition.isr.push(id)
+      this.elect(partition)
+    }
+  }
+
+  /** The broker is no longer in sync, unless it was the last; what it led has no leader until {@link electLeaders}. */
+  nodeDown(id: number): void {
+    this.node(id).alive = false
+    for (const partition of this.partitions()) {
+      if (partition.isr.length > 1) partition.isr = partition.isr.filter((replica) => replica !== id)
+      if (partition.leader === id) partition.lead(-1)
+    }
+  }
+
+  /** Gives every partition without a leader the first replica that is in sync and lives. */
+  electLeaders(): void {
+    for (const partition of this.partitions()) this.elect(partition)
+  }
+
+  /** `leader` -1 takes the leader away. Throws where the broker has no replica or does not live. */
+  moveLeader(topic: string, index: number, leader: number): void {
+    const partition = this.partition(topic, index)
+    if (leader !== -1) {
+      if (!this.node(leader).alive) throw new EmbeddedKafkaError('WRONG_STATE', `broker ${leader} does not run`)
+      if (!partition.replicas.includes(leader)) {
+        throw new EmbeddedKafkaError(
+          'WRONG_STATE',
+          `broker ${leader} has no replica of ${topic}-${index}; ${partition.replicas.join(', ')} have`,
+        )
+      }
+      if (!partition.isr.includes(leader)) partition.isr.push(leader)
+    }
+    partition.lead(leader)
+  }
+
+  livingIds(): number[] {
+    return [...this.nodes.values()].filter(({ alive }) => alive).map(({ id }) => id)
+  }
+
+  /** Where those of the brokers are reached that live. */
+  endpointsOf(ids: readonly number[]): NodeEndpoint[] {
+    return [...new Set(ids)].flatMap((id) => {
+      const node = this.nodes.get(id)
+      return node?.alive ? [{ nodeId: id, host: node.host, port: node.port, rack: node.rack }] : []
+    })
+  }
+
+  private elect(partition: Partition): void {
+    if (partition.leader !== -1) return
+    const candidate = partition.replicas.find((id) => partition.isr.includes(id) && this.nodes.get(id)?.alive)
+    if (candidate === undefined) return
+    partition.isr = partition.isr.filter((id) => this.nodes.get(id)?.alive)
+    partition.lead(candidate)
+  }
+
+  private *partitions(): Iterable<Partition> {
+    for (const topic of this.topics.values()) yield* topic.partitions
+  }
+}
+
+/** As Kafka has it: letters, digits, dot, underscore and hyphen, at most 249, not all dots. */
+export function isValidTopicName(name: string): boolean {
+  return /^[a-zA-Z0-9._-]{1,249}$/.test(name) && name !== '.' && name !== '..'
+}

@@ -1,0 +1,110 @@
+import type { Socket } from 'node:net'
+import { FrameSplitter } from '../protocol/frame.js'
+import type { PendingRequest, Reply } from './request-server.js'
+import { orAborted, sleep, type Gate } from './waiting.js'
+
+/** The largest request taken, as socket.request.max.bytes has it. */
+const MAX_REQUEST_BYTES = 104_857_600
+/** Requests that may wait their turn before the connection is no longer read. */
+const MAX_WAITING = 100
+
+export interface ConnectionOwner {
+  /** Closed while the broker is paused. */
+  readonly running: Gate
+  receive(frame: Buffer, connection: ClientConnection): PendingRequest
+  /** Something went wrong that no client can cause. */
+  failed(error: unknown): void
+  closed(connection: ClientConnection): void
+}
+
+/**
+ * One client's connection. Requests are taken up in their order and one at a time, each only when the one before was
+ * answered, as Kafka does.
+ */
+export class ClientConnection {
+  /** Of the newest request; null before the first. */
+  clientId: string | null = null
+  readonly openedAt = Date.now()
+  private readonly splitter = new FrameSplitter(0, MAX_REQUEST_BYTES)
+  private readonly waiting: PendingRequest[] = []
+  private readonly gone = new AbortController()
+  private serving = false
+  private ended = false
+
+  constructor(
+    readonly id: number,
+    private readonly socket: Socket,
+    private readonly owner: ConnectionOwner,
+  ) {
+    socket.setNoDelay(true)
+    socket.on('data', (chunk: Buffer) => this.receive(chunk))
+    socket.on('end', () => this.end())
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      this.gone.abort()
+      this.owner.closed(this)
+    })
+    this.readOrNot()
+  }
+
+  get remotePort(): number {
+    return this.socket.remotePort ?? 0
+  }
+
+  /** To be called when the broker was paused or goes on. */
+  readOrNot(): void {
+    if (this.owner.running.isOpen && this.waiting.length < MAX_WAITING) this.socket.resume()
+    else this.socket.pause()
+  }
+
+  destroy(): void {
+    this.socket.destroy()
+  }
+
+  private receive(chunk: Buffer): void {
+    try {
+      this.splitter.push(chunk, (frame) => this.waiting.push(this.owner.receive(frame, this)))
+    } catch {
+      // The stream has lost its place: no frame after this one can be found.
+      this.destroy()
+      return
+    }
+    this.readOrNot()
+    if (!this.serving) void this.serveWaiting()
+  }
+
+  /** The client sends no more. What it has sent is still served. */
+  private end(): void {
+    this.ended = true
+    if (!this.serving) this.socket.end()
+  }
+
+  private async serveWaiting(): Promise<void> {
+    const { signal } = this.gone
+    this.serving = true
+    try {
+      for (let next = this.waiting.shift(); next !== undefined && !signal.aborted; next = this.waiting.shift()) {
+        this.readOrNot()
+        await this.owner.running.pass(signal)
+        const reply = await next.serve(signal)
+        await this.owner.running.pass(signal)
+        await this.reply(reply, signal)
+      }
+      if (this.ended) this.socket.end()
+    } catch (error) {
+      if (!signal.aborted) this.owner.failed(error)
+      this.destroy()
+    } finally {
+      this.serving = false
+    }
+  }
+
+  private async reply({ bytes, hangUp = false, muteMs = 0 }: Reply, signal: AbortSignal): Promise<void> {
+    if (bytes !== undefined) {
+      const written = new Promise<void>((resolve) => this.socket.write(bytes, () => resolve()))
+      await orAborted(written, signal)
+    }
+    if (hangUp) this.destroy()
+    else if (muteMs > 0) await sleep(muteMs, signal)
+  }
+}

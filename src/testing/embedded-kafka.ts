@@ -1,0 +1,423 @@
+import { EmbeddedBroker } from './broker.js'
+import { Cluster } from './cluster.js'
+import { decompress } from './decompress.js'
+import { codeOf } from './error-names.js'
+import { EmbeddedKafkaError } from './errors.js'
+import { Faults, type Behaviour, type Fault, type FaultMoment, type FaultTarget, type Spoiling } from './faults.js'
+import { makeHandlers } from './handlers/index.js'
+import { Journal, type ReceivedRequest, type RequestFilter, type WaitOptions } from './journal.js'
+import { frozenView, type MetadataView } from './metadata-view.js'
+import {
+  positive,
+  resolveBroker,
+  resolveOptions,
+  type EmbeddedBrokerOptions,
+  type EmbeddedKafkaOptions,
+  type EmbeddedTopicOptions,
+  type ResolvedBrokerOptions,
+  type ResolvedOptions,
+} from './options.js'
+import { countRecords, storedRecords, type StoredRecord } from './records.js'
+import { Release } from './releases.js'
+import { RequestServer } from './request-server.js'
+import { sleep, waitFor } from './waiting.js'
+
+/** A broker as it is at present. */
+export interface BrokerStatus {
+  readonly id: number
+  readonly host: string
+  readonly port: number
+  /** Short name of the Kafka release it plays. */
+  readonly release: string
+  readonly state: 'running' | 'paused' | 'stopped'
+}
+
+/** A client's connection that is open. */
+export interface ConnectionStatus {
+  readonly id: number
+  readonly broker: number
+  /** Of its newest request; null before the first. */
+  readonly clientId: string | null
+  /** The client's port. */
+  readonly remotePort: number
+  /** Milliseconds since 1970. */
+  readonly openedAt: number
+}
+
+export interface StopBrokerOptions {
+  /**
+   * Milliseconds for which what it led has no leader (-1 in Metadata). `Infinity`: until
+   * {@link EmbeddedKafka.electLeaders}. Default: 0, other replicas lead at once.
+   */
+  electionMs?: number
+}
+
+export interface StartBrokerOptions {
+  /** `'new'`: another one that the system chooses. Default: the same as before. */
+  port?: number | 'new'
+}
+
+/** Something that lasts until it is released. */
+export interface Lasting {
+  release(): void
+  [Symbol.dispose](): void
+}
+
+/** Errors that Kafka answers after it has appended the records: 7 and 20. */
+const AFTER_APPEND: readonly number[] = [7, 20]
+
+/**
+ * A Kafka cluster inside this process, on real sockets of the loopback interface: for tests of whatever speaks to
+ * Kafka, and for demos. It keeps everything in memory, and misbehaves on demand.
+ *
+ * ```ts
+ * const kafka = await EmbeddedKafka.start({ brokers: 3, topics: { orders: { partitions: 6 } } })
+ * kafka.fail({ api: 'Produce', topic: 'orders' }, 'NOT_LEADER_OR_FOLLOWER')
+ * // … let the code under test produce to kafka.bootstrap …
+ * const records = await kafka.waitForRecords('orders', 1)
+ * await kafka.stop()
+ * ```
+ *
+ * Instances share nothing; as many as you like can run side by side.
+ */
+export class EmbeddedKafka {
+  private readonly cluster: Cluster
+  private readonly brokersById = new Map<number, EmbeddedBroker>()
+  private readonly lifetime = new AbortController()
+  private readonly faults = new Faults(this.lifetime.signal)
+  private readonly journal: Journal
+  private readonly frozenViews = new Map<number, MetadataView>()
+  private readonly server: RequestServer
+  private readonly failures: unknown[] = []
+  private connectionCount = 0
+
+  private constructor(private readonly options: ResolvedOptions) {
+    this.cluster = new Cluster(options)
+    this.journal = new Journal(options.requestHistory, this.lifetime.signal)
+    this.server = new RequestServer({
+      cluster: this.cluster,
+      handlers: makeHandlers(),
+      faults: this.faults,
+      journal: this.journal,
+      decompress,
+      frozenViews: this.frozenViews,
+    })
+  }
+
+  /**
+   * Starts a cluster; resolves when all its brokers listen.
+   *
+   * @throws EmbeddedKafkaError `INVALID_OPTION`, `UNKNOWN_RELEASE`.
+   */
+  static async start(options: EmbeddedKafkaOptions = {}): Promise<EmbeddedKafka> {
+    const resolved = resolveOptions(options)
+    const kafka = new EmbeddedKafka(resolved)
+    try {
+      for (const broker of resolved.brokers) kafka.makeBroker(broker)
+      for (const broker of resolved.brokers) await kafka.listen(broker.id, broker.port)
+      for (const [name, topic] of Object.entries(resolved.topics)) kafka.createTopic(name, topic)
+    } catch (error) {
+      await kafka.stop()
+      throw error
+    }
+    return kafka
+  }
+
+  /** Addresses of all brokers, stopped ones too: `'127.0.0.1:51001,127.0.0.1:51002'`. */
+  get bootstrap(): string {
+    return [...this.cluster.nodes.values()].map(({ host, port }) => `${host}:${port}`).join(',')
+  }
+
+  get brokers(): BrokerStatus[] {
+    return [...this.brokersById.values()].map(({ node, running }) => ({
+      id: node.id,
+      host: node.host,
+      port: node.port,
+      release: node.release.name,
+      state: !node.alive ? 'stopped' : running.isOpen ? 'running' : 'paused',
+    }))
+  }
+
+  /**
+   * Breaks all connections and frees the ports. Twice is harmless.
+   *
+   * @throws EmbeddedKafkaError `INTERNAL` where the embedded Kafka itself failed while it ran: a fault of its own, not
+   * of a client.
+   */
+  async stop(): Promise<void> {
+    this.lifetime.abort()
+    this.faults.releaseAll()
+    await Promise.all([...this.brokersById.values()].map((broker) => broker.stop()))
+    const failures = this.failures.splice(0)
+    if (failures.length > 0) {
+      throw new EmbeddedKafkaError('INTERNAL', `the embedded Kafka failed: ${String(failures[0])}`, { cause: failures[0] })
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  // Topics.
+
+  /** @throws EmbeddedKafkaError `TOPIC_EXISTS`, `INVALID_OPTION`. */
+  createTopic(name: string, options: EmbeddedTopicOptions = {}): void {
+    this.cluster.createTopic(name, options)
+  }
+
+  /** Its messages are gone. */
+  deleteTopic(name: string): void {
+    this.cluster.deleteTopic(name)
+  }
+
+  /** Deletes the topic and creates it anew: empty, with a new topic id, and with as many partitions unless told otherwise. */
+  recreateTopic(name: string, options: EmbeddedTopicOptions = {}): void {
+    const { partitions, replicationFactor, config } = this.cluster.topic(name)
+    this.cluster.deleteTopic(name)
+    this.cluster.createTopic(name, {
+      partitions: partitions.length,
+      replicationFactor,
+      config: Object.fromEntries(config.entries),
+      ...options,
+    })
+  }
+
+  /** Grows a topic to `count` partitions in all. */
+  setPartitions(name: string, count: number): void {
+    const topic = this.cluster.topic(name)
+    if (positive('count', count) < topic.partitions.length) {
+      throw new EmbeddedKafkaError('INVALID_OPTION', `topic '${name}' has ${topic.partitions.length} partitions already`)
+    }
+    this.cluster.growTopic(topic, count)
+  }
+
+  /** Id of the broker that leads the partition; -1 where none does. */
+  leaderOf(topic: string, partition: number): number {
+    return this.cluster.partition(topic, partition).leader
+  }
+
+  /** Lets another broker lead the partition, which must have a replica of it; -1: none. */
+  moveLeader(topic: string, partition: number, broker: number): void {
+    this.cluster.moveLeader(topic, partition, broker)
+  }
+
+  /** Gives all partitions without a leader one, where a replica in sync lives. */
+  electLeaders(): void {
+    this.cluster.electLeaders()
+  }
+
+  // Brokers.
+
+  /** Breaks its connections and refuses new ones; other brokers in sync lead what it led. */
+  async stopBroker(id: number, options: StopBrokerOptions = {}): Promise<void> {
+    const broker = this.broker(id)
+    if (!broker.node.alive) throw new EmbeddedKafkaError('WRONG_STATE', `broker ${id} is stopped already`)
+    this.cluster.nodeDown(id)
+    const { electionMs = 0 } = options
+    if (electionMs === 0) this.cluster.electLeaders()
+    else if (electionMs !== Infinity) this.electLater(electionMs)
+    await broker.stop()
+  }
+
+  /** Starts a stopped broker; it is in sync at once, and leads what has no leader. */
+  async startBroker(id: number, options: StartBrokerOptions = {}): Promise<void> {
+    const { node } = this.broker(id)
+    if (node.alive) throw new EmbeddedKafkaError('WRONG_STATE', `broker ${id} runs already`)
+    const { port = node.port } = options
+    await this.listen(id, port === 'new' ? 0 : port)
+  }
+
+  /** Stops a broker and starts it on the same port as another Kafka release, as in a rolling upgrade. */
+  async upgradeBroker(id: number, release: string): Promise<void> {
+    const next = Release.named(release)
+    const { node } = this.broker(id)
+    if (node.alive) await this.stopBroker(id)
+    node.release = next
+    await this.startBroker(id)
+  }
+
+  /** Adds a broker that has no replica yet; resolves with its id. */
+  async addBroker(options: EmbeddedBrokerOptions = {}): Promise<number> {
+    const resolved = resolveBroker(options, this.options.release, [...this.brokersById.keys()])
+    this.makeBroker(resolved)
+    await this.listen(resolved.id, resolved.port)
+    return resolved.id
+  }
+
+  /** Stops a broker for good. Partitions keep naming it as a replica. */
+  async removeBroker(id: number): Promise<void> {
+    if (this.broker(id).node.alive) await this.stopBroker(id)
+    this.brokersById.delete(id)
+    this.cluster.removeNode(id)
+  }
+
+  /** The broker still accepts connections but reads nothing and answers nothing, like a process that was stopped. */
+  pauseBroker(id: number): void {
+    this.broker(id).pause()
+  }
+
+  resumeBroker(id: number): void {
+    this.broker(id).resume()
+  }
+
+  /** Breaks the broker's connections; new ones are welcome. */
+  dropConnections(id: number): void {
+    this.broker(id).dropConnections()
+  }
+
+  /** New connections are refused until released; those that are open go on. */
+  refuseConnections(id: number): Lasting {
+    const broker = this.broker(id)
+    broker.stopListening()
+    const release = (): void => {
+      if (!broker.node.alive || broker.isListening || this.lifetime.signal.aborted) return
+      broker.listen(broker.node.port).catch((error: unknown) => this.failures.push(error))
+    }
+    return { release, [Symbol.dispose]: release }
+  }
+
+  /** Until released the broker (default: each) tells of leaders, topics and brokers as they are now. */
+  freezeMetadata(id?: number): Lasting {
+    const ids = id === undefined ? [...this.brokersById.keys()] : [this.broker(id).node.id]
+    const view = frozenView(this.cluster)
+    for (const frozen of ids) this.frozenViews.set(frozen, view)
+    const release = (): void => {
+      for (const frozen of ids) if (this.frozenViews.get(frozen) === view) this.frozenViews.delete(frozen)
+    }
+    return { release, [Symbol.dispose]: release }
+  }
+
+  // Misbehaviour of single requests. All of these meet the next request that matches, unless `times` says more.
+
+  /**
+   * Answers with an error, given by Kafka's name or number; of a topic or partition where the target names one.
+   *
+   * @param options append: whether records are appended all the same; by default only with REQUEST_TIMED_OUT and
+   * NOT_ENOUGH_REPLICAS_AFTER_APPEND, as with Kafka.
+   */
+  fail(target: FaultTarget, error: string | number, options: { append?: boolean } = {}): Fault {
+    const code = codeOf(error)
+    return this.order(target, { kind: 'error', code, append: options.append ?? AFTER_APPEND.includes(code) })
+  }
+
+  /** Serves the request `ms` milliseconds later, and what follows it on its connection too. */
+  delay(target: FaultTarget, ms: number): Fault {
+    return this.order(target, { kind: 'delay', ms })
+  }
+
+  /** Holds the request (`'before'`, the default), or its answer (`'after'`), until the fault is released. */
+  stall(target: FaultTarget, moment: FaultMoment = 'before'): Fault {
+    return this.order(target, { kind: 'stall', moment })
+  }
+
+  /** Breaks the connection before the request is acted on, after that but without an answer, or within the answer. */
+  cut(target: FaultTarget, moment: FaultMoment | 'mid-response' = 'before'): Fault {
+    return this.order(target, { kind: 'cut', moment })
+  }
+
+  /** Acts on the request and spoils the answer. */
+  spoil(target: FaultTarget, how: Spoiling): Fault {
+    return this.order(target, { kind: 'spoil', how })
+  }
+
+  /** Answers that the client is throttled for `ms` milliseconds, and keeps it waiting so long as its release does. */
+  throttle(target: FaultTarget, ms: number): Fault {
+    return this.order(target, { kind: 'throttle', ms })
+  }
+
+  /** Ends all faults of single requests. */
+  releaseFaults(): void {
+    this.faults.releaseAll()
+  }
+
+  // Looking in.
+
+  /** The messages of a topic, partition by partition in the order of their offsets; decoded, decompressed, copied. */
+  records(topic: string): StoredRecord[] {
+    return storedRecords(this.cluster.topic(topic), decompress)
+  }
+
+  /** Resolves with all messages of the topic as soon as there are `count`; the topic need not exist yet. */
+  async waitForRecords(topic: string, count: number, { timeoutMs = 10_000 }: WaitOptions = {}): Promise<StoredRecord[]> {
+    const present = (): number => {
+      const found = this.cluster.topics.get(topic)
+      return found === undefined ? 0 : countRecords(found)
+    }
+    await waitFor(() => (present() >= count ? true : undefined), {
+      changes: this.cluster.changes,
+      timeoutMs,
+      lifetime: this.lifetime.signal,
+      missing: () => `topic '${topic}' has ${present()} of ${count} records`,
+    })
+    return this.records(topic)
+  }
+
+  /** The requests that all brokers received, oldest first; as many as `requestHistory`. */
+  get requests(): readonly ReceivedRequest[] {
+    return this.journal.newest()
+  }
+
+  /** Forgets the requests received so far. */
+  clearRequests(): void {
+    this.journal.clear()
+  }
+
+  /**
+   * Resolves with the `count`-th request (default: the first) that matches, of those in {@link requests} and those to
+   * come. They count when they have arrived, whether served yet or not.
+   */
+  async waitForRequest(
+    filter: RequestFilter,
+    { count = 1, ...options }: WaitOptions & { count?: number } = {},
+  ): Promise<ReceivedRequest> {
+    return this.journal.wait(filter, positive('count', count), options)
+  }
+
+  /** The connections that are open. */
+  get connections(): ConnectionStatus[] {
+    return [...this.brokersById.values()].flatMap(({ node, connections }) =>
+      [...connections].map(({ id, clientId, remotePort, openedAt }) => ({
+        id,
+        broker: node.id,
+        clientId,
+        remotePort,
+        openedAt,
+      })),
+    )
+  }
+
+  private order(target: FaultTarget, behaviour: Behaviour): Fault {
+    if (target.broker !== undefined) this.broker(target.broker)
+    return this.faults.add(target, behaviour)
+  }
+
+  private makeBroker({ id, rack, release }: ResolvedBrokerOptions): void {
+    const node = { id, host: this.options.host, port: 0, rack, release, alive: false }
+    this.cluster.addNode(node)
+    const broker = new EmbeddedBroker({
+      node,
+      server: this.server,
+      nextConnection: () => ++this.connectionCount,
+      failed: (error) => this.failures.push(error),
+    })
+    this.brokersById.set(id, broker)
+  }
+
+  private async listen(id: number, port: number): Promise<void> {
+    await this.broker(id).listen(port)
+    this.cluster.nodeUp(id)
+  }
+
+  private electLater(ms: number): void {
+    sleep(ms, this.lifetime.signal).then(
+      () => this.cluster.electLeaders(),
+      () => undefined,
+    )
+  }
+
+  private broker(id: number): EmbeddedBroker {
+    const broker = this.brokersById.get(id)
+    if (broker === undefined) throw new EmbeddedKafkaError('UNKNOWN_BROKER', `there is no broker ${id}`)
+    return broker
+  }
+}

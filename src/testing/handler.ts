@@ -1,0 +1,78 @@
+import type { Api, ApiInfo, ResponseEncoder } from '../protocol/api.js'
+import type { ByteReader } from '../protocol/byte-reader.js'
+import { encodeResponseFrame } from '../protocol/frame.js'
+import type { Decompress } from '../protocol/records/record.js'
+import type { ApiName } from './api-names.js'
+import type { Cluster, ClusterNode } from './cluster.js'
+import type { RequestFaults } from './faults.js'
+import type { RequestedTopic } from './journal.js'
+import type { MetadataView } from './metadata-view.js'
+
+/** What a handler returns where there is nothing to answer. */
+export const NO_ANSWER: unique symbol = Symbol('no answer')
+/** What a handler returns where Kafka closes the connection. */
+export const HANG_UP: unique symbol = Symbol('hang up')
+
+/** What a handler needs to know of the request besides its body. */
+export interface RequestContext {
+  readonly cluster: Cluster
+  /** The broker that was asked. */
+  readonly broker: ClusterNode
+  readonly version: number
+  readonly clientId: string | null
+  readonly faults: RequestFaults
+  /** What the answer tells the client of throttling, in milliseconds. */
+  readonly throttleTimeMs: number
+  readonly decompress: Decompress
+  /** What this broker believes of the cluster. */
+  metadata(): MetadataView
+  /** Aborted when the connection is gone. */
+  readonly signal: AbortSignal
+}
+
+type Answer<Response> = Response | typeof NO_ANSWER | typeof HANG_UP
+
+/** One request of the protocol as the embedded broker serves it, in all versions. */
+export interface Handler<Request, Response extends object> {
+  readonly api: ApiInfo & Pick<Api<Request, unknown>, 'decodeRequest'> & ResponseEncoder<Response>
+  /** The topics it has to do with, for faults and the record of requests. */
+  topics?(request: Request, cluster: Cluster): readonly RequestedTopic[]
+  /** Of a Produce. */
+  acks?(request: Request): number
+  answer(request: Request, context: RequestContext): Answer<Response> | Promise<Answer<Response>>
+}
+
+/** A request that was decoded. */
+export interface OpenedRequest {
+  readonly topics: readonly RequestedTopic[]
+  readonly acks: number | undefined
+  answer(context: RequestContext, correlationId: number): Promise<Answer<Buffer>>
+}
+
+/** A handler whose types nobody needs to know any more. */
+export interface ServedApi {
+  readonly info: ApiInfo
+  readonly name: ApiName
+  /** The reader says afterwards whether the body was well-formed. */
+  open(reader: ByteReader, version: number, cluster: Cluster): OpenedRequest
+}
+
+export function serve<Request, Response extends object>(name: ApiName, handler: Handler<Request, Response>): ServedApi {
+  return {
+    info: handler.api,
+    name,
+    open(reader, version, cluster) {
+      const request = handler.api.decodeRequest(reader, version)
+      const wellFormed = reader.problem() === undefined
+      return {
+        topics: wellFormed ? (handler.topics?.(request, cluster) ?? []) : [],
+        acks: wellFormed ? handler.acks?.(request) : undefined,
+        async answer(context, correlationId) {
+          const response = await handler.answer(request, context)
+          if (typeof response === 'symbol') return response
+          return encodeResponseFrame(handler.api, version, correlationId, response)
+        },
+      }
+    },
+  }
+}

@@ -1,0 +1,191 @@
+import {
+  fetch,
+  type FetchPartition,
+  type FetchPartitionResponse,
+  type FetchRequest,
+  type FetchResponse,
+  type FetchTopic,
+} from '../../protocol/apis/fetch.js'
+import { UNKNOWN_LEADER } from '../../protocol/apis/leader-hints.js'
+import { ErrorCodes } from '../../protocol/error-codes.js'
+import type { Cluster } from '../cluster.js'
+import { codeOf } from '../error-names.js'
+import type { Handler, RequestContext } from '../handler.js'
+import type { Partition, Topic } from '../topic.js'
+import { orAborted, sleep } from '../waiting.js'
+
+const TOPIC_IDS_FROM = 13
+const LEADER_HINTS_FROM = 12
+const ENDPOINTS_FROM = 16
+const READ_COMMITTED = 1
+const NO_EPOCH_END = { epoch: -1, endOffset: -1n } as const
+const ZSTD_FROM = 10
+const ZSTD = 4
+
+/** Sessions are not kept (session id 0), which tells clients to name all partitions in every request. */
+export const fetchHandler: Handler<FetchRequest, FetchResponse> = {
+  api: fetch,
+
+  topics(request, cluster) {
+    return request.topics.map((topic) => ({
+      topic: nameOf(topic, cluster),
+      partitions: topic.partitions.map(({ partition }) => ({ partition, batches: 0, bytes: 0 })),
+    }))
+  },
+
+  async answer(request, context) {
+    const injected = context.faults.errorFor()
+    if (injected !== undefined && context.version >= 7) return failed(injected.code, context)
+    let response = read(request, context)
+    const deadline = Date.now() + request.maxWaitMs
+    for (let left = request.maxWaitMs; left > 0 && mustWait(response, request); left = deadline - Date.now()) {
+      await appendOrTimeout(request, context, left)
+      response = read(request, context)
+    }
+    return response
+  },
+}
+
+function failed(errorCode: number, { throttleTimeMs }: RequestContext): FetchResponse {
+  return { throttleTimeMs, errorCode, sessionId: 0, responses: [], nodeEndpoints: [] }
+}
+
+/** A Fetch is answered when there is enough to answer, an error too, or when it has waited long enough. */
+function mustWait(response: FetchResponse, request: FetchRequest): boolean {
+  let bytes = 0
+  for (const topic of response.responses) {
+    for (const partition of topic.partitions) {
+      if (partition.errorCode !== 0) return false
+      bytes += partition.records?.length ?? 0
+    }
+  }
+  return bytes < request.minBytes && request.topics.length > 0
+}
+
+async function appendOrTimeout(request: FetchRequest, context: RequestContext, ms: number): Promise<void> {
+  const over = new AbortController()
+  const gone = (): void => over.abort()
+  context.signal.addEventListener('abort', gone, { once: true })
+  const appended = request.topics.flatMap((topic) =>
+    topic.partitions.flatMap((asked) => find(topic, asked, context).partition?.changes.next(over.signal) ?? []),
+  )
+  const timeout = sleep(ms, over.signal)
+  try {
+    await orAborted(Promise.race([...appended, timeout]), context.signal)
+  } finally {
+    context.signal.removeEventListener('abort', gone)
+    over.abort()
+    await Promise.allSettled([...appended, timeout])
+  }
+}
+
+function read(request: FetchRequest, context: RequestContext): FetchResponse {
+  const { cluster, version, throttleTimeMs } = context
+  const budget = { left: request.maxBytes, anything: false }
+  const responses = request.topics.map((topic) => ({
+    topic: topic.topic,
+    topicId: topic.topicId,
+    partitions: topic.partitions.map((asked) => readPartition(topic, asked, request, budget, context)),
+  }))
+  const moved = responses.flatMap(({ partitions }) => partitions.map(({ currentLeader }) => currentLeader.leaderId))
+  const nodeEndpoints = version >= ENDPOINTS_FROM ? cluster.endpointsOf(moved) : []
+  return { throttleTimeMs, errorCode: 0, sessionId: 0, responses, nodeEndpoints }
+}
+
+interface Budget {
+  left: number
+  /** Whether the answer holds records yet: the first batch goes out whatever its size. */
+  anything: boolean
+}
+
+function readPartition(
+  topic: FetchTopic,
+  asked: FetchPartition,
+  request: FetchRequest,
+  budget: Budget,
+  context: RequestContext,
+): FetchPartitionResponse {
+  const { cluster, broker, version, faults } = context
+  const { topic: known, partition } = find(topic, asked, context)
+  const injected = faults.errorFor(nameOf(topic, cluster), asked.partition)
+  if (injected !== undefined) return answer(asked, partition, injected.code, null, context)
+  if (known === undefined) {
+    const code = version >= TOPIC_IDS_FROM ? ErrorCodes.UNKNOWN_TOPIC_ID : ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION
+    return answer(asked, undefined, code, null, context)
+  }
+  if (partition === undefined) return answer(asked, undefined, ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION, null, context)
+  const epochError = partition.epochError(asked.currentLeaderEpoch)
+  if (epochError !== undefined) return answer(asked, partition, codeOf(epochError), null, context)
+  if (partition.leader !== broker.id) return answer(asked, partition, ErrorCodes.NOT_LEADER_OR_FOLLOWER, null, context)
+  const offset = Number(asked.fetchOffset)
+  const { log } = partition
+  if (offset < log.startOffset || offset > log.endOffset) {
+    return answer(asked, partition, codeOf('OFFSET_OUT_OF_RANGE'), null, context)
+  }
+  return readLog(asked, offset, partition, request, budget, context)
+}
+
+function readLog(
+  asked: FetchPartition,
+  offset: number,
+  partition: Partition,
+  request: FetchRequest,
+  budget: Budget,
+  context: RequestContext,
+): FetchPartitionResponse {
+  const { version } = context
+  const before = request.isolationLevel === READ_COMMITTED ? partition.lastStableOffset : partition.log.endOffset
+  const limit = Math.min(asked.partitionMaxBytes, budget.left)
+  if (limit <= 0 && budget.anything) return answer(asked, partition, 0, [], context)
+  const entries = partition.log.read(offset, limit, before)
+  // No down-conversion: a client that knows older formats only can't read this log.
+  const newest = version >= 4 ? 2 : version >= 2 ? 1 : 0
+  if (entries.some(({ magic }) => magic > newest)) return answer(asked, partition, ErrorCodes.UNSUPPORTED_VERSION, null, context)
+  if (version < ZSTD_FROM && entries.some(({ bytes, magic }) => magic === 2 && ((bytes[22] as number) & 7) === ZSTD)) {
+    return answer(asked, partition, codeOf('UNSUPPORTED_COMPRESSION_TYPE'), null, context)
+  }
+  const found = entries.map(({ bytes }) => bytes)
+  const size = found.reduce((sum, bytes) => sum + bytes.length, 0)
+  // From version 3 on the first batch of an answer comes whole even if it is too large; before, it is cut off.
+  const cutOff = size > limit && (version < 3 || budget.anything)
+  if (cutOff && version >= 3) return answer(asked, partition, 0, [], context)
+  budget.left -= size
+  budget.anything ||= size > 0
+  return answer(asked, partition, 0, cutOff ? [Buffer.concat(found).subarray(0, limit)] : found, context)
+}
+
+function answer(
+  asked: FetchPartition,
+  partition: Partition | undefined,
+  errorCode: number,
+  records: readonly Buffer[] | null,
+  { version }: RequestContext,
+): FetchPartitionResponse {
+  const moved = errorCode === ErrorCodes.NOT_LEADER_OR_FOLLOWER && partition !== undefined && version >= LEADER_HINTS_FROM
+  return {
+    partitionIndex: asked.partition,
+    errorCode,
+    highWatermark: errorCode === 0 ? BigInt(partition?.log.endOffset ?? -1) : -1n,
+    lastStableOffset: errorCode === 0 ? BigInt(partition?.lastStableOffset ?? -1) : -1n,
+    logStartOffset: errorCode === 0 ? BigInt(partition?.log.startOffset ?? -1) : -1n,
+    divergingEpoch: NO_EPOCH_END,
+    currentLeader: moved ? { leaderId: partition.leader, leaderEpoch: partition.leaderEpoch } : UNKNOWN_LEADER,
+    snapshotId: NO_EPOCH_END,
+    abortedTransactions: [],
+    preferredReadReplica: -1,
+    records: records === null ? Buffer.alloc(0) : records.length === 1 ? (records[0] as Buffer) : Buffer.concat(records),
+  }
+}
+
+function find(
+  topic: FetchTopic,
+  asked: FetchPartition,
+  { cluster, version }: RequestContext,
+): { topic: Topic | undefined; partition: Partition | undefined } {
+  const known = version >= TOPIC_IDS_FROM ? cluster.topicById(topic.topicId) : cluster.topics.get(topic.topic)
+  return { topic: known, partition: known?.partitions[asked.partition] }
+}
+
+function nameOf(topic: FetchTopic, cluster: Cluster): string {
+  return topic.topic === '' ? (cluster.topicById(topic.topicId)?.name ?? '') : topic.topic
+}

@@ -1,0 +1,131 @@
+import {
+  metadata,
+  OPERATIONS_NOT_REQUESTED,
+  type MetadataPartition,
+  type MetadataRequest,
+  type MetadataRequestTopic,
+  type MetadataResponse,
+  type MetadataTopic,
+} from '../../protocol/apis/metadata.js'
+import { ZERO_UUID } from '../../protocol/byte-writer.js'
+import { ErrorCodes } from '../../protocol/error-codes.js'
+import { isValidTopicName } from '../cluster.js'
+import { codeOf } from '../error-names.js'
+import type { Handler, RequestContext } from '../handler.js'
+import type { MetadataView, PartitionView, TopicView } from '../metadata-view.js'
+
+const ALL_OPERATIONS = 0xdf8
+
+export const metadataHandler: Handler<MetadataRequest, MetadataResponse> = {
+  api: metadata,
+
+  topics(request, cluster) {
+    return (request.topics ?? []).map(({ name, topicId }) => ({
+      topic: name ?? cluster.topicById(topicId)?.name ?? '',
+      partitions: [],
+    }))
+  },
+
+  answer(request, context) {
+    const { version, cluster, throttleTimeMs } = context
+    const view = context.metadata()
+    const topics =
+      request.topics === null
+        ? view.topicNames.map((name) => describe(view.topic(name), name, view, request, context))
+        : request.topics.map((asked) => topicOf(asked, view, request, context))
+    return {
+      throttleTimeMs,
+      brokers: view.brokers,
+      clusterId: cluster.id,
+      controllerId: view.controllerId,
+      topics,
+      clusterAuthorizedOperations:
+        version <= 10 && request.includeClusterAuthorizedOperations ? ALL_OPERATIONS : OPERATIONS_NOT_REQUESTED,
+      errorCode: version >= 13 ? (context.faults.errorFor()?.code ?? 0) : 0,
+    }
+  },
+}
+
+function topicOf(
+  asked: MetadataRequestTopic,
+  view: MetadataView,
+  request: MetadataRequest,
+  context: RequestContext,
+): MetadataTopic {
+  if (asked.name === null) {
+    const topic = view.topicById(asked.topicId)
+    if (topic === undefined) return failed(null, asked.topicId, ErrorCodes.UNKNOWN_TOPIC_ID)
+    return describe(topic, topic.name, view, request, context)
+  }
+  const topic = view.topic(asked.name)
+  if (topic === undefined) return missing(asked.name, request, context)
+  return describe(topic, asked.name, view, request, context)
+}
+
+/** The topic is there at the next look, as with a controller that takes a moment. */
+function missing(name: string, request: MetadataRequest, context: RequestContext): MetadataTopic {
+  const { cluster, faults, broker } = context
+  const injected = faults.errorFor(name)
+  if (injected !== undefined) return failed(name, ZERO_UUID, injected.code)
+  if (!isValidTopicName(name)) return failed(name, ZERO_UUID, ErrorCodes.INVALID_TOPIC_EXCEPTION)
+  if (!request.allowAutoTopicCreation || !cluster.options.autoCreateTopics) {
+    return failed(name, ZERO_UUID, ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION)
+  }
+  if (!cluster.topics.has(name)) cluster.createTopic(name)
+  return failed(name, ZERO_UUID, codeOf(broker.release.errorOfNewTopic))
+}
+
+function failed(name: string | null, topicId: Buffer, errorCode: number): MetadataTopic {
+  return {
+    errorCode,
+    name,
+    topicId,
+    isInternal: false,
+    partitions: [],
+    topicAuthorizedOperations: OPERATIONS_NOT_REQUESTED,
+  }
+}
+
+function describe(
+  topic: TopicView | undefined,
+  name: string,
+  view: MetadataView,
+  request: MetadataRequest,
+  context: RequestContext,
+): MetadataTopic {
+  const injected = context.faults.errorFor(name)
+  if (topic === undefined || injected !== undefined) {
+    return failed(name, ZERO_UUID, injected?.code ?? ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION)
+  }
+  const living = new Set(view.brokers.map(({ nodeId }) => nodeId))
+  return {
+    errorCode: 0,
+    name,
+    topicId: topic.id,
+    isInternal: topic.isInternal,
+    partitions: topic.partitions.map((partition) => describePartition(name, partition, living, context)),
+    topicAuthorizedOperations: request.includeTopicAuthorizedOperations ? ALL_OPERATIONS : OPERATIONS_NOT_REQUESTED,
+  }
+}
+
+function describePartition(
+  topic: string,
+  partition: PartitionView,
+  living: ReadonlySet<number>,
+  { faults, version }: RequestContext,
+): MetadataPartition {
+  const offline = partition.replicas.filter((id) => !living.has(id))
+  const hasLeader = living.has(partition.leader)
+  let errorCode: number = hasLeader ? 0 : ErrorCodes.LEADER_NOT_AVAILABLE
+  // Version 0 leaves dead replicas out and says so; later ones name them all.
+  if (version === 0 && hasLeader && offline.length > 0) errorCode = ErrorCodes.REPLICA_NOT_AVAILABLE
+  return {
+    errorCode: faults.errorFor(topic, partition.index)?.code ?? errorCode,
+    partitionIndex: partition.index,
+    leaderId: hasLeader ? partition.leader : -1,
+    leaderEpoch: partition.leaderEpoch,
+    replicaNodes: version === 0 ? partition.replicas.filter((id) => living.has(id)) : partition.replicas,
+    isrNodes: version === 0 ? partition.isr.filter((id) => living.has(id)) : partition.isr,
+    offlineReplicas: offline,
+  }
+}

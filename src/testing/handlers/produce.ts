@@ -1,0 +1,137 @@
+import {
+  produce,
+  type DecodedProduceRequest,
+  type ProducePartitionResponse,
+  type ProduceResponse,
+  type ProduceTopic,
+} from '../../protocol/apis/produce.js'
+import { UNKNOWN_LEADER, type LeaderIdAndEpoch } from '../../protocol/apis/leader-hints.js'
+import { ErrorCodes } from '../../protocol/error-codes.js'
+import { appendRecords, refused, type Appended } from '../append.js'
+import type { Cluster } from '../cluster.js'
+import { HANG_UP, NO_ANSWER, type Handler, type RequestContext } from '../handler.js'
+import { countEntries, RecordsRefused } from '../incoming-records.js'
+import type { Partition, Topic } from '../topic.js'
+
+const NO_RECORDS = Buffer.alloc(0)
+const TOPIC_IDS_FROM = 13
+const LEADER_HINTS_FROM = 10
+
+export const produceHandler: Handler<DecodedProduceRequest, ProduceResponse> = {
+  api: produce,
+
+  topics(request, cluster) {
+    return request.topicData.map((topic) => ({
+      topic: nameOf(topic, cluster),
+      partitions: topic.partitionData.map(({ index, records }) => ({
+        partition: index,
+        batches: countEntries(records ?? NO_RECORDS) ?? -1,
+        bytes: records?.length ?? 0,
+      })),
+    }))
+  },
+
+  acks: (request) => request.acks,
+
+  answer(request, context) {
+    const response = answerAll(request, context)
+    if (response === HANG_UP || request.acks !== 0) return response
+    // Nobody waits for an answer: all a broker can do to tell of an error is to close the connection.
+    const failed = response.responses.some((topic) => topic.partitionResponses.some(({ errorCode }) => errorCode !== 0))
+    return failed ? HANG_UP : NO_ANSWER
+  },
+}
+
+function answerAll(request: DecodedProduceRequest, context: RequestContext): ProduceResponse | typeof HANG_UP {
+  try {
+    const responses = request.topicData.map((topic) => ({
+      name: topic.name,
+      topicId: topic.topicId,
+      partitionResponses: topic.partitionData.map(({ index, records }) =>
+        answerPartition(topic, index, records ?? NO_RECORDS, request.acks, context),
+      ),
+    }))
+    const moved = responses.flatMap((topic) => topic.partitionResponses.map(({ currentLeader }) => currentLeader.leaderId))
+    return { responses, throttleTimeMs: context.throttleTimeMs, nodeEndpoints: context.cluster.endpointsOf(moved) }
+  } catch (error) {
+    if (error instanceof RecordsRefused) return HANG_UP
+    throw error
+  }
+}
+
+function answerPartition(
+  asked: ProduceTopic<Buffer | null>,
+  index: number,
+  records: Buffer,
+  acks: number,
+  context: RequestContext,
+): ProducePartitionResponse {
+  const injected = context.faults.errorFor(nameOf(asked, context.cluster), index)
+  if (injected?.append === false) return partitionResponse(index, asked, refused(injected.code, null), context)
+  const outcome = append(asked, index, records, acks, context)
+  return partitionResponse(index, asked, injected === undefined ? outcome : refused(injected.code, null), context)
+}
+
+function partitionResponse(
+  index: number,
+  asked: ProduceTopic<Buffer | null>,
+  outcome: Appended,
+  context: RequestContext,
+): ProducePartitionResponse {
+  const { partition } = find(asked, index, context)
+  return {
+    index,
+    errorCode: outcome.errorCode,
+    baseOffset: BigInt(outcome.baseOffset),
+    logAppendTimeMs: outcome.logAppendTime,
+    logStartOffset: outcome.errorCode === 0 ? BigInt(partition?.log.startOffset ?? -1) : -1n,
+    recordErrors: outcome.recordErrors,
+    errorMessage: outcome.errorMessage,
+    currentLeader: leaderHint(outcome, partition, context),
+  }
+}
+
+function append(
+  asked: ProduceTopic<Buffer | null>,
+  index: number,
+  records: Buffer,
+  acks: number,
+  context: RequestContext,
+): Appended {
+  const { cluster, broker, version, decompress } = context
+  const { topic, partition } = find(asked, index, context)
+  if (topic === undefined || partition === undefined) {
+    return refused(topic === undefined ? missingTopicError(version) : ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION, null)
+  }
+  if (acks !== 0 && acks !== 1 && acks !== -1) return refused(ErrorCodes.INVALID_REQUIRED_ACKS, null)
+  if (partition.leader !== broker.id) return refused(ErrorCodes.NOT_LEADER_OR_FOLLOWER, null)
+  const minInsync = topic.config.minInsyncReplicas ?? cluster.options.minInsyncReplicas
+  if (acks === -1 && partition.isr.length < minInsync) {
+    const message = `${partition.isr.length} in-sync replicas, min.insync.replicas is ${minInsync}`
+    return refused(ErrorCodes.NOT_ENOUGH_REPLICAS, message)
+  }
+  return appendRecords(records, { cluster, topic, partition, release: broker.release, produceVersion: version, decompress })
+}
+
+function missingTopicError(version: number): number {
+  return version >= TOPIC_IDS_FROM ? ErrorCodes.UNKNOWN_TOPIC_ID : ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION
+}
+
+function find(
+  asked: ProduceTopic<Buffer | null>,
+  index: number,
+  { cluster, version }: RequestContext,
+): { topic: Topic | undefined; partition: Partition | undefined } {
+  const topic = version >= TOPIC_IDS_FROM ? cluster.topicById(asked.topicId) : cluster.topics.get(asked.name)
+  return { topic, partition: topic?.partitions[index] }
+}
+
+function nameOf(topic: ProduceTopic<Buffer | null>, cluster: Cluster): string {
+  return topic.name === '' ? (cluster.topicById(topic.topicId)?.name ?? '') : topic.name
+}
+
+/** Where to go instead (KIP-951). */
+function leaderHint(outcome: Appended, partition: Partition | undefined, { version }: RequestContext): LeaderIdAndEpoch {
+  if (version < LEADER_HINTS_FROM || outcome.errorCode !== ErrorCodes.NOT_LEADER_OR_FOLLOWER) return UNKNOWN_LEADER
+  return partition === undefined ? UNKNOWN_LEADER : { leaderId: partition.leader, leaderEpoch: partition.leaderEpoch }
+}

@@ -1,0 +1,15 @@
+export { EmbeddedKafka } from './embedded-kafka.js'
+export type {
+  BrokerStatus,
+  ConnectionStatus,
+  Lasting,
+  StartBrokerOptions,
+  StopBrokerOptions,
+} from './embedded-kafka.js'
+export { EmbeddedKafkaError } from './errors.js'
+export type { EmbeddedKafkaErrorCode } from './errors.js'
+export type { ApiName } from './api-names.js'
+export type { Fault, FaultMoment, FaultTarget, Spoiling } from './faults.js'
+export type { ReceivedRequest, RequestedPartition, RequestedTopic, RequestFilter, WaitOptions } from './journal.js'
+export type { EmbeddedBrokerOptions, EmbeddedKafkaOptions, EmbeddedTopicOptions } from './options.js'
+export type { StoredRecord } from './records.js'

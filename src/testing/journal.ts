@@ -1,0 +1,94 @@
+import type { ApiName } from './api-names.js'
+import { Changes, waitFor } from './waiting.js'
+
+/** What a request asks for of one partition. */
+export interface RequestedPartition {
+  readonly partition: number
+  /** Of a Produce: batches, or entries of a message set; -1 where their sizes make no sense. Otherwise 0. */
+  readonly batches: number
+  /** Of a Produce: bytes of the records. Otherwise 0. */
+  readonly bytes: number
+}
+
+export interface RequestedTopic {
+  readonly topic: string
+  /** Empty where the request names topics only. */
+  readonly partitions: readonly RequestedPartition[]
+}
+
+/** A request as a broker received it. */
+export interface ReceivedRequest {
+  /** Counts all requests of the cluster from 0 in the order they came. */
+  readonly index: number
+  /** Milliseconds since 1970. */
+  readonly receivedAt: number
+  readonly broker: number
+  /** Counts the connections of the cluster from 1. */
+  readonly connection: number
+  readonly apiKey: number
+  readonly api: ApiName
+  readonly apiVersion: number
+  readonly clientId: string | null
+  readonly correlationId: number
+  /** Bytes on the wire without the four of the size. */
+  readonly sizeBytes: number
+  /** Of a Produce, else undefined. */
+  readonly acks: number | undefined
+  readonly topics: readonly RequestedTopic[]
+}
+
+/** Which requests are meant: by some of their fields, or a function that says. */
+export type RequestFilter =
+  | { api?: ApiName; topic?: string; broker?: number; clientId?: string }
+  | ((request: ReceivedRequest) => boolean)
+
+export interface WaitOptions {
+  /** Default: 10,000. */
+  timeoutMs?: number
+}
+
+/** Remembers the newest requests. */
+export class Journal {
+  private entries: ReceivedRequest[] = []
+  private next = 0
+  private readonly added = new Changes()
+
+  constructor(
+    private readonly limit: number,
+    private readonly lifetime: AbortSignal,
+  ) {}
+
+  add(request: Omit<ReceivedRequest, 'index'>): void {
+    if (this.entries.length >= this.limit * 2) this.entries = this.newest()
+    this.entries.push({ index: this.next++, ...request })
+    this.added.notify()
+  }
+
+  newest(): ReceivedRequest[] {
+    return this.entries.slice(-this.limit)
+  }
+
+  clear(): void {
+    this.entries = []
+  }
+
+  /** The `count`-th request that matches, of those remembered and those to come. */
+  async wait(filter: RequestFilter, count: number, { timeoutMs = 10_000 }: WaitOptions): Promise<ReceivedRequest> {
+    const matches = typeof filter === 'function' ? filter : byFields(filter)
+    const found = (): ReceivedRequest[] => this.newest().filter(matches)
+    return waitFor(() => found()[count - 1], {
+      changes: this.added,
+      timeoutMs,
+      lifetime: this.lifetime,
+      missing: () => `${found().length} of ${count} requests have come`,
+    })
+  }
+}
+
+function byFields(filter: Exclude<RequestFilter, (request: ReceivedRequest) => boolean>) {
+  return (request: ReceivedRequest): boolean =>
+    (filter.api === undefined || filter.api === request.api) &&
+    (filter.broker === undefined || filter.broker === request.broker) &&
+    (filter.clientId === undefined || filter.clientId === request.clientId) &&
+    (filter.topic === undefined || request.topics.some(({ topic }) => topic === filter.topic))
+}

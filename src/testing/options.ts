@@ -1,0 +1,142 @@
+import { EmbeddedKafkaError } from './errors.js'
+import { Release } from './releases.js'
+
+/** One broker of the cluster; what is left out is taken from the cluster's options. */
+export interface EmbeddedBrokerOptions {
+  /** Node id. Default: the lowest free one from 1 on. */
+  id?: number
+  /** Default: one the system chooses. */
+  port?: number
+  /** Rack, as Metadata tells it. Default: none. */
+  rack?: string
+  /** The Kafka release this broker plays. Default: that of the cluster. */
+  release?: string
+}
+
+/** A topic's settings. */
+export interface EmbeddedTopicOptions {
+  /** Default: `defaultPartitions`. */
+  partitions?: number
+  /** At most the number of brokers. Default: 3, or as many as there are brokers. */
+  replicationFactor?: number
+  /**
+   * Settings under Kafka's names. Those with an effect: `cleanup.policy` (`compact` refuses messages without a key),
+   * `max.message.bytes`, `message.format.version` (below 0.11: no batches of magic 2), `message.timestamp.type`
+   * (`LogAppendTime`), `min.insync.replicas`, `retention.bytes`. Others are kept and do nothing.
+   */
+  config?: Readonly<Record<string, string | number>>
+}
+
+export interface EmbeddedKafkaOptions {
+  /** How many brokers, or one object for each. Their ids count from 1. Default: 1. */
+  brokers?: number | readonly EmbeddedBrokerOptions[]
+  /** Topics that exist from the start. Default: none. */
+  topics?: Readonly<Record<string, EmbeddedTopicOptions>>
+  /** The Kafka release to play: `'0.8.2'`, `'0.9'`, `'0.10.2'`, `'0.11'`, `'1.1'`, `'2.8'`, `'3.9'`, `'4'`. Default: `'4'`. */
+  release?: string
+  /** Whether a Metadata request creates the topics it names. Default: true. */
+  autoCreateTopics?: boolean
+  /** Partitions of a topic that is created without a number. Default: 1. */
+  defaultPartitions?: number
+  /** Bytes of the largest batch accepted. Default: 1,000,012. */
+  messageMaxBytes?: number
+  /** In-sync replicas that acks -1 needs. Default: 1. */
+  minInsyncReplicas?: number
+  /** Bytes that a partition keeps in memory; older messages go, as with Kafka's retention. Default: 128 MiB. */
+  retentionBytes?: number
+  /** The address to listen on and to tell clients. Default: `'127.0.0.1'`. */
+  host?: string
+  /** Ports of the brokers in their order. Default: such as the system chooses. */
+  ports?: readonly number[]
+  /** How many requests {@link EmbeddedKafka.requests} remembers; older ones go. Default: 10,000. */
+  requestHistory?: number
+}
+
+export interface ResolvedBrokerOptions {
+  readonly id: number
+  readonly port: number
+  readonly rack: string | null
+  readonly release: Release
+}
+
+export interface ResolvedOptions {
+  readonly brokers: readonly ResolvedBrokerOptions[]
+  readonly topics: Readonly<Record<string, EmbeddedTopicOptions>>
+  readonly release: Release
+  readonly autoCreateTopics: boolean
+  readonly defaultPartitions: number
+  readonly messageMaxBytes: number
+  readonly minInsyncReplicas: number
+  readonly retentionBytes: number
+  readonly host: string
+  readonly requestHistory: number
+}
+
+const DEFAULTS = {
+  autoCreateTopics: true,
+  defaultPartitions: 1,
+  messageMaxBytes: 1_000_012,
+  minInsyncReplicas: 1,
+  retentionBytes: 128 * 1024 * 1024,
+  host: '127.0.0.1',
+  requestHistory: 10_000,
+} as const
+
+const NAMES: ReadonlySet<string> = new Set([...Object.keys(DEFAULTS), 'brokers', 'topics', 'release', 'ports'])
+
+/** Throws `INVALID_OPTION` or `UNKNOWN_RELEASE`. */
+export function resolveOptions(options: EmbeddedKafkaOptions): ResolvedOptions {
+  const unknown = Object.keys(options).find((name) => !NAMES.has(name))
+  if (unknown !== undefined) throw invalid(`there is no option '${unknown}'`)
+  const release = Release.named(options.release ?? '4')
+  return {
+    brokers: resolveBrokers(options, release),
+    topics: options.topics ?? {},
+    release,
+    autoCreateTopics: options.autoCreateTopics ?? DEFAULTS.autoCreateTopics,
+    defaultPartitions: positive('defaultPartitions', options.defaultPartitions ?? DEFAULTS.defaultPartitions),
+    messageMaxBytes: positive('messageMaxBytes', options.messageMaxBytes ?? DEFAULTS.messageMaxBytes),
+    minInsyncReplicas: positive('minInsyncReplicas', options.minInsyncReplicas ?? DEFAULTS.minInsyncReplicas),
+    retentionBytes: positive('retentionBytes', options.retentionBytes ?? DEFAULTS.retentionBytes),
+    host: options.host ?? DEFAULTS.host,
+    requestHistory: positive('requestHistory', options.requestHistory ?? DEFAULTS.requestHistory),
+  }
+}
+
+function resolveBrokers(options: EmbeddedKafkaOptions, release: Release): ResolvedBrokerOptions[] {
+  const { brokers = 1, ports = [] } = options
+  const list = typeof brokers === 'number' ? Array.from({ length: positive('brokers', brokers) }, () => ({})) : brokers
+  if (list.length === 0) throw invalid('brokers: one at the least')
+  const resolved: ResolvedBrokerOptions[] = []
+  list.forEach((broker, index) => {
+    resolved.push(resolveBroker({ port: ports[index] ?? 0, ...broker }, release, resolved.map(({ id }) => id)))
+  })
+  return resolved
+}
+
+/** `taken` are the ids that other brokers have. */
+export function resolveBroker(
+  options: EmbeddedBrokerOptions,
+  release: Release,
+  taken: readonly number[],
+): ResolvedBrokerOptions {
+  let id = options.id ?? 1
+  while (options.id === undefined && taken.includes(id)) id++
+  if (!Number.isInteger(id) || id < 0) throw invalid(`a broker's id must be an integer of at least 0, not ${id}`)
+  if (taken.includes(id)) throw invalid(`there is a broker ${id} already`)
+  return {
+    id,
+    port: options.port ?? 0,
+    rack: options.rack ?? null,
+    release: options.release === undefined ? release : Release.named(options.release),
+  }
+}
+
+export function positive(name: string, value: number): number {
+  if (!Number.isInteger(value) || value < 1) throw invalid(`${name} must be an integer of at least 1, not ${value}`)
+  return value
+}
+
+export function invalid(message: string): EmbeddedKafkaError {
+  return new EmbeddedKafkaError('INVALID_OPTION', message)
+}

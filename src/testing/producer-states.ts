@@ -1,0 +1,94 @@
+import type { DecodedBatch } from '../protocol/records/decode.js'
+import type { Release } from './releases.js'
+
+/** What becomes of a batch with a sequence. */
+export type SequenceVerdict =
+  | { readonly kind: 'append' }
+  | { readonly kind: 'duplicate'; readonly baseOffset: number; readonly appendTime: number }
+  | { readonly kind: 'refused'; readonly errorName: SequenceErrorName; readonly message: string }
+
+export type SequenceErrorName =
+  | 'OUT_OF_ORDER_SEQUENCE_NUMBER'
+  | 'DUPLICATE_SEQUENCE_NUMBER'
+  | 'INVALID_PRODUCER_EPOCH'
+  | 'UNKNOWN_PRODUCER_ID'
+
+interface AppendedBatch {
+  readonly firstSequence: number
+  readonly lastSequence: number
+  readonly baseOffset: number
+  readonly appendTime: number
+}
+
+interface ProducerState {
+  epoch: number
+  /** The newest last. */
+  batches: AppendedBatch[]
+}
+
+const LARGEST_SEQUENCE = 0x7fffffff
+const APPEND: SequenceVerdict = { kind: 'append' }
+
+/** What a partition remembers of each idempotent producer, to find duplicates and gaps (KIP-98, KIP-360). */
+export class ProducerStates {
+  private readonly states = new Map<bigint, ProducerState>()
+
+  /** Decides about a batch that has a producer id. */
+  check(batch: DecodedBatch, release: Release): SequenceVerdict {
+    const { producerId, producerEpoch, baseSequence } = batch
+    const state = this.states.get(producerId)
+    if (state === undefined) {
+      if (baseSequence === 0 || release.unknownProducer === 'accepted') return APPEND
+      return refused(release.unknownProducer, `first sequence ${baseSequence} of producer ${producerId}, which is unknown`)
+    }
+    if (producerEpoch < state.epoch) {
+      return refused('INVALID_PRODUCER_EPOCH', `epoch ${producerEpoch} of producer ${producerId}, the last was ${state.epoch}`)
+    }
+    if (producerEpoch > state.epoch) {
+      if (baseSequence === 0) return APPEND
+      return refused('OUT_OF_ORDER_SEQUENCE_NUMBER', `sequence ${baseSequence} begins epoch ${producerEpoch}`)
+    }
+    return this.checkSequence(state, batch, release)
+  }
+
+  private checkSequence(state: ProducerState, batch: DecodedBatch, release: Release): SequenceVerdict {
+    const first = batch.baseSequence
+    const last = lastSequence(batch)
+    const known = state.batches.find((old) => old.firstSequence === first && old.lastSequence === last)
+    if (known !== undefined) return { kind: 'duplicate', baseOffset: known.baseOffset, appendTime: known.appendTime }
+    const newest = state.batches[state.batches.length - 1]
+    if (newest === undefined || first === following(newest.lastSequence)) return APPEND
+    const message = `sequence ${first} of producer ${batch.producerId} after ${newest.lastSequence}`
+    const old = release.rememberedBatches === 1 && last <= newest.lastSequence
+    return refused(old ? 'DUPLICATE_SEQUENCE_NUMBER' : 'OUT_OF_ORDER_SEQUENCE_NUMBER', message)
+  }
+
+  /** Remembers a batch that was appended. */
+  appended(batch: DecodedBatch, baseOffset: number, appendTime: number, release: Release): void {
+    const { producerId, producerEpoch, baseSequence } = batch
+    let state = this.states.get(producerId)
+    if (state === undefined || state.epoch !== producerEpoch) {
+      state = { epoch: producerEpoch, batches: [] }
+      this.states.set(producerId, state)
+    }
+    state.batches.push({ firstSequence: baseSequence, lastSequence: lastSequence(batch), baseOffset, appendTime })
+    while (state.batches.length > release.rememberedBatches) state.batches.shift()
+  }
+
+  /** Forgets a producer, as a log does whose records of it are all gone. */
+  forget(producerId: bigint): void {
+    this.states.delete(producerId)
+  }
+}
+
+function lastSequence(batch: DecodedBatch): number {
+  return (batch.baseSequence + batch.records.length - 1) % (LARGEST_SEQUENCE + 1)
+}
+
+function following(sequence: number): number {
+  return sequence === LARGEST_SEQUENCE ? 0 : sequence + 1
+}
+
+function refused(errorName: SequenceErrorName, message: string): SequenceVerdict {
+  return { kind: 'refused', errorName, message }
+}

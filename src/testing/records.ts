@@ -1,0 +1,62 @@
+import { decodeBatches } from '../protocol/records/decode.js'
+import type { Decompress, RecordHeader } from '../protocol/records/record.js'
+import type { Partition, Topic } from './topic.js'
+
+/** A message as it stands in a partition of the embedded Kafka. */
+export interface StoredRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: bigint
+  /** Milliseconds since 1970; -1 where the record format (magic 0) has none. */
+  readonly timestamp: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: readonly RecordHeader[]
+  /** The record format: 0, 1 or 2. */
+  readonly magic: number
+  /** How its batch is compressed: 0 not, 1 gzip, 2 snappy, 3 lz4, 4 zstd. */
+  readonly codec: number
+  /** -1 without idempotence. */
+  readonly producerId: number
+  /** -1 without idempotence. */
+  readonly producerEpoch: number
+  /** Sequence of the message itself, not of its batch; -1 without idempotence. */
+  readonly sequence: number
+  readonly isTransactional: boolean
+  /** Of the leader that appended it; -1 in formats 0 and 1. */
+  readonly leaderEpoch: number
+}
+
+/** Partition by partition, each in the order of its offsets; markers of transactions are left out. */
+export function storedRecords(topic: Topic, decompress: Decompress): StoredRecord[] {
+  return topic.partitions.flatMap((partition) => recordsOf(partition, decompress))
+}
+
+/** How many messages are there, without decoding them. */
+export function countRecords(topic: Topic): number {
+  let count = 0
+  for (const { log } of topic.partitions) for (const entry of log.all()) count += entry.isControl ? 0 : entry.count
+  return count
+}
+
+function recordsOf(partition: Partition, decompress: Decompress): StoredRecord[] {
+  return partition.log.all().flatMap(({ bytes }) =>
+    // Records are views of the log; a user may keep them, but must not write into the log through them.
+    decodeBatches(Buffer.from(bytes), { decompress }).flatMap((batch) =>
+      batch.control
+        ? []
+        : batch.records.map((record, index) => ({
+            topic: partition.topic,
+            partition: partition.index,
+            ...record,
+            magic: batch.magic,
+            codec: batch.codec,
+            producerId: Number(batch.producerId),
+            producerEpoch: batch.producerEpoch,
+            sequence: batch.baseSequence < 0 ? -1 : (batch.baseSequence + index) % 0x80000000,
+            isTransactional: batch.transactional,
+            leaderEpoch: batch.leaderEpoch,
+          })),
+    ),
+  )
+}

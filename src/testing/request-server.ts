@@ -1,0 +1,154 @@
+import { ByteReader } from '../protocol/byte-reader.js'
+import { readRequestHeader, readRequestHeaderEnd, type RequestHeader } from '../protocol/header.js'
+import type { Decompress } from '../protocol/records/record.js'
+import type { Cluster, ClusterNode } from './cluster.js'
+import type { Faults, RequestFaults } from './faults.js'
+import { HANG_UP, NO_ANSWER, type OpenedRequest, type RequestContext, type ServedApi } from './handler.js'
+import { unknownApiVersion } from './handlers/api-versions.js'
+import type { Journal } from './journal.js'
+import { liveView, type MetadataView } from './metadata-view.js'
+import { spoil } from './spoil.js'
+import { orAborted, sleep } from './waiting.js'
+
+const API_VERSIONS_KEY = 18
+
+/** What a connection does with a request that was served. */
+export interface Reply {
+  readonly bytes?: Buffer
+  /** Close the connection then. */
+  readonly hangUp?: boolean
+  /** Milliseconds in which nothing more is read then. */
+  readonly muteMs?: number
+}
+
+/** A request that is to be served when its turn comes. */
+export interface PendingRequest {
+  /** Rejects once the signal, of its connection, is aborted. */
+  serve(signal: AbortSignal): Promise<Reply>
+}
+
+/** The connection a request came on. */
+export interface RequestSource {
+  readonly id: number
+  clientId: string | null
+}
+
+export interface RequestServerParts {
+  readonly cluster: Cluster
+  readonly handlers: ReadonlyMap<number, ServedApi>
+  readonly faults: Faults
+  readonly journal: Journal
+  readonly decompress: Decompress
+  /** Metadata views of brokers that were frozen, by broker id. */
+  readonly frozenViews: ReadonlyMap<number, MetadataView>
+}
+
+const HANGS_UP: PendingRequest = { serve: () => Promise.resolve({ hangUp: true }) }
+
+/** Turns the frames that a broker receives into answers. */
+export class RequestServer {
+  constructor(private readonly parts: RequestServerParts) {}
+
+  /** Decodes and records a request; one that no broker would understand is answered by hanging up. */
+  receive(frame: Buffer, broker: ClusterNode, connection: RequestSource): PendingRequest {
+    const reader = new ByteReader(frame)
+    const header = readRequestHeader(reader)
+    const { apiKey, apiVersion, correlationId } = header
+    if (reader.invalid) return HANGS_UP
+    if (apiKey === API_VERSIONS_KEY) {
+      const special = withoutApiVersions(broker, header)
+      if (special !== undefined) return special
+    }
+    const api = this.parts.handlers.get(apiKey)
+    if (api === undefined || !isServed(api, apiVersion, broker)) return HANGS_UP
+    readRequestHeaderEnd(reader, api.info, apiVersion)
+    const opened = api.open(reader, apiVersion, this.parts.cluster)
+    if (reader.problem() !== undefined) return HANGS_UP
+    const { topics, acks } = opened
+    connection.clientId = header.clientId
+    this.parts.journal.add({
+      receivedAt: Date.now(),
+      broker: broker.id,
+      connection: connection.id,
+      apiKey,
+      api: api.name,
+      apiVersion,
+      clientId: header.clientId,
+      correlationId,
+      sizeBytes: frame.length,
+      acks,
+      topics,
+    })
+    return { serve: (signal) => this.serve(api, opened, header, broker, signal) }
+  }
+
+  private async serve(
+    api: ServedApi,
+    opened: OpenedRequest,
+    header: RequestHeader,
+    broker: ClusterNode,
+    signal: AbortSignal,
+  ): Promise<Reply> {
+    const { clientId, correlationId } = header
+    const faults = this.parts.faults.meet({ api: api.name, broker: broker.id, clientId, topics: opened.topics })
+    await holdBefore(faults, signal)
+    for (const { behaviour } of faults.of('cut')) if (behaviour.moment === 'before') return { hangUp: true }
+    const { throttleTimeMs } = faults
+    const context = this.contextOf(header, broker, faults, signal)
+    const answer = await opened.answer(context, correlationId)
+    if (answer === HANG_UP) return { hangUp: true }
+    await holdAfter(faults, signal)
+    if (throttleTimeMs > 0 && !broker.release.answersBeforeThrottling) await sleep(throttleTimeMs, signal)
+    const muteMs = broker.release.answersBeforeThrottling ? throttleTimeMs : 0
+    return { muteMs, ...(answer === NO_ANSWER ? {} : respond(answer, faults)) }
+  }
+
+  private contextOf(
+    { apiVersion, clientId }: RequestHeader,
+    broker: ClusterNode,
+    faults: RequestFaults,
+    signal: AbortSignal,
+  ): RequestContext {
+    const { cluster, decompress, frozenViews } = this.parts
+    const { throttleTimeMs } = faults
+    const metadata = (): MetadataView => frozenViews.get(broker.id) ?? liveView(cluster)
+    return { cluster, broker, version: apiVersion, clientId, faults, throttleTimeMs, decompress, metadata, signal }
+  }
+}
+
+function isServed({ info }: ServedApi, version: number, { release }: ClusterNode): boolean {
+  const range = release.served(info.key)
+  if (range === undefined || version < range.min || version > range.max) return false
+  return version >= info.minVersion && version <= info.maxVersion
+}
+
+/** An ApiVersions request that this release does not take like any other. */
+function withoutApiVersions({ release }: ClusterNode, header: RequestHeader): PendingRequest | undefined {
+  if (release.apiVersions === 'hangs-up') return HANGS_UP
+  // The connection is dead from here on: the broker waits to answer before it reads on, and never does.
+  if (release.apiVersions === 'silent') return { serve: (signal) => orAborted(new Promise<never>(() => undefined), signal) }
+  const range = release.served(API_VERSIONS_KEY)
+  if (range !== undefined && header.apiVersion >= range.min && header.apiVersion <= range.max) return undefined
+  return { serve: () => Promise.resolve({ bytes: unknownApiVersion(release, header.correlationId) }) }
+}
+
+async function holdBefore(faults: RequestFaults, signal: AbortSignal): Promise<void> {
+  for (const { behaviour, released } of faults.of('delay')) {
+    await Promise.race([sleep(behaviour.ms, signal), released.pass(signal)])
+  }
+  for (const { behaviour, released } of faults.of('stall')) if (behaviour.moment === 'before') await released.pass(signal)
+}
+
+async function holdAfter(faults: RequestFaults, signal: AbortSignal): Promise<void> {
+  for (const { behaviour, released } of faults.of('stall')) if (behaviour.moment === 'after') await released.pass(signal)
+}
+
+function respond(answer: Buffer, faults: RequestFaults): Reply {
+  let bytes = answer
+  for (const { behaviour } of faults.of('spoil')) bytes = spoil(bytes, behaviour.how)
+  for (const { behaviour } of faults.of('cut')) {
+    if (behaviour.moment === 'after') return { hangUp: true }
+    if (behaviour.moment === 'mid-response') return { bytes: bytes.subarray(0, Math.ceil(bytes.length / 2)), hangUp: true }
+  }
+  return { bytes }
+}

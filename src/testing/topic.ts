@@ -1,0 +1,109 @@
+import { Changes } from './waiting.js'
+import { invalid } from './options.js'
+import { PartitionLog } from './partition-log.js'
+import { ProducerStates } from './producer-states.js'
+
+/** A topic's settings under Kafka's names, and what those mean that have an effect. */
+export class TopicConfig {
+  constructor(readonly entries: ReadonlyMap<string, string>) {}
+
+  /** Throws `INVALID_OPTION` where a number is wanted and is not one. */
+  static of(config: Readonly<Record<string, string | number>>): TopicConfig {
+    const topicConfig = new TopicConfig(new Map(Object.entries(config).map(([name, value]) => [name, String(value)])))
+    for (const name of ['max.message.bytes', 'min.insync.replicas', 'retention.bytes']) topicConfig.number(name)
+    return topicConfig
+  }
+
+  get compacted(): boolean {
+    return this.list('cleanup.policy').includes('compact')
+  }
+
+  get logAppendTime(): boolean {
+    return this.entries.get('message.timestamp.type') === 'LogAppendTime'
+  }
+
+  get maxMessageBytes(): number | undefined {
+    return this.number('max.message.bytes')
+  }
+
+  get minInsyncReplicas(): number | undefined {
+    return this.number('min.insync.replicas')
+  }
+
+  get retentionBytes(): number | undefined {
+    return this.number('retention.bytes')
+  }
+
+  /** The newest record format, where `message.format.version` says. */
+  get maxMagic(): 0 | 1 | 2 | undefined {
+    const version = this.entries.get('message.format.version')
+    if (version === undefined) return undefined
+    if (/^0\.[89](\.|$)/.test(version)) return 0
+    return /^0\.10(\.|$)/.test(version) ? 1 : 2
+  }
+
+  private list(name: string): string[] {
+    return (this.entries.get(name) ?? '').split(',').map((part) => part.trim())
+  }
+
+  private number(name: string): number | undefined {
+    const text = this.entries.get(name)
+    if (text === undefined) return undefined
+    const value = Number(text)
+    if (!Number.isSafeInteger(value) || value < 1) throw invalid(`${name} must be an integer of at least 1, not ${text}`)
+    return value
+  }
+}
+
+/** One partition: who leads it, who is in sync, and its log, which all its replicas share. */
+export class Partition {
+  /** -1: none at present. */
+  leader = -1
+  leaderEpoch = -1
+  isr: number[]
+  readonly log: PartitionLog
+  readonly producers = new ProducerStates()
+  /** Tells of every append, and of changes of its leader. */
+  readonly changes = new Changes()
+
+  constructor(
+    readonly topic: string,
+    readonly index: number,
+    readonly replicas: readonly number[],
+    retentionBytes: number,
+  ) {
+    this.isr = [...replicas]
+    this.log = new PartitionLog(retentionBytes)
+  }
+
+  /** The offset before which every transaction has ended. */
+  get lastStableOffset(): number {
+    return this.log.endOffset
+  }
+
+  /** What is wrong with the epoch that a client believes in (KIP-320); -1 is a client that does not say. */
+  epochError(epoch: number): 'FENCED_LEADER_EPOCH' | 'UNKNOWN_LEADER_EPOCH' | undefined {
+    if (epoch === -1 || epoch === this.leaderEpoch) return undefined
+    return epoch < this.leaderEpoch ? 'FENCED_LEADER_EPOCH' : 'UNKNOWN_LEADER_EPOCH'
+  }
+
+  /** Every change of the leader, to none too, begins a new epoch. */
+  lead(leader: number): void {
+    if (this.leader === leader) return
+    this.leader = leader
+    this.leaderEpoch++
+    this.changes.notify()
+  }
+}
+
+export class Topic {
+  readonly partitions: Partition[] = []
+
+  constructor(
+    readonly name: string,
+    readonly id: Buffer,
+    readonly replicationFactor: number,
+    readonly config: TopicConfig,
+    readonly isInternal: boolean,
+  ) {}
+}

@@ -1,0 +1,104 @@
+import { setTimeout as timer } from 'node:timers/promises'
+import { EmbeddedKafkaError } from './errors.js'
+
+/** Resolves after `ms` milliseconds, rejects once the signal is aborted. */
+export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  await timer(ms, undefined, { signal })
+}
+
+/** Settles as `promise` does, but rejects at once when the signal is aborted. */
+export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  let abort: (() => void) | undefined
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', abort, { once: true })
+  })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    if (abort !== undefined) signal.removeEventListener('abort', abort)
+  }
+}
+
+/** Something to wait at. Open at first; whoever waits while it is closed goes on together when it opens. */
+export class Gate {
+  private closed: { opened: Promise<void>; open: () => void } | undefined
+
+  get isOpen(): boolean {
+    return this.closed === undefined
+  }
+
+  close(): void {
+    if (this.closed !== undefined) return
+    let open: () => void = () => undefined
+    const opened = new Promise<void>((resolve) => { open = resolve })
+    this.closed = { opened, open }
+  }
+
+  open(): void {
+    this.closed?.open()
+    this.closed = undefined
+  }
+
+  /** Resolves once it is open; rejects once the signal is aborted. */
+  async pass(signal: AbortSignal): Promise<void> {
+    while (this.closed !== undefined) await orAborted(this.closed.opened, signal)
+  }
+}
+
+/** Tells everybody who waits that something has changed, so that they look again. */
+export class Changes {
+  private waiting: (() => void)[] = []
+
+  notify(): void {
+    const waiting = this.waiting
+    this.waiting = []
+    for (const wake of waiting) wake()
+  }
+
+  /** Resolves at the next change; forgotten once the signal is aborted, which rejects. */
+  async next(signal: AbortSignal): Promise<void> {
+    let wake: () => void = () => undefined
+    const changed = new Promise<void>((resolve) => { wake = resolve })
+    this.waiting.push(wake)
+    try {
+      await orAborted(changed, signal)
+    } finally {
+      const at = this.waiting.indexOf(wake)
+      if (at >= 0) this.waiting.splice(at, 1)
+    }
+  }
+}
+
+export interface WaitTerms {
+  /** Says when to look again. */
+  readonly changes: Changes
+  readonly timeoutMs: number
+  /** Aborted when the cluster stops. */
+  readonly lifetime: AbortSignal
+  /** What has not come yet, for the error's message. */
+  readonly missing: () => string
+}
+
+/** Resolves with what `look` finds, now or after a change; rejects with `WAIT_TIMEOUT` or `STOPPED`. */
+export async function waitFor<T>(look: () => T | undefined, terms: WaitTerms): Promise<T> {
+  const { changes, timeoutMs, lifetime, missing } = terms
+  const ended = new AbortController()
+  const stopped = (): void => ended.abort(new EmbeddedKafkaError('STOPPED', `the cluster was stopped: ${missing()}`))
+  const timeout = setTimeout(() => {
+    ended.abort(new EmbeddedKafkaError('WAIT_TIMEOUT', `${missing()} within ${timeoutMs} ms`))
+  }, timeoutMs)
+  lifetime.addEventListener('abort', stopped, { once: true })
+  if (lifetime.aborted) stopped()
+  try {
+    for (;;) {
+      const found = look()
+      if (found !== undefined) return found
+      await changes.next(ended.signal)
+    }
+  } finally {
+    clearTimeout(timeout)
+    lifetime.removeEventListener('abort', stopped)
+  }
+}

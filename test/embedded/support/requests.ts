@@ -1,0 +1,148 @@
+import { fetch, HIGH_WATERMARK_NOT_TOLD, type FetchRequest } from '../../../src/protocol/apis/fetch.js'
+import { metadata, type MetadataRequest, type MetadataResponse } from '../../../src/protocol/apis/metadata.js'
+import { produce, type ProducePartitionResponse, type ProduceRequest } from '../../../src/protocol/apis/produce.js'
+import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
+import { ByteWriter } from '../../../src/protocol/byte-writer.js'
+import { messageSet } from '../../../src/protocol/records/message-set.js'
+import { NO_PRODUCER, recordBatch, sizeOfRecords, type ProducerState } from '../../../src/protocol/records/record-batch.js'
+import { sizeOfData, type OutgoingRecord } from '../../../src/protocol/records/record.js'
+import type { RawClient } from './raw-client.js'
+
+export interface Message {
+  key?: string | null
+  value?: string | null
+  timestamp?: number
+  headers?: [string, string][]
+}
+
+export function outgoing(messages: readonly Message[]): OutgoingRecord[] {
+  return messages.map(({ key = null, value = null, timestamp = 1_000, headers = null }) => ({
+    key,
+    keySize: sizeOfData(key),
+    value,
+    valueSize: sizeOfData(value),
+    headers,
+    timestamp,
+  }))
+}
+
+/** A batch of magic 2 as bytes, for tests that damage it. */
+export function batchOf(messages: readonly Message[], producer: Partial<ProducerState> = {}): Buffer {
+  const records = outgoing(messages)
+  const writer = new ByteWriter()
+  recordBatch(records, sizeOfRecords(records), { ...NO_PRODUCER, ...producer }).writeTo(writer)
+  return Buffer.from(writer.bytes())
+}
+
+/** A message set as bytes. */
+export function messagesOf(messages: readonly Message[], magic: 0 | 1): Buffer {
+  const writer = new ByteWriter()
+  messageSet(outgoing(messages), magic).writeTo(writer)
+  return Buffer.from(writer.bytes())
+}
+
+export interface ProduceOptions {
+  version?: number
+  acks?: number
+  topic?: string
+  topicId?: Buffer
+  partition?: number
+  transactionalId?: string
+}
+
+export function produceRequest(records: Buffer | null, options: ProduceOptions = {}): ProduceRequest {
+  const { acks = -1, topic = 'orders', topicId = ZERO_UUID, partition = 0, transactionalId = null } = options
+  return {
+    transactionalId,
+    acks,
+    timeoutMs: 1_000,
+    topicData: [{ name: topic, topicId, partitionData: [{ index: partition, records }] }],
+  }
+}
+
+/** Produces to one partition; resolves with its part of the answer. */
+export async function produceTo(
+  client: RawClient,
+  records: Buffer | null,
+  options: ProduceOptions = {},
+): Promise<ProducePartitionResponse> {
+  const response = await client.call(produce, options.version ?? 9, produceRequest(records, options))
+  const [partition, ...others] = response.responses.flatMap((topic) => topic.partitionResponses)
+  if (partition === undefined || others.length > 0) throw new Error('an answer for one partition was expected')
+  return partition
+}
+
+export function metadataRequest(topics: readonly string[] | null, allowAutoTopicCreation = true): MetadataRequest {
+  return {
+    topics: topics && topics.map((name) => ({ name, topicId: ZERO_UUID })),
+    allowAutoTopicCreation,
+    includeClusterAuthorizedOperations: false,
+    includeTopicAuthorizedOperations: false,
+  }
+}
+
+export async function metadataOf(
+  client: RawClient,
+  topics: readonly string[] | null,
+  version = 9,
+): Promise<MetadataResponse> {
+  return client.call(metadata, version, metadataRequest(topics))
+}
+
+export interface FetchOptions {
+  version?: number
+  topic?: string
+  topicId?: Buffer
+  partition?: number
+  offset?: bigint
+  maxWaitMs?: number
+  minBytes?: number
+  maxBytes?: number
+  partitionMaxBytes?: number
+  isolationLevel?: number
+  leaderEpoch?: number
+}
+
+export function fetchRequest(options: FetchOptions = {}): FetchRequest {
+  const { maxWaitMs = 0, minBytes = 1, maxBytes = 1 << 20, isolationLevel = 0 } = options
+  const { topic = 'orders', topicId = ZERO_UUID, partition = 0, offset = 0n, partitionMaxBytes = 1 << 20 } = options
+  return {
+    clusterId: null,
+    replicaId: -1,
+    replicaEpoch: -1n,
+    maxWaitMs,
+    minBytes,
+    maxBytes,
+    isolationLevel,
+    sessionId: 0,
+    sessionEpoch: -1,
+    topics: [
+      {
+        topic,
+        topicId,
+        partitions: [
+          {
+            partition,
+            currentLeaderEpoch: options.leaderEpoch ?? -1,
+            fetchOffset: offset,
+            lastFetchedEpoch: -1,
+            logStartOffset: -1n,
+            partitionMaxBytes,
+            replicaDirectoryId: ZERO_UUID,
+            highWatermark: HIGH_WATERMARK_NOT_TOLD,
+          },
+        ],
+      },
+    ],
+    forgottenTopicsData: [],
+    rackId: '',
+  }
+}
+
+/** Fetches from one partition; resolves with its part of the answer. */
+export async function fetchFrom(client: RawClient, options: FetchOptions = {}) {
+  const response = await client.call(fetch, options.version ?? 11, fetchRequest(options))
+  const partition = response.responses[0]?.partitions[0]
+  if (partition === undefined) throw new Error(`no partition in the answer, error ${response.errorCode}`)
+  return partition
+}
