@@ -153,3 +153,66 @@ export class CorruptRecordsError extends KafkaProducerError {
     super('CORRUPT_RECORDS', message, options)
   }
 }
+
+/** What a failed delivery tells beside its cause. */
+export interface DeliveryFailure {
+  readonly topic: string
+  /** Undefined where none was chosen yet. */
+  readonly partition: number | undefined
+  /** How many times it was written, or could not be for want of a connection. */
+  readonly attempts: number
+  readonly mayHaveBeenWritten: boolean
+}
+
+/**
+ * Why one message was not acknowledged. `code` and `retriable` are those of the `cause`; sending the message again is
+ * free of the risk of a duplicate only where `mayHaveBeenWritten` is false.
+ */
+export class DeliveryError extends KafkaProducerError implements DeliveryFailure {
+  readonly topic: string
+  readonly partition: number | undefined
+  readonly attempts: number
+  /** True once an attempt ended with nobody knowing whether the broker had written it. */
+  readonly mayHaveBeenWritten: boolean
+
+  constructor(cause: KafkaProducerError, failure: DeliveryFailure) {
+    super(cause.code, cause.message, { cause, retriable: cause.retriable })
+    this.topic = failure.topic
+    this.partition = failure.partition
+    this.attempts = failure.attempts
+    this.mayHaveBeenWritten = failure.mayHaveBeenWritten
+  }
+}
+
+/**
+ * `FAILED_TO_SEND`: not all messages of a `send()` were acknowledged. `results` has for each message, in the order
+ * given, either its metadata or its own {@link DeliveryError}; `cause` is the first of these errors.
+ */
+export class FailedToSendMessageError<Metadata = unknown> extends KafkaProducerError {
+  readonly results: readonly (Metadata | DeliveryError)[]
+
+  constructor(results: readonly (Metadata | DeliveryError)[]) {
+    const errors = results.filter((result) => result instanceof DeliveryError)
+    const [first] = errors
+    const which = errors.length === results.length ? '' : ` of ${results.length}`
+    super('FAILED_TO_SEND', `${errors.length}${which} messages failed; the first with ${first?.code}: ${first?.message}`, {
+      cause: first,
+      retriable: errors.every((error) => error.retriable),
+    })
+    this.results = results
+  }
+
+  /** The largest number of attempts that any of the failed messages had. */
+  get attempts(): number {
+    return Math.max(0, ...this.errors().map((error) => error.attempts))
+  }
+
+  /** Whether any of the failed messages may have been written. */
+  get mayHaveBeenWritten(): boolean {
+    return this.errors().some((error) => error.mayHaveBeenWritten)
+  }
+
+  private errors(): DeliveryError[] {
+    return this.results.filter((result) => result instanceof DeliveryError)
+  }
+}

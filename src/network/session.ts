@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import createDebug from 'debug'
 import { ConnectionClosedError, ConnectionFailedError, type KafkaProducerError } from '../errors.js'
 import { apiVersions, decodeApiVersionsResponse } from '../protocol/apis/api-versions.js'
@@ -58,7 +59,14 @@ export class SessionFactory {
   private readonly connections = new Set<BrokerConnection>()
   private readonly closing = new AbortController()
 
-  constructor(private readonly options: SessionOptions) {}
+  constructor(private readonly options: SessionOptions) {
+    setMaxListeners(0, this.closing.signal)
+  }
+
+  /** Aborted by {@link close}. */
+  get signal(): AbortSignal {
+    return this.closing.signal
+  }
 
   /** Ends every connection it ever opened, and those being opened. Resolves when all sockets are closed. */
   async close(graceMs: number): Promise<void> {
@@ -210,7 +218,7 @@ export class SessionFactory {
 async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined
   try {
-    return await Promise.race([promise, new Promise<undefined>((resolve) => (timer = setTimeout(resolve, timeoutMs)))])
+    return await Promise.race([promise, new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), timeoutMs)))])
   } finally {
     clearTimeout(timer)
   }

@@ -1,5 +1,6 @@
 import { InvalidConfigError } from '../../errors.js'
 import type { KeyUse, PartitionFunction, Partitioner } from '../partitioner.js'
+import { nearestName } from '../nearest-name.js'
 import { ByteArrayPartitioner, JavaHashPartitioner } from './java-hash-partitioner.js'
 import { StickyByBytes } from './keyless.js'
 import { LibrdkafkaPartitioner, RandomPartitioner } from './librdkafka-partitioners.js'
@@ -41,7 +42,7 @@ export function partitionerByName(name: string): Partitioner {
   if (Object.hasOwn(PARTITIONERS, name)) return PARTITIONERS[name as PartitionerName]()
   const names = Object.keys(PARTITIONERS)
   throw new InvalidConfigError(
-    `unknown partitioner '${name}': did you mean '${nearest(name, names)}'? Known are ${names.join(', ')}`,
+    `unknown partitioner '${name}': did you mean '${nearestName(name, names)}'? Known are ${names.join(', ')}`,
   )
 }
 
@@ -71,22 +72,4 @@ function complete(partitioner: Partitioner): ResolvedPartitioner {
     partitionKeyless: partitioner.partitionKeyless?.bind(partitioner) ?? sticky.partitionKeyless.bind(sticky),
     onMetadataRefresh: partitioner.onMetadataRefresh?.bind(partitioner) ?? (() => undefined),
   }
-}
-
-function nearest(wanted: string, names: readonly string[]): string {
-  return names.reduce((best, name) => (editDistance(wanted, name) < editDistance(wanted, best) ? name : best))
-}
-
-/** Levenshtein's: how many letters to insert, remove or replace. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
 }

@@ -1,0 +1,33 @@
+export * from './errors.js'
+export { Producer, type CloseOptions } from './producer/producer.js'
+export { ProducerConfig } from './producer/producer-config.js'
+export type { ProducerOptions } from './producer/producer-options.js'
+export type { HeaderValue, KeyedMessage, MessageHeaders } from './producer/keyed-message.js'
+export { RecordMetadata } from './producer/record-metadata.js'
+export type { EventHandler, SendOptions } from './producer/event-handler.js'
+export type { PartitionMetadata } from './producer/broker-partition-info.js'
+export type { ProducerStats } from './stats/producer-stats.js'
+export {
+  DefaultEncoder,
+  IntegerEncoder,
+  JsonEncoder,
+  LongEncoder,
+  NullEncoder,
+  StringEncoder,
+  type Encoder,
+} from './producer/encoder.js'
+export type {
+  EncodedKey,
+  KeylessPlacement,
+  KeyUse,
+  PartitionContext,
+  Partitioner,
+  PartitionFunction,
+} from './producer/partitioner.js'
+export { ByteArrayPartitioner, JavaHashPartitioner } from './producer/partitioners/java-hash-partitioner.js'
+export { StickyByBytes, StickyUntilRefresh } from './producer/partitioners/keyless.js'
+export { LibrdkafkaPartitioner, RandomPartitioner } from './producer/partitioners/librdkafka-partitioners.js'
+export { Murmur2Partitioner } from './producer/partitioners/murmur2-partitioner.js'
+export { RoundRobinPartitioner } from './producer/partitioners/round-robin-partitioner.js'
+export type { PartitionerName, PartitionerOption } from './producer/partitioners/partitioner-by-name.js'
+export type { Data } from './protocol/records/record.js'

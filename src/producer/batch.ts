@@ -1,0 +1,118 @@
+import { DeliveryError, type KafkaProducerError } from '../errors.js'
+import { sizeOfRecord } from '../protocol/records/record-batch.js'
+import type { PartitionQueue } from './partition-queue.js'
+import { RecordMetadata, type BatchAcknowledgement } from './record-metadata.js'
+import type { Fate, SerializedMessage } from './serialized-message.js'
+
+/**
+ * The messages that go to one partition together: the unit of delivery and of retry. Its partition is fixed, and it
+ * keeps its messages until their fate is known, so that a new leader that needs an older format can have them anew.
+ *
+ *     open ──collated──▶ closed, in flight ──acknowledged or failed──▶ gone
+ *                            ▲        │
+ *                            └─retry──┘  (at the head of its partition's queue)
+ *
+ * A message may get its fate while the batch still has it: its deadline passed, or its caller took it out. It stays in
+ * the list until the batch is next collated, or answered, and is passed over there.
+ */
+export class Batch {
+  messages: SerializedMessage[] = []
+  /** Bytes of the messages as records of a batch with magic 2. */
+  recordsSize = 0
+  /** How many times it was written, or could not be for want of a connection. */
+  attempts = 0
+  mayHaveBeenWritten = false
+  closed = false
+  inFlight = false
+  lastError: KafkaProducerError | undefined
+  /** Messages in the list that have their fate already. */
+  private settledCount = 0
+
+  constructor(readonly queue: PartitionQueue) {}
+
+  /** Whether `message` fits under `limit`; the first one always does. */
+  hasRoomFor(message: SerializedMessage, limit: number): boolean {
+    return this.messages.length === 0 || this.recordsSize + this.sizeOfNext(message) <= limit
+  }
+
+  add(message: SerializedMessage): void {
+    this.recordsSize += this.sizeOfNext(message)
+    this.messages.push(message)
+    message.batch = this
+  }
+
+  private sizeOfNext(message: SerializedMessage): number {
+    const baseTimestamp = (this.messages[0] ?? message).timestamp
+    return sizeOfRecord(message, this.messages.length, message.timestamp - baseTimestamp)
+  }
+
+  /** Tells one message's owner its fate ahead of the others; false where it has one already. */
+  settle(message: SerializedMessage, fate: Fate): boolean {
+    if (message.settled) return false
+    this.settledCount++
+    tell(message, fate)
+    return true
+  }
+
+  /** Leaves out the messages that have their fate; returns them, so that their room can be given back. */
+  dropSettled(): SerializedMessage[] {
+    if (this.settledCount === 0) return []
+    const dropped = this.messages.filter((message) => message.settled)
+    this.refill(this.messages.filter((message) => !message.settled))
+    return dropped
+  }
+
+  /** Splits off the second half, for a broker that finds the whole too large. */
+  splitHalf(): Batch {
+    const rest = new Batch(this.queue)
+    rest.closed = true
+    rest.attempts = this.attempts
+    rest.mayHaveBeenWritten = this.mayHaveBeenWritten
+    rest.lastError = this.lastError
+    const half = this.messages.length >> 1
+    rest.refill(this.messages.slice(half))
+    this.refill(this.messages.slice(0, half))
+    return rest
+  }
+
+  private refill(messages: readonly SerializedMessage[]): void {
+    this.messages = []
+    this.recordsSize = 0
+    this.settledCount = 0
+    for (const message of messages) {
+      this.add(message)
+      if (message.settled) this.settledCount++
+    }
+  }
+
+  /** Every message that has no fate yet is acknowledged; returns how many that were. */
+  acknowledge(acknowledgement: BatchAcknowledgement, storesTimestamps: boolean): number {
+    const messages = this.messages
+    for (let i = 0; i < messages.length; i++) {
+      const message = messages[i] as SerializedMessage
+      if (!message.settled) tell(message, new RecordMetadata(acknowledgement, i, storesTimestamps ? message.timestamp : -1))
+    }
+    return messages.length - this.settledCount
+  }
+
+  /** Every message that has no fate yet fails with this cause; returns how many that were. */
+  fail(cause: KafkaProducerError): number {
+    const error = this.deliveryError(cause)
+    for (const message of this.messages) if (!message.settled) tell(message, error)
+    return this.messages.length - this.settledCount
+  }
+
+  /** What a message of this batch fails with. */
+  deliveryError(cause: KafkaProducerError): DeliveryError {
+    const { attempts } = this
+    const mayHaveBeenWritten = this.mayHaveBeenWritten || this.inFlight
+    const { topic, partition } = this.queue
+    return new DeliveryError(cause, { topic, partition, attempts, mayHaveBeenWritten })
+  }
+}
+
+/** Tells the owner, once. */
+export function tell(message: SerializedMessage, fate: Fate): void {
+  message.settled = true
+  message.owner.settled(message, fate)
+}

@@ -1,0 +1,185 @@
+import Denque from 'denque'
+import { MalformedResponseError, type KafkaProducerError } from '../errors.js'
+import type { BrokerSession } from '../network/session.js'
+import { produce, type ProducePartitionResponse, type ProduceResponse } from '../protocol/apis/produce.js'
+import { magicOfProduce } from '../protocol/versions.js'
+import type { Batch } from './batch.js'
+import { collate, produceRequest, takeBatches, type Magic } from './collate.js'
+import type { PartitionQueue } from './partition-queue.js'
+import { matchAnswer, TOPIC_IDS_FROM } from './produce-answer.js'
+import type { ProducerPool } from './producer-pool.js'
+import type { SyncProducer } from './sync-producer.js'
+
+export interface BrokerSenderConfig {
+  readonly acks: number
+  readonly requestTimeoutMs: number
+  readonly maxRequestBytes: number
+  readonly maxInFlight: number
+}
+
+/** What a sender needs of the event handler, and tells it. */
+export interface SenderContext {
+  /** The topic's id as the metadata has it; null where it has none. */
+  topicId(topic: string): Buffer | null
+  /** How many answers the metadata came from. */
+  metadataGeneration(): number
+  /** Leaves out of a batch what has its fate and what the format can't hold. */
+  prepare(batch: Batch, magic: Magic): void
+  acknowledged(batch: Batch, answer: ProducePartitionResponse | undefined, magic: Magic): void
+  refused(batch: Batch, answer: ProducePartitionResponse, response: ProduceResponse, generation: number): void
+  /** The connection was lost, or never there: nothing was answered for these. */
+  unanswered(batches: readonly Batch[], cause: KafkaProducerError, written: boolean, generation: number): void
+  /** Everything of one answer has been told. */
+  answered(): void
+}
+
+/** Requests that brokers older than this version of Produce delayed they have delayed themselves (KIP-219). */
+const CLIENT_THROTTLES_FROM = 6
+
+/**
+ * Sends one broker what its partitions have ready. A list holds the partitions with something to send; once per turn
+ * of the event loop they are collated into requests, so that the calls of one turn travel together, and what comes
+ * while `maxInFlight` requests are out gathers for the next.
+ */
+export class BrokerSender {
+  private readonly ready = new Denque<PartitionQueue>()
+  private isScheduled = false
+  private isConnecting = false
+  private inFlight = 0
+  private throttledUntil = 0
+  private throttleTimer: NodeJS.Timeout | undefined
+
+  constructor(
+    private readonly brokerId: number,
+    private readonly pool: ProducerPool,
+    private readonly config: BrokerSenderConfig,
+    private readonly context: SenderContext,
+  ) {}
+
+  /** Notes that a partition led by this broker has something to send. */
+  enlist(queue: PartitionQueue): void {
+    queue.listedAt = this.brokerId
+    this.ready.push(queue)
+    this.schedule()
+  }
+
+  private schedule(): void {
+    if (this.isScheduled) return
+    this.isScheduled = true
+    setImmediate(() => {
+      this.isScheduled = false
+      this.drain()
+    })
+  }
+
+  private drain(): void {
+    if (this.ready.isEmpty() || this.isConnecting || this.inFlight >= this.config.maxInFlight) return
+    const wait = this.throttledUntil - performance.now()
+    if (wait > 0) {
+      this.throttleTimer ??= setTimeout(() => {
+        this.throttleTimer = undefined
+        this.drain()
+      }, Math.ceil(wait))
+      return
+    }
+    let producer: SyncProducer
+    try {
+      producer = this.pool.getProducer(this.brokerId)
+      const { session } = producer
+      if (session === undefined) {
+        void this.connect(producer)
+        return
+      }
+      while (this.inFlight < this.config.maxInFlight && this.send(producer, session));
+    } catch (error) {
+      this.failReady(error as KafkaProducerError)
+    }
+  }
+
+  private async connect(producer: SyncProducer): Promise<void> {
+    this.isConnecting = true
+    try {
+      await producer.connect()
+      this.isConnecting = false
+      this.drain()
+    } catch (error) {
+      this.isConnecting = false
+      this.failReady(error as KafkaProducerError)
+    }
+  }
+
+  /** Sends one request; false when there is nothing to send. */
+  private send(producer: SyncProducer, session: BrokerSession): boolean {
+    const magic = magicOfProduce(session.versions.highest(produce))
+    const batches = takeBatches(this.ready, this.brokerId, this.config.maxRequestBytes, magic, (batch) => {
+      this.context.prepare(batch, magic)
+    })
+    if (batches.length === 0) return false
+    for (const batch of batches) this.depart(batch)
+    this.inFlight++
+    void this.exchange(producer, session, batches, magic).finally(() => {
+      this.inFlight--
+      this.context.answered()
+      this.drain()
+    })
+    return true
+  }
+
+  /** One request and its answer: tells every batch's outcome, whatever happens, and never throws. */
+  private async exchange(producer: SyncProducer, session: BrokerSession, batches: readonly Batch[], magic: Magic): Promise<void> {
+    const generation = this.context.metadataGeneration()
+    let isWritten = false
+    try {
+      const collated = collate(batches)
+      const topicIds = new Map<string, Buffer | null>()
+      for (const topic of collated.keys()) topicIds.set(topic, this.context.topicId(topic))
+      const cap = [...topicIds.values()].includes(null) ? TOPIC_IDS_FROM - 1 : produce.maxVersion
+      const version = session.versions.highest(produce, cap)
+      const request = produceRequest(collated, topicIds, magic, this.config.acks, this.config.requestTimeoutMs)
+      isWritten = true
+      const response = await producer.send(session, version, request)
+      if (response === undefined) {
+        for (const batch of batches) this.context.acknowledged(batch, undefined, magic)
+        return
+      }
+      const matched = matchAnswer(collated, topicIds, version, response)
+      if (version >= CLIENT_THROTTLES_FROM) this.throttledUntil = performance.now() + response.throttleTimeMs
+      this.report(matched, response, magic, generation)
+    } catch (error) {
+      if (error instanceof MalformedResponseError) producer.disconnect(session.connection)
+      this.context.unanswered(batches, error as KafkaProducerError, isWritten, generation)
+    }
+  }
+
+  private report(matched: ReadonlyMap<Batch, ProducePartitionResponse>, response: ProduceResponse, magic: Magic, generation: number): void {
+    for (const [batch, answer] of matched) {
+      if (answer.errorCode === 0) this.context.acknowledged(batch, answer, magic)
+      else this.context.refused(batch, answer, response, generation)
+    }
+  }
+
+  private depart(batch: Batch): void {
+    batch.closed = true
+    batch.inFlight = true
+    batch.attempts++
+    batch.queue.inFlight++
+  }
+
+  /** No connection: the oldest batch of each partition that is ready has used up an attempt. */
+  private failReady(error: KafkaProducerError): void {
+    const batches: Batch[] = []
+    for (let queue = this.ready.shift(); queue !== undefined; queue = this.ready.shift()) {
+      const batch = queue.listedAt === this.brokerId && queue.isReady ? queue.take() : undefined
+      queue.unlist(this.brokerId)
+      if (batch === undefined) continue
+      this.depart(batch)
+      batches.push(batch)
+    }
+    this.context.unanswered(batches, error, false, this.context.metadataGeneration())
+    this.context.answered()
+  }
+
+  close(): void {
+    clearTimeout(this.throttleTimer)
+  }
+}

@@ -1,0 +1,99 @@
+import type Denque from 'denque'
+import { UnsupportedByFormatError, type KafkaProducerError } from '../errors.js'
+import type { ProducePartition, ProduceRequest, ProduceTopic } from '../protocol/apis/produce.js'
+import { ZERO_UUID } from '../protocol/byte-writer.js'
+import { messageSet, sizeOfMessageSet } from '../protocol/records/message-set.js'
+import { BATCH_OVERHEAD, recordBatch } from '../protocol/records/record-batch.js'
+import type { EncodableRecords } from '../protocol/records/record.js'
+import type { Batch } from './batch.js'
+import type { PartitionQueue } from './partition-queue.js'
+import type { SerializedMessage } from './serialized-message.js'
+
+export type Magic = 0 | 1 | 2
+
+/**
+ * Takes the head batch of each partition that is ready, in turn, until the request is full; one batch that alone is
+ * larger still goes. What stays in the list is for the next request.
+ *
+ * @param prepare leaves out of a batch what can't be sent, before it is measured
+ */
+export function takeBatches(
+  ready: Denque<PartitionQueue>,
+  brokerId: number,
+  maxRequestBytes: number,
+  magic: Magic,
+  prepare: (batch: Batch) => void,
+): Batch[] {
+  const batches: Batch[] = []
+  let size = 0
+  for (let queue = ready.peekFront(); queue !== undefined; queue = ready.peekFront()) {
+    const batch = queue.listedAt === brokerId && queue.isReady ? queue.peek() : undefined
+    if (batch === undefined) {
+      ready.shift()
+      queue.unlist(brokerId)
+      continue
+    }
+    prepare(batch)
+    if (batch.messages.length === 0) {
+      queue.take()
+      continue
+    }
+    const batchSize = encodedSize(batch, magic)
+    if (size + batchSize > maxRequestBytes && batches.length > 0) break
+    size += batchSize
+    ready.shift()
+    queue.unlist(brokerId)
+    queue.take()
+    batches.push(batch)
+  }
+  return batches
+}
+
+function encodedSize(batch: Batch, magic: Magic): number {
+  return magic === 2 ? BATCH_OVERHEAD + batch.recordsSize : sizeOfMessageSet(batch.messages, magic)
+}
+
+function encodable(batch: Batch, magic: Magic): EncodableRecords {
+  return magic === 2 ? recordBatch(batch.messages, batch.recordsSize) : messageSet(batch.messages, magic)
+}
+
+/** What a format has no place for, and must not be dropped in silence; undefined where all fits. */
+export function whyFormatCantHold(message: SerializedMessage, magic: Magic): KafkaProducerError | undefined {
+  if (magic < 2 && message.headers !== null) {
+    return new UnsupportedByFormatError(`headers need Kafka 0.11 or later; this broker takes messages of format ${magic}`)
+  }
+  if (magic < 1 && message.hasOwnTimestamp) {
+    return new UnsupportedByFormatError('a timestamp needs Kafka 0.10 or later; this broker takes messages of format 0')
+  }
+  return undefined
+}
+
+/** topic → partition → batch: what a request holds, to find each batch's part of the answer. */
+export type CollatedBatches = ReadonlyMap<string, ReadonlyMap<number, Batch>>
+
+export function collate(batches: readonly Batch[]): CollatedBatches {
+  const topics = new Map<string, Map<number, Batch>>()
+  for (const batch of batches) {
+    const { topic, partition } = batch.queue
+    let partitions = topics.get(topic)
+    if (partitions === undefined) topics.set(topic, (partitions = new Map<number, Batch>()))
+    partitions.set(partition, batch)
+  }
+  return topics
+}
+
+export function produceRequest(
+  collated: CollatedBatches,
+  topicIds: ReadonlyMap<string, Buffer | null>,
+  magic: Magic,
+  acks: number,
+  timeoutMs: number,
+): ProduceRequest {
+  const topicData: ProduceTopic[] = []
+  for (const [name, batches] of collated) {
+    const partitionData: ProducePartition[] = []
+    for (const [index, batch] of batches) partitionData.push({ index, records: encodable(batch, magic) })
+    topicData.push({ name, topicId: topicIds.get(name) ?? ZERO_UUID, partitionData })
+  }
+  return { transactionalId: null, acks, timeoutMs, topicData }
+}

@@ -1,0 +1,15 @@
+import type { KeyedMessage } from './keyed-message.js'
+import type { RecordMetadata } from './record-metadata.js'
+
+export interface SendOptions {
+  /** Takes out the messages that are not in a closed batch yet; the others go on to their true fate. */
+  readonly signal?: AbortSignal
+}
+
+/** What a Producer hands its messages to (Kafka 0.8's EventHandler). */
+export interface EventHandler<K, V> {
+  /** Settles when all the messages have their fate: with their metadata, in the order given, or with the errors. */
+  handle(messages: readonly KeyedMessage<K, V>[], options?: SendOptions): Promise<RecordMetadata[]>
+  /** Waits, at most `timeoutMs`, for what is under way; fails the rest; leaves no socket and no timer behind. */
+  close(timeoutMs: number): Promise<void>
+}

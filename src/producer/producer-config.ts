@@ -1,0 +1,98 @@
+import { InvalidConfigError } from '../errors.js'
+import type { BrokerAddress } from '../network/connect.js'
+import type { Encoder } from './encoder.js'
+import { nearestName } from './nearest-name.js'
+import { DEFAULT_ENCODER, OPTIONS, type OptionName } from './producer-options.js'
+import type { ProducerOptions } from './producer-options.js'
+import { resolvePartitioner, type ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
+
+/** The names of all options; anything else given is refused. */
+const NAMES = Object.keys(OPTIONS) as OptionName[]
+
+/**
+ * The options of a producer, checked and complete: whatever is wrong with them fails here, with what was given and what
+ * is allowed.
+ *
+ * @throws InvalidConfigError
+ */
+export class ProducerConfig<K = unknown, V = unknown> {
+  readonly brokers: readonly BrokerAddress[]
+  readonly clientId: string
+  readonly acks: -1 | 0 | 1
+  readonly requestTimeoutMs: number
+  readonly deliveryTimeoutMs: number
+  readonly retries: number
+  readonly retryBackoffMs: number
+  readonly retryBackoffMaxMs: number
+  readonly metadataRefreshIntervalMs: number
+  readonly allowAutoTopicCreation: boolean
+  readonly batchBytes: number
+  readonly maxRequestBytes: number
+  readonly queueMessages: number
+  readonly queueBytes: number
+  readonly enqueueTimeoutMs: number
+  readonly maxInFlight: number
+  readonly connectTimeoutMs: number
+  readonly connectionsMaxIdleMs: number
+  readonly brokerVersion: string | undefined
+  readonly partitioner: ResolvedPartitioner
+  readonly encoder: Encoder<V>
+  readonly keyEncoder: Encoder<K>
+
+  constructor(options: ProducerOptions<K, V>) {
+    if (typeof options !== 'object' || options === null) throw new InvalidConfigError('the options must be an object with brokers')
+    refuseUnknown(options)
+    const read = <T>(name: OptionName): T => {
+      const { parse, fallback } = OPTIONS[name]
+      const given = (options as unknown as Record<string, unknown>)[name]
+      return parse(given === undefined ? fallback : given, name) as T
+    }
+    this.brokers = read('brokers')
+    this.clientId = read('clientId')
+    this.acks = read('acks')
+    this.requestTimeoutMs = read('requestTimeoutMs')
+    this.deliveryTimeoutMs = read('deliveryTimeoutMs')
+    this.retries = read('retries')
+    this.retryBackoffMs = read('retryBackoffMs')
+    this.retryBackoffMaxMs = read('retryBackoffMaxMs')
+    this.metadataRefreshIntervalMs = read('metadataRefreshIntervalMs')
+    this.allowAutoTopicCreation = read('allowAutoTopicCreation')
+    this.batchBytes = read('batchBytes')
+    this.maxRequestBytes = read('maxRequestBytes')
+    this.queueMessages = read('queueMessages')
+    this.queueBytes = read('queueBytes')
+    this.enqueueTimeoutMs = read('enqueueTimeoutMs')
+    this.maxInFlight = read('maxInFlight')
+    this.connectTimeoutMs = read('connectTimeoutMs')
+    this.connectionsMaxIdleMs = read('connectionsMaxIdleMs')
+    this.brokerVersion = read('brokerVersion')
+    this.encoder = read('encoder')
+    // As in Kafka 0.8, keys are encoded like values unless they have an encoder of their own.
+    this.keyEncoder = options.keyEncoder === undefined ? (this.encoder as unknown as Encoder<K>) : read('keyEncoder')
+    if (options.keyEncoder === undefined && options.encoder === undefined) this.keyEncoder = DEFAULT_ENCODER
+    this.partitioner = resolvePartitioner(options.partitioner)
+    this.checkTogether()
+  }
+
+  /** Rules between options. */
+  private checkTogether(): void {
+    const { retryBackoffMs, retryBackoffMaxMs, batchBytes, maxRequestBytes, queueBytes } = this
+    if (retryBackoffMs > retryBackoffMaxMs) {
+      throw new InvalidConfigError(`retryBackoffMs: given was ${retryBackoffMs}, allowed is at most retryBackoffMaxMs, which is ${retryBackoffMaxMs}`)
+    }
+    if (batchBytes > queueBytes) {
+      throw new InvalidConfigError(`batchBytes: given was ${batchBytes}, allowed is at most queueBytes, which is ${queueBytes}`)
+    }
+    if (batchBytes > maxRequestBytes) {
+      throw new InvalidConfigError(`batchBytes: given was ${batchBytes}, allowed is at most maxRequestBytes, which is ${maxRequestBytes}`)
+    }
+  }
+}
+
+function refuseUnknown(options: object): void {
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(OPTIONS, name)) {
+      throw new InvalidConfigError(`unknown option '${name}': did you mean '${nearestName(name, NAMES)}'?`)
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import { InvalidConfigError } from '../errors.js'
+import type { BrokerAddress } from '../network/connect.js'
+import { DefaultEncoder, type Encoder } from './encoder.js'
+import type { PartitionerOption } from './partitioners/partitioner-by-name.js'
+
+/** What `new Producer()` takes. Times are in milliseconds, sizes in bytes. */
+export interface ProducerOptions<K = unknown, V = unknown> {
+  brokers: string | readonly string[]
+  clientId?: string
+  acks?: 0 | 1 | -1 | 'all'
+  requestTimeoutMs?: number
+  deliveryTimeoutMs?: number
+  retries?: number
+  retryBackoffMs?: number
+  retryBackoffMaxMs?: number
+  metadataRefreshIntervalMs?: number
+  allowAutoTopicCreation?: boolean
+  batchBytes?: number
+  maxRequestBytes?: number
+  queueMessages?: number
+  queueBytes?: number
+  enqueueTimeoutMs?: number
+  maxInFlight?: number
+  connectTimeoutMs?: number
+  connectionsMaxIdleMs?: number
+  brokerVersion?: string
+  partitioner?: PartitionerOption
+  encoder?: Encoder<V>
+  keyEncoder?: Encoder<K>
+}
+
+export type OptionName = keyof ProducerOptions
+
+interface OptionRow {
+  /** Taken where the option is not given; undefined is required or none. */
+  readonly fallback: unknown
+  /** What is allowed, in words; the documentation and the error messages use it. */
+  readonly allowed: string
+  readonly text: string
+  /** @throws InvalidConfigError */
+  readonly parse: (value: unknown, name: string) => unknown
+}
+
+export const DEFAULT_ENCODER: Encoder = new DefaultEncoder()
+
+/** The largest delay that Node's timers keep. */
+const MAX_TIMER_MS = 0x7fffffff
+const MAX_INT32 = 0x7fffffff
+
+/** Every option: its default, its range, its meaning. Checks and documentation are made from this table. */
+export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
+  brokers: {
+    fallback: undefined,
+    allowed: "'host:port,host:port' or a list of 'host:port'",
+    text: 'Where the first metadata is asked for; any of the cluster will do. The port is 9092 where none is given.',
+    parse: parseBrokers,
+  },
+  clientId: row('kafka-producer', 'letters, digits, ".", "_" and "-"', 'Names this client in the broker’s logs, metrics and quotas.', parseClientId),
+  acks: row(-1, "0, 1, -1 or 'all'", 'Who must have a message before it counts as acknowledged: nobody (0), the leader (1), all in-sync replicas (-1, the same as all).', parseAcks),
+  requestTimeoutMs: integer(30_000, 1, MAX_TIMER_MS, 'How long a broker may gather acknowledgements, and answer any request.'),
+  deliveryTimeoutMs: integer(120_000, 1, MAX_TIMER_MS, 'From `send()` to the fate of its messages, everything included: metadata, waiting, connecting, retrying.'),
+  retries: row(Infinity, 'a whole number from 0, or Infinity', 'How often a batch is tried again; without a limit deliveryTimeoutMs decides. Waiting for metadata costs none.', parseRetries),
+  retryBackoffMs: integer(100, 1, MAX_TIMER_MS, 'The first wait before a batch is tried again; it doubles from time to time, with jitter.'),
+  retryBackoffMaxMs: integer(1_000, 1, MAX_TIMER_MS, 'The longest such wait.'),
+  metadataRefreshIntervalMs: integer(300_000, -1, MAX_TIMER_MS, 'How often metadata is asked for anew without need. 0: after each send; -1: only on failure.'),
+  allowAutoTopicCreation: row(true, 'true or false', 'Whether the first message for an unknown topic may create it, where the broker does so. A refresh never creates one.', parseBoolean),
+  batchBytes: integer(1_000_000, 1, MAX_INT32, 'The most bytes of one partition’s batch; one larger message travels alone. Old brokers refuse more than 1,000,012.'),
+  maxRequestBytes: integer(1_048_576, 1, MAX_INT32, 'The most bytes of batches in one request; a larger batch travels alone.'),
+  queueMessages: integer(500_000, 1, MAX_INT32, 'The most messages held, waiting and in flight together.'),
+  queueBytes: integer(33_554_432, 1, Number.MAX_SAFE_INTEGER, 'The most bytes of keys, values and headers held, waiting and in flight together.'),
+  enqueueTimeoutMs: integer(60_000, -1, MAX_TIMER_MS, 'How long a message may wait for room. 0: it fails at once; -1: without limit.'),
+  maxInFlight: integer(5, 1, 1_000, 'Requests on their way to one broker at a time. A partition has one at a time, so that order is kept.'),
+  connectTimeoutMs: integer(10_000, 1, MAX_TIMER_MS, 'How long it may take to connect to a broker, over all addresses of its name.'),
+  connectionsMaxIdleMs: integer(540_000, 1, MAX_TIMER_MS, 'Idle connections are closed after this long; brokers do so after ten minutes.'),
+  brokerVersion: row(undefined, "'0.8' or '0.9', with or without the rest of the version", 'Says that the brokers are older than Kafka 0.10 and can’t be asked what they speak. Others are asked.', parseBrokerVersion),
+  partitioner: row(undefined, 'a name, a function or a Partitioner', 'Chooses the partition of a message that does not name its own. Default: murmur2 of the key, as in Java; without a key by bytes.', (value) => value),
+  encoder: row(DEFAULT_ENCODER, 'an object with a method encode()', 'Makes bytes of values. Default: bytes as they are, strings as UTF-8.', parseEncoder),
+  keyEncoder: row(undefined, 'an object with a method encode()', 'Makes bytes of keys. Default: the encoder of values.', parseEncoder),
+}
+
+function row(fallback: unknown, allowed: string, text: string, parse: (value: unknown, name: string, allowed: string) => unknown): OptionRow {
+  return { fallback, allowed, text, parse: (value, name) => parse(value, name, allowed) }
+}
+
+function integer(fallback: number, min: number, max: number, text: string): OptionRow {
+  const allowed = `a whole number from ${min} to ${max}`
+  return row(fallback, allowed, text, (value, name) => {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value
+    throw refused(name, value, allowed)
+  })
+}
+
+function refused(name: string, value: unknown, allowed: string): InvalidConfigError {
+  const given = typeof value === 'string' ? `'${value}'` : typeof value === 'object' && value !== null ? 'an object' : String(value)
+  return new InvalidConfigError(`${name}: given was ${given}, allowed is ${allowed}`)
+}
+
+function parseBrokers(value: unknown, name: string): BrokerAddress[] {
+  const { allowed } = OPTIONS.brokers
+  if (typeof value !== 'string' && !Array.isArray(value)) throw refused(name, value, allowed)
+  const items: unknown[] = typeof value === 'string' ? value.split(',') : value
+  const addresses = items.map((item) => {
+    const address = typeof item === 'string' ? parseAddress(item.trim()) : undefined
+    if (address === undefined) throw refused(name, item, allowed)
+    return address
+  })
+  if (addresses.length === 0) throw new InvalidConfigError(`${name}: given was an empty list, allowed is ${allowed}`)
+  return addresses
+}
+
+/** host:port, [ipv6]:port, or a host alone. */
+function parseAddress(text: string): BrokerAddress | undefined {
+  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:/[\]]+))(?::(\d{1,5}))?$/.exec(text)
+  const host = match?.[1] ?? match?.[2]
+  const port = match?.[3] === undefined ? 9092 : Number(match[3])
+  return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port }
+}
+
+function parseClientId(value: unknown, name: string, allowed: string): string {
+  if (typeof value === 'string' && /^[A-Za-z0-9._-]{0,249}$/.test(value)) return value
+  throw refused(name, value, allowed)
+}
+
+function parseAcks(value: unknown, name: string, allowed: string): number {
+  if (value === 'all') return -1
+  if (value === 0 || value === 1 || value === -1) return value
+  throw refused(name, value, allowed)
+}
+
+function parseRetries(value: unknown, name: string, allowed: string): number {
+  if (value === Infinity || (typeof value === 'number' && Number.isInteger(value) && value >= 0)) return value
+  throw refused(name, value, allowed)
+}
+
+function parseBoolean(value: unknown, name: string, allowed: string): boolean {
+  if (typeof value === 'boolean') return value
+  throw refused(name, value, allowed)
+}
+
+function parseBrokerVersion(value: unknown, name: string, allowed: string): string | undefined {
+  if (value === undefined || (typeof value === 'string' && /^0\.[89](\.\d+)*$/.test(value))) return value
+  throw refused(name, value, allowed)
+}
+
+function parseEncoder(value: unknown, name: string, allowed: string): Encoder {
+  if (typeof (value as Partial<Encoder> | null)?.encode === 'function') return value as Encoder
+  throw refused(name, value, allowed)
+}

@@ -1,0 +1,42 @@
+import { BrokerUnavailableError } from '../errors.js'
+import type { BrokerAddress } from '../network/connect.js'
+import type { SessionFactory } from '../network/session.js'
+import { SyncProducer, type SyncProducerConfig } from './sync-producer.js'
+
+/** How long a connection to an address that is no longer a broker's may take to end. */
+const REPLACED_GRACE_MS = 1_000
+
+/** Broker id → {@link SyncProducer}. A connection is replaced only where the broker's address changed. */
+export class ProducerPool {
+  private readonly producers = new Map<number, SyncProducer>()
+
+  constructor(
+    private readonly sessions: SessionFactory,
+    private readonly config: SyncProducerConfig,
+  ) {}
+
+  /** Takes over the brokers of new metadata. */
+  updateProducers(brokers: ReadonlyMap<number, BrokerAddress>): void {
+    for (const [id, producer] of this.producers) {
+      const address = brokers.get(id)
+      if (address?.host === producer.address.host && address.port === producer.address.port) continue
+      this.producers.delete(id)
+      void producer.close(REPLACED_GRACE_MS)
+    }
+    for (const [id, address] of brokers) {
+      if (!this.producers.has(id)) this.producers.set(id, new SyncProducer(address, this.sessions, this.config))
+    }
+  }
+
+  /** @throws BrokerUnavailableError for an id that the metadata does not name. */
+  getProducer(brokerId: number): SyncProducer {
+    const producer = this.producers.get(brokerId)
+    if (producer === undefined) throw new BrokerUnavailableError(`the metadata names no address for broker ${brokerId}`)
+    return producer
+  }
+
+  /** Ends all connections, each after what was written on it. */
+  close(graceMs: number): Promise<void> {
+    return this.sessions.close(graceMs)
+  }
+}

@@ -1,0 +1,75 @@
+import { setMaxListeners } from 'node:events'
+import createDebug from 'debug'
+import pRetry from 'p-retry'
+
+const debug = createDebug('kafka-producer:retry')
+
+export interface RetrySettings {
+  /** How many times a batch may be attempted again; Infinity leaves it to the deadline. */
+  readonly retries: number
+  readonly retryBackoffMs: number
+  readonly retryBackoffMaxMs: number
+}
+
+/** By how much a wait differs at random, so that many clients don't come back at the same moment. */
+const JITTER = 0.2
+
+/**
+ * Paces what is tried again: waits that double from `retryBackoffMs` up to `retryBackoffMaxMs`, each with jitter, at
+ * the cap too. How many attempts and how much time a message has is counted with its batch, not here.
+ */
+export class RetryPolicy {
+  private readonly closing = new AbortController()
+
+  constructor(private readonly settings: RetrySettings) {
+    // Every wait listens to it; there may be thousands at once.
+    setMaxListeners(0, this.closing.signal)
+  }
+
+  /** Whether a batch that was attempted this often may be again. */
+  allowsAttemptAfter(attempts: number): boolean {
+    return attempts <= this.settings.retries
+  }
+
+  /**
+   * After a failure: waits, then calls `attempt`, and so on until one succeeds.
+   *
+   * @param failures how many there were in a row, at least 1: later ones wait longer
+   * @returns false when {@link close} ended it
+   */
+  async retryAfter(cause: Error, failures: number, attempt: () => Promise<void>): Promise<boolean> {
+    // What failed is the first attempt: p-retry only sees its error, and waits.
+    return this.run(failures, (number) => (number === 1 ? Promise.reject(cause) : attempt()))
+  }
+
+  /** Calls `attempt` at once, and again after a wait until one succeeds; false when {@link close} ended it. */
+  async retryUntilDone(attempt: () => Promise<void>): Promise<boolean> {
+    return this.run(1, attempt)
+  }
+
+  private async run(failures: number, attempt: (number: number) => Promise<void>): Promise<boolean> {
+    const { retryBackoffMs, retryBackoffMaxMs } = this.settings
+    const jitter = 1 - JITTER + Math.random() * 2 * JITTER
+    const first = retryBackoffMs * 2 ** Math.min(failures - 1, 30)
+    try {
+      await pRetry(attempt, {
+        retries: Infinity,
+        factor: 2,
+        minTimeout: Math.min(first, retryBackoffMaxMs) * jitter,
+        maxTimeout: retryBackoffMaxMs * jitter,
+        signal: this.closing.signal,
+      })
+      return true
+    } catch (error) {
+      if (this.closing.signal.aborted) return false
+      // p-retry gives up on a TypeError, a bug it should not hide; what waits must go on all the same.
+      debug('gave up pacing: %O', error)
+      return true
+    }
+  }
+
+  /** Ends every wait. */
+  close(): void {
+    this.closing.abort()
+  }
+}

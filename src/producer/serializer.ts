@@ -1,0 +1,100 @@
+import { InvalidMessageError, SerializationError } from '../errors.js'
+import { sizeOfData, type Data, type OutgoingHeader } from '../protocol/records/record.js'
+import type { Encoder } from './encoder.js'
+import { headerPairs, timestampOf, type KeyedMessage } from './keyed-message.js'
+import type { KeyUse } from './partitioner.js'
+import { SerializedMessage, type MessageOwner } from './serialized-message.js'
+
+/**
+ * Runs the encoders over messages. As long as none of them answers with a promise nothing is awaited; the messages that
+ * follow one that does are encoded meanwhile, and put in order at the end.
+ */
+export class Serializer<K, V> {
+  constructor(
+    private readonly encoder: Encoder<V>,
+    private readonly keyEncoder: Encoder<K>,
+    private readonly keyUse: KeyUse,
+  ) {}
+
+  /** @throws SerializationError, at once or as a rejection */
+  serialize(message: KeyedMessage<K, V>, index: number, owner: MessageOwner, now: number): SerializedMessage | Promise<SerializedMessage> {
+    const { topic, key = null, partitionKey = null } = message
+    const value = run(this.encoder, message.value, topic, 'value')
+    const encodedKey = key === null ? null : run(this.keyEncoder, key, topic, 'key')
+    const own = partitionKey === null || this.keyUse !== 'encoded' ? null : run(this.keyEncoder, partitionKey, topic, 'partitionKey')
+    if (isData(value) && isData(encodedKey) && isData(own)) return build(message, index, owner, now, value, encodedKey, own)
+    return Promise.all([value, encodedKey, own]).then(
+      ([v, k, p]) => build(message, index, owner, now, checked(v, topic, 'value'), checked(k, topic, 'key'), checked(p, topic, 'partitionKey')),
+      (cause: unknown) => {
+        throw wrap(cause, topic, 'value or key')
+      },
+    )
+  }
+}
+
+function run<T>(encoder: Encoder<T>, value: T, topic: string, part: string): Data | Promise<Data> {
+  let encoded: Data | Promise<Data>
+  try {
+    encoded = encoder.encode(value, topic)
+  } catch (cause) {
+    throw wrap(cause, topic, part)
+  }
+  return typeof (encoded as Promise<Data> | null)?.then === 'function' ? encoded : checked(encoded as Data, topic, part)
+}
+
+function isData(encoded: Data | Promise<Data>): encoded is Data {
+  return encoded === null || typeof encoded === 'string' || encoded instanceof Uint8Array
+}
+
+function checked(encoded: Data, topic: string, part: string): Data {
+  if (isData(encoded)) return encoded
+  throw new SerializationError(`the encoder of the ${part} for '${topic}' gave ${typeof encoded}, allowed are bytes, a string and null`)
+}
+
+function wrap(cause: unknown, topic: string, part: string): SerializationError {
+  if (cause instanceof SerializationError) return cause
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new SerializationError(`the encoder of the ${part} for '${topic}' threw: ${reason}`, { cause })
+}
+
+function build<K, V>(
+  message: KeyedMessage<K, V>,
+  index: number,
+  owner: MessageOwner,
+  now: number,
+  value: Data,
+  key: Data,
+  encodedPartitionKey: Data,
+): SerializedMessage {
+  const keySize = sizeOfData(key)
+  const valueSize = sizeOfData(value)
+  const headers = message.headers === undefined ? null : headerPairs(message.headers)
+  const { topic, timestamp, partition = -1, partitionKey } = message
+  const bytes = Math.max(keySize, 0) + Math.max(valueSize, 0) + (headers === null ? 0 : sizeOfHeaders(headers))
+  if (bytes > MAX_MESSAGE_BYTES) throw new InvalidMessageError(`a message of ${bytes} bytes for '${topic}', a record can hold ${MAX_MESSAGE_BYTES}`)
+  return new SerializedMessage(
+    owner,
+    index,
+    topic,
+    key,
+    keySize,
+    value,
+    valueSize,
+    headers,
+    timestamp === undefined ? now : timestampOf(timestamp),
+    timestamp !== undefined,
+    partition,
+    partitionKey ?? message.key ?? null,
+    partitionKey == null ? key : encodedPartitionKey,
+    bytes,
+  )
+}
+
+/** Sizes are 32-bit integers on the wire; this leaves room for what stands around a message. */
+const MAX_MESSAGE_BYTES = 0x7fff0000
+
+function sizeOfHeaders(headers: readonly OutgoingHeader[]): number {
+  let size = 0
+  for (const [name, value] of headers) size += Buffer.byteLength(name) + Math.max(sizeOfData(value), 0)
+  return size
+}

@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { BrokerConnection } from '../network/broker-connection.js'
+import type { BrokerAddress } from '../network/connect.js'
+import type { BrokerSession, SessionFactory } from '../network/session.js'
+import { produce, sizeOfProduceRequest, type ProduceRequest, type ProduceResponse } from '../protocol/apis/produce.js'
+import { LEGACY_VERSIONS } from '../protocol/versions.js'
+
+export interface SyncProducerConfig {
+  readonly requestTimeoutMs: number
+  /** Waits before connecting again after a failure, doubled each time in a row. */
+  readonly retryBackoffMs: number
+  readonly retryBackoffMaxMs: number
+}
+
+/** A broker that gathers acknowledgements up to its time-out answers a little after it. */
+const ANSWER_GRACE_MS = 1_000
+
+/**
+ * The connection to one broker for its messages (Kafka 0.8's SyncProducer): opened at first use, and again after it was
+ * lost. Every request gets its answer; several may be on their way, in order.
+ */
+export class SyncProducer {
+  private current: BrokerSession | undefined
+  private connecting: Promise<BrokerSession> | undefined
+  private failures = 0
+  private notBefore = 0
+
+  constructor(
+    readonly address: BrokerAddress,
+    private readonly sessions: SessionFactory,
+    private readonly config: SyncProducerConfig,
+  ) {}
+
+  /** The session at hand; undefined before the first and after a loss. */
+  get session(): BrokerSession | undefined {
+    return this.current?.connection.isOpen ? this.current : undefined
+  }
+
+  /** A session, opened where there is none; all who ask meanwhile get the same one. */
+  connect(): Promise<BrokerSession> {
+    if (this.session !== undefined) return Promise.resolve(this.session)
+    this.connecting ??= this.open().finally(() => {
+      this.connecting = undefined
+    })
+    return this.connecting
+  }
+
+  private async open(): Promise<BrokerSession> {
+    const wait = this.notBefore - performance.now()
+    try {
+      if (wait > 0) await sleep(wait, undefined, { signal: this.sessions.signal })
+      this.current = await this.sessions.open(this.address)
+      this.failures = 0
+      return this.current
+    } catch (error) {
+      const { retryBackoffMs, retryBackoffMaxMs } = this.config
+      const backoff = Math.min(retryBackoffMs * 2 ** Math.min(this.failures++, 30), retryBackoffMaxMs)
+      this.notBefore = performance.now() + backoff * (0.8 + Math.random() * 0.4)
+      throw error
+    }
+  }
+
+  /** Sends a Produce request; resolves with the answer, or with undefined once the system has the bytes (acks 0). */
+  send({ connection, versions }: BrokerSession, version: number, request: ProduceRequest): Promise<ProduceResponse | undefined> {
+    const capacity = sizeOfProduceRequest(version, request)
+    if (request.acks === 0) return connection.sendOneWay(produce, version, request, { capacity }).then(() => undefined)
+    // A broker older than ApiVersions answers in time or never.
+    const timeoutMs = this.config.requestTimeoutMs + (versions === LEGACY_VERSIONS ? 0 : ANSWER_GRACE_MS)
+    return connection.request(produce, version, request, { timeoutMs, capacity })
+  }
+
+  /** Drops the connection after an answer that contradicts its request. */
+  disconnect(connection: BrokerConnection): void {
+    void connection.close(0)
+  }
+
+  /** Lets the connection end after what was written on it, for a broker that is no longer at this address. */
+  close(graceMs: number): Promise<void> {
+    return this.session?.connection.close(graceMs) ?? Promise.resolve()
+  }
+}

@@ -1,0 +1,86 @@
+import { InvalidPartitionError, type KafkaProducerError } from '../errors.js'
+import type { TopicMetadata } from './broker-partition-info.js'
+import { PartitionQueue } from './partition-queue.js'
+import type { PartitionContext } from './partitioner.js'
+import type { ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
+import type { SerializedMessage } from './serialized-message.js'
+
+/** What the handler keeps of one topic: a queue for each partition, and the messages that came before its metadata. */
+export class TopicQueue {
+  queues: PartitionQueue[] = []
+  /** Messages whose partition can't be chosen yet, in the order given. */
+  waiting: SerializedMessage[] = []
+  metadata: TopicMetadata | undefined
+  private context: PartitionContext | undefined
+
+  constructor(
+    readonly name: string,
+    private readonly partitioner: ResolvedPartitioner,
+    private readonly batchBytes: number,
+  ) {}
+
+  /** Takes over new metadata; queues of partitions are only ever added, since they may hold messages. */
+  update(metadata: TopicMetadata): void {
+    this.metadata = metadata
+    const count = metadata.partitions.length
+    while (this.queues.length < count) this.queues.push(new PartitionQueue(this.name, this.queues.length, this.batchBytes))
+    for (const queue of this.queues) queue.leader = metadata.partitions[queue.partition]?.leader ?? -1
+    const { queues } = this
+    this.context = {
+      topic: this.name,
+      partitionCount: count,
+      available: metadata.partitions.filter(({ leader }) => leader >= 0).map(({ partition }) => partition),
+      backlogBytes: (partition) => queues[partition]?.backlogBytes ?? 0,
+    }
+  }
+
+  /**
+   * Chooses the partition, once and for all.
+   *
+   * @throws InvalidPartitionError
+   */
+  queueFor(message: SerializedMessage): PartitionQueue {
+    const context = this.context as PartitionContext
+    const partition = message.partition >= 0 ? message.partition : this.askPartitioner(message, context)
+    if (Number.isInteger(partition) && partition >= 0 && partition < context.partitionCount) {
+      return this.queues[partition] as PartitionQueue
+    }
+    throw new InvalidPartitionError(
+      `'${this.name}' has the partitions 0 to ${context.partitionCount - 1}, ${message.partition >= 0 ? 'the message names' : 'the partitioner chose'} ${partition}`,
+    )
+  }
+
+  private askPartitioner(message: SerializedMessage, context: PartitionContext): number {
+    const { partitioner } = this
+    const { partitionKey, encodedPartitionKey } = message
+    const hasKey = partitioner.keyUse === 'encoded' ? encodedPartitionKey !== null : partitioner.keyUse === 'original' && partitionKey !== null
+    try {
+      if (!hasKey) return partitioner.partitionKeyless(context, message.bytes)
+      return partitioner.partition(partitionKey, context.partitionCount, encodedPartitionKey ?? '', context)
+    } catch (cause) {
+      if (cause instanceof InvalidPartitionError) throw cause
+      throw new InvalidPartitionError(`the partitioner threw for a message for '${this.name}': ${(cause as Error)?.message}`, { cause })
+    }
+  }
+
+  /** Leaves out messages that got their fate while they waited here, and returns them. */
+  dropSettledWaiting(): SerializedMessage[] {
+    const gone = this.waiting.filter((message) => message.settled)
+    if (gone.length > 0) this.waiting = this.waiting.filter((message) => !message.settled)
+    return gone
+  }
+
+  /** Whether anything here waits for metadata: a message without a partition, or a partition without a leader. */
+  get needsMetadata(): boolean {
+    return this.waiting.length > 0 || this.queues.some((queue) => queue.leader < 0 && !queue.isEmpty)
+  }
+
+  get isEmpty(): boolean {
+    return this.waiting.length === 0 && this.queues.every((queue) => queue.isEmpty && queue.inFlight === 0)
+  }
+
+  /** Why messages wait here, as the metadata has it. */
+  get problem(): KafkaProducerError | undefined {
+    return this.metadata?.error ?? this.metadata?.partitions.find(({ error }) => error !== undefined)?.error
+  }
+}
