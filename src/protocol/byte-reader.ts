@@ -196,7 +196,7 @@ export class ByteReader {
 
   /**
    * The section of tagged fields that ends every structure of a flexible version. `read` is called with the tag and a
-   * reader of that field's bytes alone; a tag it does not know is skipped by reading nothing.
+   * reader of that field's bytes alone, all of which it reads; a tag it does not know is skipped by reading nothing.
    */
   readTaggedFields(read?: (tag: number, field: ByteReader) => void): void {
     const count = this.readUnsignedVarint()
@@ -211,7 +211,8 @@ export class ByteReader {
       if (read === undefined) continue
       const field = new ByteReader(this.buffer, start, start + size)
       read(tag, field)
-      if (field.reason !== undefined) this.fail(`tagged field ${tag}: ${field.reason}`)
+      const problem = field.position === start ? field.reason : field.problem()
+      if (problem !== undefined) this.fail(`tagged field ${tag}: ${problem}`)
     }
   }
 }

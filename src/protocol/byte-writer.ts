@@ -1,7 +1,9 @@
-import { sizeOfUnsignedVarint } from './varint.js'
+import { sizeOfUnsignedVarint, sizeOfVarlong } from './varint.js'
 
 /** A UUID of all zeros: Kafka's "no id". */
 export const ZERO_UUID: Buffer = Buffer.alloc(16)
+
+const MAX_STRING_BYTES = 0x7fff
 
 /** A tagged field that is set: its tag, and what writes its content. */
 export type TaggedField = readonly [tag: number, write: (field: ByteWriter) => void]
@@ -79,7 +81,7 @@ export class ByteWriter {
   }
 
   writeUnsignedVarint(value: number): void {
-    this.ensure(5)
+    if (this.position + 5 > this.buffer.length) this.ensure(sizeOfUnsignedVarint(value))
     let v = value >>> 0
     while (v > 0x7f) {
       this.buffer[this.position++] = (v & 0x7f) | 0x80
@@ -95,7 +97,7 @@ export class ByteWriter {
 
   /** Zigzag varint of a 64-bit signed integer, given as a safe integer. */
   writeVarlong(value: number): void {
-    this.ensure(10)
+    if (this.position + 10 > this.buffer.length) this.ensure(sizeOfVarlong(value))
     const negative = value < 0
     let magnitude = negative ? -(value + 1) : value
     const low = (magnitude % 64) * 2 + (negative ? 1 : 0)
@@ -120,12 +122,15 @@ export class ByteWriter {
     this.position += this.buffer.write(text, this.position, byteLength, 'utf8')
   }
 
-  /** A uuid: 16 bytes. */
   writeUuid(value: Uint8Array): void {
+    if (value.length !== ZERO_UUID.length) throw new RangeError(`a uuid of ${value.length} bytes`)
     this.writeRaw(value)
   }
 
-  /** string, or in a flexible version compact string; null only where the protocol's field is nullable. */
+  /**
+   * string, or in a flexible version compact string; null only where the protocol's field is nullable. Kafka allows no
+   * more bytes than an int16 counts in either.
+   */
   writeString(value: string | null, flexible = false): void {
     if (value === null) {
       if (flexible) this.writeUnsignedVarint(0)
@@ -133,6 +138,7 @@ export class ByteWriter {
       return
     }
     const length = Buffer.byteLength(value)
+    if (length > MAX_STRING_BYTES) throw new RangeError(`a string of ${length} bytes, Kafka allows ${MAX_STRING_BYTES}`)
     if (flexible) this.writeUnsignedVarint(length + 1)
     else this.writeInt16(length)
     this.writeUtf8(value, length)

@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest'
+import { MalformedResponseError } from '../../../src/errors.js'
+import { heartbeat } from '../../../src/protocol/apis/heartbeat.js'
+import {
+  decodeResponseFrame,
+  encodeRequestFrame,
+  encodeResponseFrame,
+  FrameSplitter,
+} from '../../../src/protocol/frame.js'
+
+function frameOf(...bytes: number[]): Buffer {
+  return Buffer.from([0, 0, 0, bytes.length, ...bytes])
+}
+
+/** The frames that come out when the chunks go in; copied, as a view may not be kept. */
+function split(splitter: FrameSplitter, ...chunks: Buffer[]): number[][] {
+  const frames: number[][] = []
+  for (const chunk of chunks) splitter.push(chunk, (frame) => frames.push([...frame]))
+  return frames
+}
+
+describe('FrameSplitter', () => {
+  const stream = Buffer.concat([frameOf(1, 2, 3), frameOf(4), frameOf(5, 6, 7, 8, 9)])
+  const frames = [[1, 2, 3], [4], [5, 6, 7, 8, 9]]
+
+  it('takes a byte at a time', () => {
+    expect(split(new FrameSplitter(1, 10), ...[...stream].map((byte) => Buffer.from([byte])))).toEqual(frames)
+  })
+
+  it('takes several frames in a chunk', () => {
+    expect(split(new FrameSplitter(1, 10), stream)).toEqual(frames)
+  })
+
+  it('takes chunks that end anywhere', () => {
+    for (let first = 0; first <= stream.length; first++) {
+      for (let second = first; second <= stream.length; second++) {
+        const chunks = [stream.subarray(0, first), stream.subarray(first, second), stream.subarray(second)]
+        expect(split(new FrameSplitter(1, 10), ...chunks)).toEqual(frames)
+      }
+    }
+  })
+
+  it('hands out a frame as soon as it is whole', () => {
+    const splitter = new FrameSplitter(1, 10)
+    expect(split(splitter, stream.subarray(0, 6))).toEqual([])
+    expect(split(splitter, stream.subarray(6, 7))).toEqual([[1, 2, 3]])
+  })
+
+  it('takes frames of no bytes where they are allowed', () => {
+    expect(split(new FrameSplitter(0, 10), frameOf(), frameOf(), frameOf(1))).toEqual([[], [], [1]])
+  })
+
+  it('takes sizes up to the bounds and no further', () => {
+    expect(split(new FrameSplitter(2, 3), frameOf(1, 2), frameOf(1, 2, 3))).toHaveLength(2)
+    expect(() => split(new FrameSplitter(2, 3), frameOf(1))).toThrow(MalformedResponseError)
+    expect(() => split(new FrameSplitter(2, 3), frameOf(1, 2, 3, 4))).toThrow(MalformedResponseError)
+  })
+
+  it.each(['7fffffff', '80000000', 'ffffffff', '48545450'])('refuses the size %s with its fourth byte', (hex) => {
+    const size = Buffer.from(hex, 'hex')
+    const splitter = new FrameSplitter(4, 1000)
+    expect(split(splitter, size.subarray(0, 3))).toEqual([])
+    expect(() => split(splitter, size.subarray(3))).toThrow(MalformedResponseError)
+  })
+
+  it('keeps the frames before a bad size', () => {
+    const seen: number[] = []
+    const splitter = new FrameSplitter(1, 10)
+    const chunk = Buffer.concat([frameOf(7), Buffer.alloc(4, 0xff)])
+    expect(() => splitter.push(chunk, (frame) => seen.push(...frame))).toThrow(MalformedResponseError)
+    expect(seen).toEqual([7])
+  })
+
+  it('does not copy a frame that lies in one chunk', () => {
+    const chunk = frameOf(1, 2)
+    new FrameSplitter(1, 10).push(chunk, (frame) => expect(frame.buffer).toBe(chunk.buffer))
+  })
+})
+
+describe('frames', () => {
+  const request = { groupId: 'g', generationId: 1, memberId: 'm', groupInstanceId: null }
+
+  it('of a request: size, header, body', () => {
+    const frame = encodeRequestFrame(heartbeat, 4, 7, 'me', request)
+    const header = '000c' + '0004' + '00000007' + '00026d65' + '00'
+    const body = '0267' + '00000001' + '026d' + '00' + '00'
+    expect(frame.toString('hex')).toBe('00000017' + header + body)
+    expect(encodeRequestFrame(heartbeat, 4, 7, 'me', request, 0)).toEqual(frame)
+  })
+
+  it.each([0, 4])('of a response in version %i', (version) => {
+    const response = { throttleTimeMs: 0, errorCode: 27 }
+    const frame = encodeResponseFrame(heartbeat, version, 9, response)
+    expect(frame.readInt32BE(0)).toBe(frame.length - 4)
+    expect(frame.readInt32BE(4)).toBe(9)
+    expect(decodeResponseFrame(heartbeat, version, frame.subarray(4))).toEqual(response)
+  })
+
+  it('that do not fit say which response and why', () => {
+    const frame = Buffer.from('00000001' + '0000', 'hex')
+    expect(() => decodeResponseFrame(heartbeat, 1, frame)).toThrow(
+      new MalformedResponseError('Heartbeat v1 response: 4 bytes wanted, 2 left at byte 4'),
+    )
+  })
+})
