@@ -18,37 +18,42 @@ export const kafkaDir = join(projectRoot, '.kafka')
 
 /** Resolves with the folder of the release's jars. */
 export async function install(release: Release): Promise<string> {
-  const home = join(kafkaDir, release.version)
-  const libs = join(home, 'libs')
-  if (!await isInstalled(release, libs)) {
-    await mkdir(home, { recursive: true })
-    await withLock(join(home, 'install.lock'), async () => {
-      if (!await isInstalled(release, libs)) await download(release, libs)
+  return installInto(join(kafkaDir, release.version, 'libs'), release, release.artifacts)
+}
+
+/** As install, with the tools that people run by hand. */
+export async function installTools(release: Release): Promise<string> {
+  return release.tools === undefined ? install(release) : installInto(join(kafkaDir, release.version, 'tools'), release, release.tools)
+}
+
+async function installInto(folder: string, release: Release, artifacts: readonly string[]): Promise<string> {
+  const pom = pomOf(artifacts)
+  // The folder holds the POM that it was made from, so that a changed row of the table is fetched anew.
+  const isInstalled = async (): Promise<boolean> => await readFile(join(folder, 'pom.xml'), 'utf8').catch(() => '') === pom
+  if (!await isInstalled()) {
+    await mkdir(dirname(folder), { recursive: true })
+    await withLock(`${folder}.lock`, async () => {
+      if (!await isInstalled()) await download(release, pom, folder)
     })
   }
-  return libs
+  return folder
 }
 
-/** The folder holds the POM that it was made from, so that a changed row of the table is fetched anew. */
-async function isInstalled(release: Release, libs: string): Promise<boolean> {
-  return await readFile(join(libs, 'pom.xml'), 'utf8').catch(() => '') === pomOf(release)
-}
-
-async function download(release: Release, libs: string): Promise<void> {
+async function download(release: Release, pom: string, folder: string): Promise<void> {
   // Only a finished download gets the name that install() looks for.
-  const unfinished = `${libs}.unfinished`
+  const unfinished = `${folder}.unfinished`
   await rm(unfinished, { recursive: true, force: true })
   await mkdir(unfinished)
-  const pom = join(unfinished, 'pom.xml')
-  await writeFile(pom, pomOf(release))
+  const pomFile = join(unfinished, 'pom.xml')
+  await writeFile(pomFile, pom)
   const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies'
   try {
-    await promisify(execFile)('mvn', ['-B', '-q', '-U', '-f', pom, goal, '-DincludeScope=runtime', `-DoutputDirectory=${unfinished}`])
+    await promisify(execFile)('mvn', ['-B', '-q', '-U', '-f', pomFile, goal, '-DincludeScope=runtime', `-DoutputDirectory=${unfinished}`])
   } catch (error) {
     throw new Error(whyMavenFailed(release, error), { cause: error })
   }
-  await rm(libs, { recursive: true, force: true })
-  await rename(unfinished, libs)
+  await rm(folder, { recursive: true, force: true })
+  await rename(unfinished, folder)
 }
 
 function whyMavenFailed(release: Release, error: unknown): string {
@@ -61,8 +66,8 @@ function whyMavenFailed(release: Release, error: unknown): string {
     : `Kafka ${release.version} cannot be installed: Maven failed (${reason}).`
 }
 
-function pomOf(release: Release): string {
-  const dependencies = release.artifacts.map((artifact) => {
+function pomOf(artifacts: readonly string[]): string {
+  const dependencies = artifacts.map((artifact) => {
     const [group = '', name = '', version = ''] = artifact.split(':')
     return `<dependency><groupId>${group}</groupId><artifactId>${name}</artifactId><version>${version}</version></dependency>`
   })

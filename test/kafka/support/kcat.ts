@@ -61,7 +61,9 @@ export async function readTopic(options: ReadOptions): Promise<ReadRecord[]> {
   // Ends the headers, whose length is not told.
   const mark = randomBytes(12).toString('hex')
   const { stdout } = await run('kcat', [
-    '-C', '-q', '-b', bootstrap, '-t', topic, '-o', 'beginning', '-X', `isolation.level=${isolation}`, '-X', 'check.crcs=true',
+    '-C', '-q', '-b', bootstrap, '-t', topic, '-o', 'beginning',
+    // The default wait for more records is half a second at the end of every partition.
+    '-X', `isolation.level=${isolation}`, '-X', 'check.crcs=true', '-X', 'fetch.wait.max.ms=20',
     '-f', `%p %o %T %K %S\\n%k%s%h${mark}`,
     ...(partition === undefined ? [] : ['-p', String(partition)]),
     ...(count === undefined ? ['-e'] : ['-c', String(count)]),

@@ -16,11 +16,11 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-import { install, kafkaDir, withLock } from './install.js'
+import { install, installTools, kafkaDir, withLock } from './install.js'
 import { JvmServer, runJava, type JavaVersion } from './jvm.js'
 import { loggingFlags } from './logging.js'
 import { findRelease, type Release } from './releases.js'
-import { brokerProperties, controllerProperties, toText, zookeeperProperties, type ClusterPlan, type Node, type Properties } from './server-properties.js'
+import { brokerProperties, controllerProperties, toText, zookeeperProperties, type ClusterPlan, type Node, type Properties, type SecureProtocol } from './server-properties.js'
 import * as wire from './wire.js'
 
 export interface TopicOptions {
@@ -39,6 +39,8 @@ export interface StartOptions {
   topics?: Record<string, TopicOptions>
   /** Keep running when this process ends; `npm run kafka -- stop` ends it. */
   detached?: boolean
+  /** On further ports, besides PLAINTEXT: see bootstrapOf. */
+  listeners?: SecureProtocol[]
   /** More flags for the brokers' JVMs, such as a JAAS file or a larger heap. */
   jvmFlags?: string[]
 }
@@ -81,11 +83,15 @@ export class RealKafka {
     const id = `${release.version}-${randomBytes(4).toString('hex')}`
     const dir = join(kafkaDir, 'run', id)
     await mkdir(join(dir, 'logs'), { recursive: true })
-    const ports = await freePorts(count + 1)
-    const node = (nodeId: number, name: string): Node => ({ id: nodeId, port: ports.pop() ?? 0, dataDir: join(dir, 'data', name) })
+    const listeners = options.listeners ?? []
+    const ports = await freePorts(count * (1 + listeners.length) + 1)
+    const nextPort = (): number => ports.pop() ?? 0
+    const node = (nodeId: number, name: string, protocols: readonly SecureProtocol[] = []): Node => ({
+      id: nodeId, port: nextPort(), securePorts: new Map(protocols.map((protocol) => [protocol, nextPort()])), dataDir: join(dir, 'data', name)
+    })
     const plan: ClusterPlan = {
       release,
-      brokers: Array.from({ length: count }, (_, index) => node(index + 1, `broker-${index + 1}`)),
+      brokers: Array.from({ length: count }, (_, index) => node(index + 1, `broker-${index + 1}`, listeners)),
       coordinator: node(coordinatorId, 'coordinator'),
       combined: release.coordination === 'kraft' && count === 1,
       config: options.config ?? {}
@@ -101,6 +107,15 @@ export class RealKafka {
       throw error
     }
     return kafka
+  }
+
+  bootstrapOf(protocol: SecureProtocol): string {
+    return this.plan.brokers.map((broker) => `127.0.0.1:${broker.securePorts.get(protocol) ?? 0}`).join(',')
+  }
+
+  /** Its address, for tools that want one; KRaft has none. */
+  get zookeeper(): string | undefined {
+    return this.release.coordination === 'zookeeper' ? `127.0.0.1:${this.plan.coordinator.port}` : undefined
   }
 
   get brokers(): readonly BrokerInfo[] {
@@ -212,9 +227,13 @@ export class RealKafka {
     await this.stop()
   }
 
-  /** One of Kafka's own tools, by its main class, on this release's classpath; resolves with its stdout. */
+  /** One of Kafka's own tools, by its main class (they move between packages); resolves with its stdout. */
   async tool(main: string, args: readonly string[]): Promise<Buffer> {
-    return runJava({ java: this.#java, libs: this.libs, main, args, flags: loggingFlags(this.release, 'tool') })
+    return this.#run(await installTools(this.release), main, args)
+  }
+
+  async #run(libs: string, main: string, args: readonly string[]): Promise<Buffer> {
+    return runJava({ java: this.#java, libs, main, args, flags: loggingFlags(this.release, 'tool') })
   }
 
   get #java(): JavaVersion { return this.options.java ?? '17' }
@@ -267,7 +286,7 @@ export class RealKafka {
         const dataDir = join(home, 'formatted.unfinished')
         await rm(dataDir, { recursive: true, force: true })
         const properties = await this.#write('format.properties', controllerProperties({ ...this.plan, config: {}, coordinator: { ...this.plan.coordinator, dataDir } }))
-        await this.tool('kafka.tools.StorageTool', ['format', '--cluster-id', clusterId, '--config', properties])
+        await this.#run(this.libs, 'kafka.tools.StorageTool', ['format', '--cluster-id', clusterId, '--config', properties])
         await rename(dataDir, formatted)
       })
     }
@@ -352,7 +371,7 @@ export class RealKafka {
   }
 
   async #zookeeperTool(main: string, args: readonly string[]): Promise<void> {
-    await this.tool(main, ['--zookeeper', `127.0.0.1:${this.plan.coordinator.port}`, ...args])
+    await this.#run(this.libs, main, ['--zookeeper', this.zookeeper ?? '', ...args])
   }
 
   #server(id: number): JvmServer {

@@ -9,6 +9,8 @@ export interface Release {
   readonly version: string
   /** Maven coordinates `group:artifact:version`; everything they need at run time comes with them. */
   readonly artifacts: readonly string[]
+  /** Where Kafka's own tools do not come with the artifacts above: what they need, for a classpath of their own. */
+  readonly tools?: readonly string[]
   readonly coordination: 'zookeeper' | 'kraft'
   readonly logging: 'log4j1' | 'log4j2'
   /** Metadata v1 names the controller; brokers before 0.10 have v0 only. */
@@ -102,6 +104,8 @@ export const releases: readonly Release[] = [
     name: '4',
     version: '4.4.0',
     artifacts: ['org.apache.kafka:kafka_2.13:4.4.0', 'org.apache.logging.log4j:log4j-slf4j-impl:2.25.5'],
+    // Maven Central has no kafka-tools 4.4.0, and those of 4.3.1 do not run on the libraries of 4.4.0.
+    tools: ['org.apache.kafka:kafka_2.13:4.3.1', 'org.apache.kafka:kafka-tools:4.3.1', 'org.apache.logging.log4j:log4j-slf4j-impl:2.25.5'],
     coordination: 'kraft',
     logging: 'log4j2',
     metadataVersion: 1,

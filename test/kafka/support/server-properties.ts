@@ -5,9 +5,13 @@ import type { Release } from './releases.js'
 
 export type Properties = Readonly<Record<string, string>>
 
+/** What a broker may speak besides PLAINTEXT (0.9 and later); the keys and mechanisms are the caller's `config`. */
+export type SecureProtocol = 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'
+
 export interface Node {
   readonly id: number
   readonly port: number
+  readonly securePorts: ReadonlyMap<SecureProtocol, number>
   readonly dataDir: string
 }
 
@@ -22,7 +26,7 @@ export interface ClusterPlan {
 }
 
 export function toText(properties: Properties): string {
-  return Object.entries(properties).map(([key, value]) => `${key}=${value}\n`).join('')
+  return Object.entries(properties).map(([key, value]) => `${key}=${value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n`).join('')
 }
 
 export function zookeeperProperties(plan: ClusterPlan): Properties {
@@ -90,7 +94,7 @@ function addresses(plan: ClusterPlan, node: Node): Properties {
   if (plan.release.name === '0.8.2') {
     return { 'host.name': '127.0.0.1', port, 'advertised.host.name': '127.0.0.1', 'advertised.port': port }
   }
-  const own = `PLAINTEXT://127.0.0.1:${port}`
+  const own = [['PLAINTEXT', node.port] as const, ...node.securePorts].map(([protocol, at]) => `${protocol}://127.0.0.1:${at}`).join(',')
   return {
     listeners: plan.combined ? `${own},CONTROLLER://127.0.0.1:${plan.coordinator.port}` : own,
     'advertised.listeners': own
