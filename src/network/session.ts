@@ -124,7 +124,8 @@ export class SessionFactory {
   ): Promise<BrokerSession | undefined> {
     const question = {
       topics: null,
-      allowAutoTopicCreation: false,
+      // Version 0 can't say otherwise; no topic is named, so none is created.
+      allowAutoTopicCreation: true,
       includeClusterAuthorizedOperations: false,
       includeTopicAuthorizedOperations: false,
     }

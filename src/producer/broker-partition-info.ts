@@ -67,6 +67,8 @@ export class BrokerPartitionInfo {
   private timer: NodeJS.Timeout | undefined
   private closed = false
   private listener: MetadataListener | undefined
+  /** Why the last question had no answer; undefined once one has. */
+  lastFailure: MetadataUnavailableError | undefined
 
   constructor(
     private readonly sessions: SessionFactory,
@@ -157,7 +159,8 @@ export class BrokerPartitionInfo {
       }
     }
     const asked = this.brokers.size > 0 ? 'none of the known brokers and none of the bootstrap list' : 'none of the bootstrap list'
-    throw new MetadataUnavailableError(`${asked} answered: ${(failure as Error | undefined)?.message ?? 'the producer is closed'}`, { cause: failure })
+    this.lastFailure = new MetadataUnavailableError(`${asked} answered: ${(failure as Error | undefined)?.message ?? 'the producer is closed'}`, { cause: failure })
+    throw this.lastFailure
   }
 
   /** Ways to a session, the most promising first: the one at hand, other brokers in random order, the bootstrap list. */
@@ -202,7 +205,7 @@ export class BrokerPartitionInfo {
     const namesTopics = mayCreate || version >= NO_AUTO_CREATION_FROM
     const question = {
       topics: namesTopics ? names.map((name) => ({ name, topicId: ZERO_UUID })) : null,
-      allowAutoTopicCreation: mayCreate,
+      allowAutoTopicCreation: mayCreate || !namesTopics,
       includeClusterAuthorizedOperations: false,
       includeTopicAuthorizedOperations: false,
     }
@@ -223,6 +226,7 @@ export class BrokerPartitionInfo {
 
   private learn(response: MetadataResponse, asked: readonly string[]): void {
     this.generation++
+    this.lastFailure = undefined
     this.learnBrokers(new Map(response.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }])))
     const answers = new Map(response.topics.map((topic) => [topic.name, topic]))
     const updated: TopicMetadata[] = []

@@ -425,7 +425,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V>, SenderCont
     }
     const overdue = call.serialized.filter((message) => !message.settled)
     this.endEarly(overdue, (message) => {
-      const lastError = message.batch?.lastError ?? this.topics.get(message.topic)?.problem
+      const lastError = message.batch?.lastError ?? this.topics.get(message.topic)?.problem ?? this.parts.topicPartitionInfos.lastFailure
       const reason = lastError === undefined ? '' : `; the last failure: ${lastError.message}`
       return new DeliveryTimeoutError(`not acknowledged within ${deliveryTimeoutMs} ms${reason}`, lastError ? { cause: lastError } : {})
     })

@@ -17,6 +17,13 @@ export interface ClusterNode {
   alive: boolean
 }
 
+/** What users of the embedded Kafka do not choose of a topic, but requests and the cluster itself do. */
+export interface TopicPlacement {
+  /** Of each partition; the first leads. */
+  readonly replicas?: readonly (readonly number[])[]
+  readonly isInternal?: boolean
+}
+
 const DEFAULT_REPLICATION_FACTOR = 3
 
 /**
@@ -31,7 +38,13 @@ export class Cluster {
   readonly changes = new Changes()
   private readonly topicsById = new Map<string, Topic>()
 
+  private nextProducerId = 1000n
+
   constructor(readonly options: ResolvedOptions) {}
+
+  newProducerId(): bigint {
+    return this.nextProducerId++
+  }
 
   /** The living broker of the lowest id; -1 where none lives. */
   get controllerId(): number {
@@ -66,29 +79,30 @@ export class Cluster {
   }
 
   /** Throws `TOPIC_EXISTS` or `INVALID_OPTION`. */
-  createTopic(name: string, options: EmbeddedTopicOptions = {}, isInternal = false): Topic {
+  createTopic(name: string, options: EmbeddedTopicOptions = {}, placement: TopicPlacement = {}): Topic {
     if (this.topics.has(name)) throw new EmbeddedKafkaError('TOPIC_EXISTS', `there is a topic '${name}' already`)
     if (!isValidTopicName(name)) throw new EmbeddedKafkaError('INVALID_OPTION', `'${name}' is no valid name of a topic`)
-    const factor = options.replicationFactor ?? Math.min(DEFAULT_REPLICATION_FACTOR, this.nodes.size)
+    const { replicas, isInternal = false } = placement
+    const factor = replicas?.[0]?.length ?? options.replicationFactor ?? Math.min(DEFAULT_REPLICATION_FACTOR, this.nodes.size)
     if (positive('replicationFactor', factor) > this.nodes.size) {
       throw new EmbeddedKafkaError('INVALID_OPTION', `replicationFactor ${factor} with ${this.nodes.size} brokers`)
     }
-    const count = positive('partitions', options.partitions ?? this.options.defaultPartitions)
+    const count = positive('partitions', replicas?.length ?? options.partitions ?? this.options.defaultPartitions)
     const topic = new Topic(name, randomBytes(16), factor, TopicConfig.of(options.config ?? {}), isInternal)
     this.topics.set(name, topic)
     this.topicsById.set(topic.id.toString('hex'), topic)
-    this.growTopic(topic, count)
+    this.growTopic(topic, count, replicas)
     return topic
   }
 
   /** Adds partitions until there are `count`. Their replicas go round the brokers in the order of their ids. */
-  growTopic(topic: Topic, count: number): void {
+  growTopic(topic: Topic, count: number, placed?: readonly (readonly number[])[]): void {
     const ids = [...this.nodes.keys()].sort((a, b) => a - b)
+    const retention = topic.config.retentionBytes ?? this.options.retentionBytes
     for (let index = topic.partitions.length; index < count; index++) {
-      const replicas = Array.from({ length: topic.replicationFactor }, (_, i) => ids[(index + i) % ids.length] as number)
-      const retention = topic.config.retentionBytes ?? this.options.retentionBytes
-      const partition = new Partition(topic.name, index, replicas, retention)
-      const living = replicas.filter((id) => this.nodes.get(id)?.alive)
+      const around = Array.from({ length: topic.replicationFactor }, (_, i) => ids[(index + i) % ids.length] as number)
+      const partition = new Partition(topic.name, index, placed?.[index] ?? around, retention)
+      const living = partition.replicas.filter((id) => this.nodes.get(id)?.alive)
       if (living.length > 0) partition.isr = living
       this.elect(partition)
       topic.partitions.push(partition)
@@ -150,6 +164,14 @@ export class Cluster {
       if (!partition.isr.includes(leader)) partition.isr.push(leader)
     }
     partition.lead(leader)
+  }
+
+  /** The broker that coordinates a group or a transactional id; -1 where none lives. */
+  coordinatorOf(key: string): number {
+    const ids = this.livingIds().sort((a, b) => a - b)
+    let hash = 0
+    for (let at = 0; at < key.length; at++) hash = (hash * 31 + key.charCodeAt(at)) >>> 0
+    return ids[hash % ids.length] ?? -1
   }
 
   livingIds(): number[] {

@@ -25,7 +25,7 @@ export interface RequestContext {
   readonly throttleTimeMs: number
   readonly decompress: Decompress
   /** What this broker believes of the cluster. */
-  metadata(): MetadataView
+  readonly metadata: () => MetadataView
   /** Aborted when the connection is gone. */
   readonly signal: AbortSignal
 }

@@ -134,9 +134,14 @@ export class Release {
     return this.atLeast(4, 0) ? 3_600_000 : Infinity
   }
 
-  /** Topics have ids (KIP-516). */
-  get hasTopicIds(): boolean {
-    return this.atLeast(2, 8)
+  /** Any broker takes requests that are the controller's, and passes them on. */
+  get forwardsToController(): boolean {
+    return this.atLeast(3, 0)
+  }
+
+  /** The level of the feature `transaction.version`; 2 is KIP-890. Undefined where the release does not tell of it. */
+  get transactionVersion(): number | undefined {
+    return this.atLeast(4, 0) ? 2 : undefined
   }
 
   private atLeast(major: number, minor: number): boolean {

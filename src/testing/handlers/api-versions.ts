@@ -22,9 +22,20 @@ export function apiVersionsHandler(served: () => Iterable<ApiInfo>): Handler<Api
         errorCode,
         apiKeys: errorCode === 0 ? [...served()].flatMap((api) => listed(api, broker.release)) : [],
         throttleTimeMs,
-        ...NO_FEATURES,
+        ...(errorCode === 0 ? featuresOf(broker.release) : NO_FEATURES),
       }
     },
+  }
+}
+
+function featuresOf({ transactionVersion }: Release) {
+  if (transactionVersion === undefined) return NO_FEATURES
+  const name = 'transaction.version'
+  return {
+    supportedFeatures: [{ name, minVersion: 0, maxVersion: transactionVersion }],
+    finalizedFeaturesEpoch: 1n,
+    finalizedFeatures: [{ name, minVersionLevel: transactionVersion, maxVersionLevel: transactionVersion }],
+    zkMigrationReady: false,
   }
 }
 

@@ -1,45 +1,234 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { produce } from '../../../src/protocol/apis/produce.js'
+import { crc32c } from '../../../src/protocol/crc32c.js'
+import { ErrorCodes } from '../../../src/protocol/error-codes.js'
 import { decodeBatches } from '../../../src/protocol/records/decode.js'
-import { EmbeddedKafka } from '../../../src/testing/index.js'
-import { RawClient } from '../support/raw-client.js'
-import { batchOf, fetchFrom, messagesOf, produceTo } from '../support/requests.js'
+import type { EmbeddedKafka } from '../../../src/testing/index.js'
+import { connectTo, startKafka } from '../support/cluster.js'
+import { batchOf, fetchFrom, messagesOf, produceRequest, produceTo } from '../support/requests.js'
 
-describe('what a broker does with a Produce request', () => {
-  let kafka: EmbeddedKafka
-  let client: RawClient
+const CRC_AT = 17
+const ATTRIBUTES_AT = 21
+const LAST_OFFSET_DELTA_AT = 23
 
-  beforeEach(async () => {
-    kafka = await EmbeddedKafka.start({ release: '2.8', topics: { orders: { partitions: 2 } } })
-    client = await RawClient.connect(kafka.bootstrap)
-  })
+/** A batch with its checksum made right again after a change. */
+function sealed(batch: Buffer): Buffer {
+  batch.writeUInt32BE(crc32c(batch, ATTRIBUTES_AT), CRC_AT)
+  return batch
+}
 
-  afterEach(async () => {
-    await client.close()
-    await kafka.stop()
-  })
+function values(kafka: EmbeddedKafka, topic = 'orders'): (string | undefined)[] {
+  return kafka.records(topic).map(({ value }) => value?.toString())
+}
 
-  it('appends a batch, counting offsets on', async () => {
+describe('Produce: what is appended', () => {
+  it('a batch, with offsets counted on and the leader epoch set', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const client = await connectTo(kafka)
     const first = await produceTo(client, batchOf([{ key: 'a', value: '1', headers: [['h', 'x']] }, { value: null }]))
     const second = await produceTo(client, batchOf([{ value: '3', timestamp: 2_000 }]))
     expect([first.errorCode, first.baseOffset, second.baseOffset, second.logStartOffset]).toEqual([0, 0n, 2n, 0n])
-    expect(kafka.records('orders').map(({ offset, key, value, timestamp, headers }) => [
-      offset, key?.toString(), value?.toString(), timestamp, headers.map((header) => [header.key, header.value?.toString()]),
-    ])).toEqual([
+    expect(
+      kafka.records('orders').map(({ offset, key, value, timestamp, headers }) => [
+        offset,
+        key?.toString(),
+        value?.toString(),
+        timestamp,
+        headers.map((header) => [header.key, header.value?.toString()]),
+      ]),
+    ).toEqual([
       [0n, 'a', '1', 1_000, [['h', 'x']]],
       [1n, undefined, undefined, 1_000, []],
       [2n, undefined, '3', 2_000, []],
     ])
-    const fetched = decodeBatches((await fetchFrom(client, { offset: 1n })).records ?? Buffer.alloc(0))
-    expect(fetched.map(({ baseOffset, lastOffset, leaderEpoch }) => [baseOffset, lastOffset, leaderEpoch])).toEqual([
-      [0n, 1n, 0], [2n, 2n, 0],
+    const { records } = await fetchFrom(client, { offset: 1n })
+    const batches = decodeBatches(records ?? Buffer.alloc(0))
+    expect(batches.map(({ baseOffset, lastOffset, leaderEpoch }) => [baseOffset, lastOffset, leaderEpoch])).toEqual([
+      [0n, 1n, 0],
+      [2n, 2n, 0],
     ])
   })
 
-  it.each([[0, 0], [1, 2]] as const)('appends message sets of magic %i', async (magic, version) => {
+  it.each([
+    ['0.9', 0, 1],
+    ['0.10.2', 1, 2],
+    ['2.8', 0, 0],
+    ['2.8', 1, 2],
+  ] as const)('Kafka %s: message sets of magic %i', async (release, magic, version) => {
+    const kafka = await startKafka({ release, topics: { orders: {} } })
+    const client = await connectTo(kafka)
     const answer = await produceTo(client, messagesOf([{ key: 'a', value: '1' }, { value: '2' }], magic), { version })
     expect([answer.errorCode, answer.baseOffset]).toEqual([0, 0n])
-    expect(kafka.records('orders').map(({ offset, value, magic: stored }) => [offset, value?.toString(), stored])).toEqual([
-      [0n, '1', magic], [1n, '2', magic],
+    expect(kafka.records('orders').map((record) => [record.offset, record.value?.toString(), record.magic])).toEqual([
+      [0n, '1', magic],
+      [1n, '2', magic],
     ])
   })
+
+  it('topics by id, from version 13 on', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    const unknown = await produceTo(client, batchOf([{ value: '1' }]), { version: 13, topicId: Buffer.alloc(16, 7) })
+    expect(unknown.errorCode).toBe(ErrorCodes.UNKNOWN_TOPIC_ID)
+    expect(kafka.requests.at(-1)?.topics[0]?.topic).toBe('')
+  })
+
+  it.each(['2.8', '0.10.2'])('Kafka %s: the time of the append, where the topic wants that', async (release) => {
+    const kafka = await startKafka({ release, topics: { orders: { config: { 'message.timestamp.type': 'LogAppendTime' } } } })
+    const client = await connectTo(kafka)
+    const before = Date.now()
+    const old = release === '0.10.2'
+    const records = old ? messagesOf([{ value: '1' }], 1) : batchOf([{ value: '1' }])
+    const answer = await produceTo(client, records, { version: old ? 2 : 9 })
+    expect(answer.logAppendTimeMs).toBeGreaterThanOrEqual(before)
+    expect(kafka.records('orders').map(({ timestamp }) => timestamp)).toEqual([answer.logAppendTimeMs])
+  })
+
+  it('with acks 0, without an answer', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    client.send(produce, 9, produceRequest(batchOf([{ value: '1' }]), { acks: 0 }))
+    const second = await produceTo(client, batchOf([{ value: '2' }]))
+    expect(second.baseOffset).toBe(1n)
+    expect(client.hasFrame).toBe(false)
+  })
 })
+
+describe('Produce: what is refused', () => {
+  const batch = batchOf([{ key: 'a', value: 'b' }, { key: 'c', value: 'd' }])
+  const damaged = Buffer.from(batch)
+  damaged[batch.length - 1] = 0x7f
+  const wrongCount = Buffer.from(batch)
+  wrongCount.writeInt32BE(5, LAST_OFFSET_DELTA_AT)
+  const control = Buffer.from(batch)
+  control.writeInt16BE(0x20, ATTRIBUTES_AT)
+  const negativeSize = Buffer.from(batch)
+  negativeSize.writeInt32BE(-5, 8)
+  const hugeSize = Buffer.from(batch)
+  hugeSize.writeInt32BE(0x7fffffff, 8)
+  const badRecord = Buffer.from(batch)
+  badRecord[61] = 0x01
+
+  it.each<[string, Buffer | null, string, object?]>([
+    ['a wrong checksum', damaged, 'CORRUPT_MESSAGE'],
+    ['a batch cut off', batch.subarray(0, -1), 'CORRUPT_MESSAGE'],
+    ['a negative size', negativeSize, 'CORRUPT_MESSAGE'],
+    ['a huge size', hugeSize, 'CORRUPT_MESSAGE'],
+    ['a magic nobody knows', Buffer.from(batch).fill(3, 16, 17), 'INVALID_RECORD'],
+    ['last offset delta and count at odds', sealed(wrongCount), 'INVALID_RECORD'],
+    ['a control batch', sealed(control), 'INVALID_RECORD'],
+    ['a record that is malformed within a right checksum', sealed(badRecord), 'INVALID_RECORD'],
+    ['two batches for a partition', Buffer.concat([batch, batch]), 'INVALID_RECORD'],
+    ['no batch', Buffer.alloc(0), 'INVALID_RECORD'],
+    ['null records', null, 'INVALID_RECORD'],
+    ['an older format', messagesOf([{ value: 'x' }], 1), 'INVALID_RECORD'],
+    ['an unknown topic', batch, 'UNKNOWN_TOPIC_OR_PARTITION', { topic: 'other' }],
+    ['an unknown partition', batch, 'UNKNOWN_TOPIC_OR_PARTITION', { partition: 1 }],
+    ['acks 2', batch, 'INVALID_REQUIRED_ACKS', { acks: 2 }],
+    ['a message without a key for a compacted topic', batchOf([{ key: 'k' }, { value: 'v' }]), 'INVALID_RECORD', { topic: 'compacted' }],
+    ['a batch over max.message.bytes', batchOf([{ value: 'x'.repeat(1_000) }]), 'MESSAGE_TOO_LARGE', { topic: 'small' }],
+  ])('%s', async (_, records, error, options = {}) => {
+    const kafka = await startKafka({
+      release: '3.9',
+      topics: {
+        orders: {},
+        compacted: { config: { 'cleanup.policy': 'compact' } },
+        small: { config: { 'max.message.bytes': 1_000 } },
+      },
+    })
+    const client = await connectTo(kafka)
+    const answer = await produceTo(client, records, options)
+    expect(answer.errorCode).toBe(codes[error])
+    expect(answer.baseOffset).toBe(-1n)
+    for (const topic of ['orders', 'compacted', 'small']) expect(values(kafka, topic)).toEqual([])
+    expect((await produceTo(client, batch)).errorCode).toBe(0)
+  })
+
+  it('names the messages that made it refuse the batch', async () => {
+    const kafka = await startKafka({ topics: { orders: { config: { 'cleanup.policy': 'compact' } } } })
+    const client = await connectTo(kafka)
+    const answer = await produceTo(client, batchOf([{ key: 'k' }, { value: 'v' }, { key: 'k' }, {}]))
+    expect(answer.recordErrors.map(({ batchIndex }) => batchIndex)).toEqual([1, 3])
+    expect(answer.errorMessage).toBe('one or more records have been rejected')
+  })
+
+  it('a batch one byte over the limit, and takes one at the limit', async () => {
+    const fits = batchOf([{ value: 'x'.repeat(100) }])
+    const kafka = await startKafka({ topics: { orders: {} }, messageMaxBytes: fits.length })
+    const client = await connectTo(kafka)
+    expect((await produceTo(client, fits)).errorCode).toBe(0)
+    const over = await produceTo(client, batchOf([{ value: 'x'.repeat(101) }]))
+    expect(over.errorCode).toBe(ErrorCodes.MESSAGE_TOO_LARGE)
+  })
+
+  it('a timestamp over an hour ahead, since Kafka 4', async () => {
+    for (const [release, code] of [['3.9', 0], ['4', ErrorCodes.INVALID_TIMESTAMP]] as const) {
+      const kafka = await startKafka({ release, topics: { orders: {} } })
+      const client = await connectTo(kafka)
+      const answer = await produceTo(client, batchOf([{ timestamp: Date.now() + 7_200_000 }]))
+      expect(answer.errorCode).toBe(code)
+    }
+  })
+
+  it.each([
+    ['0.9', 1, 1],
+    ['0.10.2', 2, 2],
+  ] as const)('Kafka %s: a format newer than its own, magic %i', async (release, magic, version) => {
+    const kafka = await startKafka({ release, topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    const records = magic === 1 ? messagesOf([{ value: 'x' }], 1) : batch
+    expect((await produceTo(client, records, { version })).errorCode).toBe(ErrorCodes.CORRUPT_MESSAGE)
+  })
+
+  it('batches where the topic keeps an older format', async () => {
+    const kafka = await startKafka({ release: '2.8', topics: { orders: { config: { 'message.format.version': '0.10.2' } } } })
+    const client = await connectTo(kafka)
+    expect((await produceTo(client, batch)).errorCode).toBe(ErrorCodes.UNSUPPORTED_FOR_MESSAGE_FORMAT)
+  })
+
+  it('with acks 0, by closing the connection', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    client.send(produce, 9, produceRequest(batch, { acks: 0, topic: 'other' }))
+    await client.untilClosed()
+    expect(client.hasFrame).toBe(false)
+  })
+
+  it('two batches for a partition: Kafka before 2.3 hangs up', async () => {
+    const kafka = await startKafka({ release: '1.1', topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    client.send(produce, 5, produceRequest(Buffer.concat([batch, batch])))
+    await client.untilClosed()
+  })
+
+  it('versions 0 to 2 on Kafka 4, though it lists them', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    client.send(produce, 2, produceRequest(messagesOf([{ value: 'x' }], 1)))
+    await client.untilClosed()
+    expect(values(kafka)).toEqual([])
+  })
+
+  it('on a broker that does not lead, which names the leader from version 10 on', async () => {
+    const kafka = await startKafka({ brokers: 2, topics: { orders: {} } })
+    kafka.moveLeader('orders', 0, 2)
+    const client = await connectTo(kafka, 1)
+    expect((await produceTo(client, batch, { version: 9 })).errorCode).toBe(ErrorCodes.NOT_LEADER_OR_FOLLOWER)
+    const response = await client.call(produce, 10, produceRequest(batch))
+    expect(response.responses[0]?.partitionResponses[0]?.currentLeader).toEqual({ leaderId: 2, leaderEpoch: 1 })
+    expect(response.nodeEndpoints).toEqual([{ nodeId: 2, host: '127.0.0.1', port: kafka.brokers[1]?.port, rack: null }])
+  })
+
+  it('with acks -1 and too few replicas in sync', async () => {
+    const kafka = await startKafka({ brokers: 3, minInsyncReplicas: 2, topics: { orders: {}, lax: { config: { 'min.insync.replicas': 1 } } } })
+    await kafka.stopBroker(2)
+    const client = await connectTo(kafka, 1)
+    expect((await produceTo(client, batch)).errorCode).toBe(0)
+    await kafka.stopBroker(3)
+    expect((await produceTo(client, batch)).errorCode).toBe(ErrorCodes.NOT_ENOUGH_REPLICAS)
+    expect((await produceTo(client, batch, { acks: 1 })).errorCode).toBe(0)
+    expect((await produceTo(client, batch, { topic: 'lax' })).errorCode).toBe(0)
+  })
+})
+
+const codes: Readonly<Record<string, number>> = { ...ErrorCodes, INVALID_RECORD: 87 }
