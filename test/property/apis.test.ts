@@ -7,7 +7,7 @@ import { ByteWriter } from '../../src/protocol/byte-writer.js'
 import { parseRange, type MessageSchema } from '../golden/schemas/schema.js'
 import { apisWithSchemas, versionsOf } from './all-apis.js'
 import { encodeMessage, withDefaults } from './schema-codec.js'
-import { anyMessage, asOurs } from './schema-messages.js'
+import { anyMessage, asOurs, messagesWithWrongNull } from './schema-messages.js'
 
 /** One direction of an API. */
 interface Half {
@@ -82,6 +82,17 @@ describe('every API', () => {
         assert.deepStrictEqual(decoded, decode(half, version, encodeMessage(schema, version, message)))
       })
       fc.assert(property, { numRuns: 5 })
+    }
+  })
+
+  it.each(halves)('$name refuses null where the specification allows none', (half) => {
+    const { schema } = half
+    for (const version of half.versions) {
+      for (const message of messagesWithWrongNull(schema.fields, version)) {
+        const reader = new ByteReader(encodeMessage(schema, version, message))
+        half.decode(reader, version)
+        expect(reader.problem()).toContain('null where')
+      }
     }
   })
 

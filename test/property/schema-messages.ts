@@ -80,6 +80,20 @@ function fullValue(field: FieldSchema, version: number): Value {
   }
 }
 
+/** `fullMessage` with null in one place after another where Kafka allows none. */
+export function* messagesWithWrongNull(fields: readonly FieldSchema[], version: number): Generator<Message> {
+  const full = fullMessage(fields, version)
+  for (const field of fieldsOf(fields, version)) {
+    const name = fieldName(field)
+    const nullable = inRange(field.nullableVersions, version)
+    if (!nullable && (isArray(field) || field.type === 'string' || field.type === 'bytes')) yield { ...full, [name]: null }
+    if (isArray(field) && field.type === '[]string') yield { ...full, [name]: [null] }
+    for (const inner of messagesWithWrongNull(field.fields ?? [], version)) {
+      yield { ...full, [name]: isArray(field) ? [inner] : inner }
+    }
+  }
+}
+
 /** Kafka's message, with defaults filled in, in the shape this package gives it. */
 export function asOurs(message: string, version: number, value: Message): Message {
   return timesAsNumbers(RESHAPED[message]?.(value, version) ?? value) as Message
