@@ -18,9 +18,14 @@ export class EmbeddedBroker implements ConnectionOwner {
   readonly node: ClusterNode
   readonly connections = new Set<ClientConnection>()
   private listener: Server | undefined
+  private lifetime = new AbortController()
 
   constructor(private readonly parts: BrokerParts) {
     this.node = parts.node
+  }
+
+  get stopped(): AbortSignal {
+    return this.lifetime.signal
   }
 
   get isListening(): boolean {
@@ -36,6 +41,7 @@ export class EmbeddedBroker implements ConnectionOwner {
     })
     listener.on('error', (error) => this.parts.failed(error))
     this.listener = listener
+    if (this.stopped.aborted) this.lifetime = new AbortController()
     this.node.port = (listener.address() as AddressInfo).port
   }
 
@@ -50,6 +56,7 @@ export class EmbeddedBroker implements ConnectionOwner {
     const { listener } = this
     const closed = listener && new Promise<void>((resolve) => listener.once('close', () => resolve()))
     this.stopListening()
+    this.lifetime.abort()
     this.dropConnections()
     this.resume()
     await closed

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { FrameSplitter } from '../protocol/frame.js'
 import type { PendingRequest, Reply } from './request-server.js'
-import { orAborted, sleep, type Gate } from './waiting.js'
+import { isAbort, orAborted, sleep, type Gate } from './waiting.js'
 
 /** The largest request taken, as socket.request.max.bytes has it. */
 const MAX_REQUEST_BYTES = 104_857_600
@@ -11,6 +11,8 @@ const MAX_WAITING = 100
 export interface ConnectionOwner {
   /** Closed while the broker is paused. */
   readonly running: Gate
+  /** Aborted when the broker stops. */
+  readonly stopped: AbortSignal
   receive(frame: Buffer, connection: ClientConnection): PendingRequest
   /** Something went wrong that no client can cause. */
   failed(error: unknown): void
@@ -19,7 +21,7 @@ export interface ConnectionOwner {
 
 /**
  * One client's connection. Requests are taken up in their order and one at a time, each only when the one before was
- * answered, as Kafka does.
+ * answered, as Kafka does. A request that was taken up is carried out even if its client has gone meanwhile.
  */
 export class ClientConnection {
   /** Of the newest request; null before the first. */
@@ -29,7 +31,8 @@ export class ClientConnection {
   private readonly waiting: PendingRequest[] = []
   private readonly gone = new AbortController()
   private serving = false
-  private ended = false
+  /** Whether the client has said that it sends no more. */
+  ended = false
 
   constructor(
     readonly id: number,
@@ -80,31 +83,33 @@ export class ClientConnection {
   }
 
   private async serveWaiting(): Promise<void> {
-    const { signal } = this.gone
+    const { running, stopped } = this.owner
     this.serving = true
     try {
-      for (let next = this.waiting.shift(); next !== undefined && !signal.aborted; next = this.waiting.shift()) {
+      for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) {
         this.readOrNot()
-        await this.owner.running.pass(signal)
-        const reply = await next.serve(signal)
-        await this.owner.running.pass(signal)
-        await this.reply(reply, signal)
+        await running.pass(stopped)
+        const reply = await next.serve({ gone: this.gone.signal, stopped })
+        await running.pass(stopped)
+        await this.reply(reply)
       }
       if (this.ended) this.socket.end()
     } catch (error) {
-      if (!signal.aborted) this.owner.failed(error)
+      if (!isAbort(error)) this.owner.failed(error)
       this.destroy()
     } finally {
       this.serving = false
     }
   }
 
-  private async reply({ bytes, hangUp = false, muteMs = 0 }: Reply, signal: AbortSignal): Promise<void> {
+  private async reply({ bytes, hangUp = false, muteMs = 0 }: Reply): Promise<void> {
+    const { signal } = this.gone
     if (bytes !== undefined) {
       const written = new Promise<void>((resolve) => this.socket.write(bytes, () => resolve()))
       await orAborted(written, signal)
     }
     if (hangUp) this.destroy()
     else if (muteMs > 0) await sleep(muteMs, signal)
+    signal.throwIfAborted()
   }
 }

@@ -373,10 +373,10 @@ export class EmbeddedKafka {
     return this.journal.wait(filter, positive('count', count), options)
   }
 
-  /** The connections that are open. */
+  /** The connections that clients have open. */
   get connections(): ConnectionStatus[] {
     return [...this.brokersById.values()].flatMap(({ node, connections }) =>
-      [...connections].map(({ id, clientId, remotePort, openedAt }) => ({
+      [...connections].filter(({ ended }) => !ended).map(({ id, clientId, remotePort, openedAt }) => ({
         id,
         broker: node.id,
         clientId,

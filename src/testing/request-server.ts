@@ -21,10 +21,18 @@ export interface Reply {
   readonly muteMs?: number
 }
 
+/** What may happen while a request is served. */
+export interface ServeSignals {
+  /** Aborted when its connection is gone. */
+  readonly gone: AbortSignal
+  /** Aborted when the broker stops; nothing is carried out then. */
+  readonly stopped: AbortSignal
+}
+
 /** A request that is to be served when its turn comes. */
 export interface PendingRequest {
-  /** Rejects once the signal, of its connection, is aborted. */
-  serve(signal: AbortSignal): Promise<Reply>
+  /** Rejects once a signal is aborted that it waits with. */
+  serve(signals: ServeSignals): Promise<Reply>
 }
 
 /** The connection a request came on. */
@@ -79,7 +87,7 @@ export class RequestServer {
       acks,
       topics,
     })
-    return { serve: (signal) => this.serve(api, opened, header, broker, signal) }
+    return { serve: (signals) => this.serve(api, opened, header, broker, signals) }
   }
 
   private async serve(
@@ -87,18 +95,18 @@ export class RequestServer {
     opened: OpenedRequest,
     header: RequestHeader,
     broker: ClusterNode,
-    signal: AbortSignal,
+    { gone, stopped }: ServeSignals,
   ): Promise<Reply> {
     const { clientId, correlationId } = header
     const faults = this.parts.faults.meet({ api: api.name, broker: broker.id, clientId, topics: opened.topics })
-    await holdBefore(faults, signal)
+    await holdBefore(faults, stopped)
     for (const { behaviour } of faults.of('cut')) if (behaviour.moment === 'before') return { hangUp: true }
     const { throttleTimeMs } = faults
-    const context = this.contextOf(header, broker, faults, signal)
+    const context = this.contextOf(header, broker, faults, gone)
     const answer = await opened.answer(context, correlationId)
     if (answer === HANG_UP) return { hangUp: true }
-    await holdAfter(faults, signal)
-    if (throttleTimeMs > 0 && !broker.release.answersBeforeThrottling) await sleep(throttleTimeMs, signal)
+    await holdAfter(faults, stopped)
+    if (throttleTimeMs > 0 && !broker.release.answersBeforeThrottling) await sleep(throttleTimeMs, gone)
     const muteMs = broker.release.answersBeforeThrottling ? throttleTimeMs : 0
     return { muteMs, ...(answer === NO_ANSWER ? {} : respond(answer, faults)) }
   }
@@ -126,7 +134,7 @@ function isServed({ info }: ServedApi, version: number, { release }: ClusterNode
 function withoutApiVersions({ release }: ClusterNode, header: RequestHeader): PendingRequest | undefined {
   if (release.apiVersions === 'hangs-up') return HANGS_UP
   // The connection is dead from here on: the broker waits to answer before it reads on, and never does.
-  if (release.apiVersions === 'silent') return { serve: (signal) => orAborted(new Promise<never>(() => undefined), signal) }
+  if (release.apiVersions === 'silent') return { serve: ({ stopped }) => orAborted(new Promise<never>(() => undefined), stopped) }
   const range = release.served(API_VERSIONS_KEY)
   if (range !== undefined && header.apiVersion >= range.min && header.apiVersion <= range.max) return undefined
   return { serve: () => Promise.resolve({ bytes: unknownApiVersion(release, header.correlationId) }) }

@@ -1,6 +1,11 @@
 import { setTimeout as timer } from 'node:timers/promises'
 import { EmbeddedKafkaError } from './errors.js'
 
+/** Whether this is how a wait ends whose signal was aborted. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError'
+}
+
 /** Resolves after `ms` milliseconds, rejects once the signal is aborted. */
 export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   await timer(ms, undefined, { signal })

@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest'
+import { fetch } from '../../../src/protocol/apis/fetch.js'
+import { listOffsets } from '../../../src/protocol/apis/list-offsets.js'
+import { metadata } from '../../../src/protocol/apis/metadata.js'
+import { decodeBatches } from '../../../src/protocol/records/decode.js'
+import { connectTo, startKafka } from '../support/cluster.js'
+import type { RawClient } from '../support/raw-client.js'
+import { batchOf, fetchFrom, fetchRequest, messagesOf, metadataRequest, produceTo } from '../support/requests.js'
+
+const OFFSET_OUT_OF_RANGE = 1
+
+function valuesIn(records: Buffer | null): (string | undefined)[] {
+  const batches = decodeBatches(records ?? Buffer.alloc(0), { partialTail: true })
+  return batches.flatMap((batch) => batch.records.map(({ value }) => value?.toString()))
+}
+
+async function appendEach(client: RawClient, values: readonly string[]): Promise<void> {
+  for (const value of values) await produceTo(client, batchOf([{ value }]))
+}
+
+describe('Fetch', () => {
+  it('reads from an offset to the end, whole batches', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    await produceTo(client, batchOf([{ value: 'a' }, { value: 'b' }, { value: 'c' }]))
+    await produceTo(client, batchOf([{ value: 'd' }]))
+    const answer = await fetchFrom(client, { offset: 1n })
+    expect(valuesIn(answer.records)).toEqual(['a', 'b', 'c', 'd'])
+    expect([answer.highWatermark, answer.lastStableOffset, answer.logStartOffset]).toEqual([4n, 4n, 0n])
+    expect(valuesIn((await fetchFrom(client, { offset: 3n })).records)).toEqual(['d'])
+    expect((await fetchFrom(client, { offset: 4n })).records).toHaveLength(0)
+  })
+
+  it('keeps to the bounds in bytes, but gives one batch at the least', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    await appendEach(client, ['a', 'b', 'c'])
+    const size = batchOf([{ value: 'a' }]).length
+    const read = async (options: object) => valuesIn((await fetchFrom(client, options)).records)
+    expect(await read({ partitionMaxBytes: 2 * size })).toEqual(['a', 'b'])
+    expect(await read({ partitionMaxBytes: 2 * size - 1 })).toEqual(['a'])
+    expect(await read({ maxBytes: 2 * size })).toEqual(['a', 'b'])
+    expect(await read({ partitionMaxBytes: 1, maxBytes: 1 })).toEqual(['a'])
+  })
+
+  it('cuts a batch off that is larger than the bound, before version 3', async () => {
+    const kafka = await startKafka({ release: '0.9', topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    const set = messagesOf([{ value: 'first' }, { value: 'second' }], 0)
+    await produceTo(client, set, { version: 1 })
+    const { records } = await fetchFrom(client, { version: 1, partitionMaxBytes: set.length - 1 })
+    expect(records).toHaveLength(set.length - 1)
+    expect(valuesIn(records)).toEqual(['first'])
+  })
+
+  it('waits for the bytes it wants, and is woken by an append', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const reader = await connectTo(kafka)
+    reader.send(fetch, 11, fetchRequest({ maxWaitMs: 60_000 }))
+    await kafka.waitForRequest({ api: 'Fetch' })
+    await produceTo(await connectTo(kafka), batchOf([{ value: 'woken' }]))
+    const response = await reader.answer(fetch, 11)
+    expect(valuesIn(response.responses[0]?.partitions[0]?.records ?? null)).toEqual(['woken'])
+  })
+
+  it('waits no longer than it was told', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    const before = performance.now()
+    expect((await fetchFrom(client, { maxWaitMs: 40 })).records).toHaveLength(0)
+    expect(performance.now() - before).toBeGreaterThanOrEqual(35)
+  })
+
+  it('stops waiting when the client has gone', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    client.send(fetch, 11, fetchRequest({ maxWaitMs: 600_000 }))
+    await kafka.waitForRequest({ api: 'Fetch' })
+    client.socket.resetAndDestroy()
+    await expect.poll(() => kafka.connections).toEqual([])
+  })
+
+  it('says what is wrong', async () => {
+    const kafka = await startKafka({ brokers: 2, topics: { orders: {} } })
+    const client = await connectTo(kafka, 1)
+    const error = async (options: object) => (await fetchFrom(client, options)).errorCode
+    expect(await error({ offset: 1n })).toBe(OFFSET_OUT_OF_RANGE)
+    expect(await error({ offset: -1n })).toBe(OFFSET_OUT_OF_RANGE)
+    expect(await error({ topic: 'other' })).toBe(3)
+    expect(await error({ partition: 1 })).toBe(3)
+    expect(await error({ version: 13, topicId: Buffer.alloc(16, 1) })).toBe(100)
+    expect(await error({ leaderEpoch: 1 })).toBe(75)
+    kafka.moveLeader('orders', 0, 2)
+    expect(await error({ leaderEpoch: 0 })).toBe(74)
+    const moved = await fetchFrom(client, { version: 12, leaderEpoch: 1 })
+    expect([moved.errorCode, moved.currentLeader]).toEqual([6, { leaderId: 2, leaderEpoch: 1 }])
+  })
+
+  it('reads topics by id', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    await appendEach(client, ['a'])
+    const { topics } = await client.call(metadata, 12, metadataRequest(['orders']))
+    const { records } = await fetchFrom(client, { version: 13, topicId: topics[0]?.topicId ?? Buffer.alloc(16) })
+    expect(valuesIn(records)).toEqual(['a'])
+  })
+
+  it('loses the oldest batches beyond the bytes kept', async () => {
+    const size = batchOf([{ value: 'a' }]).length
+    const kafka = await startKafka({ topics: { orders: { config: { 'retention.bytes': 3 * size } } } })
+    const client = await connectTo(kafka)
+    await appendEach(client, ['a', 'b', 'c', 'd', 'e'])
+    expect(kafka.records('orders').map(({ offset }) => offset)).toEqual([2n, 3n, 4n])
+    expect((await fetchFrom(client, { offset: 0n })).errorCode).toBe(OFFSET_OUT_OF_RANGE)
+    expect((await fetchFrom(client, { offset: 2n })).logStartOffset).toBe(2n)
+    expect((await produceTo(client, batchOf([{ value: 'f' }]))).logStartOffset).toBe(3n)
+  })
+})
+
+describe('ListOffsets', () => {
+  async function offsetOf(client: RawClient, timestamp: number, version = 7) {
+    const response = await client.call(listOffsets, version, {
+      replicaId: -1,
+      isolationLevel: 0,
+      timeoutMs: 0,
+      topics: [
+        {
+          name: 'orders',
+          partitions: [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp, maxNumOffsets: 1 }],
+        },
+      ],
+    })
+    const partition = response.topics[0]?.partitions[0]
+    return version === 0 ? partition?.oldStyleOffsets : [partition?.errorCode, partition?.offset, partition?.timestamp]
+  }
+
+  it('finds the start, the end, and the first message at or after a time', async () => {
+    const kafka = await startKafka({ release: '3.9', topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    await produceTo(client, batchOf([{ timestamp: 100 }, { timestamp: 300 }]))
+    await produceTo(client, batchOf([{ timestamp: 200 }, { timestamp: 400 }]))
+    expect(await offsetOf(client, -1)).toEqual([0, 4n, -1])
+    expect(await offsetOf(client, -2)).toEqual([0, 0n, -1])
+    expect(await offsetOf(client, -3)).toEqual([0, 3n, 400])
+    expect(await offsetOf(client, 100)).toEqual([0, 0n, 100])
+    expect(await offsetOf(client, 101)).toEqual([0, 1n, 300])
+    expect(await offsetOf(client, 301)).toEqual([0, 3n, 400])
+    expect(await offsetOf(client, 401)).toEqual([0, -1n, -1])
+    expect(await offsetOf(client, -1, 0)).toEqual([4n])
+  })
+
+  it('asks the leader', async () => {
+    const kafka = await startKafka({ brokers: 2, topics: { orders: {} } })
+    expect(await offsetOf(await connectTo(kafka, 2), -1)).toEqual([6, -1n, -1])
+  })
+})

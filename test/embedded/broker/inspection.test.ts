@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest'
+import { produce } from '../../../src/protocol/apis/produce.js'
+import { connectTo, startKafka } from '../support/cluster.js'
+import { RawClient } from '../support/raw-client.js'
+import { batchOf, messagesOf, metadataOf, produceRequest, produceTo } from '../support/requests.js'
+
+const batch = batchOf([{ value: '1' }, { value: '2' }])
+
+describe('what can be seen of a cluster', () => {
+  it('requests, with what they ask for', async () => {
+    const kafka = await startKafka({ release: '2.8', brokers: 2, topics: { orders: { partitions: 2 } } })
+    const client = await connectTo(kafka, 2)
+    await metadataOf(client, ['orders'])
+    const records = Buffer.concat([messagesOf([{ value: '1' }], 1), messagesOf([{ value: '2' }], 1)])
+    await produceTo(client, records, { version: 2, partition: 1, acks: 1 })
+    const [asked, produced] = kafka.requests
+    expect(asked).toMatchObject({ index: 0, api: 'Metadata', apiKey: 3, apiVersion: 9, broker: 2, correlationId: 1, clientId: 'raw' })
+    expect(asked?.topics).toEqual([{ topic: 'orders', partitions: [] }])
+    expect(produced).toMatchObject({ index: 1, api: 'Produce', apiVersion: 2, acks: 1, correlationId: 2 })
+    expect(produced?.topics).toEqual([{ topic: 'orders', partitions: [{ partition: 1, batches: 2, bytes: records.length }] }])
+    expect(produced?.sizeBytes).toBeGreaterThan(records.length)
+    expect(produced?.connection).toBe(asked?.connection)
+  })
+
+  it('requests, as many as wanted', async () => {
+    const kafka = await startKafka({ requestHistory: 3 })
+    const client = await connectTo(kafka)
+    for (let i = 0; i < 20; i++) await metadataOf(client, [])
+    expect(kafka.requests.map(({ index }) => index)).toEqual([17, 18, 19])
+    kafka.clearRequests()
+    expect(kafka.requests).toEqual([])
+    await metadataOf(client, [])
+    expect(kafka.requests.map(({ index }) => index)).toEqual([20])
+  })
+
+  it('a request to wait for: among those that came, or to come', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    await metadataOf(client, ['orders'])
+    expect((await kafka.waitForRequest({ api: 'Metadata' })).index).toBe(0)
+    const third = kafka.waitForRequest(({ topics }) => topics[0]?.topic === 'orders', { count: 3 })
+    await metadataOf(client, ['other'])
+    await metadataOf(client, ['orders'])
+    await produceTo(client, batch)
+    expect((await third).api).toBe('Produce')
+    const missing = kafka.waitForRequest({ api: 'Fetch', broker: 1, clientId: 'raw' }, { timeoutMs: 20 })
+    await expect(missing).rejects.toMatchObject({ code: 'WAIT_TIMEOUT', message: '0 of 1 requests have come within 20 ms' })
+  })
+
+  it('records to wait for', async () => {
+    const kafka = await startKafka()
+    const waiting = kafka.waitForRecords('orders', 3)
+    const client = await connectTo(kafka)
+    kafka.createTopic('orders')
+    await produceTo(client, batch)
+    await produceTo(client, batch)
+    expect((await waiting).map(({ offset }) => offset)).toEqual([0n, 1n, 2n, 3n])
+    await expect(kafka.waitForRecords('orders', 5, { timeoutMs: 20 })).rejects.toMatchObject({ code: 'WAIT_TIMEOUT' })
+    expect(() => kafka.records('other')).toThrow(expect.objectContaining({ code: 'UNKNOWN_TOPIC' }))
+  })
+
+  it('faults to wait for', async () => {
+    const kafka = await startKafka()
+    const fault = kafka.fail({ api: 'Metadata', times: 2 }, 29)
+    const client = await connectTo(kafka)
+    await metadataOf(client, ['orders'])
+    await fault.hit()
+    await expect(fault.hit(2, 20)).rejects.toMatchObject({ code: 'WAIT_TIMEOUT' })
+    await metadataOf(client, ['orders'])
+    await fault.hit(2)
+  })
+
+  it('connections: of whom, with which broker', async () => {
+    const kafka = await startKafka({ brokers: 2 })
+    const first = await RawClient.connect(kafka.brokers[0] ?? '', 'one')
+    const second = await RawClient.connect(kafka.brokers[1] ?? '', 'two')
+    await expect.poll(() => kafka.connections.map(({ clientId }) => clientId)).toEqual([null, null])
+    await metadataOf(first, [])
+    await metadataOf(second, [])
+    expect(kafka.connections.map(({ broker, clientId, remotePort }) => [broker, clientId, remotePort])).toEqual([
+      [1, 'one', first.socket.localPort],
+      [2, 'two', second.socket.localPort],
+    ])
+    await first.close()
+    await expect.poll(() => kafka.connections.map(({ clientId }) => clientId)).toEqual(['two'])
+    await second.close()
+  })
+
+  it('a client that sends and closes at once has sent', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    for (let i = 0; i < 10; i++) client.send(produce, 9, produceRequest(batch, { acks: 0 }))
+    client.socket.end()
+    await client.untilClosed()
+    expect(await kafka.waitForRecords('orders', 20)).toHaveLength(20)
+  })
+
+  it('records that a user may keep and change', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    await produceTo(await connectTo(kafka), batch)
+    kafka.records('orders')[0]?.value?.fill(0)
+    expect(kafka.records('orders')[0]?.value?.toString()).toBe('1')
+  })
+})
