@@ -1,7 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
+/** Where a report for machines goes beside the one for people; `.ci/run` adds up what it finds there. */
+const report = process.env['TEST_REPORT']
+
 export default defineConfig({
   test: {
+    reporters: report === undefined || report === '' ? ['default'] : ['default', ['json', { outputFile: report }]],
     projects: [
       {
         test: {
@@ -17,6 +21,21 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 180_000,
           fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'interop',
+          include: ['test/interop/**/*.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'package',
+          include: ['test/smoke/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
         },
       },
     ],
