@@ -66,10 +66,40 @@ export class ProducerClosedError extends KafkaProducerError {
   }
 }
 
+/**
+ * Async mode: not all messages of a `send()` were taken in. `code` is that of the cause, such as `QUEUE_FULL`, `ABORTED`
+ * or `PRODUCER_CLOSED`. What was refused is not reported elsewhere; what was taken goes on to its fate.
+ */
+export class NotQueuedError extends KafkaProducerError {
+  /** Places, in the list given to `send()`, of the messages that were not taken in. */
+  readonly refused: readonly number[]
+  /** Places of those that were. */
+  readonly taken: readonly number[]
+
+  constructor(
+    code: string,
+    message: string,
+    refused: readonly number[],
+    taken: readonly number[],
+    options?: KafkaProducerErrorOptions,
+  ) {
+    super(code, message, options)
+    this.refused = refused
+    this.taken = taken
+  }
+}
+
 /** `QUEUE_FULL`: no room under `queueMessages` and `queueBytes` within `enqueueTimeoutMs`. */
-export class QueueFullError extends KafkaProducerError {
-  constructor(message: string) {
-    super('QUEUE_FULL', message, { retriable: true })
+export class QueueFullError extends NotQueuedError {
+  constructor(message: string, refused: readonly number[] = [], taken: readonly number[] = []) {
+    super('QUEUE_FULL', message, refused, taken, { retriable: true })
+  }
+}
+
+/** `FLUSH_TIMEOUT`: not every message had its fate within the time given to `flush()`; they go on. */
+export class FlushTimeoutError extends KafkaProducerError {
+  constructor(timeoutMs: number) {
+    super('FLUSH_TIMEOUT', `not every message had its fate within ${timeoutMs} ms`, { retriable: true })
   }
 }
 
@@ -188,10 +218,12 @@ export class DeliveryError extends KafkaProducerError implements DeliveryFailure
  * `FAILED_TO_SEND`: not all messages of a `send()` were acknowledged. `results` has for each message, in the order
  * given, either its metadata or its own {@link DeliveryError}; `cause` is the first of these errors.
  */
-export class FailedToSendMessageError<Metadata = unknown> extends KafkaProducerError {
+export class FailedToSendMessageError<Metadata = unknown, Message = unknown> extends KafkaProducerError {
   readonly results: readonly (Metadata | DeliveryError)[]
+  /** The messages of the call, as they were given. */
+  readonly messages: readonly Message[]
 
-  constructor(results: readonly (Metadata | DeliveryError)[]) {
+  constructor(results: readonly (Metadata | DeliveryError)[], messages: readonly Message[]) {
     const errors = results.filter((result) => result instanceof DeliveryError)
     const [first] = errors
     const which = errors.length === results.length ? '' : ` of ${results.length}`
@@ -200,6 +232,7 @@ export class FailedToSendMessageError<Metadata = unknown> extends KafkaProducerE
       retriable: errors.every((error) => error.retriable),
     })
     this.results = results
+    this.messages = messages
   }
 
   /** The largest number of attempts that any of the failed messages had. */

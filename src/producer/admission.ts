@@ -38,21 +38,15 @@ export class Admission {
     private readonly refuse: (message: SerializedMessage, cause: KafkaProducerError) => void,
   ) {}
 
-  /** Whether nobody waits to come in. */
-  get isIdle(): boolean {
-    return this.entries.isEmpty()
-  }
-
-  /** Takes in what there is room for, now or when it is this call's turn. A rejected promise means that there is nothing to take. */
+  /** Takes in what there is room for, now or when it is this call's turn. The promise never rejects. */
   submit(messages: readonly SerializedMessage[] | Promise<readonly SerializedMessage[]>): void {
     const entry: Entry = { messages: undefined, next: 0, since: performance.now() }
     this.entries.push(entry)
     if ('then' in messages) {
-      const ready = (serialized: readonly SerializedMessage[]) => {
+      void messages.then((serialized) => {
         entry.messages = serialized
         this.pump()
-      }
-      messages.then(ready, () => ready([]))
+      })
     } else {
       entry.messages = messages
       if (this.entries.length === 1) this.pump()
@@ -83,6 +77,8 @@ export class Admission {
         }
         this.bound.take(message.bytes)
         this.admittedThisTurn++
+        message.isAdmitted = true
+        message.owner.admitted()
         this.admit(message)
       }
       entry.next++
@@ -124,12 +120,9 @@ export class Admission {
     for (const message of entry.messages?.slice(entry.next) ?? []) if (!message.settled) this.refuse(message, cause)
   }
 
-  /** Refuses all who wait, for a producer that closes. */
-  close(cause: KafkaProducerError): void {
+  /** Ends the wait for room; everything here has its fate by now. */
+  close(): void {
     clearTimeout(this.expiryTimer)
-    for (let entry = this.entries.shift(); entry !== undefined; entry = this.entries.shift()) {
-      for (const message of entry.messages?.slice(entry.next) ?? []) if (!message.settled) this.refuse(message, cause)
-      entry.messages = []
-    }
+    this.entries.clear()
   }
 }

@@ -4,6 +4,9 @@ import type { PartitionQueue } from './partition-queue.js'
 import { RecordMetadata, type BatchAcknowledgement } from './record-metadata.js'
 import type { Fate, SerializedMessage } from './serialized-message.js'
 
+/** What is encoded and settled in one go, so that the event loop gets its turn in between. */
+export const MAX_BATCH_MESSAGES = 10_000
+
 /**
  * The messages that go to one partition together: the unit of delivery and of retry. Its partition is fixed, and it
  * keeps its messages until their fate is known, so that a new leader that needs an older format can have them anew.
@@ -32,7 +35,8 @@ export class Batch {
 
   /** Whether `message` fits under `limit`; the first one always does. */
   hasRoomFor(message: SerializedMessage, limit: number): boolean {
-    return this.messages.length === 0 || this.recordsSize + this.sizeOfNext(message) <= limit
+    if (this.messages.length === 0) return true
+    return this.messages.length < MAX_BATCH_MESSAGES && this.recordsSize + this.sizeOfNext(message) <= limit
   }
 
   add(message: SerializedMessage): void {

@@ -5,15 +5,15 @@ import { ZERO_UUID } from '../protocol/byte-writer.js'
 import { messageSet, sizeOfMessageSet } from '../protocol/records/message-set.js'
 import { BATCH_OVERHEAD, recordBatch } from '../protocol/records/record-batch.js'
 import type { EncodableRecords } from '../protocol/records/record.js'
-import type { Batch } from './batch.js'
+import { MAX_BATCH_MESSAGES, type Batch } from './batch.js'
 import type { PartitionQueue } from './partition-queue.js'
 import type { SerializedMessage } from './serialized-message.js'
 
 export type Magic = 0 | 1 | 2
 
 /**
- * Takes the head batch of each partition that is ready, in turn, until the request is full; one batch that alone is
- * larger still goes. What stays in the list is for the next request.
+ * Takes the head batch of each partition that is ready, in turn, until the request is full, in bytes or in messages; one batch
+ * that alone is larger still goes. What stays in the list is for the next request.
  *
  * @param prepare leaves out of a batch what can't be sent, before it is measured
  */
@@ -26,6 +26,7 @@ export function takeBatches(
 ): Batch[] {
   const batches: Batch[] = []
   let size = 0
+  let messages = 0
   for (let queue = ready.peekFront(); queue !== undefined; queue = ready.peekFront()) {
     const batch = queue.listedAt === brokerId && queue.isReady ? queue.peek() : undefined
     if (batch === undefined) {
@@ -39,8 +40,10 @@ export function takeBatches(
       continue
     }
     const batchSize = encodedSize(batch, magic)
-    if (size + batchSize > maxRequestBytes && batches.length > 0) break
+    const isFull = size + batchSize > maxRequestBytes || messages + batch.messages.length > MAX_BATCH_MESSAGES
+    if (isFull && batches.length > 0) break
     size += batchSize
+    messages += batch.messages.length
     ready.shift()
     queue.unlist(brokerId)
     queue.take()

@@ -6,32 +6,30 @@ import {
   ProducerClosedError,
   QueueFullError,
   SerializationError,
-  type InvalidPartitionError,
 } from '../errors.js'
-import type { ProducePartitionResponse, ProduceResponse } from '../protocol/apis/produce.js'
-import { brokerResponseError, errorCode, ErrorCodes } from '../protocol/error-codes.js'
-import type { ProducerStats } from '../stats/producer-stats.js'
 import { StatsCounters } from '../stats/producer-stats.js'
 import { Admission } from './admission.js'
+import { BatchOutcomes } from './batch-outcomes.js'
 import { tell, type Batch } from './batch.js'
 import type { BrokerPartitionInfo, TopicMetadata } from './broker-partition-info.js'
-import { BrokerSender, type BrokerSenderConfig, type SenderContext } from './broker-sender.js'
+import { BrokerSender, type BrokerSenderConfig } from './broker-sender.js'
 import { BufferBound } from './buffer-bound.js'
-import { whyFormatCantHold, type Magic } from './collate.js'
-import { DeliveryDeadlines } from './delivery-deadlines.js'
+import type { DeliveryReporter } from './delivery-report.js'
 import type { Encoder } from './encoder.js'
 import type { EventHandler, SendOptions } from './event-handler.js'
 import { checkMessage, type KeyedMessage } from './keyed-message.js'
+import type { MessageCall } from './message-call.js'
 import { MetadataWatch } from './metadata-watch.js'
+import { OutstandingCalls } from './outstanding-calls.js'
 import type { PartitionQueue } from './partition-queue.js'
 import type { ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
-import { leaderAddresses } from './produce-answer.js'
 import type { ProducerPool } from './producer-pool.js'
+import { QueueCall } from './queue-call.js'
 import type { RecordMetadata } from './record-metadata.js'
 import { RetryPolicy, type RetrySettings } from './retry-policy.js'
 import { SendCall } from './send-call.js'
 import type { SerializedMessage } from './serialized-message.js'
-import { Serializer } from './serializer.js'
+import { handled, Serializer } from './serializer.js'
 import { TopicQueue } from './topic-queue.js'
 
 /** The five parts that a handler is made of; each can be replaced. */
@@ -50,57 +48,63 @@ export interface EventHandlerConfig extends BrokerSenderConfig, RetrySettings {
   readonly queueBytes: number
   readonly enqueueTimeoutMs: number
   readonly metadataRefreshIntervalMs: number
+  readonly copyBytes: boolean
 }
 
-/**
- * Answers after which the broker may have written the batch all the same: it gave up waiting for replicas, or failed
- * at nobody knows what.
- */
-const MAY_HAVE_BEEN_WRITTEN = new Set<number>([-1, ErrorCodes.REQUEST_TIMED_OUT, ErrorCodes.NOT_ENOUGH_REPLICAS_AFTER_APPEND])
-/** Answers to a batch that a smaller one may not get. */
-const TOO_LARGE = new Set<number>([ErrorCodes.MESSAGE_TOO_LARGE, ErrorCodes.RECORD_LIST_TOO_LARGE])
+/** Messages encoded in one go before the event loop gets its turn. */
+const SLICE = 2_000
 /** How long sockets may take to close after all is settled. */
 const SOCKET_GRACE_MS = 1_000
 
 /**
  * The path of a message, from `send()` to its fate (Kafka 0.8's DefaultEventHandler):
  *
- *  1. {@link handle} makes a {@link SendCall} of the messages, which settles when all of them have their fate;
+ *  1. {@link handle} makes a {@link SendCall} of the messages, which settles when all of them have their fate
+ *     (async mode: {@link enqueue} and a {@link QueueCall}, which settles when they are queued);
  *  2. {@link serialize} runs the encoders, all of a call before any of it goes on;
- *  3. {@link Admission} lets them in, in order, as far as there is room;
+ *  3. {@link Admission} lets them in, in order, as far as there is room (async mode: into the send loop's queue, which
+ *     releases them);
  *  4. {@link partitionAndCollate} chooses each message's partition and appends it to that partition's queue of batches;
  *  5. the leader's {@link BrokerSender} takes a batch of each of its partitions into a request;
- *  6. each partition's answer settles its batch ({@link acknowledged}), or puts it back at the head of its queue until
- *     {@link RetryPolicy} lets it go again ({@link refused}, {@link unanswered}).
+ *  6. {@link BatchOutcomes} settles each batch by its partition's answer, or puts it back at the head of its queue until
+ *     {@link RetryPolicy} lets it go again.
  */
-export class DefaultEventHandler<K, V> implements EventHandler<K, V>, SenderContext {
+export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private readonly serializer: Serializer<K, V>
   private readonly bound: BufferBound
   private readonly admission: Admission
   private readonly policy: RetryPolicy
-  private readonly deadlines = new DeliveryDeadlines((call) => this.expire(call))
+  private readonly outcomes: BatchOutcomes
   private readonly watch: MetadataWatch
+  private readonly calls = new OutstandingCalls((call) => this.expire(call))
   private readonly topics = new Map<string, TopicQueue>()
   private readonly senders = new Map<number, BrokerSender>()
-  private readonly calls = new Set<SendCall>()
   private readonly validTopics = new Set<string>()
-  private readonly counters = new StatsCounters()
-  private idleWaiters: (() => void)[] = []
 
+  /**
+   * @param route where admitted messages go: on to their partitions at once, or through the queue of async mode, which
+   *   hands them to {@link partitionAndCollate} later
+   */
   constructor(
     private readonly parts: EventHandlerParts<K, V>,
     private readonly config: EventHandlerConfig,
+    readonly counters: StatsCounters = new StatsCounters(),
+    route: (message: SerializedMessage) => void = (message) => this.partitionAndCollate(message),
   ) {
-    this.serializer = new Serializer(parts.encoder, parts.keyEncoder, parts.partitioner.keyUse)
+    this.serializer = new Serializer(parts.encoder, parts.keyEncoder, parts.partitioner.keyUse, config.copyBytes)
     this.bound = new BufferBound(config.queueMessages, config.queueBytes)
-    this.admission = new Admission(
-      this.bound,
-      config.enqueueTimeoutMs,
-      (message) => this.partitionAndCollate(message),
-      (message, cause) => this.refuse(message, cause),
-    )
+    this.admission = new Admission(this.bound, config.enqueueTimeoutMs, route, (message, cause) => this.refuse(message, cause))
     this.policy = new RetryPolicy(config)
     this.watch = new MetadataWatch(parts.topicPartitionInfos, this.policy, this.topics)
+    this.outcomes = new BatchOutcomes({
+      topicPartitionInfos: parts.topicPartitionInfos,
+      policy: this.policy,
+      bound: this.bound,
+      counters,
+      topicId: (topic) => this.topics.get(topic)?.metadata?.id ?? null,
+      enlist: (queue) => this.enlist(queue),
+      onRoom: () => this.admission.pump(),
+    })
     parts.topicPartitionInfos.listen({
       onBrokers: (brokers) => parts.producerPool.updateProducers(brokers),
       onTopics: (topics) => this.onTopics(topics),
@@ -110,66 +114,125 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V>, SenderCont
   handle(messages: readonly KeyedMessage<K, V>[], { signal }: SendOptions = {}): Promise<RecordMetadata[]> {
     if (signal?.aborted) return Promise.reject(new AbortedError(signal.reason))
     if (messages.length === 0) return Promise.resolve([])
-    const call: SendCall = new SendCall(messages, performance.now() + this.config.deliveryTimeoutMs, () => this.finished(call))
-    let serialized: SerializedMessage[] | Promise<SerializedMessage[]>
+    const call = new SendCall(messages, performance.now() + this.config.deliveryTimeoutMs, (done) => this.finished(done))
     try {
-      for (const message of messages) checkMessage(message, this.validTopics)
-      serialized = this.serialize(messages, call)
+      this.takeIn(call, messages, signal)
     } catch (error) {
-      if (error instanceof SerializationError) this.counters.serializationErrors++
       return Promise.reject(error as Error)
     }
-    this.calls.add(call)
-    this.deadlines.watch(call)
-    if (Array.isArray(serialized)) call.serialized = serialized
-    else serialized = this.whenSerialized(call, serialized)
-    if (signal !== undefined) this.heed(signal, call)
-    this.admission.submit(serialized)
     return call.promise
   }
 
-  /** Encodes all messages of a call; the promise is there only where an encoder gave one. */
-  serialize(messages: readonly KeyedMessage<K, V>[], call: SendCall): SerializedMessage[] | Promise<SerializedMessage[]> {
-    const now = Date.now()
-    const serialized: (SerializedMessage | Promise<SerializedMessage>)[] = new Array<SerializedMessage>(messages.length)
-    let isAsync = false
-    for (let i = 0; i < messages.length; i++) {
-      const one = this.serializer.serialize(messages[i] as KeyedMessage<K, V>, i, call, now)
-      if (one instanceof Promise) isAsync = true
-      serialized[i] = one
+  /** Async mode: settles when the messages are queued or refused; their fates are reported. */
+  enqueue(messages: readonly KeyedMessage<K, V>[], reporter: DeliveryReporter, { signal }: SendOptions = {}): Promise<void> {
+    if (signal?.aborted) return Promise.reject(new AbortedError(signal.reason))
+    if (messages.length === 0) return Promise.resolve()
+    const now = performance.now()
+    const call = new QueueCall(messages, now + this.config.deliveryTimeoutMs, (done) => this.finished(done), reporter, now)
+    try {
+      this.takeIn(call, messages, signal)
+    } catch (error) {
+      return Promise.reject(error as Error)
     }
-    return isAsync ? Promise.all(serialized) : (serialized as SerializedMessage[])
+    return call.queued()
   }
 
-  private async whenSerialized(call: SendCall, pending: Promise<SerializedMessage[]>): Promise<SerializedMessage[]> {
+  private takeIn(call: MessageCall, messages: readonly KeyedMessage<K, V>[], signal: AbortSignal | undefined): void {
+    const serialized = this.serialize(messages, call)
+    if (!call.isDone) this.calls.add(call)
+    if (signal !== undefined) this.heed(signal, call)
+    if (Array.isArray(serialized)) {
+      call.serialized = serialized
+      this.admission.submit(serialized)
+    } else {
+      this.admission.submit(this.whenSerialized(call, serialized))
+    }
+  }
+
+  /**
+   * Checks and encodes all messages of a call. The promise is there only where an encoder gave one, or for a long list,
+   * which is worked through in slices.
+   *
+   * @throws InvalidMessageError and, where the call does not skip such messages, SerializationError
+   */
+  serialize(messages: readonly KeyedMessage<K, V>[], call: MessageCall): SerializedMessage[] | Promise<SerializedMessage[]> {
+    if (messages.length > SLICE) return this.serializeInSlices(messages, call)
+    const encoded = this.encodeSlice(messages, 0, messages.length, call, Date.now())
+    return encoded.some((one) => one instanceof Promise) ? withoutSkipped(encoded) : (encoded as SerializedMessage[])
+  }
+
+  private async serializeInSlices(messages: readonly KeyedMessage<K, V>[], call: MessageCall): Promise<SerializedMessage[]> {
+    const now = Date.now()
+    const all: (SerializedMessage | Promise<SerializedMessage | undefined>)[] = []
+    for (let from = 0; from < messages.length && !call.isDone; from += SLICE) {
+      for (const one of this.encodeSlice(messages, from, Math.min(from + SLICE, messages.length), call, now)) all.push(one)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    return withoutSkipped(all)
+  }
+
+  private encodeSlice(
+    messages: readonly KeyedMessage<K, V>[],
+    from: number,
+    to: number,
+    call: MessageCall,
+    now: number,
+  ): (SerializedMessage | Promise<SerializedMessage | undefined>)[] {
+    for (let i = from; i < to; i++) checkMessage(messages[i] as KeyedMessage, this.validTopics)
+    const encoded: (SerializedMessage | Promise<SerializedMessage | undefined>)[] = []
+    for (let i = from; i < to; i++) {
+      try {
+        const one = this.serializer.serialize(messages[i] as KeyedMessage<K, V>, i, call, now)
+        encoded.push(one instanceof Promise ? handled(one.catch((error: unknown) => this.skip(call, i, error))) : one)
+      } catch (error) {
+        this.skip(call, i, error)
+      }
+    }
+    return encoded
+  }
+
+  /** Leaves a message out that can't be encoded, and tells so; or ends the call, where it is all or nothing. */
+  private skip(call: MessageCall, index: number, error: unknown): undefined {
+    if (error instanceof SerializationError) this.counters.serializationErrors++
+    if (!call.skipsUnserializable || !(error instanceof KafkaProducerError)) throw error
+    this.counters.failed++
+    call.failUnserialized(index, error)
+  }
+
+  private async whenSerialized(call: MessageCall, pending: Promise<SerializedMessage[]>): Promise<readonly SerializedMessage[]> {
     try {
       const serialized = await pending
-      if (call.isDone) for (const message of serialized) message.settled = true
-      call.serialized = serialized
-      return serialized
+      // The deadline, the caller's signal or a close may have ended the call meanwhile.
+      call.serialized = call.isDone ? [] : serialized
+      return call.serialized
     } catch (error) {
-      this.counters.serializationErrors++
       call.failWhole(error as KafkaProducerError)
-      throw error
+      return []
     }
   }
 
   /** Appends a message to its partition's queue, or lets it wait for the metadata of its topic. */
   partitionAndCollate(message: SerializedMessage): void {
+    if (message.settled) return this.bound.release(1, message.bytes)
     this.counters.messages++
     this.counters.bytes += message.bytes
-    let topic = this.topics.get(message.topic)
-    if (topic === undefined) {
-      topic = new TopicQueue(message.topic, this.parts.partitioner, this.config.batchBytes)
-      this.topics.set(message.topic, topic)
-      this.lookUp(topic)
-    }
-    if (topic.queues.length > 0 && topic.waiting.length === 0 && topic.metadata?.error === undefined) {
+    const topic = this.topics.get(message.topic) ?? this.addTopic(message.topic)
+    if (topic.canPlace) {
       this.append(topic, message)
     } else {
       topic.waiting.push(message)
-      if (topic.waiting.length === 1) this.watch.start()
+      if (topic.waiting.length === 1 && topic.metadata !== undefined) this.watch.start()
     }
+  }
+
+  private addTopic(name: string): TopicQueue {
+    const topic = new TopicQueue(name, this.parts.partitioner, this.config.batchBytes)
+    this.topics.set(name, topic)
+    const known = this.parts.topicPartitionInfos.topic(name)
+    if (known !== undefined && known.error === undefined) topic.update(known)
+    // A failure is no concern of its own: the watch goes on asking for as long as a message waits.
+    else this.parts.topicPartitionInfos.lookUp(name).catch(() => this.watch.start())
+    return topic
   }
 
   private append(topic: TopicQueue, message: SerializedMessage): void {
@@ -178,14 +241,14 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V>, SenderCont
       queue = topic.queueFor(message)
     } catch (error) {
       this.bound.release(1, message.bytes)
-      this.fail(message, error as InvalidPartitionError)
+      this.fail(message, error as KafkaProducerError)
       return
     }
     queue.append(message)
     this.enlist(queue)
   }
 
-  /** Puts a partition on its leader's list, where it is not yet. */
+  /** Puts a partition on its leader's list, if it has something to send and is not there yet. */
   private enlist(queue: PartitionQueue): void {
     if (!queue.isReady) {
       if (queue.leader < 0) this.watch.start()
@@ -194,20 +257,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V>, SenderCont
     if (queue.listedAt === queue.leader) return
     let sender = this.senders.get(queue.leader)
     if (sender === undefined) {
-      sender = new BrokerSender(queue.leader, this.parts.producerPool, this.config, this)
+      sender = new BrokerSender(queue.leader, this.parts.producerPool, this.config, this.outcomes)
       this.senders.set(queue.leader, sender)
     }
     sender.enlist(queue)
-  }
-
-  private lookUp(topic: TopicQueue): void {
-    const known = this.parts.topicPartitionInfos.topic(topic.name)
-    if (known !== undefined && known.error === undefined) {
-      topic.update(known)
-      return
-    }
-    // A failure is no concern of its own: the watch goes on asking for as long as a message waits.
-    this.parts.topicPartitionInfos.lookUp(topic.name).catch(() => this.watch.start())
   }
 
   private onTopics(updates: readonly TopicMetadata[]): void {
@@ -224,19 +277,13 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V>, SenderCont
     topic.update(metadata)
     const { error } = metadata
     if (error === undefined) {
-      const waiting = topic.waiting
-      topic.waiting = []
-      for (const message of waiting) {
-        if (!message.settled) this.append(topic, message)
-      }
+      for (const message of topic.takeWaiting()) this.append(topic, message)
       for (const queue of topic.queues) if (!queue.isEmpty) this.enlist(queue)
     } else if (!error.retriable) {
-      for (const message of topic.waiting) {
-        if (message.settled) continue
+      for (const message of topic.takeWaiting()) {
         this.bound.release(1, message.bytes)
         this.fail(message, error)
       }
-      topic.waiting = []
     }
     this.forgetIfGone(topic)
   }
@@ -248,168 +295,12 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V>, SenderCont
     this.parts.topicPartitionInfos.forget(topic.name)
   }
 
-  // What the senders need and tell.
-
-  topicId(topic: string): Buffer | null {
-    return this.topics.get(topic)?.metadata?.id ?? null
-  }
-
-  metadataGeneration(): number {
-    return this.parts.topicPartitionInfos.generation
-  }
-
-  prepare(batch: Batch, magic: Magic): void {
-    if (magic < 2) {
-      for (const message of batch.messages) {
-        const cause = message.settled ? undefined : whyFormatCantHold(message, magic)
-        if (cause !== undefined) this.failInBatch(batch, message, cause)
-      }
-    }
-    this.release(batch.queue, batch.dropSettled())
-  }
-
-  acknowledged(batch: Batch, answer: ProducePartitionResponse | undefined, magic: Magic): void {
-    const { topic, partition } = batch.queue
-    this.leaveFlight(batch)
-    this.counters.acknowledged += batch.acknowledge(
-      {
-        topic,
-        partition,
-        baseOffset: answer?.baseOffset ?? -1n,
-        logAppendTime: answer?.logAppendTimeMs ?? -1,
-        acknowledged: answer !== undefined,
-      },
-      magic > 0,
-    )
-    this.release(batch.queue, batch.messages)
-    this.enlist(batch.queue)
-  }
-
-  refused(batch: Batch, answer: ProducePartitionResponse, response: ProduceResponse, generation: number): void {
-    const { queue } = batch
-    const { leaderId, leaderEpoch } = answer.currentLeader
-    const subject = `${batch.messages.length} messages for ${queue.topic}-${queue.partition}`
-    const cause = brokerResponseError(answer.errorCode, subject, answer.errorMessage)
-    if (MAY_HAVE_BEEN_WRITTEN.has(answer.errorCode)) batch.mayHaveBeenWritten = true
-    const isNews =
-      leaderId >= 0 &&
-      this.parts.topicPartitionInfos.learnLeader(queue.topic, queue.partition, leaderId, leaderEpoch, leaderAddresses(response))
-    if (TOO_LARGE.has(answer.errorCode) && batch.messages.length > 1) return this.split(batch)
-    if (answer.recordErrors.length > 0 && answer.recordErrors.length < batch.messages.length) {
-      for (const { batchIndex, batchIndexErrorMessage } of answer.recordErrors) {
-        const message = batch.messages[batchIndex]
-        if (message !== undefined) this.failInBatch(batch, message, brokerResponseError(answer.errorCode, subject, batchIndexErrorMessage))
-      }
-      // The others were not written either, and are good: that costs no attempt.
-      batch.attempts--
-      return this.sendAgain(batch)
-    }
-    if (isNews && cause.retriable) {
-      // The answer told the new leader (KIP-951): nothing to wait for.
-      if (this.mayTryAgain(batch, cause)) this.sendAgain(batch)
-      return
-    }
-    this.retry([batch], cause, errorCode(answer.errorCode).refreshMetadata, generation)
-  }
-
-  unanswered(batches: readonly Batch[], cause: KafkaProducerError, written: boolean, generation: number): void {
-    if (batches.length === 0) return
-    if (written) for (const batch of batches) batch.mayHaveBeenWritten = true
-    this.retry(batches, cause, true, generation)
-  }
-
-  answered(): void {
-    if (!this.admission.isIdle) this.admission.pump()
-  }
-
-  /** Half the messages at a time, both halves ahead of later batches: a smaller batch may pass. */
-  private split(batch: Batch): void {
-    const rest = batch.splitHalf()
-    batch.attempts--
-    rest.attempts--
-    batch.queue.putBack(rest)
-    this.sendAgain(batch)
-  }
-
-  private sendAgain(batch: Batch): void {
-    this.leaveFlight(batch)
-    this.counters.resends++
-    batch.queue.putBack(batch)
-    this.enlist(batch.queue)
-  }
-
-  /** Puts what failed together back at the head of its queues, to go out again after a wait. */
-  private retry(batches: readonly Batch[], cause: KafkaProducerError, needsMetadata: boolean, generation: number): void {
-    const queues: PartitionQueue[] = []
-    let failures = 1
-    for (const batch of batches) {
-      if (!this.mayTryAgain(batch, cause)) continue
-      const { queue } = batch
-      this.leaveFlight(batch)
-      failures = Math.max(failures, batch.attempts)
-      queue.putBack(batch)
-      queue.backingOff = true
-      queues.push(queue)
-    }
-    const info = this.parts.topicPartitionInfos
-    const refreshed = info.refresh({ newerThan: generation })
-    refreshed.catch(() => undefined)
-    if (queues.length === 0) return
-    const attempt = async (): Promise<void> => {
-      if (needsMetadata) await info.refresh({ newerThan: generation })
-    }
-    void this.policy.retryAfter(cause, failures, attempt).then((goesOn: boolean) => {
-      if (!goesOn) return
-      this.counters.resends += queues.length
-      for (const queue of queues) {
-        queue.backingOff = false
-        this.enlist(queue)
-      }
-    })
-  }
-
-  /** False where the batch failed for good, which its messages have then been told. */
-  private mayTryAgain(batch: Batch, cause: KafkaProducerError): boolean {
-    batch.lastError = cause
-    this.release(batch.queue, batch.dropSettled())
-    const mayTry = cause.retriable && this.policy.allowsAttemptAfter(batch.attempts) && batch.messages.length > 0
-    if (!mayTry) {
-      this.leaveFlight(batch)
-      this.counters.failed += batch.fail(cause)
-      this.release(batch.queue, batch.messages)
-      this.enlist(batch.queue)
-    }
-    return mayTry
-  }
-
-  private leaveFlight(batch: Batch): void {
-    if (!batch.inFlight) return
-    batch.inFlight = false
-    batch.queue.inFlight--
-  }
-
-  /** Gives back the room of messages that are gone from their batch. */
-  private release(queue: PartitionQueue, messages: readonly SerializedMessage[]): void {
-    let bytes = 0
-    for (let i = 0; i < messages.length; i++) bytes += (messages[i] as SerializedMessage).bytes
-    queue.backlogBytes -= bytes
-    this.bound.release(messages.length, bytes)
-  }
-
   // How messages end before an answer says so.
 
   private fail(message: SerializedMessage, cause: KafkaProducerError): void {
     this.counters.failed++
-    const { batch, topic, partition } = message
-    tell(
-      message,
-      batch?.deliveryError(cause) ??
-        new DeliveryError(cause, { topic, partition: partition < 0 ? undefined : partition, attempts: 0, mayHaveBeenWritten: false }),
-    )
-  }
-
-  private failInBatch(batch: Batch, message: SerializedMessage, cause: KafkaProducerError): void {
-    if (batch.settle(message, batch.deliveryError(cause))) this.counters.failed++
+    const { topic, partition } = message
+    tell(message, new DeliveryError(cause, { topic, partition: partition < 0 ? undefined : partition, attempts: 0, mayHaveBeenWritten: false }))
   }
 
   private refuse(message: SerializedMessage, cause: KafkaProducerError): void {
@@ -417,101 +308,97 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V>, SenderCont
     this.fail(message, cause)
   }
 
-  private expire(call: SendCall): void {
+  private expire(call: MessageCall): void {
     const { deliveryTimeoutMs } = this.config
     if (call.serialized === undefined) {
-      call.failUnserialized(new DeliveryTimeoutError(`an encoder did not finish within ${deliveryTimeoutMs} ms`))
+      call.failAllUnserialized(new DeliveryTimeoutError(`an encoder did not finish within ${deliveryTimeoutMs} ms`))
       return
     }
-    const overdue = call.serialized.filter((message) => !message.settled)
-    this.endEarly(overdue, (message) => {
-      const lastError = message.batch?.lastError ?? this.topics.get(message.topic)?.problem ?? this.parts.topicPartitionInfos.lastFailure
+    this.endEarly(call.serialized, (message) => {
+      const lastError =
+        message.batch?.lastError ?? this.topics.get(message.topic)?.problem ?? this.parts.topicPartitionInfos.lastFailure
       const reason = lastError === undefined ? '' : `; the last failure: ${lastError.message}`
       return new DeliveryTimeoutError(`not acknowledged within ${deliveryTimeoutMs} ms${reason}`, lastError ? { cause: lastError } : {})
     })
-    this.answered()
+    this.admission.pump()
   }
 
-  /** Tells messages their fate ahead of any answer. The room of one in flight is given back only with that answer. */
+  /** Tells messages that have no fate yet one ahead of any answer, and gives back the room of those not in flight. */
   private endEarly(messages: readonly SerializedMessage[], cause: (message: SerializedMessage) => KafkaProducerError): void {
     const batches = new Set<Batch>()
     const topics = new Set<TopicQueue>()
     for (const message of messages) {
+      if (message.settled) continue
       const { batch } = message
       const topic = this.topics.get(message.topic)
       if (topic !== undefined) topics.add(topic)
       if (batch === null) {
         this.fail(message, cause(message))
       } else {
-        this.failInBatch(batch, message, cause(message))
+        this.outcomes.failOne(batch, message, cause(message))
         if (!batch.inFlight) batches.add(batch)
       }
     }
     for (const batch of batches) {
-      this.release(batch.queue, batch.dropSettled())
+      this.outcomes.releaseSettled(batch)
       batch.queue.dropEmpty()
     }
     for (const topic of topics) {
-      const gone = topic.dropSettledWaiting()
-      for (const message of gone) this.bound.release(1, message.bytes)
+      for (const message of topic.dropSettledWaiting()) this.bound.release(1, message.bytes)
       this.forgetIfGone(topic)
     }
   }
 
-  private heed(signal: AbortSignal, call: SendCall): void {
+  private heed(signal: AbortSignal, call: MessageCall): void {
     const onAbort = () => {
       const cause = new AbortedError(signal.reason)
-      if (call.serialized === undefined) call.failUnserialized(cause)
-      else {
-        const open = call.serialized.filter((message) => !message.settled && message.batch?.closed !== true)
-        this.endEarly(open, () => cause)
-      }
-      this.answered()
+      if (call.serialized === undefined) call.failAllUnserialized(cause)
+      else this.endEarly(call.serialized.filter((message) => message.batch?.closed !== true), () => cause)
+      this.admission.pump()
     }
     signal.addEventListener('abort', onAbort, { once: true })
-    const stop = () => signal.removeEventListener('abort', onAbort)
-    call.promise.then(stop, stop)
+    call.onEnd = () => signal.removeEventListener('abort', onAbort)
   }
 
-  private finished(call: SendCall): void {
-    if (!this.calls.delete(call)) return
-    this.deadlines.done()
+  private finished(call: MessageCall): void {
+    this.calls.done(call)
     if (this.config.metadataRefreshIntervalMs === 0) {
       this.parts.topicPartitionInfos.refresh({ background: true }).catch(() => undefined)
     }
-    if (this.calls.size === 0) {
-      for (const waiter of this.idleWaiters) waiter()
-      this.idleWaiters = []
-    }
   }
 
-  stats(): ProducerStats {
-    return this.counters.snapshot(this.bound.messages, this.bound.bytes)
+  /** Messages and bytes waiting or in flight now. */
+  get held(): { readonly messages: number; readonly bytes: number } {
+    return this.bound
   }
 
   /** Resolves when every call made so far has its fate. */
-  async settledSoFar(): Promise<void> {
-    await Promise.allSettled([...this.calls].map(({ promise }) => promise))
+  settledSoFar(): Promise<void> {
+    return this.calls.settledSoFar()
   }
 
-  async close(timeoutMs: number): Promise<void> {
-    if (this.calls.size > 0) {
-      const idle = new Promise<void>((resolve) => this.idleWaiters.push(resolve))
-      let timer: NodeJS.Timeout | undefined
-      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)))
-      await Promise.race([idle, late])
-      clearTimeout(timer)
-    }
+  async close(timeoutMs: number): Promise<KeyedMessage<K, V>[]> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)))
+    await Promise.race([this.calls.settledSoFar(), late])
+    clearTimeout(timer)
     this.policy.close()
     this.parts.topicPartitionInfos.close()
     const cause = new ProducerClosedError(`the producer was closed, and did not wait longer than ${timeoutMs} ms`)
-    this.admission.close(cause)
-    for (const call of this.calls) {
-      if (call.serialized === undefined) call.failUnserialized(cause)
-      else this.endEarly(call.serialized.filter((message) => !message.settled), () => cause)
+    const unsent: KeyedMessage<K, V>[] = []
+    for (const call of this.calls.all()) {
+      unsent.push(...(call.messagesWithoutFate() as KeyedMessage<K, V>[]))
+      if (call.serialized === undefined) call.failAllUnserialized(cause)
+      else this.endEarly(call.serialized, () => cause)
     }
+    this.calls.close()
+    this.admission.close()
     for (const sender of this.senders.values()) sender.close()
-    this.deadlines.close()
     await this.parts.producerPool.close(SOCKET_GRACE_MS)
+    return unsent
   }
+}
+
+async function withoutSkipped(encoded: readonly (SerializedMessage | Promise<SerializedMessage | undefined>)[]): Promise<SerializedMessage[]> {
+  return (await Promise.all(encoded)).filter((message) => message !== undefined)
 }

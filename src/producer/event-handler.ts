@@ -10,6 +10,9 @@ export interface SendOptions {
 export interface EventHandler<K, V> {
   /** Settles when all the messages have their fate: with their metadata, in the order given, or with the errors. */
   handle(messages: readonly KeyedMessage<K, V>[], options?: SendOptions): Promise<RecordMetadata[]>
-  /** Waits, at most `timeoutMs`, for what is under way; fails the rest; leaves no socket and no timer behind. */
-  close(timeoutMs: number): Promise<void>
+  /**
+   * Waits, at most `timeoutMs`, for what is under way; fails the rest, and resolves with it; leaves no socket and no
+   * timer behind.
+   */
+  close(timeoutMs: number): Promise<readonly KeyedMessage<K, V>[]>
 }

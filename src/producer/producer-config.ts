@@ -1,12 +1,16 @@
 import { InvalidConfigError } from '../errors.js'
 import type { BrokerAddress } from '../network/connect.js'
+import type { OnDelivery } from './delivery-report.js'
 import type { Encoder } from './encoder.js'
 import { nearestName } from './nearest-name.js'
 import { DEFAULT_ENCODER, OPTIONS, type OptionName } from './producer-options.js'
-import type { ProducerOptions } from './producer-options.js'
+import type { ProducerOptions, ProducerType } from './producer-options.js'
 import { resolvePartitioner, type ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
 
-/** The names of all options; anything else given is refused. */
+/** Options that mean nothing without the queue. */
+const ASYNC_ONLY: readonly OptionName[] = ['lingerMs', 'batchMessages', 'onDelivery']
+
+/** Everything that may be given; anything else is refused. */
 const NAMES = Object.keys(OPTIONS) as OptionName[]
 
 /**
@@ -15,7 +19,8 @@ const NAMES = Object.keys(OPTIONS) as OptionName[]
  *
  * @throws InvalidConfigError
  */
-export class ProducerConfig<K = unknown, V = unknown> {
+export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = ProducerType> {
+  readonly type: T
   readonly brokers: readonly BrokerAddress[]
   readonly clientId: string
   readonly acks: -1 | 0 | 1
@@ -26,6 +31,8 @@ export class ProducerConfig<K = unknown, V = unknown> {
   readonly retryBackoffMaxMs: number
   readonly metadataRefreshIntervalMs: number
   readonly allowAutoTopicCreation: boolean
+  readonly lingerMs: number
+  readonly batchMessages: number
   readonly batchBytes: number
   readonly maxRequestBytes: number
   readonly queueMessages: number
@@ -38,8 +45,10 @@ export class ProducerConfig<K = unknown, V = unknown> {
   readonly partitioner: ResolvedPartitioner
   readonly encoder: Encoder<V>
   readonly keyEncoder: Encoder<K>
+  readonly copyBytes: boolean
+  readonly onDelivery: OnDelivery<K, V> | undefined
 
-  constructor(options: ProducerOptions<K, V>) {
+  constructor(options: ProducerOptions<K, V, T>) {
     if (typeof options !== 'object' || options === null) throw new InvalidConfigError('the options must be an object with brokers')
     refuseUnknown(options)
     const read = <T>(name: OptionName): T => {
@@ -48,6 +57,7 @@ export class ProducerConfig<K = unknown, V = unknown> {
       return parse(given === undefined ? fallback : given, name) as T
     }
     this.brokers = read('brokers')
+    this.type = read('type')
     this.clientId = read('clientId')
     this.acks = read('acks')
     this.requestTimeoutMs = read('requestTimeoutMs')
@@ -57,6 +67,8 @@ export class ProducerConfig<K = unknown, V = unknown> {
     this.retryBackoffMaxMs = read('retryBackoffMaxMs')
     this.metadataRefreshIntervalMs = read('metadataRefreshIntervalMs')
     this.allowAutoTopicCreation = read('allowAutoTopicCreation')
+    this.lingerMs = read('lingerMs')
+    this.batchMessages = read('batchMessages')
     this.batchBytes = read('batchBytes')
     this.maxRequestBytes = read('maxRequestBytes')
     this.queueMessages = read('queueMessages')
@@ -70,13 +82,22 @@ export class ProducerConfig<K = unknown, V = unknown> {
     // As in Kafka 0.8, keys are encoded like values unless they have an encoder of their own.
     this.keyEncoder = options.keyEncoder === undefined ? (this.encoder as unknown as Encoder<K>) : read('keyEncoder')
     if (options.keyEncoder === undefined && options.encoder === undefined) this.keyEncoder = DEFAULT_ENCODER
+    this.copyBytes = read('copyBytes')
+    this.onDelivery = read('onDelivery')
     this.partitioner = resolvePartitioner(options.partitioner)
-    this.checkTogether()
+    this.checkTogether(options)
   }
 
   /** Rules between options. */
-  private checkTogether(): void {
-    const { retryBackoffMs, retryBackoffMaxMs, batchBytes, maxRequestBytes, queueBytes } = this
+  private checkTogether(given: object): void {
+    const { retryBackoffMs, retryBackoffMaxMs, batchMessages, queueMessages, batchBytes, maxRequestBytes, queueBytes } = this
+    const queueOption = this.type === 'sync' ? ASYNC_ONLY.find((name) => Object.hasOwn(given, name)) : undefined
+    if (queueOption !== undefined) {
+      throw new InvalidConfigError(`${queueOption}: is about the queue of async mode, allowed only with type 'async'`)
+    }
+    if (this.type === 'async' && batchMessages > queueMessages && Object.hasOwn(given, 'batchMessages')) {
+      throw new InvalidConfigError(`batchMessages: given was ${batchMessages}, allowed is at most queueMessages, which is ${queueMessages}`)
+    }
     if (retryBackoffMs > retryBackoffMaxMs) {
       throw new InvalidConfigError(`retryBackoffMs: given was ${retryBackoffMs}, allowed is at most retryBackoffMaxMs, which is ${retryBackoffMaxMs}`)
     }

@@ -1,11 +1,13 @@
 import { InvalidConfigError } from '../errors.js'
 import type { BrokerAddress } from '../network/connect.js'
+import type { OnDelivery } from './delivery-report.js'
 import { DefaultEncoder, type Encoder } from './encoder.js'
 import type { PartitionerOption } from './partitioners/partitioner-by-name.js'
 
 /** What `new Producer()` takes. Times are in milliseconds, sizes in bytes. */
-export interface ProducerOptions<K = unknown, V = unknown> {
+export interface ProducerOptions<K = unknown, V = unknown, T extends ProducerType = ProducerType> {
   brokers: string | readonly string[]
+  type?: T
   clientId?: string
   acks?: 0 | 1 | -1 | 'all'
   requestTimeoutMs?: number
@@ -15,6 +17,8 @@ export interface ProducerOptions<K = unknown, V = unknown> {
   retryBackoffMaxMs?: number
   metadataRefreshIntervalMs?: number
   allowAutoTopicCreation?: boolean
+  lingerMs?: number
+  batchMessages?: number
   batchBytes?: number
   maxRequestBytes?: number
   queueMessages?: number
@@ -27,7 +31,12 @@ export interface ProducerOptions<K = unknown, V = unknown> {
   partitioner?: PartitionerOption
   encoder?: Encoder<V>
   keyEncoder?: Encoder<K>
+  copyBytes?: boolean
+  onDelivery?: OnDelivery<K, V>
 }
+
+/** What the promise of `send()` is: the acknowledgement, or that the messages are queued. */
+export type ProducerType = 'sync' | 'async'
 
 export type OptionName = keyof ProducerOptions
 
@@ -55,6 +64,7 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     text: 'Where the first metadata is asked for; any of the cluster will do. The port is 9092 where none is given.',
     parse: parseBrokers,
   },
+  type: row('sync', "'sync' or 'async'", 'What the promise of `send()` is: the acknowledgement (sync), or that the messages are queued (async).', parseType),
   clientId: row('kafka-producer', 'letters, digits, ".", "_" and "-"', 'Names this client in the broker’s logs, metrics and quotas.', parseClientId),
   acks: row(-1, "0, 1, -1 or 'all'", 'Who must have a message before it counts as acknowledged: nobody (0), the leader (1), all in-sync replicas (-1, the same as all).', parseAcks),
   requestTimeoutMs: integer(30_000, 1, MAX_TIMER_MS, 'How long a broker may gather acknowledgements, and answer any request.'),
@@ -64,6 +74,8 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
   retryBackoffMaxMs: integer(1_000, 1, MAX_TIMER_MS, 'The longest such wait.'),
   metadataRefreshIntervalMs: integer(300_000, -1, MAX_TIMER_MS, 'How often metadata is asked for anew without need. 0: after each send; -1: only on failure.'),
   allowAutoTopicCreation: row(true, 'true or false', 'Whether the first message for an unknown topic may create it, where the broker does so. A refresh never creates one.', parseBoolean),
+  lingerMs: integer(5, 0, MAX_TIMER_MS, 'Async: how long the first of the queued messages may wait for others.'),
+  batchMessages: integer(10_000, 1, MAX_INT32, 'Async: how many queued messages are released without waiting longer.'),
   batchBytes: integer(1_000_000, 1, MAX_INT32, 'The most bytes of one partition’s batch; one larger message travels alone. Old brokers refuse more than 1,000,012.'),
   maxRequestBytes: integer(1_048_576, 1, MAX_INT32, 'The most bytes of batches in one request; a larger batch travels alone.'),
   queueMessages: integer(500_000, 1, MAX_INT32, 'The most messages held, waiting and in flight together.'),
@@ -76,6 +88,8 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
   partitioner: row(undefined, 'a name, a function or a Partitioner', 'Chooses the partition of a message that does not name its own. Default: murmur2 of the key, as in Java; without a key by bytes.', (value) => value),
   encoder: row(DEFAULT_ENCODER, 'an object with a method encode()', 'Makes bytes of values. Default: bytes as they are, strings as UTF-8.', parseEncoder),
   keyEncoder: row(undefined, 'an object with a method encode()', 'Makes bytes of keys. Default: the encoder of values.', parseEncoder),
+  copyBytes: row(false, 'true or false', 'Whether keys, values and headers given as bytes are copied, so that the caller may change its own at once.', parseBoolean),
+  onDelivery: row(undefined, 'a function', 'Async: called with the fate of each message.', parseFunction),
 }
 
 function row(fallback: unknown, allowed: string, text: string, parse: (value: unknown, name: string, allowed: string) => unknown): OptionRow {
@@ -129,6 +143,16 @@ function parseAcks(value: unknown, name: string, allowed: string): number {
 
 function parseRetries(value: unknown, name: string, allowed: string): number {
   if (value === Infinity || (typeof value === 'number' && Number.isInteger(value) && value >= 0)) return value
+  throw refused(name, value, allowed)
+}
+
+function parseType(value: unknown, name: string, allowed: string): ProducerType {
+  if (value === 'sync' || value === 'async') return value
+  throw refused(name, value, allowed)
+}
+
+function parseFunction(value: unknown, name: string, allowed: string): unknown {
+  if (value === undefined || typeof value === 'function') return value
   throw refused(name, value, allowed)
 }
 

@@ -1,38 +1,62 @@
-import { InvalidConfigError, ProducerClosedError } from '../errors.js'
+import { EventEmitter } from 'node:events'
+import { pipeline } from 'node:stream/promises'
+import { FlushTimeoutError, InvalidConfigError, ProducerClosedError } from '../errors.js'
 import { SessionFactory } from '../network/session.js'
-import type { ProducerStats } from '../stats/producer-stats.js'
+import { StatsCounters, type ProducerStats } from '../stats/producer-stats.js'
 import { VERSION } from '../version.js'
 import { BrokerPartitionInfo, type PartitionMetadata } from './broker-partition-info.js'
 import { DefaultEventHandler } from './default-event-handler.js'
+import { DeliveryReporter, type DeliveryReport } from './delivery-report.js'
 import type { SendOptions } from './event-handler.js'
 import type { KeyedMessage } from './keyed-message.js'
+import { MessageWritable, type WritableMessage, type WritableOptions } from './message-writable.js'
 import { ProducerConfig } from './producer-config.js'
-import type { ProducerOptions } from './producer-options.js'
+import type { ProducerOptions, ProducerType } from './producer-options.js'
 import { ProducerPool } from './producer-pool.js'
+import { ProducerSendLoop } from './producer-send-loop.js'
 import type { RecordMetadata } from './record-metadata.js'
 
 /** An answer to Produce or Metadata is far smaller; more is not from a Kafka broker. */
 const MAX_RESPONSE_BYTES = 100 * 1024 * 1024
+
+export interface FlushOptions {
+  /** How long to wait; without a limit by default, since every message has its own deadline. */
+  readonly timeoutMs?: number
+}
 
 export interface CloseOptions {
   /** How long to wait for messages under way; `deliveryTimeoutMs` by default, in which all have their fate anyway. */
   readonly timeoutMs?: number
 }
 
+/** What the promise of `send()` resolves with: metadata, or in async mode nothing but that the messages are queued. */
+export type SendResult<T extends ProducerType> = T extends 'async' ? void : RecordMetadata[]
+
 /**
  * Sends messages to Kafka. Connections are opened at the first `send()` and kept; one producer serves a whole process.
  *
+ * In async mode it emits `'delivery'` with the {@link DeliveryReport} of each message.
+ *
  * @typeParam K what keys are; the key encoder takes it
  * @typeParam V what values are; the encoder takes it
+ * @typeParam T the mode, as the option `type` says
  */
-export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
-  readonly config: ProducerConfig<K, V>
+export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
+  extends EventEmitter<{ delivery: [DeliveryReport<K, V>] }>
+  implements AsyncDisposable
+{
+  readonly config: ProducerConfig<K, V, T>
   private readonly eventHandler: DefaultEventHandler<K, V>
+  /** Async mode only. */
+  private readonly sendLoop: ProducerSendLoop | undefined
+  private readonly reporter: DeliveryReporter
   private readonly topicPartitionInfos: BrokerPartitionInfo
-  private closing: Promise<void> | undefined
+  private readonly counters = new StatsCounters()
+  private closing: Promise<readonly KeyedMessage<K, V>[]> | undefined
 
   /** @throws InvalidConfigError; nothing is connected yet. */
-  constructor(options: ProducerOptions<K, V> | ProducerConfig<K, V>) {
+  constructor(options: ProducerOptions<K, V, T> | ProducerConfig<K, V, T>) {
+    super()
     const config = options instanceof ProducerConfig ? options : new ProducerConfig(options)
     this.config = config
     const sessions = new SessionFactory({
@@ -45,6 +69,12 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
       legacyOnly: config.brokerVersion !== undefined,
     })
     this.topicPartitionInfos = new BrokerPartitionInfo(sessions, { ...config, bootstrap: config.brokers })
+    const sendLoop =
+      config.type === 'async'
+        ? new ProducerSendLoop(config, (message) => this.eventHandler.partitionAndCollate(message))
+        : undefined
+    this.sendLoop = sendLoop
+    this.reporter = new DeliveryReporter(config.onDelivery, this, this.counters)
     this.eventHandler = new DefaultEventHandler(
       {
         partitioner: config.partitioner,
@@ -54,25 +84,71 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
         producerPool: new ProducerPool(sessions, config),
       },
       config,
+      this.counters,
+      sendLoop === undefined ? undefined : (message) => sendLoop.put(message),
     )
   }
 
   /**
    * Sends one message or several. Calls made in the same turn of the event loop travel together.
    *
-   * @returns one metadata per message, in the order given, once all are acknowledged
-   * @throws FailedToSendMessageError whose `results` has each message's metadata or own error
-   * @throws InvalidMessageError, SerializationError: nothing of this call was sent
+   * In sync mode the promise is the acknowledgement: one metadata per message, in the order given, once all are
+   * acknowledged. In async mode it says that the messages are queued; their fates are told to `onDelivery`.
+   *
+   * @throws FailedToSendMessageError (sync) whose `results` has each message's metadata or own error
+   * @throws QueueFullError, NotQueuedError (async) that names the messages that were not taken in
+   * @throws InvalidMessageError, and in sync mode SerializationError: nothing of this call was sent
    * @throws ProducerClosedError, AbortedError
    */
-  send(messages: KeyedMessage<K, V> | readonly KeyedMessage<K, V>[], options?: SendOptions): Promise<RecordMetadata[]> {
+  send(messages: KeyedMessage<K, V> | readonly KeyedMessage<K, V>[], options?: SendOptions): Promise<SendResult<T>> {
     if (this.closing !== undefined) return Promise.reject(new ProducerClosedError())
-    return this.eventHandler.handle(isList(messages) ? messages : [messages], options)
+    // A copy: the list is looked at again when the messages have their fate.
+    const list = isList(messages) ? messages.slice() : [messages]
+    const sent =
+      this.sendLoop === undefined
+        ? this.eventHandler.handle(list, options)
+        : this.eventHandler.enqueue(list, this.reporter, options)
+    return sent as Promise<SendResult<T>>
   }
 
-  /** Resolves when every message given so far has its fate; it does not tell which. */
-  flush(): Promise<void> {
-    return this.eventHandler.settledSoFar()
+  /**
+   * Resolves when every message given so far has its fate; it does not tell which. In async mode nothing lingers
+   * meanwhile.
+   *
+   * @throws FlushTimeoutError
+   */
+  async flush({ timeoutMs }: FlushOptions = {}): Promise<void> {
+    if (timeoutMs !== undefined) checkTimeout(timeoutMs)
+    const settled = this.eventHandler.settledSoFar()
+    void this.sendLoop?.hurry(settled)
+    if (timeoutMs === undefined) return settled
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new FlushTimeoutError(timeoutMs)), timeoutMs)
+    })
+    try {
+      await Promise.race([settled, late])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** A stream into Kafka, for `pipeline()` and `pipe()`. */
+  writable(options: WritableOptions = {}): MessageWritable<K, V> {
+    return new MessageWritable<K, V>(this, options)
+  }
+
+  /**
+   * Sends what an iterable yields, taking no more from it than is on its way, until it ends and all have arrived.
+   *
+   * @throws what `send()` threw first; the iterable is closed then
+   */
+  async sendAll(
+    messages: AsyncIterable<WritableMessage<K, V>> | Iterable<WritableMessage<K, V>>,
+    options: WritableOptions & SendOptions = {},
+  ): Promise<void> {
+    const { signal } = options
+    await pipeline(messages, this.writable(options), signal === undefined ? {} : { signal })
   }
 
   /** The partitions of a topic and their leaders, as the brokers tell them now. */
@@ -86,24 +162,34 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
 
   /** What this producer has counted. */
   stats(): ProducerStats {
-    return this.eventHandler.stats()
+    return this.counters.snapshot(this.eventHandler.held)
   }
 
   /**
    * Takes no more messages, waits for those under way, and leaves no socket and no timer behind. What has no fate by
-   * then fails with a ProducerClosedError. Closing twice is harmless.
+   * then fails with a ProducerClosedError, and is what the promise resolves with. Closing twice is harmless.
    */
-  close({ timeoutMs = this.config.deliveryTimeoutMs }: CloseOptions = {}): Promise<void> {
-    if (!(Number.isInteger(timeoutMs) && timeoutMs >= 0)) {
-      return Promise.reject(new InvalidConfigError(`timeoutMs: given was ${timeoutMs}, allowed is a whole number from 0`))
+  close({ timeoutMs = this.config.deliveryTimeoutMs }: CloseOptions = {}): Promise<readonly KeyedMessage<K, V>[]> {
+    if (this.closing === undefined) {
+      try {
+        checkTimeout(timeoutMs)
+      } catch (error) {
+        return Promise.reject(error as Error)
+      }
+      this.closing = this.eventHandler.close(timeoutMs)
+      void this.sendLoop?.hurry(this.closing)
     }
-    this.closing ??= this.eventHandler.close(timeoutMs)
     return this.closing
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
   }
+}
+
+function checkTimeout(timeoutMs: number): void {
+  if (Number.isInteger(timeoutMs) && timeoutMs >= 0 && timeoutMs <= 0x7fffffff) return
+  throw new InvalidConfigError(`timeoutMs: given was ${timeoutMs}, allowed is a whole number from 0 to ${0x7fffffff}`)
 }
 
 function isList<K, V>(messages: KeyedMessage<K, V> | readonly KeyedMessage<K, V>[]): messages is readonly KeyedMessage<K, V>[] {

@@ -8,6 +8,8 @@ export type Fate = RecordMetadata | DeliveryError
 
 /** Whoever handed the message in and is told its fate, exactly once. */
 export interface MessageOwner {
+  /** There was room: it is taken in. */
+  admitted(): void
   settled(message: SerializedMessage, fate: Fate): void
 }
 
@@ -15,6 +17,8 @@ export interface MessageOwner {
 export class SerializedMessage implements OutgoingRecord {
   /** The batch it waits or travels in; null before it has one and once it has its fate. */
   batch: Batch | null = null
+  /** True once there was room for it: it waits or travels. */
+  isAdmitted = false
   /** True once its owner knows its fate. */
   settled = false
 

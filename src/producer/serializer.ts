@@ -14,6 +14,8 @@ export class Serializer<K, V> {
     private readonly encoder: Encoder<V>,
     private readonly keyEncoder: Encoder<K>,
     private readonly keyUse: KeyUse,
+    /** Whether bytes are copied, so that the caller may change its own at once. */
+    private readonly copyBytes: boolean,
   ) {}
 
   /** @throws SerializationError, at once or as a rejection */
@@ -22,13 +24,50 @@ export class Serializer<K, V> {
     const value = run(this.encoder, message.value, topic, 'value')
     const encodedKey = key === null ? null : run(this.keyEncoder, key, topic, 'key')
     const own = partitionKey === null || this.keyUse !== 'encoded' ? null : run(this.keyEncoder, partitionKey, topic, 'partitionKey')
-    if (isData(value) && isData(encodedKey) && isData(own)) return build(message, index, owner, now, value, encodedKey, own)
+    if (isData(value) && isData(encodedKey) && isData(own)) return this.build(message, index, owner, now, value, encodedKey, own)
     return Promise.all([value, encodedKey, own]).then(
-      ([v, k, p]) => build(message, index, owner, now, checked(v, topic, 'value'), checked(k, topic, 'key'), checked(p, topic, 'partitionKey')),
+      ([v, k, p]) => this.build(message, index, owner, now, checked(v, topic, 'value'), checked(k, topic, 'key'), checked(p, topic, 'partitionKey')),
       (cause: unknown) => {
         throw wrap(cause, topic, 'value or key')
       },
     )
+  }
+
+  private build(
+    message: KeyedMessage<K, V>,
+    index: number,
+    owner: MessageOwner,
+    now: number,
+    value: Data,
+    key: Data,
+    encodedPartitionKey: Data,
+  ): SerializedMessage {
+    const keySize = sizeOfData(key)
+    const valueSize = sizeOfData(value)
+    const headers = message.headers === undefined ? null : headerPairs(message.headers)
+    const { topic, timestamp, partition = -1, partitionKey } = message
+    const bytes = Math.max(keySize, 0) + Math.max(valueSize, 0) + (headers === null ? 0 : sizeOfHeaders(headers))
+    if (bytes > MAX_MESSAGE_BYTES) throw new InvalidMessageError(`a message of ${bytes} bytes for '${topic}', a record can hold ${MAX_MESSAGE_BYTES}`)
+    return new SerializedMessage(
+      owner,
+      index,
+      topic,
+      this.own(key),
+      keySize,
+      this.own(value),
+      valueSize,
+      this.copyBytes && headers !== null ? headers.map(([name, bytes]) => [name, this.own(bytes)] as const) : headers,
+      timestamp === undefined ? now : timestampOf(timestamp),
+      timestamp !== undefined,
+      partition,
+      partitionKey ?? message.key ?? null,
+      partitionKey == null ? key : encodedPartitionKey,
+      bytes,
+    )
+  }
+
+  private own(data: Data): Data {
+    return this.copyBytes && data instanceof Uint8Array ? Buffer.from(data) : data
   }
 }
 
@@ -39,7 +78,14 @@ function run<T>(encoder: Encoder<T>, value: T, topic: string, part: string): Dat
   } catch (cause) {
     throw wrap(cause, topic, part)
   }
-  return typeof (encoded as Promise<Data> | null)?.then === 'function' ? encoded : checked(encoded as Data, topic, part)
+  if (typeof (encoded as Promise<Data> | null)?.then !== 'function') return checked(encoded as Data, topic, part)
+  return handled(Promise.resolve(encoded))
+}
+
+/** Its rejection is looked at later, or no more where another encoder of the call failed first. */
+export function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined)
+  return promise
 }
 
 function isData(encoded: Data | Promise<Data>): encoded is Data {
@@ -55,39 +101,6 @@ function wrap(cause: unknown, topic: string, part: string): SerializationError {
   if (cause instanceof SerializationError) return cause
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new SerializationError(`the encoder of the ${part} for '${topic}' threw: ${reason}`, { cause })
-}
-
-function build<K, V>(
-  message: KeyedMessage<K, V>,
-  index: number,
-  owner: MessageOwner,
-  now: number,
-  value: Data,
-  key: Data,
-  encodedPartitionKey: Data,
-): SerializedMessage {
-  const keySize = sizeOfData(key)
-  const valueSize = sizeOfData(value)
-  const headers = message.headers === undefined ? null : headerPairs(message.headers)
-  const { topic, timestamp, partition = -1, partitionKey } = message
-  const bytes = Math.max(keySize, 0) + Math.max(valueSize, 0) + (headers === null ? 0 : sizeOfHeaders(headers))
-  if (bytes > MAX_MESSAGE_BYTES) throw new InvalidMessageError(`a message of ${bytes} bytes for '${topic}', a record can hold ${MAX_MESSAGE_BYTES}`)
-  return new SerializedMessage(
-    owner,
-    index,
-    topic,
-    key,
-    keySize,
-    value,
-    valueSize,
-    headers,
-    timestamp === undefined ? now : timestampOf(timestamp),
-    timestamp !== undefined,
-    partition,
-    partitionKey ?? message.key ?? null,
-    partitionKey == null ? key : encodedPartitionKey,
-    bytes,
-  )
 }
 
 /** Sizes are 32-bit integers on the wire; this leaves room for what stands around a message. */

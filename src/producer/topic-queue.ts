@@ -63,6 +63,18 @@ export class TopicQueue {
     }
   }
 
+  /** Whether a message's partition can be chosen now, ahead of none that came before it. */
+  get canPlace(): boolean {
+    return this.queues.length > 0 && this.waiting.length === 0 && this.metadata?.error === undefined
+  }
+
+  /** Takes out the messages that waited; those that got their fate meanwhile have been taken out before. */
+  takeWaiting(): SerializedMessage[] {
+    const { waiting } = this
+    this.waiting = []
+    return waiting
+  }
+
   /** Leaves out messages that got their fate while they waited here, and returns them. */
   dropSettledWaiting(): SerializedMessage[] {
     const gone = this.waiting.filter((message) => message.settled)

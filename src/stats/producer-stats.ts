@@ -14,8 +14,10 @@ export interface ProducerStats {
   readonly serializationErrors: number
   /** Batches that were sent again. */
   readonly resends: number
-  /** Produce requests sent. */
-  readonly requests: number
+  /** Async mode: failures that neither `onDelivery` nor a listener heard of. */
+  readonly unheardFailures: number
+  /** Async mode: delivery callbacks that threw. */
+  readonly throwingCallbacks: number
   /** Messages and bytes waiting or in flight now. */
   readonly queueMessages: number
   readonly queueBytes: number
@@ -29,16 +31,27 @@ export class StatsCounters {
   failed = 0
   serializationErrors = 0
   resends = 0
-  requests = 0
+  unheardFailures = 0
+  throwingCallbacks = 0
   private readonly dropped = new Map<string, number>()
 
   drop(topic: string): void {
     this.dropped.set(topic, (this.dropped.get(topic) ?? 0) + 1)
   }
 
-  snapshot(queueMessages: number, queueBytes: number): ProducerStats {
-    const { messages, bytes, acknowledged, failed, serializationErrors, resends, requests } = this
-    const dropped = Object.fromEntries(this.dropped)
-    return { messages, bytes, acknowledged, failed, dropped, serializationErrors, resends, requests, queueMessages, queueBytes }
+  snapshot(held: { readonly messages: number; readonly bytes: number }): ProducerStats {
+    return {
+      messages: this.messages,
+      bytes: this.bytes,
+      acknowledged: this.acknowledged,
+      failed: this.failed,
+      dropped: Object.fromEntries(this.dropped),
+      serializationErrors: this.serializationErrors,
+      resends: this.resends,
+      unheardFailures: this.unheardFailures,
+      throwingCallbacks: this.throwingCallbacks,
+      queueMessages: held.messages,
+      queueBytes: held.bytes,
+    }
   }
 }

@@ -1,0 +1,195 @@
+import type { KafkaProducerError } from '../errors.js'
+import type { ProducePartitionResponse, ProduceResponse } from '../protocol/apis/produce.js'
+import { brokerResponseError, errorCode, ErrorCodes } from '../protocol/error-codes.js'
+import type { StatsCounters } from '../stats/producer-stats.js'
+import type { Batch } from './batch.js'
+import type { BrokerPartitionInfo } from './broker-partition-info.js'
+import type { SenderContext } from './broker-sender.js'
+import type { BufferBound } from './buffer-bound.js'
+import { whyFormatCantHold, type Magic } from './collate.js'
+import type { PartitionQueue } from './partition-queue.js'
+import { leaderAddresses } from './produce-answer.js'
+import type { RetryPolicy } from './retry-policy.js'
+import type { SerializedMessage } from './serialized-message.js'
+
+/**
+ * Answers after which the broker may have written the batch all the same: it gave up waiting for replicas, or failed
+ * at nobody knows what.
+ */
+const MAY_HAVE_BEEN_WRITTEN = new Set<number>([-1, ErrorCodes.REQUEST_TIMED_OUT, ErrorCodes.NOT_ENOUGH_REPLICAS_AFTER_APPEND])
+/** Answers to a batch that a smaller one may not get. */
+const TOO_LARGE = new Set<number>([ErrorCodes.MESSAGE_TOO_LARGE, ErrorCodes.RECORD_LIST_TOO_LARGE])
+
+export interface BatchOutcomesParts {
+  readonly topicPartitionInfos: BrokerPartitionInfo
+  readonly policy: RetryPolicy
+  readonly bound: BufferBound
+  readonly counters: StatsCounters
+  /** The topic's id as the metadata has it; null where it has none. */
+  readonly topicId: (topic: string) => Buffer | null
+  /** Lets a partition send again, if it has something to. */
+  readonly enlist: (queue: PartitionQueue) => void
+  /** Called when room may have been given back. */
+  readonly onRoom: () => void
+}
+
+/**
+ * What becomes of a batch after its request: its messages are acknowledged; or it goes back to the head of its queue, to
+ * be sent again; or they fail, with the cause. And what becomes of a message whose time is up before that.
+ */
+export class BatchOutcomes implements SenderContext {
+  constructor(private readonly parts: BatchOutcomesParts) {}
+
+  topicId(topic: string): Buffer | null {
+    return this.parts.topicId(topic)
+  }
+
+  metadataGeneration(): number {
+    return this.parts.topicPartitionInfos.generation
+  }
+
+  prepare(batch: Batch, magic: Magic): void {
+    if (magic < 2) {
+      for (const message of batch.messages) {
+        const cause = message.settled ? undefined : whyFormatCantHold(message, magic)
+        if (cause !== undefined) this.failOne(batch, message, cause)
+      }
+    }
+    this.releaseSettled(batch)
+  }
+
+  acknowledged(batch: Batch, answer: ProducePartitionResponse | undefined, magic: Magic): void {
+    const { topic, partition } = batch.queue
+    this.leaveFlight(batch)
+    this.parts.counters.acknowledged += batch.acknowledge(
+      {
+        topic,
+        partition,
+        baseOffset: answer?.baseOffset ?? -1n,
+        logAppendTime: answer?.logAppendTimeMs ?? -1,
+        acknowledged: answer !== undefined,
+      },
+      magic > 0,
+    )
+    this.release(batch.queue, batch.messages)
+    this.parts.enlist(batch.queue)
+  }
+
+  refused(batch: Batch, answer: ProducePartitionResponse, response: ProduceResponse, generation: number): void {
+    const { queue } = batch
+    const { leaderId, leaderEpoch } = answer.currentLeader
+    const subject = `${batch.messages.length} messages for ${queue.topic}-${queue.partition}`
+    const cause = brokerResponseError(answer.errorCode, subject, answer.errorMessage)
+    if (MAY_HAVE_BEEN_WRITTEN.has(answer.errorCode)) batch.mayHaveBeenWritten = true
+    const toldLeader =
+      leaderId >= 0 &&
+      this.parts.topicPartitionInfos.learnLeader(queue.topic, queue.partition, leaderId, leaderEpoch, leaderAddresses(response))
+    if (TOO_LARGE.has(answer.errorCode) && batch.messages.length > 1) {
+      this.split(batch)
+    } else if (answer.recordErrors.length > 0 && answer.recordErrors.length < batch.messages.length) {
+      for (const { batchIndex, batchIndexErrorMessage } of answer.recordErrors) {
+        const message = batch.messages[batchIndex]
+        if (message !== undefined) this.failOne(batch, message, brokerResponseError(answer.errorCode, subject, batchIndexErrorMessage))
+      }
+      // The others were not written either, and nothing is wrong with them: that costs no attempt (KIP-467).
+      batch.attempts--
+      this.sendAgain(batch)
+    } else if (toldLeader && cause.retriable) {
+      // The answer came with the new leader (KIP-951): nothing to wait for.
+      if (this.mayTryAgain(batch, cause)) this.sendAgain(batch)
+    } else {
+      this.retry([batch], cause, errorCode(answer.errorCode).refreshMetadata, generation)
+    }
+  }
+
+  unanswered(batches: readonly Batch[], cause: KafkaProducerError, written: boolean, generation: number): void {
+    if (batches.length === 0) return
+    if (written) for (const batch of batches) batch.mayHaveBeenWritten = true
+    this.retry(batches, cause, true, generation)
+  }
+
+  answered(): void {
+    this.parts.onRoom()
+  }
+
+  /** Ends one message ahead of its batch. */
+  failOne(batch: Batch, message: SerializedMessage, cause: KafkaProducerError): void {
+    if (batch.settle(message, batch.deliveryError(cause))) this.parts.counters.failed++
+  }
+
+  /** Gives back the room of what is in a batch and has its fate. Of one in flight the answer gives it back. */
+  releaseSettled(batch: Batch): void {
+    this.release(batch.queue, batch.dropSettled())
+  }
+
+  /** Half the messages at a time, both halves ahead of later batches: a smaller batch may pass. It costs no attempt. */
+  private split(batch: Batch): void {
+    const rest = batch.splitHalf()
+    batch.attempts--
+    rest.attempts--
+    batch.queue.putBack(rest)
+    this.sendAgain(batch)
+  }
+
+  private sendAgain(batch: Batch): void {
+    this.leaveFlight(batch)
+    this.parts.counters.resends++
+    batch.queue.putBack(batch)
+    this.parts.enlist(batch.queue)
+  }
+
+  /** Puts what failed together back at the head of its queues, to go out again after a wait. */
+  private retry(batches: readonly Batch[], cause: KafkaProducerError, needsMetadata: boolean, generation: number): void {
+    const { topicPartitionInfos: info, policy, counters, enlist } = this.parts
+    const queues: PartitionQueue[] = []
+    let failures = 1
+    for (const batch of batches) {
+      if (!this.mayTryAgain(batch, cause)) continue
+      const { queue } = batch
+      this.leaveFlight(batch)
+      failures = Math.max(failures, batch.attempts)
+      queue.putBack(batch)
+      queue.backingOff = true
+      queues.push(queue)
+    }
+    const refresh = () => info.refresh({ newerThan: generation })
+    refresh().catch(() => undefined)
+    if (queues.length === 0) return
+    const attempt = needsMetadata ? refresh : () => Promise.resolve()
+    void policy.retryAfter(cause, failures, attempt).then((goesOn) => {
+      if (!goesOn) return
+      counters.resends += queues.length
+      for (const queue of queues) {
+        queue.backingOff = false
+        enlist(queue)
+      }
+    })
+  }
+
+  /** False where the batch failed for good, which its messages have then been told. */
+  private mayTryAgain(batch: Batch, cause: KafkaProducerError): boolean {
+    batch.lastError = cause
+    this.releaseSettled(batch)
+    const mayTry = cause.retriable && this.parts.policy.allowsAttemptAfter(batch.attempts) && batch.messages.length > 0
+    if (!mayTry) {
+      this.leaveFlight(batch)
+      this.parts.counters.failed += batch.fail(cause)
+      this.release(batch.queue, batch.messages)
+      this.parts.enlist(batch.queue)
+    }
+    return mayTry
+  }
+
+  private leaveFlight(batch: Batch): void {
+    if (!batch.inFlight) return
+    batch.inFlight = false
+    batch.queue.inFlight--
+  }
+
+  private release(queue: PartitionQueue, messages: readonly SerializedMessage[]): void {
+    let bytes = 0
+    for (let i = 0; i < messages.length; i++) bytes += (messages[i] as SerializedMessage).bytes
+    queue.backlogBytes -= bytes
+    this.parts.bound.release(messages.length, bytes)
+  }
+}

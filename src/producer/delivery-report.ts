@@ -1,0 +1,69 @@
+import type { EventEmitter } from 'node:events'
+import createDebug from 'debug'
+import { DeliveryError } from '../errors.js'
+import type { StatsCounters } from '../stats/producer-stats.js'
+import type { KeyedMessage } from './keyed-message.js'
+import type { RecordMetadata } from './record-metadata.js'
+import type { Fate } from './serialized-message.js'
+
+const debug = createDebug('kafka-producer:delivery')
+
+interface ReportBase<K, V> {
+  /** The message as it was given. */
+  readonly message: KeyedMessage<K, V>
+  /** How many times it was written, or could not be for want of a connection. */
+  readonly attempts: number
+  /** Milliseconds from `send()` to the fate. */
+  readonly latencyMs: number
+}
+
+/** The fate of one message in async mode: it has `metadata`, or it has an `error`. */
+export type DeliveryReport<K = unknown, V = unknown> =
+  | (ReportBase<K, V> & { readonly metadata: RecordMetadata; readonly error?: undefined })
+  | (ReportBase<K, V> & { readonly error: DeliveryError; readonly metadata?: undefined })
+
+/** What is called with each report. What it throws is logged through `debug` and harms nothing. */
+export type OnDelivery<K = unknown, V = unknown> = (report: DeliveryReport<K, V>) => void
+
+/**
+ * Tells the fates of queued messages to `onDelivery` and to the listeners of the event `'delivery'`. A failure that
+ * nobody listens for is logged through `debug` and counted.
+ */
+export class DeliveryReporter {
+  constructor(
+    private readonly onDelivery: OnDelivery<never, never> | undefined,
+    private readonly events: EventEmitter<{ delivery: [DeliveryReport<never, never>] }>,
+    private readonly counters: StatsCounters,
+  ) {}
+
+  report(message: KeyedMessage, fate: Fate, attempts: number, sentAt: number): void {
+    const { onDelivery, events } = this
+    const hasListeners = events.listenerCount('delivery') > 0
+    if (onDelivery === undefined && !hasListeners) {
+      if (fate instanceof DeliveryError) this.unheard(fate)
+      return
+    }
+    const common = { message, attempts, latencyMs: performance.now() - sentAt }
+    const report = (fate instanceof DeliveryError ? { ...common, error: fate } : { ...common, metadata: fate }) as DeliveryReport<never, never>
+    try {
+      onDelivery?.(report)
+    } catch (error) {
+      this.threw(error)
+    }
+    try {
+      if (hasListeners) events.emit('delivery', report)
+    } catch (error) {
+      this.threw(error)
+    }
+  }
+
+  private unheard(error: DeliveryError): void {
+    this.counters.unheardFailures++
+    debug('a message for %s failed and nobody listens: %s', error.topic, error.message)
+  }
+
+  private threw(error: unknown): void {
+    this.counters.throwingCallbacks++
+    debug('a delivery callback threw: %O', error)
+  }
+}

@@ -1,0 +1,104 @@
+import { Writable } from 'node:stream'
+import { InvalidConfigError, InvalidMessageError } from '../errors.js'
+import type { KeyedMessage } from './keyed-message.js'
+
+/** What may be written: a message; with a `topic` set for the stream one without its own, or its value alone. */
+export type WritableMessage<K = unknown, V = unknown> =
+  | KeyedMessage<K, V>
+  | Omit<KeyedMessage<K, V>, 'topic'>
+  | Uint8Array
+  | string
+
+export interface WritableOptions {
+  /** For messages that don't name theirs. */
+  readonly topic?: string
+  /** How many messages may be on their way before the stream holds back whoever writes; 10,000 by default. */
+  readonly inFlight?: number
+}
+
+/** What a stream needs of its producer. */
+export interface MessageSink<K, V> {
+  send(messages: KeyedMessage<K, V>[]): Promise<unknown>
+  flush(): Promise<void>
+}
+
+const DEFAULT_IN_FLIGHT = 10_000
+
+/**
+ * An object-mode stream into Kafka. What is written goes on at once, many messages at a time; once `inFlight` of them
+ * are on their way, `write()` answers false until some have arrived. `finish` comes when all have. The first message
+ * that fails destroys the stream with the error of `send()`, which names its messages; those on their way go on.
+ *
+ * In async mode "arrived" means queued: the back-pressure is the queue's, and failures are told to `onDelivery`.
+ */
+export class MessageWritable<K = unknown, V = unknown> extends Writable {
+  private onTheirWay = 0
+  private waiting: (() => void) | undefined
+  private readonly topic: string | undefined
+  private readonly inFlight: number
+
+  constructor(
+    private readonly sink: MessageSink<K, V>,
+    { topic, inFlight = DEFAULT_IN_FLIGHT }: WritableOptions,
+  ) {
+    if (!(Number.isInteger(inFlight) && inFlight > 0)) {
+      throw new InvalidConfigError(`inFlight: given was ${inFlight}, allowed is a whole number from 1`)
+    }
+    super({ objectMode: true, highWaterMark: Math.min(inFlight, 1_000) })
+    this.topic = topic
+    this.inFlight = inFlight
+  }
+
+  override _write(chunk: WritableMessage<K, V>, _encoding: string, callback: (error?: Error | null) => void): void {
+    this.sendAll([chunk], callback)
+  }
+
+  override _writev(chunks: { chunk: WritableMessage<K, V> }[], callback: (error?: Error | null) => void): void {
+    this.sendAll(
+      chunks.map(({ chunk }) => chunk),
+      callback,
+    )
+  }
+
+  private sendAll(chunks: readonly WritableMessage<K, V>[], callback: (error?: Error | null) => void): void {
+    let messages: KeyedMessage<K, V>[]
+    try {
+      messages = chunks.map((chunk) => this.toMessage(chunk))
+    } catch (error) {
+      callback(error as Error)
+      return
+    }
+    this.onTheirWay += messages.length
+    this.sink.send(messages).then(
+      () => this.arrived(messages.length),
+      (error: Error) => {
+        this.arrived(messages.length)
+        this.destroy(error)
+      },
+    )
+    if (this.onTheirWay < this.inFlight) callback()
+    else this.waiting = callback
+  }
+
+  private arrived(count: number): void {
+    this.onTheirWay -= count
+    if (this.onTheirWay >= this.inFlight) return
+    const { waiting } = this
+    this.waiting = undefined
+    waiting?.()
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    this.sink.flush().then(() => callback(), callback)
+  }
+
+  private toMessage(chunk: WritableMessage<K, V>): KeyedMessage<K, V> {
+    const isValue = typeof chunk === 'string' || chunk instanceof Uint8Array
+    if (!isValue && typeof chunk === 'object' && 'topic' in chunk) return chunk
+    if (this.topic === undefined) {
+      throw new InvalidMessageError('a message written to a stream without a topic of its own must name one')
+    }
+    // What the encoder takes is checked by the encoder.
+    return isValue ? { topic: this.topic, value: chunk as V } : { ...chunk, topic: this.topic }
+  }
+}

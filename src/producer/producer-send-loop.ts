@@ -1,0 +1,58 @@
+import Denque from 'denque'
+import type { SerializedMessage } from './serialized-message.js'
+
+export interface SendLoopConfig {
+  readonly lingerMs: number
+  readonly batchMessages: number
+  readonly batchBytes: number
+}
+
+/**
+ * The queue of async mode and what empties it (Kafka 0.8's ProducerSendThread). Messages are released to the event
+ * handler together, in the order they came: when there are `batchMessages`, when they have `batchBytes` (so no
+ * partition ever waits with a full batch), when `lingerMs` has passed since the first of them, or when somebody waits
+ * for their fate. It never waits for an earlier release: one slow broker holds up nobody else's messages.
+ */
+export class ProducerSendLoop {
+  private readonly queue = new Denque<SerializedMessage>()
+  private queuedBytes = 0
+  private timer: NodeJS.Timeout | undefined
+  /** How many wait for the fate of messages: then nothing lingers. */
+  private hurried = 0
+
+  constructor(
+    private readonly config: SendLoopConfig,
+    private readonly release: (message: SerializedMessage) => void,
+  ) {}
+
+  /** How many messages linger. */
+  get size(): number {
+    return this.queue.length
+  }
+
+  put(message: SerializedMessage): void {
+    this.queue.push(message)
+    this.queuedBytes += message.bytes
+    const { batchMessages, batchBytes, lingerMs } = this.config
+    if (this.queue.length >= batchMessages || this.queuedBytes >= batchBytes || this.hurried > 0) this.releaseAll()
+    else this.timer ??= setTimeout(() => this.releaseAll(), lingerMs)
+  }
+
+  /** Releases what lingers, and all that comes until `done` settles, without lingering. */
+  async hurry(done: Promise<unknown>): Promise<void> {
+    this.hurried++
+    this.releaseAll()
+    try {
+      await done
+    } finally {
+      this.hurried--
+    }
+  }
+
+  private releaseAll(): void {
+    clearTimeout(this.timer)
+    this.timer = undefined
+    this.queuedBytes = 0
+    for (let message = this.queue.shift(); message !== undefined; message = this.queue.shift()) this.release(message)
+  }
+}

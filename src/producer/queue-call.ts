@@ -1,0 +1,76 @@
+import { DeliveryError, NotQueuedError, QueueFullError, SerializationError, type KafkaProducerError } from '../errors.js'
+import type { DeliveryReporter } from './delivery-report.js'
+import type { KeyedMessage } from './keyed-message.js'
+import { MessageCall } from './message-call.js'
+import type { Fate, SerializedMessage } from './serialized-message.js'
+
+const QUEUED = Promise.resolve()
+
+/**
+ * A `send()` in async mode. Its promise says "queued": it settles when every message was taken in or refused. What
+ * becomes of those taken in is reported; those refused are named by the error, and not reported.
+ */
+export class QueueCall extends MessageCall {
+  readonly skipsUnserializable = true
+  /** Messages that are neither taken in nor refused yet. */
+  private outside: number
+  /** Undefined as long as nobody has to wait for it. */
+  private waiter: { resolve: () => void; reject: (error: KafkaProducerError) => void } | undefined
+  private refused: Map<number, DeliveryError> | undefined
+
+  constructor(
+    messages: readonly KeyedMessage[],
+    deadline: number,
+    onDone: (call: MessageCall) => void,
+    private readonly reporter: DeliveryReporter,
+    private readonly sentAt: number,
+  ) {
+    super(messages, deadline, onDone)
+    this.outside = messages.length
+  }
+
+  /** Settles when all the messages are taken in or refused. */
+  queued(): Promise<void> {
+    if (this.outside > 0) return new Promise((resolve, reject) => (this.waiter = { resolve, reject }))
+    return this.refused === undefined ? QUEUED : Promise.reject(this.error(this.refused))
+  }
+
+  admitted(): void {
+    this.enter()
+  }
+
+  failWhole(error: KafkaProducerError): void {
+    this.failAllUnserialized(error)
+  }
+
+  protected put(index: number, fate: Fate, message: SerializedMessage | undefined): void {
+    if (fate instanceof DeliveryError && message?.isAdmitted !== true) {
+      if (fate.cause instanceof SerializationError) {
+        this.reporter.report(this.messages[index] as KeyedMessage, fate, 0, this.sentAt)
+      } else {
+        this.refused ??= new Map()
+        this.refused.set(index, fate)
+      }
+      this.enter()
+      return
+    }
+    this.reporter.report(this.messages[index] as KeyedMessage, fate, message?.batch?.attempts ?? 0, this.sentAt)
+  }
+
+  protected finish(): void {
+    // Every message has been reported or refused.
+  }
+
+  private enter(): void {
+    if (--this.outside > 0 || this.waiter === undefined) return
+    if (this.refused === undefined) this.waiter.resolve()
+    else this.waiter.reject(this.error(this.refused))
+  }
+
+  private error(refused: ReadonlyMap<number, DeliveryError>): NotQueuedError {
+    const taken = [...this.messages.keys()].filter((index) => !refused.has(index))
+    const cause = [...refused.values()][0]?.cause as KafkaProducerError
+    if (cause instanceof QueueFullError) return new QueueFullError(cause.message, [...refused.keys()], taken)
+    return new NotQueuedError(cause.code, cause.message, [...refused.keys()], taken, { cause, retriable: cause.retriable })
+  }
+}
