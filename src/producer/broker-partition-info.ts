@@ -256,7 +256,8 @@ export class BrokerPartitionInfo {
       return { topic: name, id: null, partitions: [], error }
     }
     const id = answer.topicId.equals(ZERO_UUID) ? null : answer.topicId
-    const isSameTopic = old?.id == null || id === null || old.id.equals(id)
+    const oldId = old?.id ?? null
+    const isSameTopic = oldId === null || id === null || oldId.equals(id)
     return {
       topic: name,
       id,

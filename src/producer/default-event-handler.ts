@@ -118,7 +118,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     try {
       this.takeIn(call, messages, signal)
     } catch (error) {
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
     return call.promise
   }
@@ -132,7 +132,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     try {
       this.takeIn(call, messages, signal)
     } catch (error) {
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
     return call.queued()
   }
@@ -400,5 +400,6 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 }
 
 async function withoutSkipped(encoded: readonly (SerializedMessage | Promise<SerializedMessage | undefined>)[]): Promise<SerializedMessage[]> {
-  return (await Promise.all(encoded)).filter((message) => message !== undefined)
+  const all = await Promise.all(encoded.map(async (message) => message))
+  return all.filter((message) => message !== undefined)
 }

@@ -34,6 +34,7 @@ const DEFAULT_IN_FLIGHT = 10_000
 export class MessageWritable<K = unknown, V = unknown> extends Writable {
   private onTheirWay = 0
   private waiting: (() => void) | undefined
+  private finishing: (() => void) | undefined
   private readonly topic: string | undefined
   private readonly inFlight: number
 
@@ -82,6 +83,7 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
 
   private arrived(count: number): void {
     this.onTheirWay -= count
+    if (this.onTheirWay === 0) this.finishing?.()
     if (this.onTheirWay >= this.inFlight) return
     const { waiting } = this
     this.waiting = undefined
@@ -89,7 +91,10 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
   }
 
   override _final(callback: (error?: Error | null) => void): void {
-    this.sink.flush().then(() => callback(), callback)
+    this.finishing = () => {
+      this.sink.flush().then(() => callback(), callback)
+    }
+    if (this.onTheirWay === 0) this.finishing()
   }
 
   private toMessage(chunk: WritableMessage<K, V>): KeyedMessage<K, V> {

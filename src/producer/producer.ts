@@ -174,7 +174,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       try {
         checkTimeout(timeoutMs)
       } catch (error) {
-        return Promise.reject(error as Error)
+        return Promise.reject(error)
       }
       this.closing = this.eventHandler.close(timeoutMs)
       void this.sendLoop?.hurry(this.closing)

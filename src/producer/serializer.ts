@@ -61,7 +61,7 @@ export class Serializer<K, V> {
       timestamp !== undefined,
       partition,
       partitionKey ?? message.key ?? null,
-      partitionKey == null ? key : encodedPartitionKey,
+      (partitionKey ?? null) === null ? key : encodedPartitionKey,
       bytes,
     )
   }
