@@ -1,9 +1,8 @@
-import type { DecodedBatch } from '../protocol/records/decode.js'
 import type { Decompress } from '../protocol/records/record.js'
 import { placeBatches } from './assign-offsets.js'
 import type { Cluster } from './cluster.js'
 import { codeOf } from './error-names.js'
-import { checkRecords, RecordsRefused, type RecordError } from './incoming-records.js'
+import { checkRecords, RecordsRefused, type CheckedBatch, type RecordError } from './incoming-records.js'
 import type { Release } from './releases.js'
 import type { Partition, Topic } from './topic.js'
 
@@ -31,7 +30,7 @@ export interface AppendTerms {
 /** Checks records as Kafka does, finds duplicates, and appends the rest. Throws only where the connection must be closed. */
 export function appendRecords(records: Buffer, terms: AppendTerms): Appended {
   const { topic, partition, release } = terms
-  let batches: DecodedBatch[]
+  let batches: CheckedBatch[]
   try {
     batches = checkRecords(records, rulesOf(terms), terms.decompress)
     checkFormat(batches, topic, release)
@@ -69,7 +68,7 @@ function rulesOf({ cluster, topic, release, produceVersion }: AppendTerms) {
 }
 
 /** A log kept in an older format (message.format.version, ignored since 3.0) can't hold what came with a newer one. */
-function checkFormat(batches: readonly DecodedBatch[], topic: Topic, release: Release): void {
+function checkFormat(batches: readonly CheckedBatch[], topic: Topic, release: Release): void {
   const maxMagic = release.heedsMessageFormat ? (topic.config.maxMagic ?? 2) : 2
   for (const { magic } of batches) {
     if (magic > maxMagic) {

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { crc32c } from '../protocol/crc32c.js'
 import { LOG_APPEND_TIME_FLAG, type Decompress } from '../protocol/records/record.js'
-import type { DecodedBatch } from '../protocol/records/decode.js'
+import type { CheckedBatch } from './incoming-records.js'
 import type { LogEntry } from './partition-log.js'
 
 /**
@@ -22,7 +22,7 @@ export interface Placement {
 /** An entry for the log: a copy of the batches' bytes, which may be views of a request, with offsets counted on. */
 export function placeBatches(
   bytes: Buffer,
-  batches: readonly DecodedBatch[],
+  batches: readonly CheckedBatch[],
   placement: Placement,
   decompress: Decompress,
 ): LogEntry {
@@ -33,9 +33,9 @@ export function placeBatches(
     const entry = Buffer.from(bytes.subarray(batch.start, batch.end))
     if (batch.magic === 2) placeRecordBatch(entry, offset, placement)
     else if (batch.magic === 0 && batch.codec !== 0) pieces.push(expandMessageSet(entry, batch, offset, decompress))
-    else placeMessage(entry, offset + batch.records.length - 1, batch.magic, placement)
+    else placeMessage(entry, offset + batch.count - 1, batch.magic, placement)
     if (batch.magic !== 0 || batch.codec === 0) pieces.push(entry)
-    offset += batch.records.length
+    offset += batch.count
     maxTimestamp = Math.max(maxTimestamp, placement.appendTime ?? batch.maxTimestamp)
   }
   return {
@@ -71,7 +71,7 @@ function placeMessage(entry: Buffer, offset: number, magic: number, { appendTime
  * Offsets inside a compressed set of magic 0 are absolute, so that the broker must open it. Kafka compresses it again;
  * here the log holds the messages as they were inside.
  */
-function expandMessageSet(entry: Buffer, batch: DecodedBatch, baseOffset: number, decompress: Decompress): Buffer {
+function expandMessageSet(entry: Buffer, batch: CheckedBatch, baseOffset: number, decompress: Decompress): Buffer {
   const keySize = entry.readInt32BE(MESSAGE.timestamp)
   const valueAt = MESSAGE.timestamp + 4 + Math.max(keySize, 0) + MESSAGE.valueOverhead
   const set = Buffer.from(decompress(batch.codec, entry.subarray(valueAt), batch.magic))

@@ -136,12 +136,15 @@ export class Cluster {
     }
   }
 
-  /** The broker is no longer in sync, unless it was the last; what it led has no leader until {@link electLeaders}. */
-  nodeDown(id: number): void {
+  /**
+   * The broker is no longer in sync, unless it was the last. What it led is led by another in sync, or by none until
+   * {@link electLeaders} where `elect` is false.
+   */
+  nodeDown(id: number, elect: boolean): void {
     this.node(id).alive = false
     for (const partition of this.partitions()) {
       if (partition.isr.length > 1) partition.isr = partition.isr.filter((replica) => replica !== id)
-      if (partition.leader === id) partition.lead(-1)
+      if (partition.leader === id) partition.lead(elect ? (this.candidate(partition) ?? -1) : -1)
     }
   }
 
@@ -188,10 +191,14 @@ export class Cluster {
 
   private elect(partition: Partition): void {
     if (partition.leader !== -1) return
-    const candidate = partition.replicas.find((id) => partition.isr.includes(id) && this.nodes.get(id)?.alive)
+    const candidate = this.candidate(partition)
     if (candidate === undefined) return
     partition.isr = partition.isr.filter((id) => this.nodes.get(id)?.alive)
     partition.lead(candidate)
+  }
+
+  private candidate({ replicas, isr }: Partition): number | undefined {
+    return replicas.find((id) => isr.includes(id) && this.nodes.get(id)?.alive)
   }
 
   private *partitions(): Iterable<Partition> {

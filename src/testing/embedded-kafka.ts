@@ -1,6 +1,6 @@
 import { EmbeddedBroker } from './broker.js'
 import { Cluster } from './cluster.js'
-import { decompress } from './decompress.js'
+import { makeDecompress } from './decompress.js'
 import { codeOf } from './error-names.js'
 import { EmbeddedKafkaError } from './errors.js'
 import { Faults, type Behaviour, type Fault, type FaultMoment, type FaultTarget, type Spoiling } from './faults.js'
@@ -89,6 +89,7 @@ export class EmbeddedKafka {
   private readonly frozenViews = new Map<number, MetadataView>()
   private readonly server: RequestServer
   private readonly failures: unknown[] = []
+  private readonly decompress = makeDecompress()
   private connectionCount = 0
 
   private constructor(private readonly options: ResolvedOptions) {
@@ -99,7 +100,7 @@ export class EmbeddedKafka {
       handlers: makeHandlers(),
       faults: this.faults,
       journal: this.journal,
-      decompress,
+      decompress: this.decompress,
       frozenViews: this.frozenViews,
     })
   }
@@ -212,10 +213,9 @@ export class EmbeddedKafka {
   async stopBroker(id: number, options: StopBrokerOptions = {}): Promise<void> {
     const broker = this.broker(id)
     if (!broker.node.alive) throw new EmbeddedKafkaError('WRONG_STATE', `broker ${id} is stopped already`)
-    this.cluster.nodeDown(id)
     const { electionMs = 0 } = options
-    if (electionMs === 0) this.cluster.electLeaders()
-    else if (electionMs !== Infinity) this.electLater(electionMs)
+    this.cluster.nodeDown(id, electionMs === 0)
+    if (electionMs > 0 && electionMs !== Infinity) this.electLater(electionMs)
     await broker.stop()
   }
 
@@ -332,9 +332,14 @@ export class EmbeddedKafka {
 
   // Looking in.
 
-  /** The messages of a topic, partition by partition in the order of their offsets; decoded, decompressed, copied. */
+  /**
+   * The messages of a topic, partition by partition in the order of their offsets; decoded, decompressed, copied.
+   *
+   * @throws EmbeddedKafkaError `UNKNOWN_TOPIC`; `UNREADABLE` where a batch is compressed with zstd and this Node, older
+   * than 22.15 or 23.8, can't undo that.
+   */
   records(topic: string): StoredRecord[] {
-    return storedRecords(this.cluster.topic(topic), decompress)
+    return storedRecords(this.cluster.topic(topic), this.decompress)
   }
 
   /** Resolves with all messages of the topic as soon as there are `count`; the topic need not exist yet. */

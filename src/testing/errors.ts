@@ -10,6 +10,7 @@ export type EmbeddedKafkaErrorCode =
   | 'UNKNOWN_ERROR_NAME'
   | 'TOPIC_EXISTS'
   | 'WRONG_STATE'
+  | 'UNREADABLE'
   | 'WAIT_TIMEOUT'
   | 'STOPPED'
   | 'INTERNAL'

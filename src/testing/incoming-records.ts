@@ -1,8 +1,10 @@
 import { crc32 } from 'node:zlib'
 import { CorruptRecordsError } from '../errors.js'
 import { crc32c } from '../protocol/crc32c.js'
+import { BATCH_OVERHEAD } from '../protocol/records/record-batch.js'
 import { decodeBatches, type DecodedBatch } from '../protocol/records/decode.js'
-import type { Decompress } from '../protocol/records/record.js'
+import { COMPRESSION_MASK, type Decompress } from '../protocol/records/record.js'
+import { canDecompress } from './decompress.js'
 
 /**
  * What a broker checks of the records in a Produce request before it appends them, and the error that each fault gets.
@@ -10,6 +12,7 @@ import type { Decompress } from '../protocol/records/record.js'
 
 const MAGIC_AT = 16
 const ENTRY_HEADER = 12
+const ATTRIBUTES_AT = 21
 const ZSTD = 4
 
 export interface RecordRules {
@@ -54,12 +57,60 @@ export class RecordsRefused extends Error {
   }
 }
 
+/** What of a batch matters once it was checked. */
+export interface CheckedBatch
+  extends Pick<
+    DecodedBatch,
+    | 'magic'
+    | 'codec'
+    | 'start'
+    | 'end'
+    | 'maxTimestamp'
+    | 'producerId'
+    | 'producerEpoch'
+    | 'baseSequence'
+    | 'transactional'
+  > {
+  /** Messages in it. */
+  readonly count: number
+}
+
 /** The batches in `bytes`, all checked. Throws {@link RecordsRefused} at the first that is not as it must be. */
-export function checkRecords(bytes: Buffer, rules: RecordRules, decompress: Decompress): DecodedBatch[] {
+export function checkRecords(bytes: Buffer, rules: RecordRules, decompress: Decompress): CheckedBatch[] {
   checkEntries(bytes, rules)
+  if (rules.exactlyOneBatch && bytes.length >= BATCH_OVERHEAD) {
+    const closed = readClosedBatch(bytes, rules)
+    if (closed !== undefined) return [closed]
+  }
   const batches = decode(bytes, decompress)
   for (const batch of batches) checkBatch(batch, rules)
-  return batches
+  return batches.map((batch) => ({ ...batch, count: batch.records.length }))
+}
+
+/** A batch whose codec this Node can't undo is taken by what stands before its records; undefined for all others. */
+function readClosedBatch(bytes: Buffer, rules: RecordRules): CheckedBatch | undefined {
+  const codec = bytes.readInt16BE(ATTRIBUTES_AT) & COMPRESSION_MASK
+  if (canDecompress(codec)) return undefined
+  if (!checksumsMatch(bytes)) throw new RecordsRefused('CORRUPT_MESSAGE', 'a wrong checksum')
+  const count = bytes.readInt32BE(57)
+  const batch = {
+    magic: 2,
+    codec,
+    start: 0,
+    end: bytes.length,
+    baseOffset: bytes.readBigInt64BE(0),
+    lastOffset: bytes.readBigInt64BE(0) + BigInt(bytes.readInt32BE(23)),
+    maxTimestamp: Number(bytes.readBigInt64BE(35)),
+    producerId: bytes.readBigInt64BE(43),
+    producerEpoch: bytes.readInt16BE(51),
+    baseSequence: bytes.readInt32BE(53),
+    transactional: (bytes.readInt16BE(ATTRIBUTES_AT) & 0x10) !== 0,
+    control: (bytes.readInt16BE(ATTRIBUTES_AT) & 0x20) !== 0,
+    count,
+  }
+  checkCodec(codec, rules)
+  checkFrameOfBatch(batch, count)
+  return batch
 }
 
 /** Bytes and count of the entries, without looking into them; undefined where the sizes lead outside the bytes. */
@@ -130,9 +181,7 @@ function checksumsMatch(bytes: Buffer): boolean {
 }
 
 function checkBatch(batch: DecodedBatch, rules: RecordRules): void {
-  if (batch.codec === ZSTD && !rules.zstdAllowed) {
-    throw new RecordsRefused('UNSUPPORTED_COMPRESSION_TYPE', 'zstd needs version 7 of Produce or later')
-  }
+  checkCodec(batch.codec, rules)
   if (batch.magic === 2) checkOffsetsOfBatch(batch)
   const errors: RecordError[] = []
   let errorName: RecordsErrorName = 'INVALID_RECORD'
@@ -151,17 +200,26 @@ function checkBatch(batch: DecodedBatch, rules: RecordRules): void {
   }
 }
 
-function checkOffsetsOfBatch(batch: DecodedBatch): void {
-  const count = batch.records.length
-  if (batch.control) throw new RecordsRefused('INVALID_RECORD', 'clients are not allowed to write control records')
-  if (batch.baseOffset !== 0n) throw new RecordsRefused('INVALID_RECORD', `base offset ${batch.baseOffset}, it must be 0`)
-  if (count === 0) throw new RecordsRefused('INVALID_RECORD', 'a batch without records')
-  if (batch.lastOffset - batch.baseOffset + 1n !== BigInt(count)) {
-    throw new RecordsRefused('INVALID_RECORD', `last offset delta ${batch.lastOffset} with ${count} records`)
+function checkCodec(codec: number, rules: RecordRules): void {
+  if (codec === ZSTD && !rules.zstdAllowed) {
+    throw new RecordsRefused('UNSUPPORTED_COMPRESSION_TYPE', 'zstd needs version 7 of Produce or later')
   }
+}
+
+function checkOffsetsOfBatch(batch: DecodedBatch): void {
+  checkFrameOfBatch(batch, batch.records.length)
   batch.records.forEach((record, index) => {
     if (record.offset !== BigInt(index)) {
       throw new RecordsRefused('INVALID_RECORD', `offset delta ${record.offset} of record ${index}`)
     }
   })
+}
+
+function checkFrameOfBatch(batch: Pick<DecodedBatch, 'control' | 'baseOffset' | 'lastOffset'>, count: number): void {
+  if (batch.control) throw new RecordsRefused('INVALID_RECORD', 'clients are not allowed to write control records')
+  if (batch.baseOffset !== 0n) throw new RecordsRefused('INVALID_RECORD', `base offset ${batch.baseOffset}, it must be 0`)
+  if (count < 1) throw new RecordsRefused('INVALID_RECORD', 'a batch without records')
+  if (batch.lastOffset - batch.baseOffset + 1n !== BigInt(count)) {
+    throw new RecordsRefused('INVALID_RECORD', `last offset delta ${batch.lastOffset} with ${count} records`)
+  }
 }

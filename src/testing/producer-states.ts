@@ -1,4 +1,4 @@
-import type { DecodedBatch } from '../protocol/records/decode.js'
+import type { CheckedBatch } from './incoming-records.js'
 import type { Release } from './releases.js'
 
 /** What becomes of a batch with a sequence. */
@@ -34,7 +34,7 @@ export class ProducerStates {
   private readonly states = new Map<bigint, ProducerState>()
 
   /** Decides about a batch that has a producer id. */
-  check(batch: DecodedBatch, release: Release): SequenceVerdict {
+  check(batch: CheckedBatch, release: Release): SequenceVerdict {
     const { producerId, producerEpoch, baseSequence } = batch
     const state = this.states.get(producerId)
     if (state === undefined) {
@@ -51,7 +51,7 @@ export class ProducerStates {
     return this.checkSequence(state, batch, release)
   }
 
-  private checkSequence(state: ProducerState, batch: DecodedBatch, release: Release): SequenceVerdict {
+  private checkSequence(state: ProducerState, batch: CheckedBatch, release: Release): SequenceVerdict {
     const first = batch.baseSequence
     const last = lastSequence(batch)
     const known = state.batches.find((old) => old.firstSequence === first && old.lastSequence === last)
@@ -64,7 +64,7 @@ export class ProducerStates {
   }
 
   /** Remembers a batch that was appended. */
-  appended(batch: DecodedBatch, baseOffset: number, appendTime: number, release: Release): void {
+  appended(batch: CheckedBatch, baseOffset: number, appendTime: number, release: Release): void {
     const { producerId, producerEpoch, baseSequence } = batch
     let state = this.states.get(producerId)
     if (state === undefined || state.epoch !== producerEpoch) {
@@ -81,8 +81,8 @@ export class ProducerStates {
   }
 }
 
-function lastSequence(batch: DecodedBatch): number {
-  return (batch.baseSequence + batch.records.length - 1) % (LARGEST_SEQUENCE + 1)
+function lastSequence(batch: CheckedBatch): number {
+  return (batch.baseSequence + batch.count - 1) % (LARGEST_SEQUENCE + 1)
 }
 
 function following(sequence: number): number {

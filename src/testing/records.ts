@@ -1,5 +1,7 @@
 import { decodeBatches } from '../protocol/records/decode.js'
-import type { Decompress, RecordHeader } from '../protocol/records/record.js'
+import { COMPRESSION_MASK, type Decompress, type RecordHeader } from '../protocol/records/record.js'
+import { canDecompress } from './decompress.js'
+import { EmbeddedKafkaError } from './errors.js'
 import type { Partition, Topic } from './topic.js'
 
 /** A message as it stands in a partition of the embedded Kafka. */
@@ -40,9 +42,16 @@ export function countRecords(topic: Topic): number {
 }
 
 function recordsOf(partition: Partition, decompress: Decompress): StoredRecord[] {
-  return partition.log.all().flatMap(({ bytes }) =>
+  return partition.log.all().flatMap(({ bytes, magic, baseOffset }) => {
+    const codec = magic === 2 ? bytes.readInt16BE(21) & COMPRESSION_MASK : 0
+    if (!canDecompress(codec)) {
+      throw new EmbeddedKafkaError(
+        'UNREADABLE',
+        `the batch at offset ${baseOffset} of ${partition.topic}-${partition.index} is compressed with zstd, which needs Node 22.15, 23.8 or later to read`,
+      )
+    }
     // Records are views of the log; a user may keep them, but must not write into the log through them.
-    decodeBatches(Buffer.from(bytes), { decompress }).flatMap((batch) =>
+    return decodeBatches(Buffer.from(bytes), { decompress }).flatMap((batch) =>
       batch.control
         ? []
         : batch.records.map((record, index) => ({
@@ -57,6 +66,6 @@ function recordsOf(partition: Partition, decompress: Decompress): StoredRecord[]
             isTransactional: batch.transactional,
             leaderEpoch: batch.leaderEpoch,
           })),
-    ),
-  )
+    )
+  })
 }

@@ -66,6 +66,12 @@ describe('Metadata', () => {
   it('stays as it was while frozen', async () => {
     const kafka = await startKafka({ brokers: 2, topics: { orders: {} } })
     const client = await connectTo(kafka, 1)
+    await kafka.stopBroker(2)
+    const lonely = kafka.freezeMetadata(1)
+    await kafka.startBroker(2)
+    const { topics: before } = await metadataOf(client, ['orders'])
+    expect(before[0]?.partitions[0]).toMatchObject({ isrNodes: [1], offlineReplicas: [2] })
+    lonely.release()
     const frozen = kafka.freezeMetadata(1)
     kafka.moveLeader('orders', 0, 2)
     await kafka.addBroker()
@@ -92,12 +98,12 @@ describe('leaders', () => {
     const before = await metadataOf(other, ['orders'])
     expect(before.brokers.map(({ nodeId }) => nodeId)).toEqual([2, 3])
     expect(before.controllerId).toBe(2)
-    expect(before.topics[0]?.partitions[0]).toMatchObject({ leaderId: 2, leaderEpoch: 2, isrNodes: [2, 3], offlineReplicas: [1] })
+    expect(before.topics[0]?.partitions[0]).toMatchObject({ leaderId: 2, leaderEpoch: 1, isrNodes: [2, 3], offlineReplicas: [1] })
     expect((await produceTo(other, batch)).errorCode).toBe(0)
     await kafka.startBroker(1)
     expect(portsOf(kafka)[0]).toBe(port)
     const after = await metadataOf(await connectTo(kafka, 1), ['orders'])
-    expect(after.topics[0]?.partitions[0]).toMatchObject({ leaderId: 2, leaderEpoch: 2, isrNodes: [2, 3, 1] })
+    expect(after.topics[0]?.partitions[0]).toMatchObject({ leaderId: 2, leaderEpoch: 1, isrNodes: [2, 3, 1] })
   })
 
   it('comes back under another port if told so', async () => {
@@ -167,6 +173,37 @@ describe('brokers', () => {
     await open.answer(produce, 9)
     await late.answer(produce, 9)
     expect(kafka.records('orders')).toHaveLength(3)
+  })
+
+  it('a broker that is paused while it serves takes up nothing more, and answers nothing', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    const stall = kafka.stall({ api: 'Produce' })
+    client.send(produce, 9, produceRequest(batch))
+    client.send(produce, 9, produceRequest(batch))
+    await kafka.waitForRequest({ api: 'Produce' }, { count: 2 })
+    kafka.pauseBroker(1)
+    stall.release()
+    await kafka.waitForRecords('orders', 1)
+    await expect(kafka.waitForRecords('orders', 2, { timeoutMs: 30 })).rejects.toMatchObject({ code: 'WAIT_TIMEOUT' })
+    expect(client.hasFrame).toBe(false)
+    kafka.resumeBroker(1)
+    await client.answer(produce, 9)
+    await client.answer(produce, 9)
+    expect(kafka.records('orders')).toHaveLength(2)
+  })
+
+  it('a broker that is busy stops reading, and reads on later', async () => {
+    const kafka = await startKafka()
+    const client = await connectTo(kafka)
+    const stall = kafka.stall({ api: 'Metadata' })
+    const count = 5_000
+    for (let i = 0; i < count; i++) client.send(metadata, 9, metadataRequest([]))
+    await kafka.waitForRequest({ api: 'Metadata' }, { count: 100 })
+    await metadataOf(await connectTo(kafka), [])
+    expect(kafka.requests.length).toBeLessThan(4_000)
+    stall.release()
+    for (let i = 0; i < count; i++) await client.frame()
   })
 
   it('refuses connections for a while, and keeps those that are open', async () => {

@@ -95,6 +95,20 @@ describe('what can be seen of a cluster', () => {
     expect(await kafka.waitForRecords('orders', 20)).toHaveLength(20)
   })
 
+  it('a client that sends and then closes its half gets its answers', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    kafka.delay({ api: 'Produce' }, 5)
+    for (let i = 0; i < 3; i++) client.send(produce, 9, produceRequest(batch))
+    client.socket.end()
+    const offsets: (bigint | undefined)[] = []
+    for (let i = 0; i < 3; i++) {
+      offsets.push((await client.answer(produce, 9)).responses[0]?.partitionResponses[0]?.baseOffset)
+    }
+    expect(offsets).toEqual([0n, 2n, 4n])
+    await client.untilClosed()
+  })
+
   it('records that a user may keep and change', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     await produceTo(await connectTo(kafka), batch)

@@ -109,7 +109,14 @@ describe('Produce: what is refused', () => {
   const badRecord = Buffer.from(batch)
   badRecord[61] = 0x01
 
+  const wrongDelta = Buffer.from(batch)
+  wrongDelta[64] = 2
+  const wrongBase = Buffer.from(batch)
+  wrongBase.writeBigInt64BE(5n, 0)
+
   it.each<[string, Buffer | null, string, object?]>([
+    ['a record at another offset of its batch', sealed(wrongDelta), 'INVALID_RECORD'],
+    ['a batch that does not begin at offset 0', wrongBase, 'INVALID_RECORD'],
     ['a wrong checksum', damaged, 'CORRUPT_MESSAGE'],
     ['a batch cut off', batch.subarray(0, -1), 'CORRUPT_MESSAGE'],
     ['a negative size', negativeSize, 'CORRUPT_MESSAGE'],
