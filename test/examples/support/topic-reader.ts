@@ -69,7 +69,7 @@ export class TopicReader {
   async close(): Promise<void> {
     const opened = await Promise.allSettled([...this.brokers.values()])
     this.brokers.clear()
-    await Promise.all(opened.map((broker) => (broker.status === 'fulfilled' ? broker.value.client.close() : undefined)))
+    await Promise.all(opened.flatMap((broker) => (broker.status === 'fulfilled' ? [broker.value.client.close()] : [])))
   }
 
   private async endOffset(partition: number): Promise<bigint> {
