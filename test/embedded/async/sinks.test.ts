@@ -1,0 +1,83 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { describe, expect, test } from 'vitest'
+import { FailedToSendMessageError, Producer } from '../../../src/index.js'
+import { EmbeddedKafka } from '../../../src/testing/index.js'
+
+const range = (count: number) => Array.from({ length: count }, (_, i) => ({ topic: 'logs', key: `${i % 5}`, value: `${i}` }))
+const stored = (kafka: EmbeddedKafka) => kafka.records('logs').map(({ value }) => Number(value)).sort((a, b) => a - b)
+
+describe.each(['sync', 'async'] as const)('%s mode', (type) => {
+  test('a writable takes a pipeline, and finishes when all have arrived', async () => {
+    await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 3 } } })
+    await using producer = new Producer({ brokers: kafka.bootstrap, type })
+    await pipeline(Readable.from(range(5_000)), producer.writable())
+    expect(stored(kafka)).toEqual(range(5_000).map((_, i) => i))
+  })
+
+  test('sendAll takes no more from the iterable than is on its way', async () => {
+    await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
+    const fault = kafka.stall({ api: 'Produce' })
+    await using producer = new Producer({ brokers: kafka.bootstrap, type, queueMessages: 40, ...(type === 'async' ? { batchMessages: 1, enqueueTimeoutMs: -1 } : {}) })
+    let taken = 0
+    async function* source() {
+      for (const message of range(500)) {
+        taken++
+        yield message
+      }
+    }
+    const sent = producer.sendAll(source(), { inFlight: 20 })
+    await kafka.waitForRequest((request) => request.api === 'Produce')
+    expect(taken).toBeLessThan(120)
+    fault.release()
+    await sent
+    expect(taken).toBe(500)
+    expect(stored(kafka)).toHaveLength(500)
+  })
+
+  test('a topic of the stream serves messages without one, and bare values', async () => {
+    await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 }, other: { partitions: 1 } } })
+    await using producer = new Producer({ brokers: kafka.bootstrap, type })
+    await producer.sendAll(['1', Buffer.from('2'), { value: '3' }, { topic: 'other', value: '4' }], { topic: 'logs' })
+    expect(kafka.records('logs').map(({ value }) => String(value))).toEqual(['1', '2', '3'])
+    expect(kafka.records('other').map(({ value }) => String(value))).toEqual(['4'])
+  })
+
+  test('a message without a topic ends the stream with a clear error', async () => {
+    await using kafka = await EmbeddedKafka.start()
+    await using producer = new Producer({ brokers: kafka.bootstrap, type })
+    await expect(producer.sendAll([{ value: 'x' }])).rejects.toMatchObject({ code: 'INVALID_MESSAGE' })
+  })
+
+  test('a signal ends the stream', async () => {
+    await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
+    await using producer = new Producer({ brokers: kafka.bootstrap, type })
+    const controller = new AbortController()
+    async function* endless() {
+      for (let i = 0; ; i++) {
+        if (i === 100) controller.abort()
+        yield { topic: 'logs', value: `${i}` }
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
+    await expect(producer.sendAll(endless(), { signal: controller.signal })).rejects.toMatchObject({ name: 'AbortError' })
+  })
+})
+
+test('a message that fails destroys the stream with an error that names it, and closes the source', async () => {
+  await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
+  await using producer = new Producer({ brokers: kafka.bootstrap })
+  let closed = false
+  async function* source() {
+    try {
+      for (let i = 0; ; i++) yield i === 7 ? { topic: 'logs', value: 'bad', partition: 9 } : { topic: 'logs', value: `${i}` }
+    } finally {
+      closed = true
+    }
+  }
+  const error = await producer.sendAll(source()).catch((e: unknown) => e)
+  expect(error).toBeInstanceOf(FailedToSendMessageError)
+  const { messages, results } = error as FailedToSendMessageError<unknown, { value: string }>
+  expect(results.map((result, i) => [messages[i]?.value, result]).find(([, result]) => result instanceof Error)).toMatchObject(['bad', { code: 'INVALID_PARTITION' }])
+  expect(closed).toBe(true)
+})
