@@ -70,14 +70,18 @@ public class KafkaZeroEightMessages {
       records.add("[" + entry.offset() + "," + data(entry.message().key()) + "," + data(entry.message().payload()) + "]");
     }
     String json = "[" + String.join(",", records) + "]";
-    return records.size() <= 20 ? json : "\"sha256:" + records.size() + ":"
-      + HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(utf8(json))) + '"';
+    return records.size() <= 20 ? json : hash(records.size(), utf8(json));
   }
 
-  static String data(ByteBuffer buffer) {
+  /** Base64; of what is longer than 300 bytes the size and a hash. */
+  static String data(ByteBuffer buffer) throws Exception {
     if (buffer == null) return "null";
     byte[] bytes = new byte[buffer.remaining()];
     buffer.duplicate().get(bytes);
-    return '"' + Base64.getEncoder().encodeToString(bytes) + '"';
+    return bytes.length <= 300 ? '"' + Base64.getEncoder().encodeToString(bytes) + '"' : hash(bytes.length, bytes);
+  }
+
+  static String hash(int count, byte[] bytes) throws Exception {
+    return "\"sha256:" + count + ":" + HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes)) + '"';
   }
 }

@@ -61,10 +61,14 @@ export function inJavasWords(batch: DecodedBatch): BatchByJava {
     baseSequence: batch.baseSequence,
     leaderEpoch: batch.leaderEpoch,
     maxTimestamp: batch.maxTimestamp,
-    records: brief(batch.records.map(({ offset, timestamp, key, value, headers }) => [
-      Number(offset), timestamp, data(key), data(value), headers.map((header) => [header.key, data(header.value)]),
-    ])),
+    records: recordsInJavasWords(batch.records),
   }
+}
+
+export function recordsInJavasWords(records: readonly DecodedRecord[]): unknown {
+  return brief(records.map(({ offset, timestamp, key, value, headers }) => [
+    Number(offset), timestamp, data(key), data(value), headers.map((header) => [header.key, data(header.value)]),
+  ]))
 }
 
 /** The same view of messages that we decoded, as `KafkaZeroEightMessages.java` prints them. */
