@@ -65,6 +65,8 @@ export class RealKafka {
   readonly bootstrap: string
   readonly #servers = new Map<number, JvmServer>()
 
+  #started = false
+
   private constructor(
     readonly id: string,
     readonly release: Release,
@@ -102,6 +104,7 @@ export class RealKafka {
     try {
       await kafka.#boot()
       for (const [name, topic] of Object.entries(options.topics ?? {})) await kafka.createTopic(name, topic)
+      kafka.#started = true
     } catch (error) {
       await kafka.stop()
       throw error
@@ -139,13 +142,27 @@ export class RealKafka {
     } else {
       await this.#askController(`create topic ${name}`, (port) => wire.createTopic(port, version, name, { partitions, replicationFactor, config }))
     }
-    await waitFor(`every broker to know the leaders of ${name}`, 30_000, async () => {
-      const views = await this.#views()
-      return views.every((view) => {
-        const states = view.topics.get(name) ?? []
-        return states.length === partitions && states.every((state) => state.leader >= 0)
-      })
+    await this.#everyoneKnows(name, partitions)
+  }
+
+  /** Resolves when no running broker knows the topic any more. A client that asks for it may bring it back. */
+  async deleteTopic(name: string): Promise<void> {
+    if (this.release.adminOnTheWire) await this.#askController(`delete topic ${name}`, (port) => wire.deleteTopic(port, name))
+    else await this.#zookeeperTool('kafka.admin.TopicCommand', ['--delete', '--topic', name])
+    await waitFor(`every broker to forget ${name}`, 30_000, async () => (await this.#views()).every((view) => !view.topics.has(name)))
+    if (this.release.coordination === 'kraft') return
+    // The controller still has to take the name out of ZooKeeper, and until then it cannot be used again.
+    await waitFor(`ZooKeeper to forget ${name}`, 30_000, async () => {
+      const names = (await this.#zookeeperTool('kafka.admin.TopicCommand', ['--list'])).split('\n')
+      return !names.some((line) => line === name || line.startsWith(`${name} - marked for deletion`))
     })
+  }
+
+  /** Resolves when every running broker knows the new partitions and their leaders. */
+  async addPartitions(name: string, total: number): Promise<void> {
+    if (this.release.adminOnTheWire) await this.#askController(`extend topic ${name}`, (port) => wire.addPartitions(port, name, total))
+    else await this.#zookeeperTool('kafka.admin.TopicCommand', ['--alter', '--topic', name, '--partitions', String(total)])
+    await this.#everyoneKnows(name, total)
   }
 
   async alterTopicConfig(name: string, config: Record<string, string>): Promise<void> {
@@ -172,15 +189,18 @@ export class RealKafka {
     if (before === undefined) throw new Error(`There is no partition ${topic}-${partition}.`)
     const others = before.replicas.filter((id) => id !== toBroker)
     const replicas = [toBroker, ...(before.replicas.includes(toBroker) ? others : others.filter((id) => id !== before.leader))]
-    await this.#reassign(topic, partition, replicas)
-    await waitFor(`${topic}-${partition} to be copied to broker ${toBroker}`, 60_000, async () => {
-      const state = await this.partitionState(topic, partition)
-      return state?.isr.includes(toBroker) === true && state.replicas.join() === replicas.join()
-    })
-    await this.#electPreferred(topic, partition)
-    await waitFor(`broker ${toBroker} to lead ${topic}-${partition}`, 30_000, async () => {
+    if (replicas.join() !== before.replicas.join()) {
+      await this.#reassign(topic, partition, replicas)
+      // In any order: before 2.4 the metadata do not tell of a change that is one of order only.
+      await waitFor(`${topic}-${partition} to be copied to broker ${toBroker}`, 60_000, async () =>
+        (await this.partitionState(topic, partition))?.replicas.toSorted().join() === replicas.toSorted().join())
+    }
+    await waitFor(`broker ${toBroker} to lead ${topic}-${partition}`, 60_000, async () => {
       const views = await this.#views()
-      return views.every((view) => view.topics.get(topic)?.[partition]?.leader === toBroker)
+      if (views.every((view) => view.topics.get(topic)?.[partition]?.leader === toBroker)) return true
+      // Asked again and again: a broker outside the ISR is refused, and the ISR in the metadata of 0.8 is out of date.
+      await this.#electPreferred(topic, partition)
+      return false
     })
   }
 
@@ -219,6 +239,8 @@ export class RealKafka {
 
   /** The data are not wanted any more, so nothing is shut down in order. */
   async stop(): Promise<void> {
+    const [broker] = this.#running
+    if (this.#started && broker !== undefined) await this.#server(broker.id).archiveClasses()
     await Promise.all([...this.#servers.values()].map((server) => server.kill()))
     await rm(join(this.dir, 'data'), { recursive: true, force: true })
   }
@@ -298,15 +320,17 @@ export class RealKafka {
     }))
   }
 
-  /** A controller of 0.8 sends no list of brokers, not even to themselves, before there is a topic. */
+  /**
+   * A controller of 0.8 sends its list of brokers along with the state of partitions only: there must be a topic, and it must
+   * be created when the last broker is registered, which is a little later than when it first answers.
+   */
   async #introduceBrokers(): Promise<void> {
     const topic = '_ready'
+    const replicationFactor = this.plan.brokers.length
     await this.#answering([...this.#servers.keys()])
     await waitFor('Kafka 0.8 to create its first topic', startTimeoutMs, async () => {
-      // Answering begins before the broker is registered, and until then there is no place for a topic.
-      if (this.options.config?.['auto.create.topics.enable'] === 'false') await this.#createByTool(topic, {})
-      else await wire.touchTopic(this.plan.brokers[0]?.port ?? 0, topic)
-      return (await this.#views()).some((view) => view.topics.has(topic))
+      await this.#createByTool(topic, { replicationFactor })
+      return true
     })
   }
 
@@ -322,6 +346,16 @@ export class RealKafka {
       const dead = started.filter((id) => !this.#server(id).running)
       if (dead.length > 0) throw new HopelessError(`Server ${dead.join(', ')} of Kafka ${this.release.version} ended while starting; see ${join(this.dir, 'logs')}.`)
       return satisfied(await this.#views())
+    })
+  }
+
+  async #everyoneKnows(topic: string, partitions: number): Promise<void> {
+    await waitFor(`every broker to know the leaders of ${topic}`, 30_000, async () => {
+      const views = await this.#views()
+      return views.every((view) => {
+        const states = view.topics.get(topic) ?? []
+        return states.length === partitions && states.every((state) => state.leader >= 0)
+      })
     })
   }
 
@@ -370,8 +404,8 @@ export class RealKafka {
     }
   }
 
-  async #zookeeperTool(main: string, args: readonly string[]): Promise<void> {
-    await this.#run(this.libs, main, ['--zookeeper', this.zookeeper ?? '', ...args])
+  async #zookeeperTool(main: string, args: readonly string[]): Promise<string> {
+    return (await this.#run(this.libs, main, ['--zookeeper', this.zookeeper ?? '', ...args])).toString()
   }
 
   #server(id: number): JvmServer {

@@ -107,7 +107,12 @@ function underZookeeper(plan: ClusterPlan, node: Node): Properties {
     'zookeeper.connect': `127.0.0.1:${plan.coordinator.port}`,
     // The brokers start together with ZooKeeper and wait for it.
     'zookeeper.connection.timeout.ms': '30000',
-    'zookeeper.session.timeout.ms': '4000'
+    'zookeeper.session.timeout.ms': '4000',
+    // A broker that hangs is only taken for gone when the controller's last request to it and the followers' last fetches
+    // from it are over, one after the other: with the default of 30 s a fail-over would take a minute.
+    'controller.socket.timeout.ms': '3000',
+    'request.timeout.ms': '3000',
+    'replica.socket.timeout.ms': '3000'
   }
 }
 

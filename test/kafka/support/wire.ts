@@ -98,23 +98,35 @@ export async function metadata(port: number, version: 0 | 1): Promise<ClusterSta
   return { brokers, controller, topics }
 }
 
-/** Naming a topic in Metadata v0 creates it, where the broker is so configured. */
-export async function touchTopic(port: number, topic: string): Promise<void> {
-  await call(port, { key: 3, version: 0, body: array([string(topic)]), timeoutMs: 10_000 })
-}
-
 export interface TopicSpec {
   readonly partitions: number
   readonly replicationFactor: number
   readonly config: Readonly<Record<string, string>>
 }
 
+/** CreateTopics. */
 export async function createTopic(port: number, version: 1 | 2, name: string, spec: TopicSpec): Promise<number> {
   const configs = Object.entries(spec.config).map(([key, value]) => Buffer.concat([string(key), string(value)]))
   const topic = Buffer.concat([string(name), int32(spec.partitions), int16(spec.replicationFactor), array([]), array(configs)])
   const body = Buffer.concat([array([topic]), int32(15_000), int8(0)])
   const cursor = new Cursor(await call(port, { key: 19, version, body, timeoutMs: 20_000 }))
-  if (version >= 2) cursor.int32()
+  if (version >= 2) cursor.int32() // throttle time
+  return firstError(cursor.array(() => { cursor.string(); const code = cursor.int16(); cursor.string(); return code }))
+}
+
+/** DeleteTopics v1. */
+export async function deleteTopic(port: number, name: string): Promise<number> {
+  const body = Buffer.concat([array([string(name)]), int32(15_000)])
+  const cursor = new Cursor(await call(port, { key: 20, version: 1, body, timeoutMs: 20_000 }))
+  cursor.int32() // throttle time
+  return firstError(cursor.array(() => { cursor.string(); return cursor.int16() }))
+}
+
+/** CreatePartitions v0; where the copies go is left to the controller. */
+export async function addPartitions(port: number, name: string, total: number): Promise<number> {
+  const body = Buffer.concat([array([Buffer.concat([string(name), int32(total), int32(-1)])]), int32(15_000), int8(0)])
+  const cursor = new Cursor(await call(port, { key: 37, version: 0, body, timeoutMs: 20_000 }))
+  cursor.int32() // throttle time
   return firstError(cursor.array(() => { cursor.string(); const code = cursor.int16(); cursor.string(); return code }))
 }
 
