@@ -1,0 +1,90 @@
+/** Leaders move, brokers stop, die and freeze; messages go on. */
+import { expect, test } from 'vitest'
+
+import { newTopic, type Cluster } from '../support/fixture.js'
+import { expectFlowed, flowDuring } from '../support/flow.js'
+import { expectAt, expectStored, readBack, type Message } from '../support/read-back.js'
+import { rejection } from './messages.js'
+
+export function failureCases(cluster: Cluster): void {
+  const someTopic = async (about: string, config: Record<string, string> = {}): Promise<{ topic: string; leader: number; others: number[] }> => {
+    const topic = newTopic(about)
+    await cluster.kafka.createTopic(topic, { replicationFactor: 3, config })
+    const leader = await cluster.kafka.leaderOf(topic, 0)
+    return { topic, leader, others: cluster.kafka.brokers.map(({ id }) => id).filter((id) => id !== leader) }
+  }
+
+  const inSync = async (topic: string, count: number): Promise<void> => {
+    while ((await cluster.kafka.partitionState(topic, 0))?.isr.length !== count);
+  }
+
+  test('a leader moves while messages flow: all arrive, in order per key', async () => {
+    const { topic, leader, others } = await someTopic('moved')
+    const producer = cluster.producer()
+    const flow = await flowDuring(producer, topic, async () => {
+      await cluster.kafka.moveLeader(topic, 0, others[0] as number)
+      await cluster.kafka.moveLeader(topic, 0, leader)
+    })
+    // The old leader may have written what it could not get acknowledged any more.
+    await expectFlowed(cluster.kafka, topic, flow, { duplicates: true })
+  })
+
+  test('a broker is stopped and started while messages flow: all arrive; min.insync.replicas is kept meanwhile', async () => {
+    const { topic, leader } = await someTopic('stopped')
+    const strict = await someTopic('min-isr', { 'min.insync.replicas': '3' })
+    const [first] = await cluster.producer().send({ topic: strict.topic, value: 'while met' })
+    let onceMet: Promise<unknown> | undefined
+    const flow = await flowDuring(cluster.producer(), topic, async () => {
+      await cluster.kafka.stopBroker(leader)
+      try {
+        await inSync(strict.topic, 2)
+        const { results } = await rejection(cluster.producer({ retries: 1, retryBackoffMs: 10 }).send({ topic: strict.topic, value: 'refused' }))
+        expect(results[0]).toMatchObject({ code: 'NOT_ENOUGH_REPLICAS', attempts: 2, retriable: true, mayHaveBeenWritten: false })
+        expect((results[0] as { cause?: unknown }).cause).toMatchObject({ errorCode: 19 })
+        await cluster.producer({ acks: 1 }).send({ topic: strict.topic, value: 'acks 1' })
+        onceMet = cluster.producer().send({ topic: strict.topic, value: 'waited' })
+      } finally {
+        await cluster.kafka.startBroker(leader)
+      }
+    })
+    await expectFlowed(cluster.kafka, topic, flow, { duplicates: true })
+    await onceMet
+    expect(first?.offset).toBe(0n)
+    expect((await readBack(cluster.kafka, strict.topic)).map(({ value }) => value?.toString())).toEqual(['while met', 'acks 1', 'waited'])
+  })
+
+  test('a broker is killed while messages flow, and comes back: all arrive, in order per key', async () => {
+    const { topic, leader } = await someTopic('killed')
+    const flow = await flowDuring(cluster.producer(), topic, async () => {
+      await cluster.kafka.killBroker(leader)
+      try {
+        // Another leads by the time that this is acknowledged.
+        await cluster.producer().send({ topic, key: 'other', value: '-1' })
+      } finally {
+        await cluster.kafka.startBroker(leader)
+      }
+    })
+    const records = (await readBack(cluster.kafka, topic)).filter(({ key }) => key?.toString() !== 'other')
+    expectAt(records, flow.messages, flow.metadata)
+  })
+
+  test('a leader freezes past the time-out while another takes over: what waited arrives there', async () => {
+    const { topic, leader } = await someTopic('frozen')
+    const producer = cluster.producer({ requestTimeoutMs: 1000 })
+    const messages: Message[] = ['before', 'meanwhile', 'after'].map((value) => ({ topic, value }))
+    const before = await producer.send(messages.slice(0, 1))
+    cluster.kafka.pauseBroker(leader)
+    let meanwhile
+    try {
+      meanwhile = await producer.send(messages.slice(1, 2))
+      expect(await cluster.kafka.leaderOf(topic, 0)).not.toBe(leader)
+    } finally {
+      cluster.kafka.resumeBroker(leader)
+    }
+    const after = await producer.send(messages.slice(2))
+    // The old leader may still answer readers with what it knows: all is read once before it is counted.
+    await readBack(cluster.kafka, topic, { count: messages.length })
+    // What the frozen one found in its socket is not acknowledged by the others, and does not last.
+    await expectStored(cluster.kafka, messages, [...before, ...meanwhile, ...after])
+  })
+}

@@ -1,0 +1,15 @@
+import { connectionCases, brokerIdleMs } from '../cases/connections.js'
+import { limitCases } from '../cases/limits.js'
+import { messageCases } from '../cases/messages.js'
+import { autoPartitions, partitionCases } from '../cases/partitions.js'
+import { cluster } from '../support/fixture.js'
+
+const one = cluster({
+  brokers: 1,
+  config: { 'num.partitions': String(autoPartitions), 'connections.max.idle.ms': String(brokerIdleMs) }
+})
+
+messageCases(one)
+partitionCases(one)
+limitCases(one)
+connectionCases(one)
