@@ -32,4 +32,6 @@ export { LibrdkafkaPartitioner, RandomPartitioner } from './producer/partitioner
 export { Murmur2Partitioner } from './producer/partitioners/murmur2-partitioner.js'
 export { RoundRobinPartitioner } from './producer/partitioners/round-robin-partitioner.js'
 export type { PartitionerName, PartitionerOption } from './producer/partitioners/partitioner-by-name.js'
+export type { Codec, CompressOptions, DecompressOptions } from './compression/codec.js'
+export type { CodecName, CompressionOption } from './producer/topic-compression.js'
 export type { Data } from './protocol/records/record.js'

@@ -1,16 +1,19 @@
 import type { KafkaProducerError } from '../errors.js'
 import type { ProducePartitionResponse, ProduceResponse } from '../protocol/apis/produce.js'
 import { brokerResponseError, errorCode, ErrorCodes } from '../protocol/error-codes.js'
+import type { EncodableRecords } from '../protocol/records/record.js'
 import type { StatsCounters } from '../stats/producer-stats.js'
 import type { Batch } from './batch.js'
 import type { BrokerPartitionInfo } from './broker-partition-info.js'
 import type { SenderContext } from './broker-sender.js'
 import type { BufferBound } from './buffer-bound.js'
 import { whyFormatCantHold, type Magic } from './collate.js'
+import { encodeBatch, whyCodecCantGo } from './encode-batch.js'
 import type { PartitionQueue } from './partition-queue.js'
 import { leaderAddresses } from './produce-answer.js'
 import type { RetryPolicy } from './retry-policy.js'
 import type { SerializedMessage } from './serialized-message.js'
+import type { CompressionChoice } from './topic-compression.js'
 
 /**
  * Answers after which the broker may have written the batch all the same: it gave up waiting for replicas, or failed
@@ -25,6 +28,7 @@ export interface BatchOutcomesParts {
   readonly policy: RetryPolicy
   readonly bound: BufferBound
   readonly counters: StatsCounters
+  readonly compression: CompressionChoice
   /** The topic's id as the metadata has it; null where it has none. */
   readonly topicId: (topic: string) => Buffer | null
   /** Lets a partition send again, if it has something to. */
@@ -48,14 +52,19 @@ export class BatchOutcomes implements SenderContext {
     return this.parts.topicPartitionInfos.generation
   }
 
-  prepare(batch: Batch, magic: Magic): void {
-    if (magic < 2) {
+  prepare(batch: Batch, magic: Magic, version: number): void {
+    const codecProblem = whyCodecCantGo(this.parts.compression.of(batch.queue.topic), version)
+    if (magic < 2 || codecProblem !== undefined) {
       for (const message of batch.messages) {
-        const cause = message.settled ? undefined : whyFormatCantHold(message, magic)
+        const cause = message.settled ? undefined : (codecProblem ?? whyFormatCantHold(message, magic))
         if (cause !== undefined) this.failOne(batch, message, cause)
       }
     }
     this.releaseSettled(batch)
+  }
+
+  encode(batch: Batch, magic: Magic, version: number): EncodableRecords | Promise<EncodableRecords> {
+    return encodeBatch(batch, magic, this.parts.compression.of(batch.queue.topic), version)
   }
 
   acknowledged(batch: Batch, answer: ProducePartitionResponse | undefined, magic: Magic): void {
@@ -85,6 +94,7 @@ export class BatchOutcomes implements SenderContext {
       leaderId >= 0 &&
       this.parts.topicPartitionInfos.learnLeader(queue.topic, queue.partition, leaderId, leaderEpoch, leaderAddresses(response))
     if (TOO_LARGE.has(answer.errorCode) && batch.messages.length > 1) {
+      this.parts.compression.of(queue.topic)?.reset()
       this.split(batch)
     } else if (answer.recordErrors.length > 0 && answer.recordErrors.length < batch.messages.length) {
       for (const { batchIndex, batchIndexErrorMessage } of answer.recordErrors) {

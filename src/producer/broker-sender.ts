@@ -1,7 +1,8 @@
 import Denque from 'denque'
-import { MalformedResponseError, type KafkaProducerError } from '../errors.js'
+import { ConnectionClosedError, MalformedResponseError, type KafkaProducerError } from '../errors.js'
 import type { BrokerSession } from '../network/session.js'
 import { produce, type ProducePartitionResponse, type ProduceResponse } from '../protocol/apis/produce.js'
+import type { EncodableRecords } from '../protocol/records/record.js'
 import { magicOfProduce } from '../protocol/versions.js'
 import type { Batch } from './batch.js'
 import { collate, produceRequest, takeBatches, type Magic } from './collate.js'
@@ -24,7 +25,9 @@ export interface SenderContext {
   /** How many answers the metadata came from. */
   metadataGeneration(): number
   /** Leaves out of a batch what has its fate and what the format can't hold. */
-  prepare(batch: Batch, magic: Magic): void
+  prepare(batch: Batch, magic: Magic, version: number): void
+  /** What a batch is in a request; a promise where it is compressed off the event loop. */
+  encode(batch: Batch, magic: Magic, version: number): EncodableRecords | Promise<EncodableRecords>
   acknowledged(batch: Batch, answer: ProducePartitionResponse | undefined, magic: Magic): void
   refused(batch: Batch, answer: ProducePartitionResponse, response: ProduceResponse, generation: number): void
   /** The connection was lost, or never there: nothing was answered for these. */
@@ -32,6 +35,8 @@ export interface SenderContext {
   /** Everything of one answer has been told. */
   answered(): void
 }
+
+type EncodedBatches = ReadonlyMap<Batch, EncodableRecords>
 
 /** Requests that brokers older than this version of Produce delayed they have delayed themselves (KIP-219). */
 const CLIENT_THROTTLES_FROM = 6
@@ -48,6 +53,8 @@ export class BrokerSender {
   private inFlight = 0
   private throttledUntil = 0
   private throttleTimer: NodeJS.Timeout | undefined
+  /** Settles when the newest request that had to wait for a codec can go. */
+  private lastInLine: Promise<unknown> | undefined
 
   constructor(
     private readonly brokerId: number,
@@ -110,9 +117,10 @@ export class BrokerSender {
 
   /** Sends one request; false when there is nothing to send. */
   private send(producer: SyncProducer, session: BrokerSession): boolean {
-    const magic = magicOfProduce(session.versions.highest(produce))
+    const highest = session.versions.highest(produce)
+    const magic = magicOfProduce(highest)
     const batches = takeBatches(this.ready, this.brokerId, this.config.maxRequestBytes, magic, (batch) => {
-      this.context.prepare(batch, magic)
+      this.context.prepare(batch, magic, highest)
     })
     if (batches.length === 0) return false
     for (const batch of batches) this.depart(batch)
@@ -135,7 +143,11 @@ export class BrokerSender {
       for (const topic of collated.keys()) topicIds.set(topic, this.context.topicId(topic))
       const cap = [...topicIds.values()].includes(null) ? TOPIC_IDS_FROM - 1 : produce.maxVersion
       const version = session.versions.highest(produce, cap)
-      const request = produceRequest(collated, topicIds, magic, this.config.acks, this.config.requestTimeoutMs)
+      const encoded = this.encode(batches, magic, version)
+      // Most requests need no codec that works elsewhere, and go at once; the others keep their order.
+      const records = this.lastInLine === undefined && !(encoded instanceof Promise) ? encoded : await this.inLine(encoded)
+      const request = produceRequest(collated, records, topicIds, this.config.acks, this.config.requestTimeoutMs)
+      if (!session.connection.isOpen) throw new ConnectionClosedError('the connection was lost while the request was made')
       isWritten = true
       const response = await producer.send(session, version, request)
       if (response === undefined) {
@@ -149,6 +161,23 @@ export class BrokerSender {
       if (error instanceof MalformedResponseError) producer.disconnect(session.connection)
       this.context.unanswered(batches, error as KafkaProducerError, isWritten, generation)
     }
+  }
+
+  /** The promise is there only where a codec works off the event loop; the batches are compressed side by side. */
+  private encode(batches: readonly Batch[], magic: Magic, version: number): EncodedBatches | Promise<EncodedBatches> {
+    const encoded = batches.map((batch) => this.context.encode(batch, magic, version))
+    const pair = (all: readonly EncodableRecords[]) => new Map(all.map((records, i) => [batches[i] as Batch, records]))
+    return encoded.some(isPromise) ? Promise.all(encoded.map((records) => Promise.resolve(records))).then(pair) : pair(encoded as EncodableRecords[])
+  }
+
+  /** Waits until the requests made before have gone. */
+  private async inLine(encoded: EncodedBatches | Promise<EncodedBatches>): Promise<EncodedBatches> {
+    const before = this.lastInLine
+    const turn = Promise.allSettled([before, encoded])
+    this.lastInLine = turn
+    await turn
+    if (this.lastInLine === turn) this.lastInLine = undefined
+    return encoded
   }
 
   private report(matched: ReadonlyMap<Batch, ProducePartitionResponse>, response: ProduceResponse, magic: Magic, generation: number): void {
@@ -182,4 +211,8 @@ export class BrokerSender {
   close(): void {
     clearTimeout(this.throttleTimer)
   }
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return value instanceof Promise
 }

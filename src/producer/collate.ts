@@ -2,8 +2,8 @@ import type Denque from 'denque'
 import { UnsupportedByFormatError, type KafkaProducerError } from '../errors.js'
 import type { ProducePartition, ProduceRequest, ProduceTopic } from '../protocol/apis/produce.js'
 import { ZERO_UUID } from '../protocol/byte-writer.js'
-import { messageSet, sizeOfMessageSet } from '../protocol/records/message-set.js'
-import { BATCH_OVERHEAD, recordBatch } from '../protocol/records/record-batch.js'
+import { sizeOfMessageSet } from '../protocol/records/message-set.js'
+import { BATCH_OVERHEAD } from '../protocol/records/record-batch.js'
 import type { EncodableRecords } from '../protocol/records/record.js'
 import { MAX_BATCH_MESSAGES, type Batch } from './batch.js'
 import type { PartitionQueue } from './partition-queue.js'
@@ -12,8 +12,8 @@ import type { SerializedMessage } from './serialized-message.js'
 export type Magic = 0 | 1 | 2
 
 /**
- * Takes the head batch of each partition that is ready, in turn, until the request is full, in bytes or in messages; one batch
- * that alone is larger still goes. What stays in the list is for the next request.
+ * Takes the head batch of each partition that is ready, in turn, until the request is full, in bytes or in messages;
+ * one batch that alone is larger still goes. What stays in the list is for the next request.
  *
  * @param prepare leaves out of a batch what can't be sent, before it is measured
  */
@@ -52,12 +52,9 @@ export function takeBatches(
   return batches
 }
 
-function encodedSize(batch: Batch, magic: Magic): number {
-  return magic === 2 ? BATCH_OVERHEAD + batch.recordsSize : sizeOfMessageSet(batch.messages, magic)
-}
-
-function encodable(batch: Batch, magic: Magic): EncodableRecords {
-  return magic === 2 ? recordBatch(batch.messages, batch.recordsSize) : messageSet(batch.messages, magic)
+/** Bytes that the batch is likely to take. */
+function encodedSize({ messages, recordsSize, queue }: Batch, magic: Magic): number {
+  return (magic === 2 ? BATCH_OVERHEAD + recordsSize : sizeOfMessageSet(messages, magic)) * queue.limit.ratio
 }
 
 /** What a format has no place for, and must not be dropped in silence; undefined where all fits. */
@@ -87,15 +84,15 @@ export function collate(batches: readonly Batch[]): CollatedBatches {
 
 export function produceRequest(
   collated: CollatedBatches,
+  records: ReadonlyMap<Batch, EncodableRecords>,
   topicIds: ReadonlyMap<string, Buffer | null>,
-  magic: Magic,
   acks: number,
   timeoutMs: number,
 ): ProduceRequest {
   const topicData: ProduceTopic[] = []
   for (const [name, batches] of collated) {
     const partitionData: ProducePartition[] = []
-    for (const [index, batch] of batches) partitionData.push({ index, records: encodable(batch, magic) })
+    for (const [index, batch] of batches) partitionData.push({ index, records: records.get(batch) as EncodableRecords })
     topicData.push({ name, topicId: topicIds.get(name) ?? ZERO_UUID, partitionData })
   }
   return { transactionalId: null, acks, timeoutMs, topicData }

@@ -30,6 +30,7 @@ import { RetryPolicy, type RetrySettings } from './retry-policy.js'
 import { SendCall } from './send-call.js'
 import type { SerializedMessage } from './serialized-message.js'
 import { handled, Serializer } from './serializer.js'
+import type { CompressionChoice } from './topic-compression.js'
 import { TopicQueue } from './topic-queue.js'
 
 /** The five parts that a handler is made of; each can be replaced. */
@@ -43,7 +44,7 @@ export interface EventHandlerParts<K, V> {
 
 export interface EventHandlerConfig extends BrokerSenderConfig, RetrySettings {
   readonly deliveryTimeoutMs: number
-  readonly batchBytes: number
+  readonly compressionChoice: CompressionChoice
   readonly queueMessages: number
   readonly queueBytes: number
   readonly enqueueTimeoutMs: number
@@ -101,6 +102,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       policy: this.policy,
       bound: this.bound,
       counters,
+      compression: config.compressionChoice,
       topicId: (topic) => this.topics.get(topic)?.metadata?.id ?? null,
       enlist: (queue) => this.enlist(queue),
       onRoom: () => this.admission.pump(),
@@ -226,7 +228,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 
   private addTopic(name: string): TopicQueue {
-    const topic = new TopicQueue(name, this.parts.partitioner, this.config.batchBytes)
+    const topic = new TopicQueue(name, this.parts.partitioner, this.config.compressionChoice.limitOf(name))
     this.topics.set(name, topic)
     const known = this.parts.topicPartitionInfos.topic(name)
     if (known !== undefined && known.error === undefined) topic.update(known)

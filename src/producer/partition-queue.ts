@@ -1,6 +1,7 @@
 import Denque from 'denque'
 import { Batch } from './batch.js'
 import type { SerializedMessage } from './serialized-message.js'
+import type { BatchLimit } from './topic-compression.js'
 
 /**
  * The batches of one partition, in the order they go out. All `send()` calls share it: what is given while the broker
@@ -22,7 +23,7 @@ export class PartitionQueue {
   constructor(
     readonly topic: string,
     readonly partition: number,
-    private readonly batchBytes: number,
+    readonly limit: BatchLimit,
   ) {}
 
   /** Whether its leader may be sent a batch now. Without a sequence one at a time keeps the order. */
@@ -36,7 +37,7 @@ export class PartitionQueue {
 
   append(message: SerializedMessage): void {
     let tail = this.batches.peekBack()
-    if (tail === undefined || tail.closed || !tail.hasRoomFor(message, this.batchBytes)) {
+    if (tail === undefined || tail.closed || !tail.hasRoomFor(message, this.limit.plainBytes)) {
       tail = new Batch(this)
       this.batches.push(tail)
     }

@@ -5,6 +5,7 @@ import type { Encoder } from './encoder.js'
 import { nearestName } from './nearest-name.js'
 import { DEFAULT_ENCODER, OPTIONS, type OptionName } from './producer-options.js'
 import type { ProducerOptions, ProducerType } from './producer-options.js'
+import { CompressionChoice } from './topic-compression.js'
 import { resolvePartitioner, type ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
 
 /** Options that mean nothing without the queue. */
@@ -45,6 +46,8 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
   readonly partitioner: ResolvedPartitioner
   readonly encoder: Encoder<V>
   readonly keyEncoder: Encoder<K>
+  /** Which topics are compressed, and how: `compression`, `compressedTopics`, `topicCompression` and `codecs` together. */
+  readonly compressionChoice: CompressionChoice
   readonly copyBytes: boolean
   readonly onDelivery: OnDelivery<K, V> | undefined
 
@@ -82,6 +85,15 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
     // As in Kafka 0.8, keys are encoded like values unless they have an encoder of their own.
     this.keyEncoder = options.keyEncoder === undefined ? (this.encoder as unknown as Encoder<K>) : read('keyEncoder')
     if (options.keyEncoder === undefined && options.encoder === undefined) this.keyEncoder = DEFAULT_ENCODER
+    this.compressionChoice = new CompressionChoice(
+      {
+        compression: read('compression'),
+        compressedTopics: read('compressedTopics'),
+        topicCompression: read('topicCompression'),
+        codecs: read('codecs'),
+      },
+      this.batchBytes,
+    )
     this.copyBytes = read('copyBytes')
     this.onDelivery = read('onDelivery')
     this.partitioner = resolvePartitioner(options.partitioner)

@@ -1,7 +1,9 @@
 import { InvalidConfigError } from '../errors.js'
+import type { Codec } from '../compression/codec.js'
 import type { BrokerAddress } from '../network/connect.js'
 import type { OnDelivery } from './delivery-report.js'
 import { DefaultEncoder, type Encoder } from './encoder.js'
+import type { CompressionOption } from './topic-compression.js'
 import type { PartitionerOption } from './partitioners/partitioner-by-name.js'
 
 /** What `new Producer()` takes. Times are in milliseconds, sizes in bytes. */
@@ -28,6 +30,10 @@ export interface ProducerOptions<K = unknown, V = unknown, T extends ProducerTyp
   connectTimeoutMs?: number
   connectionsMaxIdleMs?: number
   brokerVersion?: string
+  compression?: CompressionOption
+  compressedTopics?: readonly string[]
+  topicCompression?: Readonly<Record<string, CompressionOption>>
+  codecs?: readonly Codec[]
   partitioner?: PartitionerOption
   encoder?: Encoder<V>
   keyEncoder?: Encoder<K>
@@ -51,6 +57,8 @@ interface OptionRow {
 }
 
 export const DEFAULT_ENCODER: Encoder = new DefaultEncoder()
+
+const CODEC_NAMES = "'none', 'gzip', 'snappy', 'lz4', 'zstd'"
 
 /** The largest delay that Node's timers keep. */
 const MAX_TIMER_MS = 0x7fffffff
@@ -85,6 +93,10 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
   connectTimeoutMs: integer(10_000, 1, MAX_TIMER_MS, 'How long it may take to connect to a broker, over all addresses of its name.'),
   connectionsMaxIdleMs: integer(540_000, 1, MAX_TIMER_MS, 'Idle connections are closed after this long; brokers do so after ten minutes.'),
   brokerVersion: row(undefined, "'0.8' or '0.9', with or without the rest of the version", 'Says that the brokers are older than Kafka 0.10 and can’t be asked what they speak. Others are asked.', parseBrokerVersion),
+  compression: row('none', `${CODEC_NAMES}, or { type, level?, fallback? }`, 'The codec of batches. The fallback stands in where a broker does not take it: zstd needs Kafka 2.1.', parseCompression),
+  compressedTopics: row([], 'a list of topics', 'Where not empty, only these topics are compressed.', parseTopics),
+  topicCompression: row({}, 'an object of topics, each with what `compression` may be', 'Codecs of single topics; goes before the two above.', parseTopicCompression),
+  codecs: row([], 'a list of codecs', 'Codecs of your own, which `compression` then can name.', parseCodecs),
   partitioner: row(undefined, 'a name, a function or a Partitioner', 'Chooses the partition of a message that does not name its own. Default: murmur2 of the key, as in Java; without a key by bytes.', (value) => value),
   encoder: row(DEFAULT_ENCODER, 'an object with a method encode()', 'Makes bytes of values. Default: bytes as they are, strings as UTF-8.', parseEncoder),
   keyEncoder: row(undefined, 'an object with a method encode()', 'Makes bytes of keys. Default: the encoder of values.', parseEncoder),
@@ -156,6 +168,33 @@ function parseFunction(value: unknown, name: string, allowed: string): unknown {
   throw refused(name, value, allowed)
 }
 
+function parseCompression(value: unknown, name: string, allowed: string): CompressionOption {
+  if (typeof value === 'string') return value
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+  const { type, level, fallback, ...others } = (isObject ? value : {}) as Record<string, unknown>
+  const isLevel = level === undefined || typeof level === 'number'
+  const isFallback = fallback === undefined || typeof fallback === 'string'
+  if (typeof type !== 'string' || !isLevel || !isFallback || Object.keys(others).length > 0) throw refused(name, value, allowed)
+  return value as CompressionOption
+}
+
+function parseTopics(value: unknown, name: string, allowed: string): readonly string[] {
+  if (Array.isArray(value) && value.every((topic) => typeof topic === 'string')) return value
+  throw refused(name, value, allowed)
+}
+
+function parseTopicCompression(value: unknown, name: string, allowed: string): Readonly<Record<string, CompressionOption>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(name, value, allowed)
+  const { allowed: allowedOption } = OPTIONS.compression
+  for (const [topic, option] of Object.entries(value)) parseCompression(option, `${name} of '${topic}'`, allowedOption)
+  return value as Readonly<Record<string, CompressionOption>>
+}
+
+function parseCodecs(value: unknown, name: string, allowed: string): readonly Codec[] {
+  if (Array.isArray(value) && value.every(isCodec)) return value
+  throw refused(name, value, allowed)
+}
+
 function parseBoolean(value: unknown, name: string, allowed: string): boolean {
   if (typeof value === 'boolean') return value
   throw refused(name, value, allowed)
@@ -169,4 +208,9 @@ function parseBrokerVersion(value: unknown, name: string, allowed: string): stri
 function parseEncoder(value: unknown, name: string, allowed: string): Encoder {
   if (typeof (value as Partial<Encoder> | null)?.encode === 'function') return value as Encoder
   throw refused(name, value, allowed)
+}
+
+function isCodec(value: unknown): value is Codec {
+  const codec = value as Partial<Codec> | null
+  return typeof codec === 'object' && typeof codec?.name === 'string' && typeof codec.compress === 'function'
 }

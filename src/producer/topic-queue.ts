@@ -4,6 +4,7 @@ import { PartitionQueue } from './partition-queue.js'
 import type { PartitionContext } from './partitioner.js'
 import type { ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
 import type { SerializedMessage } from './serialized-message.js'
+import type { BatchLimit } from './topic-compression.js'
 
 /** What the handler keeps of one topic: a queue for each partition, and the messages that came before its metadata. */
 export class TopicQueue {
@@ -16,14 +17,14 @@ export class TopicQueue {
   constructor(
     readonly name: string,
     private readonly partitioner: ResolvedPartitioner,
-    private readonly batchBytes: number,
+    private readonly limit: BatchLimit,
   ) {}
 
   /** Takes over new metadata; queues of partitions are only ever added, since they may hold messages. */
   update(metadata: TopicMetadata): void {
     this.metadata = metadata
     const count = metadata.partitions.length
-    while (this.queues.length < count) this.queues.push(new PartitionQueue(this.name, this.queues.length, this.batchBytes))
+    while (this.queues.length < count) this.queues.push(new PartitionQueue(this.name, this.queues.length, this.limit))
     for (const queue of this.queues) queue.leader = metadata.partitions[queue.partition]?.leader ?? -1
     const { queues } = this
     this.context = {

@@ -1,0 +1,112 @@
+import { Codecs, type Codec } from '../compression/codec.js'
+
+/** A codec by its name, which may be one of the user's own. */
+export type CodecName = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd' | (string & {})
+
+/** A codec by name, or with its level, and what stands in for it where a broker does not take it. */
+export type CompressionOption =
+  | CodecName
+  | {
+      readonly type: CodecName
+      readonly level?: number
+      /** For brokers that don't take `type`: zstd needs Kafka 2.1. Without one their messages fail. */
+      readonly fallback?: CodecName
+    }
+
+export interface CompressionConfig {
+  /** For every topic, or for those in `compressedTopics` where that is not empty. */
+  readonly compression: CompressionOption
+  readonly compressedTopics: readonly string[]
+  /** For single topics; goes before the two above. */
+  readonly topicCompression: Readonly<Record<string, CompressionOption>>
+  readonly codecs: readonly Codec[]
+}
+
+/** How much of a topic fits into a batch. */
+export interface BatchLimit {
+  /** Bytes of messages, before compression, that one batch may have. */
+  readonly plainBytes: number
+  /** How much smaller a batch is likely to become: what it has after compression by what it had before. */
+  readonly ratio: number
+}
+
+/** However well a topic compresses, no more than this is encoded in one go. */
+const MAX_PLAIN_BYTES = 4_000_000
+/** The estimate follows a better ratio in small steps and a worse one at once: too large a batch costs a round trip. */
+const RATIO_STEP_DOWN = 0.005
+const RATIO_MARGIN = 0.05
+
+/** One topic's codec, and how well it has done. */
+export class TopicCompression implements BatchLimit {
+  ratio = 1
+
+  constructor(
+    readonly codec: Codec,
+    readonly level: number | undefined,
+    /** Undefined: none was named. Null: such messages go as they are. */
+    readonly fallback: Codec | null | undefined,
+    private readonly batchBytes: number,
+  ) {}
+
+  get plainBytes(): number {
+    return Math.max(this.batchBytes, Math.min(this.batchBytes / this.ratio, MAX_PLAIN_BYTES))
+  }
+
+  /** Learns from a batch: its size before and after. */
+  observe(plainBytes: number, compressedBytes: number): void {
+    const seen = Math.min(compressedBytes / plainBytes, 1)
+    this.ratio = seen > this.ratio ? Math.min(1, seen + RATIO_MARGIN) : Math.max(seen, this.ratio - RATIO_STEP_DOWN)
+  }
+
+  /** A broker found a batch too large: the next ones are sized as if nothing were won. */
+  reset(): void {
+    this.ratio = 1
+  }
+}
+
+/** Which topics are compressed, and how. */
+export class CompressionChoice {
+  private readonly codecs: Codecs
+  private readonly listed: ReadonlySet<string>
+  private readonly plain: BatchLimit
+  private readonly byTopic = new Map<string, TopicCompression | null>()
+
+  /** @throws InvalidConfigError for a codec that is unknown, has not that level, or can't run here. */
+  constructor(
+    private readonly config: CompressionConfig,
+    private readonly batchBytes: number,
+  ) {
+    this.codecs = new Codecs(config.codecs)
+    this.listed = new Set(config.compressedTopics)
+    this.plain = { plainBytes: batchBytes, ratio: 1 }
+    // Whatever is wrong with an option shows now, and not at the first message.
+    for (const option of [config.compression, ...Object.values(config.topicCompression)]) this.make(option)
+  }
+
+  /** Null: the topic's messages go as they are. */
+  of(topic: string): TopicCompression | null {
+    let compression = this.byTopic.get(topic)
+    if (compression === undefined) {
+      compression = this.make(this.option(topic))
+      this.byTopic.set(topic, compression)
+    }
+    return compression
+  }
+
+  limitOf(topic: string): BatchLimit {
+    return this.of(topic) ?? this.plain
+  }
+
+  private option(topic: string): CompressionOption {
+    const { compression, topicCompression } = this.config
+    if (Object.hasOwn(topicCompression, topic)) return topicCompression[topic] as CompressionOption
+    return this.listed.size === 0 || this.listed.has(topic) ? compression : 'none'
+  }
+
+  private make(option: CompressionOption): TopicCompression | null {
+    const { type, level, fallback } = typeof option === 'string' ? { type: option, level: undefined, fallback: undefined } : option
+    if (type === 'none') return null
+    const substitute = fallback === 'none' ? null : fallback && this.codecs.get(fallback)
+    return new TopicCompression(this.codecs.get(type, level), level, substitute, this.batchBytes)
+  }
+}
