@@ -59,8 +59,9 @@ async function download(release: Release, pom: string, folder: string): Promise<
 function whyMavenFailed(release: Release, error: unknown): string {
   const { code, stdout = '' } = error as { code?: unknown; stdout?: string }
   if (code === 'ENOENT') return `Kafka ${release.version} cannot be installed: Maven (mvn) is not on the PATH.`
-  const reason = stdout.split('\n').find((line) => line.includes('[ERROR]'))?.replace(/^.*\[ERROR\]\s*/, '') ?? String(error)
-  const unreachable = /Could not transfer|Unknown host|timed out|refused|unreachable|offline/i.test(reason)
+  const reason = stdout.split('\n').find((line) => line.includes('[ERROR]'))
+    ?.replace(/^.*\[ERROR\]\s*/, '').replace(/ -> \[Help.*$/, '').replace(/^.*transfer failed for /, '') ?? String(error)
+  const unreachable = /Could not transfer|Connect to|Unknown host|timed out|refused|unreachable|offline/i.test(reason)
   return unreachable
     ? `Kafka ${release.version} cannot be installed: Maven Central cannot be reached (${reason}).`
     : `Kafka ${release.version} cannot be installed: Maven failed (${reason}).`

@@ -64,7 +64,6 @@ const clusterId = 'a2Fma2EtcHJvZHVjZXItdA'
 export class RealKafka {
   readonly bootstrap: string
   readonly #servers = new Map<number, JvmServer>()
-
   #started = false
 
   private constructor(
@@ -165,6 +164,7 @@ export class RealKafka {
     await this.#everyoneKnows(name, total)
   }
 
+  /** Resolves when it is stored; each broker acts on it a few milliseconds later, and none of them tells when. */
   async alterTopicConfig(name: string, config: Record<string, string>): Promise<void> {
     if (this.release.adminOnTheWire) {
       await this.#askController(`configure topic ${name}`, (port) => wire.alterTopicConfig(port, name, config))
@@ -173,14 +173,16 @@ export class RealKafka {
     }
   }
 
-  /** The leader's broker id as the first answering broker sees it; -1 without a leader or without the partition. */
+  /** The leader's broker id as the first running broker sees it; -1 without a leader or without the partition. */
   async leaderOf(topic: string, partition: number): Promise<number> {
     return (await this.partitionState(topic, partition))?.leader ?? -1
   }
 
   async partitionState(topic: string, partition: number): Promise<wire.PartitionState | undefined> {
-    const [view] = await this.#views()
-    return view?.topics.get(topic)?.find((state) => state.partition === partition)
+    const [broker] = this.#running
+    if (broker === undefined) return undefined
+    const view = await wire.metadata(broker.port, this.release.metadataVersion)
+    return view.topics.get(topic)?.find((state) => state.partition === partition)
   }
 
   /** Resolves when every running broker sees the new leader. A broker without a copy gets one in place of the old leader's. */
