@@ -88,8 +88,7 @@ export class ClientConnection {
     try {
       for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) {
         this.readOrNot()
-        await running.pass(stopped)
-        const reply = await next.serve({ gone: this.gone.signal, stopped })
+        const reply = await next.serve({ gone: this.gone.signal, stopped, running })
         await running.pass(stopped)
         await this.reply(reply)
       }

@@ -147,7 +147,6 @@ export class EmbeddedKafka {
    */
   async stop(): Promise<void> {
     this.lifetime.abort()
-    this.faults.releaseAll()
     await Promise.all([...this.brokersById.values()].map((broker) => broker.stop()))
     const failures = this.failures.splice(0)
     if (failures.length > 0) {

@@ -8,7 +8,7 @@ import { unknownApiVersion } from './handlers/api-versions.js'
 import type { Journal } from './journal.js'
 import { liveView, type MetadataView } from './metadata-view.js'
 import { spoil } from './spoil.js'
-import { orAborted, sleep } from './waiting.js'
+import { orAborted, sleep, type Gate } from './waiting.js'
 
 const API_VERSIONS_KEY = 18
 
@@ -27,6 +27,8 @@ export interface ServeSignals {
   readonly gone: AbortSignal
   /** Aborted when the broker stops; nothing is carried out then. */
   readonly stopped: AbortSignal
+  /** Closed while the broker is paused; nothing is carried out then either. */
+  readonly running: Gate
 }
 
 /** A request that is to be served when its turn comes. */
@@ -95,11 +97,12 @@ export class RequestServer {
     opened: OpenedRequest,
     header: RequestHeader,
     broker: ClusterNode,
-    { gone, stopped }: ServeSignals,
+    { gone, stopped, running }: ServeSignals,
   ): Promise<Reply> {
     const { clientId, correlationId } = header
     const faults = this.parts.faults.meet({ api: api.name, broker: broker.id, clientId, topics: opened.topics })
     await holdBefore(faults, stopped)
+    await running.pass(stopped)
     for (const { behaviour } of faults.of('cut')) if (behaviour.moment === 'before') return { hangUp: true }
     const { throttleTimeMs } = faults
     const context = this.contextOf(header, broker, faults, gone)

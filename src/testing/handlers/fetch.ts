@@ -64,8 +64,6 @@ function mustWait(response: FetchResponse, request: FetchRequest): boolean {
 
 async function appendOrTimeout(request: FetchRequest, context: RequestContext, ms: number): Promise<void> {
   const over = new AbortController()
-  const gone = (): void => over.abort()
-  context.signal.addEventListener('abort', gone, { once: true })
   const appended = request.topics.flatMap((topic) =>
     topic.partitions.flatMap((asked) => find(topic, asked, context).partition?.changes.next(over.signal) ?? []),
   )
@@ -73,7 +71,6 @@ async function appendOrTimeout(request: FetchRequest, context: RequestContext, m
   try {
     await orAborted(Promise.race([...appended, timeout]), context.signal)
   } finally {
-    context.signal.removeEventListener('abort', gone)
     over.abort()
     await Promise.allSettled([...appended, timeout])
   }

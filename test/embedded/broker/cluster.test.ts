@@ -175,7 +175,7 @@ describe('brokers', () => {
     expect(kafka.records('orders')).toHaveLength(3)
   })
 
-  it('a broker that is paused while it serves takes up nothing more, and answers nothing', async () => {
+  it('one that is paused while it serves carries out nothing, and answers nothing', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const client = await connectTo(kafka)
     const stall = kafka.stall({ api: 'Produce' })
@@ -184,8 +184,7 @@ describe('brokers', () => {
     await kafka.waitForRequest({ api: 'Produce' }, { count: 2 })
     kafka.pauseBroker(1)
     stall.release()
-    await kafka.waitForRecords('orders', 1)
-    await expect(kafka.waitForRecords('orders', 2, { timeoutMs: 30 })).rejects.toMatchObject({ code: 'WAIT_TIMEOUT' })
+    await expect(kafka.waitForRecords('orders', 1, { timeoutMs: 30 })).rejects.toMatchObject({ code: 'WAIT_TIMEOUT' })
     expect(client.hasFrame).toBe(false)
     kafka.resumeBroker(1)
     await client.answer(produce, 9)
@@ -193,7 +192,7 @@ describe('brokers', () => {
     expect(kafka.records('orders')).toHaveLength(2)
   })
 
-  it('a broker that is busy stops reading, and reads on later', async () => {
+  it('one that is busy stops reading, and reads on later', async () => {
     const kafka = await startKafka()
     const client = await connectTo(kafka)
     const stall = kafka.stall({ api: 'Metadata' })
