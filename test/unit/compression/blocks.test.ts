@@ -19,6 +19,6 @@ describe.each([snappyCodec(null), lz4Codec(null)])('$name without its package', 
   it('keeps inputs apart that are compressed at the same time', async () => {
     const inputs = [1, 2, 3, 4].map((seed) => jsonLines(200_000, seed))
     const compressed = await Promise.all(inputs.map(async (input) => codec.compress(input, { magic: 2 })))
-    for (const [i, bytes] of compressed.entries()) expect(codec.decompress(bytes, { magic: 2, maxOutputBytes: 200_000 })).toEqual(inputs[i])
+    for (const [i, bytes] of compressed.entries()) expect(codec.decompress(bytes, { magic: 2, maxOutputBytes: 200_000 }).equals(inputs[i] ?? Buffer.alloc(0))).toBe(true)
   })
 })
