@@ -1,10 +1,10 @@
 import createDebug from 'debug'
-import { MetadataUnavailableError, type BrokerResponseError, type KafkaProducerError } from '../errors.js'
+import { BrokerResponseError, MetadataUnavailableError, type KafkaProducerError } from '../errors.js'
 import { formatAddress, type BrokerAddress } from '../network/connect.js'
 import type { BrokerSession, SessionFactory } from '../network/session.js'
 import { metadata as metadataApi, type MetadataResponse, type MetadataTopic } from '../protocol/apis/metadata.js'
 import { ZERO_UUID } from '../protocol/byte-writer.js'
-import { brokerResponseError, ErrorCodes } from '../protocol/error-codes.js'
+import { brokerResponseError, errorCode, ErrorCodes } from '../protocol/error-codes.js'
 
 const debug = createDebug('kafka-producer:metadata')
 
@@ -13,6 +13,9 @@ const ATTEMPT_TIMEOUT_MS = 10_000
 /** From this version on, a question can say that it must not create the topic. */
 const NO_AUTO_CREATION_FROM = 4
 const REBOOTSTRAP_REQUIRED = 129
+const TOPIC_AUTHORIZATION_FAILED = 29
+/** What a topic can't get better from by waiting. */
+const FINAL_TOPIC_ERRORS = new Set<number>([ErrorCodes.INVALID_TOPIC_EXCEPTION, TOPIC_AUTHORIZATION_FAILED])
 
 export interface PartitionMetadata {
   readonly partition: number
@@ -233,7 +236,7 @@ export class BrokerPartitionInfo {
     for (const name of asked) {
       const topic = this.merge(name, answers.get(name))
       this.topics.set(name, topic)
-      this.unanswered.delete(name)
+      if (!failedToCreate(topic)) this.unanswered.delete(name)
       updated.push(topic)
     }
     this.listener?.onTopics(updated)
@@ -252,7 +255,7 @@ export class BrokerPartitionInfo {
     const partitions = answer === undefined ? [] : [...answer.partitions].sort((a, b) => a.partitionIndex - b.partitionIndex)
     const hasGap = partitions.some(({ partitionIndex }, position) => partitionIndex !== position)
     if (answer === undefined || code !== ErrorCodes.NONE || hasGap || partitions.length === 0) {
-      const error = brokerResponseError(code === ErrorCodes.NONE ? ErrorCodes.LEADER_NOT_AVAILABLE : code, `metadata of topic '${name}'`)
+      const error = topicError(code === ErrorCodes.NONE ? ErrorCodes.LEADER_NOT_AVAILABLE : code, name)
       return { topic: name, id: null, partitions: [], error }
     }
     const id = answer.topicId.equals(ZERO_UUID) ? null : answer.topicId
@@ -292,4 +295,18 @@ function shuffled<T>(items: readonly T[]): T[] {
     ;[result[i], result[j]] = [result[j] as T, result[i] as T]
   }
   return result
+}
+
+/**
+ * A broker that has lost its ZooKeeper, or knows too few others, fails to create a topic with whatever error that gives
+ * (-1, 38): it may do so a little later.
+ */
+function topicError(code: number, topic: string): BrokerResponseError {
+  const error = brokerResponseError(code, `metadata of topic '${topic}'`)
+  return FINAL_TOPIC_ERRORS.has(code) ? error : new BrokerResponseError(code, error.code, error.message, true)
+}
+
+/** Whether the next question must try to create the topic again. */
+function failedToCreate({ error }: TopicMetadata): boolean {
+  return error !== undefined && !FINAL_TOPIC_ERRORS.has(error.errorCode) && !errorCode(error.errorCode).retriable
 }

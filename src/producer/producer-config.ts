@@ -5,6 +5,7 @@ import type { Encoder } from './encoder.js'
 import { nearestName } from './nearest-name.js'
 import { DEFAULT_ENCODER, OPTIONS, type OptionName } from './producer-options.js'
 import type { ProducerOptions, ProducerType } from './producer-options.js'
+import { readProperties } from './properties.js'
 import { CompressionChoice } from './topic-compression.js'
 import { resolvePartitioner, type ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
 
@@ -51,7 +52,27 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
   readonly copyBytes: boolean
   readonly onDelivery: OnDelivery<K, V> | undefined
 
-  constructor(options: ProducerOptions<K, V, T>) {
+  /** From {@link fromProperties}: what was read and has no effect here, or another than there, each with the reason. */
+  readonly notes: readonly string[]
+
+  /**
+   * Takes the configuration of Kafka 0.8's producer or of today's Java producer, by their dotted names. Every property
+   * maps, or stands in `notes` with a reason, or is refused.
+   *
+   * @param source the text of a properties file, or an object of its names and values
+   * @param options what such a file can't say; goes before what it says
+   * @throws InvalidConfigError
+   */
+  static fromProperties<K = unknown, V = unknown, T extends ProducerType = ProducerType>(
+    source: string | Readonly<Record<string, unknown>>,
+    options: Partial<ProducerOptions<K, V, T>> = {},
+  ): ProducerConfig<K, V, T> {
+    const { options: read, notes } = readProperties(source)
+    return new ProducerConfig({ ...(read as ProducerOptions<K, V, T>), ...options }, notes)
+  }
+
+  constructor(options: ProducerOptions<K, V, T>, notes: readonly string[] = []) {
+    this.notes = notes
     if (typeof options !== 'object' || options === null) throw new InvalidConfigError('the options must be an object with brokers')
     refuseUnknown(options)
     const read = <T>(name: OptionName): T => {
