@@ -1,0 +1,91 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { errorCode } from '../../src/protocol/error-codes.js'
+import { releases } from '../kafka/support/releases.js'
+import { withGeneratedParts } from './generate-docs.js'
+import { ROOT } from './support/snippets.js'
+
+const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
+
+/** The rows of the tables under a heading whose first cell is code, cell by cell. */
+function rows(heading: string): string[][] {
+  const section = readme.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? ''
+  return [...section.matchAll(/^\| (`.*) \|$/gm)].map((match) => (match[1] as string).split(' | '))
+}
+
+interface ErrorClass {
+  readonly code: string
+  readonly class: string
+  readonly retriable: boolean
+}
+
+/** The error classes with a code of their own, as the source has them. */
+function errorClasses(): ErrorClass[] {
+  const source = readFileSync(join(ROOT, 'src/errors.ts'), 'utf8')
+  return source.split(/^export class /m).slice(1).flatMap((text) => {
+    const code = /super\(\s*'([A-Z_]+)'/.exec(text)?.[1]
+    const name = /^\w+/.exec(text)?.[0]
+    return code === undefined || name === undefined ? [] : [{ code, class: name, retriable: /retriable: true/.test(text) }]
+  })
+}
+
+describe('README.md', () => {
+  it('has the options as the sources have them; `npm run docs` brings it up to date', () => {
+    expect(withGeneratedParts(readme)).toBe(readme)
+  })
+
+  it('explains every error code, with its class and whether trying again may help', () => {
+    const explained = rows('Errors').filter((cells) => cells[1]?.startsWith('`'))
+    const found = explained.map(([code = '', name = '', again]) => ({
+      code: code.replaceAll('`', ''),
+      class: name.replaceAll('`', ''),
+      retriable: again === 'yes',
+    }))
+    const byCode = (a: ErrorClass, b: ErrorClass): number => (a.code < b.code ? -1 : 1)
+    expect(found.sort(byCode)).toEqual(errorClasses().sort(byCode))
+    expect(found.length).toBeGreaterThan(15)
+  })
+
+  it('has the names, numbers and nature of what brokers answer right', () => {
+    const answers = rows('Errors').filter((cells) => /^\d+$/.test(cells[1] ?? ''))
+    for (const [name = '', number, again] of answers) {
+      const { retriable, ...known } = errorCode(Number(number))
+      expect(name).toBe(`\`${known.name}\``)
+      expect(again, name).toBe(retriable ? 'yes' : 'no')
+    }
+    expect(answers.length).toBeGreaterThan(10)
+  })
+
+  it('gives the commands exactly as a newcomer needs them', () => {
+    const lines = readme.split('\n')
+    expect(lines).toContain('npm ci && npm run demo')
+    expect(lines).toContain('npm ci && npm test')
+  })
+
+  it('names the Kafka releases that are tested', () => {
+    const row = /^\| Kafka \| (.*) \|$/m.exec(readme)?.[1]
+    expect(row).toContain(`${releases.map(({ name }) => name).join(', ')} `)
+  })
+
+  it('goes from installing to sending, and on in the usual order', () => {
+    const headings = [...readme.matchAll(/^## (.*)$/gm)].map((match) => match[1])
+    expect(headings).toEqual([
+      'Install',
+      'Send a message',
+      'Supported versions',
+      'Delivery guarantees',
+      'Options',
+      'Errors',
+      'Testing with the embedded broker',
+      'Performance',
+      'More',
+    ])
+  })
+
+  it('links to files that exist', () => {
+    const links = [...readme.matchAll(/\]\((?!https?:)([^)#]+)/g)].map((match) => match[1] as string)
+    for (const link of links) expect(existsSync(join(ROOT, link)), link).toBe(true)
+    expect(links.length).toBeGreaterThan(0)
+  })
+})

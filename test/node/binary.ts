@@ -1,0 +1,22 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+/** The binary of a major version of Node, fetched where it is not there yet: from the npm package `node`, into a folder that git ignores. */
+export function nodeBinary(version: string): string {
+  const dir = join(ROOT, 'node_modules', '.cache', 'node', version)
+  const home = join(dir, 'node_modules', 'node')
+  const binary = join(home, 'bin', 'node')
+  if (!existsSync(binary)) {
+    mkdirSync(dir, { recursive: true })
+    execFileSync('npm', ['install', '--prefix', dir, '--no-save', '--no-audit', '--no-fund', `node@${version}`], { stdio: 'inherit' })
+    // What its install script does, for an npm that runs none.
+    if (!existsSync(binary)) execFileSync(process.execPath, ['installArchSpecificPackage.js'], { cwd: home, stdio: 'inherit' })
+  }
+  const found = execFileSync(binary, ['--version'], { encoding: 'utf8' }).trim()
+  if (!found.startsWith(`v${version}.`)) throw new Error(`${binary} is ${found}, wanted was ${version}`)
+  return binary
+}
