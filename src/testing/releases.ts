@@ -1,52 +1,13 @@
 import { EmbeddedKafkaError } from './errors.js'
+import { RELEASE_NAMES, rangesOf, type ReleaseName, type VersionRange } from './release-versions.js'
 
 /**
- * The Kafka releases that the embedded broker plays: the versions of each request that they list, and where else they
- * behave differently. Everything that depends on a release is asked of this file.
+ * The Kafka releases that the embedded broker plays, and where they behave differently. Everything that depends on a
+ * release is asked of this file; the versions of each request stand in release-versions.ts.
  */
-
-/** A release by its short name; full versions such as `'2.8.2'` are accepted too. */
-export type ReleaseName = '0.8.2' | '0.9' | '0.10.2' | '0.11' | '1.1' | '2.8' | '3.9' | '4'
-
-export interface VersionRange {
-  readonly min: number
-  readonly max: number
-}
-
-const NAMES: readonly ReleaseName[] = ['0.8.2', '0.9', '0.10.2', '0.11', '1.1', '2.8', '3.9', '4']
 
 /** What `'4'` stands for where a rule came with a certain 4.x. */
 const NEWEST = [4, 4] as const
-
-/**
- * Rows: API keys. Columns: the releases above. A number is the highest version (from 0), `-` is none. As the brokers'
- * ApiVersions answers list them; for 0.8 and 0.9, which have no such request, as their sources accept them.
- */
-const RANGES: readonly (readonly [apiKey: number, name: string, columns: string])[] = [
-  //                       0.8.2 0.9 0.10.2 0.11 1.1 2.8 3.9 4
-  [0, 'Produce',            '0    1   2      3    5   9   11  0-13'],
-  [1, 'Fetch',              '0    1   3      5    7   12  17  4-18'],
-  [2, 'ListOffsets',        '0    0   1      2    2   6   9   1-11'],
-  [3, 'Metadata',           '0    0   2      4    5   11  12  0-13'],
-  [8, 'OffsetCommit',       '1    2   2      3    3   8   9   2-10'],
-  [9, 'OffsetFetch',        '1    1   1      3    3   7   9   1-10'],
-  [10, 'FindCoordinator',   '0    0   0      1    1   3   6   0-6'],
-  [11, 'JoinGroup',         '-    0   1      2    2   7   9   0-9'],
-  [12, 'Heartbeat',         '-    0   0      1    1   4   4   0-4'],
-  [13, 'LeaveGroup',        '-    0   0      1    1   4   5   0-5'],
-  [14, 'SyncGroup',         '-    0   0      1    1   5   5   0-5'],
-  [17, 'SaslHandshake',     '-    -   0      0    1   1   1   0-1'],
-  [18, 'ApiVersions',       '-    -   0      1    1   3   4   0-5'],
-  [19, 'CreateTopics',      '-    -   1      2    2   7   7   2-7'],
-  [20, 'DeleteTopics',      '-    -   0      1    1   6   6   1-6'],
-  [22, 'InitProducerId',    '-    -   -      0    0   4   5   0-5'],
-  [24, 'AddPartitionsToTxn', '-   -   -      0    0   3   5   0-5'],
-  [25, 'AddOffsetsToTxn',   '-    -   -      0    0   3   4   0-4'],
-  [26, 'EndTxn',            '-    -   -      0    0   3   4   0-5'],
-  [28, 'TxnOffsetCommit',   '-    -   -      0    0   3   4   0-5'],
-  [36, 'SaslAuthenticate',  '-    -   -      -    0   2   2   0-2'],
-  [60, 'DescribeCluster',   '-    -   -      -    -   0   1   0-2'],
-]
 
 /** How a release takes an ApiVersions request. */
 export type ApiVersionsManner = 'answers' | 'silent' | 'hangs-up'
@@ -64,9 +25,9 @@ export class Release {
 
   /** Throws `UNKNOWN_RELEASE`, naming those that are known. */
   static named(text: string): Release {
-    const name = NAMES.find((known) => text === known || text.startsWith(`${known}.`))
+    const name = RELEASE_NAMES.find((known) => text === known || text.startsWith(`${known}.`))
     if (name === undefined) {
-      throw new EmbeddedKafkaError('UNKNOWN_RELEASE', `no Kafka release '${text}' here; known are ${NAMES.join(', ')}`)
+      throw new EmbeddedKafkaError('UNKNOWN_RELEASE', `no Kafka release '${text}' here; known are ${RELEASE_NAMES.join(', ')}`)
     }
     return new Release(name)
   }
@@ -80,6 +41,17 @@ export class Release {
   served(apiKey: number): VersionRange | undefined {
     const range = this.ranges.get(apiKey)
     return apiKey === 0 && range !== undefined && this.atLeast(4, 0) ? { min: 3, max: range.max } : range
+  }
+
+  /**
+   * The version in which a request is served that came in `version`; undefined where it is not served. Before 0.10 a
+   * Produce of a version yet to come is taken for the newest that the broker knows.
+   */
+  servedVersion(apiKey: number, version: number): number | undefined {
+    const range = this.served(apiKey)
+    if (range === undefined || version < range.min) return undefined
+    if (version <= range.max) return version
+    return apiKey === 0 && !this.atLeast(0, 10) ? range.max : undefined
   }
 
   get apiVersions(): ApiVersionsManner {
@@ -148,16 +120,4 @@ export class Release {
     const [ownMajor, ownMinor] = this.number
     return ownMajor !== major ? ownMajor > major : ownMinor >= minor
   }
-}
-
-function rangesOf(name: ReleaseName): ReadonlyMap<number, VersionRange> {
-  const column = NAMES.indexOf(name)
-  const ranges = new Map<number, VersionRange>()
-  for (const [apiKey, , columns] of RANGES) {
-    const cell = columns.split(/ +/)[column] ?? '-'
-    if (cell === '-') continue
-    const [low = '0', high] = cell.split('-')
-    ranges.set(apiKey, high === undefined ? { min: 0, max: Number(low) } : { min: Number(low), max: Number(high) })
-  }
-  return ranges
 }

@@ -8,7 +8,7 @@ import { unknownApiVersion } from './handlers/api-versions.js'
 import type { Journal } from './journal.js'
 import { liveView, type MetadataView } from './metadata-view.js'
 import { spoil } from './spoil.js'
-import { orAborted, sleep, type Gate } from './waiting.js'
+import { sleep, type Gate } from './waiting.js'
 
 const API_VERSIONS_KEY = 18
 
@@ -70,9 +70,10 @@ export class RequestServer {
       if (special !== undefined) return special
     }
     const api = this.parts.handlers.get(apiKey)
-    if (api === undefined || !isServed(api, apiVersion, broker)) return HANGS_UP
-    readRequestHeaderEnd(reader, api.info, apiVersion)
-    const opened = api.open(reader, apiVersion, this.parts.cluster)
+    const version = broker.release.servedVersion(apiKey, apiVersion)
+    if (api === undefined || version === undefined || !hasCodec(api, version)) return HANGS_UP
+    readRequestHeaderEnd(reader, api.info, version)
+    const opened = api.open(reader, version, this.parts.cluster)
     if (reader.problem() !== undefined) return HANGS_UP
     const { topics, acks } = opened
     connection.clientId = header.clientId
@@ -89,7 +90,7 @@ export class RequestServer {
       acks,
       topics,
     })
-    return { serve: (signals) => this.serve(api, opened, header, broker, signals) }
+    return { serve: (signals) => this.serve(api, opened, { ...header, apiVersion: version }, broker, signals) }
   }
 
   private async serve(
@@ -127,17 +128,15 @@ export class RequestServer {
   }
 }
 
-function isServed({ info }: ServedApi, version: number, { release }: ClusterNode): boolean {
-  const range = release.served(info.key)
-  if (range === undefined || version < range.min || version > range.max) return false
+function hasCodec({ info }: ServedApi, version: number): boolean {
   return version >= info.minVersion && version <= info.maxVersion
 }
 
 /** An ApiVersions request that this release does not take like any other. */
 function withoutApiVersions({ release }: ClusterNode, header: RequestHeader): PendingRequest | undefined {
   if (release.apiVersions === 'hangs-up') return HANGS_UP
-  // The connection is dead from here on: the broker waits to answer before it reads on, and never does.
-  if (release.apiVersions === 'silent') return { serve: ({ stopped }) => orAborted(new Promise<never>(() => undefined), stopped) }
+  // Its processor trips over the unknown key and forgets the request; what comes after it on the connection is served.
+  if (release.apiVersions === 'silent') return { serve: () => Promise.resolve({}) }
   const range = release.served(API_VERSIONS_KEY)
   if (range !== undefined && header.apiVersion >= range.min && header.apiVersion <= range.max) return undefined
   return { serve: () => Promise.resolve({ bytes: unknownApiVersion(release, header.correlationId) }) }

@@ -3,11 +3,15 @@ import { apiVersions, type ApiVersionsResponse } from '../../../src/protocol/api
 import { decodeApiVersionsResponse } from '../../../src/protocol/apis/api-versions.js'
 import { produce } from '../../../src/protocol/apis/produce.js'
 import { ByteWriter } from '../../../src/protocol/byte-writer.js'
+import { readCaptures } from '../../golden/api-versions/captures.js'
+import { RANGES } from '../../../src/testing/release-versions.js'
+import { Release } from '../../../src/testing/releases.js'
 import { connectTo, startKafka } from '../support/cluster.js'
 import type { RawClient } from '../support/raw-client.js'
 import { batchOf, fetchFrom, metadataOf, messagesOf, produceRequest, produceTo } from '../support/requests.js'
 
 const UNSUPPORTED_VERSION = 35
+const captures = readCaptures()
 
 function ask(client: RawClient, version: number): void {
   client.send(apiVersions, version, {
@@ -76,22 +80,19 @@ describe('ApiVersions', () => {
     expect(client.hasFrame).toBe(false)
   })
 
-  it('makes Kafka 0.9 silent for good on that connection, and on that one only', async () => {
+  it('is not answered by Kafka 0.9, which serves what comes after it', async () => {
     const kafka = await startKafka({ release: '0.9', topics: { orders: {} } })
     const client = await connectTo(kafka)
     ask(client, 0)
-    client.send(produce, 1, produceRequest(messagesOf([{ value: 'lost' }], 0)))
-    await kafka.waitForRequest({ api: 'Produce' })
-    await produceTo(await connectTo(kafka), messagesOf([{ value: 'kept' }], 0), { version: 1 })
-    expect([client.hasFrame, client.closed]).toEqual([false, false])
+    const { errorCode } = await produceTo(client, messagesOf([{ value: 'kept' }], 0), { version: 1 })
+    expect(errorCode).toBe(0)
     expect(kafka.records('orders').map(({ value }) => value?.toString())).toEqual(['kept'])
   })
 })
 
 describe('versions that a release does not have', () => {
   it.each([
-    ['0.8.2', 1],
-    ['0.9', 2],
+    ['0.10.2', 3],
     ['2.8', 10],
     ['4', 2],
   ])('Kafka %s hangs up on Produce %i', async (release, version) => {
@@ -113,6 +114,40 @@ describe('versions that a release does not have', () => {
     writer.writeInt32(1_000)
     client.socket.write(Buffer.concat([Buffer.from([0, 0, 0, writer.position]), writer.bytes()]))
     await client.untilClosed()
+  })
+})
+
+describe('what real brokers of a release were captured doing', () => {
+  it.each(captures)('$release: takes ApiVersions as the broker did', ({ release, apiVersions: { did, answer } }) => {
+    const played = Release.named(release)
+    expect(played.apiVersions).toBe({ answered: 'answers', 'hung up': 'hangs-up', 'stayed silent': 'silent' }[did])
+    if (answer === undefined) return
+    const listed = RANGES.flatMap(([key]) => {
+      const range = played.listed(key)
+      return range === undefined ? [] : [[key, [range.min, range.max]]]
+    })
+    expect(Object.fromEntries(listed)).toEqual(
+      Object.fromEntries(RANGES.flatMap(([key]) => (answer.ranges[key] === undefined ? [] : [[key, answer.ranges[key]]]))),
+    )
+  })
+
+  it.each(captures)('$release: answers ApiVersions of unknown versions as the broker did', async ({ release, unknownApiVersions }) => {
+    const kafka = await startKafka({ release })
+    for (const { request, response = '' } of Object.values(unknownApiVersions)) {
+      const client = await connectTo(kafka)
+      client.socket.write(Buffer.from(request, 'hex'))
+      expect((await client.frame()).toString('hex')).toBe(response.slice(8))
+    }
+  })
+
+  it.each(captures)('$release: takes Produce of the old formats as the broker did', async ({ release, produceOfOldFormats }) => {
+    const kafka = await startKafka({ release, topics: { captured: {} } })
+    for (const { did, request, response } of Object.values(produceOfOldFormats)) {
+      const client = await connectTo(kafka)
+      client.socket.write(Buffer.from(request, 'hex'))
+      if (did === 'hung up') await client.untilClosed()
+      else expect((await client.frame()).length).toBe((response?.length ?? 0) / 2 - 4)
+    }
   })
 })
 
