@@ -13,7 +13,7 @@ import { findRelease, type Release } from './releases.js'
 export const release: Release = findRelease(process.env['KAFKA_RELEASE'] ?? '4')
 
 export type Bytes = Uint8Array | string | null
-export type TestProducer = Producer<Bytes, Bytes>
+export type TestProducer = Producer<Bytes, Bytes, 'sync'>
 
 declare module 'vitest' {
   interface TaskMeta {
@@ -25,7 +25,7 @@ declare module 'vitest' {
 export interface Cluster {
   readonly kafka: RealKafka
   /** Closed at the end of the test. Told the version of brokers that would not say it themselves, unless `asking`. */
-  producer(options?: Partial<ProducerOptions<Bytes, Bytes>>, how?: { asking?: boolean }): TestProducer
+  producer(options?: Partial<ProducerOptions<Bytes, Bytes, 'sync'>>, how?: { asking?: boolean }): TestProducer
 }
 
 /** One start per test file. */
@@ -44,8 +44,8 @@ export function cluster(options: Omit<StartOptions, 'release'>): Cluster {
     producer(own = {}, { asking = false } = {}) {
       // A 0.9 broker never answers the question for its versions: finding that out takes seconds per producer and broker.
       const told = release.name === '0.9' && !asking ? { brokerVersion: '0.9' } : {}
-      const producer = new Producer<Bytes, Bytes>({ brokers: running().bootstrap, ...told, ...own })
-      onTestFinished(async () => producer.close({ timeoutMs: 0 }))
+      const producer = new Producer<Bytes, Bytes, 'sync'>({ brokers: running().bootstrap, ...told, ...own })
+      onTestFinished(async () => { await producer.close({ timeoutMs: 0 }) })
       return producer
     }
   }
