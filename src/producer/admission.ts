@@ -25,6 +25,8 @@ export class Admission {
   private expiryTimer: NodeJS.Timeout | undefined
   private isScheduled = false
   private admittedThisTurn = 0
+  /** True within {@link admitFrom}: a callback may send, or abort, in the midst of it. */
+  private isAdmitting = false
 
   /**
    * @param enqueueTimeoutMs 0: fail at once; negative: wait without limit
@@ -40,53 +42,57 @@ export class Admission {
 
   /** Takes in what there is room for, now or when it is this call's turn. The promise never rejects. */
   submit(messages: readonly SerializedMessage[] | Promise<readonly SerializedMessage[]>): void {
-    const entry: Entry = { messages: undefined, next: 0, since: performance.now() }
-    this.entries.push(entry)
     if ('then' in messages) {
+      const entry: Entry = { messages: undefined, next: 0, since: performance.now() }
+      this.entries.push(entry)
       void messages.then((serialized) => {
         entry.messages = serialized
         this.pump()
       })
-    } else {
-      entry.messages = messages
-      if (this.entries.length === 1) this.pump()
+      return
     }
+    // Mostly nobody waits, and there is room.
+    const next = this.entries.isEmpty() && !this.isAdmitting ? this.admitFrom(messages, 0) : 0
+    if (next === messages.length) return
+    this.entries.push({ messages, next, since: performance.now() })
+    if (this.entries.length === 1) this.pump()
   }
 
   /** Called when room was given back. */
   pump(): void {
+    if (this.isAdmitting) return
     for (let entry = this.entries.peekFront(); entry?.messages !== undefined; entry = this.entries.peekFront()) {
-      if (this.admittedThisTurn >= SLICE) return this.continueNextTurn()
-      if (!this.admitSome(entry, entry.messages)) {
-        if (this.admittedThisTurn >= SLICE) return this.continueNextTurn()
-        return this.awaitRoom(entry)
+      const next = this.admitFrom(entry.messages, entry.next)
+      if (next > entry.next) entry.since = performance.now()
+      entry.next = next
+      if (next < entry.messages.length) {
+        if (this.admittedThisTurn >= SLICE) this.continueNextTurn()
+        else this.awaitRoom(entry)
+        return
       }
       this.entries.shift()
     }
   }
 
-  /** Returns true when all of the entry's messages are in. */
-  private admitSome(entry: Entry, messages: readonly SerializedMessage[]): boolean {
-    const first = entry.next
-    while (entry.next < messages.length) {
-      const message = messages[entry.next] as SerializedMessage
-      if (!message.settled) {
-        if (this.admittedThisTurn >= SLICE || !this.bound.hasRoomFor(message.bytes)) {
-          if (entry.next > first) entry.since = performance.now()
-          return false
-        }
-        this.bound.take(message.bytes)
-        this.admittedThisTurn++
-        message.isAdmitted = true
-        message.owner.admitted()
-        this.admit(message)
-      }
-      entry.next++
+  /** Takes in messages as long as there is room and the turn is not over; returns the place of the first left outside. */
+  private admitFrom(messages: readonly SerializedMessage[], from: number): number {
+    let next = from
+    this.isAdmitting = true
+    for (; next < messages.length; next++) {
+      const message = messages[next] as SerializedMessage
+      if (message.settled) continue
+      if (this.admittedThisTurn >= SLICE || !this.bound.hasRoomFor(message.bytes)) break
+      this.bound.take(message.bytes)
+      if (this.admittedThisTurn++ === 0) this.continueNextTurn()
+      message.isAdmitted = true
+      message.owner.admitted()
+      this.admit(message)
     }
-    if (this.admittedThisTurn > 0) this.continueNextTurn()
-    return true
+    this.isAdmitting = false
+    return next
   }
 
+  /** The next turn has a new slice, and goes on with who waits. */
   private continueNextTurn(): void {
     if (this.isScheduled) return
     this.isScheduled = true

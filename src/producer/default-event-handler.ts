@@ -28,7 +28,7 @@ import { QueueCall } from './queue-call.js'
 import type { RecordMetadata } from './record-metadata.js'
 import { RetryPolicy, type RetrySettings } from './retry-policy.js'
 import { SendCall } from './send-call.js'
-import type { SerializedMessage } from './serialized-message.js'
+import { SerializedMessage } from './serialized-message.js'
 import { handled, Serializer } from './serializer.js'
 import type { CompressionChoice } from './topic-compression.js'
 import { TopicQueue } from './topic-queue.js'
@@ -81,6 +81,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private readonly topics = new Map<string, TopicQueue>()
   private readonly senders = new Map<number, BrokerSender>()
   private readonly validTopics = new Set<string>()
+  /** One function for all calls. */
+  private readonly onDone = (call: MessageCall) => this.finished(call)
 
   /**
    * @param route where admitted messages go: on to their partitions at once, or through the queue of async mode, which
@@ -116,7 +118,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   handle(messages: readonly KeyedMessage<K, V>[], { signal }: SendOptions = {}): Promise<RecordMetadata[]> {
     if (signal?.aborted) return Promise.reject(new AbortedError(signal.reason))
     if (messages.length === 0) return Promise.resolve([])
-    const call = new SendCall(messages, performance.now() + this.config.deliveryTimeoutMs, (done) => this.finished(done))
+    const call = new SendCall(messages, performance.now() + this.config.deliveryTimeoutMs, this.onDone)
     try {
       this.takeIn(call, messages, signal)
     } catch (error) {
@@ -130,7 +132,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     if (signal?.aborted) return Promise.reject(new AbortedError(signal.reason))
     if (messages.length === 0) return Promise.resolve()
     const now = performance.now()
-    const call = new QueueCall(messages, now + this.config.deliveryTimeoutMs, (done) => this.finished(done), reporter, now)
+    const call = new QueueCall(messages, now + this.config.deliveryTimeoutMs, this.onDone, reporter, now)
     try {
       this.takeIn(call, messages, signal)
     } catch (error) {
@@ -159,38 +161,51 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
    */
   serialize(messages: readonly KeyedMessage<K, V>[], call: MessageCall): SerializedMessage[] | Promise<SerializedMessage[]> {
     if (messages.length > SLICE) return this.serializeInSlices(messages, call)
-    const encoded = this.encodeSlice(messages, 0, messages.length, call, Date.now())
-    return encoded.some((one) => one instanceof Promise) ? withoutSkipped(encoded) : (encoded as SerializedMessage[])
+    const encoded: MaybeSerialized[] = []
+    const isReady = this.encodeSlice(messages, 0, messages.length, call, Date.now(), encoded)
+    return isReady ? (encoded as SerializedMessage[]) : withoutSkipped(encoded)
   }
 
   private async serializeInSlices(messages: readonly KeyedMessage<K, V>[], call: MessageCall): Promise<SerializedMessage[]> {
     const now = Date.now()
-    const all: (SerializedMessage | Promise<SerializedMessage | undefined>)[] = []
+    const all: MaybeSerialized[] = []
     for (let from = 0; from < messages.length && !call.isDone; from += SLICE) {
-      for (const one of this.encodeSlice(messages, from, Math.min(from + SLICE, messages.length), call, now)) all.push(one)
+      this.encodeSlice(messages, from, Math.min(from + SLICE, messages.length), call, now, all)
       await new Promise((resolve) => setImmediate(resolve))
     }
     return withoutSkipped(all)
   }
 
+  /** Encodes some messages onto the end of `encoded`; false where one of them is a promise. */
   private encodeSlice(
     messages: readonly KeyedMessage<K, V>[],
     from: number,
     to: number,
     call: MessageCall,
     now: number,
-  ): (SerializedMessage | Promise<SerializedMessage | undefined>)[] {
+    encoded: MaybeSerialized[],
+  ): boolean {
+    let isReady = true
     for (let i = from; i < to; i++) checkMessage(messages[i] as KeyedMessage, this.validTopics)
-    const encoded: (SerializedMessage | Promise<SerializedMessage | undefined>)[] = []
     for (let i = from; i < to; i++) {
       try {
         const one = this.serializer.serialize(messages[i] as KeyedMessage<K, V>, i, call, now)
-        encoded.push(one instanceof Promise ? handled(one.catch((error: unknown) => this.skip(call, i, error))) : one)
+        if (one instanceof SerializedMessage) {
+          encoded.push(one)
+        } else {
+          isReady = false
+          encoded.push(this.pending(one, call, i))
+        }
       } catch (error) {
         this.skip(call, i, error)
       }
     }
-    return encoded
+    return isReady
+  }
+
+  /** Apart, so that the loop above makes no closure where nothing is awaited. */
+  private pending(one: Promise<SerializedMessage>, call: MessageCall, index: number): Promise<SerializedMessage | undefined> {
+    return handled(one.catch((error: unknown) => this.skip(call, index, error)))
   }
 
   /** Leaves a message out that can't be encoded, and tells so; or ends the call, where it is all or nothing. */
@@ -401,7 +416,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 }
 
-async function withoutSkipped(encoded: readonly (SerializedMessage | Promise<SerializedMessage | undefined>)[]): Promise<SerializedMessage[]> {
+/** A message, or the promise of one, or of nothing where its encoder failed and the others go on. */
+type MaybeSerialized = SerializedMessage | Promise<SerializedMessage | undefined>
+
+async function withoutSkipped(encoded: readonly MaybeSerialized[]): Promise<SerializedMessage[]> {
   const all = await Promise.all(encoded.map(async (message) => message))
   return all.filter((message) => message !== undefined)
 }

@@ -6,6 +6,10 @@ import type { Fate, MessageOwner, SerializedMessage } from './serialized-message
 export abstract class MessageCall implements MessageOwner {
   /** Undefined while an encoder still works. */
   serialized: readonly SerializedMessage[] | undefined
+  /** Its neighbours among the outstanding calls, which keep them here. */
+  older: MessageCall | undefined
+  newer: MessageCall | undefined
+  isOutstanding = false
   /** Called when the last message has its fate. */
   onEnd: (() => void) | undefined
   private remaining: number

@@ -246,6 +246,35 @@ describe('the fate of each message', () => {
     expect(producer.stats()).toMatchObject({ acknowledged: 10, throwingCallbacks: 20, queueMessages: 0 })
   })
 
+  test('a callback may send and abort in the midst of a send', async () => {
+    await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
+    const controller = new AbortController()
+    const again: Promise<void>[] = []
+    const reports: DeliveryReport[] = []
+    await using producer: Producer<unknown, unknown, 'async'> = new Producer({
+      brokers: kafka.bootstrap,
+      type: 'async',
+      lingerMs: 0,
+      batchMessages: 1,
+      onDelivery(report) {
+        reports.push(report)
+        if (report.error === undefined || again.length > 0) return
+        controller.abort()
+        again.push(producer.send({ topic: 'logs', value: 'again' }))
+      },
+    })
+    await producer.send({ topic: 'logs', value: 'first' })
+    await producer.flush()
+    const list = ['a', 'bad', 'b', 'c'].map((value) => ({ topic: 'logs', value, ...(value === 'bad' ? { partition: 7 } : {}) }))
+    await producer.send(list, { signal: controller.signal }).catch(() => undefined)
+    await Promise.all(again)
+    await producer.flush()
+    const stored = kafka.records('logs').map(({ value }) => String(value))
+    expect(stored.filter((value) => value === 'again')).toHaveLength(1)
+    expect(new Set(stored).size).toBe(stored.length)
+    expect(producer.stats()).toMatchObject({ queueMessages: 0, queueBytes: 0 })
+  })
+
   test('a message whose encoder fails is reported, and the others go on', async () => {
     await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
     const encoder = {
