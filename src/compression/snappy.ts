@@ -99,7 +99,6 @@ function decompressBlock(input: Uint8Array, start: number, end: number, output: 
       let count = tag >> 2
       if (count >= SHORT_LITERALS) {
         const sizeBytes = count - SHORT_LITERALS + 1
-        if (sizeBytes > end - at) throw malformed()
         count = littleEndian(input, at, sizeBytes)
         at += sizeBytes
       }

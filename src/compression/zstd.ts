@@ -14,6 +14,7 @@ const COMPRESSION_LEVEL = 100
 const FRAME_MAGIC = 0xfd2fb528
 const SINGLE_SEGMENT_FLAG = 0x20
 const CHECKSUM_FLAG = 0x04
+const DICTIONARY_MASK = 0x03
 const RLE_BLOCK = 1
 
 interface ZstdOptions {
@@ -78,7 +79,7 @@ export function zstdCodec(
  * Whether the bytes are one frame, no less and no more. Node passes over what follows a frame, and Node 22 gives what
  * it has of a frame that is cut off, both without an error.
  *
- *     magic | descriptor | window, dictionary, content size, each where the descriptor says so | blocks | checksum
+ *     magic | descriptor | window and content size, each where the descriptor says so | blocks | checksum
  *
  * A block begins with three bytes: whether it is the last, its type, and its size.
  */
@@ -86,6 +87,7 @@ function isOneFrame(input: Uint8Array): boolean {
   const bytes = Buffer.from(input.buffer, input.byteOffset, input.length)
   if (bytes.length < 5 || bytes.readUInt32LE() !== FRAME_MAGIC) return false
   const descriptor = bytes[4] as number
+  if ((descriptor & DICTIONARY_MASK) !== 0) return false
   let at = 5 + sizeOfHeaderFields(descriptor)
   let last = false
   while (!last) {
@@ -99,9 +101,8 @@ function isOneFrame(input: Uint8Array): boolean {
 
 function sizeOfHeaderFields(descriptor: number): number {
   const singleSegment = (descriptor & SINGLE_SEGMENT_FLAG) !== 0
-  const dictionary = [0, 1, 2, 4][descriptor & 3] as number
   const contentSize = descriptor >> 6
-  return (singleSegment ? 0 : 1) + dictionary + (contentSize > 0 ? 1 << contentSize : singleSegment ? 1 : 0)
+  return (singleSegment ? 0 : 1) + (contentSize > 0 ? 1 << contentSize : singleSegment ? 1 : 0)
 }
 
 function hasZstd(node: Partial<NodeZstd>): node is NodeZstd {

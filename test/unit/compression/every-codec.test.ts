@@ -70,6 +70,16 @@ describe.each(everyCodec())('%s', (_name, codec) => {
     }
   })
 
+  it('makes the same of the same, whatever came before', async () => {
+    const compress = async (input: Buffer): Promise<Buffer> => Buffer.from(await codec.compress(input, { magic: 2 }))
+    for (const size of [300, 3000, 100_000]) {
+      const first = await compress(jsonLines(size))
+      await compress(randomBytes(size))
+      await compress(jsonLines(size, 2))
+      expect((await compress(jsonLines(size))).equals(first)).toBe(true)
+    }
+  })
+
   it('refuses what grows beyond the bound, to the byte', async () => {
     for (const size of [1000, 100_000]) {
       const compressed = await codec.compress(jsonLines(size), { magic: 2 })

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { CorruptRecordsError } from '../../../src/errors.js'
 import { lz4Codec } from '../../../src/compression/lz4.js'
 import { xxHash32 } from '../../../src/compression/xxhash32.js'
@@ -10,6 +10,8 @@ interface Lz4Package {
 }
 const lz4 = require('lz4-napi') as Lz4Package
 const INPUTS = [Buffer.from('a'), jsonLines(100), jsonLines(40_000), jsonLines(200_000), randomBytes(70_000), Buffer.alloc(150_000), Buffer.alloc(0)]
+
+afterEach(() => { vi.restoreAllMocks() })
 
 function read(bytes: Buffer, magic = 2): Buffer {
   return lz4Codec().decompress(bytes, { magic, maxOutputBytes: 1_000_000 })
@@ -55,6 +57,45 @@ describe.each([['with its package', lz4Codec()], ['without', lz4Codec(null)]] as
     expect(compressed.readUInt32LE(7)).toBe(0x80000000 + 65_536)
     expect(compressed.readUInt32LE(11 + 65_536)).toBe(0x80000000 + 10)
   })
+})
+
+/** Where in its content each copy of a block begins and ends. */
+function copiesOf(block: Buffer): [from: number, to: number][] {
+  const copies: [number, number][] = []
+  let at = 0
+  let to = 0
+  const size = (start: number): number => {
+    let total = start
+    for (let more = start === 15 ? 255 : 0; more === 255; total += more) more = block[at++] ?? 0
+    return total
+  }
+  while (at < block.length) {
+    const token = block[at++] ?? 0
+    const literals = size(token >> 4)
+    at += literals
+    to += literals
+    if (at === block.length) break
+    at += 2
+    const length = size(token & 15) + 4
+    copies.push([to, to + length])
+    to += length
+  }
+  return copies
+}
+
+it('ends blocks as the format wants it, which some decoders rely on', async () => {
+  for (let size = 5; size < 60; size++) {
+    for (const input of [Buffer.alloc(size), Buffer.alloc(size, 'abcd'), Buffer.alloc(size, 'abcdefghijkl')]) {
+      const compressed = Buffer.from(await lz4Codec(null).compress(input, { magic: 2 }))
+      if (compressed.readUInt32LE(7) >= 0x80000000) continue
+      const copies = copiesOf(compressed.subarray(11, 11 + compressed.readUInt32LE(7)))
+      for (const [from, to] of copies) {
+        expect(size - from).toBeGreaterThanOrEqual(12)
+        expect(size - to).toBeGreaterThanOrEqual(5)
+      }
+      if (size >= 30) expect(copies).not.toEqual([])
+    }
+  }
 })
 
 describe('reading lz4', () => {
@@ -109,6 +150,12 @@ describe('reading lz4', () => {
     expect(read(frame({ flags: 0x40, blocks: [abc, copyBack] })).toString()).toBe('abcabca!')
     expect(() => read(frame({ flags: 0x60, blocks: [abc, copyBack] }))).toThrow(CorruptRecordsError)
     expect(() => read(Buffer.concat([frame({ blocks: [abc] }), frame({ flags: 0x40, blocks: [copyBack] })]))).toThrow(CorruptRecordsError)
+  })
+
+  it('takes no memory for a block that the bytes could not make', () => {
+    const allocate = vi.spyOn(Buffer, 'allocUnsafe')
+    expect(read(frame({ blockSizes: 0x70, blocks: [abc] })).toString()).toBe('abc')
+    expect(Math.max(0, ...allocate.mock.calls.map(([size]) => size))).toBeLessThan(2000)
   })
 
   it('takes long literals and long copies', () => {

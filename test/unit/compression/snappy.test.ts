@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { CorruptRecordsError } from '../../../src/errors.js'
 import { snappyCodec } from '../../../src/compression/snappy.js'
 import { jsonLines, randomBytes, require } from './support.js'
@@ -11,6 +11,8 @@ const snappy = require('snappy') as SnappyPackage
 const HEADER = Buffer.from('82534e41505059000000000100000001', 'hex')
 const options = { magic: 2, maxOutputBytes: 1_000_000 }
 const INPUTS = [Buffer.from('a'), jsonLines(100), jsonLines(40_000), jsonLines(200_000), randomBytes(70_000), Buffer.alloc(150_000), Buffer.alloc(0)]
+
+afterEach(() => { vi.restoreAllMocks() })
 
 function read(bytes: Buffer | readonly number[]): Buffer {
   return snappyCodec().decompress(Buffer.from(bytes), options)
@@ -64,8 +66,12 @@ describe('reading snappy', () => {
     ['a size of six bytes', [0x80, 0x80, 0x80, 0x80, 0x80, 0x01]],
     ['a size of 4 GB', [0xff, 0xff, 0xff, 0xff, 0x0f, 0, 97]],
     ['a size beyond what the bytes could make', [0xe8, 0x07, 0, 97]],
+    ['a size of 0 in six bytes', [0x80, 0x80, 0x80, 0x80, 0x80, 0x00]],
+    ['a size of 0 in two hundred bytes', [...new Array<number>(200).fill(0x80), 0x00]],
     ['less than its size', [2, 0, 97]],
     ['more than its size', [1, 1 << 2, 97, 98]],
+    ['many literals more than its size', [2, 49 << 2, ...new Array<number>(50).fill(97)]],
+    ['a long copy beyond its size', [70, 39 << 2, ...new Array<number>(40).fill(97), (39 << 2) | 2, 40, 0]],
     ['literals that are cut off', [3, 2 << 2, 97, 98]],
     ['4 GB of literals', [3, 63 << 2, 0xff, 0xff, 0xff, 0xff, 97]],
     ['a size of literals that is cut off', [3, 61 << 2, 1]],
@@ -76,6 +82,12 @@ describe('reading snappy', () => {
     ['a copy beyond its size', [5, 0, 97, (4 << 2) | 2, 1, 0]],
   ])('refuses %s', (_what, bytes) => {
     expect(() => read(bytes)).toThrow(CorruptRecordsError)
+  })
+
+  it('takes no memory for a size that the bytes could not make', () => {
+    const allocate = vi.spyOn(Buffer, 'allocUnsafe')
+    expect(() => read([0xc0, 0x84, 0x3d, 0, 97])).toThrow(CorruptRecordsError)
+    expect(Math.max(0, ...allocate.mock.calls.map(([size]) => size))).toBeLessThan(1000)
   })
 
   it('refuses frames whose blocks do not add up', () => {
