@@ -10,14 +10,14 @@ const debug = createDebug('kafka-producer:connection')
 
 /** A response has a correlation id at the least. */
 const MIN_RESPONSE_BYTES = 4
+/** The longest delay that Node's timers keep; with a longer one they fire at once. */
+const MAX_TIMER_MS = 0x7fffffff
 
 export interface RequestOptions {
   /** How long the broker may take, from the later of "written" and "previous answer". */
   readonly timeoutMs: number
   /** A guess at the size of the body in bytes: an exact one saves growing the buffer. */
   readonly capacity?: number
-  /** True where nobody would miss the answer if the process ended: the request then does not keep it alive. */
-  readonly background?: boolean
 }
 
 /** A request written and not answered yet. */
@@ -25,7 +25,6 @@ interface InFlight {
   readonly correlationId: number
   readonly label: string
   readonly timeoutMs: number
-  readonly background: boolean
   since: number
   readonly answer: (frame: Buffer) => void
   readonly fail: (error: KafkaProducerError) => void
@@ -39,6 +38,8 @@ interface InFlight {
  *
  * The first thing that goes wrong closes the connection and fails all requests in flight, each once: from then on
  * nobody can tell which of them the broker still served.
+ *
+ * It keeps the process alive only while it ends. Whoever waits for an answer does that: the messages' deadlines.
  */
 export class BrokerConnection {
   private state: 'open' | 'ending' | 'closed' = 'open'
@@ -47,7 +48,7 @@ export class BrokerConnection {
   private nextCorrelationId = 0
   private lastAnswerAt = 0
   private timer: NodeJS.Timeout | undefined
-  private holders = 0
+  private timerDue = 0
   private lastUsedAt = performance.now()
   private idleTimer: NodeJS.Timeout | undefined
   private readonly closeListeners: (() => void)[] = []
@@ -108,7 +109,6 @@ export class BrokerConnection {
         correlationId,
         label: `${api.name} v${version}`,
         timeoutMs: options.timeoutMs,
-        background: options.background ?? false,
         since: 0,
         answer: (frame) => resolve(decode(frame)),
         fail: reject,
@@ -116,7 +116,6 @@ export class BrokerConnection {
       const frame = this.encode(api, version, request, options.capacity)
       entry.since = performance.now()
       this.inFlight.push(entry)
-      if (!entry.background) this.hold()
       this.armTimer(entry.timeoutMs)
       this.socket.write(frame, () => {
         entry.since = performance.now()
@@ -135,9 +134,7 @@ export class BrokerConnection {
   ): Promise<void> {
     return new Promise((resolve, reject) => {
       const frame = this.encode(api, version, request, options.capacity)
-      this.hold()
       this.socket.write(frame, (error) => {
-        this.release()
         if (!error) resolve()
         else reject(new ConnectionClosedError(`connection to ${this.name}: ${error.message}`, { cause: error }))
       })
@@ -190,35 +187,24 @@ export class BrokerConnection {
     entry.answer(frame)
     this.inFlight.shift()
     this.lastAnswerAt = this.lastUsedAt = performance.now()
-    if (!entry.background) this.release()
   }
 
-  /** The socket keeps the process alive exactly while somebody waits for it. */
-  private hold(): void {
-    if (this.holders++ === 0) {
-      this.socket.ref()
-      this.timer?.ref()
-    }
-  }
-
-  private release(): void {
-    if (--this.holders === 0) {
-      this.socket.unref()
-      this.timer?.unref()
-    }
-  }
-
-  /** One timer for all requests: it looks at the oldest, and is set again for what that one has left. */
+  /**
+   * One timer for all requests: it looks at the oldest, and is set again for what that one has left. It may still be set
+   * for a longer time, by a request that was answered since.
+   */
   private armTimer(delayMs: number): void {
-    if (this.timer !== undefined) return
+    const due = performance.now() + delayMs
+    if (this.timer !== undefined && this.timerDue <= due) return
+    clearTimeout(this.timer)
+    this.timerDue = due
     this.timer = setTimeout(() => {
       // After a stall of this process the answer may be waiting in the socket: let it be read first.
       setImmediate(() => {
         this.timer = undefined
         this.checkTimeout()
       })
-    }, delayMs)
-    if (this.holders === 0) this.timer.unref()
+    }, Math.min(delayMs, MAX_TIMER_MS)).unref()
   }
 
   private checkTimeout(): void {

@@ -53,7 +53,7 @@ function connectTo(host: string, port: number, timeoutMs: number, signal: AbortS
     const socket = connectTcp({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS })
     const timer = setTimeout(() => {
       socket.destroy(new Error(`${host} did not accept within ${Math.round(timeoutMs)} ms`))
-    }, timeoutMs)
+    }, timeoutMs).unref()
     const onAbort = () => socket.destroy(new Error('closed by this client'))
     signal.addEventListener('abort', onAbort, { once: true })
     const settle = () => {

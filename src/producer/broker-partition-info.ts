@@ -102,9 +102,9 @@ export class BrokerPartitionInfo {
    *
    * @throws MetadataUnavailableError
    */
-  refresh({ newerThan = this.generation, background = false } = {}): Promise<void> {
+  refresh({ newerThan = this.generation } = {}): Promise<void> {
     if (this.generation > newerThan) return Promise.resolve()
-    this.refreshing ??= this.askAll(background).finally(() => {
+    this.refreshing ??= this.askAll().finally(() => {
       this.refreshing = undefined
     })
     return this.refreshing
@@ -136,24 +136,24 @@ export class BrokerPartitionInfo {
     clearTimeout(this.timer)
   }
 
-  private async askAll(background: boolean): Promise<void> {
+  private async askAll(): Promise<void> {
     await this.askUnanswered()
     const names = [...this.topics.keys()]
-    if (names.length > 0) await this.ask(names, false, background)
+    if (names.length > 0) await this.ask(names, false)
   }
 
   private async askUnanswered(): Promise<void> {
     const names = [...this.unanswered]
-    if (names.length > 0) await this.ask(names, this.options.allowAutoTopicCreation, false)
+    if (names.length > 0) await this.ask(names, this.options.allowAutoTopicCreation)
   }
 
-  private async ask(names: readonly string[], mayCreate: boolean, background: boolean): Promise<void> {
+  private async ask(names: readonly string[], mayCreate: boolean): Promise<void> {
     let failure: unknown
     for (const candidate of this.candidates()) {
       if (this.closed) break
       try {
         const session = await candidate()
-        const response = await this.askOne(session, names, mayCreate, background)
+        const response = await this.askOne(session, names, mayCreate)
         this.learn(response, names)
         return
       } catch (error) {
@@ -201,7 +201,6 @@ export class BrokerPartitionInfo {
     { connection, versions }: BrokerSession,
     names: readonly string[],
     mayCreate: boolean,
-    background: boolean,
   ): Promise<MetadataResponse> {
     const version = versions.highest(metadataApi)
     // Older brokers create every topic that is named: the question that must not do so names none and means all.
@@ -215,7 +214,7 @@ export class BrokerPartitionInfo {
     const timeoutMs = Math.min(this.options.requestTimeoutMs, ATTEMPT_TIMEOUT_MS)
     let response: MetadataResponse
     try {
-      response = await connection.request(metadataApi, version, question, { timeoutMs, background })
+      response = await connection.request(metadataApi, version, question, { timeoutMs })
       if (response.errorCode !== ErrorCodes.NONE) throw brokerResponseError(response.errorCode, 'Metadata')
       if (response.brokers.length === 0) throw new MetadataUnavailableError(`${formatAddress(connection.address)} knows no broker yet`)
     } catch (error) {
@@ -280,7 +279,7 @@ export class BrokerPartitionInfo {
     clearTimeout(this.timer)
     if (metadataRefreshIntervalMs <= 0 || this.closed) return
     this.timer = setTimeout(() => {
-      this.refresh({ background: true }).catch((error: KafkaProducerError) => {
+      this.refresh().catch((error: KafkaProducerError) => {
         debug('periodic refresh: %s', error.message)
         this.scheduleRefresh()
       })

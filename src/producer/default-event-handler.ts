@@ -380,7 +380,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private finished(call: MessageCall): void {
     this.calls.done(call)
     if (this.config.metadataRefreshIntervalMs === 0) {
-      this.parts.topicPartitionInfos.refresh({ background: true }).catch(() => undefined)
+      this.parts.topicPartitionInfos.refresh().catch(() => undefined)
     }
   }
 

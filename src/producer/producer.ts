@@ -154,7 +154,13 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   /** The partitions of a topic and their leaders, as the brokers tell them now. */
   async partitionsFor(topic: string): Promise<readonly PartitionMetadata[]> {
     if (this.closing !== undefined) throw new ProducerClosedError()
-    await this.topicPartitionInfos.lookUp(topic)
+    // Nothing else keeps the process alive for it: connections never do.
+    const alive = setInterval(() => undefined, this.config.requestTimeoutMs)
+    try {
+      await this.topicPartitionInfos.lookUp(topic)
+    } finally {
+      clearInterval(alive)
+    }
     const metadata = this.topicPartitionInfos.topic(topic)
     if (metadata?.error !== undefined) throw metadata.error
     return metadata?.partitions ?? []

@@ -58,6 +58,7 @@ export class RetryPolicy {
         minTimeout: Math.min(first, retryBackoffMaxMs) * jitter,
         maxTimeout: retryBackoffMaxMs * jitter,
         signal: this.closing.signal,
+        unref: true,
       })
       return true
     } catch (error) {
