@@ -30,6 +30,7 @@ import { RetryPolicy, type RetrySettings } from './retry-policy.js'
 import { SendCall } from './send-call.js'
 import { SerializedMessage } from './serialized-message.js'
 import { handled, Serializer } from './serializer.js'
+import { SignalListeners } from './signal-listeners.js'
 import type { CompressionChoice } from './topic-compression.js'
 import { TopicQueue } from './topic-queue.js'
 
@@ -80,6 +81,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private readonly calls = new OutstandingCalls((call) => this.expire(call))
   private readonly topics = new Map<string, TopicQueue>()
   private readonly senders = new Map<number, BrokerSender>()
+  private readonly signals = new SignalListeners()
   private readonly validTopics = new Set<string>()
   /** One function for all calls. */
   private readonly onDone = (call: MessageCall) => this.finished(call)
@@ -217,9 +219,16 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 
   private async whenSerialized(call: MessageCall, pending: Promise<SerializedMessage[]>): Promise<readonly SerializedMessage[]> {
+    // The deadline, the caller's signal or a close may end the call meanwhile: nobody waits for its encoder then.
+    const ended = new Promise<never[]>((resolve) => {
+      const { onEnd } = call
+      call.onEnd = () => {
+        onEnd?.()
+        resolve([])
+      }
+    })
     try {
-      const serialized = await pending
-      // The deadline, the caller's signal or a close may have ended the call meanwhile.
+      const serialized = await Promise.race([pending, ended])
       call.serialized = call.isDone ? [] : serialized
       return call.serialized
     } catch (error) {
@@ -373,8 +382,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       else this.endEarly(call.serialized.filter((message) => message.batch?.closed !== true), () => cause)
       this.admission.pump()
     }
-    signal.addEventListener('abort', onAbort, { once: true })
-    call.onEnd = () => signal.removeEventListener('abort', onAbort)
+    call.onEnd = this.signals.add(signal, onAbort)
   }
 
   private finished(call: MessageCall): void {
