@@ -3,9 +3,6 @@ import type { BrokerAddress } from '../network/connect.js'
 import type { SessionFactory } from '../network/session.js'
 import { SyncProducer, type SyncProducerConfig } from './sync-producer.js'
 
-/** How long a connection to an address that is no longer a broker's may take to end. */
-const REPLACED_GRACE_MS = 1_000
-
 /** Broker id → {@link SyncProducer}. A connection is replaced only where the broker's address changed. */
 export class ProducerPool {
   private readonly producers = new Map<number, SyncProducer>()
@@ -21,7 +18,7 @@ export class ProducerPool {
       const address = brokers.get(id)
       if (address?.host === producer.address.host && address.port === producer.address.port) continue
       this.producers.delete(id)
-      void producer.close(REPLACED_GRACE_MS)
+      producer.retire()
     }
     for (const [id, address] of brokers) {
       if (!this.producers.has(id)) this.producers.set(id, new SyncProducer(address, this.sessions, this.config))

@@ -15,6 +15,9 @@ export interface SyncProducerConfig {
 /** A broker that gathers acknowledgements up to its time-out answers a little after it. */
 const ANSWER_GRACE_MS = 1_000
 
+/** How long the connection of a retired one may take to end. */
+const RETIRED_GRACE_MS = 1_000
+
 /**
  * The connection to one broker for its messages (Kafka 0.8's SyncProducer): opened at first use, and again after it was
  * lost. Every request gets its answer; several may be on their way, in order.
@@ -22,6 +25,9 @@ const ANSWER_GRACE_MS = 1_000
 export class SyncProducer {
   private current: BrokerSession | undefined
   private connecting: Promise<BrokerSession> | undefined
+  /** Requests without their answer. */
+  private pending = 0
+  private isRetired = false
   private failures = 0
   private notBefore = 0
 
@@ -48,9 +54,10 @@ export class SyncProducer {
   private async open(): Promise<BrokerSession> {
     const wait = this.notBefore - performance.now()
     try {
-      if (wait > 0) await sleep(wait, undefined, { signal: this.sessions.signal })
+      if (wait > 0) await sleep(wait, undefined, { signal: this.sessions.signal, ref: false })
       this.current = await this.sessions.open(this.address)
       this.failures = 0
+      if (this.isRetired) this.endWhenAnswered()
       return this.current
     } catch (error) {
       const { retryBackoffMs, retryBackoffMaxMs } = this.config
@@ -61,7 +68,17 @@ export class SyncProducer {
   }
 
   /** Sends a Produce request; resolves with the answer, or with undefined once the system has the bytes (acks 0). */
-  send({ connection, versions }: BrokerSession, version: number, request: ProduceRequest): Promise<ProduceResponse | undefined> {
+  async send(session: BrokerSession, version: number, request: ProduceRequest): Promise<ProduceResponse | undefined> {
+    this.pending++
+    try {
+      return await this.exchange(session, version, request)
+    } finally {
+      this.pending--
+      if (this.isRetired) this.endWhenAnswered()
+    }
+  }
+
+  private exchange({ connection, versions }: BrokerSession, version: number, request: ProduceRequest): Promise<ProduceResponse | undefined> {
     const capacity = sizeOfProduceRequest(version, request)
     if (request.acks === 0) return connection.sendOneWay(produce, version, request, { capacity }).then(() => undefined)
     // A broker older than ApiVersions answers in time or never.
@@ -74,8 +91,16 @@ export class SyncProducer {
     void connection.close(0)
   }
 
-  /** Lets the connection end after what was written on it, for a broker that is no longer at this address. */
-  close(graceMs: number): Promise<void> {
-    return this.session?.connection.close(graceMs) ?? Promise.resolve()
+  /**
+   * For a broker that the metadata no longer has at this address: the connection ends, but not before all is answered.
+   * Such a broker may be shutting down under control, and what was cut off would be written twice.
+   */
+  retire(): void {
+    this.isRetired = true
+    this.endWhenAnswered()
+  }
+
+  private endWhenAnswered(): void {
+    if (this.pending === 0) void this.session?.connection.close(RETIRED_GRACE_MS)
   }
 }
