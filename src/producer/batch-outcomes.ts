@@ -93,13 +93,16 @@ export class BatchOutcomes implements SenderContext {
     const toldLeader =
       leaderId >= 0 &&
       this.parts.topicPartitionInfos.learnLeader(queue.topic, queue.partition, leaderId, leaderEpoch, leaderAddresses(response))
+    const recordErrors = answer.recordErrors.filter(({ batchIndex }) => batch.messages[batchIndex] !== undefined)
     if (TOO_LARGE.has(answer.errorCode) && batch.messages.length > 1) {
       this.parts.compression.of(queue.topic)?.reset()
       this.split(batch)
-    } else if (answer.recordErrors.length > 0 && answer.recordErrors.length < batch.messages.length) {
-      for (const { batchIndex, batchIndexErrorMessage } of answer.recordErrors) {
-        const message = batch.messages[batchIndex]
-        if (message !== undefined) this.failOne(batch, message, brokerResponseError(answer.errorCode, subject, batchIndexErrorMessage))
+    } else if (recordErrors.length > 0 && recordErrors.length < batch.messages.length) {
+      // Refused, so none of it was written.
+      this.leaveFlight(batch)
+      for (const { batchIndex, batchIndexErrorMessage } of recordErrors) {
+        const message = batch.messages[batchIndex] as SerializedMessage
+        this.failOne(batch, message, brokerResponseError(answer.errorCode, subject, batchIndexErrorMessage))
       }
       // The others were not written either, and nothing is wrong with them: that costs no attempt (KIP-467).
       batch.attempts--
@@ -165,7 +168,10 @@ export class BatchOutcomes implements SenderContext {
     const refresh = () => info.refresh({ newerThan: generation })
     refresh().catch(() => undefined)
     if (queues.length === 0) return
-    const attempt = needsMetadata ? refresh : () => Promise.resolve()
+    const attempt = async (): Promise<void> => {
+      // Their messages may all have had their fate meanwhile: nobody waits for an answer then.
+      if (needsMetadata && queues.some((queue) => !queue.isEmpty)) await refresh()
+    }
     void policy.retryAfter(cause, failures, attempt).then((goesOn) => {
       if (!goesOn) return
       counters.resends += queues.length
