@@ -1,5 +1,5 @@
 import { DeliveryError, type KafkaProducerError } from '../errors.js'
-import { sizeOfRecord } from '../protocol/records/record-batch.js'
+import { BATCH_OVERHEAD, sizeOfRecord } from '../protocol/records/record-batch.js'
 import type { PartitionQueue } from './partition-queue.js'
 import { RecordMetadata, type BatchAcknowledgement } from './record-metadata.js'
 import type { Fate, SerializedMessage } from './serialized-message.js'
@@ -33,10 +33,10 @@ export class Batch {
 
   constructor(readonly queue: PartitionQueue) {}
 
-  /** Whether `message` fits under `limit`; the first one always does. */
+  /** Whether the batch, its header included, has room for `message` under `limit`; the first one always fits. */
   hasRoomFor(message: SerializedMessage, limit: number): boolean {
     if (this.messages.length === 0) return true
-    return this.messages.length < MAX_BATCH_MESSAGES && this.recordsSize + this.sizeOfNext(message) <= limit
+    return this.messages.length < MAX_BATCH_MESSAGES && BATCH_OVERHEAD + this.recordsSize + this.sizeOfNext(message) <= limit
   }
 
   add(message: SerializedMessage): void {
