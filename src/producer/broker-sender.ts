@@ -86,7 +86,7 @@ export class BrokerSender {
       this.throttleTimer ??= setTimeout(() => {
         this.throttleTimer = undefined
         this.drain()
-      }, Math.ceil(wait))
+      }, Math.ceil(wait)).unref()
       return
     }
     let producer: SyncProducer
@@ -155,7 +155,7 @@ export class BrokerSender {
         return
       }
       const matched = matchAnswer(collated, topicIds, version, response)
-      if (version >= CLIENT_THROTTLES_FROM) this.throttledUntil = performance.now() + response.throttleTimeMs
+      if (version >= CLIENT_THROTTLES_FROM) this.throttle(response.throttleTimeMs)
       this.report(matched, response, magic, generation)
     } catch (error) {
       if (error instanceof MalformedResponseError) producer.disconnect(session.connection)
@@ -178,6 +178,11 @@ export class BrokerSender {
     await turn
     if (this.lastInLine === turn) this.lastInLine = undefined
     return encoded
+  }
+
+  /** Requests are pipelined: an answer that asks for no wait does not end the one that an earlier answer asked for. */
+  private throttle(throttleTimeMs: number): void {
+    this.throttledUntil = Math.max(this.throttledUntil, performance.now() + throttleTimeMs)
   }
 
   private report(matched: ReadonlyMap<Batch, ProducePartitionResponse>, response: ProduceResponse, magic: Magic, generation: number): void {
