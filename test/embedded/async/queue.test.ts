@@ -259,8 +259,8 @@ describe('the fate of each message', () => {
       onDelivery(report) {
         reports.push(report)
         if (report.error === undefined || again.length > 0) return
-        controller.abort()
         again.push(producer.send({ topic: 'logs', value: 'again' }))
+        controller.abort()
       },
     })
     await producer.send({ topic: 'logs', value: 'first' })
