@@ -66,11 +66,13 @@ export class Admission {
       if (next > entry.next) entry.since = performance.now()
       entry.next = next
       if (next < entry.messages.length) {
-        if (this.admittedThisTurn >= SLICE) this.continueNextTurn()
-        else this.awaitRoom(entry)
-        return
+        if (this.admittedThisTurn >= SLICE) return this.continueNextTurn()
+        if (this.mayWait(entry)) return
+        this.entries.shift()
+        this.refuseRest(entry)
+      } else {
+        this.entries.shift()
       }
-      this.entries.shift()
     }
   }
 
@@ -103,19 +105,16 @@ export class Admission {
     })
   }
 
-  private awaitRoom(entry: Entry): void {
-    if (this.enqueueTimeoutMs < 0) return
+  /** False when the entry's patience is over. The timer needs not keep the process alive: the calls' deadlines do. */
+  private mayWait(entry: Entry): boolean {
+    if (this.enqueueTimeoutMs < 0) return true
     const left = entry.since + this.enqueueTimeoutMs - performance.now()
-    if (left <= 0) {
-      this.entries.shift()
-      this.refuseRest(entry)
+    if (left <= 0) return false
+    this.expiryTimer ??= setTimeout(() => {
+      this.expiryTimer = undefined
       this.pump()
-    } else {
-      this.expiryTimer ??= setTimeout(() => {
-        this.expiryTimer = undefined
-        this.pump()
-      }, Math.ceil(left))
-    }
+    }, Math.ceil(left)).unref()
+    return true
   }
 
   private refuseRest(entry: Entry): void {
