@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { NodeEndpoint } from '../protocol/apis/leader-hints.js'
 import { EmbeddedKafkaError } from './errors.js'
+import { Groups } from './groups/groups.js'
 import { positive, type EmbeddedTopicOptions, type ResolvedOptions } from './options.js'
 import type { Release } from './releases.js'
+import { Timers } from './timers.js'
 import { Partition, Topic, TopicConfig } from './topic.js'
 import { Changes } from './waiting.js'
 
@@ -40,7 +42,13 @@ export class Cluster {
 
   private nextProducerId = 1000n
 
-  constructor(readonly options: ResolvedOptions) {}
+  /** All of them; {@link Timers.stop} when the cluster stops. */
+  readonly timers = new Timers()
+  readonly groups: Groups
+
+  constructor(readonly options: ResolvedOptions) {
+    this.groups = new Groups(this.timers, options.initialRebalanceDelayMs)
+  }
 
   newProducerId(): bigint {
     return this.nextProducerId++
@@ -115,6 +123,7 @@ export class Cluster {
     this.topics.delete(name)
     this.topicsById.delete(topic.id.toString('hex'))
     for (const partition of topic.partitions) partition.changes.notify()
+    for (const group of this.groups.all()) group.offsets.forgetTopic(name)
   }
 
   addNode(node: ClusterNode): void {

@@ -4,6 +4,8 @@ import { makeDecompress } from './decompress.js'
 import { codeOf } from './error-names.js'
 import { EmbeddedKafkaError } from './errors.js'
 import { Faults, type Behaviour, type Fault, type FaultMoment, type FaultTarget, type Spoiling } from './faults.js'
+import type { CommittedOffset } from './groups/group-offsets.js'
+import type { GroupState } from './groups/group.js'
 import { makeHandlers } from './handlers/index.js'
 import { Journal, type ReceivedRequest, type RequestFilter, type WaitOptions } from './journal.js'
 import { frozenView, type MetadataView } from './metadata-view.js'
@@ -42,6 +44,15 @@ export interface ConnectionStatus {
   readonly remotePort: number
   /** Milliseconds since 1970. */
   readonly openedAt: number
+}
+
+/** A consumer group as it is at present. */
+export interface GroupStatus {
+  readonly id: string
+  readonly state: GroupState
+  readonly generationId: number
+  /** Their member ids. */
+  readonly members: readonly string[]
 }
 
 export interface StopBrokerOptions {
@@ -147,6 +158,7 @@ export class EmbeddedKafka {
    */
   async stop(): Promise<void> {
     this.lifetime.abort()
+    this.cluster.timers.stop()
     await Promise.all([...this.brokersById.values()].map((broker) => broker.stop()))
     const failures = this.failures.splice(0)
     if (failures.length > 0) {
@@ -388,6 +400,16 @@ export class EmbeddedKafka {
         openedAt,
       })),
     )
+  }
+
+  /** The consumer groups, of which each has had a member or offsets. */
+  get groups(): GroupStatus[] {
+    return this.cluster.groups.all().map(({ id, state, generationId, memberIds }) => ({ id, state, generationId, members: memberIds }))
+  }
+
+  /** How far a consumer group has read; offsets of transactions that have not ended are left out. */
+  committedOffsets(group: string): CommittedOffset[] {
+    return this.cluster.groups.get(group)?.offsets.all() ?? []
   }
 
   private order(target: FaultTarget, behaviour: Behaviour): Fault {

@@ -2,12 +2,15 @@ export { EmbeddedKafka } from './embedded-kafka.js'
 export type {
   BrokerStatus,
   ConnectionStatus,
+  GroupStatus,
   Lasting,
   StartBrokerOptions,
   StopBrokerOptions,
 } from './embedded-kafka.js'
 export { EmbeddedKafkaError } from './errors.js'
 export type { EmbeddedKafkaErrorCode } from './errors.js'
+export type { CommittedOffset } from './groups/group-offsets.js'
+export type { GroupState } from './groups/group.js'
 export type { ApiName } from './api-names.js'
 export type { Fault, FaultMoment, FaultTarget, Spoiling } from './faults.js'
 export type { ReceivedRequest, RequestedPartition, RequestedTopic, RequestFilter, WaitOptions } from './journal.js'

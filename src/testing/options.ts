@@ -50,6 +50,10 @@ export interface EmbeddedKafkaOptions {
   ports?: readonly number[]
   /** How many requests {@link EmbeddedKafka.requests} remembers; older ones go. Default: 10,000. */
   requestHistory?: number
+  /** Milliseconds for which the first member of a consumer group waits for others. Default: 0; Kafka's is 3,000. */
+  initialRebalanceDelayMs?: number
+  /** The shortest session timeout that a consumer may ask for, in milliseconds. Default: 6,000. */
+  minSessionTimeoutMs?: number
 }
 
 export interface ResolvedBrokerOptions {
@@ -70,6 +74,8 @@ export interface ResolvedOptions {
   readonly retentionBytes: number
   readonly host: string
   readonly requestHistory: number
+  readonly initialRebalanceDelayMs: number
+  readonly minSessionTimeoutMs: number
 }
 
 const DEFAULTS = {
@@ -80,6 +86,8 @@ const DEFAULTS = {
   retentionBytes: 128 * 1024 * 1024,
   host: '127.0.0.1',
   requestHistory: 10_000,
+  initialRebalanceDelayMs: 0,
+  minSessionTimeoutMs: 6_000,
 } as const
 
 const NAMES: ReadonlySet<string> = new Set([...Object.keys(DEFAULTS), 'brokers', 'topics', 'release', 'ports'])
@@ -100,6 +108,11 @@ export function resolveOptions(options: EmbeddedKafkaOptions): ResolvedOptions {
     retentionBytes: positive('retentionBytes', options.retentionBytes ?? DEFAULTS.retentionBytes),
     host: options.host ?? DEFAULTS.host,
     requestHistory: positive('requestHistory', options.requestHistory ?? DEFAULTS.requestHistory),
+    initialRebalanceDelayMs: notNegative(
+      'initialRebalanceDelayMs',
+      options.initialRebalanceDelayMs ?? DEFAULTS.initialRebalanceDelayMs,
+    ),
+    minSessionTimeoutMs: positive('minSessionTimeoutMs', options.minSessionTimeoutMs ?? DEFAULTS.minSessionTimeoutMs),
   }
 }
 
@@ -134,6 +147,11 @@ export function resolveBroker(
 
 export function positive(name: string, value: number): number {
   if (!Number.isInteger(value) || value < 1) throw invalid(`${name} must be an integer of at least 1, not ${value}`)
+  return value
+}
+
+function notNegative(name: string, value: number): number {
+  if (!Number.isInteger(value) || value < 0) throw invalid(`${name} must be an integer of at least 0, not ${value}`)
   return value
 }
 

@@ -5,10 +5,16 @@ import { deleteTopicsHandler } from './delete-topics.js'
 import { describeClusterHandler } from './describe-cluster.js'
 import { fetchHandler } from './fetch.js'
 import { findCoordinatorHandler } from './find-coordinator.js'
+import { heartbeatHandler } from './heartbeat.js'
 import { initProducerIdHandler } from './init-producer-id.js'
+import { joinGroupHandler } from './join-group.js'
+import { leaveGroupHandler } from './leave-group.js'
 import { listOffsetsHandler } from './list-offsets.js'
 import { metadataHandler } from './metadata.js'
+import { offsetCommitHandler } from './offset-commit.js'
+import { offsetFetchHandler } from './offset-fetch.js'
 import { produceHandler } from './produce.js'
+import { syncGroupHandler } from './sync-group.js'
 
 /** Everything that a broker of some release can be asked, by API key. */
 export function makeHandlers(): ReadonlyMap<number, ServedApi> {
@@ -21,6 +27,12 @@ export function makeHandlers(): ReadonlyMap<number, ServedApi> {
     serve('DeleteTopics', deleteTopicsHandler),
     serve('DescribeCluster', describeClusterHandler),
     serve('FindCoordinator', findCoordinatorHandler),
+    serve('JoinGroup', joinGroupHandler),
+    serve('SyncGroup', syncGroupHandler),
+    serve('Heartbeat', heartbeatHandler),
+    serve('LeaveGroup', leaveGroupHandler),
+    serve('OffsetCommit', offsetCommitHandler),
+    serve('OffsetFetch', offsetFetchHandler),
     serve('InitProducerId', initProducerIdHandler),
     serve('ApiVersions', apiVersionsHandler(() => served.map(({ info }) => info))),
   ]

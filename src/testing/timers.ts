@@ -1,0 +1,35 @@
+/** A timer that was set; it may have gone off already. */
+export interface Timer {
+  clear(): void
+}
+
+const NONE: Timer = { clear: () => undefined }
+
+/** All timers of a cluster, so that none is left when it stops. */
+export class Timers {
+  private readonly pending = new Set<NodeJS.Timeout>()
+  private stopped = false
+
+  /** Calls `then` after `ms` milliseconds, unless cleared or stopped before. */
+  after(ms: number, then: () => void): Timer {
+    if (this.stopped) return NONE
+    const timeout = setTimeout(() => {
+      this.pending.delete(timeout)
+      then()
+    }, ms)
+    this.pending.add(timeout)
+    return {
+      clear: () => {
+        clearTimeout(timeout)
+        this.pending.delete(timeout)
+      },
+    }
+  }
+
+  /** Nothing goes off from here on. */
+  stop(): void {
+    this.stopped = true
+    for (const timeout of this.pending) clearTimeout(timeout)
+    this.pending.clear()
+  }
+}
