@@ -3,10 +3,11 @@
  *
  *   npm run test:kafka                        // the oldest release, one of the middle, the newest
  *   npm run test:kafka -- --all
- *   npm run test:kafka -- --release 1.1,2.8 [--java 25]
+ *   npm run test:kafka -- --release 1.1,2.8 [--java 25] [--keep]
  *
  * Runs test/kafka/each-release once per release, and once what is no release's own, and writes what came of it to
- * .reports/kafka.json. A release that cannot run here is told of as NOT RUN, with the reason; under CI=true that is a failure.
+ * .reports/kafka.json; --keep leaves in it what an earlier run found of other releases. A release that cannot run here is told
+ * of as NOT RUN, with the reason; under CI=true that is a failure.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -25,18 +26,19 @@ const eachRelease = 'test/kafka/each-release'
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { all: { type: 'boolean', default: false }, release: { type: 'string', multiple: true }, java: { type: 'string', default: '17' } }
+    options: { all: { type: 'boolean', default: false }, release: { type: 'string', multiple: true }, java: { type: 'string', default: '17' }, keep: { type: 'boolean', default: false } }
   })
   const names = values.all ? releases.map(({ name }) => name) : values.release?.flatMap((list) => list.split(',')) ?? byDefault
   const chosen = names.map(findRelease)
   await mkdir(reportsDir, { recursive: true })
   const general = await vitest('general', [`--exclude=${eachRelease}/**`, '--passWithNoTests'])
   const results: ReleaseResult[] = []
+  const kept = values.keep ? await earlierResults(chosen) : []
   for (const release of chosen) {
     console.log(`\n── Kafka ${release.version} on Java ${values.java}`)
     results.push(await prove(release, values.java))
     // After each one, so that a run that is cut short leaves what it found.
-    const soFar: Results = { node: process.version, general, releases: results }
+    const soFar: Results = { node: process.version, general, releases: inOrder([...kept, ...results]) }
     await writeFile(resultsFile, `${JSON.stringify(soFar, null, 2)}\n`)
   }
   console.log(`\n${summaryTable(results)}\n`)
@@ -45,6 +47,16 @@ async function main(): Promise<void> {
   const failed = count(all, 'failed') + missing
   console.log(`${count(all, 'passed')} passed, ${failed} failed`)
   if (failed > 0) process.exitCode = 1
+}
+
+async function earlierResults(chosen: readonly Release[]): Promise<ReleaseResult[]> {
+  const { releases: earlier } = JSON.parse(await readFile(resultsFile, 'utf8')) as Results
+  return earlier.filter(({ version }) => !chosen.some((release) => release.version === version))
+}
+
+function inOrder(results: readonly ReleaseResult[]): ReleaseResult[] {
+  const place = ({ version }: ReleaseResult): number => releases.findIndex((release) => release.version === version)
+  return results.toSorted((one, other) => place(one) - place(other))
 }
 
 async function prove(release: Release, java: string): Promise<ReleaseResult> {

@@ -53,11 +53,17 @@ async function works(file: string, args: string[]): Promise<boolean> {
   return run(file, args).then(() => true, () => false)
 }
 
+/** What kcat must be told of a release that does not say its versions itself. */
+export function kcatFlags(release: string): string[] {
+  const fallback = findRelease(release).brokerVersionFallback
+  return fallback === undefined ? [] : ['-X', 'api.version.request=false', '-X', `broker.version.fallback=${fallback}`]
+}
+
 /** From the beginning to the end; ordered by partition and offset. */
 export async function readTopic(options: ReadOptions): Promise<ReadRecord[]> {
   await ensureKcat()
   const { bootstrap, topic, release, partition, count, isolation = 'read_committed', timeoutMs = 60_000 } = options
-  const fallback = findRelease(release).brokerVersionFallback
+  const flags = kcatFlags(release)
   // Ends the headers, whose length is not told.
   const mark = randomBytes(12).toString('hex')
   const { stdout } = await run('kcat', [
@@ -67,14 +73,14 @@ export async function readTopic(options: ReadOptions): Promise<ReadRecord[]> {
     '-f', `%p %o %T %K %S\\n%k%s%h${mark}`,
     ...(partition === undefined ? [] : ['-p', String(partition)]),
     ...(count === undefined ? ['-e'] : ['-c', String(count)]),
-    ...(fallback === undefined ? [] : ['-X', 'api.version.request=false', '-X', `broker.version.fallback=${fallback}`])
+    ...flags
   ], { encoding: 'buffer', maxBuffer: 1 << 30, timeout: timeoutMs, killSignal: 'SIGKILL' }).catch((error: unknown) => {
     const { killed, stderr } = error as { killed?: boolean; stderr?: Buffer }
     const reason = killed === true ? `${timeoutMs} ms were not enough` : stderr?.toString().trim() ?? String(error)
     throw new Error(`kcat could not read ${topic}: ${reason}`, { cause: error })
   })
   const records = parse(stdout, Buffer.from(mark))
-  return (fallback === undefined ? records : records.map((record) => ({ ...record, timestamp: -1 }))).sort((a, b) => a.partition - b.partition || a.offset - b.offset)
+  return (flags.length === 0 ? records : records.map((record) => ({ ...record, timestamp: -1 }))).sort((a, b) => a.partition - b.partition || a.offset - b.offset)
 }
 
 function parse(output: Buffer, mark: Buffer): ReadRecord[] {

@@ -1,0 +1,93 @@
+/** Async mode while a broker stops answering and comes back: whatever the policy of the full queue, every message is told of. */
+import { describe, expect, onTestFinished, test } from 'vitest'
+
+import { Producer, QueueFullError, type DeliveryReport, type ProducerOptions } from '../../../src/index.js'
+import { newTopic, release, type Cluster } from '../support/fixture.js'
+import { readBack } from '../support/read-back.js'
+
+type AsyncOptions = Omit<ProducerOptions<unknown, unknown, 'async'>, 'brokers' | 'type'>
+
+export function asyncCases(one: Cluster): void {
+  describe('async mode', () => {
+    test('a queue drained by close: everything is there, in order, and reported', async () => {
+      const topic = newTopic('async-close')
+      await one.kafka.createTopic(topic, { partitions: 1 })
+      const { producer, reports } = asyncProducer(one, { lingerMs: 60_000 })
+      for (let i = 0; i < 20_000; i++) await producer.send({ topic, value: String(i) })
+      expect(await producer.close()).toEqual([])
+      const records = await readBack(one.kafka, topic)
+      expect(records.map(({ value }) => Number(value))).toEqual(Array.from({ length: 20_000 }, (_, i) => i))
+      expect(reports.map(({ metadata }) => metadata?.offset)).toEqual(records.map(({ offset }) => BigInt(offset)))
+    })
+
+    test.each([
+      ['fail at once', 0],
+      ['wait without limit', -1],
+      ['wait up to a time', 300],
+    ])('a full queue under a broker that stops answering: %s', async (_, enqueueTimeoutMs) => {
+      const topic = newTopic('async-full')
+      await one.kafka.createTopic(topic, { partitions: 2 })
+      const { producer, reports } = asyncProducer(one, { enqueueTimeoutMs, queueMessages: 500, batchMessages: 100, lingerMs: 1 })
+      await producer.send({ topic, key: 'first', value: 'first' })
+      await producer.flush()
+      const [broker] = one.kafka.brokers
+      if (broker === undefined) throw new Error('There is no broker.')
+      one.kafka.pauseBroker(broker.id)
+      const refused = new Set<string>()
+      const sends = Array.from({ length: 1_000 }, (_unused, i) =>
+        producer.send({ topic, key: `k${i % 5}`, value: String(i) }).catch((error: unknown) => {
+          expect(error).toBeInstanceOf(QueueFullError)
+          refused.add(String(i))
+        }),
+      )
+      // Those that don't wait without limit are refused while the broker still says nothing.
+      if (enqueueTimeoutMs >= 0) await Promise.all(sends)
+      expect(producer.stats().queueMessages).toBe(500)
+      one.kafka.resumeBroker(broker.id)
+      await Promise.all(sends)
+      await producer.flush()
+      expect(refused.size).toBe(enqueueTimeoutMs >= 0 ? 500 : 0)
+      expect(producer.stats().dropped).toEqual(refused.size > 0 ? { [topic]: 500 } : {})
+      expect(reports).toHaveLength(1 + 1_000 - refused.size)
+      expect(reports.every(({ metadata }) => metadata !== undefined)).toBe(true)
+      const stored = (await readBack(one.kafka, topic)).map(({ value }) => String(value))
+      expect(new Set(stored)).toEqual(new Set(['first', ...Array.from({ length: 1_000 }, (_unused, i) => String(i)).filter((value) => !refused.has(value))]))
+    })
+
+    test('a broker killed with batches on their way: nothing lost, nothing left unreported', async () => {
+      const topic = newTopic('async-kill')
+      await one.kafka.createTopic(topic, { partitions: 3 })
+      const { producer, reports } = asyncProducer(one, { lingerMs: 1 })
+      const [broker] = one.kafka.brokers
+      if (broker === undefined) throw new Error('There is no broker.')
+      let stopping: Promise<void> | undefined
+      for (let i = 0; i < 5_000; i++) {
+        await producer.send({ topic, key: `k${i % 5}`, value: String(i) })
+        if (i === 2_500) stopping = one.kafka.stopBroker(broker.id)
+      }
+      await stopping
+      await one.kafka.startBroker(broker.id)
+      await producer.flush()
+      expect(reports).toHaveLength(5_000)
+      expect(reports.every(({ metadata }) => metadata !== undefined)).toBe(true)
+      const stored = new Set((await readBack(one.kafka, topic)).map(({ value }) => Number(value)))
+      expect(stored.size).toBe(5_000)
+    })
+  })
+}
+
+function asyncProducer(one: Cluster, options: AsyncOptions) {
+  const reports: DeliveryReport[] = []
+  const told = release.name === '0.9' ? { brokerVersion: '0.9' } : {}
+  const producer = new Producer<unknown, unknown, 'async'>({
+    brokers: one.kafka.bootstrap,
+    type: 'async',
+    onDelivery: (report) => reports.push(report),
+    ...told,
+    ...options,
+  })
+  onTestFinished(async () => {
+    await producer.close({ timeoutMs: 0 })
+  })
+  return { producer, reports }
+}
