@@ -6,6 +6,9 @@ import { checkRecords, RecordsRefused, type CheckedBatch, type RecordError } fro
 import type { Release } from './releases.js'
 import type { Partition, Topic } from './topic.js'
 
+const ABORTABLE_FROM = 11
+const ADDS_TO_TRANSACTION_FROM = 12
+
 /** How an append ended. */
 export interface Appended {
   readonly errorCode: number
@@ -21,6 +24,8 @@ export interface AppendTerms {
   readonly cluster: Cluster
   readonly topic: Topic
   readonly partition: Partition
+  /** Of the request; null outside of transactions. */
+  readonly transactionalId: string | null
   /** Of the broker that appends. */
   readonly release: Release
   readonly produceVersion: number
@@ -47,13 +52,29 @@ export function appendRecords(records: Buffer, terms: AppendTerms): Appended {
     const verdict = partition.producers.check(first, release)
     if (verdict.kind === 'refused') return refused(codeOf(verdict.errorName), verdict.message)
     if (verdict.kind === 'duplicate') return accepted(verdict.baseOffset, verdict.appendTime)
+    const problem = first.transactional ? transactionProblem(first, terms) : undefined
+    if (problem !== undefined) return refused(codeOf(problem), null)
     partition.producers.appended(first, baseOffset, appendTime ?? -1, release)
+    if (first.transactional) partition.transactions.wrote(first.producerId, baseOffset)
   }
   const { leaderEpoch } = partition
   partition.log.append(placeBatches(records, batches, { baseOffset, leaderEpoch, appendTime }, terms.decompress))
   partition.changes.notify()
   terms.cluster.changes.notify()
   return accepted(baseOffset, appendTime)
+}
+
+/** Why a batch can't be part of a transaction. From version 12 on writing to a partition adds it (KIP-890). */
+function transactionProblem(batch: CheckedBatch, terms: AppendTerms): string | undefined {
+  const { cluster, partition, transactionalId, release, produceVersion } = terms
+  if (!release.verifiesTransactions) return undefined
+  const { producerId, producerEpoch } = batch
+  const found = cluster.transactions.find({ transactionalId: transactionalId ?? '', producerId, producerEpoch })
+  if (found === 'PRODUCER_FENCED') return 'INVALID_PRODUCER_EPOCH'
+  if (typeof found === 'string') return found
+  if (produceVersion >= ADDS_TO_TRANSACTION_FROM) cluster.transactions.addPartition(found, partition)
+  if (found.partitions.has(partition)) return undefined
+  return produceVersion >= ABORTABLE_FROM ? 'TRANSACTION_ABORTABLE' : 'INVALID_TXN_STATE'
 }
 
 function rulesOf({ cluster, topic, release, produceVersion }: AppendTerms) {

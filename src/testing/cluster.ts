@@ -6,6 +6,7 @@ import { positive, type EmbeddedTopicOptions, type ResolvedOptions } from './opt
 import type { Release } from './releases.js'
 import { Timers } from './timers.js'
 import { Partition, Topic, TopicConfig } from './topic.js'
+import { Transactions } from './transactions/transactions.js'
 import { Changes } from './waiting.js'
 
 /** What the cluster knows of one of its brokers. */
@@ -45,6 +46,7 @@ export class Cluster {
   /** All of them; {@link Timers.stop} when the cluster stops. */
   readonly timers = new Timers()
   readonly groups: Groups
+  readonly transactions = new Transactions(this)
 
   constructor(readonly options: ResolvedOptions) {
     this.groups = new Groups(this.timers, options.initialRebalanceDelayMs)

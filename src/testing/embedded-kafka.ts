@@ -19,9 +19,10 @@ import {
   type ResolvedBrokerOptions,
   type ResolvedOptions,
 } from './options.js'
-import { countRecords, storedRecords, type StoredRecord } from './records.js'
+import { countRecords, storedRecords, type RecordsOptions, type StoredRecord } from './records.js'
 import { Release } from './releases.js'
 import { RequestServer } from './request-server.js'
+import type { TransactionState } from './transactions/transaction.js'
 import { sleep, waitFor } from './waiting.js'
 
 /** A broker as it is at present. */
@@ -44,6 +45,14 @@ export interface ConnectionStatus {
   readonly remotePort: number
   /** Milliseconds since 1970. */
   readonly openedAt: number
+}
+
+/** A transactional id as it is at present. */
+export interface TransactionStatus {
+  readonly id: string
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly state: TransactionState
 }
 
 /** A consumer group as it is at present. */
@@ -349,8 +358,8 @@ export class EmbeddedKafka {
    * @throws EmbeddedKafkaError `UNKNOWN_TOPIC`; `UNREADABLE` where a batch is compressed with zstd and this Node, older
    * than 22.15 or 23.8, can't undo that.
    */
-  records(topic: string): StoredRecord[] {
-    return storedRecords(this.cluster.topic(topic), this.decompress)
+  records(topic: string, options: RecordsOptions = {}): StoredRecord[] {
+    return storedRecords(this.cluster.topic(topic), this.decompress, options)
   }
 
   /** Resolves with all messages of the topic as soon as there are `count`; the topic need not exist yet. */
@@ -410,6 +419,16 @@ export class EmbeddedKafka {
   /** How far a consumer group has read; offsets of transactions that have not ended are left out. */
   committedOffsets(group: string): CommittedOffset[] {
     return this.cluster.groups.get(group)?.offsets.all() ?? []
+  }
+
+  /** The transactional ids that producers have used. */
+  get transactions(): TransactionStatus[] {
+    return this.cluster.transactions.all().map(({ id, producerId, producerEpoch, state }) => ({
+      id,
+      producerId: Number(producerId),
+      producerEpoch,
+      state,
+    }))
   }
 
   private order(target: FaultTarget, behaviour: Behaviour): Fault {

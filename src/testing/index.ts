@@ -6,6 +6,7 @@ export type {
   Lasting,
   StartBrokerOptions,
   StopBrokerOptions,
+  TransactionStatus,
 } from './embedded-kafka.js'
 export { EmbeddedKafkaError } from './errors.js'
 export type { EmbeddedKafkaErrorCode } from './errors.js'
@@ -15,4 +16,5 @@ export type { ApiName } from './api-names.js'
 export type { Fault, FaultMoment, FaultTarget, Spoiling } from './faults.js'
 export type { ReceivedRequest, RequestedPartition, RequestedTopic, RequestFilter, WaitOptions } from './journal.js'
 export type { EmbeddedBrokerOptions, EmbeddedKafkaOptions, EmbeddedTopicOptions } from './options.js'
-export type { StoredRecord } from './records.js'
+export type { RecordsOptions, StoredRecord } from './records.js'
+export type { TransactionState } from './transactions/transaction.js'

@@ -75,6 +75,12 @@ export class ProducerStates {
     while (state.batches.length > release.rememberedBatches) state.batches.shift()
   }
 
+  /** A transaction was ended under this epoch, which may be new. */
+  ended(producerId: bigint, producerEpoch: number): void {
+    const state = this.states.get(producerId)
+    if (state === undefined || state.epoch < producerEpoch) this.states.set(producerId, { epoch: producerEpoch, batches: [] })
+  }
+
   /** Forgets a producer, as a log does whose records of it are all gone. */
   forget(producerId: bigint): void {
     this.states.delete(producerId)

@@ -29,9 +29,30 @@ export interface StoredRecord {
   readonly leaderEpoch: number
 }
 
+/** Which messages to look at. */
+export interface RecordsOptions {
+  /** `'read_committed'`: none of a transaction that was aborted or has not ended, nor after such. Default: all. */
+  isolation?: 'read_committed' | 'read_uncommitted'
+}
+
 /** Partition by partition, each in the order of its offsets; markers of transactions are left out. */
-export function storedRecords(topic: Topic, decompress: Decompress): StoredRecord[] {
-  return topic.partitions.flatMap((partition) => recordsOf(partition, decompress))
+export function storedRecords(topic: Topic, decompress: Decompress, options: RecordsOptions = {}): StoredRecord[] {
+  return topic.partitions.flatMap((partition) => {
+    const all = recordsOf(partition, decompress)
+    return options.isolation === 'read_committed' ? committedOf(partition, all) : all
+  })
+}
+
+function committedOf({ lastStableOffset, transactions }: Partition, records: readonly StoredRecord[]): StoredRecord[] {
+  const aborted = transactions.abortedBetween(0, lastStableOffset)
+  return records.filter(
+    ({ offset, producerId, isTransactional }) =>
+      offset < lastStableOffset &&
+      !(
+        isTransactional &&
+        aborted.some((one) => Number(one.producerId) === producerId && offset >= one.firstOffset && offset < one.lastOffset)
+      ),
+  )
 }
 
 /** How many messages are there, without decoding them. */

@@ -116,6 +116,11 @@ export class Release {
     return this.atLeast(4, 0) ? 2 : undefined
   }
 
+  /** A partition takes a transaction's messages only if its coordinator knows that it is part of it (KIP-890). */
+  get verifiesTransactions(): boolean {
+    return this.atLeast(3, 6)
+  }
+
   private atLeast(major: number, minor: number): boolean {
     const [ownMajor, ownMinor] = this.number
     return ownMajor !== major ? ownMajor > major : ownMinor >= minor

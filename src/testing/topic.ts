@@ -2,6 +2,7 @@ import { Changes } from './waiting.js'
 import { invalid } from './options.js'
 import { PartitionLog } from './partition-log.js'
 import { ProducerStates } from './producer-states.js'
+import { PartitionTransactions } from './transactions/partition-transactions.js'
 
 /** A topic's settings under Kafka's names, and what those mean that have an effect. */
 export class TopicConfig {
@@ -63,6 +64,7 @@ export class Partition {
   isr: number[]
   readonly log: PartitionLog
   readonly producers = new ProducerStates()
+  readonly transactions = new PartitionTransactions()
   /** Tells of every append, and of changes of its leader. */
   readonly changes = new Changes()
 
@@ -78,7 +80,7 @@ export class Partition {
 
   /** The offset before which every transaction has ended. */
   get lastStableOffset(): number {
-    return this.log.endOffset
+    return this.transactions.firstOpenOffset ?? this.log.endOffset
   }
 
   /** What is wrong with the epoch that a client believes in (KIP-320); -1 is a client that does not say. */

@@ -148,7 +148,14 @@ function readLog(
   if (cutOff && version >= 3) return answer(asked, partition, 0, [], context)
   budget.left -= size
   budget.anything ||= size > 0
-  return answer(asked, partition, 0, cutOff ? [Buffer.concat(found).subarray(0, limit)] : found, context)
+  const response = answer(asked, partition, 0, cutOff ? [Buffer.concat(found).subarray(0, limit)] : found, context)
+  if (request.isolationLevel !== READ_COMMITTED) return response
+  const end = (entries[entries.length - 1]?.lastOffset ?? offset - 1) + 1
+  const aborted = partition.transactions.abortedBetween(offset, end)
+  return {
+    ...response,
+    abortedTransactions: aborted.map(({ producerId, firstOffset }) => ({ producerId, firstOffset: BigInt(firstOffset) })),
+  }
 }
 
 function answer(

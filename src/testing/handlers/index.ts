@@ -1,8 +1,11 @@
 import { serve, type ServedApi } from '../handler.js'
+import { addOffsetsToTxnHandler } from './add-offsets-to-txn.js'
+import { addPartitionsToTxnHandler } from './add-partitions-to-txn.js'
 import { apiVersionsHandler } from './api-versions.js'
 import { createTopicsHandler } from './create-topics.js'
 import { deleteTopicsHandler } from './delete-topics.js'
 import { describeClusterHandler } from './describe-cluster.js'
+import { endTxnHandler } from './end-txn.js'
 import { fetchHandler } from './fetch.js'
 import { findCoordinatorHandler } from './find-coordinator.js'
 import { heartbeatHandler } from './heartbeat.js'
@@ -15,6 +18,7 @@ import { offsetCommitHandler } from './offset-commit.js'
 import { offsetFetchHandler } from './offset-fetch.js'
 import { produceHandler } from './produce.js'
 import { syncGroupHandler } from './sync-group.js'
+import { txnOffsetCommitHandler } from './txn-offset-commit.js'
 
 /** Everything that a broker of some release can be asked, by API key. */
 export function makeHandlers(): ReadonlyMap<number, ServedApi> {
@@ -34,6 +38,10 @@ export function makeHandlers(): ReadonlyMap<number, ServedApi> {
     serve('OffsetCommit', offsetCommitHandler),
     serve('OffsetFetch', offsetFetchHandler),
     serve('InitProducerId', initProducerIdHandler),
+    serve('AddPartitionsToTxn', addPartitionsToTxnHandler),
+    serve('AddOffsetsToTxn', addOffsetsToTxnHandler),
+    serve('TxnOffsetCommit', txnOffsetCommitHandler),
+    serve('EndTxn', endTxnHandler),
     serve('ApiVersions', apiVersionsHandler(() => served.map(({ info }) => info))),
   ]
   return new Map(served.map((api) => [api.info.key, api]))

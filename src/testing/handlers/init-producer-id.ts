@@ -5,11 +5,17 @@ import {
 } from '../../protocol/apis/init-producer-id.js'
 import { codeOf } from '../error-names.js'
 import type { Handler } from '../handler.js'
+import { transactionCode } from './transactions.js'
+
+const FENCED_FROM = 4
+/** transaction.max.timeout.ms. */
+const MAX_TIMEOUT_MS = 900_000
 
 export const initProducerIdHandler: Handler<InitProducerIdRequest, InitProducerIdResponse> = {
   api: initProducerId,
 
-  answer(request, { cluster, broker, faults, throttleTimeMs }) {
+  answer(request, context) {
+    const { cluster, broker, faults, throttleTimeMs } = context
     const failed = (errorCode: number): InitProducerIdResponse => response(throttleTimeMs, errorCode, -1n, -1)
     const injected = faults.errorFor()
     if (injected !== undefined) return failed(injected.code)
@@ -18,7 +24,12 @@ export const initProducerIdHandler: Handler<InitProducerIdRequest, InitProducerI
     if (transactionalId === null) return response(throttleTimeMs, 0, cluster.newProducerId(), 0)
     if (transactionalId === '') return failed(codeOf('INVALID_REQUEST'))
     if (cluster.coordinatorOf(transactionalId) !== broker.id) return failed(codeOf('NOT_COORDINATOR'))
-    return failed(codeOf('COORDINATOR_NOT_AVAILABLE'))
+    const { transactionTimeoutMs, producerId, producerEpoch } = request
+    if (transactionTimeoutMs <= 0 || transactionTimeoutMs > MAX_TIMEOUT_MS) return failed(codeOf('INVALID_TRANSACTION_TIMEOUT'))
+    const claim = producerId === -1n ? undefined : { producerId, producerEpoch }
+    const found = cluster.transactions.init(transactionalId, transactionTimeoutMs, claim)
+    if (typeof found === 'string') return failed(transactionCode(found, FENCED_FROM, context))
+    return response(throttleTimeMs, 0, found.producerId, found.producerEpoch)
   },
 }
 

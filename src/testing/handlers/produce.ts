@@ -48,7 +48,7 @@ function answerAll(request: DecodedProduceRequest, context: RequestContext): Pro
       name: topic.name,
       topicId: topic.topicId,
       partitionResponses: topic.partitionData.map(({ index, records }) =>
-        answerPartition(topic, index, records ?? NO_RECORDS, request.acks, context),
+        answerPartition(topic, index, records ?? NO_RECORDS, request, context),
       ),
     }))
     const moved = responses.flatMap((topic) => topic.partitionResponses.map(({ currentLeader }) => currentLeader.leaderId))
@@ -63,12 +63,12 @@ function answerPartition(
   asked: ProduceTopic<Buffer | null>,
   index: number,
   records: Buffer,
-  acks: number,
+  request: DecodedProduceRequest,
   context: RequestContext,
 ): ProducePartitionResponse {
   const injected = context.faults.errorFor(nameOf(asked, context.cluster), index)
   if (injected?.append === false) return partitionResponse(index, asked, refused(injected.code, null), context)
-  const outcome = append(asked, index, records, acks, context)
+  const outcome = append(asked, index, records, request, context)
   return partitionResponse(index, asked, injected === undefined ? outcome : refused(injected.code, null), context)
 }
 
@@ -95,10 +95,11 @@ function append(
   asked: ProduceTopic<Buffer | null>,
   index: number,
   records: Buffer,
-  acks: number,
+  request: DecodedProduceRequest,
   context: RequestContext,
 ): Appended {
   const { cluster, broker, version, decompress } = context
+  const { acks, transactionalId } = request
   const { topic, partition } = find(asked, index, context)
   if (topic === undefined || partition === undefined) {
     return refused(topic === undefined ? missingTopicError(version) : ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION, null)
@@ -110,7 +111,8 @@ function append(
     const message = `${partition.isr.length} in-sync replicas, min.insync.replicas is ${minInsync}`
     return refused(ErrorCodes.NOT_ENOUGH_REPLICAS, message)
   }
-  return appendRecords(records, { cluster, topic, partition, release: broker.release, produceVersion: version, decompress })
+  const { release } = broker
+  return appendRecords(records, { cluster, topic, partition, transactionalId, release, produceVersion: version, decompress })
 }
 
 function missingTopicError(version: number): number {
