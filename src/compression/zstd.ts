@@ -20,6 +20,7 @@ const RLE_BLOCK = 1
 interface ZstdOptions {
   params?: Record<number, number>
   chunkSize?: number
+  pledgedSrcSize?: number
   maxOutputLength?: number
 }
 
@@ -50,7 +51,8 @@ export function zstdCodec(
       id: 4,
       levels: [-131072, 22],
       compress(input, { level = DEFAULT_LEVEL }) {
-        const options = { params: { [COMPRESSION_LEVEL]: level }, chunkSize: chunkSize(input.length) }
+        // Without the size, the thread pool's way sets up tables for an input without end.
+        const options = { params: { [COMPRESSION_LEVEL]: level }, chunkSize: chunkSize(input.length), pledgedSrcSize: input.length }
         return input.length < OFF_LOOP_FROM_BYTES ? node.zstdCompressSync(input, options) : zstdOffLoop(input, options)
       },
       decompress(input, { maxOutputBytes }) {
