@@ -124,6 +124,26 @@ export class ConnectionFailedError extends KafkaProducerError {
   }
 }
 
+/**
+ * `TLS_FAILED`: the broker's certificate is not trusted, has expired or is for another name; the broker refuses this
+ * client's certificate; or one side speaks TLS and the other does not. The text says what to do.
+ */
+export class TlsError extends KafkaProducerError {
+  constructor(message: string, options?: KafkaProducerErrorOptions) {
+    super('TLS_FAILED', message, options)
+  }
+}
+
+/**
+ * `AUTHENTICATION_FAILED`: the broker refuses the credentials or the mechanism, or could not prove that it knows the
+ * password. Retriable only where credentials could not be had, such as from an endpoint that did not answer.
+ */
+export class AuthenticationError extends KafkaProducerError {
+  constructor(message: string, options?: KafkaProducerErrorOptions) {
+    super('AUTHENTICATION_FAILED', message, options)
+  }
+}
+
 /** `CONNECTION_CLOSED`: the connection ended while a request waited for its answer. */
 export class ConnectionClosedError extends KafkaProducerError {
   constructor(message: string, options?: KafkaProducerErrorOptions) {

@@ -1,15 +1,29 @@
 import type { Socket } from 'node:net'
+import { inspect } from 'node:util'
 import type { Api, RequestEncoder } from '../protocol/api.js'
 import createDebug from 'debug'
 import Denque from 'denque'
-import { ConnectionClosedError, MalformedResponseError, RequestTimeoutError, type KafkaProducerError } from '../errors.js'
+import {
+  ConnectionClosedError,
+  ConnectionFailedError,
+  MalformedResponseError,
+  RequestTimeoutError,
+  TlsError,
+  type KafkaProducerError,
+} from '../errors.js'
 import { decodeResponseFrame, encodeRequestFrame, FrameSplitter } from '../protocol/frame.js'
 import { formatAddress, type BrokerAddress } from './connect.js'
+import { foreignProtocol, tlsProblem } from './tls-errors.js'
 
 const debug = createDebug('kafka-producer:connection')
 
 /** A response has a correlation id at the least. */
 const MIN_RESPONSE_BYTES = 4
+/** Until a session is set up nothing is answered that is larger: whoever is there, little memory is at stake. */
+const MAX_SETUP_RESPONSE_BYTES = 1024 * 1024
+/** Enough of an answer to know TLS and HTTP by. */
+const HEAD_BYTES = 4
+const EMPTY = Buffer.alloc(0)
 /** The longest delay that Node's timers keep; with a longer one they fire at once. */
 const MAX_TIMER_MS = 0x7fffffff
 
@@ -18,16 +32,25 @@ export interface RequestOptions {
   readonly timeoutMs: number
   /** A guess at the size of the body in bytes: an exact one saves growing the buffer. */
   readonly capacity?: number
+  /** True for a step of authentication: it goes out while other requests are held back for it. */
+  readonly authentication?: boolean
 }
 
 /** A request written and not answered yet. */
 interface InFlight {
-  readonly correlationId: number
+  /** Undefined for a bare token, whose answer has none. */
+  readonly correlationId: number | undefined
   readonly label: string
   readonly timeoutMs: number
   since: number
   readonly answer: (frame: Buffer) => void
   readonly fail: (error: KafkaProducerError) => void
+}
+
+/** A request that waits for an authentication to end. */
+interface Held {
+  write(): void
+  fail(error: KafkaProducerError): void
 }
 
 /**
@@ -52,20 +75,29 @@ export class BrokerConnection {
   private lastUsedAt = performance.now()
   private idleTimer: NodeJS.Timeout | undefined
   private readonly closeListeners: (() => void)[] = []
+  /** There while requests wait for an authentication to end. */
+  private held: Held[] | undefined
+  /** The first bytes that came, until an answer was read. */
+  private head: Buffer = EMPTY
+  /** Called before each request: the session may have to be renewed. */
+  beforeRequest: (() => void) | undefined
+  /** What may be wrong if the broker hangs up before it has answered anything that needs a session. */
+  hint: string | undefined
 
   constructor(
     private readonly socket: Socket,
     readonly address: BrokerAddress,
     private readonly clientId: string,
-    maxResponseBytes: number,
+    private readonly maxResponseBytes: number,
     maxIdleMs: number,
   ) {
-    this.splitter = new FrameSplitter(MIN_RESPONSE_BYTES, maxResponseBytes)
+    // Bare tokens may be empty; that others have a correlation id is looked at with each.
+    this.splitter = new FrameSplitter(0, Math.min(MAX_SETUP_RESPONSE_BYTES, maxResponseBytes))
     socket.unref()
     socket.on('data', (chunk: Buffer) => this.onData(chunk))
-    socket.on('end', () => this.fail(new ConnectionClosedError(`${this.name} closed the connection`)))
+    socket.on('end', () => this.fail(this.closedByPeer('closed the connection')))
     socket.on('error', (cause: Error) => {
-      this.fail(new ConnectionClosedError(`connection to ${this.name}: ${cause.message}`, { cause }))
+      this.fail(tlsProblem(cause, this.name) ?? this.closedByPeer(`broke the connection: ${cause.message}`, cause))
     })
     socket.on('close', () => this.fail(new ConnectionClosedError(`the connection to ${this.name} is closed`)))
     this.watchIdle(maxIdleMs)
@@ -83,6 +115,21 @@ export class BrokerConnection {
   /** Whether any request was answered on it. */
   get hasAnswered(): boolean {
     return this.lastAnswerAt > 0
+  }
+
+  /** The session is set up: answers may be as large as they come. */
+  established(): void {
+    this.splitter.maxSize = this.maxResponseBytes
+  }
+
+  private closedByPeer(how: string, cause?: Error): ConnectionClosedError {
+    const hint = this.hint === undefined ? '' : `; ${this.hint}`
+    return new ConnectionClosedError(`${this.name} ${how}${hint}`, cause === undefined ? {} : { cause })
+  }
+
+  /** Sockets of TLS show the key they were opened with. */
+  [inspect.custom](): string {
+    return `BrokerConnection { ${this.name}, ${this.state} }`
   }
 
   /** Calls `listener` once, when the connection is no longer open for requests. */
@@ -114,12 +161,32 @@ export class BrokerConnection {
         fail: reject,
       }
       const frame = this.encode(api, version, request, options.capacity)
+      const write = () => this.writeInFlight(entry, frame)
+      if (options.authentication === true) write()
+      else this.writeOrHold({ write, fail: reject })
+    })
+  }
+
+  /** Sends a token as SaslHandshake v0 wants it, bare: a size and the bytes; resolves with the token of the answer. */
+  exchangeToken(token: Buffer, { timeoutMs }: Pick<RequestOptions, 'timeoutMs'>): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      if (this.state !== 'open') throw new ConnectionClosedError(`the connection to ${this.name} is closed`)
+      const frame = Buffer.alloc(4 + token.length)
+      frame.writeInt32BE(token.length)
+      token.copy(frame, 4)
+      this.writeInFlight(
+        { correlationId: undefined, label: 'a token', timeoutMs, since: 0, answer: (answer) => resolve(Buffer.from(answer)), fail: reject },
+        frame,
+      )
+    })
+  }
+
+  private writeInFlight(entry: InFlight, frame: Buffer): void {
+    entry.since = performance.now()
+    this.inFlight.push(entry)
+    this.armTimer(entry.timeoutMs)
+    this.socket.write(frame, () => {
       entry.since = performance.now()
-      this.inFlight.push(entry)
-      this.armTimer(entry.timeoutMs)
-      this.socket.write(frame, () => {
-        entry.since = performance.now()
-      })
     })
   }
 
@@ -134,11 +201,37 @@ export class BrokerConnection {
   ): Promise<void> {
     return new Promise((resolve, reject) => {
       const frame = this.encode(api, version, request, options.capacity)
-      this.socket.write(frame, (error) => {
-        if (!error) resolve()
-        else reject(new ConnectionClosedError(`connection to ${this.name}: ${error.message}`, { cause: error }))
-      })
+      const write = () => {
+        this.socket.write(frame, (error) => {
+          if (!error) resolve()
+          else reject(new ConnectionClosedError(`connection to ${this.name}: ${error.message}`, { cause: error }))
+        })
+      }
+      this.writeOrHold({ write, fail: reject })
     })
+  }
+
+  private writeOrHold(request: Held): void {
+    this.beforeRequest?.()
+    if (this.held === undefined) request.write()
+    else this.held.push(request)
+  }
+
+  /** From now on requests wait: between the steps of an authentication a broker takes no others. */
+  holdRequests(): void {
+    this.held ??= []
+  }
+
+  /** Lets them go, in their order. */
+  releaseRequests(): void {
+    const { held } = this
+    this.held = undefined
+    if (this.state === 'open') for (const request of held ?? []) request.write()
+  }
+
+  /** Closes the connection at once; all its requests fail with this error. */
+  abandon(error: KafkaProducerError): void {
+    this.fail(error)
   }
 
   private encode<Request>(api: RequestEncoder<Request>, version: number, request: Request, capacity?: number): Buffer {
@@ -169,24 +262,42 @@ export class BrokerConnection {
 
   private onData(chunk: Buffer): void {
     if (this.state !== 'open') return
+    if (!this.hasAnswered && this.head.length < HEAD_BYTES) this.head = Buffer.concat([this.head, chunk.subarray(0, HEAD_BYTES)])
     try {
       this.splitter.push(chunk, (frame) => this.onFrame(frame))
     } catch (error) {
-      this.fail(error as KafkaProducerError)
+      this.fail(this.notKafka() ?? (error as KafkaProducerError))
     }
+  }
+
+  /** Why an answer that can't be read is none of a Kafka broker, where its first bytes tell. */
+  private notKafka(): KafkaProducerError | undefined {
+    const protocol = this.hasAnswered ? undefined : foreignProtocol(this.head)
+    if (protocol === 'TLS') return new TlsError(`${this.name} speaks TLS on this port: give \`ssl: true\` or TLS options, or take the port of a listener without TLS`)
+    if (protocol === 'HTTP') return new ConnectionFailedError(`${this.name} answers in HTTP: that is no Kafka broker; look at the host and the port`, { retriable: false })
+    return undefined
   }
 
   private onFrame(frame: Buffer): void {
     const entry = this.inFlight.peekFront()
-    const correlationId = frame.readInt32BE(0)
-    if (entry === undefined || correlationId !== entry.correlationId) {
-      const expected = entry === undefined ? 'none' : `${entry.correlationId} (${entry.label})`
-      throw new MalformedResponseError(`${this.name} answered correlation id ${correlationId}, expected was ${expected}`)
-    }
+    if (entry === undefined || entry.correlationId !== undefined) this.checkCorrelationId(frame, entry)
+    if (entry === undefined) return
     // Decoded before it leaves the queue: an answer that can't be read fails its request along with the connection.
     entry.answer(frame)
     this.inFlight.shift()
     this.lastAnswerAt = this.lastUsedAt = performance.now()
+    this.head = EMPTY
+    this.hint = undefined
+  }
+
+  private checkCorrelationId(frame: Buffer, entry: InFlight | undefined): void {
+    if (frame.length < MIN_RESPONSE_BYTES) {
+      throw new MalformedResponseError(`${this.name} answered a frame of ${frame.length} bytes, allowed are ${MIN_RESPONSE_BYTES} at the least`)
+    }
+    const correlationId = frame.readInt32BE(0)
+    if (entry !== undefined && correlationId === entry.correlationId) return
+    const expected = entry === undefined ? 'none' : `${entry.correlationId} (${entry.label})`
+    throw new MalformedResponseError(`${this.name} answered correlation id ${correlationId}, expected was ${expected}`)
   }
 
   /**
@@ -219,7 +330,7 @@ export class BrokerConnection {
   private watchIdle(maxIdleMs: number): void {
     const check = () => {
       const idle = performance.now() - this.lastUsedAt
-      if (this.inFlight.isEmpty() && idle >= maxIdleMs) {
+      if (this.inFlight.isEmpty() && this.held === undefined && idle >= maxIdleMs) {
         this.fail(new ConnectionClosedError(`the connection to ${this.name} was idle for ${maxIdleMs} ms`))
       } else {
         this.idleTimer = setTimeout(check, Math.max(maxIdleMs - idle, 1000)).unref()
@@ -242,6 +353,8 @@ export class BrokerConnection {
     if (!wasOpen) return
     debug('%s: %s, %d requests in flight', this.name, error.message, this.inFlight.length)
     for (let entry = this.inFlight.shift(); entry !== undefined; entry = this.inFlight.shift()) entry.fail(error)
+    for (const request of this.held ?? []) request.fail(error)
+    this.held = undefined
     for (const listener of this.closeListeners) listener()
   }
 }

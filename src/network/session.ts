@@ -1,12 +1,25 @@
 import { setMaxListeners } from 'node:events'
 import createDebug from 'debug'
-import { ConnectionClosedError, ConnectionFailedError, type KafkaProducerError } from '../errors.js'
+import {
+  AuthenticationError,
+  ConnectionClosedError,
+  ConnectionFailedError,
+  TlsError,
+  UnsupportedVersionError,
+  type KafkaProducerError,
+} from '../errors.js'
 import { apiVersions, decodeApiVersionsResponse } from '../protocol/apis/api-versions.js'
 import { metadata } from '../protocol/apis/metadata.js'
 import { brokerResponseError, ErrorCodes } from '../protocol/error-codes.js'
 import { LEGACY_VERSIONS, ServedVersions } from '../protocol/versions.js'
 import { BrokerConnection } from './broker-connection.js'
 import { formatAddress, openSocket, type BrokerAddress } from './connect.js'
+import { Authenticator, HungUpOnToken } from './sasl/authenticator.js'
+import type { SaslMechanism } from './sasl/mechanism.js'
+import { SessionRenewal } from './sasl/session-renewal.js'
+import type { Secret } from './secret.js'
+import { TlsClient, type SslOption } from './tls.js'
+import { within } from './within.js'
 
 const debug = createDebug('kafka-producer:session')
 
@@ -25,6 +38,12 @@ export interface SessionOptions {
   readonly softwareVersion: string
   /** True: all brokers are older than ApiVersions, so none is ever asked. */
   readonly legacyOnly: boolean
+  /** How connections are secured; undefined: not at all. */
+  readonly ssl?: Secret<SslOption> | undefined
+  /** How this client says who it is; undefined: not at all. */
+  readonly sasl?: SaslMechanism | undefined
+  /** Whether what TLS or the credentials failed at is to be tried again like any other failure. */
+  readonly retryAuthenticationErrors?: boolean | undefined
 }
 
 /** A connection that is ready for requests. */
@@ -58,9 +77,14 @@ export class SessionFactory {
 
   private readonly connections = new Set<BrokerConnection>()
   private readonly closing = new AbortController()
+  private readonly tls: TlsClient | undefined
+  private readonly authenticator: Authenticator | undefined
 
   constructor(private readonly options: SessionOptions) {
     setMaxListeners(0, this.closing.signal)
+    const { ssl, sasl, requestTimeoutMs } = options
+    this.tls = ssl === undefined ? undefined : new TlsClient(ssl)
+    this.authenticator = sasl === undefined ? undefined : new Authenticator(sasl, requestTimeoutMs)
   }
 
   /** Aborted by {@link close}. */
@@ -74,8 +98,49 @@ export class SessionFactory {
     await Promise.all([...this.connections].map((connection) => connection.close(graceMs)))
   }
 
-  /** @throws ConnectionFailedError and, where nothing is in common with the broker, UnsupportedVersionError */
+  /**
+   * @throws ConnectionFailedError; TlsError and AuthenticationError where trying again is of no use; and, where nothing
+   * is in common with the broker, UnsupportedVersionError
+   */
   async open(address: BrokerAddress): Promise<BrokerSession> {
+    const { authenticator } = this
+    try {
+      for (let attempt = 1; ; attempt++) {
+        const session = await this.openUnauthenticated(address)
+        if (authenticator === undefined || (await this.authenticate(session, authenticator, attempt === 1))) return this.established(session)
+      }
+    } catch (error) {
+      throw this.failure(address, error as KafkaProducerError)
+    }
+  }
+
+  /** @returns false where a new connection should try it otherwise, or again */
+  private async authenticate({ connection, versions }: BrokerSession, authenticator: Authenticator, isFirst: boolean): Promise<boolean> {
+    const renewal = new SessionRenewal(connection, versions, authenticator)
+    try {
+      const exchange = await authenticator.begin(connection.address)
+      const startedAt = performance.now()
+      renewal.begunAt(startedAt, await authenticator.run(connection, versions, exchange))
+      return true
+    } catch (error) {
+      void connection.close(0)
+      if (!(error instanceof AuthenticationError) || error.retriable) throw error
+      if (authenticator.tryOtherwise()) return false
+      if (!(error instanceof HungUpOnToken)) throw error
+      // A broker that is being stopped hangs up as well: only twice in a row is it the credentials.
+      if (isFirst) return false
+      throw new AuthenticationError(error.message, { cause: error.cause })
+    }
+  }
+
+  private established(session: BrokerSession): BrokerSession {
+    const { connection } = session
+    connection.established()
+    if (this.authenticator === undefined) connection.hint = 'if its listener wants SASL, give `sasl`'
+    return session
+  }
+
+  private async openUnauthenticated(address: BrokerAddress): Promise<BrokerSession> {
     if (this.options.legacyOnly) return this.openLegacy(address)
     const verdict = this.legacy.get(formatAddress(address))
     if (verdict === undefined) return this.openAsking(address)
@@ -96,7 +161,8 @@ export class SessionFactory {
     if ('versions' in first) return first
     const probes = [first]
     try {
-      if (this.answered) throw this.failure(address, first.error)
+      // With SASL no broker is older, but Kafka 0.9 with GSSAPI, which must be told by `brokerVersion`.
+      if (this.answered || this.authenticator !== undefined) throw this.failure(address, first.error)
       const second = await this.probe(address)
       if ('versions' in second) return second
       probes.push(second)
@@ -192,6 +258,8 @@ export class SessionFactory {
 
   private async openLegacy(address: BrokerAddress): Promise<BrokerSession> {
     const connection = await this.connect(address)
+    // Its first answer is Metadata, which may be large.
+    connection.established()
     connection.onClose(() => {
       // Nothing was answered: perhaps it is no old broker, or no longer one.
       if (!connection.hasAnswered) this.legacy.delete(formatAddress(address))
@@ -201,26 +269,22 @@ export class SessionFactory {
 
   private async connect(address: BrokerAddress): Promise<BrokerConnection> {
     const { connectTimeoutMs, clientId, maxResponseBytes, maxIdleMs } = this.options
-    const socket = await openSocket(address, connectTimeoutMs, this.closing.signal)
+    const tls = await this.tls?.settingsFor(address, connectTimeoutMs)
+    const socket = await openSocket(address, connectTimeoutMs, this.closing.signal, tls)
     const connection = new BrokerConnection(socket, address, clientId, maxResponseBytes, maxIdleMs)
+    connection.hint = tls === undefined ? 'if it expects TLS on this port, give `ssl`' : 'if it wants a client’s certificate, give `ssl: { cert, key }`'
     this.connections.add(connection)
     connection.onClose(() => this.connections.delete(connection))
     return connection
   }
 
-  private failure(address: BrokerAddress, cause: KafkaProducerError): ConnectionFailedError {
+  /** What opening a session fails with, for whatever cause. */
+  private failure(address: BrokerAddress, cause: KafkaProducerError): KafkaProducerError {
+    const isOfSecurity = cause instanceof TlsError || cause instanceof AuthenticationError
+    if (isOfSecurity && (cause.retriable || this.options.retryAuthenticationErrors !== true)) return cause
+    if (cause instanceof ConnectionFailedError || cause instanceof UnsupportedVersionError) return cause
     return new ConnectionFailedError(`${formatAddress(address)} accepted a connection but set up no session: ${cause.message}`, {
       cause,
     })
-  }
-}
-
-/** The promise's outcome, or undefined after `timeoutMs`. */
-async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  try {
-    return await Promise.race([promise, new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), timeoutMs).unref()))])
-  } finally {
-    clearTimeout(timer)
   }
 }

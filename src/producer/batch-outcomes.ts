@@ -125,6 +125,15 @@ export class BatchOutcomes implements SenderContext {
     this.parts.onRoom()
   }
 
+  /** Fails what a partition has waiting, for a cause that trying again can't help. */
+  giveUp(queue: PartitionQueue, cause: KafkaProducerError): void {
+    for (let batch = queue.take(); batch !== undefined; batch = queue.take()) {
+      this.releaseSettled(batch)
+      this.parts.counters.failed += batch.fail(cause)
+      this.release(queue, batch.messages)
+    }
+  }
+
   /** Ends one message ahead of its batch. */
   failOne(batch: Batch, message: SerializedMessage, cause: KafkaProducerError): void {
     if (batch.settle(message, batch.deliveryError(cause))) this.parts.counters.failed++

@@ -1,5 +1,5 @@
 import createDebug from 'debug'
-import { BrokerResponseError, MetadataUnavailableError, type KafkaProducerError } from '../errors.js'
+import { AuthenticationError, BrokerResponseError, KafkaProducerError, MetadataUnavailableError } from '../errors.js'
 import { formatAddress, type BrokerAddress } from '../network/connect.js'
 import type { BrokerSession, SessionFactory } from '../network/session.js'
 import { metadata as metadataApi, type MetadataResponse, type MetadataTopic } from '../protocol/apis/metadata.js'
@@ -71,7 +71,7 @@ export class BrokerPartitionInfo {
   private closed = false
   private listener: MetadataListener | undefined
   /** Why the last question had no answer; undefined once one has. */
-  lastFailure: MetadataUnavailableError | undefined
+  lastFailure: KafkaProducerError | undefined
 
   constructor(
     private readonly sessions: SessionFactory,
@@ -100,7 +100,7 @@ export class BrokerPartitionInfo {
   /**
    * Asks for all topics anew, unless an answer newer than `generation` is there already. Joins a refresh under way.
    *
-   * @throws MetadataUnavailableError
+   * @throws MetadataUnavailableError; or, not retriable, what asking again can't help, such as AuthenticationError
    */
   refresh({ newerThan = this.generation } = {}): Promise<void> {
     if (this.generation > newerThan) return Promise.resolve()
@@ -148,7 +148,7 @@ export class BrokerPartitionInfo {
   }
 
   private async ask(names: readonly string[], mayCreate: boolean): Promise<void> {
-    let failure: unknown
+    const failures: unknown[] = []
     for (const candidate of this.candidates()) {
       if (this.closed) break
       try {
@@ -158,12 +158,18 @@ export class BrokerPartitionInfo {
         return
       } catch (error) {
         debug('%s', (error as Error).message)
-        failure = error
+        failures.push(error)
       }
     }
-    const asked = this.brokers.size > 0 ? 'none of the known brokers and none of the bootstrap list' : 'none of the bootstrap list'
-    this.lastFailure = new MetadataUnavailableError(`${asked} answered: ${(failure as Error | undefined)?.message ?? 'the producer is closed'}`, { cause: failure })
+    const failure = whatNoRetryHelps(failures)
+    if (failure !== undefined) throw (this.lastFailure = failure)
+    this.lastFailure = this.unavailable(failures.at(-1))
     throw this.lastFailure
+  }
+
+  private unavailable(failure: unknown): MetadataUnavailableError {
+    const asked = this.brokers.size > 0 ? 'none of the known brokers and none of the bootstrap list' : 'none of the bootstrap list'
+    return new MetadataUnavailableError(`${asked} answered: ${(failure as Error | undefined)?.message ?? 'the producer is closed'}`, { cause: failure })
   }
 
   /** Ways to a session, the most promising first: the one at hand, other brokers in random order, the bootstrap list. */
@@ -285,6 +291,16 @@ export class BrokerPartitionInfo {
       })
     }, metadataRefreshIntervalMs).unref()
   }
+}
+
+/**
+ * Credentials are the cluster's: refused by one broker, they are refused. Anything else that is final ends it only if
+ * no broker may do better next time.
+ */
+function whatNoRetryHelps(failures: readonly unknown[]): KafkaProducerError | undefined {
+  const final = failures.filter((failure) => failure instanceof KafkaProducerError && !failure.retriable) as KafkaProducerError[]
+  const refused = final.find((failure) => failure instanceof AuthenticationError)
+  return refused ?? (final.length === failures.length ? final[0] : undefined)
 }
 
 function shuffled<T>(items: readonly T[]): T[] {

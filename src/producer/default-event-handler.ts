@@ -100,7 +100,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     this.bound = new BufferBound(config.queueMessages, config.queueBytes)
     this.admission = new Admission(this.bound, config.enqueueTimeoutMs, route, (message, cause) => this.refuse(message, cause))
     this.policy = new RetryPolicy(config)
-    this.watch = new MetadataWatch(parts.topicPartitionInfos, this.policy, this.topics)
+    this.watch = new MetadataWatch(parts.topicPartitionInfos, this.policy, this.topics, (topic, cause) => this.giveUp(topic, cause))
     this.outcomes = new BatchOutcomes({
       topicPartitionInfos: parts.topicPartitionInfos,
       policy: this.policy,
@@ -312,6 +312,22 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       }
     }
     this.forgetIfGone(topic)
+  }
+
+  /** No metadata will come: what waits for them fails. */
+  private giveUp(topic: TopicQueue, cause: KafkaProducerError): void {
+    const waiting = topic.takeWaiting()
+    for (const message of waiting) {
+      this.bound.release(1, message.bytes)
+      this.fail(message, cause)
+    }
+    for (const queue of topic.queues) if (queue.leader < 0) this.outcomes.giveUp(queue, cause)
+    // Not asked for again until somebody sends to it.
+    if (topic.metadata === undefined && topic.isEmpty) {
+      this.topics.delete(topic.name)
+      this.parts.topicPartitionInfos.forget(topic.name)
+    }
+    this.admission.pump()
   }
 
   /** A topic that is in error and that nobody waits for: the next message is a first look-up again, which may create it. */

@@ -1,7 +1,7 @@
 import type { BrokerPartitionInfo } from './broker-partition-info.js'
 import type { RetryPolicy } from './retry-policy.js'
 import type { TopicQueue } from './topic-queue.js'
-import { BrokerUnavailableError } from '../errors.js'
+import { BrokerUnavailableError, type KafkaProducerError } from '../errors.js'
 
 /**
  * Asks for metadata as long as a message waits for it: for a topic that is unknown yet, or a partition that has no
@@ -14,6 +14,8 @@ export class MetadataWatch {
     private readonly info: BrokerPartitionInfo,
     private readonly policy: RetryPolicy,
     private readonly topics: ReadonlyMap<string, TopicQueue>,
+    /** Told why no answer will come, such as credentials that are refused; ends the waiting. */
+    private readonly giveUp: (topic: TopicQueue, cause: KafkaProducerError) => void,
   ) {}
 
   /** Starts the loop unless it runs already or nothing waits. */
@@ -26,7 +28,13 @@ export class MetadataWatch {
   private async run(): Promise<void> {
     const goesOn = await this.policy.retryUntilDone(async () => {
       if (this.waitingTopic() === undefined) return
-      await this.info.refresh()
+      try {
+        await this.info.refresh()
+      } catch (error) {
+        if ((error as KafkaProducerError).retriable) throw error
+        for (const topic of [...this.topics.values()]) if (topic.needsMetadata) this.giveUp(topic, error as KafkaProducerError)
+        return
+      }
       const topic = this.waitingTopic()
       if (topic !== undefined) throw topic.problem ?? new BrokerUnavailableError(`'${topic.name}' has no leader`)
     })

@@ -1,5 +1,8 @@
 import { InvalidConfigError } from '../errors.js'
 import type { BrokerAddress } from '../network/connect.js'
+import type { SaslMechanism } from '../network/sasl/mechanism.js'
+import type { Secret } from '../network/secret.js'
+import type { SslOption } from '../network/tls.js'
 import type { OnDelivery } from './delivery-report.js'
 import type { Encoder } from './encoder.js'
 import { nearestName } from './nearest-name.js'
@@ -44,6 +47,9 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
   readonly connectTimeoutMs: number
   readonly connectionsMaxIdleMs: number
   readonly brokerVersion: string | undefined
+  readonly ssl: Secret<SslOption> | undefined
+  readonly sasl: SaslMechanism | undefined
+  readonly retryAuthenticationErrors: boolean
   readonly partitioner: ResolvedPartitioner
   readonly encoder: Encoder<V>
   readonly keyEncoder: Encoder<K>
@@ -102,6 +108,9 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
     this.connectTimeoutMs = read('connectTimeoutMs')
     this.connectionsMaxIdleMs = read('connectionsMaxIdleMs')
     this.brokerVersion = read('brokerVersion')
+    this.ssl = read('ssl')
+    this.sasl = read('sasl')
+    this.retryAuthenticationErrors = read('retryAuthenticationErrors')
     this.encoder = read('encoder')
     // As in Kafka 0.8, keys are encoded like values unless they have an encoder of their own.
     this.keyEncoder = options.keyEncoder === undefined ? (this.encoder as unknown as Encoder<K>) : read('keyEncoder')

@@ -1,6 +1,10 @@
 import { InvalidConfigError } from '../errors.js'
 import type { Codec } from '../compression/codec.js'
+import { createSecureContext } from 'node:tls'
 import type { BrokerAddress } from '../network/connect.js'
+import { makeMechanism, type SaslOptions } from '../network/sasl/sasl-options.js'
+import { Secret } from '../network/secret.js'
+import type { SslOption } from '../network/tls.js'
 import type { OnDelivery } from './delivery-report.js'
 import { DefaultEncoder, type Encoder } from './encoder.js'
 import type { CompressionOption } from './topic-compression.js'
@@ -30,6 +34,9 @@ export interface ProducerOptions<K = unknown, V = unknown, T extends ProducerTyp
   connectTimeoutMs?: number
   connectionsMaxIdleMs?: number
   brokerVersion?: string
+  ssl?: false | SslOption
+  sasl?: SaslOptions
+  retryAuthenticationErrors?: boolean
   compression?: CompressionOption
   compressedTopics?: readonly string[]
   topicCompression?: Readonly<Record<string, CompressionOption>>
@@ -93,6 +100,9 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
   connectTimeoutMs: integer(10_000, 1, MAX_TIMER_MS, 'How long it may take to connect to a broker, over all addresses of its name.'),
   connectionsMaxIdleMs: integer(540_000, 1, MAX_TIMER_MS, 'Idle connections are closed after this long; brokers do so after ten minutes.'),
   brokerVersion: row(undefined, "'0.8' or '0.9', with or without the rest of the version", 'Says that the brokers are older than Kafka 0.10 and can’t be asked what they speak. Others are asked.', parseBrokerVersion),
+  ssl: row(undefined, 'true, false, Node’s options of a TLS connection, or a function that gives them', 'Connects by TLS. The broker’s certificate and name are checked. A function is asked at each connection, so that new certificates need no restart.', parseSsl),
+  sasl: row(undefined, "{ mechanism: 'plain', 'scram-sha-256' or 'scram-sha-512', username, password }, { mechanism: 'oauthbearer', token }, or { mechanism, authenticator }", 'Who this client is. Names, passwords and tokens may be functions, which are asked at each connection and before a session ends.', parseSasl),
+  retryAuthenticationErrors: row(false, 'true or false', 'Whether wrong credentials and certificates are tried again until deliveryTimeoutMs, instead of failing messages at once.', parseBoolean),
   compression: row('none', `${CODEC_NAMES}, or { type, level?, fallback? }`, 'The codec of batches. The fallback stands in where a broker does not take it: zstd needs Kafka 2.1.', parseCompression),
   compressedTopics: row([], 'a list of topics', 'Where not empty, only these topics are compressed.', parseTopics),
   topicCompression: row({}, 'an object of topics, each with what `compression` may be', 'Codecs of single topics; goes before the two above.', parseTopicCompression),
@@ -203,6 +213,25 @@ function parseBoolean(value: unknown, name: string, allowed: string): boolean {
 function parseBrokerVersion(value: unknown, name: string, allowed: string): string | undefined {
   if (value === undefined || (typeof value === 'string' && /^0\.[89](\.\d+)*$/.test(value))) return value
   throw refused(name, value, allowed)
+}
+
+/** What it says is never told in an error, and is held where nothing prints it. */
+function parseSsl(value: unknown, name: string, allowed: string): Secret<SslOption> | undefined {
+  if (value === undefined || value === false) return undefined
+  if (value === true || typeof value === 'function') return new Secret(value as SslOption)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(name, typeof value, allowed)
+  const taken = ['host', 'port', 'path', 'socket', 'session'].find((field) => Object.hasOwn(value, field))
+  if (taken !== undefined) throw new InvalidConfigError(`${name}: there must be no '${taken}', which each connection has its own of`)
+  try {
+    createSecureContext(value)
+  } catch (cause) {
+    throw new InvalidConfigError(`${name}: these options can't be used: ${(cause as Error).message}`)
+  }
+  return new Secret({ ...value })
+}
+
+function parseSasl(value: unknown, name: string): unknown {
+  return value === undefined ? undefined : makeMechanism(value, name)
 }
 
 function parseEncoder(value: unknown, name: string, allowed: string): Encoder {

@@ -67,6 +67,9 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       maxIdleMs: config.connectionsMaxIdleMs,
       softwareVersion: VERSION,
       legacyOnly: config.brokerVersion !== undefined,
+      ssl: config.ssl,
+      sasl: config.sasl,
+      retryAuthenticationErrors: config.retryAuthenticationErrors,
     })
     this.topicPartitionInfos = new BrokerPartitionInfo(sessions, { ...config, bootstrap: config.brokers })
     const sendLoop =

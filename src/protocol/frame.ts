@@ -58,7 +58,8 @@ export class FrameSplitter {
 
   constructor(
     private readonly minSize: number,
-    private readonly maxSize: number,
+    /** May be raised later: less is allowed of a peer that is not known yet. */
+    public maxSize: number,
   ) {}
 
   /** Calls `onFrame` for each frame that `chunk` completes, in order. Frames are views; keep a copy, not a view, for long. */

@@ -1,0 +1,131 @@
+import { AuthenticationError, ConnectionClosedError, KafkaProducerError } from '../../errors.js'
+import { saslAuthenticate } from '../../protocol/apis/sasl-authenticate.js'
+import { saslHandshake } from '../../protocol/apis/sasl-handshake.js'
+import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
+import { LEGACY_VERSIONS, type ServedVersions } from '../../protocol/versions.js'
+import type { BrokerConnection } from '../broker-connection.js'
+import { formatAddress, type BrokerAddress } from '../connect.js'
+import { within } from '../within.js'
+import type { SaslExchange, SaslMechanism } from './mechanism.js'
+
+const UNSUPPORTED_SASL_MECHANISM = 33
+const ILLEGAL_SASL_STATE = 34
+const SASL_AUTHENTICATION_FAILED = 58
+
+/** GSSAPI needs four; without an end a peer could keep a client busy for ever. */
+const MAX_STEPS = 32
+
+/** The broker hung up on a token that went bare, as those of Kafka before 1.0 do on wrong credentials. */
+export class HungUpOnToken extends AuthenticationError {}
+
+/** Takes a connection through SASL: which mechanism, then its tokens. */
+export class Authenticator {
+  constructor(
+    private readonly mechanism: SaslMechanism,
+    private readonly timeoutMs: number,
+  ) {}
+
+  /** Asks for the credentials. Retriable where that failed: the next attempt may have them. */
+  async begin(broker: BrokerAddress): Promise<SaslExchange> {
+    const { name } = this.mechanism
+    let exchange: SaslExchange | undefined
+    try {
+      exchange = await within(this.timeoutMs, Promise.resolve(this.mechanism.begin(broker)))
+    } catch (cause) {
+      if (cause instanceof AuthenticationError) throw cause
+      const why = cause instanceof Error ? cause.message : 'what was thrown is no Error'
+      const retriable = cause instanceof KafkaProducerError ? cause.retriable : true
+      throw new AuthenticationError(`the credentials for ${name} could not be had: ${why}`, { cause, retriable })
+    }
+    if (exchange !== undefined) return exchange
+    throw new AuthenticationError(`the credentials for ${name} did not come within ${this.timeoutMs} ms`, { retriable: true })
+  }
+
+  /** After a refusal: whether another attempt with the same credentials makes sense. */
+  tryOtherwise(): boolean {
+    return this.mechanism.tryOtherwise?.() ?? false
+  }
+
+  /**
+   * Authenticates, for the first time or anew.
+   *
+   * @returns how long the session lasts, in milliseconds; 0: without limit
+   * @throws AuthenticationError, and what a request throws
+   */
+  async run(connection: BrokerConnection, versions: ServedVersions, exchange: SaslExchange): Promise<number> {
+    const send = versions === LEGACY_VERSIONS ? this.sendFirstBare(connection) : await this.handshake(connection, versions)
+    let lifetimeMs = 0
+    let token = await this.next(connection, exchange, undefined)
+    for (let step = 0; token !== undefined; step++) {
+      if (step === MAX_STEPS) throw new AuthenticationError(`${formatAddress(connection.address)} finds no end of ${this.mechanism.name} after ${MAX_STEPS} tokens`)
+      const answer = await send(token)
+      lifetimeMs = answer.sessionLifetimeMs
+      token = await this.next(connection, exchange, answer.authBytes)
+    }
+    return lifetimeMs
+  }
+
+  private async next(connection: BrokerConnection, exchange: SaslExchange, challenge: Buffer | undefined): Promise<Buffer | undefined> {
+    try {
+      return await exchange.next(challenge)
+    } catch (cause) {
+      const { message } = cause as Error
+      throw new AuthenticationError(`${formatAddress(connection.address)}: ${message}`, { cause })
+    }
+  }
+
+  /** Kafka 0.9 has no handshake, and no mechanism but GSSAPI. */
+  private sendFirstBare(connection: BrokerConnection): TokenSender {
+    if (this.mechanism.name !== 'GSSAPI') {
+      throw new AuthenticationError(`Kafka 0.9 has GSSAPI alone, not ${this.mechanism.name}: leave \`brokerVersion\` out where brokers are newer`)
+    }
+    return this.bareSender(connection)
+  }
+
+  private async handshake(connection: BrokerConnection, versions: ServedVersions): Promise<TokenSender> {
+    const { name } = this.mechanism
+    const broker = formatAddress(connection.address)
+    const version = versions.highest(saslHandshake, versions.has(saslAuthenticate) ? 1 : 0)
+    const answer = await connection.request(saslHandshake, version, { mechanism: name }, this.terms)
+    if (answer.errorCode === UNSUPPORTED_SASL_MECHANISM) {
+      throw new AuthenticationError(`${broker} does not take ${name}; it takes ${answer.mechanisms.join(', ') || 'none'}: give one of these as \`sasl: { mechanism }\``)
+    }
+    if (answer.errorCode === ILLEGAL_SASL_STATE) {
+      throw new AuthenticationError(`${broker} wants no SASL on this port: take the port of its SASL listener, or leave \`sasl\` out`)
+    }
+    if (answer.errorCode !== ErrorCodes.NONE) throw brokerResponseError(answer.errorCode, 'SaslHandshake')
+    return version === 0 ? this.bareSender(connection) : this.framedSender(connection, versions.highest(saslAuthenticate))
+  }
+
+  private framedSender(connection: BrokerConnection, version: number): TokenSender {
+    return async (authBytes) => {
+      const answer = await connection.request(saslAuthenticate, version, { authBytes }, this.terms)
+      if (answer.errorCode === SASL_AUTHENTICATION_FAILED) throw this.refusal(connection, answer.errorMessage)
+      if (answer.errorCode !== ErrorCodes.NONE) throw brokerResponseError(answer.errorCode, 'SaslAuthenticate', answer.errorMessage)
+      // A view of what was read from the socket, where the next bytes may go.
+      return { authBytes: Buffer.from(answer.authBytes), sessionLifetimeMs: Number(answer.sessionLifetimeMs) }
+    }
+  }
+
+  private bareSender(connection: BrokerConnection): TokenSender {
+    return async (token) => {
+      try {
+        return { authBytes: await connection.exchangeToken(token, this.terms), sessionLifetimeMs: 0 }
+      } catch (error) {
+        if (!(error instanceof ConnectionClosedError)) throw error
+        throw new HungUpOnToken(`${this.refusal(connection, null).message} (it hung up, as brokers before Kafka 1.0 do)`, { cause: error })
+      }
+    }
+  }
+
+  private refusal(connection: BrokerConnection, told: string | null): AuthenticationError {
+    const why = told === null || told === '' ? '' : `, saying: ${told}`
+    return new AuthenticationError(`${formatAddress(connection.address)} refuses the credentials given as \`sasl\` for ${this.mechanism.name}${why}`)
+  }
+
+  private get terms() {
+    return { timeoutMs: this.timeoutMs, authentication: true }
+  }
+}
+
+type TokenSender = (token: Buffer) => Promise<{ readonly authBytes: Buffer; readonly sessionLifetimeMs: number }>

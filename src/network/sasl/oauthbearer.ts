@@ -1,0 +1,48 @@
+/*
+ * OAUTHBEARER (RFC 7628, KIP-255): a token instead of a password. A broker that refuses it says why in JSON, and ends
+ * the exchange only when the client has answered with a single byte 1.
+ */
+import { AuthenticationError } from '../../errors.js'
+import type { Secret } from '../secret.js'
+import type { Asked, SaslExchange, SaslMechanism } from './mechanism.js'
+
+/** A token with what some brokers want besides (KIP-342). Further properties, such as a signer's, are not looked at. */
+export interface OAuthToken {
+  readonly token: string
+  readonly extensions?: Readonly<Record<string, string>>
+}
+
+export interface TokenSource {
+  readonly token: Asked<string | OAuthToken>
+}
+
+export function oauthBearerMechanism(given: Secret<TokenSource>): SaslMechanism {
+  return {
+    name: 'OAUTHBEARER',
+    async begin(broker) {
+      const { token } = given.reveal()
+      const answer = typeof token === 'function' ? await token(broker) : token
+      return typeof answer === 'string' ? oauthBearerExchange(answer) : oauthBearerExchange(answer?.token, answer?.extensions)
+    },
+  }
+}
+
+/** @throws AuthenticationError */
+export function oauthBearerExchange(token: unknown, extensions: Readonly<Record<string, string>> = {}): SaslExchange {
+  if (typeof token !== 'string' || !/^[-._~+/A-Za-z0-9]+=*$/.test(token)) {
+    throw new AuthenticationError('OAUTHBEARER: the token must be a string in the form of RFC 6750, or an object with such a token')
+  }
+  let fields = `auth=Bearer ${token}\x01`
+  for (const [name, value] of Object.entries(extensions)) {
+    if (!/^[A-Za-z]+$/.test(name) || name === 'auth' || !/^[\x20-\x7e\r\n\t]*$/.test(value)) {
+      throw new AuthenticationError(`OAUTHBEARER: the extension '${name}' must have a name of letters and a value of printable ASCII`)
+    }
+    fields += `${name}=${value}\x01`
+  }
+  return {
+    next(challenge) {
+      if (challenge === undefined) return Buffer.from(`n,,\x01${fields}\x01`)
+      return challenge.length === 0 ? undefined : Buffer.of(1)
+    },
+  }
+}

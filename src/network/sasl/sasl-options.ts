@@ -1,0 +1,83 @@
+import { InvalidConfigError } from '../../errors.js'
+import { Secret } from '../secret.js'
+import type { SaslMechanism } from './mechanism.js'
+import { oauthBearerMechanism, type TokenSource } from './oauthbearer.js'
+import { ownMechanism, type SaslAuthenticator } from './own-authenticator.js'
+import { plainMechanism, type Password } from './plain.js'
+import { scramMechanism } from './scram.js'
+
+/** With a name and a password, each of them a string or a function that is asked at each connection. */
+export interface PasswordSaslOptions extends Password {
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+}
+
+/** With a token, or a function that is asked for one at each connection. */
+export interface TokenSaslOptions extends TokenSource {
+  readonly mechanism: 'oauthbearer'
+}
+
+/** With an object of your own that makes the tokens, for GSSAPI or any other mechanism. */
+export interface OwnSaslOptions {
+  /** As the broker names it, in any case. */
+  readonly mechanism: string
+  readonly authenticator: SaslAuthenticator
+}
+
+export type SaslOptions = PasswordSaslOptions | TokenSaslOptions | OwnSaslOptions
+
+type Field = 'username' | 'password' | 'token'
+
+interface Row {
+  readonly fields: readonly Field[]
+  readonly make: (given: Secret<never>) => SaslMechanism
+}
+
+/** A mechanism is one file and one row. */
+const MECHANISMS: Readonly<Record<string, Row>> = {
+  plain: { fields: ['username', 'password'], make: plainMechanism },
+  'scram-sha-256': { fields: ['username', 'password'], make: (given) => scramMechanism('sha256', given) },
+  'scram-sha-512': { fields: ['username', 'password'], make: (given) => scramMechanism('sha512', given) },
+  oauthbearer: { fields: ['token'], make: oauthBearerMechanism },
+}
+
+/**
+ * What the option says, ready for use. Errors name fields and never tell what they hold.
+ *
+ * @throws InvalidConfigError
+ */
+export function makeMechanism(option: unknown, name = 'sasl'): SaslMechanism {
+  const given = (typeof option === 'object' && option !== null ? option : {}) as Record<string, unknown>
+  const { mechanism, authenticator, ...others } = given
+  if (typeof mechanism !== 'string' || !/^[A-Za-z0-9_-]{1,20}$/.test(mechanism)) {
+    throw new InvalidConfigError(`${name}: allowed is an object whose \`mechanism\` is one of ${quoted(Object.keys(MECHANISMS))}, or another's name beside an \`authenticator\``)
+  }
+  if (authenticator !== undefined) {
+    refuseOthers(name, others, ['authenticator'])
+    const { begin } = Object(authenticator) as Partial<SaslAuthenticator>
+    if (typeof begin !== 'function') throw new InvalidConfigError(`${name}.authenticator: allowed is an object with a method begin()`)
+    return ownMechanism(mechanism.toUpperCase(), new Secret(authenticator as SaslAuthenticator))
+  }
+  const key = mechanism.toLowerCase()
+  const row = Object.hasOwn(MECHANISMS, key) ? MECHANISMS[key] : undefined
+  if (row === undefined) {
+    throw new InvalidConfigError(`${name}: the mechanism '${mechanism}' needs an \`authenticator\`; without one there are ${quoted(Object.keys(MECHANISMS))}`)
+  }
+  refuseOthers(name, others, row.fields)
+  for (const field of row.fields) checkField(`${name}.${field}`, field, others[field])
+  return row.make(new Secret({ ...others }) as Secret<never>)
+}
+
+function checkField(name: string, field: Field, value: unknown): void {
+  if (typeof value === 'function' || (typeof value === 'string' && value !== '')) return
+  if (field === 'token' && typeof (value as { token?: unknown } | null | undefined)?.token === 'string') return
+  throw new InvalidConfigError(`${name}: allowed is a string that is not empty, or a function that gives one${value === undefined ? '; it is missing' : ''}`)
+}
+
+function refuseOthers(name: string, given: object, allowed: readonly string[]): void {
+  const other = Object.keys(given).find((field) => !allowed.includes(field))
+  if (other !== undefined) throw new InvalidConfigError(`${name}: there is no field '${other}' with this mechanism; it has ${quoted(allowed)}`)
+}
+
+function quoted(names: readonly string[]): string {
+  return names.map((one) => `'${one}'`).join(', ')
+}

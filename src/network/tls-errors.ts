@@ -1,0 +1,30 @@
+import { TlsError } from '../errors.js'
+
+/** What Node or OpenSSL calls it → what it means, and what to do. */
+const PROBLEMS: readonly (readonly [pattern: RegExp, text: string])[] = [
+  [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'its certificate is for other names: connect by a name that it has, or give that name as `ssl: { servername }`'],
+  [/^CERT_HAS_EXPIRED$/, 'its certificate has expired: the broker needs a new one'],
+  [/^CERT_NOT_YET_VALID$/, 'its certificate is not valid yet: compare the clocks of both machines'],
+  [/^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_|CERT_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)/, 'its certificate is not trusted: give the certificate of the authority that signed it as `ssl: { ca }`'],
+  [/ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/, 'no version of TLS in common: see `minVersion` and `maxVersion` of `ssl`'],
+  [/ALERT_(BAD_|UNKNOWN_CA|CERTIFICATE_|NO_CERTIFICATE|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED)|CERTIFICATE_REQUIRED/, 'the broker refuses this client’s certificate, or misses one: give one that it trusts as `ssl: { cert, key }`'],
+  [/ALERT_HANDSHAKE_FAILURE/, 'the broker refuses the handshake: it wants a client’s certificate (`ssl: { cert, key }`), or has no cipher in common'],
+  [/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNKNOWN_PROTOCOL|EPROTO|BAD_RECORD_TYPE|UNEXPECTED_MESSAGE|INVALID_HEADER|NOT_TLS/, 'it does not speak TLS on this port: take the port of its TLS listener, or leave `ssl` out'],
+]
+
+/** The error for a failure of TLS itself; undefined for any other. */
+export function tlsProblem(error: unknown, broker: string): TlsError | undefined {
+  const { code, message } = error as { code?: unknown; message?: unknown }
+  if (typeof code !== 'string') return undefined
+  const found = PROBLEMS.find(([pattern]) => pattern.test(code))
+  // OpenSSL's own words tell more where the code is a general one.
+  const text = found?.[1] ?? (/^ERR_(SSL|TLS|OSSL)_/.test(code) ? 'TLS failed' : undefined)
+  return text === undefined ? undefined : new TlsError(`${broker}: ${text} (${code}: ${String(message)})`, { cause: error })
+}
+
+/** What the first bytes of an answer tell of a peer that is no Kafka broker without TLS. */
+export function foreignProtocol(head: Buffer): 'TLS' | 'HTTP' | undefined {
+  // A TLS record: its type (20 to 23), then version 3.x. As a frame's size it would be over 300 MB.
+  if (head.length >= 2 && (head[0] as number) >= 20 && (head[0] as number) <= 23 && head[1] === 3) return 'TLS'
+  return head.toString('latin1', 0, 4) === 'HTTP' ? 'HTTP' : undefined
+}
