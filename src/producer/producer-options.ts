@@ -146,7 +146,7 @@ function parseBrokers(value: unknown, name: string): BrokerAddress[] {
 
 /** host:port, [ipv6]:port, or a host alone. */
 function parseAddress(text: string): BrokerAddress | undefined {
-  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:/[\]]+))(?::(\d{1,5}))?$/.exec(text)
+  const match = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^\s:/[\]]+))(?::(\d{1,5}))?$/.exec(text)
   const host = match?.[1] ?? match?.[2]
   const port = match?.[3] === undefined ? 9092 : Number(match[3])
   return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port }
