@@ -1,12 +1,16 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { RecordMetadata } from '../../src/index.js'
 import { EmbeddedKafka } from '../../src/testing/index.js'
 import { Ledger } from './support/ledger.js'
 import { TopicReader } from './support/topic-reader.js'
 
 const DEMO = fileURLToPath(new URL('demo.ts', import.meta.url))
+/** Each test starts processes, and a busy machine takes its time for that. */
+const PATIENCE_MS = 120_000
+vi.setConfig({ testTimeout: PATIENCE_MS })
+
 const TSX = fileURLToPath(import.meta.resolve('tsx/cli'))
 
 interface Outcome {
@@ -15,7 +19,7 @@ interface Outcome {
 }
 
 function demo(...args: string[]): Promise<Outcome> {
-  const child = spawn(process.execPath, [TSX, DEMO, ...args], { timeout: 60_000 })
+  const child = spawn(process.execPath, [TSX, DEMO, ...args], { timeout: PATIENCE_MS / 2 })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text))
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, output })))

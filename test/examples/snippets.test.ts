@@ -4,9 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import ts from 'typescript'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { EmbeddedKafka } from '../../src/testing/index.js'
 import { documents, PACKAGE, promisedOutput, READERS_BROKER, ROOT, snippetsOf, type Snippet } from './support/snippets.js'
+
+/** Each test starts processes, and a busy machine takes its time for that. */
+const PATIENCE_MS = 120_000
+vi.setConfig({ testTimeout: PATIENCE_MS })
 
 const TSX = fileURLToPath(import.meta.resolve('tsx/cli'))
 const snippets = documents().flatMap(snippetsOf)
@@ -47,7 +51,7 @@ function runnable({ code }: Snippet, bootstrap: string): string {
 }
 
 function run(file: string): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, [TSX, file], { cwd: ROOT, timeout: 20_000 })
+  const child = spawn(process.execPath, [TSX, file], { cwd: ROOT, timeout: PATIENCE_MS / 2 })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text))
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, output })))
