@@ -1,0 +1,223 @@
+import { getEventListeners } from 'node:events'
+import { describe, expect, it } from 'vitest'
+import { AbortedError } from '../../../src/index.js'
+import { startKafka } from '../support/cluster.js'
+import {
+  deadAddress,
+  deliveryErrorOf,
+  errorOf,
+  expectNothingHeld,
+  failureOf,
+  outcomes,
+  requestsOf,
+  startProducer,
+  stored,
+  turns,
+  until,
+} from '../support/producers.js'
+
+const ABORTED = { code: 'ABORTED', mayHaveBeenWritten: false, attempts: 0, retriable: false }
+
+describe('a signal takes messages out', () => {
+  it('before send(): nothing is done, and the reason is told', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    const reason = new Error('changed my mind')
+    const error = await errorOf(producer.send({ topic: 'orders', value: 'x' }, { signal: AbortSignal.abort(reason) }))
+    expect(error).toBeInstanceOf(AbortedError)
+    expect(error).toMatchObject({ code: 'ABORTED', cause: reason })
+    expect(kafka.requests).toEqual([])
+    expectNothingHeld(producer)
+  })
+
+  it('that wait for metadata', async () => {
+    const producer = startProducer(await deadAddress())
+    const controller = new AbortController()
+    const sending = producer.send({ topic: 'orders', value: 'x' }, { signal: controller.signal })
+    await turns()
+    controller.abort(new Error('enough'))
+    const error = await deliveryErrorOf(sending)
+    expect(error).toMatchObject(ABORTED)
+    expect((error.cause as Error).cause).toMatchObject({ message: 'enough' })
+    expectNothingHeld(producer)
+  })
+
+  it('that wait behind a request of their partition; others of the same batch go on', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    const stall = kafka.stall({ api: 'Produce' })
+    const controller = new AbortController()
+    const sending = [producer.send({ topic: 'orders', value: '1' })]
+    await stall.hit()
+    sending.push(producer.send({ topic: 'orders', value: '2' }))
+    const aborted = producer.send([{ topic: 'orders', value: 'a' }, { topic: 'orders', value: 'b' }], { signal: controller.signal })
+    sending.push(producer.send({ topic: 'orders', value: '3' }))
+    await turns()
+    expect(producer.stats().queueMessages).toBe(5)
+    controller.abort()
+    expect(outcomes((await failureOf(aborted)).results)).toEqual(['ABORTED', 'ABORTED'])
+    expect(producer.stats().queueMessages).toBe(3)
+    stall.release()
+    const results = (await Promise.all(sending)).flat()
+    expect(results.map(({ offset }) => offset)).toEqual([0n, 1n, 2n])
+    expect(stored(kafka, 'orders')).toEqual(['1', '2', '3'])
+    expectNothingHeld(producer)
+  })
+
+  it('that are all of a batch: no empty batch is sent', async () => {
+    const kafka = await startKafka({ topics: { orders: { partitions: 2 } } })
+    const producer = startProducer(kafka)
+    const stall = kafka.stall({ api: 'Produce' })
+    const controller = new AbortController()
+    const first = producer.send({ topic: 'orders', partition: 0, value: '1' })
+    await stall.hit()
+    const aborted = producer.send({ topic: 'orders', partition: 0, value: 'a' }, { signal: controller.signal })
+    await turns()
+    controller.abort()
+    await failureOf(aborted)
+    stall.release()
+    await first
+    await producer.send({ topic: 'orders', partition: 0, value: '2' })
+    expect(requestsOf(kafka, 'Produce')).toHaveLength(2)
+    expect(stored(kafka, 'orders')).toEqual(['1', '2'])
+  })
+
+  it('but not those in a closed batch: they go on to their true fate', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    const stall = kafka.stall({ api: 'Produce' })
+    const controller = new AbortController()
+    const sending = producer.send({ topic: 'orders', value: 'x' }, { signal: controller.signal })
+    await stall.hit()
+    controller.abort()
+    stall.release()
+    const [metadata] = await sending
+    expect(metadata?.offset).toBe(0n)
+  })
+
+  it('nor those whose closed batch waits to be tried again', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, { retryBackoffMs: 50, retryBackoffMaxMs: 50 })
+    const fault = kafka.fail({ api: 'Produce' }, 'NOT_ENOUGH_REPLICAS')
+    const controller = new AbortController()
+    const sending = producer.send({ topic: 'orders', value: 'x' }, { signal: controller.signal })
+    await fault.hit()
+    await turns()
+    controller.abort()
+    await sending
+    expect(stored(kafka, 'orders')).toEqual(['x'])
+  })
+
+  it('of one call in part: each message has its own fate', async () => {
+    const kafka = await startKafka({ topics: { orders: { partitions: 2 } } })
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', partition: 0, value: 'warm' })
+    const stall = kafka.stall({ api: 'Produce' })
+    const blocking = producer.send({ topic: 'orders', partition: 1, value: 'blocks partition 1' })
+    await stall.hit()
+    const controller = new AbortController()
+    const sending = producer.send(
+      [
+        { topic: 'orders', partition: 0, value: 'goes' },
+        { topic: 'orders', partition: 1, value: 'stays' },
+      ],
+      { signal: controller.signal },
+    )
+    await kafka.waitForRequest({ api: 'Produce' }, { count: 3 })
+    controller.abort()
+    stall.release()
+    expect(outcomes((await failureOf(sending)).results)).toEqual([1n, 'ABORTED'])
+    await blocking
+    expect(stored(kafka, 'orders')).toEqual(['warm', 'goes', 'blocks partition 1'])
+    expectNothingHeld(producer)
+  })
+
+  it('that wait for room, and lets those behind them in', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, { queueBytes: 10, batchBytes: 10 })
+    const stall = kafka.stall({ api: 'Produce' })
+    const held = producer.send({ topic: 'orders', value: '12345' })
+    await stall.hit()
+    const controller = new AbortController()
+    const aborted = producer.send({ topic: 'orders', value: 'too large now' }, { signal: controller.signal })
+    const behind = producer.send({ topic: 'orders', value: 'fits' })
+    await turns()
+    expect(producer.stats().queueMessages).toBe(1)
+    controller.abort()
+    expect(await deliveryErrorOf(aborted)).toMatchObject(ABORTED)
+    expect(producer.stats().queueMessages).toBe(2)
+    stall.release()
+    await Promise.all([held, behind])
+    expect(stored(kafka, 'orders')).toEqual(['12345', 'fits'])
+    expectNothingHeld(producer)
+  })
+
+  it('that are still being encoded; what comes after does not wait for the encoder', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, {
+      encoder: { encode: (value: unknown) => (value === 'never' ? new Promise<string>(() => undefined) : String(value)) },
+    })
+    const controller = new AbortController()
+    const aborted = producer.send({ topic: 'orders', value: 'never' }, { signal: controller.signal })
+    const behind = producer.send({ topic: 'orders', value: 'next' })
+    controller.abort()
+    expect(await deliveryErrorOf(aborted)).toMatchObject(ABORTED)
+    await behind
+    expect(stored(kafka, 'orders')).toEqual(['next'])
+    expectNothingHeld(producer)
+  })
+
+  it('while an encoder works that finishes later: they are not sent after all', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    let finish: () => void = () => undefined
+    const producer = startProducer(kafka, {
+      encoder: {
+        encode: (value: unknown) => (value === 'slow' ? new Promise<string>((resolve) => (finish = () => resolve('slow'))) : String(value)),
+      },
+    })
+    const controller = new AbortController()
+    const aborted = producer.send({ topic: 'orders', value: 'slow' }, { signal: controller.signal })
+    controller.abort()
+    await failureOf(aborted)
+    finish()
+    await turns()
+    await producer.send({ topic: 'orders', value: 'next' })
+    expect(stored(kafka, 'orders')).toEqual(['next'])
+    expectNothingHeld(producer)
+  })
+})
+
+it('an abort after everything is acknowledged changes nothing', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const producer = startProducer(kafka)
+  const controller = new AbortController()
+  await producer.send({ topic: 'orders', value: 'x' }, { signal: controller.signal })
+  controller.abort()
+  expect(producer.stats()).toMatchObject({ acknowledged: 1, failed: 0 })
+})
+
+it('listeners are gone from the signal when the call has its fate, and a signal shared by many gives no warning', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const producer = startProducer(kafka)
+  const { signal } = new AbortController()
+  const warnings: Error[] = []
+  const onWarning = (warning: Error) => warnings.push(warning)
+  process.on('warning', onWarning)
+  const stall = kafka.stall({ api: 'Produce' })
+  const sending = Array.from({ length: 50 }, () => producer.send({ topic: 'orders', value: 'x' }, { signal }))
+  const bad = failureOf(producer.send({ topic: 'orders', partition: 99, value: 'x' }, { signal }))
+  await stall.hit()
+  expect(getEventListeners(signal, 'abort').length).toBeGreaterThan(0)
+  stall.release()
+  await Promise.all([...sending, bad])
+  await until(() => getEventListeners(signal, 'abort').length === 0, 'no listener is left')
+  process.off('warning', onWarning)
+  expect(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning')).toEqual([])
+})
+
+it('a call that is refused for its messages leaves no listener', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const { signal } = new AbortController()
+  await errorOf(startProducer(kafka).send({ topic: 'orders', value: 17 }, { signal }))
+  expect(getEventListeners(signal, 'abort')).toEqual([])
+})

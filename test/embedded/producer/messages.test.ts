@@ -1,0 +1,230 @@
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { InvalidMessageError, type KeyedMessage } from '../../../src/index.js'
+import { startKafka } from '../support/cluster.js'
+import { errorOf, expectNothingHeld, startProducer, stored } from '../support/producers.js'
+
+describe('what a message may hold', () => {
+  it('headers of every form', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    await startProducer(kafka).send([
+      { topic: 'orders', value: 'x', headers: { a: '1', b: ['2', Buffer.from([3])], c: null } },
+      { topic: 'orders', value: 'x', headers: [['z', '1'], ['a', null], ['z', '2']] },
+    ])
+    const [named, pairs] = kafka.records('orders').map(({ headers }) => headers.map(({ key, value }) => [key, value?.toString() ?? null]))
+    expect(named).toEqual([['a', '1'], ['b', '2'], ['b', '\u0003'], ['c', null]])
+    expect(pairs).toEqual([['z', '1'], ['a', null], ['z', '2']])
+  })
+
+  it('a timestamp of its own, or that of send()', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const before = Date.now()
+    const results = await startProducer(kafka).send([
+      { topic: 'orders', value: 'x', timestamp: 1_234 },
+      { topic: 'orders', value: 'x', timestamp: new Date(5_678) },
+      { topic: 'orders', value: 'x', timestamp: -1_000 },
+      { topic: 'orders', value: 'x' },
+    ])
+    const timestamps = kafka.records('orders').map(({ timestamp }) => timestamp)
+    expect(timestamps.slice(0, 3)).toEqual([1_234, 5_678, -1_000])
+    expect(timestamps[3]).toBeGreaterThanOrEqual(before)
+    expect(results.map(({ timestamp }) => timestamp)).toEqual(timestamps)
+  })
+
+  it("the broker's time where the topic has log-append time", async () => {
+    const kafka = await startKafka({ topics: { orders: { config: { 'message.timestamp.type': 'LogAppendTime' } } } })
+    const before = Date.now()
+    const [metadata] = await startProducer(kafka).send({ topic: 'orders', value: 'x', timestamp: 1_234 })
+    expect(metadata?.timestamp).toBeGreaterThanOrEqual(before)
+  })
+
+  it('no timestamp comes back from a broker that stores none', async () => {
+    const kafka = await startKafka({ release: '0.8.2', topics: { orders: {} } })
+    const [metadata] = await startProducer(kafka).send({ topic: 'orders', value: 'x' })
+    expect(metadata?.timestamp).toBe(-1)
+  })
+
+  it('a partition key chooses the partition and is never stored', async () => {
+    const kafka = await startKafka({ topics: { orders: { partitions: 16 } } })
+    const producer = startProducer(kafka)
+    const [byKey] = await producer.send({ topic: 'orders', key: 'chooser', value: '1' })
+    const [byPartitionKey] = await producer.send({ topic: 'orders', key: 'stored', partitionKey: 'chooser', value: '2' })
+    const [keyless] = await producer.send({ topic: 'orders', partitionKey: 'chooser', value: '3' })
+    expect([byPartitionKey?.partition, keyless?.partition]).toEqual([byKey?.partition, byKey?.partition])
+    expect(kafka.records('orders').map(({ key }) => key?.toString() ?? null)).toEqual(['chooser', 'stored', null])
+    expectNothingHeld(producer)
+  })
+
+  it('the same key goes to the same partition, as with Java', async () => {
+    const kafka = await startKafka({ topics: { orders: { partitions: 6 } } })
+    const producer = startProducer(kafka)
+    const [metadata] = await producer.send({ topic: 'orders', key: '21', value: 'x' })
+    // Utils.toPositive(Utils.murmur2("21".getBytes())) % 6, where murmur2("21") is -973932308.
+    expect(metadata?.partition).toBe((-973932308 & 0x7fffffff) % 6)
+  })
+
+  it('a key that is encoded to null is no key', async () => {
+    const kafka = await startKafka({ topics: { orders: { partitions: 3 } } })
+    const producer = startProducer(kafka, { keyEncoder: { encode: () => null } })
+    for (let i = 0; i < 10; i++) await producer.send({ topic: 'orders', key: 'k', value: 'x'.repeat(16_384) })
+    const records = kafka.records('orders')
+    expect(records.every(({ key }) => key === null)).toBe(true)
+    expect(new Set(records.map(({ partition }) => partition)).size).toBeGreaterThan(1)
+  })
+})
+
+describe("the caller's messages", () => {
+  it('are never changed: deeply frozen ones work', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    const messages = deepFreeze([
+      { topic: 'orders', key: 'k', value: 'v', partitionKey: 'p', headers: { a: ['1', '2'] }, timestamp: 1 },
+      { topic: 'orders', value: null, headers: [['a', '1']] as const },
+    ])
+    kafka.fail({ api: 'Produce' }, 'NOT_LEADER_OR_FOLLOWER')
+    await producer.send(messages)
+    await producer.send(messages[0] as KeyedMessage)
+    expect(kafka.records('orders')).toHaveLength(3)
+  })
+
+  it('may be changed and used again once send() has returned, but for the bytes in them', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    const message = { topic: 'orders', key: 'k0', value: 'v0' }
+    const list = [message]
+    const sending = []
+    for (let i = 0; i < 3; i++) {
+      message.key = `k${i}`
+      message.value = `v${i}`
+      sending.push(producer.send(list))
+    }
+    list.length = 0
+    await Promise.all(sending)
+    expect(kafka.records('orders').map(({ key, value }) => `${String(key)}=${String(value)}`)).toEqual(['k0=v0', 'k1=v1', 'k2=v2'])
+  })
+})
+
+describe('what no broker could take is refused before anything is sent', () => {
+  it.each<[string, unknown]>([
+    ['a message must be an object', 'text'],
+    ['a message must be an object', null],
+    ['topic', { value: 'x' }],
+    ['topic', { topic: '', value: 'x' }],
+    ['topic', { topic: 'a b', value: 'x' }],
+    ['topic', { topic: '..', value: 'x' }],
+    ['topic', { topic: 'x'.repeat(250), value: 'x' }],
+    ['topic', { topic: 17, value: 'x' }],
+    ['value', { topic: 'orders' }],
+    ['value', { topic: 'orders', value: undefined }],
+    ['partition', { topic: 'orders', value: 'x', partition: -1 }],
+    ['partition', { topic: 'orders', value: 'x', partition: 0.5 }],
+    ['partition', { topic: 'orders', value: 'x', partition: 2 ** 31 }],
+    ['partition', { topic: 'orders', value: 'x', partition: '0' }],
+    ['timestamp', { topic: 'orders', value: 'x', timestamp: NaN }],
+    ['timestamp', { topic: 'orders', value: 'x', timestamp: 0.5 }],
+    ['timestamp', { topic: 'orders', value: 'x', timestamp: new Date('never') }],
+    ['timestamp', { topic: 'orders', value: 'x', timestamp: 2 ** 60 }],
+    ['headers', { topic: 'orders', value: 'x', headers: 'a=1' }],
+    ['headers', { topic: 'orders', value: 'x', headers: { a: 1 } }],
+    ['headers', { topic: 'orders', value: 'x', headers: [['a']] }],
+    ['headers', { topic: 'orders', value: 'x', headers: [[1, 'a']] }],
+    ['headers', { topic: 'orders', value: 'x', headers: { a: undefined } }],
+  ])('%s: %o', async (what, bad) => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    const error = await errorOf(producer.send([{ topic: 'orders', value: 'good' }, bad as KeyedMessage]))
+    expect(error).toBeInstanceOf(InvalidMessageError)
+    expect(error).toMatchObject({ code: 'INVALID_MESSAGE', retriable: false })
+    expect(error.message).toContain(what)
+    expect(kafka.requests).toEqual([])
+    expect(producer.stats()).toMatchObject({ messages: 0, failed: 0, serializationErrors: 0, queueMessages: 0 })
+  })
+
+  it('headers that are found wrong after an encoder that takes its time', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, { encoder: { encode: (value: unknown) => Promise.resolve(String(value)) } })
+    const error = await errorOf(producer.send({ topic: 'orders', value: 'x', headers: { a: 1 } } as unknown as KeyedMessage))
+    expect(error.code).toBe('INVALID_MESSAGE')
+    await producer.send({ topic: 'orders', value: 'next' })
+    expect(stored(kafka, 'orders')).toEqual(['next'])
+  })
+})
+
+describe('encoders', () => {
+  it('that fail for one message while another of the call still works: one rejection, and none unhandled', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const unhandled: unknown[] = []
+    const onUnhandled = (reason: unknown) => unhandled.push(reason)
+    process.on('unhandledRejection', onUnhandled)
+    const producer = startProducer(kafka, {
+      encoder: {
+        encode: (value: unknown) => {
+          if (value === 'throws') throw new Error('at once')
+          return value === 'rejects' ? Promise.reject(new Error('later')) : String(value)
+        },
+      },
+      keyEncoder: {
+        encode: (key: unknown) => {
+          if (key === 'throws') throw new Error('at once')
+          return String(key)
+        },
+      },
+    })
+    const [rejects, throws] = ['rejects', 'throws'].map((value) => ({ topic: 'orders', value }))
+    const calls = [
+      [rejects, throws],
+      [throws, rejects],
+      [rejects, rejects],
+      [{ topic: 'orders', value: 'rejects', key: 'throws' }],
+    ]
+    for (const messages of calls) {
+      expect((await errorOf(producer.send(messages as KeyedMessage[]))).code).toBe('SERIALIZATION_FAILED')
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    process.off('unhandledRejection', onUnhandled)
+    expect(unhandled).toEqual([])
+    await producer.send({ topic: 'orders', value: 'good' })
+    expect(stored(kafka, 'orders')).toEqual(['good'])
+    expectNothingHeld(producer)
+  })
+
+  it.each([17, undefined, {}, ['bytes']])('that give %o, which is neither bytes, string nor null', async (encoded) => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    for (const given of [encoded, Promise.resolve(encoded)]) {
+      const producer = startProducer(kafka, { encoder: { encode: () => given as string } })
+      expect((await errorOf(producer.send({ topic: 'orders', value: 'x' }))).code).toBe('SERIALIZATION_FAILED')
+    }
+  })
+
+  it('of keys run only where there is a key', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    let asked = 0
+    const producer = startProducer(kafka, {
+      keyEncoder: {
+        encode: (key: unknown) => {
+          asked++
+          return String(key)
+        },
+      },
+    })
+    await producer.send([{ topic: 'orders', value: '1' }, { topic: 'orders', key: null, value: '2' }, { topic: 'orders', key: 'k', value: '3' }])
+    expect(asked).toBe(1)
+  })
+})
+
+it('metadata is plain to read, in JSON and in the log', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const producer = startProducer(kafka)
+  const [metadata] = await producer.send({ topic: 'orders', value: 'x', timestamp: 5 })
+  const plain = { topic: 'orders', partition: 0, offset: '0', timestamp: 5, acknowledged: true }
+  expect(JSON.parse(JSON.stringify(metadata))).toEqual(plain)
+  expect(inspect(metadata)).toBe("{\n  topic: 'orders',\n  partition: 0,\n  offset: 0n,\n  timestamp: 5,\n  acknowledged: true\n}")
+})
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const part of Object.values(value)) deepFreeze(part)
+    Object.freeze(value)
+  }
+  return value
+}

@@ -1,0 +1,470 @@
+import { describe, expect, it } from 'vitest'
+import { metadata as metadataApi } from '../../../src/protocol/apis/metadata.js'
+import type { EmbeddedKafka } from '../../../src/testing/index.js'
+import { startKafka } from '../support/cluster.js'
+import {
+  deadAddress,
+  deliveryErrorOf,
+  errorOf,
+  expectNothingHeld,
+  failureOf,
+  outcomes,
+  plainServer,
+  requestsOf,
+  startProducer,
+  stored,
+  turns,
+  until,
+  watched,
+} from '../support/producers.js'
+import { partitionAnswer, ScriptedBroker, topicMetadata, withPartitions, type Script } from '../support/scripted-broker.js'
+
+function metadataCount(kafka: EmbeddedKafka): number {
+  return requestsOf(kafka, 'Metadata').length
+}
+
+describe('how often metadata is asked for', () => {
+  it('once for a first send', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', value: 'x' })
+    await producer.send({ topic: 'orders', value: 'y' })
+    expect(metadataCount(kafka)).toBe(1)
+  })
+
+  it('once for the topics of all calls of one turn', async () => {
+    const kafka = await startKafka({ topics: { a: {}, b: {}, c: {} } })
+    const producer = startProducer(kafka)
+    await Promise.all(['a', 'b', 'c', 'a'].map((topic) => producer.send({ topic, value: 'x' })))
+    expect(requestsOf(kafka, 'Metadata').map(({ topics }) => topics.map(({ topic }) => topic).sort())).toEqual([['a', 'b', 'c']])
+  })
+
+  it('once for many failures of the same moment', async () => {
+    const kafka = await startKafka({ brokers: 3, topics: { orders: { partitions: 60 } } })
+    const producer = startProducer(kafka)
+    const messages = Array.from({ length: 60 }, (_, partition) => ({ topic: 'orders', partition, value: 'x' }))
+    await producer.send(messages)
+    const before = metadataCount(kafka)
+    kafka.fail({ api: 'Produce', times: 3 }, 'NOT_ENOUGH_REPLICAS')
+    await producer.send(messages)
+    // Three brokers answered, at three moments at the most.
+    expect(metadataCount(kafka) - before).toBeGreaterThanOrEqual(1)
+    expect(metadataCount(kafka) - before).toBeLessThanOrEqual(3)
+  })
+
+  it('metadataRefreshIntervalMs > 0: on the interval, without need', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, { metadataRefreshIntervalMs: 20 })
+    await producer.send({ topic: 'orders', value: 'x' })
+    await kafka.waitForRequest({ api: 'Metadata' }, { count: 4 })
+  })
+
+  it('metadataRefreshIntervalMs > 0: goes on after a refresh that nobody answered', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, { metadataRefreshIntervalMs: 20 })
+    await producer.send({ topic: 'orders', value: 'x' })
+    kafka.cut({ api: 'Metadata', times: 6 })
+    await kafka.waitForRequest({ api: 'Metadata' }, { count: 12 })
+  })
+
+  it('metadataRefreshIntervalMs 0: after each send', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, { metadataRefreshIntervalMs: 0 })
+    for (let i = 1; i <= 4; i++) {
+      await producer.send({ topic: 'orders', value: 'x' })
+      await kafka.waitForRequest({ api: 'Metadata' }, { count: i + 1 })
+      await turns()
+    }
+    expect(metadataCount(kafka)).toBe(5)
+  })
+
+  it('metadataRefreshIntervalMs -1: only on failure', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, { metadataRefreshIntervalMs: -1 })
+    for (let i = 0; i < 5; i++) await producer.send({ topic: 'orders', value: 'x' })
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(metadataCount(kafka)).toBe(1)
+    kafka.fail({ api: 'Produce' }, 'NOT_LEADER_OR_FOLLOWER')
+    await producer.send({ topic: 'orders', value: 'x' })
+    expect(metadataCount(kafka)).toBe(2)
+  })
+
+  it('a failure that tells nothing about the leader asks too, but the retry does not wait for the answer', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', value: 'warm' })
+    const stall = kafka.stall({ api: 'Metadata' })
+    kafka.fail({ api: 'Produce' }, 'NOT_ENOUGH_REPLICAS')
+    await producer.send({ topic: 'orders', value: 'x' })
+    await stall.hit()
+  })
+})
+
+describe('one bad topic harms no other', () => {
+  it('unknown: its messages wait for it, the others go', async () => {
+    const kafka = await startKafka({ autoCreateTopics: false, topics: { good: {} } })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 400 })
+    const bad = watched(failureOf(producer.send([{ topic: 'missing', value: '1' }, { topic: 'good', value: '2' }])))
+    for (let i = 0; i < 10; i++) await producer.send({ topic: 'good', value: String(i) })
+    expect(bad.isSettled).toBe(false)
+    expect(outcomes((await bad.promise).results)).toEqual(['DELIVERY_TIMEOUT', 0n])
+    const [error] = (await bad.promise).results
+    expect(error).toMatchObject({ mayHaveBeenWritten: false, attempts: 0, partition: undefined })
+    expect((error as Error).message).toContain('UNKNOWN_TOPIC_OR_PARTITION')
+    expectNothingHeld(producer)
+  })
+
+  it.each([
+    ['TOPIC_AUTHORIZATION_FAILED', 29],
+    ['INVALID_TOPIC_EXCEPTION', 17],
+  ])('refused with %s: its messages fail at once, the others go', async (code, errorCode) => {
+    const kafka = await startKafka({ topics: { good: {}, bad: {} } })
+    kafka.fail({ api: 'Metadata', topic: 'bad', times: Infinity }, errorCode)
+    const producer = startProducer(kafka)
+    const failure = await failureOf(producer.send([{ topic: 'bad', value: '1' }, { topic: 'good', value: '2' }]))
+    expect(outcomes(failure.results)).toEqual([code, 0n])
+    expect(failure.results[0]).toMatchObject({ retriable: false, mayHaveBeenWritten: false })
+    expectNothingHeld(producer)
+    kafka.releaseFaults()
+    await producer.send({ topic: 'bad', value: '3' })
+    expect(stored(kafka, 'bad')).toEqual(['3'])
+  })
+
+  it('deleted while it is sent to: the others go on, and it is left alone by refreshes', async () => {
+    const kafka = await startKafka({ topics: { good: {}, doomed: {} } })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 300 })
+    await producer.send([{ topic: 'good', value: '1' }, { topic: 'doomed', value: '1' }])
+    kafka.deleteTopic('doomed')
+    const failing = failureOf(producer.send({ topic: 'doomed', value: '2' }))
+    await producer.send({ topic: 'good', value: '2' })
+    const { results } = await failing
+    expect(outcomes(results)).toEqual(['DELIVERY_TIMEOUT'])
+    await producer.send({ topic: 'good', value: '3' })
+    expect(stored(kafka, 'good')).toEqual(['1', '2', '3'])
+    expectNothingHeld(producer)
+  })
+})
+
+describe('auto-creation', () => {
+  const mayCreate = (broker: ScriptedBroker) => broker.asked.map(({ request }) => request.allowAutoTopicCreation)
+
+  it('is asked for on the first look-up of a send alone', async () => {
+    const broker = await ScriptedBroker.start({
+      onMetadata: ({ index }, good) =>
+        index < 3 ? { ...good, topics: good.topics.map((topic) => ({ ...topic, errorCode: 5, partitions: [] })) } : good,
+    })
+    const producer = startProducer(broker.address, { metadataRefreshIntervalMs: 20 })
+    await producer.send({ topic: 'orders', value: 'x' })
+    await until(() => broker.asked.length >= 6, 'some refreshes')
+    expect(mayCreate(broker)).toEqual([true, ...mayCreate(broker).slice(1).map(() => false)])
+  })
+
+  it('is not asked for where the option says so', async () => {
+    const broker = await ScriptedBroker.start()
+    await startProducer(broker.address, { allowAutoTopicCreation: false }).send({ topic: 'orders', value: 'x' })
+    expect(mayCreate(broker)).toEqual([false])
+  })
+
+  it.each(['0.8.2', '0.10.2', '4'])('Kafka %s: a topic is not created where the option says so', async (release) => {
+    const kafka = await startKafka({ release, topics: { other: {} } })
+    const producer = startProducer(kafka, { allowAutoTopicCreation: false, deliveryTimeoutMs: 300 })
+    expect((await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x' }))).code).toBe('DELIVERY_TIMEOUT')
+    expect(() => kafka.records('orders')).toThrow('no topic')
+  })
+
+  it('before Metadata v4 a refresh names no topic, since a broker would create it', async () => {
+    const broker = await ScriptedBroker.start({
+      metadataVersions: [0, 3],
+      onMetadata: ({ request }, good) => (request.topics === null ? { ...good, topics: [topicMetadata('orders', 1)] } : good),
+    })
+    const producer = startProducer(broker.address, { metadataRefreshIntervalMs: 20 })
+    await producer.send({ topic: 'orders', value: 'x' })
+    await until(() => broker.asked.length >= 4, 'some refreshes')
+    expect(broker.asked.map(({ request }) => request.topics?.map(({ name }) => name) ?? 'all').slice(0, 4)).toEqual([['orders'], 'all', 'all', 'all'])
+    expect(broker.asked[0]?.version).toBe(3)
+  })
+
+  it.each(['0.8.2', '0.10.2', '2.8', '4'])('Kafka %s: a topic that was deleted does not come back by a refresh', async (release) => {
+    const kafka = await startKafka({ release, topics: { other: {} } })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 300 })
+    await producer.send([{ topic: 'orders', value: '1' }, { topic: 'other', value: '1' }])
+    kafka.deleteTopic('orders')
+    // A message under way makes the producer ask for the topic again and again.
+    expect((await deliveryErrorOf(producer.send({ topic: 'orders', value: '2' }))).code).toBe('DELIVERY_TIMEOUT')
+    kafka.fail({ api: 'Produce', topic: 'other' }, 'NOT_LEADER_OR_FOLLOWER')
+    await producer.send({ topic: 'other', value: '2' })
+    expect(() => kafka.records('orders')).toThrow('no topic')
+    // A send that begins anew is a first look-up again.
+    const recreating = startProducer(kafka)
+    await recreating.send({ topic: 'orders', value: '3' })
+    expect(stored(kafka, 'orders')).toEqual(['3'])
+  })
+
+  it('a topic that was deleted and nobody waits for is created by the next send', async () => {
+    const kafka = await startKafka()
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 300 })
+    await producer.send({ topic: 'orders', value: '1' })
+    kafka.deleteTopic('orders')
+    await failureOf(producer.send({ topic: 'orders', value: '2' }))
+    await producer.send({ topic: 'orders', value: '3' })
+    expect(stored(kafka, 'orders')).toEqual(['3'])
+  })
+})
+
+it.each(['0.8.2', '2.8', '4'])('Kafka %s: a topic deleted and created anew gets the messages that follow', async (release) => {
+  const kafka = await startKafka({ release, topics: { orders: {} } })
+  const producer = startProducer(kafka)
+  for (let i = 0; i < 3; i++) await producer.send({ topic: 'orders', value: `old ${i}` })
+  kafka.recreateTopic('orders')
+  const [metadata] = await producer.send({ topic: 'orders', value: 'new' })
+  expect(metadata?.offset).toBe(0n)
+  expect(stored(kafka, 'orders')).toEqual(['new'])
+})
+
+it('a topic created anew is believed although its leader epoch is lower', async () => {
+  const kafka = await startKafka({ brokers: 2, topics: { orders: {} } })
+  const producer = startProducer(kafka)
+  await producer.send({ topic: 'orders', value: 'old' })
+  for (let i = 0; i < 6; i++) kafka.moveLeader('orders', 0, 1 + (i % 2))
+  await producer.partitionsFor('orders')
+  kafka.recreateTopic('orders')
+  kafka.moveLeader('orders', 0, kafka.leaderOf('orders', 0))
+  await producer.send({ topic: 'orders', value: 'new' })
+  expect(stored(kafka, 'orders')).toEqual(['new'])
+})
+
+it('a topic that has grown is used in full after a refresh', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const producer = startProducer(kafka)
+  await producer.send({ topic: 'orders', value: '0' })
+  kafka.setPartitions('orders', 3)
+  await producer.partitionsFor('orders')
+  const [metadata] = await producer.send({ topic: 'orders', partition: 2, value: '2' })
+  expect(metadata?.partition).toBe(2)
+})
+
+describe('leaders', () => {
+  it('metadata with an older leader epoch is ignored', async () => {
+    let epoch = 5
+    const stale: Script['onMetadata'] = (_question, good) => {
+      const leader = epoch === 5 ? { leaderId: 1, leaderEpoch: 5 } : { leaderId: 2, leaderEpoch: 4 }
+      const brokers = [first, second].map(({ port }, i) => ({ nodeId: i + 1, host: '127.0.0.1', port, rack: null }))
+      return { ...good, brokers, topics: good.topics.map(({ name }) => topicMetadata(name ?? '', 1, leader)) }
+    }
+    const second = await ScriptedBroker.start({ onMetadata: stale })
+    const first: ScriptedBroker = await ScriptedBroker.start({ onMetadata: stale })
+    const producer = startProducer(first.address)
+    await producer.send({ topic: 'orders', value: '1' })
+    epoch = 4
+    const [partition] = await producer.partitionsFor('orders')
+    expect(partition).toMatchObject({ leader: 1, leaderEpoch: 5 })
+    await producer.send({ topic: 'orders', value: '2' })
+    expect([first.values.length, second.values.length]).toEqual([2, 0])
+  })
+
+  it('an answer that tells the new leader is followed at once, without asking for metadata (KIP-951)', async () => {
+    const kafka = await startKafka({ brokers: 2, topics: { orders: {} } })
+    const producer = startProducer(kafka, { retryBackoffMs: 5_000, retryBackoffMaxMs: 5_000, deliveryTimeoutMs: 4_000 })
+    await producer.send({ topic: 'orders', value: '1' })
+    const before = metadataCount(kafka)
+    kafka.moveLeader('orders', 0, kafka.leaderOf('orders', 0) === 1 ? 2 : 1)
+    await producer.send({ topic: 'orders', value: '2' })
+    expect(metadataCount(kafka)).toBe(before)
+    expect(stored(kafka, 'orders')).toEqual(['1', '2'])
+  })
+
+  it('an answer that tells a leader of an older epoch is no news', async () => {
+    const broker = await ScriptedBroker.start({
+      produceVersions: [3, 10],
+      onMetadata: (_question, good) => ({ ...good, topics: good.topics.map(({ name }) => topicMetadata(name ?? '', 1, { leaderEpoch: 5 })) }),
+      onProduce: ({ index }, good) =>
+        index > 0
+          ? good
+          : {
+              ...withPartitions(good, () => [partitionAnswer(0, { errorCode: 6, currentLeader: { leaderId: 7, leaderEpoch: 5 } })]),
+              nodeEndpoints: [{ nodeId: 7, host: '127.0.0.1', port: 1, rack: null }],
+            },
+    })
+    await startProducer(broker.address).send({ topic: 'orders', value: 'x' })
+    expect(broker.values).toEqual([['x'], ['x']])
+  })
+
+  it('an answer that tells a leader without an address is not followed', async () => {
+    const broker = await ScriptedBroker.start({
+      produceVersions: [3, 10],
+      onProduce: ({ index }, good) =>
+        index > 0 ? good : withPartitions(good, () => [partitionAnswer(0, { errorCode: 6, currentLeader: { leaderId: 7, leaderEpoch: 9 } })]),
+    })
+    await startProducer(broker.address, { retries: 1 }).send({ topic: 'orders', value: 'x' })
+    expect(broker.values).toEqual([['x'], ['x']])
+  })
+
+  it.each(['0.8.2', '1.1', '4'])('Kafka %s: metadata is refreshed on failover', async (release) => {
+    const kafka = await startKafka({ release, brokers: 3, topics: { orders: { partitions: 3 } } })
+    const producer = startProducer(kafka)
+    const messages = (value: string) => [0, 1, 2].map((partition) => ({ topic: 'orders', partition, value }))
+    await producer.send(messages('before'))
+    await kafka.stopBroker(1)
+    await producer.send(messages('after'))
+    expect(stored(kafka, 'orders').filter((value) => value === 'after')).toHaveLength(3)
+  })
+
+  it('a leader election takes a while: the messages wait for it', async () => {
+    const kafka = await startKafka({ brokers: 2, topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', value: '1' })
+    await kafka.stopBroker(kafka.leaderOf('orders', 0), { electionMs: Infinity })
+    kafka.clearRequests()
+    const sending = producer.send({ topic: 'orders', value: '2' })
+    await kafka.waitForRequest({ api: 'Metadata' }, { count: 4 })
+    kafka.electLeaders()
+    await sending
+    expect(stored(kafka, 'orders')).toEqual(['1', '2'])
+  })
+
+  it('a partition without a leader holds up no other partition', async () => {
+    const kafka = await startKafka({ topics: { orders: { partitions: 2 } } })
+    kafka.moveLeader('orders', 0, -1)
+    const producer = startProducer(kafka)
+    const waiting = producer.send({ topic: 'orders', partition: 0, value: '0' })
+    await producer.send({ topic: 'orders', partition: 1, value: '1' })
+    kafka.electLeaders()
+    await waiting
+  })
+
+  it('a leader that the metadata gives no address of is asked for again', async () => {
+    const broker = await ScriptedBroker.start({
+      onMetadata: ({ index }, good) => ({
+        ...good,
+        topics: good.topics.map(({ name }) => topicMetadata(name ?? '', 1, { leaderId: index < 2 ? 9 : 1, leaderEpoch: index })),
+      }),
+    })
+    await startProducer(broker.address).send({ topic: 'orders', value: 'x' })
+    expect(broker.asked.length).toBeGreaterThanOrEqual(3)
+  })
+
+  it('other errors of a partition say nothing about its leader', async () => {
+    const kafka = await startKafka({ release: '0.8.2', brokers: 2, topics: { orders: {} } })
+    await kafka.stopBroker(kafka.leaderOf('orders', 0) === 1 ? 2 : 1)
+    // Version 0 of Metadata now answers 9 (REPLICA_NOT_AVAILABLE).
+    await startProducer(kafka).send({ topic: 'orders', value: 'x' })
+    expect(stored(kafka, 'orders')).toEqual(['x'])
+  })
+})
+
+describe('who is asked', () => {
+  it('any broker that is known, when the one asked before is gone', async () => {
+    const kafka = await startKafka({ brokers: 3, topics: { orders: { partitions: 3 } } })
+    const [first = ''] = kafka.bootstrap.split(',')
+    const producer = startProducer(first)
+    await producer.send({ topic: 'orders', partition: 0, value: '1' })
+    await kafka.stopBroker(1)
+    for (const partition of [0, 1, 2]) await producer.send({ topic: 'orders', partition, value: '2' })
+  })
+
+  it('the bootstrap list again, when every broker that was known has moved', async () => {
+    const kafka = await startKafka({ brokers: 1, topics: { orders: {} } })
+    const seed = await plainServer((socket) => socket.destroy())
+    expect(seed.connections()).toBe(0)
+    // The bootstrap address leads to where the broker is now; the address in the metadata changes with each start.
+    const relay = await relayTo(() => Number(kafka.bootstrap.split(':')[1]))
+    const producer = startProducer(relay)
+    await producer.send({ topic: 'orders', value: '1' })
+    await kafka.stopBroker(1)
+    await kafka.startBroker(1, { port: 'new' })
+    await producer.send({ topic: 'orders', value: '2' })
+    expect(stored(kafka, 'orders')).toEqual(['1', '2'])
+  })
+
+  it('the next one, where one accepts and never answers', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const silent = await plainServer(() => undefined)
+    for (let i = 0; i < 3; i++) {
+      const producer = startProducer(`${silent.address},${kafka.bootstrap}`, { requestTimeoutMs: 60, connectTimeoutMs: 500 })
+      await producer.send({ topic: 'orders', value: 'x' })
+    }
+    expect(stored(kafka, 'orders')).toHaveLength(3)
+  })
+
+  it('another one, where one stalls on the question, after its time-out', async () => {
+    const kafka = await startKafka({ brokers: 2, topics: { orders: {}, other: {} } })
+    const producer = startProducer(kafka, { requestTimeoutMs: 500 })
+    await producer.send({ topic: 'orders', value: 'x' })
+    kafka.stall({ api: 'Metadata' })
+    const before = performance.now()
+    await producer.partitionsFor('other')
+    expect(performance.now() - before).toBeGreaterThanOrEqual(495)
+  })
+
+  it('another one, where one knows no broker yet', async () => {
+    const broker = await ScriptedBroker.start({ onMetadata: ({ index }, good) => (index < 2 ? { ...good, brokers: [] } : good) })
+    await startProducer(broker.address).send({ topic: 'orders', value: 'x' })
+    expect(broker.asked.length).toBeGreaterThanOrEqual(3)
+  })
+
+  it('the bootstrap list, after 129 (REBOOTSTRAP_REQUIRED)', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', value: '1' })
+    kafka.fail({ api: 'Metadata' }, 'REBOOTSTRAP_REQUIRED')
+    kafka.moveLeader('orders', 0, -1)
+    const sending = producer.send({ topic: 'orders', value: '2' })
+    await kafka.waitForRequest({ api: 'Metadata' }, { count: 3 })
+    kafka.electLeaders()
+    await sending
+    expect(metadataApi.maxVersion).toBeGreaterThanOrEqual(13)
+  })
+
+  it('on a connection of its own: it does not wait behind messages', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    using stall = kafka.stall({ api: 'Produce' })
+    const sending = producer.send({ topic: 'orders', value: '1' })
+    await stall.hit()
+    expect(await producer.partitionsFor('orders')).toHaveLength(1)
+    stall.release()
+    await sending
+    const connections = (api: 'Produce' | 'Metadata') => new Set(requestsOf(kafka, api).map(({ connection }) => connection))
+    expect([...connections('Metadata')].filter((id) => connections('Produce').has(id))).toEqual([])
+  })
+})
+
+describe('partitionsFor', () => {
+  it('tells the partitions and their leaders', async () => {
+    const kafka = await startKafka({ brokers: 2, topics: { orders: { partitions: 3 } } })
+    kafka.moveLeader('orders', 2, -1)
+    const partitions = await startProducer(kafka).partitionsFor('orders')
+    expect(partitions.map(({ partition, leader }) => [partition, leader])).toEqual([[0, 1], [1, 2], [2, -1]])
+    expect(partitions[2]?.error?.code).toBe('LEADER_NOT_AVAILABLE')
+  })
+
+  it('of an unknown topic rejects', async () => {
+    const kafka = await startKafka({ autoCreateTopics: false })
+    expect((await errorOf(startProducer(kafka).partitionsFor('missing'))).code).toBe('UNKNOWN_TOPIC_OR_PARTITION')
+  })
+
+  it('without any broker rejects with the cause', async () => {
+    const error = await errorOf(startProducer(await deadAddress()).partitionsFor('orders'))
+    expect(error).toMatchObject({ code: 'METADATA_UNAVAILABLE', cause: { code: 'CONNECTION_FAILED' } })
+  })
+
+  it('after close rejects', async () => {
+    const producer = startProducer(await deadAddress())
+    await producer.close()
+    expect((await errorOf(producer.partitionsFor('orders'))).code).toBe('PRODUCER_CLOSED')
+  })
+})
+
+/** A server on an address that stays, which passes everything on to a port that may change. */
+async function relayTo(port: () => number): Promise<string> {
+  const { connect } = await import('node:net')
+  const server = await plainServer((socket) => {
+    const target = connect({ host: '127.0.0.1', port: port() })
+    target.on('error', () => socket.destroy())
+    target.on('close', () => socket.destroy())
+    socket.on('close', () => target.destroy())
+    socket.pipe(target)
+    target.pipe(socket)
+  })
+  return server.address
+}

@@ -1,0 +1,64 @@
+/*
+ * A program of its own, to see when it exits: `producer-program.ts <what> <brokers>`. It prints a line per step.
+ */
+import { Producer } from '../../../../src/index.js'
+
+const [what = '', brokers = ''] = process.argv.slice(2)
+const print = (line: string) => process.stdout.write(`${line}\n`)
+const options = { brokers, retryBackoffMs: 5, retryBackoffMaxMs: 20 }
+
+async function sendAndTell(producer: Producer, value = 'x', signal?: AbortSignal): Promise<void> {
+  try {
+    await producer.send({ topic: 'orders', value }, signal && { signal })
+    print(`sent ${value}`)
+  } catch (error) {
+    print((error as { cause?: { code?: string } }).cause?.code ?? String(error))
+  }
+}
+
+const programs: Record<string, () => Promise<void>> = {
+  async constructed() {
+    new Producer(options)
+  },
+  async sent() {
+    await sendAndTell(new Producer({ ...options, metadataRefreshIntervalMs: 30_000 }))
+  },
+  async unsettled() {
+    // Nobody awaits it; the process must stay until it is acknowledged.
+    void sendAndTell(new Producer({ ...options, metadataRefreshIntervalMs: -1 }))
+  },
+  async backPressure() {
+    const producer = new Producer({ ...options, queueMessages: 1, enqueueTimeoutMs: 60_000 })
+    await Promise.all(['1', '2', '3'].map((value) => sendAndTell(producer, value)))
+  },
+  async expired() {
+    await sendAndTell(new Producer({ ...options, deliveryTimeoutMs: 300, retryBackoffMaxMs: 60_000 }))
+  },
+  async expiredInFlight() {
+    await sendAndTell(new Producer({ ...options, deliveryTimeoutMs: 300, requestTimeoutMs: 60_000 }))
+  },
+  async aborted() {
+    const producer = new Producer({ ...options, retryBackoffMs: 60_000, retryBackoffMaxMs: 60_000 })
+    await sendAndTell(producer, 'x', AbortSignal.timeout(300))
+  },
+  async brokerLost() {
+    const producer = new Producer({ ...options, deliveryTimeoutMs: 500 })
+    await sendAndTell(producer, 'first')
+    print('stop the broker')
+    process.stdin.once('data', () => {
+      process.stdin.destroy()
+      void sendAndTell(producer, 'second')
+    })
+  },
+  async acksZero() {
+    await sendAndTell(new Producer({ ...options, acks: 0 }))
+  },
+  async throttled() {
+    const producer = new Producer({ ...options, deliveryTimeoutMs: 500 })
+    await sendAndTell(producer, 'first')
+    await sendAndTell(producer, 'second')
+  },
+}
+
+await programs[what]?.()
+print('done')

@@ -1,0 +1,225 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { BrokerConnection } from '../../../src/network/broker-connection.js'
+import { openSocket } from '../../../src/network/connect.js'
+import { metadata, type MetadataRequest } from '../../../src/protocol/apis/metadata.js'
+import { encodeResponseFrame } from '../../../src/protocol/frame.js'
+
+const ALL: MetadataRequest = {
+  topics: null,
+  allowAutoTopicCreation: true,
+  includeClusterAuthorizedOperations: false,
+  includeTopicAuthorizedOperations: false,
+}
+
+/** A connection, and the server's end of it. */
+async function connected({ maxIdleMs = 60_000, maxResponseBytes = 10_000 } = {}): Promise<{ connection: BrokerConnection; peer: Socket }> {
+  const server = createServer({ allowHalfOpen: true })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const accepted = once(server, 'connection') as Promise<[Socket]>
+  const socket = connect({ host: '127.0.0.1', port })
+  await once(socket, 'connect')
+  const [peer] = await accepted
+  peer.on('error', () => undefined)
+  const connection = new BrokerConnection(socket, { host: '127.0.0.1', port }, 'test', maxResponseBytes, maxIdleMs)
+  onTestFinished(async () => {
+    await connection.close(0)
+    peer.destroy()
+    await new Promise((resolve) => server.close(resolve))
+  })
+  return { connection, peer }
+}
+
+function ask(connection: BrokerConnection, timeoutMs = 10_000) {
+  return connection.request(metadata, 0, ALL, { timeoutMs })
+}
+
+function answer(correlationId: number): Buffer {
+  return encodeResponseFrame(metadata, 0, correlationId, {
+    throttleTimeMs: 0,
+    brokers: [{ nodeId: correlationId, host: 'h', port: 1, rack: null }],
+    clusterId: null,
+    controllerId: -1,
+    topics: [],
+    clusterAuthorizedOperations: -0x80000000,
+    errorCode: 0,
+  })
+}
+
+/** Resolves once so many bytes have come in all. */
+async function received(peer: Socket, count: number): Promise<void> {
+  let size = 0
+  while (size < count) size += ((await once(peer, 'data')) as [Buffer])[0].length
+}
+
+describe('requests', () => {
+  it('are pipelined, and answered in their order, however the answers are cut up', async () => {
+    const { connection, peer } = await connected()
+    const asked = [0, 1, 2].map(() => ask(connection))
+    await received(peer, 3 * 4)
+    const bytes = Buffer.concat([0, 1, 2].map(answer))
+    for (const byte of bytes) {
+      peer.write(Buffer.from([byte]))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect((await Promise.all(asked)).map(({ brokers }) => brokers[0]?.nodeId)).toEqual([0, 1, 2])
+  })
+
+  it('time out after their own time, though one before had more of it', async () => {
+    const { connection, peer } = await connected()
+    const patient = ask(connection, 600_000)
+    peer.write(answer(0))
+    await patient
+    await expect(ask(connection, 20)).rejects.toMatchObject({ code: 'REQUEST_TIMEOUT' })
+    expect(connection.isOpen).toBe(false)
+  })
+
+  it('have time from the answer before on, since a broker serves them one by one', async () => {
+    const { connection, peer } = await connected()
+    const started = performance.now()
+    const [first, second] = [ask(connection, 400), ask(connection, 400)]
+    second.catch(() => undefined)
+    await new Promise((resolve) => setTimeout(resolve, 250))
+    peer.write(answer(0))
+    await first
+    await expect(second).rejects.toMatchObject({ code: 'REQUEST_TIMEOUT' })
+    expect(performance.now() - started).toBeGreaterThanOrEqual(645)
+  })
+
+  it('with more time than a timer can hold wait for their answer, and do not spin', async () => {
+    const { connection, peer } = await connected()
+    const warnings: Error[] = []
+    const onWarning = (warning: Error) => warnings.push(warning)
+    process.on('warning', onWarning)
+    const asked = ask(connection, 2 ** 33)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    peer.write(answer(0))
+    await asked
+    process.off('warning', onWarning)
+    expect(warnings).toEqual([])
+  })
+
+  it('all fail, each once, when the peer ends the connection', async () => {
+    const { connection, peer } = await connected()
+    const asked = [ask(connection), ask(connection)]
+    const settled = Promise.allSettled(asked)
+    let closed = 0
+    connection.onClose(() => closed++)
+    peer.end()
+    expect((await settled).map((one) => one.status === 'rejected' && (one.reason as { code: string }).code)).toEqual(['CONNECTION_CLOSED', 'CONNECTION_CLOSED'])
+    await expect(ask(connection)).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
+    await expect(connection.sendOneWay(metadata, 0, ALL)).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
+    expect(closed).toBe(1)
+  })
+
+  it.each([
+    ['of a size beyond the bound', Buffer.from([0, 1, 0, 0])],
+    ['of a negative size', Buffer.from([255, 255, 255, 255])],
+    ['too short for a correlation id', Buffer.from([0, 0, 0, 3, 0, 0, 0])],
+    ['to another question', answer(7)],
+    ['that goes on after its end', lengthened(answer(0))],
+    ['that ends too early', shortened(answer(0))],
+  ])('fail at an answer %s, and the connection closes', async (_, bytes) => {
+    const { connection, peer } = await connected()
+    const asked = ask(connection)
+    peer.write(bytes)
+    await expect(asked).rejects.toMatchObject({ code: 'MALFORMED_RESPONSE', retriable: true })
+    expect(connection.isOpen).toBe(false)
+  })
+
+  it('an answer that nobody waits for closes the connection', async () => {
+    const { connection, peer } = await connected()
+    const closed = new Promise<void>((resolve) => connection.onClose(resolve))
+    peer.write(answer(0))
+    await closed
+    expect(connection.isOpen).toBe(false)
+  })
+
+  it('that cannot be encoded leave the connection as it was', async () => {
+    const { connection, peer } = await connected()
+    await expect(connection.request(metadata, 0, { ...ALL, topics: [] }, { timeoutMs: 1_000 })).rejects.toThrow('empty list')
+    const asked = ask(connection)
+    peer.write(answer(0))
+    expect((await asked).brokers).toHaveLength(1)
+  })
+})
+
+describe('close', () => {
+  it('ends the connection after what was written, and fails what waits for an answer', async () => {
+    const { connection, peer } = await connected()
+    let bytes = 0
+    peer.on('data', (chunk: Buffer) => (bytes += chunk.length))
+    const ended = once(peer, 'end')
+    const sent = connection.sendOneWay(metadata, 0, ALL)
+    const asked = ask(connection)
+    asked.catch(() => undefined)
+    const closing = connection.close(5_000)
+    await expect(asked).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
+    await ended
+    await sent
+    expect(bytes).toBeGreaterThan(20)
+    peer.end()
+    await closing
+    await connection.close(5_000)
+  })
+
+  it('cuts off a peer that does not end', async () => {
+    const { connection } = await connected()
+    await connection.close(10)
+    expect(connection.isOpen).toBe(false)
+  })
+})
+
+it('an idle connection closes', async () => {
+  const { connection, peer } = await connected({ maxIdleMs: 30 })
+  const closed = new Promise<void>((resolve) => connection.onClose(resolve))
+  const asked = ask(connection)
+  await new Promise((resolve) => setTimeout(resolve, 60))
+  expect(connection.isOpen).toBe(true)
+  peer.write(answer(0))
+  await asked
+  await closed
+})
+
+describe('openSocket', () => {
+  const signal = new AbortController().signal
+
+  it('tries every address that a name has', async () => {
+    const server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => new Promise<void>((resolve) => void server.close(() => resolve())))
+    // 'localhost' may come first as ::1, where nobody listens.
+    const socket = await openSocket({ host: 'localhost', port: (server.address() as AddressInfo).port }, 2_000, signal)
+    socket.destroy()
+  })
+
+  it.each([
+    ['refuses', { host: '127.0.0.1', port: 1 }],
+    ['has no such name', { host: 'no-such-host.invalid', port: 9092 }],
+  ])('fails where the other side %s, with the cause', async (_, address) => {
+    const error = await openSocket(address, 5_000, signal).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ code: 'CONNECTION_FAILED', retriable: true })
+    expect((error as Error).message).toContain(`${address.host}:${address.port}`)
+    expect((error as Error).cause).toBeInstanceOf(Error)
+  })
+
+  it('gives up when it is told to', async () => {
+    const controller = new AbortController()
+    controller.abort()
+    await expect(openSocket({ host: '127.0.0.1', port: 1 }, 5_000, controller.signal)).rejects.toMatchObject({ code: 'CONNECTION_FAILED' })
+  })
+})
+
+function lengthened(frame: Buffer): Buffer {
+  const longer = Buffer.concat([frame, Buffer.from([0])])
+  longer.writeInt32BE(longer.length - 4, 0)
+  return longer
+}
+
+function shortened(frame: Buffer): Buffer {
+  const shorter = Buffer.from(frame.subarray(0, -1))
+  shorter.writeInt32BE(shorter.length - 4, 0)
+  return shorter
+}

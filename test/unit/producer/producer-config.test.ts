@@ -1,0 +1,191 @@
+import { describe, expect, it } from 'vitest'
+import { InvalidConfigError, Producer, ProducerConfig, StringEncoder, type ProducerOptions } from '../../../src/index.js'
+import { OPTIONS } from '../../../src/producer/producer-options.js'
+
+const brokers = 'localhost:9092'
+
+function refusal(options: unknown): InvalidConfigError {
+  try {
+    new Producer(options as ProducerOptions)
+  } catch (error) {
+    if (error instanceof InvalidConfigError) return error
+    throw error
+  }
+  throw new Error('the options were taken')
+}
+
+function configOf(options: Partial<ProducerOptions>): ProducerConfig {
+  return new ProducerConfig({ brokers, ...options } as ProducerOptions<unknown, unknown, 'sync'>)
+}
+
+describe('what is refused, with what was given and what is allowed', () => {
+  const integers: [string, number, number][] = [
+    ['requestTimeoutMs', 1, 0x7fffffff],
+    ['deliveryTimeoutMs', 1, 0x7fffffff],
+    ['retryBackoffMs', 1, 0x7fffffff],
+    ['retryBackoffMaxMs', 1, 0x7fffffff],
+    ['metadataRefreshIntervalMs', -1, 0x7fffffff],
+    ['batchBytes', 1, 0x7fffffff],
+    ['maxRequestBytes', 1, 0x7fffffff],
+    ['queueMessages', 1, 0x7fffffff],
+    ['queueBytes', 1, Number.MAX_SAFE_INTEGER],
+    ['enqueueTimeoutMs', -1, 0x7fffffff],
+    ['maxInFlight', 1, 1_000],
+    ['connectTimeoutMs', 1, 0x7fffffff],
+    ['connectionsMaxIdleMs', 1, 0x7fffffff],
+  ]
+
+  it.each(integers)('%s: a whole number from %i to %i', (name, min, max) => {
+    for (const given of [min - 1, max + 1, 1.5, NaN, Infinity, '5', null, true, {}]) {
+      const { code, message } = refusal({ brokers, [name]: given })
+      expect(code).toBe('INVALID_CONFIG')
+      const shown = new Map<unknown, string>([['5', "'5'"]]).get(given) ?? (typeof given === 'object' && given !== null ? 'an object' : String(given))
+      expect(message).toBe(`${name}: given was ${shown}, allowed is a whole number from ${min} to ${max}`)
+    }
+  })
+
+  it.each([
+    ['clientId', 'letters, digits', ['a b', 'é', 'x'.repeat(250), 17, null]],
+    ['acks', "0, 1, -1 or 'all'", [2, -2, '1', '-1', 'ALL', null, true]],
+    ['retries', 'a whole number from 0, or Infinity', [-1, 0.5, NaN, '3', -Infinity, null]],
+    ['allowAutoTopicCreation', 'true or false', ['true', 1, 0, null]],
+    ['brokerVersion', "'0.8' or '0.9'", ['0.10', '0.8.', '1', '4.0', 0.8, '', null]],
+    ['encoder', 'an object with a method encode()', [() => 'x', {}, null, 'string']],
+    ['keyEncoder', 'an object with a method encode()', [() => 'x', {}, null, 'string']],
+    ['brokers', "'host:port,host:port'", [17, null, {}, '', 'host:', 'host:0', 'host:65536', 'host:x', ':9092', 'a b:1', 'a:1,,b:2', '::1', [17], ['']]],
+  ])('%s', (name, allowed, given) => {
+    for (const value of given) {
+      const { code, message } = refusal({ brokers, [name]: value })
+      expect(code).toBe('INVALID_CONFIG')
+      expect(message).toMatch(new RegExp(`^${name}: given was `))
+      expect(message).toContain(`allowed is ${allowed}`)
+    }
+  })
+
+  it('brokers that are missing, or none', () => {
+    expect(refusal({}).message).toContain('brokers: given was undefined')
+    expect(refusal({ brokers: [] }).message).toContain('brokers: given was an empty list')
+  })
+
+  it('a partitioner that is none', () => {
+    for (const partitioner of [17, {}, { partition: 'x' }, null]) {
+      if (partitioner === null) continue
+      expect(refusal({ brokers, partitioner }).code).toBe('INVALID_CONFIG')
+    }
+    expect(refusal({ brokers, partitioner: 'murmur' }).message).toContain("did you mean 'murmur2'?")
+  })
+
+  it.each([[undefined], [null], ['localhost:9092'], [17]])('options that are %s', (options) => {
+    expect(refusal(options).code).toBe('INVALID_CONFIG')
+  })
+
+  it.each([
+    ['requestTimeout', 'requestTimeoutMs'],
+    ['ack', 'acks'],
+    ['clientID', 'clientId'],
+    ['broker', 'brokers'],
+    ['maxInflight', 'maxInFlight'],
+    ['queueSize', 'queueBytes'],
+    ['deliveryTimoutMs', 'deliveryTimeoutMs'],
+  ])('an unknown option %s: the nearest is %s', (given, nearest) => {
+    expect(refusal({ brokers, [given]: 1 }).message).toContain(`unknown option '${given}': did you mean '${nearest}'?`)
+  })
+
+  it('names that every object has', () => {
+    for (const name of ['toString', 'constructor', '__proto__']) {
+      const options: Record<string, unknown> = { brokers }
+      Object.defineProperty(options, name, { value: 1, enumerable: true })
+      expect(refusal(options).message).toContain(`unknown option '${name}'`)
+    }
+  })
+})
+
+describe('rules between options', () => {
+  it.each([
+    [{ retryBackoffMs: 200, retryBackoffMaxMs: 100 }, 'retryBackoffMs: given was 200, allowed is at most retryBackoffMaxMs, which is 100'],
+    [{ retryBackoffMs: 1_001 }, 'retryBackoffMaxMs, which is 1000'],
+    [{ batchBytes: 2_000, queueBytes: 1_000 }, 'batchBytes: given was 2000, allowed is at most queueBytes, which is 1000'],
+    [{ batchBytes: 2_000_000 }, 'allowed is at most maxRequestBytes, which is 1048576'],
+    [{ queueBytes: 1_000 }, 'batchBytes: given was 1000000'],
+  ])('%o', (options, message) => {
+    expect(refusal({ brokers, ...options }).message).toContain(message)
+  })
+
+  it('equal ones are fine', () => {
+    configOf({ retryBackoffMs: 100, retryBackoffMaxMs: 100, batchBytes: 500, queueBytes: 500, maxRequestBytes: 500 })
+  })
+})
+
+describe('what is taken', () => {
+  it('the defaults', () => {
+    expect(configOf({})).toMatchObject({
+      brokers: [{ host: 'localhost', port: 9092 }],
+      clientId: 'kafka-producer',
+      acks: -1,
+      requestTimeoutMs: 30_000,
+      deliveryTimeoutMs: 120_000,
+      retries: Infinity,
+      retryBackoffMs: 100,
+      retryBackoffMaxMs: 1_000,
+      metadataRefreshIntervalMs: 300_000,
+      allowAutoTopicCreation: true,
+      batchBytes: 1_000_000,
+      maxRequestBytes: 1_048_576,
+      queueMessages: 500_000,
+      queueBytes: 33_554_432,
+      enqueueTimeoutMs: 60_000,
+      maxInFlight: 5,
+      connectTimeoutMs: 10_000,
+      connectionsMaxIdleMs: 540_000,
+      brokerVersion: undefined,
+    })
+  })
+
+  it.each([
+    ['a:1, b:2 ,c', [['a', 1], ['b', 2], ['c', 9092]]],
+    [['a:1', 'b'], [['a', 1], ['b', 9092]]],
+    ['[::1]:19092,[fe80::1%eth0]', [['::1', 19092], ['fe80::1%eth0', 9092]]],
+    ['kafka-1.example.com:65535', [['kafka-1.example.com', 65535]]],
+  ])('brokers %o', (given, expected) => {
+    expect(configOf({ brokers: given }).brokers.map(({ host, port }) => [host, port])).toEqual(expected)
+  })
+
+  it.each([
+    [0, 0],
+    [1, 1],
+    [-1, -1],
+    ['all', -1],
+  ] as const)('acks %s', (given, acks) => {
+    expect(configOf({ acks: given }).acks).toBe(acks)
+  })
+
+  it('the ends of each range, options that are undefined, and clientId of no letters', () => {
+    configOf({ metadataRefreshIntervalMs: -1, enqueueTimeoutMs: -1, retries: 0, maxInFlight: 1 })
+    configOf({ metadataRefreshIntervalMs: 0, enqueueTimeoutMs: 0, retries: Infinity, maxInFlight: 1_000, clientId: '' })
+    expect(new ProducerConfig({ brokers, acks: undefined, clientId: undefined } as unknown as ProducerOptions<unknown, unknown, 'sync'>).acks).toBe(-1)
+    for (const brokerVersion of ['0.8', '0.8.2.2', '0.9', '0.9.0.1']) configOf({ brokerVersion })
+  })
+
+  it('keys have the encoder of values unless they have their own', () => {
+    const encoder = new StringEncoder('latin1')
+    expect(configOf({ encoder: encoder }).keyEncoder).toBe(encoder)
+    const keyEncoder = new StringEncoder()
+    const both = configOf({ encoder: encoder, keyEncoder: keyEncoder })
+    expect([both.encoder, both.keyEncoder]).toEqual([encoder, keyEncoder])
+  })
+
+  it('a config made before serves several producers', async () => {
+    const config = new ProducerConfig({ brokers })
+    const producers = [new Producer(config), new Producer(config)]
+    expect(producers.every((producer) => producer.config === config)).toBe(true)
+    await Promise.all(producers.map((producer) => producer.close()))
+  })
+})
+
+it('every option has its text, what is allowed and a default that is allowed', () => {
+  for (const [name, { text, allowed, fallback, parse }] of Object.entries(OPTIONS)) {
+    expect(text, name).toMatch(/^[A-ZH].*[.)]$/s)
+    expect(allowed.length, name).toBeGreaterThan(3)
+    if (fallback !== undefined) expect(() => parse(fallback, name), name).not.toThrow()
+  }
+})
