@@ -7,6 +7,7 @@ import { expect, test } from 'vitest'
 import { Producer, type DeliveryError } from '../../../src/index.js'
 import { whyLacking, type Feature } from '../support/features.js'
 import { leaveOutIf, newTopic, release, type Cluster } from '../support/fixture.js'
+import { freeze } from '../support/freeze.js'
 import { expectAt, expectStored, readBack, type Message } from '../support/read-back.js'
 import { SocketWatch } from '../support/sockets.js'
 import { rejection } from './messages.js'
@@ -87,7 +88,7 @@ export function connectionCases(cluster: Cluster): void {
     const patient = cluster.producer({ requestTimeoutMs: 500 })
     const first = await impatient.send({ topic, partition: 0, value: 'first' })
     await patient.send({ topic, partition: 1, value: 'first' })
-    cluster.kafka.pauseBroker(1)
+    await freeze(cluster.kafka, 1)
     let acknowledged
     try {
       const { results } = await rejection(impatient.send({ topic, partition: 0, value: 'unsure' }))
@@ -107,7 +108,7 @@ export function connectionCases(cluster: Cluster): void {
     const messages = [modernMessage(newTopic('stalled'))]
     using watch = new SocketWatch()
     const producer = cluster.producer({ connectTimeoutMs: 10_000 })
-    cluster.kafka.pauseBroker(1)
+    await freeze(cluster.kafka, 1)
     let metadata
     try {
       metadata = producer.send(messages)

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 
 import { newTopic, type Cluster } from '../support/fixture.js'
 import { expectFlowed, flowDuring } from '../support/flow.js'
+import { freeze } from '../support/freeze.js'
 import { expectAt, readBack, type Message } from '../support/read-back.js'
 import { metadata } from '../support/wire.js'
 import { rejection } from './messages.js'
@@ -82,7 +83,7 @@ export function failureCases(cluster: Cluster): void {
     const producer = cluster.producer({ requestTimeoutMs: 1000 })
     const messages: Message[] = ['before', 'meanwhile', 'after'].map((value) => ({ topic, value }))
     const before = await producer.send(messages.slice(0, 1))
-    cluster.kafka.pauseBroker(leader)
+    await freeze(cluster.kafka, leader)
     let meanwhile
     try {
       meanwhile = await producer.send(messages.slice(1, 2))
