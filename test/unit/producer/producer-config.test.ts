@@ -36,10 +36,10 @@ describe('what is refused, with what was given and what is allowed', () => {
   ]
 
   it.each(integers)('%s: a whole number from %i to %i', (name, min, max) => {
-    for (const given of [min - 1, max + 1, 1.5, NaN, Infinity, '5', null, true, {}]) {
+    const numbers = [min - 1, max + 1, 1.5, NaN, Infinity].map((given) => [given, String(given)])
+    for (const [given, shown] of [...numbers, ['5', "'5'"], [null, 'null'], [true, 'true'], [{}, 'an object']]) {
       const { code, message } = refusal({ brokers, [name]: given })
       expect(code).toBe('INVALID_CONFIG')
-      const shown = new Map<unknown, string>([['5', "'5'"]]).get(given) ?? (typeof given === 'object' && given !== null ? 'an object' : String(given))
       expect(message).toBe(`${name}: given was ${shown}, allowed is a whole number from ${min} to ${max}`)
     }
   })
