@@ -24,6 +24,9 @@ interface Settings {
   readonly topic: string
 }
 
+/** A way to send a ledger's messages; returns how long it took, in seconds. */
+type Produce = (ledger: Ledger, brokers: string, incidents: readonly Incident[]) => Promise<number>
+
 /** Something that happens once so many messages are acknowledged. */
 interface Incident {
   readonly after: number
@@ -33,12 +36,15 @@ interface Incident {
 }
 
 async function main({ messages, brokers, topic }: Settings): Promise<boolean> {
-  const ledger = new Ledger(topic, randomBytes(6).toString('hex'), messages)
-  if (brokers !== undefined) return run(ledger, brokers, topic, [])
-  const kafka = await EmbeddedKafka.start({ brokers: 3, topics: { [topic]: { partitions: 6 } } })
+  const ledger = (name: string) => new Ledger(name, randomBytes(6).toString('hex'), messages)
+  if (brokers !== undefined) return run(ledger(topic), brokers, produceAll, [])
+  const queued = `${topic}-async`
+  const kafka = await EmbeddedKafka.start({ brokers: 3, topics: { [topic]: { partitions: 6 }, [queued]: { partitions: 6 } } })
   try {
     console.log(`Three embedded brokers at ${kafka.bootstrap}; topic '${topic}' with 6 partitions, 3 replicas each`)
-    return await run(ledger, kafka.bootstrap, topic, incidents(kafka, topic, messages))
+    const isSyncGood = await run(ledger(topic), kafka.bootstrap, produceAll, incidents(kafka, topic, messages))
+    console.log(`\nThe same in async mode, to topic '${queued}': send() says "queued", onDelivery tells each fate`)
+    return (await run(ledger(queued), kafka.bootstrap, queueAll, [])) && isSyncGood
   } finally {
     await kafka.stop()
   }
@@ -70,11 +76,11 @@ function incidents(kafka: EmbeddedKafka, topic: string, messages: number): Incid
   ]
 }
 
-async function run(ledger: Ledger, brokers: string, topic: string, incidents: readonly Incident[]): Promise<boolean> {
-  const reader = new TopicReader(brokers, topic)
+async function run(ledger: Ledger, brokers: string, produce: Produce, incidents: readonly Incident[]): Promise<boolean> {
+  const reader = new TopicReader(brokers, ledger.topic)
   try {
     const from = await reader.endOffsets()
-    const seconds = await produceAll(ledger, brokers, incidents)
+    const seconds = await produce(ledger, brokers, incidents)
     await readBack(ledger, reader, from)
     report(ledger, seconds)
     return ledger.checks().every(holds)
@@ -83,7 +89,6 @@ async function run(ledger: Ledger, brokers: string, topic: string, incidents: re
   }
 }
 
-/** Returns how long it took, in seconds. */
 async function produceAll(ledger: Ledger, brokers: string, incidents: readonly Incident[]): Promise<number> {
   const producer = new Producer({ brokers, clientId: 'demo', acks: 'all' })
   const progress = new Progress('sent', ledger.count)
@@ -110,6 +115,31 @@ async function produceAll(ledger: Ledger, brokers: string, incidents: readonly I
   } finally {
     await producer.close()
   }
+}
+
+async function queueAll(ledger: Ledger, brokers: string): Promise<number> {
+  const progress = new Progress('sent', ledger.count)
+  const places = new Map<unknown, number>()
+  const producer = new Producer({
+    brokers,
+    clientId: 'demo',
+    type: 'async',
+    onDelivery({ message, metadata, error }) {
+      const place = places.get(message) ?? -1
+      places.delete(message)
+      if (error === undefined) ledger.wereSent(place, [metadata])
+      else ledger.failed(place, error)
+      progress.update(ledger.acknowledged)
+    },
+  })
+  const from = performance.now()
+  for (let i = 0; i < ledger.count; i++) {
+    const message = ledger.message(i)
+    places.set(message, i)
+    await producer.send(message)
+  }
+  await producer.close()
+  return (performance.now() - from) / 1_000
 }
 
 async function sendCall(producer: Producer, ledger: Ledger, first: number): Promise<void> {

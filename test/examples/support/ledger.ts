@@ -37,7 +37,7 @@ export class Ledger {
 
   /** @param run tells this run's messages from those of any other */
   constructor(
-    private readonly topic: string,
+    readonly topic: string,
     private readonly run: string,
     readonly count: number,
     private readonly keys = 1_000,
