@@ -69,10 +69,10 @@ async function prove(release: Release, java: string): Promise<ReleaseResult> {
   } catch (error) {
     const notRun = (error as Error).message
     console.log(`NOT RUN: ${notRun}`)
-    return { ...outcome, seconds: 0, tests: [], notRun }
+    return { ...outcome, passed: 0, failed: 0, seconds: 0, tests: [], notRun }
   }
   const tests = await vitest(version, [eachRelease], { KAFKA_RELEASE: version, KAFKA_JAVA: java })
-  return { ...outcome, seconds: Math.round((Date.now() - began) / 1000), tests }
+  return { ...outcome, passed: count(tests, 'passed'), failed: count(tests, 'failed'), seconds: Math.round((Date.now() - began) / 1000), tests }
 }
 
 async function vitest(name: string, what: readonly string[], env: Record<string, string> = {}): Promise<TestResult[]> {

@@ -21,6 +21,8 @@ export interface ReleaseResult {
   readonly java: string
   /** The day of the run, in UTC. */
   readonly date: string
+  readonly passed: number
+  readonly failed: number
   readonly seconds: number
   readonly tests: readonly TestResult[]
   /** Why the release could not run at all. */
