@@ -179,7 +179,11 @@ export class BatchOutcomes implements SenderContext {
     if (queues.length === 0) return
     const attempt = async (): Promise<void> => {
       // Their messages may all have had their fate meanwhile: nobody waits for an answer then.
-      if (needsMetadata && queues.some((queue) => !queue.isEmpty)) await refresh()
+      if (!needsMetadata || queues.every((queue) => queue.isEmpty)) return
+      await refresh().catch((error: KafkaProducerError) => {
+        // The brokers known before may still take the batch; if not, what they say is what it fails with.
+        if (error.retriable) throw error
+      })
     }
     void policy.retryAfter(cause, failures, attempt).then((goesOn) => {
       if (!goesOn) return

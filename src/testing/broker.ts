@@ -1,7 +1,9 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import type { ClusterNode } from './cluster.js'
 import { ClientConnection, type ConnectionOwner } from './connection.js'
 import type { PendingRequest, RequestServer } from './request-server.js'
+import { SaslSession, type SaslServer } from './security/sasl-server.js'
 import { Gate } from './waiting.js'
 
 export interface BrokerParts {
@@ -10,6 +12,8 @@ export interface BrokerParts {
   /** A number for a new connection. */
   nextConnection(): number
   failed(error: unknown): void
+  readonly ssl: TlsOptions | undefined
+  readonly sasl: SaslServer | undefined
 }
 
 /** One broker: its listener and its connections. */
@@ -17,6 +21,9 @@ export class EmbeddedBroker implements ConnectionOwner {
   readonly running = new Gate()
   readonly node: ClusterNode
   readonly connections = new Set<ClientConnection>()
+  /** Sockets, before TLS is agreed on too. */
+  private readonly sockets = new Set<Socket>()
+  private readonly sessions = new WeakMap<ClientConnection, SaslSession>()
   private listener: Server | undefined
   private lifetime = new AbortController()
 
@@ -34,7 +41,13 @@ export class EmbeddedBroker implements ConnectionOwner {
 
   /** Listens on the port given; 0 is one that the system chooses. */
   async listen(port: number): Promise<void> {
-    const listener = createServer({ allowHalfOpen: true }, (socket) => this.accept(socket))
+    const { ssl } = this.parts
+    const accept = (socket: Socket): void => this.accept(socket)
+    const listener = ssl === undefined ? createServer({ allowHalfOpen: true }, accept) : createTlsServer({ ...ssl, allowHalfOpen: true }, accept)
+    listener.on('connection', (socket: Socket) => {
+      this.sockets.add(socket)
+      socket.once('close', () => this.sockets.delete(socket))
+    })
     await new Promise<void>((resolve, reject) => {
       listener.once('error', reject)
       listener.listen(port, this.node.host, resolve)
@@ -64,6 +77,7 @@ export class EmbeddedBroker implements ConnectionOwner {
 
   dropConnections(): void {
     for (const connection of this.connections) connection.destroy()
+    for (const socket of this.sockets) socket.destroy()
   }
 
   pause(): void {
@@ -77,7 +91,8 @@ export class EmbeddedBroker implements ConnectionOwner {
   }
 
   receive(frame: Buffer, connection: ClientConnection): PendingRequest {
-    return this.parts.server.receive(frame, this.node, connection)
+    const serve = (): PendingRequest => this.parts.server.receive(frame, this.node, connection)
+    return this.sessions.get(connection)?.receive(frame, serve) ?? serve()
   }
 
   failed(error: unknown): void {
@@ -89,6 +104,9 @@ export class EmbeddedBroker implements ConnectionOwner {
   }
 
   private accept(socket: Socket): void {
-    this.connections.add(new ClientConnection(this.parts.nextConnection(), socket, this))
+    const connection = new ClientConnection(this.parts.nextConnection(), socket, this)
+    this.connections.add(connection)
+    const { sasl } = this.parts
+    if (sasl !== undefined) this.sessions.set(connection, new SaslSession(sasl, this.node, connection.id))
   }
 }

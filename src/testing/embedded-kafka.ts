@@ -23,6 +23,7 @@ import { countRecords, storedRecords, type RecordsOptions, type StoredRecord } f
 import { Release } from './releases.js'
 import { RequestServer } from './request-server.js'
 import type { TransactionState } from './transactions/transaction.js'
+import { SaslServer, type Authentication } from './security/sasl-server.js'
 import { sleep, waitFor } from './waiting.js'
 
 /** A broker as it is at present. */
@@ -112,7 +113,10 @@ export class EmbeddedKafka {
   private readonly decompress = makeDecompress()
   private connectionCount = 0
 
+  private readonly sasl: SaslServer | undefined
+
   private constructor(private readonly options: ResolvedOptions) {
+    this.sasl = options.sasl === undefined ? undefined : new SaslServer(options.sasl)
     this.cluster = new Cluster(options)
     this.journal = new Journal(options.requestHistory, this.lifetime.signal)
     this.server = new RequestServer({
@@ -431,6 +435,23 @@ export class EmbeddedKafka {
     }))
   }
 
+  /** The attempts of clients to authenticate, oldest first; of listeners that want it. */
+  get authentications(): readonly Authentication[] {
+    return this.sasl?.authentications ?? []
+  }
+
+  /** How many connections were closed over a session that had ended. */
+  get expiredConnections(): number {
+    return this.sasl?.expiredConnections ?? 0
+  }
+
+  /** Gives a user a password, for whoever authenticates from now on; null: there is no such user any more. */
+  setPassword(user: string, password: string | null): void {
+    if (this.sasl === undefined) throw new EmbeddedKafkaError('WRONG_STATE', 'these brokers do not ask who a client is: start them with `sasl`')
+    if (password === null) this.sasl.users.delete(user)
+    else this.sasl.users.set(user, password)
+  }
+
   private order(target: FaultTarget, behaviour: Behaviour): Fault {
     if (target.broker !== undefined) this.broker(target.broker)
     return this.faults.add(target, behaviour)
@@ -444,6 +465,8 @@ export class EmbeddedKafka {
       server: this.server,
       nextConnection: () => ++this.connectionCount,
       failed: (error) => this.failures.push(error),
+      ssl: this.options.ssl,
+      sasl: this.sasl,
     })
     this.brokersById.set(id, broker)
   }

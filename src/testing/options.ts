@@ -1,5 +1,7 @@
+import type { TlsOptions } from 'node:tls'
 import { EmbeddedKafkaError } from './errors.js'
 import { Release } from './releases.js'
+import type { EmbeddedSaslOptions } from './security/sasl-server.js'
 
 /** One broker of the cluster; what is left out is taken from the cluster's options. */
 export interface EmbeddedBrokerOptions {
@@ -50,6 +52,10 @@ export interface EmbeddedKafkaOptions {
   ports?: readonly number[]
   /** How many requests {@link EmbeddedKafka.requests} remembers; older ones go. Default: 10,000. */
   requestHistory?: number
+  /** Node's options of a TLS server, such as `key` and `cert`: all brokers then speak TLS. Default: none. */
+  ssl?: TlsOptions
+  /** All brokers then want clients to authenticate. Default: none. */
+  sasl?: EmbeddedSaslOptions
   /** Milliseconds for which the first member of a consumer group waits for others. Default: 0; Kafka's is 3,000. */
   initialRebalanceDelayMs?: number
   /** The shortest session timeout that a consumer may ask for, in milliseconds. Default: 6,000. */
@@ -74,6 +80,8 @@ export interface ResolvedOptions {
   readonly retentionBytes: number
   readonly host: string
   readonly requestHistory: number
+  readonly ssl: TlsOptions | undefined
+  readonly sasl: EmbeddedSaslOptions | undefined
   readonly initialRebalanceDelayMs: number
   readonly minSessionTimeoutMs: number
 }
@@ -90,7 +98,7 @@ const DEFAULTS = {
   minSessionTimeoutMs: 6_000,
 } as const
 
-const NAMES: ReadonlySet<string> = new Set([...Object.keys(DEFAULTS), 'brokers', 'topics', 'release', 'ports'])
+const NAMES: ReadonlySet<string> = new Set([...Object.keys(DEFAULTS), 'brokers', 'topics', 'release', 'ports', 'ssl', 'sasl'])
 
 /** Throws `INVALID_OPTION` or `UNKNOWN_RELEASE`. */
 export function resolveOptions(options: EmbeddedKafkaOptions): ResolvedOptions {
@@ -108,6 +116,8 @@ export function resolveOptions(options: EmbeddedKafkaOptions): ResolvedOptions {
     retentionBytes: positive('retentionBytes', options.retentionBytes ?? DEFAULTS.retentionBytes),
     host: options.host ?? DEFAULTS.host,
     requestHistory: positive('requestHistory', options.requestHistory ?? DEFAULTS.requestHistory),
+    ssl: options.ssl,
+    sasl: options.sasl,
     initialRebalanceDelayMs: notNegative(
       'initialRebalanceDelayMs',
       options.initialRebalanceDelayMs ?? DEFAULTS.initialRebalanceDelayMs,

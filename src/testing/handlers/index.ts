@@ -17,6 +17,7 @@ import { metadataHandler } from './metadata.js'
 import { offsetCommitHandler } from './offset-commit.js'
 import { offsetFetchHandler } from './offset-fetch.js'
 import { produceHandler } from './produce.js'
+import { saslAuthenticateHandler, saslHandshakeHandler } from './sasl.js'
 import { syncGroupHandler } from './sync-group.js'
 import { txnOffsetCommitHandler } from './txn-offset-commit.js'
 
@@ -42,6 +43,8 @@ export function makeHandlers(): ReadonlyMap<number, ServedApi> {
     serve('AddOffsetsToTxn', addOffsetsToTxnHandler),
     serve('TxnOffsetCommit', txnOffsetCommitHandler),
     serve('EndTxn', endTxnHandler),
+    serve('SaslHandshake', saslHandshakeHandler),
+    serve('SaslAuthenticate', saslAuthenticateHandler),
     serve('ApiVersions', apiVersionsHandler(() => served.map(({ info }) => info))),
   ]
   return new Map(served.map((api) => [api.info.key, api]))

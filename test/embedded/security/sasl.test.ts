@@ -1,0 +1,198 @@
+import { inspect } from 'node:util'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { FailedToSendMessageError, Producer, ProducerConfig, type DeliveryError, type ProducerOptions, type SaslOptions } from '../../../src/index.js'
+import type { EmbeddedKafkaOptions } from '../../../src/testing/index.js'
+import { startKafka } from '../support/cluster.js'
+
+const users = { alice: 'wonder=land,1', bjørk: 'pässwörd ²' }
+
+function producerOf(options: ProducerOptions<unknown, unknown, 'sync'>): Producer {
+  const producer = new Producer({ deliveryTimeoutMs: 15_000, retryBackoffMs: 20, ...options })
+  onTestFinished(async () => {
+    await producer.close({ timeoutMs: 0 })
+  })
+  return producer
+}
+
+async function failureOf(producer: Producer): Promise<DeliveryError> {
+  const error: unknown = await producer.send({ topic: 't', value: 'v' }).then(() => undefined, (cause: unknown) => cause)
+  expect(error).toBeInstanceOf(FailedToSendMessageError)
+  return (error as FailedToSendMessageError).results[0] as DeliveryError
+}
+
+function token(claims: Record<string, unknown>): string {
+  const part = (json: object) => Buffer.from(JSON.stringify(json)).toString('base64url')
+  return `${part({ alg: 'none' })}.${part({ sub: 'alice', iat: Math.floor(Date.now() / 1000), ...claims })}.`
+}
+
+const soon = () => Math.floor(Date.now() / 1000) + 3600
+const mechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
+const topics = { t: { partitions: 2 } }
+const withUsers: EmbeddedKafkaOptions = { topics, sasl: { users } }
+
+describe.each(['0.10.2', '1.1', '4'])('SASL as Kafka %s does it', (release) => {
+  it.each(mechanisms)('%s: takes the right password', async (mechanism) => {
+    const kafka = await startKafka({ ...withUsers, release })
+    const producer = producerOf({ brokers: kafka.bootstrap, sasl: { mechanism, username: 'alice', password: async () => users.alice } })
+    await producer.send({ topic: 't', value: 'v' })
+    expect(kafka.records('t')).toHaveLength(1)
+    expect(kafka.authentications[0]).toMatchObject({ mechanism: mechanism.toUpperCase(), user: 'alice', succeeded: true })
+  })
+
+  it.each(mechanisms)('%s: tells of a wrong password at once', async (mechanism) => {
+    const kafka = await startKafka({ ...withUsers, release })
+    const began = performance.now()
+    const error = await failureOf(producerOf({ brokers: kafka.bootstrap, sasl: { mechanism, username: 'alice', password: 'guess' } }))
+    expect(error).toMatchObject({ code: 'AUTHENTICATION_FAILED', retriable: false, mayHaveBeenWritten: false })
+    expect(error.message).toMatch(/refuses the credentials given as `sasl`/)
+    expect(performance.now() - began).toBeLessThan(5_000)
+  })
+})
+
+describe('SASL', () => {
+  it('takes names and passwords that are not ASCII, stored as typed or as prepared', async () => {
+    const kafka = await startKafka(withUsers)
+    // The broker stores it as typed, where preparing changes the last character.
+    await producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'scram-sha-256', username: 'bjørk', password: users.bjørk } }).send({ topic: 't', value: 'v' })
+    kafka.setPassword('bjørk', 'pässwörd 2')
+    await producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'scram-sha-256', username: 'bjørk', password: users.bjørk } }).send({ topic: 't', value: 'v' })
+  })
+
+  it('names the mechanisms that the broker takes', async () => {
+    const kafka = await startKafka({ sasl: { users, mechanisms: ['SCRAM-SHA-512'] } })
+    const error = await failureOf(producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'plain', username: 'alice', password: users.alice } }))
+    expect(error.code).toBe('AUTHENTICATION_FAILED')
+    expect(error.message).toMatch(/does not take PLAIN; it takes SCRAM-SHA-512/)
+  })
+
+  it('tells that a listener wants no SASL, and that one does', async () => {
+    const open = await startKafka()
+    const unwanted = await failureOf(producerOf({ brokers: open.bootstrap, sasl: { mechanism: 'plain', username: 'a', password: 'b' } }))
+    expect(unwanted.code).toBe('AUTHENTICATION_FAILED')
+    expect(unwanted.message).toMatch(/wants no SASL on this port/)
+    const kafka = await startKafka(withUsers)
+    const missing = await failureOf(producerOf({ brokers: kafka.bootstrap, deliveryTimeoutMs: 1_000 }))
+    expect(missing.message).toMatch(/if its listener wants SASL, give `sasl`/)
+  })
+
+  it('goes on trying where that was asked for, with credentials asked for anew', async () => {
+    const kafka = await startKafka(withUsers)
+    let asked = 0
+    const password = () => (++asked > 2 ? users.alice : 'guess')
+    const producer = producerOf({ brokers: kafka.bootstrap, retryAuthenticationErrors: true, sasl: { mechanism: 'plain', username: 'alice', password } })
+    await producer.send({ topic: 't', value: 'v' })
+    expect(asked).toBeGreaterThan(2)
+  })
+
+  it('tries again where credentials could not be had', async () => {
+    const kafka = await startKafka(withUsers)
+    let asked = 0
+    const password = () => (++asked > 2 ? users.alice : Promise.reject(new Error('vault is away')))
+    await producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'plain', username: 'alice', password } }).send({ topic: 't', value: 'v' })
+    const error = await failureOf(producerOf({ brokers: kafka.bootstrap, deliveryTimeoutMs: 400, sasl: { mechanism: 'plain', username: 'alice', password: () => Promise.reject(new Error('vault is away')) } }))
+    expect(error.code).toBe('DELIVERY_TIMEOUT')
+    expect(error.message).toMatch(/credentials for PLAIN could not be had: vault is away/)
+  })
+
+  it('OAUTHBEARER: takes a token, and tells of an expired one', async () => {
+    const kafka = await startKafka(withUsers)
+    await producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'oauthbearer', token: () => ({ token: token({ exp: soon() }), extensions: { logicalCluster: 'one' } }) } }).send({ topic: 't', value: 'v' })
+    const error = await failureOf(producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'oauthbearer', token: token({ exp: 1 }) } }))
+    expect(error.code).toBe('AUTHENTICATION_FAILED')
+    expect(error.message).toMatch(/invalid_token/)
+  })
+
+  it('takes tokens from an object of the user’s', async () => {
+    const kafka = await startKafka(withUsers)
+    const begin = vi.fn(() => ({ next: (challenge: Uint8Array | undefined) => (challenge === undefined ? Buffer.from(`\0alice\0${users.alice}`) : undefined) }))
+    await producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'PLAIN', authenticator: { begin } } }).send({ topic: 't', value: 'v' })
+    expect(begin).toHaveBeenCalledWith(expect.objectContaining({ host: '127.0.0.1' }))
+  })
+
+  it('renews sessions while messages flow, and loses none', async () => {
+    const kafka = await startKafka({ topics, sasl: { users, sessionLifetimeMs: 600 } })
+    const producer = producerOf({ brokers: kafka.bootstrap, retries: 0, sasl: { mechanism: 'scram-sha-256', username: 'alice', password: users.alice } })
+    const sent: Promise<unknown>[] = []
+    const until = performance.now() + 3_000
+    for (let i = 0; performance.now() < until; i++) {
+      sent.push(producer.send({ topic: 't', key: `k${i}`, value: String(i) }))
+      await new Promise((resolve) => setTimeout(resolve, 3))
+    }
+    await Promise.all(sent)
+    expect(kafka.records('t')).toHaveLength(sent.length)
+    expect(kafka.authentications.filter(({ renewed, succeeded }) => renewed && succeeded).length).toBeGreaterThanOrEqual(3)
+    expect(kafka.expiredConnections).toBe(0)
+  })
+
+  it('fails with the reason when the password was changed meanwhile', async () => {
+    const kafka = await startKafka({ topics, sasl: { users, sessionLifetimeMs: 300 } })
+    const producer = producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'plain', username: 'alice', password: users.alice } })
+    await producer.send({ topic: 't', value: 'v' })
+    kafka.setPassword('alice', 'another')
+    await new Promise((resolve) => setTimeout(resolve, 350))
+    expect((await failureOf(producer)).code).toBe('AUTHENTICATION_FAILED')
+  })
+})
+
+describe('secrets', () => {
+  const secret = 'S3CRET-w0rd'
+  const seen = (value: unknown): string =>
+    [inspect(value, { depth: Infinity, showHidden: true, getters: true, maxStringLength: Infinity }), String(value), JSON.stringify(value, withoutCycles())].join('\n')
+
+  /** JSON has no cycles, and the objects inspected have many. */
+  function withoutCycles(): (key: string, value: unknown) => unknown {
+    const visited = new Set<unknown>()
+    return (_, value) => {
+      if (typeof value === 'bigint') return String(value)
+      if (typeof value !== 'object' || value === null) return value
+      if (visited.has(value)) return undefined
+      visited.add(value)
+      return value
+    }
+  }
+
+  it.each<SaslOptions>([
+    { mechanism: 'plain', username: 'alice', password: secret },
+    { mechanism: 'scram-sha-512', username: 'alice', password: secret },
+    { mechanism: 'oauthbearer', token: secret },
+    { mechanism: 'GSSAPI', authenticator: { begin: () => ({ next: () => Buffer.from(secret) }), secret } as never },
+  ])('are seen nowhere: $mechanism', async (sasl) => {
+    const kafka = await startKafka({ topics, sasl: { users: { alice: 'another' } } })
+    const config = new ProducerConfig({ brokers: kafka.bootstrap, sasl, ssl: false })
+    expect(seen(config)).not.toContain(secret)
+    const lines: string[] = []
+    const write = vi.spyOn(process.stderr, 'write').mockImplementation((line) => lines.push(String(line)) > 0)
+    const { default: debug } = await import('debug')
+    debug.enable('kafka-producer:*')
+    try {
+      const producer = producerOf({ brokers: kafka.bootstrap, sasl, deliveryTimeoutMs: 2_000 })
+      const error: unknown = await producer.send({ topic: 't', value: 'v' }).catch((cause: unknown) => cause)
+      expect(seen(error)).not.toContain(secret)
+      expect(seen(producer)).not.toContain(secret)
+      expect(seen(producer.stats())).not.toContain(secret)
+    } finally {
+      debug.disable()
+      write.mockRestore()
+    }
+    expect(lines.length).toBeGreaterThan(0)
+    expect(lines.join('')).not.toContain(secret)
+  })
+
+  it('keys of TLS are seen nowhere, nor the passphrase', () => {
+    const config = new ProducerConfig({ brokers: 'localhost', ssl: { passphrase: secret } })
+    expect(seen(config)).not.toContain(secret)
+    expect(seen(new Producer(config))).not.toContain(secret)
+  })
+
+  it.each([
+    [{ mechanism: 'plain', username: 'a' }, /sasl\.password.*missing/],
+    [{ mechanism: 'plain', username: 'a', password: 7 }, /sasl\.password/],
+    [{ mechanism: 'plain', username: 'a', password: 'S3CRET-w0rd', passwrd: secret }, /no field 'passwrd'/],
+    [{ mechanism: 'gssapi' }, /needs an `authenticator`/],
+    [secret, /`mechanism`/],
+  ])('are not told by what refuses an option: %#', (sasl, text) => {
+    const make = () => new ProducerConfig({ brokers: 'localhost', sasl: sasl as unknown as SaslOptions })
+    expect(make).toThrow(text)
+    expect(make).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.not.stringContaining(secret) }))
+  })
+})

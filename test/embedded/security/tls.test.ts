@@ -1,0 +1,172 @@
+import { createServer as createHttpServer } from 'node:http'
+import { createServer, type AddressInfo, type Server } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { FailedToSendMessageError, Producer, type DeliveryError, type ProducerOptions } from '../../../src/index.js'
+import { CertificateAuthority, type KeyPair } from '../support/certificates.js'
+import { startKafka } from '../support/cluster.js'
+
+let authority: CertificateAuthority
+let server: KeyPair
+
+beforeAll(() => {
+  authority = new CertificateAuthority()
+  server = authority.issue()
+})
+afterAll(() => authority.remove())
+
+function producerOf(options: ProducerOptions<unknown, unknown, 'sync'>): Producer {
+  const producer = new Producer({ deliveryTimeoutMs: 15_000, ...options })
+  onTestFinished(async () => {
+    await producer.close({ timeoutMs: 0 })
+  })
+  return producer
+}
+
+/** The error of a single message, and how long it took. */
+async function failureOf(options: ProducerOptions<unknown, unknown, 'sync'>): Promise<{ error: DeliveryError; ms: number }> {
+  const began = performance.now()
+  const error: unknown = await producerOf(options).send({ topic: 't', value: 'v' }).then(() => undefined, (cause: unknown) => cause)
+  expect(error).toBeInstanceOf(FailedToSendMessageError)
+  return { error: (error as FailedToSendMessageError).results[0] as DeliveryError, ms: performance.now() - began }
+}
+
+async function listen(listener: Server): Promise<string> {
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void listener.close())
+  return `127.0.0.1:${(listener.address() as AddressInfo).port}`
+}
+
+describe('TLS', () => {
+  it('sends, by address and by name, with the authority given', async () => {
+    const kafka = await startKafka({ ssl: server, topics: { t: {} } })
+    await producerOf({ brokers: kafka.bootstrap, ssl: { ca: authority.cert } }).send({ topic: 't', value: 'a' })
+    const byName = kafka.bootstrap.replace('127.0.0.1', 'localhost')
+    await producerOf({ brokers: byName, ssl: { ca: authority.cert } }).send({ topic: 't', value: 'b' })
+    expect(kafka.records('t').map(({ value }) => String(value))).toEqual(['a', 'b'])
+  })
+
+  it.each([
+    ['not trusted', {}, {}, /not trusted.*`ssl: \{ ca \}`/],
+    ['for another name', { names: 'DNS:elsewhere.example' }, { ca: true }, /other names.*servername/],
+    ['expired', { expired: true }, { ca: true }, /expired/],
+  ])('fails at once where the certificate is %s', async (_, issued, { ca }: { ca?: boolean }, text) => {
+    const kafka = await startKafka({ ssl: authority.issue(issued) })
+    const { error, ms } = await failureOf({ brokers: kafka.bootstrap, ssl: ca ? { ca: authority.cert } : true })
+    expect(error.code).toBe('TLS_FAILED')
+    expect(error.message).toMatch(text)
+    expect(error).toMatchObject({ retriable: false, mayHaveBeenWritten: false })
+    expect(ms).toBeLessThan(5_000)
+  })
+
+  it('is not switched off by the environment', async () => {
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+    try {
+      const kafka = await startKafka({ ssl: server })
+      expect((await failureOf({ brokers: kafka.bootstrap, ssl: true })).error.code).toBe('TLS_FAILED')
+    } finally {
+      delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+    }
+  })
+
+  it('goes on trying until the deadline where that was asked for', async () => {
+    const kafka = await startKafka({ ssl: server })
+    const { error, ms } = await failureOf({ brokers: kafka.bootstrap, ssl: true, retryAuthenticationErrors: true, deliveryTimeoutMs: 1_200 })
+    expect(error.code).toBe('DELIVERY_TIMEOUT')
+    expect(error.message).toMatch(/not trusted/)
+    expect(ms).toBeGreaterThan(1_100)
+  })
+
+  it('shows a certificate where the broker wants one, and says so where it has none', async () => {
+    const kafka = await startKafka({ ssl: { ...server, ca: authority.cert, requestCert: true, rejectUnauthorized: true }, topics: { t: {} } })
+    const client = authority.issue({ commonName: 'client' })
+    await producerOf({ brokers: kafka.bootstrap, ssl: { ca: authority.cert, ...client } }).send({ topic: 't', value: 'v' })
+    const { error } = await failureOf({ brokers: kafka.bootstrap, ssl: { ca: authority.cert }, deliveryTimeoutMs: 8_000 })
+    expect(error.message).toMatch(/certificate.*`ssl: \{ cert, key \}`/)
+    const foreign = new CertificateAuthority('Another')
+    onTestFinished(() => foreign.remove())
+    const refused = await failureOf({ brokers: kafka.bootstrap, ssl: { ca: authority.cert, ...foreign.issue() }, deliveryTimeoutMs: 8_000 })
+    expect(refused.error.message).toMatch(/certificate.*`ssl: \{ cert, key \}`/)
+  })
+
+  it('asks a function for its options at each connection', async () => {
+    const kafka = await startKafka({ ssl: server, topics: { t: {} } })
+    const asked: number[] = []
+    const producer = producerOf({
+      brokers: kafka.bootstrap,
+      retryBackoffMs: 10,
+      ssl: async ({ port }) => {
+        asked.push(port)
+        return { ca: authority.cert }
+      },
+    })
+    await producer.send({ topic: 't', value: 'v' })
+    const before = asked.length
+    kafka.dropConnections(1)
+    await producer.send({ topic: 't', value: 'v' })
+    expect(before).toBeGreaterThanOrEqual(1)
+    expect(asked.length).toBeGreaterThan(before)
+  })
+
+  it('tells where the function fails', async () => {
+    const { error } = await failureOf({ brokers: '127.0.0.1:1', deliveryTimeoutMs: 500, ssl: () => Promise.reject(new Error('no such file')) })
+    expect(error.message).toMatch(/the function given as `ssl` failed: no such file/)
+  })
+
+  it('resumes sessions', async () => {
+    const kafka = await startKafka({ ssl: { ...server, maxVersion: 'TLSv1.2' }, topics: { t: {} } })
+    const resumed: boolean[] = []
+    const sessions = vi.spyOn(TLSSocket.prototype, 'isSessionReused')
+    try {
+      const producer = producerOf({ brokers: kafka.bootstrap, ssl: { ca: authority.cert }, retryBackoffMs: 10 })
+      await producer.send({ topic: 't', value: 'v' })
+      kafka.dropConnections(1)
+      await producer.send({ topic: 't', value: 'v' })
+    } finally {
+      resumed.push(...sessions.mock.results.map(({ value }) => value === true))
+      sessions.mockRestore()
+    }
+    // Node asks each new connection, to know whether the certificate was looked at before.
+    expect(resumed[0]).toBe(false)
+    expect(resumed.at(-1)).toBe(true)
+  })
+
+  it('tells that a port has no TLS, and that one has', async () => {
+    const plain = await startKafka()
+    const toPlain = await failureOf({ brokers: plain.bootstrap, ssl: true, deliveryTimeoutMs: 2_000 })
+    expect(toPlain.error.message).toMatch(/leave `ssl` out/)
+    const secure = await startKafka({ ssl: server })
+    const toSecure = await failureOf({ brokers: secure.bootstrap, deliveryTimeoutMs: 8_000 })
+    expect(toSecure.error.message).toMatch(/give `ssl/)
+    expect(toSecure.ms).toBeLessThan(8_500)
+  })
+
+  it('knows HTTP and a TLS alert by their first bytes', async () => {
+    const http = await listen(createHttpServer())
+    const plain = await failureOf({ brokers: http })
+    expect(plain.error).toMatchObject({ code: 'CONNECTION_FAILED', retriable: false })
+    expect(plain.error.message).toMatch(/answers in HTTP/)
+    expect((await failureOf({ brokers: http, ssl: true })).error).toMatchObject({ code: 'TLS_FAILED', retriable: false })
+    const alert = await listen(createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.write(Buffer.from([0x15, 3, 3, 0, 2, 2, 10]))
+    }))
+    const sniffed = await failureOf({ brokers: alert })
+    expect(sniffed.error.code).toBe('TLS_FAILED')
+    expect(sniffed.error.message).toMatch(/speaks TLS.*`ssl: true`/)
+  })
+
+  it('bounds a handshake that does not end', async () => {
+    const silent = await listen(createServer((socket) => void socket.on('error', () => undefined)))
+    const { error, ms } = await failureOf({ brokers: silent, ssl: true, connectTimeoutMs: 300, deliveryTimeoutMs: 1_000 })
+    expect(error.message).toMatch(/did not finish the TLS handshake within 300 ms/)
+    expect(ms).toBeLessThan(3_000)
+  })
+
+  it('refuses options that can’t be used when the producer is made, without telling them', () => {
+    const make = (ssl: unknown) => () => new Producer({ brokers: 'localhost', ssl: ssl as ProducerOptions['ssl'] & object })
+    expect(make({ key: 'S3CRET', cert: 'none' })).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.not.stringContaining('S3CRET') }))
+    expect(make('S3CRET')).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.not.stringContaining('S3CRET') }))
+    expect(make({ port: 1 })).toThrow(/no 'port'/)
+  })
+})
