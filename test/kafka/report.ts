@@ -34,7 +34,7 @@ ${wireTable(releases)}
 
 ## What was proven
 
-✓ passed, – left out because the release lacks it (or has what the test is about the lack of), ✗ failed.
+✓ passed, – left out because the release lacks it (or has what the test is about the lack of), ✗ failed; an empty cell: the test is newer than the run.
 
 ${provenTables(releases)}
 ## What was left out, and why
