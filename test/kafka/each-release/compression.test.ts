@@ -1,0 +1,4 @@
+import { compressionCases } from '../cases/compression.js'
+import { cluster } from '../support/fixture.js'
+
+compressionCases(cluster({ brokers: 1 }))
