@@ -19,8 +19,9 @@ function page({ node, general, releases }: Results): string {
 
 <!-- Made by test/kafka/report.ts from the results of the tests; edit that. -->
 
-What each release of Kafka has through this client, as tests on real brokers found it: \`npm run test:kafka -- --all\`, on Node ${node.slice(1)}. Everything was
-read back byte for byte by clients that share no code with this one: kcat (librdkafka), and the Java consumer of the same release.
+What each release of Kafka has through this client, as tests on real brokers found it on Node ${node.slice(1)}: \`npm run test:kafka\`, with \`-- --all\` for all of
+them. What was sent was read back by clients that share no code with this one: kcat (librdkafka), or the Java consumer of the same release. The rows may
+come of several runs, a release that was run again alone having its newest.
 
 ## When each release passed
 
