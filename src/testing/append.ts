@@ -42,7 +42,8 @@ export function appendRecords(records: Buffer, terms: AppendTerms): Appended {
   } catch (error) {
     if (!(error instanceof RecordsRefused)) throw error
     if (error.wrongBatches && release.hangsUpOnWrongBatches) throw error
-    return refused(codeOf(error.errorName), error.message, error.recordErrors)
+    const errorName = error.errorName === 'INVALID_RECORD' ? release.errorOfInvalidRecord : error.errorName
+    return refused(codeOf(errorName), error.message, error.recordErrors)
   }
   const appendTime = topic.config.logAppendTime ? Date.now() : undefined
   const baseOffset = partition.log.endOffset
@@ -83,7 +84,7 @@ function rulesOf({ cluster, topic, release, produceVersion }: AppendTerms) {
     zstdAllowed: produceVersion >= 7,
     maxMagic: release.maxMagic,
     messageMaxBytes: topic.config.maxMessageBytes ?? cluster.options.messageMaxBytes,
-    keyRequired: topic.config.compacted,
+    keyRequired: topic.config.compacted && release.wantsKeysInCompactedTopics,
     maxTimestamp: Date.now() + release.maxTimestampAheadMs,
   }
 }

@@ -27,8 +27,6 @@ export interface TopicPlacement {
   readonly isInternal?: boolean
 }
 
-const DEFAULT_REPLICATION_FACTOR = 3
-
 /**
  * What all brokers agree on: which of them live, and the topics with their leaders. Replication is instantaneous and
  * loses nothing; a broker is in sync exactly while it lives.
@@ -93,7 +91,7 @@ export class Cluster {
     if (this.topics.has(name)) throw new EmbeddedKafkaError('TOPIC_EXISTS', `there is a topic '${name}' already`)
     if (!isValidTopicName(name)) throw new EmbeddedKafkaError('INVALID_OPTION', `'${name}' is no valid name of a topic`)
     const { replicas, isInternal = false } = placement
-    const factor = replicas?.[0]?.length ?? options.replicationFactor ?? Math.min(DEFAULT_REPLICATION_FACTOR, this.nodes.size)
+    const factor = replicas?.[0]?.length ?? options.replicationFactor ?? Math.min(this.options.defaultReplicationFactor, this.nodes.size)
     if (positive('replicationFactor', factor) > this.nodes.size) {
       throw new EmbeddedKafkaError('INVALID_OPTION', `replicationFactor ${factor} with ${this.nodes.size} brokers`)
     }

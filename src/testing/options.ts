@@ -19,7 +19,7 @@ export interface EmbeddedBrokerOptions {
 export interface EmbeddedTopicOptions {
   /** Default: `defaultPartitions`. */
   partitions?: number
-  /** At most the number of brokers. Default: 3, or as many as there are brokers. */
+  /** At most the number of brokers. Default: `defaultReplicationFactor`. */
   replicationFactor?: number
   /**
    * Settings under Kafka's names. Those with an effect: `cleanup.policy` (`compact` refuses messages without a key),
@@ -40,6 +40,8 @@ export interface EmbeddedKafkaOptions {
   autoCreateTopics?: boolean
   /** Partitions of a topic that is created without a number. Default: 1. */
   defaultPartitions?: number
+  /** Replicas of a topic that is created without a number, or as many as there are brokers. Default: 3; Kafka's is 1. */
+  defaultReplicationFactor?: number
   /** Bytes of the largest batch accepted. Default: 1,000,012. */
   messageMaxBytes?: number
   /** In-sync replicas that acks -1 needs. Default: 1. */
@@ -75,6 +77,7 @@ export interface ResolvedOptions {
   readonly release: Release
   readonly autoCreateTopics: boolean
   readonly defaultPartitions: number
+  readonly defaultReplicationFactor: number
   readonly messageMaxBytes: number
   readonly minInsyncReplicas: number
   readonly retentionBytes: number
@@ -89,6 +92,7 @@ export interface ResolvedOptions {
 const DEFAULTS = {
   autoCreateTopics: true,
   defaultPartitions: 1,
+  defaultReplicationFactor: 3,
   messageMaxBytes: 1_000_012,
   minInsyncReplicas: 1,
   retentionBytes: 128 * 1024 * 1024,
@@ -111,6 +115,10 @@ export function resolveOptions(options: EmbeddedKafkaOptions): ResolvedOptions {
     release,
     autoCreateTopics: options.autoCreateTopics ?? DEFAULTS.autoCreateTopics,
     defaultPartitions: positive('defaultPartitions', options.defaultPartitions ?? DEFAULTS.defaultPartitions),
+    defaultReplicationFactor: positive(
+      'defaultReplicationFactor',
+      options.defaultReplicationFactor ?? DEFAULTS.defaultReplicationFactor,
+    ),
     messageMaxBytes: positive('messageMaxBytes', options.messageMaxBytes ?? DEFAULTS.messageMaxBytes),
     minInsyncReplicas: positive('minInsyncReplicas', options.minInsyncReplicas ?? DEFAULTS.minInsyncReplicas),
     retentionBytes: positive('retentionBytes', options.retentionBytes ?? DEFAULTS.retentionBytes),

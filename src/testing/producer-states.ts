@@ -9,7 +9,6 @@ export type SequenceVerdict =
 
 export type SequenceErrorName =
   | 'OUT_OF_ORDER_SEQUENCE_NUMBER'
-  | 'DUPLICATE_SEQUENCE_NUMBER'
   | 'INVALID_PRODUCER_EPOCH'
   | 'UNKNOWN_PRODUCER_ID'
 
@@ -48,10 +47,10 @@ export class ProducerStates {
       if (baseSequence === 0) return APPEND
       return refused('OUT_OF_ORDER_SEQUENCE_NUMBER', `sequence ${baseSequence} begins epoch ${producerEpoch}`)
     }
-    return this.checkSequence(state, batch, release)
+    return this.checkSequence(state, batch)
   }
 
-  private checkSequence(state: ProducerState, batch: CheckedBatch, release: Release): SequenceVerdict {
+  private checkSequence(state: ProducerState, batch: CheckedBatch): SequenceVerdict {
     const first = batch.baseSequence
     const last = lastSequence(batch)
     const known = state.batches.find((old) => old.firstSequence === first && old.lastSequence === last)
@@ -59,8 +58,7 @@ export class ProducerStates {
     const newest = state.batches[state.batches.length - 1]
     if (newest === undefined || first === following(newest.lastSequence)) return APPEND
     const message = `sequence ${first} of producer ${batch.producerId} after ${newest.lastSequence}`
-    const old = release.rememberedBatches === 1 && last <= newest.lastSequence
-    return refused(old ? 'DUPLICATE_SEQUENCE_NUMBER' : 'OUT_OF_ORDER_SEQUENCE_NUMBER', message)
+    return refused('OUT_OF_ORDER_SEQUENCE_NUMBER', message)
   }
 
   /** Remembers a batch that was appended. */

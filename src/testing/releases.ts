@@ -91,6 +91,26 @@ export class Release {
     return !this.atLeast(2, 3)
   }
 
+  /** What a record gets that is whole but not allowed: 87 since KIP-467. */
+  get errorOfInvalidRecord(): 'INVALID_RECORD' | 'CORRUPT_MESSAGE' {
+    return this.atLeast(2, 4) ? 'INVALID_RECORD' : 'CORRUPT_MESSAGE'
+  }
+
+  /** A compacted topic refuses messages without a key. */
+  get wantsKeysInCompactedTopics(): boolean {
+    return this.atLeast(0, 9)
+  }
+
+  /** An acks above 1 is a number of replicas to wait for; later it is refused. */
+  get takesAnyAcks(): boolean {
+    return !this.atLeast(0, 9)
+  }
+
+  /** What a broker answers of a partition that it has no replica of: that it does not lead it, since 2.0. */
+  get errorOfForeignPartition(): 'NOT_LEADER_OR_FOLLOWER' | 'UNKNOWN_TOPIC_OR_PARTITION' {
+    return this.atLeast(2, 0) ? 'NOT_LEADER_OR_FOLLOWER' : 'UNKNOWN_TOPIC_OR_PARTITION'
+  }
+
   /** Throttled clients are answered first and muted then (KIP-219); before, the answer came late. */
   get answersBeforeThrottling(): boolean {
     return this.atLeast(2, 0)

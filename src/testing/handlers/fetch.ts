@@ -13,6 +13,7 @@ import { codeOf } from '../error-names.js'
 import type { Handler, RequestContext } from '../handler.js'
 import type { Partition, Topic } from '../topic.js'
 import { orAborted, sleep } from '../waiting.js'
+import { leadershipProblem } from './leadership.js'
 
 const TOPIC_IDS_FROM = 13
 const LEADER_HINTS_FROM = 12
@@ -113,7 +114,8 @@ function readPartition(
   if (partition === undefined) return answer(asked, undefined, ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION, null, context)
   const epochError = partition.epochError(asked.currentLeaderEpoch)
   if (epochError !== undefined) return answer(asked, partition, codeOf(epochError), null, context)
-  if (partition.leader !== broker.id) return answer(asked, partition, ErrorCodes.NOT_LEADER_OR_FOLLOWER, null, context)
+  const elsewhere = leadershipProblem(partition, broker)
+  if (elsewhere !== undefined) return answer(asked, partition, elsewhere, null, context)
   const offset = Number(asked.fetchOffset)
   const { log } = partition
   if (offset < log.startOffset || offset > log.endOffset) {

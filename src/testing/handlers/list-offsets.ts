@@ -10,6 +10,7 @@ import { decodeBatches } from '../../protocol/records/decode.js'
 import { codeOf } from '../error-names.js'
 import type { Handler, RequestContext } from '../handler.js'
 import type { Partition } from '../topic.js'
+import { leadershipProblem } from './leadership.js'
 
 const LATEST = -1
 const EARLIEST = -2
@@ -55,9 +56,8 @@ function answerPartition(
   if (partition === undefined) return response(asked, ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION, NOTHING, partition, version)
   const epochError = partition.epochError(asked.currentLeaderEpoch)
   if (epochError !== undefined) return response(asked, codeOf(epochError), NOTHING, partition, version)
-  if (partition.leader !== broker.id) {
-    return response(asked, ErrorCodes.NOT_LEADER_OR_FOLLOWER, NOTHING, partition, version)
-  }
+  const elsewhere = leadershipProblem(partition, broker)
+  if (elsewhere !== undefined) return response(asked, elsewhere, NOTHING, partition, version)
   return response(asked, 0, find(asked.timestamp, partition, request.isolationLevel, context), partition, version)
 }
 

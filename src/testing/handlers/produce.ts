@@ -12,6 +12,7 @@ import type { Cluster } from '../cluster.js'
 import { HANG_UP, NO_ANSWER, type Handler, type RequestContext } from '../handler.js'
 import { countEntries, RecordsRefused } from '../incoming-records.js'
 import type { Partition, Topic } from '../topic.js'
+import { leadershipProblem } from './leadership.js'
 
 const NO_RECORDS = Buffer.alloc(0)
 const TOPIC_IDS_FROM = 13
@@ -104,15 +105,19 @@ function append(
   if (topic === undefined || partition === undefined) {
     return refused(topic === undefined ? missingTopicError(version) : ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION, null)
   }
-  if (acks !== 0 && acks !== 1 && acks !== -1) return refused(ErrorCodes.INVALID_REQUIRED_ACKS, null)
-  if (partition.leader !== broker.id) return refused(ErrorCodes.NOT_LEADER_OR_FOLLOWER, null)
+  if (!(acks >= -1 && acks <= 1) && !broker.release.takesAnyAcks) return refused(ErrorCodes.INVALID_REQUIRED_ACKS, null)
+  const elsewhere = leadershipProblem(partition, broker)
+  if (elsewhere !== undefined) return refused(elsewhere, null)
   const minInsync = topic.config.minInsyncReplicas ?? cluster.options.minInsyncReplicas
   if (acks === -1 && partition.isr.length < minInsync) {
     const message = `${partition.isr.length} in-sync replicas, min.insync.replicas is ${minInsync}`
     return refused(ErrorCodes.NOT_ENOUGH_REPLICAS, message)
   }
   const { release } = broker
-  return appendRecords(records, { cluster, topic, partition, transactionalId, release, produceVersion: version, decompress })
+  const terms = { cluster, topic, partition, transactionalId, release, produceVersion: version, decompress }
+  const outcome = appendRecords(records, terms)
+  // It waits for replicas that there are not.
+  return acks > partition.isr.length && outcome.errorCode === 0 ? refused(ErrorCodes.REQUEST_TIMED_OUT, null) : outcome
 }
 
 function missingTopicError(version: number): number {

@@ -5,7 +5,6 @@ import type { RawClient } from '../support/raw-client.js'
 import { batchOf, produceTo } from '../support/requests.js'
 
 const OUT_OF_ORDER = 45
-const DUPLICATE = 46
 const INVALID_EPOCH = 47
 const UNKNOWN_PRODUCER = 59
 
@@ -62,7 +61,7 @@ describe('idempotence', () => {
     const id = await producerId(client, 0)
     for (const sequence of [0, 1, 2]) await send(client, { id, sequence })
     expect(await send(client, { id, sequence: 2 })).toEqual([0, 2n])
-    expect(await send(client, { id, sequence: 1 })).toEqual([DUPLICATE, -1n])
+    expect(await send(client, { id, sequence: 1 })).toEqual([OUT_OF_ORDER, -1n])
   })
 
   it('refuses a gap, and goes on where it was', async () => {

@@ -1,0 +1,11 @@
+import { coordinationCases } from './coordination-cases.js'
+import { produceCases } from './produce-cases.js'
+import { readCases } from './read-cases.js'
+import type { Subject } from './subject.js'
+
+/** Everything that a real and an embedded broker of the same release must answer alike. */
+export function conformanceCases(subject: () => Subject): void {
+  produceCases(subject)
+  readCases(subject)
+  coordinationCases(subject)
+}

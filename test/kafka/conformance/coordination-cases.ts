@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest'
+
+import { endTxn } from '../../../src/protocol/apis/end-txn.js'
+import { fetch } from '../../../src/protocol/apis/fetch.js'
+import { heartbeat } from '../../../src/protocol/apis/heartbeat.js'
+import { initProducerId } from '../../../src/protocol/apis/init-producer-id.js'
+import { joinGroup } from '../../../src/protocol/apis/join-group.js'
+import { addPartitionsToTxn } from '../../../src/protocol/apis/add-partitions-to-txn.js'
+import { produce } from '../../../src/protocol/apis/produce.js'
+import { syncGroup } from '../../../src/protocol/apis/sync-group.js'
+import { decodeBatches } from '../../../src/protocol/records/decode.js'
+import { batchOf, fetchFrom } from '../../embedded/support/requests.js'
+import { until, type Subject } from './subject.js'
+
+const fenced = (version: number, from: number): number => (version >= from ? 90 : 47)
+
+export function coordinationCases(subject: () => Subject): void {
+  describe('Transactions', () => {
+    const begin = async (transactionalId: string) => {
+      const coordinator = await subject().coordinator(transactionalId, 1)
+      const init = async () => {
+        const nobody = { producerId: -1n, producerEpoch: -1, enable2Pc: false, keepPreparedTxn: false }
+        const version = subject().version(initProducerId, 5)
+        return coordinator.call(initProducerId, version, { transactionalId, transactionTimeoutMs: 60_000, ...nobody })
+      }
+      const producer = await until(async () => {
+        const answer = await init()
+        return answer.errorCode === 0 ? answer : undefined
+      })
+      const { producerId, producerEpoch } = producer
+      const claim = { transactionalId, producerId, producerEpoch }
+      const add = async (topic: string) => {
+        const transaction = { ...claim, verifyOnly: false, topics: [{ name: topic, partitions: [0] }] }
+        const response = await coordinator.call(addPartitionsToTxn, subject().version(addPartitionsToTxn, 3), { transactions: [transaction] })
+        return response.resultsByTransaction[0]?.topicResults[0]?.resultsByPartition[0]?.partitionErrorCode
+      }
+      const end = async (committed: boolean) =>
+        (await coordinator.call(endTxn, subject().version(endTxn, 4), { ...claim, committed })).errorCode
+      return { producerId, producerEpoch, init, add: (topic: string) => settled(async () => add(topic)), end: (committed: boolean) => settled(async () => end(committed)) }
+    }
+
+    it.for([true, false])('committed: %s', async (committed, { skip }) => {
+      if (!subject().has(endTxn)) skip('has no transactions')
+      const topic = await subject().topic()
+      const leader = await subject().leader(topic)
+      const id = `tx-${topic}`
+      const transaction = await begin(id)
+      expect([transaction.producerEpoch, await transaction.add(topic)]).toEqual([0, 0])
+      // A message of long ago would make Kafka begin a new segment for what comes after it.
+      const batch = batchOf([{ value: 'a', timestamp: Date.now() }], { ...transaction, baseSequence: 0, transactional: true })
+      const version = subject().version(produce, 11)
+      expect((await subject().produce(leader, topic, batch, { version, transactionalId: id })).errorCode).toBe(0)
+      expect([(await subject().offset(leader, topic, -1n)).offset, (await subject().offset(leader, topic, -1n, 1)).offset]).toEqual([1n, 0n])
+      expect(await transaction.end(committed)).toBe(0)
+      await until(async () => (await subject().offset(leader, topic, -1n, 1)).offset === 2n ? true : undefined)
+      const { abortedTransactions, records } = await fetchFrom(leader, { version: subject().version(fetch), topic, isolationLevel: 1, maxWaitMs: 500 })
+      expect(abortedTransactions ?? []).toEqual(committed ? [] : [{ producerId: transaction.producerId, firstOffset: 0n }])
+      const [data, marker] = decodeBatches(records ?? Buffer.alloc(0))
+      expect([data?.transactional, data?.control, marker?.transactional, marker?.control]).toEqual([true, false, true, true])
+      expect(marker?.records[0]?.key).toEqual(Buffer.from([0, 0, 0, committed ? 1 : 0]))
+    })
+
+    it('an end without a transaction', async ({ skip }) => {
+      if (!subject().has(endTxn)) skip('has no transactions')
+      const transaction = await begin(`tx-none-${Date.now()}`)
+      expect(await transaction.end(true)).toBe(48)
+    })
+
+    it('a second producer fences the first', async ({ skip }) => {
+      if (!subject().has(endTxn)) skip('has no transactions')
+      const topic = await subject().topic()
+      const id = `tx-${topic}`
+      const first = await begin(id)
+      expect(await first.add(topic)).toBe(0)
+      expect((await first.init()).errorCode).toBe(51)
+      const second = await begin(id)
+      expect([second.producerId === first.producerId, second.producerEpoch]).toEqual([true, 2])
+      expect(await first.add(topic)).toBe(fenced(subject().version(addPartitionsToTxn, 3), 2))
+      expect(await first.end(true)).toBe(fenced(subject().version(endTxn, 4), 2))
+    })
+  })
+
+  describe('Groups', () => {
+    const joinOf = (groupId: string, memberId: string) => ({
+      groupId,
+      sessionTimeoutMs: 10_000,
+      rebalanceTimeoutMs: 10_000,
+      memberId,
+      groupInstanceId: null,
+      protocolType: 'consumer',
+      protocols: [{ name: 'range', metadata: Buffer.from('m') }],
+      reason: null
+    })
+
+    it('a new member, and a stranger', async ({ skip }) => {
+      if (!subject().has(joinGroup)) skip('has no groups')
+      const groupId = `g-${Date.now()}`
+      const coordinator = await subject().coordinator(groupId, 0)
+      const version = subject().version(joinGroup)
+      expect((await until(async () => settledOf(await coordinator.call(joinGroup, version, joinOf(groupId, 'stranger'))))).errorCode).toBe(25)
+      let joined = await until(async () => settledOf(await coordinator.call(joinGroup, version, joinOf(groupId, ''))))
+      if (version >= 4) {
+        expect([joined.errorCode, joined.generationId]).toEqual([79, -1])
+        joined = await coordinator.call(joinGroup, version, joinOf(groupId, joined.memberId))
+      }
+      expect(joined).toMatchObject({ errorCode: 0, generationId: 1, protocolName: 'range', leader: joined.memberId })
+      expect(joined.members.map(({ memberId }) => memberId)).toEqual([joined.memberId])
+      const synced = await coordinator.call(syncGroup, subject().version(syncGroup), {
+        groupId,
+        generationId: 1,
+        memberId: joined.memberId,
+        groupInstanceId: null,
+        protocolType: subject().version(syncGroup) >= 5 ? 'consumer' : null,
+        protocolName: subject().version(syncGroup) >= 5 ? 'range' : null,
+        assignments: [{ memberId: joined.memberId, assignment: Buffer.from('all') }]
+      })
+      expect([synced.errorCode, synced.assignment.toString()]).toEqual([0, 'all'])
+      const beat = async (memberId: string, generationId: number) => {
+        const caller = { groupId, generationId, memberId, groupInstanceId: null }
+        return (await coordinator.call(heartbeat, subject().version(heartbeat), caller)).errorCode
+      }
+      expect([await beat(joined.memberId, 1), await beat(joined.memberId, 9), await beat('stranger', 1)]).toEqual([0, 22, 25])
+    })
+
+    it('sessions that are too short', async ({ skip }) => {
+      if (!subject().has(joinGroup)) skip('has no groups')
+      const groupId = `g-short-${Date.now()}`
+      const coordinator = await subject().coordinator(groupId, 0)
+      const request = { ...joinOf(groupId, ''), sessionTimeoutMs: 5_999 }
+      const answer = await until(async () => settledOf(await coordinator.call(joinGroup, subject().version(joinGroup), request)))
+      expect(answer.errorCode).toBe(26)
+    })
+  })
+}
+
+/** Undefined for an answer of a coordinator that is not ready. */
+function settledOf<T extends { errorCode: number }>(answer: T): T | undefined {
+  return [14, 15, 16].includes(answer.errorCode) ? undefined : answer
+}
+
+/** The error code, once it is not one of a coordinator that is not ready or still busy with the last transaction. */
+async function settled(ask: () => Promise<number | undefined>): Promise<number> {
+  return until(async () => {
+    const code = await ask()
+    return code === undefined || [14, 15, 16, 51].includes(code) ? undefined : code
+  })
+}
