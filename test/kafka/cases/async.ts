@@ -73,6 +73,59 @@ export function asyncCases(one: Cluster): void {
       const stored = new Set((await readBack(one.kafka, topic)).map(({ value }) => Number(value)))
       expect(stored.size).toBe(5_000)
     })
+
+    test('close during back-pressure: what was taken in and what was refused are all told of, and nothing else is there', async () => {
+      const topic = newTopic('async-close-full')
+      await one.kafka.createTopic(topic, { partitions: 1 })
+      const { producer, reports } = asyncProducer(one, { enqueueTimeoutMs: -1, queueMessages: 100, batchMessages: 10, lingerMs: 1 })
+      await producer.send({ topic, value: 'first' })
+      await producer.flush()
+      const [broker] = one.kafka.brokers
+      if (broker === undefined) throw new Error('There is no broker.')
+      one.kafka.pauseBroker(broker.id)
+      const refused = new Set<string>()
+      const sends = Array.from({ length: 150 }, (_, i) => producer.send({ topic, value: String(i) }).catch(() => refused.add(String(i))))
+      await Promise.all(sends.slice(0, 100))
+      const unsent = await producer.close({ timeoutMs: 50 })
+      await Promise.all(sends)
+      one.kafka.resumeBroker(broker.id)
+      expect(refused.size).toBe(50)
+      expect(unsent).toHaveLength(150)
+      expect(reports.map(({ error }) => error?.code)).toEqual([undefined, ...Array.from({ length: 100 }, () => 'PRODUCER_CLOSED')])
+      const sure = new Set(reports.filter(({ error }) => error?.mayHaveBeenWritten === false).map(({ message }) => message.value))
+      const stored = (await readBack(one.kafka, topic)).map(({ value }) => String(value))
+      for (const value of stored) expect([refused.has(value), sure.has(value)]).toEqual([false, false])
+      expect(stored[0]).toBe('first')
+    })
+
+    test('an encoder that throws, a callback that throws, an abort: every other message arrives, and each is told of', async () => {
+      const topic = newTopic('async-odd')
+      await one.kafka.createTopic(topic, { partitions: 2 })
+      const told = new Map<unknown, string>()
+      const { producer } = asyncProducer(one, {
+        encoder: {
+          encode: (value: unknown) => {
+            if (Number(value) % 10 === 3) throw new Error('no such number')
+            return String(value)
+          },
+        },
+        onDelivery({ message, error }) {
+          told.set(message.value, error?.code ?? 'stored')
+          throw new Error('callback')
+        },
+      })
+      const controller = new AbortController()
+      for (let i = 0; i < 1_000; i++) await producer.send({ topic, key: `k${i % 5}`, value: i })
+      await producer.send(Array.from({ length: 100 }, (_, i) => ({ topic, value: 2_000 + i })), { signal: controller.signal })
+      controller.abort()
+      await producer.flush()
+      expect(told.size).toBe(1_100)
+      const stored = new Set((await readBack(one.kafka, topic)).map(({ value }) => Number(value)))
+      expect(stored).toEqual(new Set([...told].filter(([, code]) => code === 'stored').map(([value]) => value)))
+      expect([...told].filter(([, code]) => code === 'SERIALIZATION_FAILED').map(([value]) => value)).toHaveLength(110)
+      expect(stored.size).toBeGreaterThanOrEqual(900)
+      expect(producer.stats()).toMatchObject({ queueMessages: 0, queueBytes: 0 })
+    })
   })
 }
 
