@@ -165,9 +165,7 @@ describe('record errors (Produce v8 and later)', () => {
 describe('what is no broker', () => {
   it.each([
     ['hangs up at once', (socket: { destroy(): void }) => socket.destroy()],
-    ['speaks HTTP', (socket: { end(text: string): void }) => socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')],
     ['talks garbage', (socket: { write(bytes: Buffer): void }) => socket.write(Buffer.from([0, 0, 0, 4, 9, 9, 9, 9, 1, 2, 3]))],
-    ['answers a TLS alert', (socket: { end(bytes: Buffer): void }) => socket.end(Buffer.from([0x15, 3, 3, 0, 2, 2, 80]))],
   ])('that %s: the message fails at its deadline, and no old broker is seen in it', async (_, onConnection) => {
     const server = await plainServer((socket) => socket.on('data', () => onConnection(socket)))
     const producer = startProducer(server.address, { deliveryTimeoutMs: 400 })
@@ -176,6 +174,16 @@ describe('what is no broker', () => {
     expect(error.message).toContain('set up no session')
     expect(server.connections()).toBeGreaterThan(1)
     expectNothingHeld(producer)
+  })
+
+  it.each([
+    ['HTTP', 'CONNECTION_FAILED', Buffer.from('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')],
+    ['TLS', 'TLS_FAILED', Buffer.from([0x15, 3, 3, 0, 2, 2, 80])],
+  ])('that speaks %s: the message fails with what is wrong, since no retry would mend it', async (protocol, code, bytes) => {
+    const server = await plainServer((socket) => socket.on('data', () => socket.end(bytes)))
+    const error = await deliveryErrorOf(startProducer(server.address).send({ topic: 'orders', value: 'x' }))
+    expect(error).toMatchObject({ code, retriable: false, mayHaveBeenWritten: false, attempts: 0 })
+    expect(error.message).toContain(protocol)
   })
 
   it('in a bootstrap list is passed over', async () => {

@@ -92,7 +92,7 @@ describe('mayHaveBeenWritten after a disconnect', () => {
 describe('the deadline', () => {
   it('of messages in flight: they may have been written; of those waiting behind them: they were not', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 300 })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_000 })
     await producer.send({ topic: 'orders', value: 'warm' })
     const stall = kafka.stall({ api: 'Produce' })
     const inFlight = deliveryErrorOf(producer.send({ topic: 'orders', value: 'in flight' }))
@@ -146,7 +146,7 @@ describe('the deadline', () => {
 
   it('expired messages are not sent any more; what was given with more time is', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 300 })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_000 })
     await producer.send({ topic: 'orders', value: 'warm' })
     const stall = kafka.stall({ api: 'Produce' })
     const blocking = failureOf(producer.send({ topic: 'orders', value: 'blocks' }))
@@ -165,7 +165,7 @@ describe('the deadline', () => {
   it('with an encoder that never finishes: the call fails, and holds up no later one', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka, {
-      deliveryTimeoutMs: 300,
+      deliveryTimeoutMs: 1_000,
       encoder: { encode: (value: unknown) => (value === 'never' ? new Promise<string>(() => undefined) : String(value)) },
     })
     const error = await deliveryErrorOf(producer.send({ topic: 'orders', value: 'never' }))

@@ -137,7 +137,7 @@ it('a partition that the topic does not have', async () => {
 it('no broker for a topic: the message waits for a leader, and fails at its deadline', async () => {
   const kafka = await startKafka({ brokers: 2, topics: { orders: {}, other: {} } })
   kafka.moveLeader('orders', 0, -1)
-  const producer = startProducer(kafka, { deliveryTimeoutMs: 200 })
+  const producer = startProducer(kafka, { deliveryTimeoutMs: 800 })
   const orphan = producer.send({ topic: 'orders', value: '1' })
   await producer.send({ topic: 'other', value: '2' })
   const error = await deliveryErrorOf(orphan)

@@ -135,6 +135,29 @@ describe('clusters of several releases', () => {
     expect(new Set(versions.values()).size).toBe(3)
   })
 
+  it('0.8.2, 0.11 and 4: the old one is known for what it is when it is asked before the others', async () => {
+    const releases = ['0.8.2', '0.11', '4']
+    const kafka = await startKafka({ brokers: releases.map((release) => ({ release })), topics: { orders: { partitions: 3 } } })
+    const [oldest = ''] = kafka.bootstrap.split(',')
+    const producer = startProducer(oldest)
+    const messages = [0, 1, 2].map((partition) => ({ topic: 'orders', partition, value: `p${partition}` }))
+    await producer.send(messages)
+    kafka.dropConnections(1)
+    await producer.send(messages)
+    const versions = new Map(requestsOf(kafka, 'Produce').map(({ broker, apiVersion }) => [broker, apiVersion]))
+    // Kafka 4 gets v12: no topic has an id in the metadata of an old broker.
+    expect(versions).toEqual(new Map([[1, 0], [2, 3], [3, 12]]))
+  })
+
+  it('0.8.2 beside a newer one that was asked first: no broker is taken for an old one any more, and the error says why', async () => {
+    const kafka = await startKafka({ brokers: [{ release: '0.8.2' }, { release: '0.11' }], topics: { orders: { partitions: 2 } } })
+    const [, newer = ''] = kafka.bootstrap.split(',')
+    const producer = startProducer(newer, { deliveryTimeoutMs: 1_500 })
+    const failure = await failureOf(producer.send([0, 1].map((partition) => ({ topic: 'orders', partition, value: 'x' }))))
+    expect(outcomes(failure.results)).toEqual(['DELIVERY_TIMEOUT', 0n])
+    expect((failure.results[0] as Error).message).toContain('set up no session')
+  })
+
   it("0.8.2 and 0.11 with brokerVersion '0.8': both take the oldest versions", async () => {
     const kafka = await startKafka({ brokers: [{ release: '0.8.2' }, { release: '0.11' }], topics: { orders: { partitions: 2 } } })
     const producer = startProducer(kafka, { brokerVersion: '0.8' })

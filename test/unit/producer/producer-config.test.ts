@@ -36,8 +36,9 @@ describe('what is refused, with what was given and what is allowed', () => {
   ]
 
   it.each(integers)('%s: a whole number from %i to %i', (name, min, max) => {
-    const numbers = [min - 1, max + 1, 1.5, NaN, Infinity].map((given) => [given, String(given)])
-    for (const [given, shown] of [...numbers, ['5', "'5'"], [null, 'null'], [true, 'true'], [{}, 'an object']]) {
+    const numbers = [min - 1, max + 1, 1.5, NaN, Infinity].map((given): [unknown, string] => [given, String(given)])
+    const others: [unknown, string][] = [['5', "'5'"], [null, 'null'], [true, 'true'], [{}, 'an object']]
+    for (const [given, shown] of [...numbers, ...others]) {
       const { code, message } = refusal({ brokers, [name]: given })
       expect(code).toBe('INVALID_CONFIG')
       expect(message).toBe(`${name}: given was ${shown}, allowed is a whole number from ${min} to ${max}`)
