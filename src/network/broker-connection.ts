@@ -97,7 +97,7 @@ export class BrokerConnection {
     socket.on('data', (chunk: Buffer) => this.onData(chunk))
     socket.on('end', () => this.fail(this.closedByPeer('closed the connection')))
     socket.on('error', (cause: Error) => {
-      this.fail(tlsProblem(cause, this.name) ?? this.closedByPeer(`broke the connection: ${cause.message}`, cause))
+      this.fail(tlsProblem(cause, this.name, true, this.hint) ?? this.closedByPeer(`broke the connection: ${cause.message}`, cause))
     })
     socket.on('close', () => this.fail(new ConnectionClosedError(`the connection to ${this.name} is closed`)))
     this.watchIdle(maxIdleMs)

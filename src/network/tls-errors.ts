@@ -9,17 +9,26 @@ const PROBLEMS: readonly (readonly [pattern: RegExp, text: string])[] = [
   [/ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/, 'no version of TLS in common: see `minVersion` and `maxVersion` of `ssl`'],
   [/ALERT_(BAD_|UNKNOWN_CA|CERTIFICATE_|NO_CERTIFICATE|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED)|CERTIFICATE_REQUIRED/, 'the broker refuses this client’s certificate, or misses one: give one that it trusts as `ssl: { cert, key }`'],
   [/ALERT_HANDSHAKE_FAILURE/, 'the broker refuses the handshake: it wants a client’s certificate (`ssl: { cert, key }`), or has no cipher in common'],
-  [/WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNKNOWN_PROTOCOL|EPROTO|BAD_RECORD_TYPE|UNEXPECTED_MESSAGE|INVALID_HEADER|NOT_TLS/, 'it does not speak TLS on this port: take the port of its TLS listener, or leave `ssl` out'],
 ]
+/** What only means so until the handshake is done. */
+const NO_TLS_TEXT = 'it does not speak TLS on this port: take the port of its TLS listener, or leave `ssl` out'
+const NO_TLS = /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNKNOWN_PROTOCOL|EPROTO|BAD_RECORD_TYPE|UNEXPECTED_MESSAGE|INVALID_HEADER|NOT_TLS/
 
-/** The error for a failure of TLS itself; undefined for any other. */
-export function tlsProblem(error: unknown, broker: string): TlsError | undefined {
+/**
+ * The error for a failure of TLS itself; undefined for any other.
+ *
+ * @param isHandshakeDone the peer speaks TLS, whatever it says later
+ * @param hint what may be wrong where OpenSSL's words don't tell. Some Java brokers say that they miss a certificate with
+ * bytes that can't be decrypted.
+ */
+export function tlsProblem(error: unknown, broker: string, isHandshakeDone = false, hint?: string): TlsError | undefined {
   const { code, message } = error as { code?: unknown; message?: unknown }
   if (typeof code !== 'string') return undefined
-  const found = PROBLEMS.find(([pattern]) => pattern.test(code))
-  // OpenSSL's own words tell more where the code is a general one.
-  const text = found?.[1] ?? (/^ERR_(SSL|TLS|OSSL)_/.test(code) ? 'TLS failed' : undefined)
-  return text === undefined ? undefined : new TlsError(`${broker}: ${text} (${code}: ${String(message)})`, { cause: error })
+  const said = `(${code}: ${String(message).trim()})`
+  const found = PROBLEMS.find(([pattern]) => pattern.test(code))?.[1] ?? (!isHandshakeDone && NO_TLS.test(code) ? NO_TLS_TEXT : undefined)
+  if (found !== undefined) return new TlsError(`${broker}: ${found} ${said}`, { cause: error })
+  if (!/^ERR_(SSL|TLS|OSSL)_/.test(code)) return undefined
+  return new TlsError(`${broker}: TLS failed${hint === undefined ? '' : `; ${hint}`} ${said}`, { cause: error, retriable: true })
 }
 
 /** What the first bytes of an answer tell of a peer that is no Kafka broker without TLS. */

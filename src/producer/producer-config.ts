@@ -73,7 +73,7 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
     source: string | Readonly<Record<string, unknown>>,
     options: Partial<ProducerOptions<K, V, T>> = {},
   ): ProducerConfig<K, V, T> {
-    const { options: read, notes } = readProperties(source)
+    const { options: read, notes } = readProperties(source, options as Partial<ProducerOptions>)
     return new ProducerConfig({ ...(read as ProducerOptions<K, V, T>), ...options }, notes)
   }
 

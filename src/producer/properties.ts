@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import type { SecureContextOptions } from 'node:tls'
 import { InvalidConfigError } from '../errors.js'
 import { DefaultEncoder, IntegerEncoder, LongEncoder, NullEncoder, StringEncoder, type Encoder } from './encoder.js'
 import { nearestName } from './nearest-name.js'
@@ -19,6 +21,10 @@ interface Reading {
   readonly options: Options
   readonly properties: ReadonlyMap<string, string>
   readonly notes: string[]
+  /** What the program gives besides the file, and goes before it. */
+  readonly given: Partial<ProducerOptions>
+  /** What `ssl.*` comes to. */
+  readonly tls: { -readonly [Name in 'ca' | 'cert' | 'key' | 'passphrase']?: string }
 }
 
 /** What becomes of a property; throws where it is refused. */
@@ -107,9 +113,39 @@ const ROWS: Readonly<Record<string, Row>> = {
     notes.push(`${name}=false: as it is here`)
   },
   'transactional.id': refused('this release has no transactions'),
-  'security.protocol': (value, { notes }, name) => {
-    if (value !== 'PLAINTEXT') throw new InvalidConfigError(`${name}: given was '${value}', this release has PLAINTEXT only`)
-    notes.push(`${name}=PLAINTEXT: as it is here`)
+  'security.protocol': (value, { given, notes }, name) => {
+    if (value === 'PLAINTEXT') notes.push(`${name}=PLAINTEXT: as it is here`)
+    else if (!['SSL', 'SASL_PLAINTEXT', 'SASL_SSL'].includes(value)) throw badValue(name, value, 'PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL')
+    else if (value.startsWith('SASL') && given.sasl === undefined) throw new InvalidConfigError(`${name}=${value}: ${SASL_REMEDY}`)
+  },
+  'ssl.truststore.type': storeType,
+  'ssl.keystore.type': storeType,
+  'ssl.truststore.certificates': pem('ca'),
+  'ssl.keystore.certificate.chain': pem('cert'),
+  'ssl.keystore.key': pem('key'),
+  'ssl.key.password': pem('passphrase'),
+  'ssl.truststore.location': pemFile('ssl.truststore.type', ['ca']),
+  'ssl.keystore.location': pemFile('ssl.keystore.type', ['cert', 'key']),
+  'ssl.truststore.password': storePassword,
+  'ssl.keystore.password': storePassword,
+  'ssl.endpoint.identification.algorithm': (value, { given, notes }, name) => {
+    if (value.toLowerCase() !== 'https' && given.ssl === undefined) throw new InvalidConfigError(`${name}: the broker’s name is always checked, unless \`checkServerIdentity\` of the option \`ssl\` says otherwise`)
+    notes.push(`${name}: the broker’s name is checked as \`ssl\` has it`)
+  },
+  'ssl.protocol': noted('Node takes TLS 1.2 and 1.3; `minVersion` and `maxVersion` of the option `ssl` say otherwise'),
+  'ssl.enabled.protocols': noted('Node takes TLS 1.2 and 1.3; `minVersion` and `maxVersion` of the option `ssl` say otherwise'),
+  'ssl.cipher.suites': noted('Node’s ciphers are taken; `ciphers` of the option `ssl` says otherwise'),
+  'ssl.keymanager.algorithm': noted('there is no JVM'),
+  'ssl.trustmanager.algorithm': noted('there is no JVM'),
+  'ssl.secure.random.implementation': noted('there is no JVM'),
+  'sasl.mechanism': (value, { given, notes }, name) => {
+    if (given.sasl === undefined) throw new InvalidConfigError(`${name}: ${SASL_REMEDY}`)
+    if (given.sasl.mechanism.toUpperCase() !== value.toUpperCase()) throw new InvalidConfigError(`${name}: the file has '${value}', the option \`sasl\` has '${given.sasl.mechanism}'`)
+    notes.push(`${name}: as the option \`sasl\` has it`)
+  },
+  'sasl.jaas.config': (_value, { given, notes }, name) => {
+    if (given.sasl === undefined) throw new InvalidConfigError(`${name}: only a JVM reads it; ${SASL_REMEDY}`)
+    notes.push(`${name}: the option \`sasl\` stands in for it`)
   },
   'partitioner.adaptive.partitioning.enable': noted('messages without a key always avoid partitions with a backlog; give StickyByBytes with adaptive: false to a partitioner for another'),
   'partitioner.availability.timeout.ms': noted('partitions with a backlog are chosen less often, without a time limit'),
@@ -134,9 +170,11 @@ const ROWS: Readonly<Record<string, Row>> = {
 
 /** Names with a part that varies, such as `ssl.keystore.location`. */
 const PREFIXES: Readonly<Record<string, string>> = {
-  'ssl.': 'this release has no TLS, and Node could not read a Java key store; certificates will be given as PEM',
-  'sasl.': 'this release has no SASL, and only a JVM could read a JAAS configuration',
+  'ssl.': 'only a JVM could use it; give what Node takes as the option `ssl`',
+  'sasl.': 'only a JVM could use it; give what is meant as the option `sasl`',
 }
+
+const SASL_REMEDY = 'give { mechanism, username, password }, or what else your mechanism wants, as the option `sasl`'
 
 const PARTITIONER_CLASSES: Readonly<Record<string, ProducerOptions['partitioner']>> = {
   'kafka.producer.DefaultPartitioner': 'java_hash',
@@ -166,14 +204,16 @@ const CODEC_NAMES = new Set(['none', 'gzip', 'snappy', 'lz4'])
  * Turns the dotted names of Kafka 0.8's or of Java's producer into options.
  *
  * @param source the text of a properties file, or its names and values
+ * @param given what the program gives besides, which goes before it
  * @throws InvalidConfigError for a name that is unknown, and for what can't be had here, with the reason
  */
-export function readProperties(source: string | Readonly<Record<string, unknown>>): PropertiesResult {
+export function readProperties(source: string | Readonly<Record<string, unknown>>, given: Partial<ProducerOptions> = {}): PropertiesResult {
   const properties = typeof source === 'string' ? parseProperties(source) : stringValues(source)
   const notes: string[] = []
   const options = {} as Options
-  const reading = { options, properties, notes }
+  const reading: Reading = { options, properties, notes, given, tls: {} }
   for (const [name, value] of properties) rowOf(name)(value.trim(), reading, name)
+  readTls(reading)
   if (properties.has('metadata.broker.list')) {
     if (options.partitioner === undefined) {
       options.partitioner = 'java_hash'
@@ -182,6 +222,13 @@ export function readProperties(source: string | Readonly<Record<string, unknown>
     if (options.acks === undefined) notes.push('request.required.acks is not given: -1 is taken, Kafka 0.8 took 0')
   }
   return { options, notes }
+}
+
+function readTls({ options, properties, tls, notes }: Reading): void {
+  const protocol = properties.get('security.protocol')?.trim() ?? 'PLAINTEXT'
+  const fields: SecureContextOptions = tls
+  if (protocol.endsWith('SSL')) options.ssl = Object.keys(fields).length > 0 ? fields : true
+  else if (Object.keys(fields).length > 0) notes.push(`ssl.*: without effect, since security.protocol is ${protocol}`)
 }
 
 function stringValues(source: Readonly<Record<string, unknown>>): Map<string, string> {
@@ -200,7 +247,44 @@ function rowOf(name: string): Row {
   throw new InvalidConfigError(`unknown property '${name}': did you mean '${nearestName(name, Object.keys(ROWS))}'?`)
 }
 
-// What rows do.
+// What rows do. Those of secrets tell names, never values.
+
+function pem(field: keyof Reading['tls']): Row {
+  return (value, { tls }) => {
+    tls[field] = value
+  }
+}
+
+function pemFile(typeName: string, fields: readonly (keyof Reading['tls'])[]): Row {
+  return (value, { properties, tls, given, notes }, name) => {
+    if (properties.get(typeName)?.trim() !== 'PEM') {
+      if (given.ssl === undefined) throw javaStore(name)
+      notes.push(`${name}: the option \`ssl\` stands in for it`)
+      return
+    }
+    let text: string
+    try {
+      text = readFileSync(value, 'utf8')
+    } catch (cause) {
+      throw new InvalidConfigError(`${name}: can't read the file: ${(cause as Error).message}`, { cause })
+    }
+    for (const field of fields) tls[field] = text
+  }
+}
+
+function storeType(value: string, { given, notes }: Reading, name: string): void {
+  if (value !== 'PEM' && given.ssl === undefined) throw javaStore(name)
+  notes.push(value === 'PEM' ? `${name}=PEM: as it is here` : `${name}: the option \`ssl\` stands in for it`)
+}
+
+function storePassword(_value: string, { given, notes }: Reading, name: string): void {
+  if (given.ssl === undefined) throw javaStore(name)
+  notes.push(`${name}: the option \`ssl\` stands in for it`)
+}
+
+function javaStore(name: string): InvalidConfigError {
+  return new InvalidConfigError(`${name}: a Java key store can't be read here; give certificates and keys in PEM, or PKCS12 as \`pfx\`, as the option \`ssl\`: { ca, cert, key }`)
+}
 
 type IntegerOption = {
   [Name in keyof Options]-?: number extends Options[Name] ? Name : never

@@ -1,0 +1,40 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { FailedToSendMessageError, Producer, type DeliveryError, type ProducerOptions } from '../../../src/index.js'
+import { HostileServer, MANNERS } from '../support/hostile-servers.js'
+
+const CODES = /^(DELIVERY_TIMEOUT|CONNECTION_FAILED|TLS_FAILED|AUTHENTICATION_FAILED)$/
+
+async function suffer(manner: string, saysVersions: boolean, options: Partial<ProducerOptions<unknown, unknown, 'sync'>> = {}): Promise<DeliveryError> {
+  const hostile = await HostileServer.start(MANNERS[manner] as (typeof MANNERS)[string], { saysVersions })
+  onTestFinished(() => hostile.stop())
+  const producer = new Producer({ brokers: hostile.address, requestTimeoutMs: 300, connectTimeoutMs: 300, deliveryTimeoutMs: 1_000, ...options })
+  const before = process.memoryUsage().rss
+  const began = performance.now()
+  const error: unknown = await producer.send({ topic: 't', value: 'v' }).catch((cause: unknown) => cause)
+  expect(performance.now() - began).toBeLessThan(2_500)
+  expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 * 1024)
+  await producer.close({ timeoutMs: 0 })
+  for (let i = 0; hostile.sockets.size > 0 && i < 100; i++) await sleep(20)
+  expect(hostile.sockets.size).toBe(0)
+  expect(error).toBeInstanceOf(FailedToSendMessageError)
+  return (error as FailedToSendMessageError).results[0] as DeliveryError
+}
+
+describe.each(Object.keys(MANNERS))('a peer that %s', (manner) => {
+  it.each([['at once', false], ['after it has said its versions', true]])('%s', async (_, saysVersions) => {
+    const error = await suffer(manner, saysVersions)
+    expect(error.code).toMatch(CODES)
+    expect(error.mayHaveBeenWritten).toBe(false)
+  })
+
+  it('where TLS is expected', async () => {
+    expect((await suffer(manner, false, { ssl: true })).code).toMatch(CODES)
+  })
+
+  it('where credentials are expected', async () => {
+    const error = await suffer(manner, true, { sasl: { mechanism: 'scram-sha-256', username: 'a', password: 'S3CRET' } })
+    expect(error.code).toMatch(CODES)
+    expect(error.message).not.toContain('S3CRET')
+  })
+})
