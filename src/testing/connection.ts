@@ -64,6 +64,11 @@ export class ClientConnection {
     this.socket.destroy()
   }
 
+  /** Sends what nobody asked for. */
+  babble(bytes: Uint8Array): void {
+    this.socket.write(bytes)
+  }
+
   private receive(chunk: Buffer): void {
     try {
       this.splitter.push(chunk, (frame) => this.waiting.push(this.owner.receive(frame, this)))

@@ -84,6 +84,9 @@ export interface Lasting {
   [Symbol.dispose](): void
 }
 
+/** As a size it is far beyond what any answer has. */
+const NOISE: Uint8Array = Buffer.alloc(64, 0x7e)
+
 /** Errors that Kafka answers after it has appended the records: 7 and 20. */
 const AFTER_APPEND: readonly number[] = [7, 20]
 
@@ -287,6 +290,11 @@ export class EmbeddedKafka {
   /** Breaks the broker's connections; new ones are welcome. */
   dropConnections(id: number): void {
     this.broker(id).dropConnections()
+  }
+
+  /** Sends bytes that are no answer to anything on all connections that the broker has open. Default: 64 bytes of noise. */
+  babble(id: number, bytes: Uint8Array = NOISE): void {
+    for (const connection of this.broker(id).connections) connection.babble(bytes)
   }
 
   /** New connections are refused until released; those that are open go on. */

@@ -264,3 +264,13 @@ describe('throttle', () => {
     expect(response.throttleTimeMs).toBe(60)
   })
 })
+
+describe('babble', () => {
+  it('sends on all open connections of a broker what nobody asked for', async () => {
+    const { kafka, client } = await start()
+    await produceTo(client, batch)
+    kafka.babble(1, Buffer.from([0, 0, 0, 4, 0, 0, 0, 99]))
+    expect(await client.frame()).toEqual(Buffer.from([0, 0, 0, 99]))
+    expect((await produceTo(client, batch)).errorCode).toBe(0)
+  })
+})
