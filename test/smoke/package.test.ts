@@ -114,6 +114,10 @@ describe('installed', () => {
     expect(await run(node(version), ['-e', program], project)).toBe('')
   })
 
+  it('brings its command', async () => {
+    expect(await run(join(project, 'node_modules', '.bin', 'kafka-producer'), ['--help'], project)).toMatch(/^Usage: kafka-producer /)
+  })
+
   it('keeps its insides to itself', async () => {
     const program = 'import("kafka-producer/dist/version.js").catch((error) => console.log(error.code))'
     expect(await run(process.execPath, ['-e', program], project)).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED\n')
