@@ -2,10 +2,9 @@ import {
   AbortedError,
   DeliveryError,
   DeliveryTimeoutError,
-  KafkaProducerError,
+  type KafkaProducerError,
   ProducerClosedError,
   QueueFullError,
-  SerializationError,
 } from '../errors.js'
 import { StatsCounters } from '../stats/producer-stats.js'
 import { Admission } from './admission.js'
@@ -14,10 +13,11 @@ import { tell, type Batch } from './batch.js'
 import type { BrokerPartitionInfo, TopicMetadata } from './broker-partition-info.js'
 import { BrokerSender, type BrokerSenderConfig } from './broker-sender.js'
 import { BufferBound } from './buffer-bound.js'
+import { CallSerializer } from './call-serializer.js'
 import type { DeliveryReporter } from './delivery-report.js'
 import type { Encoder } from './encoder.js'
 import type { EventHandler, SendOptions } from './event-handler.js'
-import { checkMessage, type KeyedMessage } from './keyed-message.js'
+import type { KeyedMessage } from './keyed-message.js'
 import type { MessageCall } from './message-call.js'
 import { MetadataWatch } from './metadata-watch.js'
 import { OutstandingCalls } from './outstanding-calls.js'
@@ -28,8 +28,8 @@ import { QueueCall } from './queue-call.js'
 import type { RecordMetadata } from './record-metadata.js'
 import { RetryPolicy, type RetrySettings } from './retry-policy.js'
 import { SendCall } from './send-call.js'
-import { SerializedMessage } from './serialized-message.js'
-import { handled, Serializer } from './serializer.js'
+import type { SerializedMessage } from './serialized-message.js'
+import { Serializer } from './serializer.js'
 import { SignalListeners } from './signal-listeners.js'
 import type { CompressionChoice } from './topic-compression.js'
 import { TopicQueue } from './topic-queue.js'
@@ -53,8 +53,6 @@ export interface EventHandlerConfig extends BrokerSenderConfig, RetrySettings {
   readonly copyBytes: boolean
 }
 
-/** Messages encoded in one go before the event loop gets its turn. */
-const SLICE = 2_000
 /** How long sockets may take to close after all is settled. */
 const SOCKET_GRACE_MS = 1_000
 
@@ -72,7 +70,7 @@ const SOCKET_GRACE_MS = 1_000
  *     {@link RetryPolicy} lets it go again.
  */
 export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
-  private readonly serializer: Serializer<K, V>
+  private readonly serializer: CallSerializer<K, V>
   private readonly bound: BufferBound
   private readonly admission: Admission
   private readonly policy: RetryPolicy
@@ -82,7 +80,6 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private readonly topics = new Map<string, TopicQueue>()
   private readonly senders = new Map<number, BrokerSender>()
   private readonly signals = new SignalListeners()
-  private readonly validTopics = new Set<string>()
   /** One function for all calls. */
   private readonly onDone = (call: MessageCall) => this.finished(call)
 
@@ -96,7 +93,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     readonly counters: StatsCounters = new StatsCounters(),
     route: (message: SerializedMessage) => void = (message) => this.partitionAndCollate(message),
   ) {
-    this.serializer = new Serializer(parts.encoder, parts.keyEncoder, parts.partitioner.keyUse, config.copyBytes)
+    this.serializer = new CallSerializer(new Serializer(parts.encoder, parts.keyEncoder, parts.partitioner.keyUse, config.copyBytes), counters)
     this.bound = new BufferBound(config.queueMessages, config.queueBytes)
     this.admission = new Admission(this.bound, config.enqueueTimeoutMs, route, (message, cause) => this.refuse(message, cause))
     this.policy = new RetryPolicy(config)
@@ -151,90 +148,13 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       call.serialized = serialized
       this.admission.submit(serialized)
     } else {
-      this.admission.submit(this.whenSerialized(call, serialized))
+      this.admission.submit(this.serializer.whenReady(call, serialized))
     }
   }
 
-  /**
-   * Checks and encodes all messages of a call. The promise is there only where an encoder gave one, or for a long list,
-   * which is worked through in slices.
-   *
-   * @throws InvalidMessageError and, where the call does not skip such messages, SerializationError
-   */
+  /** Checks and encodes all messages of a call: see {@link CallSerializer}. */
   serialize(messages: readonly KeyedMessage<K, V>[], call: MessageCall): SerializedMessage[] | Promise<SerializedMessage[]> {
-    if (messages.length > SLICE) return this.serializeInSlices(messages, call)
-    const encoded: MaybeSerialized[] = []
-    const isReady = this.encodeSlice(messages, 0, messages.length, call, Date.now(), encoded)
-    return isReady ? (encoded as SerializedMessage[]) : withoutSkipped(encoded)
-  }
-
-  private async serializeInSlices(messages: readonly KeyedMessage<K, V>[], call: MessageCall): Promise<SerializedMessage[]> {
-    const now = Date.now()
-    const all: MaybeSerialized[] = []
-    for (let from = 0; from < messages.length && !call.isDone; from += SLICE) {
-      this.encodeSlice(messages, from, Math.min(from + SLICE, messages.length), call, now, all)
-      await new Promise((resolve) => setImmediate(resolve))
-    }
-    return withoutSkipped(all)
-  }
-
-  /** Encodes some messages onto the end of `encoded`; false where one of them is a promise. */
-  private encodeSlice(
-    messages: readonly KeyedMessage<K, V>[],
-    from: number,
-    to: number,
-    call: MessageCall,
-    now: number,
-    encoded: MaybeSerialized[],
-  ): boolean {
-    let isReady = true
-    for (let i = from; i < to; i++) checkMessage(messages[i] as KeyedMessage, this.validTopics)
-    for (let i = from; i < to; i++) {
-      try {
-        const one = this.serializer.serialize(messages[i] as KeyedMessage<K, V>, i, call, now)
-        if (one instanceof SerializedMessage) {
-          encoded.push(one)
-        } else {
-          isReady = false
-          encoded.push(this.pending(one, call, i))
-        }
-      } catch (error) {
-        this.skip(call, i, error)
-      }
-    }
-    return isReady
-  }
-
-  /** Apart, so that the loop above makes no closure where nothing is awaited. */
-  private pending(one: Promise<SerializedMessage>, call: MessageCall, index: number): Promise<SerializedMessage | undefined> {
-    return handled(one.catch((error: unknown) => this.skip(call, index, error)))
-  }
-
-  /** Leaves a message out that can't be encoded, and tells so; or ends the call, where it is all or nothing. */
-  private skip(call: MessageCall, index: number, error: unknown): undefined {
-    if (error instanceof SerializationError) this.counters.serializationErrors++
-    if (!call.skipsUnserializable || !(error instanceof KafkaProducerError)) throw error
-    this.counters.failed++
-    call.failUnserialized(index, error)
-  }
-
-  private async whenSerialized(call: MessageCall, pending: Promise<SerializedMessage[]>): Promise<readonly SerializedMessage[]> {
-    // The deadline, the caller's signal or a close may end the call meanwhile: nobody waits for its encoder then.
-    const ended = new Promise<never[]>((resolve) => {
-      const { onEnd } = call
-      call.onEnd = () => {
-        onEnd?.()
-        resolve([])
-      }
-    })
-    try {
-      const serialized = await Promise.race([pending, ended])
-      call.serialized = call.isDone ? [] : serialized
-      return call.serialized
-    } catch (error) {
-      call.failWhole(error as KafkaProducerError)
-      return []
-    }
+    return this.serializer.serialize(messages, call)
   }
 
   /** Appends a message to its partition's queue, or lets it wait for the metadata of its topic. */
@@ -438,12 +358,4 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     await this.parts.producerPool.close(SOCKET_GRACE_MS)
     return unsent
   }
-}
-
-/** A message, or the promise of one, or of nothing where its encoder failed and the others go on. */
-type MaybeSerialized = SerializedMessage | Promise<SerializedMessage | undefined>
-
-async function withoutSkipped(encoded: readonly MaybeSerialized[]): Promise<SerializedMessage[]> {
-  const all = await Promise.all(encoded.map(async (message) => message))
-  return all.filter((message) => message !== undefined)
 }
