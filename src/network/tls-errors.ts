@@ -8,11 +8,13 @@ const PROBLEMS: readonly (readonly [pattern: RegExp, text: string])[] = [
   [/^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_|CERT_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)/, 'its certificate is not trusted: give the certificate of the authority that signed it as `ssl: { ca }`'],
   [/ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/, 'no version of TLS in common: see `minVersion` and `maxVersion` of `ssl`'],
   [/ALERT_(BAD_|UNKNOWN_CA|CERTIFICATE_|NO_CERTIFICATE|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED)|CERTIFICATE_REQUIRED/, 'the broker refuses this client’s certificate, or misses one: give one that it trusts as `ssl: { cert, key }`'],
-  [/ALERT_HANDSHAKE_FAILURE/, 'the broker refuses the handshake: it wants a client’s certificate (`ssl: { cert, key }`), or has no cipher in common'],
+  // The second is what Kafka 0.10 comes to where it misses a certificate.
+  [/ALERT_HANDSHAKE_FAILURE|UNEXPECTED_MESSAGE/, 'the broker refuses the handshake: it wants a client’s certificate, as `ssl: { cert, key }`, or there is no cipher in common'],
 ]
-/** What only means so until the handshake is done. */
+
 const NO_TLS_TEXT = 'it does not speak TLS on this port: take the port of its TLS listener, or leave `ssl` out'
-const NO_TLS = /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNKNOWN_PROTOCOL|EPROTO|BAD_RECORD_TYPE|UNEXPECTED_MESSAGE|INVALID_HEADER|NOT_TLS/
+/** What means so until the handshake is done. */
+const NO_TLS = /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNKNOWN_PROTOCOL|EPROTO|BAD_RECORD_TYPE|INVALID_HEADER|NOT_TLS/
 
 /**
  * The error for a failure of TLS itself; undefined for any other.

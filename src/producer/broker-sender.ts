@@ -32,6 +32,8 @@ export interface SenderContext {
   refused(batch: Batch, answer: ProducePartitionResponse, response: ProduceResponse, generation: number): void
   /** The connection was lost, or never there: nothing was answered for these. */
   unanswered(batches: readonly Batch[], cause: KafkaProducerError, written: boolean, generation: number): void
+  /** No connection, and trying again can't help: what the partition has waiting fails. */
+  giveUp(queue: PartitionQueue, cause: KafkaProducerError): void
   /** Everything of one answer has been told. */
   answered(): void
 }
@@ -202,14 +204,18 @@ export class BrokerSender {
   /** No connection: the oldest batch of each partition that is ready has used up an attempt. */
   private failReady(error: KafkaProducerError): void {
     const batches: Batch[] = []
+    const hopeless: PartitionQueue[] = []
     for (let queue = this.ready.shift(); queue !== undefined; queue = this.ready.shift()) {
       const batch = queue.listedAt === this.brokerId && queue.isReady ? queue.take() : undefined
       queue.unlist(this.brokerId)
       if (batch === undefined) continue
       this.depart(batch)
       batches.push(batch)
+      if (!error.retriable) hopeless.push(queue)
     }
     this.context.unanswered(batches, error, false, this.context.metadataGeneration())
+    // What is behind a batch that failed for good, such as for refused credentials, fares no better.
+    for (const queue of hopeless) this.context.giveUp(queue, error)
     this.context.answered()
   }
 

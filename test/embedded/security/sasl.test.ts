@@ -134,6 +134,19 @@ describe('SASL', () => {
   })
 })
 
+it('fails at once all that waits for a broker that refuses the credentials', async () => {
+  const kafka = await startKafka(withUsers)
+  const producer = producerOf({ brokers: kafka.bootstrap, batchBytes: 1, sasl: { mechanism: 'plain', username: 'alice', password: users.alice } })
+  await producer.send({ topic: 't', value: 'v' })
+  kafka.setPassword('alice', 'another')
+  kafka.dropConnections(1)
+  const began = performance.now()
+  // A batch each, of one partition: one after another they would wait for a connection each.
+  const outcomes = await Promise.allSettled(Array.from({ length: 30 }, () => producer.send({ topic: 't', partition: 0, value: 'v' })))
+  expect(outcomes.map((outcome) => outcome.status === 'rejected' && (outcome.reason as FailedToSendMessageError).results.map((error) => (error as DeliveryError).code).join())).toEqual(Array.from({ length: 30 }, () => 'AUTHENTICATION_FAILED'))
+  expect(performance.now() - began).toBeLessThan(4_000)
+})
+
 describe('secrets', () => {
   const secret = 'S3CRET-w0rd'
   const seen = (value: unknown): string =>
