@@ -1,6 +1,7 @@
 import { createServer as createHttpServer } from 'node:http'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { FailedToSendMessageError, Producer, type DeliveryError, type ProducerOptions } from '../../../src/index.js'
 import { CertificateAuthority, type KeyPair } from '../support/certificates.js'
@@ -129,6 +130,18 @@ describe('TLS', () => {
     // Node asks each new connection, to know whether the certificate was looked at before.
     expect(resumed[0]).toBe(false)
     expect(resumed.at(-1)).toBe(true)
+  })
+
+  it('shows neither key nor passphrase while connected', async () => {
+    const kafka = await startKafka({ ssl: server, topics: { t: {} } })
+    const client = authority.issue()
+    const producer = producerOf({ brokers: kafka.bootstrap, ssl: { ca: authority.cert, ...client, passphrase: 'S3CRET' } })
+    await producer.send({ topic: 't', value: 'v' })
+    const shown = inspect(producer, { depth: Infinity, showHidden: true, maxStringLength: Infinity, maxArrayLength: Infinity })
+    expect(shown).toMatch(/BrokerConnection \{ 127/)
+    expect(shown).not.toContain('S3CRET')
+    expect(shown).not.toContain('PRIVATE KEY')
+    expect(shown).not.toContain(client.key.split('\n')[1])
   })
 
   it('tells that a port has no TLS, and that one has', async () => {
