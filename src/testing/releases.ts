@@ -111,6 +111,11 @@ export class Release {
     return this.atLeast(2, 0) ? 'NOT_LEADER_OR_FOLLOWER' : 'UNKNOWN_TOPIC_OR_PARTITION'
   }
 
+  /** Offsets may be committed for partitions that a topic does not have, as long as there is the topic. */
+  get keepsOffsetsOfUnknownPartitions(): boolean {
+    return !this.atLeast(2, 0)
+  }
+
   /** Throttled clients are answered first and muted then (KIP-219); before, the answer came late. */
   get answersBeforeThrottling(): boolean {
     return this.atLeast(2, 0)

@@ -58,13 +58,15 @@ export function partitionProblem(
   name: string,
   { partitionIndex, committedMetadata }: CommittedTopic['partitions'][number],
   byId: boolean,
-  { cluster, faults }: RequestContext,
+  { cluster, broker, faults }: RequestContext,
 ): number {
   const injected = faults.errorFor(name, partitionIndex)
   if (injected !== undefined) return injected.code
   const topic = cluster.topics.get(name)
   if (topic === undefined && byId) return ErrorCodes.UNKNOWN_TOPIC_ID
-  if (topic?.partitions[partitionIndex] === undefined) return ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION
+  if (topic === undefined) return ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION
+  const known = topic.partitions[partitionIndex] !== undefined || broker.release.keepsOffsetsOfUnknownPartitions
+  if (!known) return ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION
   if (Buffer.byteLength(committedMetadata ?? '') > MAX_METADATA_BYTES) return codeOf('OFFSET_METADATA_TOO_LARGE')
   return 0
 }

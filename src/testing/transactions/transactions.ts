@@ -78,7 +78,9 @@ export class Transactions {
    */
   end(claim: Claim, committed: boolean, raiseEpoch: boolean): Transaction | TransactionErrorName {
     const transaction = this.transactions.get(claim.transactionalId)
-    if (transaction !== undefined && this.isRepeated(transaction, claim, committed)) return transaction
+    if (transaction !== undefined && isEndOf(transaction, claim)) {
+      return transaction.state === (committed ? 'CompleteCommit' : 'CompleteAbort') ? transaction : 'INVALID_TXN_STATE'
+    }
     const found = this.find(claim)
     if (typeof found === 'string') return found
     if (!found.isOngoing) {
@@ -93,10 +95,6 @@ export class Transactions {
     // The markers fence the epoch that ends, unless its successor belongs to another id.
     this.finish(found, committed, producerId, found.producerId === producerId ? found.producerEpoch : producerEpoch)
     return found
-  }
-
-  private isRepeated({ previous, state }: Transaction, claim: Claim, committed: boolean): boolean {
-    return isSame(previous, claim) && state === (committed ? 'CompleteCommit' : 'CompleteAbort')
   }
 
   private begun(transaction: Transaction, timeoutMs: number): Transaction {
@@ -152,4 +150,9 @@ type ProducerIdentity = Omit<Claim, 'transactionalId'>
 
 function isSame(one: ProducerIdentity | undefined, other: ProducerIdentity): boolean {
   return one?.producerId === other.producerId && one.producerEpoch === other.producerEpoch
+}
+
+/** Whether the claim is of the epoch whose transaction has ended, with none begun since. */
+function isEndOf({ previous, state }: Transaction, claim: Claim): boolean {
+  return isSame(previous, claim) && (state === 'CompleteCommit' || state === 'CompleteAbort')
 }

@@ -5,6 +5,8 @@ import { produce } from '../../../src/protocol/apis/produce.js'
 import { ByteWriter } from '../../../src/protocol/byte-writer.js'
 import { encodeRequestFrame } from '../../../src/protocol/frame.js'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
+import { RANGES } from '../../../src/testing/release-versions.js'
+import { Release } from '../../../src/testing/releases.js'
 import { connectTo, startKafka } from '../support/cluster.js'
 import { RawClient } from '../support/raw-client.js'
 import { batchOf, metadataOf, metadataRequest, produceRequest, produceTo } from '../support/requests.js'
@@ -100,6 +102,28 @@ describe('hostile requests', () => {
       { numRuns: 200 },
     )
     expect((await produceTo(await connectTo(kafka), batchOf([{ value: '1' }]))).errorCode).toBe(0)
+  })
+
+  it.each(['0.9', '2.8', '4'])('any body after the header of any request that Kafka %s knows', async (release) => {
+    const kafka = await startKafka({ release, topics: { orders: {} } })
+    const versions = RANGES.flatMap(([key]) => {
+      const { min = 0, max = -1 } = Release.named(release).served(key) ?? {}
+      return Array.from({ length: max - min + 1 }, (_, i) => [key, min + i] as const)
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...versions), fc.uint8Array({ maxLength: 100 }), async ([key, version], bytes) => {
+        const client = await RawClient.connect(kafka.bootstrap)
+        const request = frame((writer) => {
+          header(writer, key, version)
+          writer.writeRaw(Buffer.from(bytes))
+        })
+        // Some wait for long, as it may be asked in the noise: nobody waits for them here.
+        await new Promise<void>((resolve) => client.socket.write(request, () => resolve()))
+        await client.close()
+      }),
+      { numRuns: 300 },
+    )
+    expect((await metadataOf(await connectTo(kafka), ['orders'], release === '0.9' ? 0 : 9)).topics[0]?.errorCode).toBe(0)
   })
 
   it('any one byte of a request changed: it never fails', async () => {

@@ -5,9 +5,12 @@ import { fetch } from '../../../src/protocol/apis/fetch.js'
 import { heartbeat } from '../../../src/protocol/apis/heartbeat.js'
 import { initProducerId } from '../../../src/protocol/apis/init-producer-id.js'
 import { joinGroup } from '../../../src/protocol/apis/join-group.js'
+import { offsetCommit } from '../../../src/protocol/apis/offset-commit.js'
+import { offsetFetch } from '../../../src/protocol/apis/offset-fetch.js'
 import { addPartitionsToTxn } from '../../../src/protocol/apis/add-partitions-to-txn.js'
 import { produce } from '../../../src/protocol/apis/produce.js'
 import { syncGroup } from '../../../src/protocol/apis/sync-group.js'
+import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
 import { decodeBatches } from '../../../src/protocol/records/decode.js'
 import { batchOf, fetchFrom } from '../../embedded/support/requests.js'
 import { until, type Subject } from './subject.js'
@@ -58,6 +61,53 @@ export function coordinationCases(subject: () => Subject): void {
       const [data, marker] = decodeBatches(records ?? Buffer.alloc(0))
       expect([data?.transactional, data?.control, marker?.transactional, marker?.control]).toEqual([true, false, true, true])
       expect(marker?.records[0]?.key).toEqual(Buffer.from([0, 0, 0, committed ? 1 : 0]))
+    })
+
+    it('partitions are added by writing, each has an epoch (KIP-890)', async ({ skip }) => {
+      if (subject().release.transactionVersion !== 2) skip('has no such transactions')
+      const topic = await subject().topic()
+      const leader = await subject().leader(topic)
+      const transactionalId = `tx-${topic}`
+      const { producerId, producerEpoch } = await begin(transactionalId)
+      const coordinator = await subject().coordinator(transactionalId, 1)
+      const end = async (epoch: number, committed: boolean) => until(async () => {
+        const answer = await coordinator.call(endTxn, 5, { transactionalId, producerId, producerEpoch: epoch, committed })
+        return answer.errorCode === 51 ? undefined : answer
+      })
+      const send = async (epoch: number) => until(async () => {
+        const batch = batchOf([{ value: 'a', timestamp: Date.now() }], { producerId, producerEpoch: epoch, baseSequence: 0, transactional: true })
+        const { errorCode } = await subject().produce(leader, topic, batch, { version: 12, transactionalId })
+        // The coordinator may still be at work on the end of the last one.
+        return [14, 15, 16, 19, 51].includes(errorCode) ? undefined : errorCode
+      })
+      expect([producerEpoch, await send(0)]).toEqual([0, 0])
+      const first = await end(0, true)
+      expect([first.errorCode, first.producerId === producerId, first.producerEpoch]).toEqual([0, true, 1])
+      const again = await end(0, true)
+      expect([again.errorCode, again.producerEpoch]).toEqual([0, 1])
+      expect((await end(0, false)).errorCode).toBe(48)
+      expect(await send(0)).toBe(47)
+      expect(await send(1)).toBe(0)
+      const second = await end(1, false)
+      expect([second.errorCode, second.producerEpoch]).toEqual([0, 2])
+      const empty = await end(2, false)
+      expect([empty.errorCode, empty.producerEpoch]).toEqual([0, 3])
+      expect((await end(3, true)).errorCode).toBe(48)
+    })
+
+    it('what was not added to one is refused, where the broker looks', async ({ skip }) => {
+      if (!subject().has(endTxn)) skip('has no transactions')
+      const topic = await subject().topic()
+      const leader = await subject().leader(topic)
+      const transactionalId = `tx-${topic}`
+      const { producerId, producerEpoch } = await begin(transactionalId)
+      const batch = batchOf([{ value: 'a' }], { producerId, producerEpoch, baseSequence: 0, transactional: true })
+      const version = subject().version(produce, 11)
+      const errorCode = await until(async () => {
+        const answer = await subject().produce(leader, topic, batch, { version, transactionalId })
+        return answer.errorCode === 19 ? undefined : answer.errorCode
+      })
+      expect(errorCode).toBe(subject().release.verifiesTransactions ? 120 : 0)
     })
 
     it('an end without a transaction', async ({ skip }) => {
@@ -120,6 +170,37 @@ export function coordinationCases(subject: () => Subject): void {
         return (await coordinator.call(heartbeat, subject().version(heartbeat), caller)).errorCode
       }
       expect([await beat(joined.memberId, 1), await beat(joined.memberId, 9), await beat('stranger', 1)]).toEqual([0, 22, 25])
+    })
+
+    it('offsets of a reader outside of any group membership', async ({ skip }) => {
+      if (subject().version(offsetCommit) < 2) skip('keeps them in ZooKeeper, or times them')
+      const topic = await subject().topic()
+      const groupId = `g-${topic}`
+      const coordinator = await subject().coordinator(groupId, 0)
+      const commit = async (partitionIndex: number, generation: number, metadata = 'note') => {
+        const partition = { partitionIndex, committedOffset: 17n, committedLeaderEpoch: -1, commitTimestamp: -1, committedMetadata: metadata }
+        const response = await coordinator.call(offsetCommit, subject().version(offsetCommit, 8), {
+          groupId,
+          generationIdOrMemberEpoch: generation,
+          memberId: '',
+          groupInstanceId: null,
+          retentionTimeMs: -1,
+          topics: [{ name: topic, topicId: ZERO_UUID, partitions: [partition] }]
+        })
+        return response.topics[0]?.partitions[0]?.errorCode
+      }
+      const read = async () => {
+        const topics = [{ name: topic, topicId: ZERO_UUID, partitionIndexes: [0] }]
+        const groups = [{ groupId, memberId: null, memberEpoch: -1, topics }]
+        const response = await coordinator.call(offsetFetch, subject().version(offsetFetch, 7), { groups, requireStable: false })
+        const found = response.groups[0]?.topics[0]?.partitions[0]
+        return [found?.errorCode, found?.committedOffset, found?.metadata]
+      }
+      expect(await settled(async () => commit(0, 5))).toBe(22)
+      expect(await read()).toEqual([0, -1n, ''])
+      expect(await settled(async () => commit(0, -1))).toBe(0)
+      expect(await read()).toEqual([0, 17n, 'note'])
+      expect([await commit(7, -1), await commit(0, -1, 'x'.repeat(4097))]).toEqual([subject().release.keepsOffsetsOfUnknownPartitions ? 0 : 3, 12])
     })
 
     it('sessions that are too short', async ({ skip }) => {

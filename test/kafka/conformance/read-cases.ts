@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { fetch } from '../../../src/protocol/apis/fetch.js'
 import { listOffsets } from '../../../src/protocol/apis/list-offsets.js'
 import { metadata } from '../../../src/protocol/apis/metadata.js'
+import { produce } from '../../../src/protocol/apis/produce.js'
 import { decodeBatches } from '../../../src/protocol/records/decode.js'
 import { fetchFrom, type FetchOptions } from '../../embedded/support/requests.js'
 import type { RawClient } from '../../embedded/support/raw-client.js'
@@ -96,6 +97,20 @@ export function readCases(subject: () => Subject): void {
       const { bytes, values } = await read(leader, topic, { partitionMaxBytes: 10, maxWaitMs: 500 })
       if (subject().version(fetch) < 3) expect([bytes, values]).toEqual([10, []])
       else expect(values).toEqual(['a'])
+    })
+
+    it('by topic ids, from version 13 on', async ({ skip }) => {
+      const newest = Math.min(subject().release.served(fetch.key)?.max ?? 0, fetch.maxVersion)
+      if (newest < 13) skip('has no such version')
+      const [topic, leader] = await written(subject())
+      const topicId = (await subject().metadata(topic)).topics[0]?.topicId ?? Buffer.alloc(0)
+      expect((await read(leader, '', { topicId, version: newest, maxWaitMs: 500 })).values).toEqual(['a', 'b', 'c'])
+      expect((await read(leader, '', { topicId: Buffer.alloc(16, 7), version: newest })).errorCode).toBe(100)
+      if ((subject().release.served(produce.key)?.max ?? 0) < 13) return
+      const records = subject().records([{ value: 'd' }])
+      const known = await subject().produce(leader, '', records, { topicId, version: 13 })
+      const unknown = await subject().produce(leader, '', records, { topicId: Buffer.alloc(16, 7), version: 13 })
+      expect([known.errorCode, known.baseOffset, unknown.errorCode]).toEqual([0, 3n, 100])
     })
 
     it('waits for messages to come', async () => {
