@@ -21,7 +21,11 @@ export interface ReadBackOptions {
 
 export async function readBack(kafka: RealKafka, topic: string, { reader = 'kcat', count }: ReadBackOptions = {}): Promise<ReadRecord[]> {
   const read = reader === 'kcat' ? readTopic : readTopicWithJava
-  return read({ bootstrap: kafka.bootstrap, release: release.version, topic, ...(count === undefined ? {} : { count }) })
+  const options = { bootstrap: kafka.bootstrap, release: release.version, topic, ...(count === undefined ? {} : { count }) }
+  let records = await read(options)
+  // A broker that has only just got a topic, or come back, may show a reader nothing yet, whatever it acknowledged.
+  for (let again = 0; records.length === 0 && again < 3; again++) records = await read(options)
+  return records
 }
 
 export function bytes(data: Bytes | undefined): Buffer | null {
