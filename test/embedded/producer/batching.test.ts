@@ -77,10 +77,10 @@ describe('batchBytes', () => {
   it('bounds the batch of one partition, its header included', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka, { batchBytes: 500 })
-    await producer.send(Array.from({ length: 50 }, (_, i) => ({ topic: 'orders', value: String(i).padEnd(93) })))
+    await producer.send(Array.from({ length: 50 }, (_, i) => ({ topic: 'orders', value: String(i).padEnd(88) })))
     const sizes = requestsOf(kafka, 'Produce').map(({ topics }) => topics[0]?.partitions[0]?.bytes ?? 0)
     expect(Math.max(...sizes)).toBeLessThanOrEqual(500)
-    // Four of 100 bytes fit beside the header of 61.
+    // Four of 97 bytes fit beside the header of 61.
     expect(sizes).toHaveLength(13)
     expect(stored(kafka, 'orders').map(Number)).toEqual(Array.from({ length: 50 }, (_, i) => i))
   })
@@ -88,7 +88,7 @@ describe('batchBytes', () => {
   it('fits a broker whose own limit is the same', async () => {
     const kafka = await startKafka({ messageMaxBytes: 500, topics: { orders: {} } })
     const producer = startProducer(kafka, { batchBytes: 500 })
-    await producer.send(Array.from({ length: 50 }, (_, i) => ({ topic: 'orders', value: String(i).padEnd(93) })))
+    await producer.send(Array.from({ length: 50 }, (_, i) => ({ topic: 'orders', value: String(i).padEnd(88) })))
     expect(producer.stats().resends).toBe(0)
   })
 

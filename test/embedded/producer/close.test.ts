@@ -9,6 +9,7 @@ import {
   failureOf,
   outcomes,
   plainServer,
+  portOf,
   requestsOf,
   startProducer,
   stored,
@@ -16,6 +17,7 @@ import {
   until,
   watched,
 } from '../support/producers.js'
+import { ScriptedBroker, type Script } from '../support/scripted-broker.js'
 
 describe('close', () => {
   it('lets what is in flight and what waits finish, and leaves no socket', async () => {
@@ -291,14 +293,36 @@ describe('connections', () => {
     expect(new Set(requestsOf(kafka, 'Produce').map(({ connection }) => connection)).size).toBe(2)
   })
 
-  it('a broker that has moved to another port gets a connection there, and the old one ends', async () => {
-    const kafka = await startKafka({ brokers: 2, topics: { orders: {} } })
-    const producer = startProducer(kafka)
+  it('a broker that has moved to another address gets a connection there, and the old one ends', async () => {
+    let port = 0
+    const onMetadata: Script['onMetadata'] = (_question, good) => ({ ...good, brokers: good.brokers.map((broker) => ({ ...broker, port })) })
+    const [seed, before, after] = await Promise.all([ScriptedBroker.start({ onMetadata }), ScriptedBroker.start(), ScriptedBroker.start()])
+    port = before.port
+    const producer = startProducer(seed.address)
     await producer.send({ topic: 'orders', value: '1' })
-    await kafka.stopBroker(1)
-    await kafka.startBroker(1, { port: 'new' })
-    kafka.moveLeader('orders', 0, 1)
+    port = after.port
+    await producer.partitionsFor('orders')
     await producer.send({ topic: 'orders', value: '2' })
-    expect(stored(kafka, 'orders')).toEqual(['1', '2'])
+    expect([before.values, after.values]).toEqual([[['1']], [['2']]])
+    await until(() => before.openConnections === 0, 'the connection to the old address ends')
+  })
+
+  it('a broker that hangs up is not connected to anew by every message', async () => {
+    const server = await plainServer((socket) => socket.destroy())
+    const broker = await ScriptedBroker.start({
+      partitions: 40,
+      onMetadata: (_question, good) => ({ ...good, brokers: good.brokers.map((one) => ({ ...one, port: portOf(server.address) })) }),
+    })
+    const producer = startProducer(broker.address, { retryBackoffMs: 200, retryBackoffMaxMs: 200 })
+    const failing: Promise<unknown>[] = []
+    for (let partition = 0; partition < 40; partition++) {
+      failing.push(failureOf(producer.send({ topic: 'orders', partition, value: 'x' })))
+      await until(() => server.connections() > 0, 'it is connected to')
+      await turns(10)
+    }
+    // Three connections, two questions and a doubt, for each time it is tried.
+    expect(server.connections()).toBeLessThan(60)
+    await producer.close({ timeoutMs: 0 })
+    await Promise.all(failing)
   })
 })

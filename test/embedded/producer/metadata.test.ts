@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { metadata as metadataApi } from '../../../src/protocol/apis/metadata.js'
+import type { MetadataResponse } from '../../../src/protocol/apis/metadata.js'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
 import {
@@ -198,6 +198,19 @@ describe('auto-creation', () => {
     const recreating = startProducer(kafka)
     await recreating.send({ topic: 'orders', value: '3' })
     expect(stored(kafka, 'orders')).toEqual(['3'])
+  })
+
+  it('while a topic is gone its messages use up no attempts, and go when it is back', async () => {
+    const kafka = await startKafka({ autoCreateTopics: false, topics: { orders: {} } })
+    const producer = startProducer(kafka, { retries: 2 })
+    await producer.send({ topic: 'orders', value: '1' })
+    kafka.deleteTopic('orders')
+    kafka.clearRequests()
+    const sending = producer.send({ topic: 'orders', value: '2' })
+    await kafka.waitForRequest({ api: 'Metadata' }, { count: 8 })
+    kafka.createTopic('orders')
+    await sending
+    expect(stored(kafka, 'orders')).toEqual(['2'])
   })
 
   it('a topic that was deleted and nobody waits for is created by the next send', async () => {
@@ -402,17 +415,22 @@ describe('who is asked', () => {
     expect(broker.asked.length).toBeGreaterThanOrEqual(3)
   })
 
-  it('the bootstrap list, after 129 (REBOOTSTRAP_REQUIRED)', async () => {
-    const kafka = await startKafka({ topics: { orders: {} } })
-    const producer = startProducer(kafka)
-    await producer.send({ topic: 'orders', value: '1' })
-    kafka.fail({ api: 'Metadata' }, 'REBOOTSTRAP_REQUIRED')
-    kafka.moveLeader('orders', 0, -1)
-    const sending = producer.send({ topic: 'orders', value: '2' })
-    await kafka.waitForRequest({ api: 'Metadata' }, { count: 3 })
-    kafka.electLeaders()
-    await sending
-    expect(metadataApi.maxVersion).toBeGreaterThanOrEqual(13)
+  it('the bootstrap list, after 129 (REBOOTSTRAP_REQUIRED): no broker that was known', async () => {
+    const told = (port: number, good: MetadataResponse) => ({ ...good, brokers: good.brokers.map((broker) => ({ ...broker, port })) })
+    const member: ScriptedBroker = await ScriptedBroker.start({
+      metadataVersions: [0, 13],
+      onMetadata: ({ index }, good) => (index === 0 ? good : { ...good, errorCode: 129 }),
+    })
+    const seed = await ScriptedBroker.start({
+      metadataVersions: [0, 13],
+      onMetadata: ({ index }, good) => (index === 1 ? 'hang up' : told(member.port, good)),
+    })
+    const producer = startProducer(seed.address)
+    await producer.partitionsFor('a')
+    // The seed hangs up, so that the member is asked; and says at the next question that it must not be.
+    await producer.partitionsFor('b')
+    await producer.partitionsFor('c')
+    expect([seed.asked.length, member.asked.length]).toEqual([3, 2])
   })
 
   it('on a connection of its own: it does not wait behind messages', async () => {

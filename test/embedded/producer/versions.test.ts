@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, failureOf, outcomes, plainServer, requestsOf, startProducer, stored, until } from '../support/producers.js'
+import { deliveryErrorOf, failureOf, outcomes, plainServer, requestsOf, startProducer, stored, turns, until } from '../support/producers.js'
 import { ScriptedBroker } from '../support/scripted-broker.js'
 
 describe('the versions that are spoken', () => {
@@ -27,10 +27,13 @@ describe('the versions that are spoken', () => {
     const kafka = await startKafka({ release: '0.9', brokers: 1, topics: { orders: {} } })
     const producer = startProducer(kafka, { requestTimeoutMs: 400 })
     await producer.send({ topic: 'orders', value: '1' })
-    const connections = new Set(requestsOf(kafka, 'Metadata').map(({ connection }) => connection)).size
+    const newest = Math.max(...kafka.connections.map(({ id }) => id))
     kafka.dropConnections(1)
+    await until(() => kafka.connections.length === 0, 'the connections are gone')
+    await turns()
     await producer.send({ topic: 'orders', value: '2' })
-    expect(connections).toBeGreaterThan(0)
+    // The very next connection is the one that messages go on.
+    expect(requestsOf(kafka, 'Produce').at(-1)?.connection).toBe(newest + 1)
     expect(stored(kafka, 'orders')).toEqual(['1', '2'])
     expect(requestsOf(kafka, 'Produce').map(({ apiVersion }) => apiVersion)).toEqual([0, 0])
   })
@@ -51,6 +54,15 @@ describe('the versions that are spoken', () => {
     const kafka = await startKafka({ release: '4', topics: { orders: {} } })
     await startProducer(kafka).send({ topic: 'orders', value: 'x' })
     expect(requestsOf(kafka, 'Produce').map(({ apiVersion }) => apiVersion)).toEqual([13])
+  })
+
+  it('ApiVersions is asked in the newest version, and then in what the broker has of it', async () => {
+    const telling = await ScriptedBroker.start()
+    await startProducer(telling.address).partitionsFor('orders')
+    expect(telling.versionsAsked).toEqual([5, 3])
+    const silent = await ScriptedBroker.start({ tellsApiVersionsRange: false })
+    await startProducer(silent.address).partitionsFor('orders')
+    expect(silent.versionsAsked).toEqual([5, 0])
   })
 
   it('a broker with none in common: an error that says so, and no retry', async () => {
@@ -112,6 +124,18 @@ describe('a paused modern broker is never taken for an old one', () => {
     kafka.cut({ api: 'ApiVersions', times: 2 })
     await startProducer(kafka).send({ topic: 'orders', value: 'x' })
     expect(requestsOf(kafka, 'Metadata').map(({ apiVersion }) => apiVersion).slice(0, 2)).toEqual([0, 13])
+    expect(requestsOf(kafka, 'Produce').map(({ apiVersion }) => apiVersion)).toEqual([13])
+  })
+
+  it('one that is silent first and hangs up then: an old one does one or the other', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    using stall = kafka.stall({ api: 'ApiVersions' })
+    const producer = startProducer(kafka, { requestTimeoutMs: 150 })
+    const sending = producer.send({ topic: 'orders', value: 'x' })
+    await stall.hit()
+    const cut = kafka.cut({ api: 'ApiVersions' })
+    await sending
+    expect(cut.hits).toBe(1)
     expect(requestsOf(kafka, 'Produce').map(({ apiVersion }) => apiVersion)).toEqual([13])
   })
 

@@ -37,6 +37,8 @@ export interface Script {
   partitions?: number
   produceVersions?: readonly [number, number]
   metadataVersions?: readonly [number, number]
+  /** Whether it tells a client that asks for a newer ApiVersions than it has which ones it has (KIP-511); true by default. */
+  tellsApiVersionsRange?: boolean
   onProduce?: (question: ProduceQuestion, good: ProduceResponse) => Answer<ProduceResponse> | Promise<Answer<ProduceResponse>>
   onMetadata?: (question: MetadataQuestion, good: MetadataResponse) => Answer<MetadataResponse> | Promise<Answer<MetadataResponse>>
 }
@@ -48,6 +50,8 @@ export interface Script {
 export class ScriptedBroker {
   readonly produced: ProduceQuestion[] = []
   readonly asked: MetadataQuestion[] = []
+  /** The versions of the ApiVersions requests. */
+  readonly versionsAsked: number[] = []
   connections = 0
   private readonly sockets = new Set<Socket>()
   private readonly server = createServer({ allowHalfOpen: false }, (socket) => this.accept(socket))
@@ -61,6 +65,11 @@ export class ScriptedBroker {
     broker.port = (broker.server.address() as AddressInfo).port
     onTestFinished(() => broker.stop())
     return broker
+  }
+
+  /** How many connections are open now. */
+  get openConnections(): number {
+    return this.sockets.size
   }
 
   get address(): string {
@@ -103,10 +112,12 @@ export class ScriptedBroker {
         { apiKey: 18, minVersion: 0, maxVersion: 3 },
       ]
       const known = version <= 3
+      const told = this.script.tellsApiVersionsRange === false ? [] : ranges.slice(2)
+      this.versionsAsked.push(version)
       socket.write(
         encodeResponseFrame(apiVersions, known ? version : 0, correlationId, {
           errorCode: known ? 0 : 35,
-          apiKeys: known ? ranges : ranges.slice(2),
+          apiKeys: known ? ranges : told,
           throttleTimeMs: 0,
           supportedFeatures: [],
           finalizedFeaturesEpoch: -1n,

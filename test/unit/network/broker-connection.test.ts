@@ -4,6 +4,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { BrokerConnection } from '../../../src/network/broker-connection.js'
 import { openSocket } from '../../../src/network/connect.js'
 import { metadata, type MetadataRequest } from '../../../src/protocol/apis/metadata.js'
+import { produce } from '../../../src/protocol/apis/produce.js'
+import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
 import { encodeResponseFrame } from '../../../src/protocol/frame.js'
 
 const ALL: MetadataRequest = {
@@ -163,6 +165,21 @@ describe('close', () => {
     peer.end()
     await closing
     await connection.close(5_000)
+  })
+
+  it('lets what is still in the socket go first, however large', async () => {
+    const { connection, peer } = await connected()
+    const records = Buffer.alloc(16 * 1024 * 1024)
+    const topicData = [{ name: 'orders', topicId: ZERO_UUID, partitionData: [{ index: 0, records }] }]
+    peer.pause()
+    const sent = connection.sendOneWay(produce, 3, { transactionalId: null, acks: 0, timeoutMs: 1_000, topicData })
+    const closing = connection.close(20_000)
+    let bytes = 0
+    peer.on('data', (chunk: Buffer) => (bytes += chunk.length))
+    peer.on('end', () => peer.end())
+    peer.resume()
+    await Promise.all([sent, closing])
+    expect(bytes).toBeGreaterThan(records.length)
   })
 
   it('cuts off a peer that does not end', async () => {
