@@ -11,7 +11,8 @@ export default defineConfig({
         test: {
           name: 'main',
           include: ['test/{unit,golden,embedded,property,types,examples}/**/*.test.ts'],
-          testTimeout: 30_000,
+          // For a busy machine: what passes takes seconds.
+          testTimeout: 90_000,
         },
       },
       {
