@@ -62,10 +62,11 @@ describe('order within a partition', () => {
 
   it('is kept while a batch that failed waits to go again: later ones stay behind it', async () => {
     const kafka = await startKafka({ topics: { orders: { partitions: 2 } } })
-    const producer = startProducer(kafka, { retryBackoffMs: 60, retryBackoffMaxMs: 60 })
+    const producer = startProducer(kafka, { retryBackoffMs: 250, retryBackoffMaxMs: 250 })
     const failed = kafka.fail({ api: 'Produce', partition: 0 }, 'NOT_ENOUGH_REPLICAS')
     const first = producer.send({ topic: 'orders', partition: 0, value: 'first' })
     await failed.hit()
+    await until(() => requestsOf(kafka, 'Metadata').length === 2, 'the failure has arrived, and asks for a refresh')
     const later = producer.send({ topic: 'orders', partition: 0, value: 'later' })
     // Another partition of the same broker is not held up.
     await producer.send({ topic: 'orders', partition: 1, value: 'other' })
