@@ -3,8 +3,12 @@ import { QueueFullError, type KafkaProducerError } from '../errors.js'
 import type { BufferBound } from './buffer-bound.js'
 import type { SerializedMessage } from './serialized-message.js'
 
-/** Messages admitted in one go before the event loop gets its turn. */
-const SLICE = 4_000
+/** Messages are admitted in one go until so many milliseconds have passed; then the event loop gets its turn. */
+const SLICE_MS = 3
+/** But not fewer than this: what is sent together should travel together on a slow machine too. */
+const MIN_SLICE = 500
+/** The clock is read once for so many messages. */
+const CLOCK_EVERY = 64
 
 /** A call's messages on their way in. */
 interface Entry {
@@ -25,6 +29,8 @@ export class Admission {
   private expiryTimer: NodeJS.Timeout | undefined
   private isScheduled = false
   private admittedThisTurn = 0
+  private turnEndsAt = 0
+  private isTurnOver = false
   /** True within {@link admitFrom}: a callback may send, or abort, in the midst of it. */
   private isAdmitting = false
 
@@ -66,7 +72,7 @@ export class Admission {
       if (next > entry.next) entry.since = performance.now()
       entry.next = next
       if (next < entry.messages.length) {
-        if (this.admittedThisTurn >= SLICE) return this.continueNextTurn()
+        if (this.isTurnOver) return this.continueNextTurn()
         if (this.mayWait(entry)) return
         this.entries.shift()
         this.refuseRest(entry)
@@ -83,15 +89,26 @@ export class Admission {
     for (; next < messages.length; next++) {
       const message = messages[next] as SerializedMessage
       if (message.settled) continue
-      if (this.admittedThisTurn >= SLICE || !this.bound.hasRoomFor(message.bytes)) break
+      if (this.isTurnOver || !this.bound.hasRoomFor(message.bytes)) break
       this.bound.take(message.bytes)
-      if (this.admittedThisTurn++ === 0) this.continueNextTurn()
+      this.countForTurn()
       message.isAdmitted = true
       message.owner.admitted()
       this.admit(message)
     }
     this.isAdmitting = false
     return next
+  }
+
+  private countForTurn(): void {
+    const admitted = this.admittedThisTurn++
+    if (admitted % CLOCK_EVERY !== 0) return
+    const now = performance.now()
+    if (admitted === 0) {
+      this.turnEndsAt = now + SLICE_MS
+      this.continueNextTurn()
+    }
+    this.isTurnOver = admitted >= MIN_SLICE && now >= this.turnEndsAt
   }
 
   /** The next turn has a new slice, and goes on with who waits. */
@@ -101,6 +118,7 @@ export class Admission {
     setImmediate(() => {
       this.isScheduled = false
       this.admittedThisTurn = 0
+      this.isTurnOver = false
       this.pump()
     })
   }

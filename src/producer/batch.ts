@@ -5,7 +5,7 @@ import { RecordMetadata, type BatchAcknowledgement } from './record-metadata.js'
 import type { Fate, SerializedMessage } from './serialized-message.js'
 
 /** What is encoded and settled in one go, so that the event loop gets its turn in between. */
-export const MAX_BATCH_MESSAGES = 10_000
+export const MAX_BATCH_MESSAGES = 5_000
 
 /**
  * The messages that go to one partition together: the unit of delivery and of retry. Its partition is fixed, and it

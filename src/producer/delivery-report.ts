@@ -43,8 +43,10 @@ export class DeliveryReporter {
       if (fate instanceof DeliveryError) this.unheard(fate)
       return
     }
-    const common = { message, attempts, latencyMs: performance.now() - sentAt }
-    const report = (fate instanceof DeliveryError ? { ...common, error: fate } : { ...common, metadata: fate }) as DeliveryReport<never, never>
+    const latencyMs = performance.now() - sentAt
+    const report = (
+      fate instanceof DeliveryError ? { message, attempts, latencyMs, error: fate } : { message, attempts, latencyMs, metadata: fate }
+    ) as DeliveryReport<never, never>
     try {
       onDelivery?.(report)
     } catch (error) {

@@ -7,6 +7,11 @@ export interface SendLoopConfig {
   readonly batchBytes: number
 }
 
+/** Messages are released in one go until so many milliseconds have passed; then the event loop gets its turn. */
+const SLICE_MS = 3
+/** The clock is read once for so many messages. */
+const CLOCK_EVERY = 256
+
 /**
  * The queue of async mode and what empties it (Kafka 0.8's ProducerSendThread). Messages are released to the event
  * handler together, in the order they came: when there are `batchMessages`, when they have `batchBytes` (so no
@@ -19,6 +24,9 @@ export class ProducerSendLoop {
   private timer: NodeJS.Timeout | undefined
   /** How many wait for the fate of messages: then nothing lingers. */
   private hurried = 0
+  /** How many of the oldest are released, and go on within the next turns. */
+  private toRelease = 0
+  private isReleasing = false
 
   constructor(
     private readonly config: SendLoopConfig,
@@ -34,7 +42,7 @@ export class ProducerSendLoop {
     this.queue.push(message)
     this.queuedBytes += message.bytes
     const { batchMessages, batchBytes, lingerMs } = this.config
-    if (this.queue.length >= batchMessages || this.queuedBytes >= batchBytes || this.hurried > 0) this.releaseAll()
+    if (this.queue.length - this.toRelease >= batchMessages || this.queuedBytes >= batchBytes || this.hurried > 0) this.releaseAll()
     else this.timer ??= setTimeout(() => this.releaseAll(), lingerMs)
   }
 
@@ -53,6 +61,19 @@ export class ProducerSendLoop {
     clearTimeout(this.timer)
     this.timer = undefined
     this.queuedBytes = 0
-    for (let message = this.queue.shift(); message !== undefined; message = this.queue.shift()) this.release(message)
+    this.toRelease = this.queue.length
+    if (!this.isReleasing) this.releaseSlice()
+  }
+
+  /** What comes meanwhile goes to the end of the queue, so the order stays. */
+  private releaseSlice(): void {
+    const turnEndsAt = performance.now() + SLICE_MS
+    while (this.toRelease > 0) {
+      this.toRelease--
+      this.release(this.queue.shift() as SerializedMessage)
+      if (this.toRelease % CLOCK_EVERY === 0 && performance.now() >= turnEndsAt) break
+    }
+    this.isReleasing = this.toRelease > 0
+    if (this.isReleasing) setImmediate(() => this.releaseSlice())
   }
 }
