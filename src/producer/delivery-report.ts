@@ -44,9 +44,10 @@ export class DeliveryReporter {
       return
     }
     const latencyMs = performance.now() - sentAt
-    const report = (
+    const untyped: DeliveryReport =
       fate instanceof DeliveryError ? { message, attempts, latencyMs, error: fate } : { message, attempts, latencyMs, metadata: fate }
-    ) as DeliveryReport<never, never>
+    // The messages are those that this producer's types let in.
+    const report = untyped as DeliveryReport<never, never>
     try {
       onDelivery?.(report)
     } catch (error) {
