@@ -96,7 +96,7 @@ it('a message larger than queueBytes goes when it is alone', async () => {
 })
 
 it('what waits for room counts against its own deadline, and holds nothing up when it has passed', async () => {
-  const { kafka, producer, stall, held } = await full({ queueMessages: 2, deliveryTimeoutMs: 1_000, enqueueTimeoutMs: -1 })
+  const { kafka, producer, stall, held } = await full({ queueMessages: 2, deliveryTimeoutMs: 500, enqueueTimeoutMs: -1 })
   const waiting = producer.send({ topic: 'orders', value: '3' })
   await failureOf(held)
   expect(await deliveryErrorOf(waiting)).toMatchObject({ code: 'DELIVERY_TIMEOUT', mayHaveBeenWritten: false })

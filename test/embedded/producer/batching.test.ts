@@ -255,7 +255,7 @@ describe('throttling', () => {
 
   it('does not spin a timer', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_500 })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 700 })
     kafka.throttle({ api: 'Produce' }, 0x7fffffff)
     await producer.send({ topic: 'orders', value: '1' })
     const before = globalThis.setTimeout

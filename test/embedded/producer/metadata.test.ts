@@ -103,7 +103,7 @@ describe('how often metadata is asked for', () => {
 describe('one bad topic harms no other', () => {
   it('unknown: its messages wait for it, the others go', async () => {
     const kafka = await startKafka({ autoCreateTopics: false, topics: { good: {} } })
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_000 })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 500 })
     const bad = watched(failureOf(producer.send([{ topic: 'missing', value: '1' }, { topic: 'good', value: '2' }])))
     for (let i = 0; i < 10; i++) await producer.send({ topic: 'good', value: String(i) })
     expect(bad.isSettled).toBe(false)
@@ -132,7 +132,7 @@ describe('one bad topic harms no other', () => {
 
   it('deleted while it is sent to: the others go on, and it is left alone by refreshes', async () => {
     const kafka = await startKafka({ topics: { good: {}, doomed: {} } })
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_000 })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 500 })
     await producer.send([{ topic: 'good', value: '1' }, { topic: 'doomed', value: '1' }])
     kafka.deleteTopic('doomed')
     const failing = failureOf(producer.send({ topic: 'doomed', value: '2' }))
@@ -186,7 +186,7 @@ describe('auto-creation', () => {
 
   it.each(['0.8.2', '0.10.2', '2.8', '4'])('Kafka %s: a topic that was deleted does not come back by a refresh', async (release) => {
     const kafka = await startKafka({ release, topics: { other: {} } })
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_000 })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 500 })
     await producer.send([{ topic: 'orders', value: '1' }, { topic: 'other', value: '1' }])
     kafka.deleteTopic('orders')
     // A message under way makes the producer ask for the topic again and again.
@@ -215,7 +215,7 @@ describe('auto-creation', () => {
 
   it('a topic that was deleted and nobody waits for is created by the next send', async () => {
     const kafka = await startKafka()
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_000 })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 500 })
     await producer.send({ topic: 'orders', value: '1' })
     kafka.deleteTopic('orders')
     await failureOf(producer.send({ topic: 'orders', value: '2' }))

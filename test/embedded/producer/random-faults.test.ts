@@ -12,7 +12,7 @@ import { expectNothingHeld, startProducer, until } from '../support/producers.js
 
 const TOPICS = { orders: { partitions: 4 }, payments: { partitions: 3 } }
 const CALLERS = 6
-const CALLS = 15
+const CALLS = 12
 const GIVEN_SEED = process.env['KAFKA_TEST_SEED']
 
 interface Sent {

@@ -176,7 +176,7 @@ describe('clusters of several releases', () => {
   it('0.8.2 beside a newer one that was asked first: no broker is taken for an old one any more, and the error says why', async () => {
     const kafka = await startKafka({ brokers: [{ release: '0.8.2' }, { release: '0.11' }], topics: { orders: { partitions: 2 } } })
     const [, newer = ''] = kafka.bootstrap.split(',')
-    const producer = startProducer(newer, { deliveryTimeoutMs: 1_500 })
+    const producer = startProducer(newer, { deliveryTimeoutMs: 700 })
     const failure = await failureOf(producer.send([0, 1].map((partition) => ({ topic: 'orders', partition, value: 'x' }))))
     expect(outcomes(failure.results)).toEqual(['DELIVERY_TIMEOUT', 0n])
     expect((failure.results[0] as Error).message).toContain('set up no session')

@@ -42,7 +42,7 @@ const programs: Record<string, () => Promise<void>> = {
     await sendAndTell(producer, 'x', AbortSignal.timeout(300))
   },
   async brokerLost() {
-    const producer = new Producer({ ...options, deliveryTimeoutMs: 2_500 })
+    const producer = new Producer({ ...options, deliveryTimeoutMs: 1_500 })
     await sendAndTell(producer, 'first')
     print('stop the broker')
     process.stdin.once('data', () => {
@@ -54,7 +54,7 @@ const programs: Record<string, () => Promise<void>> = {
     await sendAndTell(new Producer({ ...options, acks: 0 }))
   },
   async throttled() {
-    const producer = new Producer({ ...options, deliveryTimeoutMs: 2_500 })
+    const producer = new Producer({ ...options, deliveryTimeoutMs: 1_500 })
     await sendAndTell(producer, 'first')
     await sendAndTell(producer, 'second')
   },
