@@ -7,8 +7,11 @@ import type { SerializedMessage } from './serialized-message.js'
 const SLICE_MS = 3
 /** But not fewer than this: what is sent together should travel together on a slow machine too. */
 const MIN_SLICE = 500
-/** The clock is read once for so many messages. */
-const CLOCK_EVERY = 64
+/** Messages are handed on in runs, and the clock is read once for so many. */
+const RUN = 64
+
+/** Takes the messages `from` a place up to but not including another, for which there is room. */
+export type AdmittedMessages = (messages: readonly SerializedMessage[], from: number, to: number) => void
 
 /** A call's messages on their way in. */
 interface Entry {
@@ -29,6 +32,8 @@ export class Admission {
   private expiryTimer: NodeJS.Timeout | undefined
   private isScheduled = false
   private admittedThisTurn = 0
+  /** How many admitted make it look at the clock again. */
+  private lookAtClockAt = 0
   private turnEndsAt = 0
   private isTurnOver = false
   /** True within {@link admitFrom}: a callback may send, or abort, in the midst of it. */
@@ -36,13 +41,13 @@ export class Admission {
 
   /**
    * @param enqueueTimeoutMs 0: fail at once; negative: wait without limit
-   * @param admit takes a message in, for which there is room
+   * @param admit takes messages in, of one call
    * @param refuse tells a message that it was not taken in
    */
   constructor(
     private readonly bound: BufferBound,
     private readonly enqueueTimeoutMs: number,
-    private readonly admit: (message: SerializedMessage) => void,
+    private readonly admit: AdmittedMessages,
     private readonly refuse: (message: SerializedMessage, cause: KafkaProducerError) => void,
   ) {}
 
@@ -82,33 +87,55 @@ export class Admission {
     }
   }
 
+  /** Whether a message that waits for nobody can come in. */
+  hasRoomNow({ bytes }: SerializedMessage): boolean {
+    return this.entries.isEmpty() && !this.isAdmitting && !this.isTurnOver && this.bound.hasRoomFor(bytes)
+  }
+
+  /** Takes in one that {@link hasRoomNow}. */
+  admitNow(message: SerializedMessage): void {
+    this.admitFrom([message], 0)
+  }
+
   /** Takes in messages as long as there is room and the turn is not over; returns the place of the first left outside. */
   private admitFrom(messages: readonly SerializedMessage[], from: number): number {
     let next = from
     this.isAdmitting = true
-    for (; next < messages.length; next++) {
-      const message = messages[next] as SerializedMessage
-      if (message.settled) continue
-      if (this.isTurnOver || !this.bound.hasRoomFor(message.bytes)) break
-      this.bound.take(message.bytes)
-      this.countForTurn()
-      message.isAdmitted = true
-      message.owner.admitted()
-      this.admit(message)
+    while (next < messages.length && !this.isTurnOver) {
+      const start = next
+      const end = Math.min(start + RUN, messages.length)
+      let taken = 0
+      for (; next < end; next++) {
+        const message = messages[next] as SerializedMessage
+        if (message.settled) continue
+        if (!this.bound.hasRoomFor(message.bytes)) break
+        this.bound.take(message.bytes)
+        message.isAdmitted = true
+        taken++
+      }
+      if (taken > 0) {
+        this.countForTurn(taken)
+        const { owner } = messages[start] as SerializedMessage
+        owner.admitted(taken)
+        this.admit(messages, start, next)
+      }
+      if (next < end) break
     }
     this.isAdmitting = false
     return next
   }
 
-  private countForTurn(): void {
-    const admitted = this.admittedThisTurn++
-    if (admitted % CLOCK_EVERY !== 0) return
+  private countForTurn(admitted: number): void {
+    const isFirst = this.admittedThisTurn === 0
+    this.admittedThisTurn += admitted
+    if (this.admittedThisTurn < this.lookAtClockAt) return
+    this.lookAtClockAt = this.admittedThisTurn + RUN
     const now = performance.now()
-    if (admitted === 0) {
+    if (isFirst) {
       this.turnEndsAt = now + SLICE_MS
       this.continueNextTurn()
     }
-    this.isTurnOver = admitted >= MIN_SLICE && now >= this.turnEndsAt
+    this.isTurnOver = this.admittedThisTurn >= MIN_SLICE && now >= this.turnEndsAt
   }
 
   /** The next turn has a new slice, and goes on with who waits. */
@@ -117,7 +144,7 @@ export class Admission {
     this.isScheduled = true
     setImmediate(() => {
       this.isScheduled = false
-      this.admittedThisTurn = 0
+      this.admittedThisTurn = this.lookAtClockAt = 0
       this.isTurnOver = false
       this.pump()
     })

@@ -68,19 +68,14 @@ export class BatchOutcomes implements SenderContext {
   }
 
   acknowledged(batch: Batch, answer: ProducePartitionResponse | undefined, magic: Magic): void {
-    const { topic, partition } = batch.queue
     this.leaveFlight(batch)
-    this.parts.counters.acknowledged += batch.acknowledge(
-      {
-        topic,
-        partition,
-        baseOffset: answer?.baseOffset ?? -1n,
-        logAppendTime: answer?.logAppendTimeMs ?? -1,
-        acknowledged: answer !== undefined,
-      },
-      magic > 0,
-    )
-    this.release(batch.queue, batch.messages)
+    this.parts.counters.acknowledged += batch.acknowledge({
+      baseOffset: answer?.baseOffset ?? -1n,
+      logAppendTime: answer?.logAppendTimeMs ?? -1,
+      hasTimestamps: magic > 0,
+      acknowledged: answer !== undefined,
+    })
+    this.releaseBatch(batch)
     this.parts.enlist(batch.queue)
   }
 
@@ -130,7 +125,7 @@ export class BatchOutcomes implements SenderContext {
     for (let batch = queue.take(); batch !== undefined; batch = queue.take()) {
       this.releaseSettled(batch)
       this.parts.counters.failed += batch.fail(cause)
-      this.release(queue, batch.messages)
+      this.releaseBatch(batch)
     }
   }
 
@@ -141,7 +136,8 @@ export class BatchOutcomes implements SenderContext {
 
   /** Gives back the room of what is in a batch and has its fate. Of one in flight the answer gives it back. */
   releaseSettled(batch: Batch): void {
-    this.release(batch.queue, batch.dropSettled())
+    const dropped = batch.dropSettled()
+    if (dropped.length > 0) this.release(batch.queue, dropped.length, dropped.reduce((sum, { bytes }) => sum + bytes, 0))
   }
 
   /** Half the messages at a time, both halves ahead of later batches: a smaller batch may pass. It costs no attempt. */
@@ -203,7 +199,7 @@ export class BatchOutcomes implements SenderContext {
     if (!mayTry) {
       this.leaveFlight(batch)
       this.parts.counters.failed += batch.fail(cause)
-      this.release(batch.queue, batch.messages)
+      this.releaseBatch(batch)
       this.parts.enlist(batch.queue)
     }
     return mayTry
@@ -215,10 +211,12 @@ export class BatchOutcomes implements SenderContext {
     batch.queue.inFlight--
   }
 
-  private release(queue: PartitionQueue, messages: readonly SerializedMessage[]): void {
-    let bytes = 0
-    for (let i = 0; i < messages.length; i++) bytes += (messages[i] as SerializedMessage).bytes
+  private releaseBatch({ queue, messages, bytes }: Batch): void {
+    this.release(queue, messages.length, bytes)
+  }
+
+  private release(queue: PartitionQueue, messages: number, bytes: number): void {
     queue.backlogBytes -= bytes
-    this.parts.bound.release(messages.length, bytes)
+    this.parts.bound.release(messages, bytes)
   }
 }

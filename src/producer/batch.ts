@@ -1,7 +1,7 @@
 import { DeliveryError, type KafkaProducerError } from '../errors.js'
 import { BATCH_OVERHEAD, sizeOfRecord } from '../protocol/records/record-batch.js'
 import type { PartitionQueue } from './partition-queue.js'
-import { RecordMetadata, type BatchAcknowledgement } from './record-metadata.js'
+import { RecordMetadata, type BrokerAcknowledgement } from './record-metadata.js'
 import type { Fate, SerializedMessage } from './serialized-message.js'
 
 /** What is encoded and settled in one go, so that the event loop gets its turn in between. */
@@ -22,6 +22,9 @@ export class Batch {
   messages: SerializedMessage[] = []
   /** Bytes of the messages as records of a batch with magic 2. */
   recordsSize = 0
+  /** Bytes of the messages as they count against `queueBytes`. */
+  bytes = 0
+  private baseTimestamp = 0
   /** How many times it was written, or could not be for want of a connection. */
   attempts = 0
   mayHaveBeenWritten = false
@@ -33,21 +36,19 @@ export class Batch {
 
   constructor(readonly queue: PartitionQueue) {}
 
-  /** Whether the batch, its header included, has room for `message` under `limit`; the first one always fits. */
-  hasRoomFor(message: SerializedMessage, limit: number): boolean {
-    if (this.messages.length === 0) return true
-    return this.messages.length < MAX_BATCH_MESSAGES && BATCH_OVERHEAD + this.recordsSize + this.sizeOfNext(message) <= limit
-  }
-
-  add(message: SerializedMessage): void {
-    this.recordsSize += this.sizeOfNext(message)
-    this.messages.push(message)
+  /** Adds a message if the batch, its header included, has room for it under `limit`; the first one always fits. */
+  add(message: SerializedMessage, limit = Infinity): boolean {
+    const { messages } = this
+    const count = messages.length
+    const { timestamp } = message
+    if (count === 0) this.baseTimestamp = timestamp
+    const size = sizeOfRecord(message, count, timestamp - this.baseTimestamp)
+    if (count > 0 && (count >= MAX_BATCH_MESSAGES || BATCH_OVERHEAD + this.recordsSize + size > limit)) return false
+    this.recordsSize += size
+    this.bytes += message.bytes
+    messages.push(message)
     message.batch = this
-  }
-
-  private sizeOfNext(message: SerializedMessage): number {
-    const baseTimestamp = (this.messages[0] ?? message).timestamp
-    return sizeOfRecord(message, this.messages.length, message.timestamp - baseTimestamp)
+    return true
   }
 
   /** Tells one message's owner its fate ahead of the others; false where it has one already. */
@@ -81,8 +82,7 @@ export class Batch {
 
   private refill(messages: readonly SerializedMessage[]): void {
     this.messages = []
-    this.recordsSize = 0
-    this.settledCount = 0
+    this.recordsSize = this.bytes = this.settledCount = 0
     for (const message of messages) {
       this.add(message)
       if (message.settled) this.settledCount++
@@ -90,11 +90,12 @@ export class Batch {
   }
 
   /** Every message that has no fate yet is acknowledged; returns how many that were. */
-  acknowledge(acknowledgement: BatchAcknowledgement, storesTimestamps: boolean): number {
-    const messages = this.messages
+  acknowledge(broker: BrokerAcknowledgement): number {
+    const { messages, baseTimestamp } = this
+    const acknowledgement = { ...broker, topic: this.queue.topic, partition: this.queue.partition, baseTimestamp }
     for (let i = 0; i < messages.length; i++) {
       const message = messages[i] as SerializedMessage
-      if (!message.settled) tell(message, new RecordMetadata(acknowledgement, i, storesTimestamps ? message.timestamp : -1))
+      if (!message.settled) tell(message, new RecordMetadata(acknowledgement, i, message.timestamp - baseTimestamp))
     }
     return messages.length - this.settledCount
   }

@@ -1,7 +1,7 @@
 import { KafkaProducerError, SerializationError } from '../errors.js'
 import type { StatsCounters } from '../stats/producer-stats.js'
 import { checkMessage, type KeyedMessage } from './keyed-message.js'
-import type { MessageCall } from './message-call.js'
+import type { ListCall } from './list-call.js'
 import { SerializedMessage } from './serialized-message.js'
 import { handled, type Serializer } from './serializer.js'
 
@@ -26,18 +26,37 @@ export class CallSerializer<K, V> {
    *
    * @throws InvalidMessageError and, where the call does not skip such messages, SerializationError
    */
-  serialize(messages: readonly KeyedMessage<K, V>[], call: MessageCall): SerializedMessage[] | Promise<SerializedMessage[]> {
+  serialize(messages: readonly KeyedMessage<K, V>[], call: ListCall): SerializedMessage[] | Promise<SerializedMessage[]> {
     if (messages.length > SLICE) return this.serializeInSlices(messages, call)
     const encoded: MaybeSerialized[] = []
-    const isReady = this.encodeSlice(messages, 0, messages.length, call, Date.now(), encoded)
+    const isReady = this.encodeSlice(messages, 0, messages.length, call, encoded)
     return isReady ? (encoded as SerializedMessage[]) : withoutSkipped(encoded)
   }
 
-  private async serializeInSlices(messages: readonly KeyedMessage<K, V>[], call: MessageCall): Promise<SerializedMessage[]> {
-    const now = Date.now()
+  /**
+   * Checks and encodes a message that belongs to no call yet; what its encoder throws is the promise's.
+   *
+   * @throws InvalidMessageError
+   */
+  serializeOne(message: KeyedMessage<K, V>): SerializedMessage | Promise<SerializedMessage> {
+    checkMessage(message as KeyedMessage, this.validTopics)
+    try {
+      return this.serializer.serialize(message)
+    } catch (error) {
+      return Promise.reject(error as KafkaProducerError)
+    }
+  }
+
+  /** Makes it the only message of a call. */
+  handOver(message: SerializedMessage | Promise<SerializedMessage>, call: ListCall): SerializedMessage[] | Promise<SerializedMessage[]> {
+    if (message instanceof SerializedMessage) return [call.own(message, 0)]
+    return withoutSkipped([this.pending(message, call, 0)])
+  }
+
+  private async serializeInSlices(messages: readonly KeyedMessage<K, V>[], call: ListCall): Promise<SerializedMessage[]> {
     const all: MaybeSerialized[] = []
     for (let from = 0; from < messages.length && !call.isDone; from += SLICE) {
-      this.encodeSlice(messages, from, Math.min(from + SLICE, messages.length), call, now, all)
+      this.encodeSlice(messages, from, Math.min(from + SLICE, messages.length), call, all)
       await new Promise((resolve) => setImmediate(resolve))
     }
     return withoutSkipped(all)
@@ -48,17 +67,16 @@ export class CallSerializer<K, V> {
     messages: readonly KeyedMessage<K, V>[],
     from: number,
     to: number,
-    call: MessageCall,
-    now: number,
+    call: ListCall,
     encoded: MaybeSerialized[],
   ): boolean {
     let isReady = true
     for (let i = from; i < to; i++) checkMessage(messages[i] as KeyedMessage, this.validTopics)
     for (let i = from; i < to; i++) {
       try {
-        const one = this.serializer.serialize(messages[i] as KeyedMessage<K, V>, i, call, now)
+        const one = this.serializer.serialize(messages[i] as KeyedMessage<K, V>)
         if (one instanceof SerializedMessage) {
-          encoded.push(one)
+          encoded.push(call.own(one, i))
         } else {
           isReady = false
           encoded.push(this.pending(one, call, i))
@@ -71,12 +89,12 @@ export class CallSerializer<K, V> {
   }
 
   /** Apart, so that the loop above makes no closure where nothing is awaited. */
-  private pending(one: Promise<SerializedMessage>, call: MessageCall, index: number): Promise<SerializedMessage | undefined> {
-    return handled(one.catch((error: unknown) => this.skip(call, index, error)))
+  private pending(one: Promise<SerializedMessage>, call: ListCall, index: number): Promise<SerializedMessage | undefined> {
+    return handled(one.then((message) => call.own(message, index), (error: unknown) => this.skip(call, index, error)))
   }
 
   /** Leaves a message out that can't be encoded, and tells so; or ends the call, where it is all or nothing. */
-  private skip(call: MessageCall, index: number, error: unknown): undefined {
+  private skip(call: ListCall, index: number, error: unknown): undefined {
     if (error instanceof SerializationError) this.counters.serializationErrors++
     if (!call.skipsUnserializable || !(error instanceof KafkaProducerError)) throw error
     this.counters.failed++
@@ -84,7 +102,7 @@ export class CallSerializer<K, V> {
   }
 
   /** What a call with a promise is left with once its encoders are done, or it has ended before them. Never rejects. */
-  async whenReady(call: MessageCall, pending: Promise<SerializedMessage[]>): Promise<readonly SerializedMessage[]> {
+  async whenReady(call: ListCall, pending: Promise<SerializedMessage[]>): Promise<readonly SerializedMessage[]> {
     // The deadline, the caller's signal or a close may end the call meanwhile: nobody waits for its encoder then.
     const ended = new Promise<never[]>((resolve) => {
       const { onEnd } = call

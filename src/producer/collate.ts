@@ -62,7 +62,7 @@ export function whyFormatCantHold(message: SerializedMessage, magic: Magic): Kaf
   if (magic < 2 && message.headers !== null) {
     return new UnsupportedByFormatError(`headers need Kafka 0.11 or later; this broker takes messages of format ${magic}`)
   }
-  if (magic < 1 && message.hasOwnTimestamp) {
+  if (magic < 1 && message.ownTimestamp !== null) {
     return new UnsupportedByFormatError('a timestamp needs Kafka 0.10 or later; this broker takes messages of format 0')
   }
   return undefined

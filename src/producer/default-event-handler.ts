@@ -7,7 +7,7 @@ import {
   QueueFullError,
 } from '../errors.js'
 import { StatsCounters } from '../stats/producer-stats.js'
-import { Admission } from './admission.js'
+import { Admission, type AdmittedMessages } from './admission.js'
 import { BatchOutcomes } from './batch-outcomes.js'
 import { tell, type Batch } from './batch.js'
 import type { BrokerPartitionInfo, TopicMetadata } from './broker-partition-info.js'
@@ -18,6 +18,7 @@ import type { DeliveryReporter } from './delivery-report.js'
 import type { Encoder } from './encoder.js'
 import type { EventHandler, SendOptions } from './event-handler.js'
 import type { KeyedMessage } from './keyed-message.js'
+import { ListCall } from './list-call.js'
 import type { MessageCall } from './message-call.js'
 import { MetadataWatch } from './metadata-watch.js'
 import { OutstandingCalls } from './outstanding-calls.js'
@@ -28,8 +29,11 @@ import { QueueCall } from './queue-call.js'
 import type { RecordMetadata } from './record-metadata.js'
 import { RetryPolicy, type RetrySettings } from './retry-policy.js'
 import { SendCall } from './send-call.js'
-import type { SerializedMessage } from './serialized-message.js'
+import { SendClock, type SendMoment } from './send-clock.js'
+import { SerializedMessage } from './serialized-message.js'
 import { Serializer } from './serializer.js'
+import { SharedCall } from './shared-call.js'
+import { SingleCall } from './single-call.js'
 import { SignalListeners } from './signal-listeners.js'
 import type { CompressionChoice } from './topic-compression.js'
 import { TopicQueue } from './topic-queue.js'
@@ -53,6 +57,9 @@ export interface EventHandlerConfig extends BrokerSenderConfig, RetrySettings {
   readonly copyBytes: boolean
 }
 
+/** What `send()` answers where all is queued at once. */
+const QUEUED = Promise.resolve()
+
 /** How long sockets may take to close after all is settled. */
 const SOCKET_GRACE_MS = 1_000
 
@@ -60,7 +67,8 @@ const SOCKET_GRACE_MS = 1_000
  * The path of a message, from `send()` to its fate (Kafka 0.8's DefaultEventHandler):
  *
  *  1. {@link handle} makes a {@link SendCall} of the messages, which settles when all of them have their fate
- *     (async mode: {@link enqueue} and a {@link QueueCall}, which settles when they are queued);
+ *     (async mode: {@link enqueue} and a {@link QueueCall}, which settles when they are queued, or a {@link SharedCall}
+ *     where they are queued at once);
  *  2. {@link serialize} runs the encoders, all of a call before any of it goes on;
  *  3. {@link Admission} lets them in, in order, as far as there is room (async mode: into the send loop's queue, which
  *     releases them);
@@ -76,7 +84,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private readonly policy: RetryPolicy
   private readonly outcomes: BatchOutcomes
   private readonly watch: MetadataWatch
-  private readonly calls = new OutstandingCalls((call) => this.expire(call))
+  private readonly calls: OutstandingCalls
+  private readonly clock = new SendClock()
+  /** The newest call of those that messages of async mode share. */
+  private sharedCall: SharedCall | undefined
   private readonly topics = new Map<string, TopicQueue>()
   private readonly senders = new Map<number, BrokerSender>()
   private readonly signals = new SignalListeners()
@@ -91,8 +102,9 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     private readonly parts: EventHandlerParts<K, V>,
     private readonly config: EventHandlerConfig,
     readonly counters: StatsCounters = new StatsCounters(),
-    route: (message: SerializedMessage) => void = (message) => this.partitionAndCollate(message),
+    route: AdmittedMessages = (messages, from, to) => this.partitionAndCollate(messages, from, to),
   ) {
+    this.calls = new OutstandingCalls(config.deliveryTimeoutMs, (call) => this.expire(call))
     this.serializer = new CallSerializer(new Serializer(parts.encoder, parts.keyEncoder, parts.partitioner.keyUse, config.copyBytes), counters)
     this.bound = new BufferBound(config.queueMessages, config.queueBytes)
     this.admission = new Admission(this.bound, config.enqueueTimeoutMs, route, (message, cause) => this.refuse(message, cause))
@@ -114,34 +126,71 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     })
   }
 
-  handle(messages: readonly KeyedMessage<K, V>[], { signal }: SendOptions = {}): Promise<RecordMetadata[]> {
+  handle(messages: readonly KeyedMessage<K, V>[], options?: SendOptions): Promise<RecordMetadata[]> {
+    const signal = options?.signal
     if (signal?.aborted) return Promise.reject(new AbortedError(signal.reason))
     if (messages.length === 0) return Promise.resolve([])
-    const call = new SendCall(messages, performance.now() + this.config.deliveryTimeoutMs, this.onDone)
+    const sentAt = this.clock.now()
     try {
-      this.takeIn(call, messages, signal)
+      if (messages.length === 1 && signal === undefined) return this.handleOne(messages, sentAt)
+      const call = new SendCall(messages, sentAt, this.onDone)
+      this.takeIn(call, this.serialize(messages, call), signal)
+      return call.promise
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  private handleOne(messages: readonly KeyedMessage<K, V>[], sentAt: SendMoment): Promise<RecordMetadata[]> {
+    const message = messages[0] as KeyedMessage<K, V>
+    const serialized = this.serializer.serializeOne(message)
+    if (serialized instanceof SerializedMessage) {
+      const call = new SingleCall(message, serialized, sentAt, this.onDone)
+      this.calls.add(call)
+      this.admission.submit([serialized])
+      return call.promise
+    }
+    const call = new SendCall(messages, sentAt, this.onDone)
+    this.takeIn(call, this.serializer.handOver(serialized, call), undefined)
     return call.promise
   }
 
   /** Async mode: settles when the messages are queued or refused; their fates are reported. */
-  enqueue(messages: readonly KeyedMessage<K, V>[], reporter: DeliveryReporter, { signal }: SendOptions = {}): Promise<void> {
+  enqueue(messages: readonly KeyedMessage<K, V>[], reporter: DeliveryReporter, options?: SendOptions): Promise<void> {
+    const signal = options?.signal
     if (signal?.aborted) return Promise.reject(new AbortedError(signal.reason))
     if (messages.length === 0) return Promise.resolve()
-    const now = performance.now()
-    const call = new QueueCall(messages, now + this.config.deliveryTimeoutMs, this.onDone, reporter, now)
+    const sentAt = this.clock.now()
     try {
-      this.takeIn(call, messages, signal)
+      if (messages.length === 1 && signal === undefined) return this.enqueueOne(messages, reporter, sentAt)
+      const call = new QueueCall(messages, sentAt, this.onDone, reporter)
+      this.takeIn(call, this.serialize(messages, call), signal)
+      return call.queued()
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  /** Mostly one message is encoded and has room at once: then it needs no call of its own. */
+  private enqueueOne(messages: readonly KeyedMessage<K, V>[], reporter: DeliveryReporter, sentAt: SendMoment): Promise<void> {
+    const message = messages[0] as KeyedMessage<K, V>
+    const serialized = this.serializer.serializeOne(message)
+    if (serialized instanceof SerializedMessage && this.admission.hasRoomNow(serialized)) {
+      let call = this.sharedCall
+      if (call?.isOpenAt(sentAt) !== true) {
+        call = this.sharedCall = new SharedCall(sentAt, this.onDone, reporter)
+        this.calls.add(call)
+      }
+      call.join(message, serialized)
+      this.admission.admitNow(serialized)
+      return QUEUED
+    }
+    const call = new QueueCall(messages, sentAt, this.onDone, reporter)
+    this.takeIn(call, this.serializer.handOver(serialized, call), undefined)
     return call.queued()
   }
 
-  private takeIn(call: MessageCall, messages: readonly KeyedMessage<K, V>[], signal: AbortSignal | undefined): void {
-    const serialized = this.serialize(messages, call)
+  private takeIn(call: ListCall, serialized: SerializedMessage[] | Promise<SerializedMessage[]>, signal: AbortSignal | undefined): void {
     if (!call.isDone) this.calls.add(call)
     if (signal !== undefined) this.heed(signal, call)
     if (Array.isArray(serialized)) {
@@ -153,21 +202,29 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 
   /** Checks and encodes all messages of a call: see {@link CallSerializer}. */
-  serialize(messages: readonly KeyedMessage<K, V>[], call: MessageCall): SerializedMessage[] | Promise<SerializedMessage[]> {
+  serialize(messages: readonly KeyedMessage<K, V>[], call: ListCall): SerializedMessage[] | Promise<SerializedMessage[]> {
     return this.serializer.serialize(messages, call)
   }
 
-  /** Appends a message to its partition's queue, or lets it wait for the metadata of its topic. */
-  partitionAndCollate(message: SerializedMessage): void {
-    if (message.settled) return this.bound.release(1, message.bytes)
-    this.counters.messages++
-    this.counters.bytes += message.bytes
-    const topic = this.topics.get(message.topic) ?? this.addTopic(message.topic)
-    if (topic.canPlace) {
-      this.append(topic, message)
-    } else {
-      topic.waiting.push(message)
-      if (topic.waiting.length === 1 && topic.metadata !== undefined) this.watch.start()
+  /** Appends messages to their partitions' queues, or lets them wait for the metadata of their topic. */
+  partitionAndCollate(messages: readonly SerializedMessage[], from: number, to: number): void {
+    let topic: TopicQueue | undefined
+    for (let i = from; i < to; i++) {
+      const message = messages[i] as SerializedMessage
+      if (message.settled) {
+        if (message.isAdmitted) this.bound.release(1, message.bytes)
+        continue
+      }
+      if (topic?.name !== message.topic) topic = this.topics.get(message.topic) ?? this.addTopic(message.topic)
+      this.counters.messages++
+      this.counters.bytes += message.bytes
+      if (topic.canPlace) {
+        // A message that can't be placed is told so, and whoever hears of it may do anything, even end the topic.
+        if (!this.append(topic, message)) topic = undefined
+      } else {
+        topic.waiting.push(message)
+        if (topic.waiting.length === 1 && topic.metadata !== undefined) this.watch.start()
+      }
     }
   }
 
@@ -181,26 +238,25 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     return topic
   }
 
-  private append(topic: TopicQueue, message: SerializedMessage): void {
+  /** False where the message has no place in the topic. */
+  private append(topic: TopicQueue, message: SerializedMessage): boolean {
     let queue: PartitionQueue
     try {
       queue = topic.queueFor(message)
     } catch (error) {
       this.bound.release(1, message.bytes)
       this.fail(message, error as KafkaProducerError)
-      return
+      return false
     }
     queue.append(message)
     this.enlist(queue)
+    return true
   }
 
   /** Puts a partition on its leader's list, if it has something to send and is not there yet. */
   private enlist(queue: PartitionQueue): void {
-    if (!queue.isReady) {
-      if (queue.leader < 0) this.watch.start()
-      return
-    }
-    if (queue.listedAt === queue.leader) return
+    if (queue.leader < 0) return this.watch.start()
+    if (queue.listedAt === queue.leader || !queue.isReady) return
     let sender = this.senders.get(queue.leader)
     if (sender === undefined) {
       sender = new BrokerSender(queue.leader, this.parts.producerPool, this.config, this.outcomes)
@@ -261,8 +317,9 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   private fail(message: SerializedMessage, cause: KafkaProducerError): void {
     this.counters.failed++
-    const { topic, partition } = message
-    tell(message, new DeliveryError(cause, { topic, partition: partition < 0 ? undefined : partition, attempts: 0, mayHaveBeenWritten: false }))
+    const { topic, placement } = message
+    const partition = placement === null || placement.partition < 0 ? undefined : placement.partition
+    tell(message, new DeliveryError(cause, { topic, partition, attempts: 0, mayHaveBeenWritten: false }))
   }
 
   private refuse(message: SerializedMessage, cause: KafkaProducerError): void {
@@ -272,17 +329,20 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   private expire(call: MessageCall): void {
     const { deliveryTimeoutMs } = this.config
-    if (call.serialized === undefined) {
-      call.failAllUnserialized(new DeliveryTimeoutError(`an encoder did not finish within ${deliveryTimeoutMs} ms`))
-      return
-    }
-    this.endEarly(call.serialized, (message) => {
+    this.end(call, (message) => {
+      if (message === undefined) return new DeliveryTimeoutError(`an encoder did not finish within ${deliveryTimeoutMs} ms`)
       const lastError =
         message.batch?.lastError ?? this.topics.get(message.topic)?.problem ?? this.parts.topicPartitionInfos.lastFailure
       const reason = lastError === undefined ? '' : `; the last failure: ${lastError.message}`
       return new DeliveryTimeoutError(`not acknowledged within ${deliveryTimeoutMs} ms${reason}`, lastError ? { cause: lastError } : {})
     })
     this.admission.pump()
+  }
+
+  /** Ends a call ahead of any answer. The cause is asked for without a message where an encoder still works. */
+  private end(call: MessageCall, cause: (message?: SerializedMessage) => KafkaProducerError): void {
+    if (call instanceof ListCall && call.serialized === undefined) call.failAllUnserialized(cause())
+    else this.endEarly(call.serialized ?? [], cause)
   }
 
   /** Tells messages that have no fate yet one ahead of any answer, and gives back the room of those not in flight. */
@@ -311,7 +371,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     }
   }
 
-  private heed(signal: AbortSignal, call: MessageCall): void {
+  private heed(signal: AbortSignal, call: ListCall): void {
     const onAbort = () => {
       const cause = new AbortedError(signal.reason)
       if (call.serialized === undefined) call.failAllUnserialized(cause)
@@ -335,13 +395,15 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   /** Resolves when every call made so far has its fate. */
   settledSoFar(): Promise<void> {
+    // What comes later is no concern of who waits now.
+    this.sharedCall = undefined
     return this.calls.settledSoFar()
   }
 
   async close(timeoutMs: number): Promise<KeyedMessage<K, V>[]> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)))
-    await Promise.race([this.calls.settledSoFar(), late])
+    await Promise.race([this.settledSoFar(), late])
     clearTimeout(timer)
     this.policy.close()
     this.parts.topicPartitionInfos.close()
@@ -349,8 +411,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     const unsent: KeyedMessage<K, V>[] = []
     for (const call of this.calls.all()) {
       unsent.push(...(call.messagesWithoutFate() as KeyedMessage<K, V>[]))
-      if (call.serialized === undefined) call.failAllUnserialized(cause)
-      else this.endEarly(call.serialized, () => cause)
+      this.end(call, () => cause)
     }
     this.calls.close()
     this.admission.close()

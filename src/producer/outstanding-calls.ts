@@ -19,7 +19,10 @@ export class OutstandingCalls {
   private timer: NodeJS.Timeout | undefined
 
   /** @param expire ends a call whose deadline has passed */
-  constructor(private readonly expire: (call: MessageCall) => void) {}
+  constructor(
+    private readonly deliveryTimeoutMs: number,
+    private readonly expire: (call: MessageCall) => void,
+  ) {}
 
   add(call: MessageCall): void {
     if (this.size++ === 0) this.timer?.ref()
@@ -67,8 +70,12 @@ export class OutstandingCalls {
     })
   }
 
+  private deadlineOf({ sentAt }: MessageCall): number {
+    return sentAt.at + this.deliveryTimeoutMs
+  }
+
   private arm(oldest: MessageCall): void {
-    this.timer = setTimeout(() => this.check(), Math.max(1, Math.ceil(oldest.deadline - performance.now())))
+    this.timer = setTimeout(() => this.check(), Math.max(1, Math.ceil(this.deadlineOf(oldest) - performance.now())))
     if (this.size === 0) this.timer.unref()
   }
 
@@ -76,7 +83,7 @@ export class OutstandingCalls {
     this.timer = undefined
     const now = performance.now()
     for (let call = this.oldest; call !== undefined; call = this.oldest) {
-      if (call.deadline > now) return this.arm(call)
+      if (this.deadlineOf(call) > now) return this.arm(call)
       this.expire(call)
       // Everything of it has its fate now; whatever it was, it is watched no longer.
       this.done(call)

@@ -36,12 +36,12 @@ export class PartitionQueue {
   }
 
   append(message: SerializedMessage): void {
-    let tail = this.batches.peekBack()
-    if (tail === undefined || tail.closed || !tail.hasRoomFor(message, this.limit.plainBytes)) {
-      tail = new Batch(this)
-      this.batches.push(tail)
+    const tail = this.batches.peekBack()
+    if (tail === undefined || tail.closed || !tail.add(message, this.limit.plainBytes)) {
+      const batch = new Batch(this)
+      batch.add(message)
+      this.batches.push(batch)
     }
-    tail.add(message)
     this.backlogBytes += message.bytes
   }
 

@@ -1,4 +1,5 @@
 import Denque from 'denque'
+import type { AdmittedMessages } from './admission.js'
 import type { SerializedMessage } from './serialized-message.js'
 
 export interface SendLoopConfig {
@@ -9,8 +10,8 @@ export interface SendLoopConfig {
 
 /** Messages are released in one go until so many milliseconds have passed; then the event loop gets its turn. */
 const SLICE_MS = 3
-/** The clock is read once for so many messages. */
-const CLOCK_EVERY = 256
+/** They are released in runs, and the clock is read once for so many. */
+const RUN = 256
 
 /**
  * The queue of async mode and what empties it (Kafka 0.8's ProducerSendThread). Messages are released to the event
@@ -30,7 +31,7 @@ export class ProducerSendLoop {
 
   constructor(
     private readonly config: SendLoopConfig,
-    private readonly release: (message: SerializedMessage) => void,
+    private readonly release: AdmittedMessages,
   ) {}
 
   /** How many messages linger. */
@@ -38,9 +39,12 @@ export class ProducerSendLoop {
     return this.queue.length
   }
 
-  put(message: SerializedMessage): void {
-    this.queue.push(message)
-    this.queuedBytes += message.bytes
+  put(messages: readonly SerializedMessage[], from: number, to: number): void {
+    for (let i = from; i < to; i++) {
+      const message = messages[i] as SerializedMessage
+      this.queue.push(message)
+      this.queuedBytes += message.bytes
+    }
     const { batchMessages, batchBytes, lingerMs } = this.config
     if (this.queue.length - this.toRelease >= batchMessages || this.queuedBytes >= batchBytes || this.hurried > 0) this.releaseAll()
     else this.timer ??= setTimeout(() => this.releaseAll(), lingerMs)
@@ -68,11 +72,11 @@ export class ProducerSendLoop {
   /** What comes meanwhile goes to the end of the queue, so the order stays. */
   private releaseSlice(): void {
     const turnEndsAt = performance.now() + SLICE_MS
-    while (this.toRelease > 0) {
-      this.toRelease--
-      this.release(this.queue.shift() as SerializedMessage)
-      if (this.toRelease % CLOCK_EVERY === 0 && performance.now() >= turnEndsAt) break
-    }
+    do {
+      const run: SerializedMessage[] = []
+      for (; run.length < RUN && this.toRelease > 0; this.toRelease--) run.push(this.queue.shift() as SerializedMessage)
+      this.release(run, 0, run.length)
+    } while (this.toRelease > 0 && performance.now() < turnEndsAt)
     this.isReleasing = this.toRelease > 0
     if (this.isReleasing) setImmediate(() => this.releaseSlice())
   }

@@ -74,7 +74,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     this.topicPartitionInfos = new BrokerPartitionInfo(sessions, { ...config, bootstrap: config.brokers })
     const sendLoop =
       config.type === 'async'
-        ? new ProducerSendLoop(config, (message) => this.eventHandler.partitionAndCollate(message))
+        ? new ProducerSendLoop(config, (messages, from, to) => this.eventHandler.partitionAndCollate(messages, from, to))
         : undefined
     this.sendLoop = sendLoop
     this.reporter = new DeliveryReporter(config.onDelivery, this, this.counters)
@@ -88,7 +88,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       },
       config,
       this.counters,
-      sendLoop === undefined ? undefined : (message) => sendLoop.put(message),
+      sendLoop === undefined ? undefined : (messages, from, to) => sendLoop.put(messages, from, to),
     )
   }
 

@@ -1,7 +1,9 @@
 import { DeliveryError, NotQueuedError, QueueFullError, SerializationError, type KafkaProducerError } from '../errors.js'
 import type { DeliveryReporter } from './delivery-report.js'
 import type { KeyedMessage } from './keyed-message.js'
-import { MessageCall } from './message-call.js'
+import { ListCall } from './list-call.js'
+import type { MessageCall } from './message-call.js'
+import type { SendMoment } from './send-clock.js'
 import type { Fate, SerializedMessage } from './serialized-message.js'
 
 const QUEUED = Promise.resolve()
@@ -10,7 +12,7 @@ const QUEUED = Promise.resolve()
  * A `send()` in async mode. Its promise says "queued": it settles when every message was taken in or refused. What
  * becomes of those taken in is reported; those refused are named by the error, and not reported.
  */
-export class QueueCall extends MessageCall {
+export class QueueCall extends ListCall {
   readonly skipsUnserializable = true
   /** Messages that are neither taken in nor refused yet. */
   private outside: number
@@ -20,12 +22,11 @@ export class QueueCall extends MessageCall {
 
   constructor(
     messages: readonly KeyedMessage[],
-    deadline: number,
+    sentAt: SendMoment,
     onDone: (call: MessageCall) => void,
     private readonly reporter: DeliveryReporter,
-    private readonly sentAt: number,
   ) {
-    super(messages, deadline, onDone)
+    super(messages, sentAt, onDone)
     this.outside = messages.length
   }
 
@@ -35,8 +36,8 @@ export class QueueCall extends MessageCall {
     return this.refused === undefined ? QUEUED : Promise.reject(this.error(this.refused))
   }
 
-  admitted(): void {
-    this.enter()
+  admitted(count: number): void {
+    this.enter(count)
   }
 
   failWhole(error: KafkaProducerError): void {
@@ -46,23 +47,24 @@ export class QueueCall extends MessageCall {
   protected put(index: number, fate: Fate, message: SerializedMessage | undefined): void {
     if (fate instanceof DeliveryError && message?.isAdmitted !== true) {
       if (fate.cause instanceof SerializationError) {
-        this.reporter.report(this.messages[index] as KeyedMessage, fate, 0, this.sentAt)
+        this.reporter.report(this.messages[index] as KeyedMessage, fate, 0, this.sentAt.at)
       } else {
         this.refused ??= new Map()
         this.refused.set(index, fate)
       }
-      this.enter()
+      this.enter(1)
       return
     }
-    this.reporter.report(this.messages[index] as KeyedMessage, fate, message?.batch?.attempts ?? 0, this.sentAt)
+    this.reporter.report(this.messages[index] as KeyedMessage, fate, message?.batch?.attempts ?? 0, this.sentAt.at)
   }
 
   protected finish(): void {
     // Every message has been reported or refused.
   }
 
-  private enter(): void {
-    if (--this.outside > 0 || this.waiter === undefined) return
+  private enter(count: number): void {
+    this.outside -= count
+    if (this.outside > 0 || this.waiter === undefined) return
     if (this.refused === undefined) this.waiter.resolve()
     else this.waiter.reject(this.error(this.refused))
   }

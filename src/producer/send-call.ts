@@ -1,11 +1,13 @@
 import { DeliveryError, FailedToSendMessageError, QueueFullError, type KafkaProducerError } from '../errors.js'
 import type { KeyedMessage } from './keyed-message.js'
-import { MessageCall } from './message-call.js'
+import { ListCall } from './list-call.js'
+import type { MessageCall } from './message-call.js'
 import type { RecordMetadata } from './record-metadata.js'
+import type { SendMoment } from './send-clock.js'
 import type { Fate } from './serialized-message.js'
 
 /** A `send()` in sync mode: its promise settles once, when the last of its messages has its fate. */
-export class SendCall extends MessageCall {
+export class SendCall extends ListCall {
   /** Nothing of a call is sent where one of its messages can't be encoded. */
   readonly skipsUnserializable = false
   readonly promise: Promise<RecordMetadata[]>
@@ -14,8 +16,8 @@ export class SendCall extends MessageCall {
   private readonly results: Fate[]
   private hasFailures = false
 
-  constructor(messages: readonly KeyedMessage[], deadline: number, onDone: (call: MessageCall) => void) {
-    super(messages, deadline, onDone)
+  constructor(messages: readonly KeyedMessage[], sentAt: SendMoment, onDone: (call: MessageCall) => void) {
+    super(messages, sentAt, onDone)
     this.results = new Array<Fate>(messages.length)
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve

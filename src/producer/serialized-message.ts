@@ -2,20 +2,38 @@ import type { DeliveryError } from '../errors.js'
 import type { Data, OutgoingHeader, OutgoingRecord } from '../protocol/records/record.js'
 import type { Batch } from './batch.js'
 import type { RecordMetadata } from './record-metadata.js'
+import type { SendMoment } from './send-clock.js'
 
 /** How a message ended. */
 export type Fate = RecordMetadata | DeliveryError
 
 /** Whoever handed the message in and is told its fate, exactly once. */
 export interface MessageOwner {
-  /** There was room: it is taken in. */
-  admitted(): void
+  readonly sentAt: SendMoment
+  /** There was room for so many of its messages: they are taken in. */
+  admitted(count: number): void
   settled(message: SerializedMessage, fate: Fate): void
 }
 
-/** A message after its encoders and before its acknowledgement. */
+/** What chooses the partition of a message, where that is not just the key as it will be stored. */
+export interface Placement {
+  /** Given by the caller; -1 where the partitioner is to choose. */
+  readonly partition: number
+  /** What the partitioner is asked with: the partition key or else the key, as given; null is none. */
+  readonly key: unknown
+  /** The same after the encoder; null where the partitioner does not read it. */
+  readonly encodedKey: Data
+}
+
+/**
+ * A message after its encoders and before its acknowledgement. Hundreds of thousands may wait at a time, and each is
+ * copied by the garbage collector as long as it is young: what few messages have is not among its fields.
+ */
 export class SerializedMessage implements OutgoingRecord {
-  /** The batch it waits or travels in; null before it has one and once it has its fate. */
+  /** The call that gave it, and its place there. */
+  owner!: MessageOwner
+  index = 0
+  /** The batch it waits or travels in; null before it has one. */
   batch: Batch | null = null
   /** True once there was room for it: it waits or travels. */
   isAdmitted = false
@@ -23,25 +41,20 @@ export class SerializedMessage implements OutgoingRecord {
   settled = false
 
   constructor(
-    readonly owner: MessageOwner,
-    /** Its place in the call that gave it. */
-    readonly index: number,
     readonly topic: string,
     readonly key: Data,
     readonly keySize: number,
     readonly value: Data,
     readonly valueSize: number,
     readonly headers: readonly OutgoingHeader[] | null,
-    readonly timestamp: number,
-    /** False where the time of `send()` was taken: an old format may then leave it out. */
-    readonly hasOwnTimestamp: boolean,
-    /** Given by the caller; -1 where the partitioner is to choose. */
-    readonly partition: number,
-    /** What the partitioner is asked with: the partition key or else the key, as given; null is none. */
-    readonly partitionKey: unknown,
-    /** The same after the encoder; null where the partitioner does not read it. */
-    readonly encodedPartitionKey: Data,
     /** Bytes of key, value and headers: what it counts against `queueBytes`. */
     readonly bytes: number,
+    /** Null: the time of `send()` was taken, which an old format may leave out. */
+    readonly ownTimestamp: number | null,
+    readonly placement: Placement | null,
   ) {}
+
+  get timestamp(): number {
+    return this.ownTimestamp ?? this.owner.sentAt.timestamp
+  }
 }

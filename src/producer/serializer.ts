@@ -3,7 +3,7 @@ import { sizeOfData, type Data, type OutgoingHeader } from '../protocol/records/
 import type { Encoder } from './encoder.js'
 import { headerPairs, timestampOf, type KeyedMessage } from './keyed-message.js'
 import type { KeyUse } from './partitioner.js'
-import { SerializedMessage, type MessageOwner } from './serialized-message.js'
+import { SerializedMessage, type Placement } from './serialized-message.js'
 
 /**
  * Runs the encoders over messages. As long as none of them answers with a promise nothing is awaited; the messages that
@@ -19,50 +19,37 @@ export class Serializer<K, V> {
   ) {}
 
   /** @throws SerializationError, at once or as a rejection */
-  serialize(message: KeyedMessage<K, V>, index: number, owner: MessageOwner, now: number): SerializedMessage | Promise<SerializedMessage> {
+  serialize(message: KeyedMessage<K, V>): SerializedMessage | Promise<SerializedMessage> {
     const { topic, key = null, partitionKey = null } = message
     const value = run(this.encoder, message.value, topic, 'value')
     const encodedKey = key === null ? null : run(this.keyEncoder, key, topic, 'key')
     const own = partitionKey === null || this.keyUse !== 'encoded' ? null : run(this.keyEncoder, partitionKey, topic, 'partitionKey')
-    if (isData(value) && isData(encodedKey) && isData(own)) return this.build(message, index, owner, now, value, encodedKey, own)
+    if (isData(value) && isData(encodedKey) && isData(own)) return this.build(message, value, encodedKey, own)
     return Promise.all([value, encodedKey, own]).then(
-      ([v, k, p]) => this.build(message, index, owner, now, checked(v, topic, 'value'), checked(k, topic, 'key'), checked(p, topic, 'partitionKey')),
+      ([v, k, p]) => this.build(message, checked(v, topic, 'value'), checked(k, topic, 'key'), checked(p, topic, 'partitionKey')),
       (cause: unknown) => {
         throw wrap(cause, topic, 'value or key')
       },
     )
   }
 
-  private build(
-    message: KeyedMessage<K, V>,
-    index: number,
-    owner: MessageOwner,
-    now: number,
-    value: Data,
-    key: Data,
-    encodedPartitionKey: Data,
-  ): SerializedMessage {
+  private build(message: KeyedMessage<K, V>, value: Data, key: Data, encodedPartitionKey: Data): SerializedMessage {
+    const { topic, timestamp } = message
     const keySize = sizeOfData(key)
     const valueSize = sizeOfData(value)
     const headers = message.headers === undefined ? null : headerPairs(message.headers)
-    const { topic, timestamp, partition = -1, partitionKey } = message
-    const bytes = Math.max(keySize, 0) + Math.max(valueSize, 0) + (headers === null ? 0 : sizeOfHeaders(headers))
+    const bytes = (keySize > 0 ? keySize : 0) + (valueSize > 0 ? valueSize : 0) + (headers === null ? 0 : sizeOfHeaders(headers))
     if (bytes > MAX_MESSAGE_BYTES) throw new InvalidMessageError(`a message of ${bytes} bytes for '${topic}', a record can hold ${MAX_MESSAGE_BYTES}`)
     return new SerializedMessage(
-      owner,
-      index,
       topic,
       this.own(key),
       keySize,
       this.own(value),
       valueSize,
       this.copyBytes && headers !== null ? headers.map(([name, bytes]) => [name, this.own(bytes)] as const) : headers,
-      timestamp === undefined ? now : timestampOf(timestamp),
-      timestamp !== undefined,
-      partition,
-      partitionKey ?? message.key ?? null,
-      (partitionKey ?? null) === null ? key : encodedPartitionKey,
       bytes,
+      timestamp === undefined ? null : timestampOf(timestamp),
+      placementOf(message, key, encodedPartitionKey),
     )
   }
 
@@ -101,6 +88,12 @@ function wrap(cause: unknown, topic: string, part: string): SerializationError {
   if (cause instanceof SerializationError) return cause
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new SerializationError(`the encoder of the ${part} for '${topic}' threw: ${reason}`, { cause })
+}
+
+/** Null for a message without a key, and for one whose key is stored as it was given: nothing else is to be kept. */
+function placementOf({ partition = -1, partitionKey = null, key = null }: KeyedMessage, encodedKey: Data, encodedPartitionKey: Data): Placement | null {
+  if (partitionKey !== null) return { partition, key: partitionKey, encodedKey: encodedPartitionKey }
+  return partition < 0 && key === encodedKey ? null : { partition, key, encodedKey }
 }
 
 /** Sizes are 32-bit integers on the wire; this leaves room for what stands around a message. */

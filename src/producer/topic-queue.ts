@@ -42,22 +42,23 @@ export class TopicQueue {
    */
   queueFor(message: SerializedMessage): PartitionQueue {
     const context = this.context as PartitionContext
-    const partition = message.partition >= 0 ? message.partition : this.askPartitioner(message, context)
+    const given = message.placement?.partition ?? -1
+    const partition = given >= 0 ? given : this.askPartitioner(message, context)
     if (Number.isInteger(partition) && partition >= 0 && partition < context.partitionCount) {
       return this.queues[partition] as PartitionQueue
     }
     throw new InvalidPartitionError(
-      `'${this.name}' has the partitions 0 to ${context.partitionCount - 1}, ${message.partition >= 0 ? 'the message names' : 'the partitioner chose'} ${partition}`,
+      `'${this.name}' has the partitions 0 to ${context.partitionCount - 1}, ${given >= 0 ? 'the message names' : 'the partitioner chose'} ${partition}`,
     )
   }
 
   private askPartitioner(message: SerializedMessage, context: PartitionContext): number {
     const { partitioner } = this
-    const { partitionKey, encodedPartitionKey } = message
-    const hasKey = partitioner.keyUse === 'encoded' ? encodedPartitionKey !== null : partitioner.keyUse === 'original' && partitionKey !== null
+    const { key, encodedKey } = message.placement ?? { key: message.key, encodedKey: message.key }
+    const hasKey = partitioner.keyUse === 'encoded' ? encodedKey !== null : partitioner.keyUse === 'original' && key !== null
     try {
       if (!hasKey) return partitioner.partitionKeyless(context, message.bytes)
-      return partitioner.partition(partitionKey, context.partitionCount, encodedPartitionKey ?? '', context)
+      return partitioner.partition(key, context.partitionCount, encodedKey ?? '', context)
     } catch (cause) {
       if (cause instanceof InvalidPartitionError) throw cause
       throw new InvalidPartitionError(`the partitioner threw for a message for '${this.name}': ${(cause as Error)?.message}`, { cause })

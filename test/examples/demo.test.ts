@@ -78,7 +78,7 @@ describe('the checks of the demo', () => {
   }
   const sent = (count: number): Ledger => {
     const ledger = new Ledger('t', 'run', count, 2)
-    const batch = { topic: 't', partition: 0, baseOffset: 0n, logAppendTime: -1, acknowledged: true }
+    const batch = { topic: 't', partition: 0, baseOffset: 0n, baseTimestamp: 0, logAppendTime: -1, hasTimestamps: true, acknowledged: true }
     ledger.wereSent(0, Array.from({ length: count }, (_, i) => new RecordMetadata(batch, i, 0)))
     return ledger
   }

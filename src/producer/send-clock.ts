@@ -1,0 +1,22 @@
+/** When a call was made, by both of the system's clocks. */
+export interface SendMoment {
+  /** Milliseconds since 1970: the timestamp of messages that have none of their own. */
+  readonly timestamp: number
+  /** On the clock of `performance.now()`, which never jumps: what deadlines and latencies are counted from. */
+  readonly at: number
+}
+
+/** Tells calls their moment. Those of one turn of the event loop and of one millisecond share it, and its cost. */
+export class SendClock {
+  private moment: SendMoment | undefined
+  private readonly forget = () => {
+    this.moment = undefined
+  }
+
+  now(): SendMoment {
+    const timestamp = Date.now()
+    if (this.moment?.timestamp === timestamp) return this.moment
+    if (this.moment === undefined) setImmediate(this.forget)
+    return (this.moment = { timestamp, at: performance.now() })
+  }
+}
