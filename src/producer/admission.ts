@@ -2,11 +2,10 @@ import Denque from 'denque'
 import { QueueFullError, type KafkaProducerError } from '../errors.js'
 import type { BufferBound } from './buffer-bound.js'
 import type { SerializedMessage } from './serialized-message.js'
+import type { TurnBudget } from './turn-budget.js'
 
-/** Messages are admitted in one go until so many milliseconds have passed; then the event loop gets its turn. */
-const SLICE_MS = 3
-/** But not fewer than this: what is sent together should travel together on a slow machine too. */
-const MIN_SLICE = 500
+/** So many are admitted in a turn at the least: what is sent together should travel together on a slow machine too. */
+const MIN_PER_TURN = 500
 /** Messages are handed on in runs, and the clock is read once for so many. */
 const RUN = 64
 
@@ -30,12 +29,16 @@ interface Entry {
 export class Admission {
   private readonly entries = new Denque<Entry>()
   private expiryTimer: NodeJS.Timeout | undefined
-  private isScheduled = false
   private admittedThisTurn = 0
   /** How many admitted make it look at the clock again. */
-  private lookAtClockAt = 0
-  private turnEndsAt = 0
+  private lookAtClockAt = RUN
   private isTurnOver = false
+  private readonly startTurn = (): void => {
+    this.admittedThisTurn = 0
+    this.lookAtClockAt = RUN
+    this.isTurnOver = false
+    this.pump()
+  }
   /** True within {@link admitFrom}: a callback may send, or abort, in the midst of it. */
   private isAdmitting = false
 
@@ -46,6 +49,7 @@ export class Admission {
    */
   constructor(
     private readonly bound: BufferBound,
+    private readonly turn: TurnBudget,
     private readonly enqueueTimeoutMs: number,
     private readonly admit: AdmittedMessages,
     private readonly refuse: (message: SerializedMessage, cause: KafkaProducerError) => void,
@@ -77,7 +81,7 @@ export class Admission {
       if (next > entry.next) entry.since = performance.now()
       entry.next = next
       if (next < entry.messages.length) {
-        if (this.isTurnOver) return this.continueNextTurn()
+        if (this.isTurnOver) return
         if (this.mayWait(entry)) return
         this.entries.shift()
         this.refuseRest(entry)
@@ -126,28 +130,11 @@ export class Admission {
   }
 
   private countForTurn(admitted: number): void {
-    const isFirst = this.admittedThisTurn === 0
+    if (this.admittedThisTurn === 0) this.turn.inNextTurn(this.startTurn)
     this.admittedThisTurn += admitted
     if (this.admittedThisTurn < this.lookAtClockAt) return
     this.lookAtClockAt = this.admittedThisTurn + RUN
-    const now = performance.now()
-    if (isFirst) {
-      this.turnEndsAt = now + SLICE_MS
-      this.continueNextTurn()
-    }
-    this.isTurnOver = this.admittedThisTurn >= MIN_SLICE && now >= this.turnEndsAt
-  }
-
-  /** The next turn has a new slice, and goes on with who waits. */
-  private continueNextTurn(): void {
-    if (this.isScheduled) return
-    this.isScheduled = true
-    setImmediate(() => {
-      this.isScheduled = false
-      this.admittedThisTurn = this.lookAtClockAt = 0
-      this.isTurnOver = false
-      this.pump()
-    })
+    this.isTurnOver = this.turn.isSpent && this.admittedThisTurn >= MIN_PER_TURN
   }
 
   /** False when the entry's patience is over. The timer needs not keep the process alive: the calls' deadlines do. */

@@ -92,10 +92,11 @@ export class Batch {
   /** Every message that has no fate yet is acknowledged; returns how many that were. */
   acknowledge(broker: BrokerAcknowledgement): number {
     const { messages, baseTimestamp } = this
+    const now = performance.now()
     const acknowledgement = { ...broker, topic: this.queue.topic, partition: this.queue.partition, baseTimestamp }
     for (let i = 0; i < messages.length; i++) {
       const message = messages[i] as SerializedMessage
-      if (!message.settled) tell(message, new RecordMetadata(acknowledgement, i, message.timestamp - baseTimestamp))
+      if (!message.settled) tell(message, new RecordMetadata(acknowledgement, i, message.timestamp - baseTimestamp), now)
     }
     return messages.length - this.settledCount
   }
@@ -103,7 +104,8 @@ export class Batch {
   /** Every message that has no fate yet fails with this cause; returns how many that were. */
   fail(cause: KafkaProducerError): number {
     const error = this.deliveryError(cause)
-    for (const message of this.messages) if (!message.settled) tell(message, error)
+    const now = performance.now()
+    for (const message of this.messages) if (!message.settled) tell(message, error, now)
     return this.messages.length - this.settledCount
   }
 
@@ -117,7 +119,7 @@ export class Batch {
 }
 
 /** Tells the owner, once. */
-export function tell(message: SerializedMessage, fate: Fate): void {
+export function tell(message: SerializedMessage, fate: Fate, now = performance.now()): void {
   message.settled = true
-  message.owner.settled(message, fate)
+  message.owner.settled(message, fate, now)
 }

@@ -10,6 +10,7 @@ import type { PartitionQueue } from './partition-queue.js'
 import { matchAnswer, TOPIC_IDS_FROM } from './produce-answer.js'
 import type { ProducerPool } from './producer-pool.js'
 import type { SyncProducer } from './sync-producer.js'
+import type { TurnBudget } from './turn-budget.js'
 
 export interface BrokerSenderConfig {
   readonly acks: number
@@ -62,6 +63,7 @@ export class BrokerSender {
     private readonly brokerId: number,
     private readonly pool: ProducerPool,
     private readonly config: BrokerSenderConfig,
+    private readonly turn: TurnBudget,
     private readonly context: SenderContext,
   ) {}
 
@@ -99,7 +101,9 @@ export class BrokerSender {
         void this.connect(producer)
         return
       }
-      while (this.inFlight < this.config.maxInFlight && this.send(producer, session));
+      while (this.inFlight < this.config.maxInFlight && this.send(producer, session)) {
+        if (this.turn.isSpent) return this.schedule()
+      }
     } catch (error) {
       this.failReady(error as KafkaProducerError)
     }
@@ -152,6 +156,7 @@ export class BrokerSender {
       if (!session.connection.isOpen) throw new ConnectionClosedError('the connection was lost while the request was made')
       isWritten = true
       const response = await producer.send(session, version, request)
+      if (this.turn.isSpent) await this.turn.nextTurn()
       if (response === undefined) {
         for (const batch of batches) this.context.acknowledged(batch, undefined, magic)
         return

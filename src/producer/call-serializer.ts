@@ -4,9 +4,10 @@ import { checkMessage, type KeyedMessage } from './keyed-message.js'
 import type { ListCall } from './list-call.js'
 import { SerializedMessage } from './serialized-message.js'
 import { handled, type Serializer } from './serializer.js'
+import type { TurnBudget } from './turn-budget.js'
 
-/** Messages encoded in one go before the event loop gets its turn. */
-const SLICE = 2_000
+/** Messages encoded in one go. */
+const SLICE = 1_000
 
 /** A message, or the promise of one, or of nothing where its encoder failed and the others go on. */
 type MaybeSerialized = SerializedMessage | Promise<SerializedMessage | undefined>
@@ -17,6 +18,7 @@ export class CallSerializer<K, V> {
 
   constructor(
     private readonly serializer: Serializer<K, V>,
+    private readonly turn: TurnBudget,
     private readonly counters: StatsCounters,
   ) {}
 
@@ -39,11 +41,11 @@ export class CallSerializer<K, V> {
    * @throws InvalidMessageError
    */
   serializeOne(message: KeyedMessage<K, V>): SerializedMessage | Promise<SerializedMessage> {
-    checkMessage(message as KeyedMessage, this.validTopics)
+    checkMessage(message, this.validTopics)
     try {
       return this.serializer.serialize(message)
     } catch (error) {
-      return Promise.reject(error as KafkaProducerError)
+      return Promise.reject(error)
     }
   }
 
@@ -57,7 +59,7 @@ export class CallSerializer<K, V> {
     const all: MaybeSerialized[] = []
     for (let from = 0; from < messages.length && !call.isDone; from += SLICE) {
       this.encodeSlice(messages, from, Math.min(from + SLICE, messages.length), call, all)
-      await new Promise((resolve) => setImmediate(resolve))
+      if (this.turn.isSpent) await this.turn.nextTurn()
     }
     return withoutSkipped(all)
   }

@@ -37,6 +37,7 @@ import { SingleCall } from './single-call.js'
 import { SignalListeners } from './signal-listeners.js'
 import type { CompressionChoice } from './topic-compression.js'
 import { TopicQueue } from './topic-queue.js'
+import { TurnBudget } from './turn-budget.js'
 
 /** The five parts that a handler is made of; each can be replaced. */
 export interface EventHandlerParts<K, V> {
@@ -59,6 +60,9 @@ export interface EventHandlerConfig extends BrokerSenderConfig, RetrySettings {
 
 /** What `send()` answers where all is queued at once. */
 const QUEUED = Promise.resolve()
+
+/** The clock is read once for so many messages. */
+const RUN = 64
 
 /** How long sockets may take to close after all is settled. */
 const SOCKET_GRACE_MS = 1_000
@@ -102,12 +106,13 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     private readonly parts: EventHandlerParts<K, V>,
     private readonly config: EventHandlerConfig,
     readonly counters: StatsCounters = new StatsCounters(),
+    private readonly turn: TurnBudget = new TurnBudget(),
     route: AdmittedMessages = (messages, from, to) => this.partitionAndCollate(messages, from, to),
   ) {
-    this.calls = new OutstandingCalls(config.deliveryTimeoutMs, (call) => this.expire(call))
-    this.serializer = new CallSerializer(new Serializer(parts.encoder, parts.keyEncoder, parts.partitioner.keyUse, config.copyBytes), counters)
+    this.calls = new OutstandingCalls(config.deliveryTimeoutMs, turn, (call) => this.expire(call))
+    this.serializer = new CallSerializer(new Serializer(parts.encoder, parts.keyEncoder, parts.partitioner.keyUse, config.copyBytes), turn, counters)
     this.bound = new BufferBound(config.queueMessages, config.queueBytes)
-    this.admission = new Admission(this.bound, config.enqueueTimeoutMs, route, (message, cause) => this.refuse(message, cause))
+    this.admission = new Admission(this.bound, turn, config.enqueueTimeoutMs, route, (message, cause) => this.refuse(message, cause))
     this.policy = new RetryPolicy(config)
     this.watch = new MetadataWatch(parts.topicPartitionInfos, this.policy, this.topics, (topic, cause) => this.giveUp(topic, cause))
     this.outcomes = new BatchOutcomes({
@@ -259,7 +264,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     if (queue.listedAt === queue.leader || !queue.isReady) return
     let sender = this.senders.get(queue.leader)
     if (sender === undefined) {
-      sender = new BrokerSender(queue.leader, this.parts.producerPool, this.config, this.outcomes)
+      sender = new BrokerSender(queue.leader, this.parts.producerPool, this.config, this.turn, this.outcomes)
       this.senders.set(queue.leader, sender)
     }
     sender.enlist(queue)
@@ -279,7 +284,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     topic.update(metadata)
     const { error } = metadata
     if (error === undefined) {
-      for (const message of topic.takeWaiting()) this.append(topic, message)
+      this.placeWaiting(topic)
       for (const queue of topic.queues) if (!queue.isEmpty) this.enlist(queue)
     } else if (!error.retriable) {
       for (const message of topic.takeWaiting()) {
@@ -288,6 +293,22 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       }
     }
     this.forgetIfGone(topic)
+  }
+
+  /** Places what waited for the metadata; what comes meanwhile waits behind it. */
+  private placeWaiting(topic: TopicQueue): void {
+    if (!topic.hasMetadata) return
+    const waiting = topic.takeWaiting()
+    let next = 0
+    while (next < waiting.length) {
+      const message = waiting[next++] as SerializedMessage
+      if (message.settled) this.bound.release(1, message.bytes)
+      else this.append(topic, message)
+      if (next % RUN === 0 && this.turn.isSpent) break
+    }
+    if (next === waiting.length) return
+    topic.waiting = waiting.slice(next)
+    this.turn.inNextTurn(() => this.placeWaiting(topic))
   }
 
   /** No metadata will come: what waits for them fails. */

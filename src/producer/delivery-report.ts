@@ -36,14 +36,13 @@ export class DeliveryReporter {
     private readonly counters: StatsCounters,
   ) {}
 
-  report(message: KeyedMessage, fate: Fate, attempts: number, sentAt: number): void {
+  report(message: KeyedMessage, fate: Fate, attempts: number, latencyMs: number): void {
     const { onDelivery, events } = this
     const hasListeners = events.listenerCount('delivery') > 0
     if (onDelivery === undefined && !hasListeners) {
       if (fate instanceof DeliveryError) this.unheard(fate)
       return
     }
-    const latencyMs = performance.now() - sentAt
     const untyped: DeliveryReport =
       fate instanceof DeliveryError ? { message, attempts, latencyMs, error: fate } : { message, attempts, latencyMs, metadata: fate }
     // The messages are those that this producer's types let in.

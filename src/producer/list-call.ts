@@ -29,19 +29,19 @@ export abstract class ListCall extends MessageCall {
   /** Ends the call before any of its messages went on. */
   abstract failWhole(error: KafkaProducerError): void
 
-  protected abstract put(index: number, fate: Fate, message: SerializedMessage | undefined): void
+  protected abstract put(index: number, fate: Fate, message: SerializedMessage | undefined, now: number): void
 
   /** Every message has its fate. */
   protected abstract finish(): void
 
-  settled(message: SerializedMessage, fate: Fate): void {
-    this.settle(message.index, fate, message)
+  settled(message: SerializedMessage, fate: Fate, now: number): void {
+    this.settle(message.index, fate, message, now)
   }
 
   /** Fails one message that has not been serialized. */
   failUnserialized(index: number, cause: KafkaProducerError): void {
     const { topic, partition } = this.messages[index] as KeyedMessage
-    this.settle(index, new DeliveryError(cause, { topic, partition, attempts: 0, mayHaveBeenWritten: false }), undefined)
+    this.settle(index, new DeliveryError(cause, { topic, partition, attempts: 0, mayHaveBeenWritten: false }), undefined, performance.now())
   }
 
   /** Fails all of them, while an encoder still works. */
@@ -49,8 +49,8 @@ export abstract class ListCall extends MessageCall {
     for (let index = 0; index < this.messages.length && !this.isDone; index++) this.failUnserialized(index, cause)
   }
 
-  private settle(index: number, fate: Fate, message: SerializedMessage | undefined): void {
-    this.put(index, fate, message)
+  private settle(index: number, fate: Fate, message: SerializedMessage | undefined, now: number): void {
+    this.put(index, fate, message, now)
     if (this.countSettled()) this.finish()
   }
 

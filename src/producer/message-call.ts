@@ -32,7 +32,7 @@ export abstract class MessageCall implements MessageOwner {
   /** Messages were taken in: from here on they wait or travel. */
   abstract admitted(count: number): void
 
-  abstract settled(message: SerializedMessage, fate: Fate): void
+  abstract settled(message: SerializedMessage, fate: Fate, now: number): void
 
   /** One more message has its fate; true where that was the last. */
   protected countSettled(): boolean {

@@ -1,4 +1,5 @@
 import type { MessageCall } from './message-call.js'
+import type { TurnBudget } from './turn-budget.js'
 
 /** Somebody who waits until the calls made so far have their fate. */
 interface Waiter {
@@ -21,6 +22,7 @@ export class OutstandingCalls {
   /** @param expire ends a call whose deadline has passed */
   constructor(
     private readonly deliveryTimeoutMs: number,
+    private readonly turn: TurnBudget,
     private readonly expire: (call: MessageCall) => void,
   ) {}
 
@@ -87,7 +89,14 @@ export class OutstandingCalls {
       this.expire(call)
       // Everything of it has its fate now; whatever it was, it is watched no longer.
       this.done(call)
+      if (this.turn.isSpent) return this.checkNextTurn()
     }
+  }
+
+  private checkNextTurn(): void {
+    // Not by the turn's budget: `close()` may take it back.
+    this.timer = setTimeout(() => this.check(), 1)
+    if (this.size === 0) this.timer.unref()
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 import Denque from 'denque'
 import type { AdmittedMessages } from './admission.js'
 import type { SerializedMessage } from './serialized-message.js'
+import type { TurnBudget } from './turn-budget.js'
 
 export interface SendLoopConfig {
   readonly lingerMs: number
@@ -8,9 +9,7 @@ export interface SendLoopConfig {
   readonly batchBytes: number
 }
 
-/** Messages are released in one go until so many milliseconds have passed; then the event loop gets its turn. */
-const SLICE_MS = 3
-/** They are released in runs, and the clock is read once for so many. */
+/** Messages are released in runs, and the clock is read once for so many. */
 const RUN = 256
 
 /**
@@ -31,6 +30,7 @@ export class ProducerSendLoop {
 
   constructor(
     private readonly config: SendLoopConfig,
+    private readonly turn: TurnBudget,
     private readonly release: AdmittedMessages,
   ) {}
 
@@ -71,13 +71,12 @@ export class ProducerSendLoop {
 
   /** What comes meanwhile goes to the end of the queue, so the order stays. */
   private releaseSlice(): void {
-    const turnEndsAt = performance.now() + SLICE_MS
     do {
       const run: SerializedMessage[] = []
       for (; run.length < RUN && this.toRelease > 0; this.toRelease--) run.push(this.queue.shift() as SerializedMessage)
       this.release(run, 0, run.length)
-    } while (this.toRelease > 0 && performance.now() < turnEndsAt)
+    } while (this.toRelease > 0 && !this.turn.isSpent)
     this.isReleasing = this.toRelease > 0
-    if (this.isReleasing) setImmediate(() => this.releaseSlice())
+    if (this.isReleasing) this.turn.inNextTurn(() => this.releaseSlice())
   }
 }

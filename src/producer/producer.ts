@@ -15,6 +15,7 @@ import type { ProducerOptions, ProducerType } from './producer-options.js'
 import { ProducerPool } from './producer-pool.js'
 import { ProducerSendLoop } from './producer-send-loop.js'
 import type { RecordMetadata } from './record-metadata.js'
+import { TurnBudget } from './turn-budget.js'
 
 /** An answer to Produce or Metadata is far smaller; more is not from a Kafka broker. */
 const MAX_RESPONSE_BYTES = 100 * 1024 * 1024
@@ -72,9 +73,10 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       retryAuthenticationErrors: config.retryAuthenticationErrors,
     })
     this.topicPartitionInfos = new BrokerPartitionInfo(sessions, { ...config, bootstrap: config.brokers })
+    const turn = new TurnBudget()
     const sendLoop =
       config.type === 'async'
-        ? new ProducerSendLoop(config, (messages, from, to) => this.eventHandler.partitionAndCollate(messages, from, to))
+        ? new ProducerSendLoop(config, turn, (messages, from, to) => this.eventHandler.partitionAndCollate(messages, from, to))
         : undefined
     this.sendLoop = sendLoop
     this.reporter = new DeliveryReporter(config.onDelivery, this, this.counters)
@@ -88,6 +90,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       },
       config,
       this.counters,
+      turn,
       sendLoop === undefined ? undefined : (messages, from, to) => sendLoop.put(messages, from, to),
     )
   }

@@ -44,10 +44,10 @@ export class QueueCall extends ListCall {
     this.failAllUnserialized(error)
   }
 
-  protected put(index: number, fate: Fate, message: SerializedMessage | undefined): void {
+  protected put(index: number, fate: Fate, message: SerializedMessage | undefined, now: number): void {
     if (fate instanceof DeliveryError && message?.isAdmitted !== true) {
       if (fate.cause instanceof SerializationError) {
-        this.reporter.report(this.messages[index] as KeyedMessage, fate, 0, this.sentAt.at)
+        this.reporter.report(this.messages[index] as KeyedMessage, fate, 0, now - this.sentAt.at)
       } else {
         this.refused ??= new Map()
         this.refused.set(index, fate)
@@ -55,7 +55,7 @@ export class QueueCall extends ListCall {
       this.enter(1)
       return
     }
-    this.reporter.report(this.messages[index] as KeyedMessage, fate, message?.batch?.attempts ?? 0, this.sentAt.at)
+    this.reporter.report(this.messages[index] as KeyedMessage, fate, message?.batch?.attempts ?? 0, now - this.sentAt.at)
   }
 
   protected finish(): void {

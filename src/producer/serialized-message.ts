@@ -12,7 +12,8 @@ export interface MessageOwner {
   readonly sentAt: SendMoment
   /** There was room for so many of its messages: they are taken in. */
   admitted(count: number): void
-  settled(message: SerializedMessage, fate: Fate): void
+  /** @param now on the clock of `performance.now()` */
+  settled(message: SerializedMessage, fate: Fate, now: number): void
 }
 
 /** What chooses the partition of a message, where that is not just the key as it will be stored. */

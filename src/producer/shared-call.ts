@@ -48,10 +48,10 @@ export class SharedCall extends MessageCall {
     // It was known before they joined.
   }
 
-  settled({ index, batch }: SerializedMessage, fate: Fate): void {
+  settled({ index, batch }: SerializedMessage, fate: Fate, now: number): void {
     const message = this.messages[index] as KeyedMessage
     this.messages[index] = this.encoded[index] = undefined
-    this.reporter.report(message, fate, batch?.attempts ?? 0, this.sentAt.at)
+    this.reporter.report(message, fate, batch?.attempts ?? 0, now - this.sentAt.at)
     this.countSettled()
   }
 }

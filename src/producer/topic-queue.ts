@@ -67,7 +67,12 @@ export class TopicQueue {
 
   /** Whether a message's partition can be chosen now, ahead of none that came before it. */
   get canPlace(): boolean {
-    return this.queues.length > 0 && this.waiting.length === 0 && this.metadata?.error === undefined
+    return this.waiting.length === 0 && this.hasMetadata
+  }
+
+  /** Whether the partitions are known. */
+  get hasMetadata(): boolean {
+    return this.queues.length > 0 && this.metadata?.error === undefined
   }
 
   /** Takes out the messages that waited; those that got their fate meanwhile have been taken out before. */
@@ -86,7 +91,7 @@ export class TopicQueue {
 
   /** Whether anything here waits for metadata: a message without a partition, or a partition without a leader. */
   get needsMetadata(): boolean {
-    return this.waiting.length > 0 || this.queues.some((queue) => queue.leader < 0 && !queue.isEmpty)
+    return (this.waiting.length > 0 && !this.hasMetadata) || this.queues.some((queue) => queue.leader < 0 && !queue.isEmpty)
   }
 
   get isEmpty(): boolean {

@@ -26,6 +26,7 @@ const TRANSACTIONAL_FLAG = 0x10
 const LENGTH_AT = 8
 const CRC_AT = 17
 const ATTRIBUTES_AT = 21
+const MAX_TIMESTAMP_AT = 35
 
 /** Who wrote the batch, for the broker to find duplicates and gaps (KIP-98). */
 export interface ProducerState {
@@ -87,15 +88,21 @@ export function sizeOfRecords(records: readonly OutgoingRecord[]): number {
   return size
 }
 
-/** Writes the records alone, as they stand in a batch after its header, or as input for a codec. */
-export function writeRecords(writer: ByteWriter, records: readonly OutgoingRecord[], byteLength: number): void {
+/**
+ * Writes the records alone, as they stand in a batch after its header, or as input for a codec. Returns their latest
+ * timestamp; -1 of none.
+ */
+export function writeRecords(writer: ByteWriter, records: readonly OutgoingRecord[], byteLength: number): number {
   writer.ensure(byteLength)
   const buffer = writer.buffer
-  const baseTimestamp = records[0]?.timestamp ?? 0
+  const baseTimestamp = records[0]?.timestamp ?? -1
+  let maxTimestamp = baseTimestamp
   let at = writer.position
   for (let i = 0; i < records.length; i++) {
     const record = records[i] as OutgoingRecord
-    const timestampDelta = record.timestamp - baseTimestamp
+    const { timestamp } = record
+    const timestampDelta = timestamp - baseTimestamp
+    if (timestamp > maxTimestamp) maxTimestamp = timestamp
     at = putVarint(buffer, at, sizeOfRecordBody(record, i, timestampDelta))
     buffer[at++] = 0
     at = putVarlong(buffer, at, timestampDelta)
@@ -106,6 +113,7 @@ export function writeRecords(writer: ByteWriter, records: readonly OutgoingRecor
     else at = putHeaders(buffer, at, record.headers)
   }
   writer.position = at
+  return maxTimestamp
 }
 
 function putHeaders(buffer: Buffer, start: number, headers: readonly OutgoingHeader[]): number {
@@ -157,9 +165,9 @@ export function recordBatch(
   return {
     byteLength: BATCH_OVERHEAD + recordsSize,
     writeTo(writer) {
-      const start = writeBatchHeader(writer, records, recordsSize, 0, producer)
-      writeRecords(writer, records, recordsSize)
-      sealBatch(writer, start)
+      const baseTimestamp = records[0]?.timestamp ?? -1
+      const start = writeBatchHeader(writer, records.length, recordsSize, 0, baseTimestamp, producer)
+      sealBatch(writer, start, writeRecords(writer, records, recordsSize))
     },
   }
 }
@@ -173,22 +181,24 @@ export function compressedRecordBatch(
   return {
     byteLength: BATCH_OVERHEAD + compressed.bytes.length,
     writeTo(writer) {
-      const start = writeBatchHeader(writer, records, compressed.bytes.length, compressed.codec, producer)
+      const baseTimestamp = records[0]?.timestamp ?? -1
+      const start = writeBatchHeader(writer, records.length, compressed.bytes.length, compressed.codec, baseTimestamp, producer)
       writer.writeRaw(compressed.bytes)
-      sealBatch(writer, start)
+      sealBatch(writer, start, maxTimestamp(records, baseTimestamp))
     },
   }
 }
 
+/** Returns where it begins; {@link sealBatch} sets what is known only at the end. */
 function writeBatchHeader(
   writer: ByteWriter,
-  records: readonly OutgoingRecord[],
+  recordCount: number,
   recordsSize: number,
   codec: number,
+  baseTimestamp: number,
   producer: ProducerState,
 ): number {
   const start = writer.position
-  const baseTimestamp = records[0]?.timestamp ?? -1
   writer.ensure(BATCH_OVERHEAD + recordsSize)
   writer.writeInt64(0)
   writer.writeInt32(BATCH_OVERHEAD - LENGTH_AT - 4 + recordsSize)
@@ -196,13 +206,13 @@ function writeBatchHeader(
   writer.writeInt8(2)
   writer.writeInt32(0)
   writer.writeInt16(codec | (producer.transactional ? TRANSACTIONAL_FLAG : 0))
-  writer.writeInt32(records.length - 1)
+  writer.writeInt32(recordCount - 1)
   writer.writeInt64(baseTimestamp)
-  writer.writeInt64(maxTimestamp(records, baseTimestamp))
+  writer.writeInt64(0)
   writer.writeBigInt64(producer.producerId)
   writer.writeInt16(producer.producerEpoch)
   writer.writeInt32(producer.baseSequence)
-  writer.writeInt32(records.length)
+  writer.writeInt32(recordCount)
   return start
 }
 
@@ -212,6 +222,7 @@ function maxTimestamp(records: readonly OutgoingRecord[], atLeast: number): numb
   return max
 }
 
-function sealBatch(writer: ByteWriter, start: number): void {
+function sealBatch(writer: ByteWriter, start: number, latestTimestamp: number): void {
+  writer.buffer.writeBigInt64BE(BigInt(latestTimestamp), start + MAX_TIMESTAMP_AT)
   writer.putInt32(start + CRC_AT, crc32c(writer.buffer, start + ATTRIBUTES_AT, writer.position))
 }
