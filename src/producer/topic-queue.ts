@@ -54,7 +54,9 @@ export class TopicQueue {
 
   private askPartitioner(message: SerializedMessage, context: PartitionContext): number {
     const { partitioner } = this
-    const { key, encodedKey } = message.placement ?? { key: message.key, encodedKey: message.key }
+    const { placement } = message
+    const key = placement === null ? message.key : placement.key
+    const encodedKey = placement === null ? message.key : placement.encodedKey
     const hasKey = partitioner.keyUse === 'encoded' ? encodedKey !== null : partitioner.keyUse === 'original' && key !== null
     try {
       if (!hasKey) return partitioner.partitionKeyless(context, message.bytes)

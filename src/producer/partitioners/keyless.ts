@@ -11,6 +11,9 @@ export interface StickyByBytesOptions {
   random?: Random
 }
 
+/** The weights of so many partitions are read per choice; of more, they serve several choices. */
+const WEIGHTS_PER_CHOICE = 64
+
 /**
  * Stays with a partition for `stickyBytes`, then chooses another at random, so that messages without a key fill whole
  * batches and still spread evenly (KIP-794). To count bytes, and not batches as KIP-480 did, matters: a slow broker's
@@ -24,6 +27,8 @@ export class StickyByBytes implements KeylessPlacement {
   private readonly adaptive: boolean
   private readonly random: Random
   private readonly topics = new Map<string, Stay>()
+  /** Most messages are for the topic of the one before. */
+  private latest: Stay | undefined
 
   constructor({ stickyBytes = 16_384, adaptive = true, random = Math.random }: StickyByBytesOptions = {}) {
     this.stickyBytes = stickyBytes
@@ -32,22 +37,36 @@ export class StickyByBytes implements KeylessPlacement {
   }
 
   partitionKeyless(context: PartitionContext, bytes: number): number {
-    let stay = this.topics.get(context.topic)
-    if (stay === undefined) {
-      stay = { context, partition: this.choose(context), bytes: 0 }
-      this.topics.set(context.topic, stay)
-    } else if (stay.bytes >= this.stickyBytes || lostLeader(stay, context)) {
-      stay.partition = this.choose(context)
-      stay.bytes = 0
-    }
-    stay.context = context
+    const stay = this.latest?.context === context ? this.latest : this.stayOf(context)
+    if (stay.bytes >= this.stickyBytes) this.move(stay)
     stay.bytes += bytes
     return stay.partition
   }
 
-  private choose(context: PartitionContext): number {
-    if (!this.adaptive) return randomPartition(context, this.random)
-    return randomByBacklog(context, this.stickyBytes, this.random)
+  private stayOf(context: PartitionContext): Stay {
+    let stay = this.topics.get(context.topic)
+    if (stay === undefined) {
+      stay = { context, partition: 0, bytes: 0, weights: undefined }
+      this.topics.set(context.topic, stay)
+      this.move(stay)
+    } else if (stay.context !== context) {
+      stay.context = context
+      stay.weights = undefined
+      if (!context.available.includes(stay.partition)) this.move(stay)
+    }
+    return (this.latest = stay)
+  }
+
+  private move(stay: Stay): void {
+    const { context } = stay
+    stay.bytes = 0
+    if (!this.adaptive || context.available.length === 0) {
+      stay.partition = randomPartition(context, this.random)
+      return
+    }
+    if (stay.weights === undefined || stay.weights.choices === 0) stay.weights = weigh(context, this.stickyBytes)
+    stay.weights.choices--
+    stay.partition = context.available[placeOf(this.random(), stay.weights.sums)] as number
   }
 }
 
@@ -87,28 +106,39 @@ interface Stay {
   context: PartitionContext
   partition: number
   bytes: number
+  weights: Weights | undefined
 }
 
-/** Searches the list only when the metadata is other than at the last message. */
-function lostLeader(stay: Stay, context: PartitionContext): boolean {
-  return stay.context !== context && !context.available.includes(stay.partition)
+interface Weights {
+  /** For each available partition the weights of those up to it, added up. */
+  readonly sums: Float64Array
+  /** How many choices they still serve. */
+  choices: number
 }
 
-/** Reads the backlog of every available partition, so it is not for every message. */
-function randomByBacklog(context: PartitionContext, leastWeight: number, random: Random): number {
-  const { available } = context
+/** Reads the backlog of every available partition, so it is neither for every message nor, of many, for every choice. */
+function weigh({ available, backlogBytes }: PartitionContext, leastWeight: number): Weights {
+  const sums = new Float64Array(available.length)
   let largest = 0
+  for (let i = 0; i < sums.length; i++) {
+    const backlog = backlogBytes(available[i] as number)
+    sums[i] = backlog
+    if (backlog > largest) largest = backlog
+  }
   let sum = 0
-  for (const partition of available) {
-    const backlog = context.backlogBytes(partition)
-    largest = Math.max(largest, backlog)
-    sum += backlog
+  for (let i = 0; i < sums.length; i++) sums[i] = sum += largest + leastWeight - (sums[i] as number)
+  return { sums, choices: Math.max(1, Math.floor(sums.length / WEIGHTS_PER_CHOICE)) }
+}
+
+/** The first place whose sum is above `share` of the last. */
+function placeOf(share: number, sums: Float64Array): number {
+  const wanted = share * (sums.at(-1) as number)
+  let low = 0
+  let high = sums.length - 1
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((sums[middle] as number) > wanted) high = middle
+    else low = middle + 1
   }
-  let left = random() * (available.length * (largest + leastWeight) - sum)
-  for (const partition of available) {
-    left -= largest + leastWeight - context.backlogBytes(partition)
-    if (left < 0) return partition
-  }
-  // No partition has a leader, or rounding left a rest.
-  return randomPartition(context, random)
+  return low
 }

@@ -96,6 +96,15 @@ describe('StickyByBytes', () => {
     expect(available).not.toHaveBeenCalled()
   })
 
+  it('reads the backlogs of many partitions for several choices at a time', () => {
+    const backlog = vi.fn(() => 0)
+    const sticky = new StickyByBytes({ stickyBytes: 1, random: seeded(6) })
+    const context = topic({ partitionCount: 6400, backlog })
+    const placed = new Set(Array.from({ length: 200 }, () => sticky.partitionKeyless(context, 1)))
+    expect(backlog).toHaveBeenCalledTimes(2 * 6400)
+    expect(placed.size).toBeGreaterThan(150)
+  })
+
   it('leaves a partition that lost its leader, and no other, when the metadata is new', () => {
     const sticky = new StickyByBytes({ random: cycle(0.5, 0) })
     expect(sticky.partitionKeyless(topic({ partitionCount: 4 }), 1)).toBe(2)
