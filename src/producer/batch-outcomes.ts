@@ -7,7 +7,7 @@ import type { Batch } from './batch.js'
 import type { BrokerPartitionInfo } from './broker-partition-info.js'
 import type { SenderContext } from './broker-sender.js'
 import type { BufferBound } from './buffer-bound.js'
-import { whyFormatCantHold, type Magic } from './collate.js'
+import { plainSize, whyFormatCantHold, type Magic } from './collate.js'
 import { encodeBatch, whyCodecCantGo } from './encode-batch.js'
 import type { PartitionQueue } from './partition-queue.js'
 import { leaderAddresses } from './produce-answer.js'
@@ -61,6 +61,9 @@ export class BatchOutcomes implements SenderContext {
       }
     }
     this.releaseSettled(batch)
+    // Batches are filled by the size of format 2, where a message has the least around it.
+    const { queue } = batch
+    while (magic < 2 && batch.messages.length > 1 && plainSize(batch, magic) > queue.limit.plainBytes) queue.putSecond(batch.splitHalf())
   }
 
   encode(batch: Batch, magic: Magic, version: number): EncodableRecords | Promise<EncodableRecords> {

@@ -53,8 +53,13 @@ export function takeBatches(
 }
 
 /** Bytes that the batch is likely to take. */
-function encodedSize({ messages, recordsSize, queue }: Batch, magic: Magic): number {
-  return (magic === 2 ? BATCH_OVERHEAD + recordsSize : sizeOfMessageSet(messages, magic)) * queue.limit.ratio
+function encodedSize(batch: Batch, magic: Magic): number {
+  return plainSize(batch, magic) * batch.queue.limit.ratio
+}
+
+/** Bytes of the batch before compression. Formats that lack headers have no messages with headers. */
+export function plainSize({ messages, recordsSize, bytes }: Batch, magic: Magic): number {
+  return magic === 2 ? BATCH_OVERHEAD + recordsSize : sizeOfMessageSet(messages.length, bytes, magic)
 }
 
 /** What a format has no place for, and must not be dropped in silence; undefined where all fits. */

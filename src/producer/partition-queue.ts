@@ -64,6 +64,13 @@ export class PartitionQueue {
     this.batches.unshift(batch)
   }
 
+  /** Puts a batch right behind the head. */
+  putSecond(batch: Batch): void {
+    const head = this.batches.shift()
+    this.batches.unshift(batch)
+    if (head !== undefined) this.batches.unshift(head)
+  }
+
   /** Leaves out batches whose messages all have their fate. */
   dropEmpty(): void {
     for (let i = this.batches.length - 1; i >= 0; i--) {

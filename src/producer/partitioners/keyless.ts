@@ -117,11 +117,12 @@ interface Weights {
 }
 
 /** Reads the backlog of every available partition, so it is neither for every message nor, of many, for every choice. */
-function weigh({ available, backlogBytes }: PartitionContext, leastWeight: number): Weights {
+function weigh(context: PartitionContext, leastWeight: number): Weights {
+  const { available } = context
   const sums = new Float64Array(available.length)
   let largest = 0
   for (let i = 0; i < sums.length; i++) {
-    const backlog = backlogBytes(available[i] as number)
+    const backlog = context.backlogBytes(available[i] as number)
     sums[i] = backlog
     if (backlog > largest) largest = backlog
   }

@@ -17,21 +17,20 @@ export type MessageSetMagic = 0 | 1
 /** Bytes of an entry without its key and value. */
 const ENTRY_OVERHEAD: Readonly<Record<MessageSetMagic, number>> = { 0: 26, 1: 34 }
 
-/** Bytes that `record` takes in a message set. */
-export function sizeOfMessage(record: OutgoingRecord, magic: MessageSetMagic): number {
-  return ENTRY_OVERHEAD[magic] + Math.max(record.keySize, 0) + Math.max(record.valueSize, 0)
+/** Bytes of an uncompressed message set of so many messages, whose keys and values have `bytes` together. */
+export function sizeOfMessageSet(count: number, bytes: number, magic: MessageSetMagic): number {
+  return count * ENTRY_OVERHEAD[magic] + bytes
 }
 
-/** Bytes of an uncompressed message set of these records. */
-export function sizeOfMessageSet(records: readonly OutgoingRecord[], magic: MessageSetMagic): number {
-  let size = 0
-  for (const record of records) size += sizeOfMessage(record, magic)
-  return size
+function sizeOfRecords(records: readonly OutgoingRecord[], magic: MessageSetMagic): number {
+  let bytes = 0
+  for (const { keySize, valueSize } of records) bytes += Math.max(keySize, 0) + Math.max(valueSize, 0)
+  return sizeOfMessageSet(records.length, bytes, magic)
 }
 
 export function messageSet(records: readonly OutgoingRecord[], magic: MessageSetMagic): EncodableRecords {
   return {
-    byteLength: sizeOfMessageSet(records, magic),
+    byteLength: sizeOfRecords(records, magic),
     writeTo(writer) {
       for (let i = 0; i < records.length; i++) {
         const record = records[i] as OutgoingRecord

@@ -85,6 +85,17 @@ describe('batchBytes', () => {
     expect(stored(kafka, 'orders').map(Number)).toEqual(Array.from({ length: 50 }, (_, i) => i))
   })
 
+  it.each(['0.8.2', '0.10.2'])('is measured as the messages of Kafka %s take it', async (release) => {
+    const kafka = await startKafka({ release, topics: { orders: {} } })
+    const producer = startProducer(kafka, { batchBytes: 500 })
+    const values = Array.from({ length: 200 }, (_, i) => String(i))
+    await producer.send(values.map((value) => ({ topic: 'orders', value })))
+    const sizes = requestsOf(kafka, 'Produce').map(({ topics }) => topics[0]?.partitions[0]?.bytes ?? 0)
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(500)
+    expect(stored(kafka, 'orders')).toEqual(values)
+    expect(producer.stats()).toMatchObject({ acknowledged: 200, resends: 0, queueMessages: 0, queueBytes: 0 })
+  })
+
   it('fits a broker whose own limit is the same', async () => {
     const kafka = await startKafka({ messageMaxBytes: 500, topics: { orders: {} } })
     const producer = startProducer(kafka, { batchBytes: 500 })
