@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import type { ClusterNode } from './cluster.js'
@@ -25,7 +26,7 @@ export class EmbeddedBroker implements ConnectionOwner {
   private readonly sockets = new Set<Socket>()
   private readonly sessions = new WeakMap<ClientConnection, SaslSession>()
   private listener: Server | undefined
-  private lifetime = new AbortController()
+  private lifetime = newLifetime()
 
   constructor(private readonly parts: BrokerParts) {
     this.node = parts.node
@@ -54,7 +55,7 @@ export class EmbeddedBroker implements ConnectionOwner {
     })
     listener.on('error', (error) => this.parts.failed(error))
     this.listener = listener
-    if (this.stopped.aborted) this.lifetime = new AbortController()
+    if (this.stopped.aborted) this.lifetime = newLifetime()
     this.node.port = (listener.address() as AddressInfo).port
   }
 
@@ -109,4 +110,11 @@ export class EmbeddedBroker implements ConnectionOwner {
     const { sasl } = this.parts
     if (sasl !== undefined) this.sessions.set(connection, new SaslSession(sasl, this.node, connection.id))
   }
+}
+
+/** Every request that is held listens to it; there may be any number. */
+function newLifetime(): AbortController {
+  const controller = new AbortController()
+  setMaxListeners(0, controller.signal)
+  return controller
 }

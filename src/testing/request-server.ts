@@ -143,9 +143,7 @@ function withoutApiVersions({ release }: ClusterNode, header: RequestHeader): Pe
 }
 
 async function holdBefore(faults: RequestFaults, signal: AbortSignal): Promise<void> {
-  for (const { behaviour, released } of faults.of('delay')) {
-    await Promise.race([sleep(behaviour.ms, signal), released.pass(signal)])
-  }
+  for (const { behaviour, released } of faults.of('delay')) await released.passWithin(behaviour.ms, signal)
   for (const { behaviour, released } of faults.of('stall')) if (behaviour.moment === 'before') await released.pass(signal)
 }
 

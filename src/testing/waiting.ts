@@ -46,6 +46,18 @@ export class Gate {
     this.closed = undefined
   }
 
+  /** Resolves once it is open, or after `ms` milliseconds; rejects once the signal is aborted. */
+  async passWithin(ms: number, signal: AbortSignal): Promise<void> {
+    if (this.closed === undefined) return
+    let timeout: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => { timeout = setTimeout(resolve, ms) })
+    try {
+      await orAborted(Promise.race([this.closed.opened, late]), signal)
+    } finally {
+      clearTimeout(timeout)
+    }
+  }
+
   /** Resolves once it is open; rejects once the signal is aborted. */
   async pass(signal: AbortSignal): Promise<void> {
     while (this.closed !== undefined) await orAborted(this.closed.opened, signal)

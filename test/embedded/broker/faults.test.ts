@@ -128,6 +128,23 @@ describe('delay and stall', () => {
     expect((await client.answer(produce, 9)).responses).toHaveLength(1)
   })
 
+  it('many delays, one after another or side by side, leave nothing behind that Node warns of', async () => {
+    const { kafka, client } = await start()
+    const warnings: Error[] = []
+    const onWarning = (warning: Error) => warnings.push(warning)
+    process.on('warning', onWarning)
+    kafka.delay({ api: 'Produce', times: 20 }, 1)
+    for (let i = 0; i < 20; i++) await produceTo(client, batch)
+    const stall = kafka.stall({ api: 'Produce', times: 20 })
+    const producing = Array.from({ length: 20 }, async () => produceTo(await connectTo(kafka), batch))
+    await stall.hit(20)
+    stall.release()
+    await Promise.all(producing)
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('warning', onWarning)
+    expect(warnings).toEqual([])
+  })
+
   it('holds a request before it is acted on, while other connections are served', async () => {
     const { kafka, client } = await start()
     const stall = kafka.stall({ api: 'Produce' })
