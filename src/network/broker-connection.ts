@@ -69,6 +69,7 @@ export class BrokerConnection {
   private readonly inFlight = new Denque<InFlight>()
   private readonly splitter: FrameSplitter
   private nextCorrelationId = 0
+  private asked = false
   private lastAnswerAt = 0
   private timer: NodeJS.Timeout | undefined
   private timerDue = 0
@@ -110,6 +111,11 @@ export class BrokerConnection {
   /** Whether requests can be sent. */
   get isOpen(): boolean {
     return this.state === 'open'
+  }
+
+  /** Whether any request was written that has an answer. */
+  get hasAsked(): boolean {
+    return this.asked
   }
 
   /** Whether any request was answered on it. */
@@ -184,6 +190,7 @@ export class BrokerConnection {
   private writeInFlight(entry: InFlight, frame: Buffer): void {
     entry.since = performance.now()
     this.inFlight.push(entry)
+    this.asked = true
     this.armTimer(entry.timeoutMs)
     this.socket.write(frame, () => {
       entry.since = performance.now()

@@ -1,8 +1,11 @@
-import { lookup } from 'node:dns/promises'
+import { setMaxListeners } from 'node:events'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import { ConnectionFailedError, TlsError } from '../errors.js'
+import type { HostLookup } from './host-lookup.js'
+import { orAborted } from './or-aborted.js'
 import { tlsProblem } from './tls-errors.js'
+import { within } from './within.js'
 
 export interface BrokerAddress {
   readonly host: string
@@ -27,45 +30,89 @@ export function formatAddress({ host, port }: BrokerAddress): string {
 /** Lost peers are noticed by TCP itself after about this long without traffic. */
 const KEEP_ALIVE_MS = 60_000
 
-/**
- * Opens a TCP connection, and TLS on it where `tls` is given, trying every address that the host's name has, in the resolver's order, until one accepts.
- * `timeoutMs` bounds it all; each address gets an equal share of what is left, so that a dead first one can't use it up.
- *
- * @param signal gives up at once
- * @throws ConnectionFailedError with the last failure as its cause; TlsError where that was one of TLS.
- */
-export async function openSocket(
-  address: BrokerAddress,
-  timeoutMs: number,
-  signal: AbortSignal,
-  tls?: TlsSettings,
-): Promise<Socket> {
-  const deadline = performance.now() + timeoutMs
-  let failure: unknown
-  try {
-    const addresses = isIP(address.host) ? [address.host] : await resolve(address.host)
-    for (const [tried, host] of addresses.entries()) {
-      const share = (deadline - performance.now()) / (addresses.length - tried)
-      if (share <= 0) break
-      signal.throwIfAborted()
-      try {
-        return await connectTo(host, address, share, signal, tls)
-      } catch (error) {
-        // A name may have addresses where nothing listens: what the broker itself did wrong tells more.
-        if (!(failure instanceof TlsError)) failure = error
-      }
-    }
-  } catch (error) {
-    failure = error
-  }
-  if (failure instanceof TlsError) throw failure
-  const reason = failure instanceof Error ? failure.message : `no address answered within ${timeoutMs} ms`
-  throw new ConnectionFailedError(`can't connect to ${formatAddress(address)}: ${reason}`, { cause: failure })
+/** How long an address may take, at the most, before the next one of the same name is tried beside it. */
+const MAX_HEAD_START_MS = 1_000
+/** How long a connect goes on that nobody waits for. */
+const UNNEEDED_CONNECT_MS = 1_000
+
+export interface ConnectTerms {
+  /** Bounds it all: the look-up of the name, connecting, and the TLS handshake. */
+  readonly timeoutMs: number
+  /** Gives up at once. */
+  readonly signal: AbortSignal
+  /**
+   * Whether anybody waits for it. A TCP connect in progress keeps the process alive whether its socket is unref'd or
+   * not, so one that nobody waits for is given up after a while.
+   */
+  readonly isNeeded: () => boolean
+  readonly hosts: Pick<HostLookup, 'addressesOf'>
+  /** How the connection is secured; undefined: not at all. */
+  readonly tls?: TlsSettings | undefined
 }
 
-async function resolve(host: string): Promise<string[]> {
-  const found = await lookup(host, { all: true, verbatim: true })
-  return [...new Set(found.map(({ address }) => address))]
+/**
+ * Opens a TCP connection, and TLS on it where that is asked for, to the first address of the host's name that accepts.
+ * They are tried in the resolver's order, each with a head start before the next and with all the time that is left:
+ * neither can a silent address use up the others' time, nor is one cut off that is only slow.
+ *
+ * @throws ConnectionFailedError with the last failure as its cause; TlsError where one was of TLS.
+ */
+export async function openSocket(address: BrokerAddress, { timeoutMs, signal, isNeeded, hosts, tls }: ConnectTerms): Promise<Socket> {
+  const deadline = performance.now() + timeoutMs
+  const attempt = new AbortController()
+  setMaxListeners(0, attempt.signal)
+  const onAbort = () => attempt.abort(new Error('closed by this client'))
+  const watch = setInterval(() => {
+    if (!isNeeded()) attempt.abort(new Error('nobody waits for it any more'))
+  }, UNNEEDED_CONNECT_MS).unref()
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    if (signal.aborted) onAbort()
+    const found = await within(timeoutMs, orAborted(hosts.addressesOf(address.host), attempt.signal))
+    if (found === undefined) throw new Error(`its name was not resolved within ${timeoutMs} ms`)
+    const headStartMs = Math.min(MAX_HEAD_START_MS, timeoutMs / found.length)
+    return await firstToConnect(found, headStartMs, (host) => connectTo(host, address, deadline - performance.now(), attempt.signal, tls))
+  } catch (failure) {
+    if (failure instanceof TlsError) throw failure
+    throw new ConnectionFailedError(`can't connect to ${formatAddress(address)}: ${(failure as Error).message}`, { cause: failure })
+  } finally {
+    clearInterval(watch)
+    signal.removeEventListener('abort', onAbort)
+    // Those that came off second best.
+    attempt.abort()
+  }
+}
+
+function firstToConnect(hosts: readonly string[], headStartMs: number, connect: (host: string) => Promise<Socket>): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    let started = 0
+    let failed = 0
+    let isSettled = false
+    let failure: unknown
+    let timer: NodeJS.Timeout | undefined
+    const startNext = () => {
+      clearTimeout(timer)
+      const host = hosts[started]
+      if (host === undefined || isSettled) return
+      started++
+      timer = setTimeout(startNext, headStartMs).unref()
+      connect(host).then(onConnected, onFailed)
+    }
+    const onConnected = (socket: Socket) => {
+      if (isSettled) return void socket.destroy()
+      isSettled = true
+      clearTimeout(timer)
+      resolve(socket)
+    }
+    const onFailed = (error: unknown) => {
+      // A name may have addresses where nothing listens: what the broker itself did wrong tells more.
+      if (!(failure instanceof TlsError)) failure = error
+      if (++failed < hosts.length) return startNext()
+      clearTimeout(timer)
+      reject(failure)
+    }
+    startNext()
+  })
 }
 
 function connectTo(
@@ -76,13 +123,15 @@ function connectTo(
   tls: TlsSettings | undefined,
 ): Promise<Socket> {
   return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
     const socket = tls === undefined ? connectTcp({ host, port: address.port }) : startTls(host, address, tls)
+    socket.unref()
     let isConnected = false
     const timer = setTimeout(() => {
       const what = isConnected ? 'finish the TLS handshake' : 'accept'
       socket.destroy(new Error(`${host} did not ${what} within ${Math.round(timeoutMs)} ms`))
     }, timeoutMs).unref()
-    const onAbort = () => socket.destroy(new Error('closed by this client'))
+    const onAbort = () => socket.destroy(signal.reason as Error)
     signal.addEventListener('abort', onAbort, { once: true })
     const settle = () => {
       clearTimeout(timer)

@@ -4,6 +4,7 @@ import {
   AuthenticationError,
   ConnectionClosedError,
   ConnectionFailedError,
+  RequestTimeoutError,
   TlsError,
   UnsupportedVersionError,
   type KafkaProducerError,
@@ -14,6 +15,8 @@ import { brokerResponseError, ErrorCodes } from '../protocol/error-codes.js'
 import { LEGACY_VERSIONS, ServedVersions } from '../protocol/versions.js'
 import { BrokerConnection } from './broker-connection.js'
 import { formatAddress, openSocket, type BrokerAddress } from './connect.js'
+import { HostLookup } from './host-lookup.js'
+import { orAborted } from './or-aborted.js'
 import { Authenticator, HungUpOnToken } from './sasl/authenticator.js'
 import type { SaslMechanism } from './sasl/mechanism.js'
 import { SessionRenewal } from './sasl/session-renewal.js'
@@ -52,6 +55,13 @@ export interface BrokerSession {
   readonly versions: ServedVersions
 }
 
+/** A session that is being opened. */
+interface Opening {
+  readonly address: BrokerAddress
+  /** Aborted when it is called off; not any more once the session is there. */
+  readonly signal: AbortSignal
+}
+
 /** How a broker fails the question for its versions: Kafka 0.8 hangs up, 0.9 never answers. */
 type Refusal = 'hangs up' | 'is silent'
 
@@ -75,8 +85,11 @@ export class SessionFactory {
   private readonly legacy = new Map<string, Refusal>()
   private answered = false
 
+  /** Those whose socket is not closed yet. */
   private readonly connections = new Set<BrokerConnection>()
+  private readonly hosts = new HostLookup()
   private readonly closing = new AbortController()
+  private waiters = 0
   private readonly tls: TlsClient | undefined
   private readonly authenticator: Authenticator | undefined
 
@@ -92,6 +105,19 @@ export class SessionFactory {
     return this.closing.signal
   }
 
+  /** Somebody waits for what sessions are opened for, until {@link release}: connecting may keep the process alive. */
+  retain(): void {
+    this.waiters++
+  }
+
+  release(): void {
+    this.waiters--
+  }
+
+  get isNeeded(): boolean {
+    return this.waiters > 0
+  }
+
   /** Ends every connection it ever opened, and those being opened. Resolves when all sockets are closed. */
   async close(graceMs: number): Promise<void> {
     this.closing.abort()
@@ -99,23 +125,36 @@ export class SessionFactory {
   }
 
   /**
+   * @param signal calls it off
    * @throws ConnectionFailedError; TlsError and AuthenticationError where trying again is of no use; and, where nothing
    * is in common with the broker, UnsupportedVersionError
    */
-  async open(address: BrokerAddress): Promise<BrokerSession> {
-    const { authenticator } = this
+  async open(address: BrokerAddress, signal?: AbortSignal): Promise<BrokerSession> {
+    const controller = new AbortController()
+    const callOff = () => controller.abort(new ConnectionFailedError(`connecting to ${formatAddress(address)} was called off`))
+    setMaxListeners(0, controller.signal)
+    const signals = signal === undefined ? [this.closing.signal] : [this.closing.signal, signal]
+    for (const one of signals) one.addEventListener('abort', callOff, { once: true })
     try {
-      for (let attempt = 1; ; attempt++) {
-        const session = await this.openUnauthenticated(address)
-        if (authenticator === undefined || (await this.authenticate(session, authenticator, attempt === 1))) return this.established(session)
-      }
+      if (signals.some(({ aborted }) => aborted)) callOff()
+      return await orAborted(this.openAuthenticated({ address, signal: controller.signal }), controller.signal)
     } catch (error) {
       throw this.failure(address, error as KafkaProducerError)
+    } finally {
+      for (const one of signals) one.removeEventListener('abort', callOff)
+    }
+  }
+
+  private async openAuthenticated(opening: Opening): Promise<BrokerSession> {
+    const { authenticator } = this
+    for (let attempt = 1; ; attempt++) {
+      const session = await this.openUnauthenticated(opening)
+      if (authenticator === undefined || (await this.authenticate(session, authenticator, opening, attempt === 1))) return this.established(session)
     }
   }
 
   /** @returns false where a new connection should try it otherwise, or again */
-  private async authenticate({ connection, versions }: BrokerSession, authenticator: Authenticator, isFirst: boolean): Promise<boolean> {
+  private async authenticate({ connection, versions }: BrokerSession, authenticator: Authenticator, { signal }: Opening, isFirst: boolean): Promise<boolean> {
     const renewal = new SessionRenewal(connection, versions, authenticator)
     try {
       const exchange = await authenticator.begin(connection.address)
@@ -124,7 +163,8 @@ export class SessionFactory {
       return true
     } catch (error) {
       void connection.close(0)
-      if (!(error instanceof AuthenticationError) || error.retriable) throw error
+      // Called off, it was not the broker that hung up.
+      if (signal.aborted || !(error instanceof AuthenticationError) || error.retriable) throw error
       if (authenticator.tryOtherwise()) return false
       if (!(error instanceof HungUpOnToken)) throw error
       // A broker that is being stopped hangs up as well: only twice in a row is it the credentials.
@@ -140,41 +180,41 @@ export class SessionFactory {
     return session
   }
 
-  private async openUnauthenticated(address: BrokerAddress): Promise<BrokerSession> {
-    if (this.options.legacyOnly) return this.openLegacy(address)
-    const verdict = this.legacy.get(formatAddress(address))
-    if (verdict === undefined) return this.openAsking(address)
+  private async openUnauthenticated(opening: Opening): Promise<BrokerSession> {
+    if (this.options.legacyOnly) return this.openLegacy(opening)
+    const verdict = this.legacy.get(formatAddress(opening.address))
+    if (verdict === undefined) return this.openAsking(opening)
     // Asked again where that does no harm, or where the cluster is being upgraded: the broker may be a newer one now.
-    if (verdict === 'is silent' && !this.answered) return this.openLegacy(address)
-    const probe = await this.probe(address)
+    if (verdict === 'is silent' && !this.answered) return this.openLegacy(opening)
+    const probe = await this.probe(opening)
     if ('versions' in probe) {
-      this.legacy.delete(formatAddress(address))
+      this.legacy.delete(formatAddress(opening.address))
       return probe
     }
     void probe.connection.close(0)
-    if (probe.refusal !== verdict) throw this.failure(address, probe.error)
-    return this.openLegacy(address)
+    if (probe.refusal !== verdict) throw this.failure(opening.address, probe.error)
+    return this.openLegacy(opening)
   }
 
-  private async openAsking(address: BrokerAddress): Promise<BrokerSession> {
-    const first = await this.probe(address)
+  private async openAsking(opening: Opening): Promise<BrokerSession> {
+    const first = await this.probe(opening)
     if ('versions' in first) return first
     const probes = [first]
     try {
       // With SASL no broker is older, but Kafka 0.9 with GSSAPI, which must be told by `brokerVersion`.
-      if (this.answered || this.authenticator !== undefined) throw this.failure(address, first.error)
-      const second = await this.probe(address)
+      if (this.answered || this.authenticator !== undefined) throw this.failure(opening.address, first.error)
+      const second = await this.probe(opening)
       if ('versions' in second) return second
       probes.push(second)
-      if (second.refusal !== first.refusal) throw this.failure(address, second.error)
-      const session = await this.openLegacy(address)
-      const modern = await this.confirm(address, session, first.refusal, probes.map(({ late }) => late))
+      if (second.refusal !== first.refusal) throw this.failure(opening.address, second.error)
+      const session = await this.openLegacy(opening)
+      const modern = await this.confirm(opening, session, first.refusal, probes.map(({ late }) => late))
       if (modern !== undefined) {
         void session.connection.close(0)
         return modern
       }
-      debug('%s %s on ApiVersions and answers Metadata v0: older than Kafka 0.10', formatAddress(address), first.refusal)
-      this.legacy.set(formatAddress(address), first.refusal)
+      debug('%s %s on ApiVersions and answers Metadata v0: older than Kafka 0.10', formatAddress(opening.address), first.refusal)
+      this.legacy.set(formatAddress(opening.address), first.refusal)
       return session
     } finally {
       for (const { connection } of probes) void connection.close(0)
@@ -183,7 +223,7 @@ export class SessionFactory {
 
   /** Asks Metadata v0, then looks once more for an answer to ApiVersions; with one, the broker is a modern one. */
   private async confirm(
-    address: BrokerAddress,
+    opening: Opening,
     session: BrokerSession,
     refusal: Refusal,
     late: readonly Promise<ServedVersions>[],
@@ -198,34 +238,34 @@ export class SessionFactory {
     try {
       await session.connection.request(metadata, 0, question, { timeoutMs: this.options.requestTimeoutMs })
     } catch (error) {
-      throw this.failure(address, error as KafkaProducerError)
+      throw this.failure(opening.address, error as KafkaProducerError)
     }
     if (refusal === 'hangs up') {
-      const third = await this.probe(address)
+      const third = await this.probe(opening)
       if ('versions' in third) return third
       void third.connection.close(0)
-      if (third.refusal !== refusal) throw this.failure(address, third.error)
+      if (third.refusal !== refusal) throw this.failure(opening.address, third.error)
     } else if ((await within(LATE_ANSWER_MS, Promise.any(late)).catch(() => undefined)) !== undefined) {
-      return this.openAsking(address)
+      return this.openAsking(opening)
     }
-    if (this.answered) throw this.failure(address, new ConnectionClosedError('other brokers of this cluster answer ApiVersions'))
+    if (this.answered) throw this.failure(opening.address, new ConnectionClosedError('other brokers of this cluster answer ApiVersions'))
     return undefined
   }
 
-  private async probe(address: BrokerAddress): Promise<BrokerSession | FailedProbe> {
-    const connection = await this.connect(address)
+  private async probe(opening: Opening): Promise<BrokerSession | FailedProbe> {
+    const connection = await this.connect(opening)
     const patience = this.answered ? this.options.requestTimeoutMs : Math.min(PROBE_TIMEOUT_MS, this.options.requestTimeoutMs)
     const answer = this.askVersions(connection)
     try {
       const versions = await within(patience, answer)
       if (versions !== undefined) return { connection, versions }
-      const error = new ConnectionFailedError(`no answer to ApiVersions within ${patience} ms`)
+      const error = new RequestTimeoutError(`no answer to ApiVersions within ${patience} ms`)
       answer.catch(() => undefined)
       return { connection, refusal: 'is silent', error, late: answer }
     } catch (error) {
       if (error instanceof ConnectionClosedError) return { connection, refusal: 'hangs up', error, late: answer }
       void connection.close(0)
-      throw this.failure(address, error as KafkaProducerError)
+      throw this.failure(opening.address, error as KafkaProducerError)
     }
   }
 
@@ -256,25 +296,30 @@ export class SessionFactory {
     }
   }
 
-  private async openLegacy(address: BrokerAddress): Promise<BrokerSession> {
-    const connection = await this.connect(address)
+  private async openLegacy(opening: Opening): Promise<BrokerSession> {
+    const connection = await this.connect(opening)
     // Its first answer is Metadata, which may be large.
     connection.established()
     connection.onClose(() => {
-      // Nothing was answered: perhaps it is no old broker, or no longer one.
-      if (!connection.hasAnswered) this.legacy.delete(formatAddress(address))
+      // It answered nothing of what it was asked: perhaps it is no old broker, or no longer one. With acks 0 nothing is.
+      if (connection.hasAsked && !connection.hasAnswered) this.legacy.delete(formatAddress(opening.address))
     })
     return { connection, versions: LEGACY_VERSIONS }
   }
 
-  private async connect(address: BrokerAddress): Promise<BrokerConnection> {
+  private async connect({ address, signal }: Opening): Promise<BrokerConnection> {
     const { connectTimeoutMs, clientId, maxResponseBytes, maxIdleMs } = this.options
     const tls = await this.tls?.settingsFor(address, connectTimeoutMs)
-    const socket = await openSocket(address, connectTimeoutMs, this.closing.signal, tls)
+    const terms = { timeoutMs: connectTimeoutMs, signal, isNeeded: () => this.isNeeded, hosts: this.hosts, tls }
+    const socket = await openSocket(address, terms)
     const connection = new BrokerConnection(socket, address, clientId, maxResponseBytes, maxIdleMs)
     connection.hint = tls === undefined ? 'if it expects TLS on this port, give `ssl`' : 'if it wants a client’s certificate, give `ssl: { cert, key }`'
     this.connections.add(connection)
-    connection.onClose(() => this.connections.delete(connection))
+    // Not when it is open no more: one that is ending still has a socket that has to close.
+    socket.once('close', () => this.connections.delete(connection))
+    const onCallOff = () => connection.abandon(signal.reason as KafkaProducerError)
+    signal.addEventListener('abort', onCallOff, { once: true })
+    if (signal.aborted) onCallOff()
     return connection
   }
 

@@ -117,7 +117,9 @@ export class BrokerSender {
       this.drain()
     } catch (error) {
       this.isConnecting = false
-      this.failReady(error as KafkaProducerError)
+      // The metadata has another address by now: this one was given up before anything was tried.
+      if (producer.isRetired) this.drain()
+      else this.failReady(error as KafkaProducerError)
     }
   }
 

@@ -109,7 +109,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     private readonly turn: TurnBudget = new TurnBudget(),
     route: AdmittedMessages = (messages, from, to) => this.partitionAndCollate(messages, from, to),
   ) {
-    this.calls = new OutstandingCalls(config.deliveryTimeoutMs, turn, (call) => this.expire(call))
+    this.calls = new OutstandingCalls(config.deliveryTimeoutMs, turn, parts.producerPool, (call) => this.expire(call))
     this.serializer = new CallSerializer(new Serializer(parts.encoder, parts.keyEncoder, parts.partitioner.keyUse, config.copyBytes), turn, counters)
     this.bound = new BufferBound(config.queueMessages, config.queueBytes)
     this.admission = new Admission(this.bound, turn, config.enqueueTimeoutMs, route, (message, cause) => this.refuse(message, cause))

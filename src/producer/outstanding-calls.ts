@@ -19,15 +19,22 @@ export class OutstandingCalls {
   private readonly waiters = new Map<MessageCall, Waiter[]>()
   private timer: NodeJS.Timeout | undefined
 
-  /** @param expire ends a call whose deadline has passed */
+  /**
+   * @param connections retained while any call is there
+   * @param expire ends a call whose deadline has passed
+   */
   constructor(
     private readonly deliveryTimeoutMs: number,
     private readonly turn: TurnBudget,
+    private readonly connections: { retain(): void; release(): void },
     private readonly expire: (call: MessageCall) => void,
   ) {}
 
   add(call: MessageCall): void {
-    if (this.size++ === 0) this.timer?.ref()
+    if (this.size++ === 0) {
+      this.timer?.ref()
+      this.connections.retain()
+    }
     call.isOutstanding = true
     call.older = this.newest
     if (this.newest === undefined) this.oldest = call
@@ -46,7 +53,10 @@ export class OutstandingCalls {
     else newer.older = older
     call.isOutstanding = false
     call.older = call.newer = undefined
-    if (--this.size === 0) this.timer?.unref()
+    if (--this.size === 0) {
+      this.timer?.unref()
+      this.connections.release()
+    }
     if (this.waiters.size === 0) return
     for (const waiter of this.waiters.get(call) ?? []) if (--waiter.remaining === 0) waiter.resolve()
     this.waiters.delete(call)

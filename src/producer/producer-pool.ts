@@ -32,8 +32,21 @@ export class ProducerPool {
     return producer
   }
 
+  /** A message waits, until {@link release}. */
+  retain(): void {
+    this.sessions.retain()
+  }
+
+  release(): void {
+    this.sessions.release()
+  }
+
   /** Ends all connections, each after what was written on it. */
   close(graceMs: number): Promise<void> {
+    // What waits to connect again must not wait any longer, nor find its way back.
+    const producers = [...this.producers.values()]
+    this.producers.clear()
+    for (const producer of producers) producer.retire()
     return this.sessions.close(graceMs)
   }
 }

@@ -51,6 +51,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   /** Async mode only. */
   private readonly sendLoop: ProducerSendLoop | undefined
   private readonly reporter: DeliveryReporter
+  private readonly sessions: SessionFactory
   private readonly topicPartitionInfos: BrokerPartitionInfo
   private readonly counters = new StatsCounters()
   private closing: Promise<readonly KeyedMessage<K, V>[]> | undefined
@@ -60,7 +61,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     super()
     const config = options instanceof ProducerConfig ? options : new ProducerConfig(options)
     this.config = config
-    const sessions = new SessionFactory({
+    this.sessions = new SessionFactory({
       clientId: config.clientId,
       connectTimeoutMs: config.connectTimeoutMs,
       requestTimeoutMs: config.requestTimeoutMs,
@@ -72,7 +73,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       sasl: config.sasl,
       retryAuthenticationErrors: config.retryAuthenticationErrors,
     })
-    this.topicPartitionInfos = new BrokerPartitionInfo(sessions, { ...config, bootstrap: config.brokers })
+    this.topicPartitionInfos = new BrokerPartitionInfo(this.sessions, { ...config, bootstrap: config.brokers })
     const turn = new TurnBudget()
     const sendLoop =
       config.type === 'async'
@@ -86,7 +87,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
         encoder: config.encoder,
         keyEncoder: config.keyEncoder,
         topicPartitionInfos: this.topicPartitionInfos,
-        producerPool: new ProducerPool(sessions, config),
+        producerPool: new ProducerPool(this.sessions, config),
       },
       config,
       this.counters,
@@ -162,9 +163,11 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     if (this.closing !== undefined) throw new ProducerClosedError()
     // Nothing else keeps the process alive for it: connections never do.
     const alive = setInterval(() => undefined, this.config.requestTimeoutMs)
+    this.sessions.retain()
     try {
       await this.topicPartitionInfos.lookUp(topic)
     } finally {
+      this.sessions.release()
       clearInterval(alive)
     }
     const metadata = this.topicPartitionInfos.topic(topic)

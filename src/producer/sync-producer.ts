@@ -27,7 +27,7 @@ export class SyncProducer {
   private connecting: Promise<BrokerSession> | undefined
   /** Requests without their answer. */
   private pending = 0
-  private isRetired = false
+  private readonly retirement = new AbortController()
   private failures = 0
   private notBefore = 0
 
@@ -37,12 +37,17 @@ export class SyncProducer {
     private readonly config: SyncProducerConfig,
   ) {}
 
+  /** Whether the metadata no longer has this address. */
+  get isRetired(): boolean {
+    return this.retirement.signal.aborted
+  }
+
   /** The session at hand; undefined before the first and after a loss. */
   get session(): BrokerSession | undefined {
     return this.current?.connection.isOpen ? this.current : undefined
   }
 
-  /** A session, opened where there is none; all who ask meanwhile get the same one. */
+  /** A session, opened where there is none; all who ask meanwhile get the same one. It rejects when this is retired. */
   connect(): Promise<BrokerSession> {
     if (this.session !== undefined) return Promise.resolve(this.session)
     this.connecting ??= this.open().finally(() => {
@@ -53,9 +58,10 @@ export class SyncProducer {
 
   private async open(): Promise<BrokerSession> {
     const wait = this.notBefore - performance.now()
+    const { signal } = this.retirement
     try {
-      if (wait > 0) await sleep(wait, undefined, { signal: this.sessions.signal, ref: false })
-      this.current = await this.sessions.open(this.address)
+      if (wait > 0) await sleep(wait, undefined, { signal, ref: false })
+      this.current = await this.sessions.open(this.address, signal)
       this.failures = 0
       if (this.isRetired) this.endWhenAnswered()
       return this.current
@@ -93,10 +99,11 @@ export class SyncProducer {
 
   /**
    * For a broker that the metadata no longer has at this address: the connection ends, but not before all is answered.
-   * Such a broker may be shutting down under control, and what was cut off would be written twice.
+   * Such a broker may be shutting down under control, and what was cut off would be written twice. A connection that is
+   * only being opened is given up: nothing was written on it.
    */
   retire(): void {
-    this.isRetired = true
+    this.retirement.abort()
     this.endWhenAnswered()
   }
 

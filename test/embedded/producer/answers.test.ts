@@ -1,8 +1,9 @@
+import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import type { ProducePartitionResponse } from '../../../src/protocol/apis/produce.js'
 import type { Spoiling } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, errorOf, expectNothingHeld, failureOf, outcomes, plainServer, requestsOf, startProducer, stored, turns } from '../support/producers.js'
+import { deliveryErrorOf, errorOf, expectNothingHeld, failureOf, outcomes, plainServer, portOf, requestsOf, startProducer, stored, turns } from '../support/producers.js'
 import { partitionAnswer, ScriptedBroker, withPartitions, type Script } from '../support/scripted-broker.js'
 
 /* Answers that contradict their requests, or are none at all. */
@@ -192,6 +193,28 @@ describe('what is no broker', () => {
     for (let i = 0; i < 3; i++) await startProducer(`${http.address},${kafka.bootstrap}`).send({ topic: 'orders', value: 'x' })
     expect(stored(kafka, 'orders')).toHaveLength(3)
   })
+})
+
+it('a connection that is reset in the middle of session set-up is opened again, and no old broker is seen in it', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  let resets = 0
+  const flaky = await plainServer((socket) => {
+    if (resets < 5) {
+      socket.once('data', () => {
+        resets++
+        socket.resetAndDestroy()
+      })
+    } else {
+      const target = connect({ host: '127.0.0.1', port: portOf(kafka.bootstrap) })
+      target.on('error', () => socket.destroy())
+      target.on('close', () => socket.destroy())
+      socket.on('close', () => target.destroy())
+      socket.pipe(target).pipe(socket)
+    }
+  })
+  await startProducer(flaky.address).send({ topic: 'orders', value: 'x' })
+  expect(resets).toBe(5)
+  expect(requestsOf(kafka, 'Produce').map(({ apiVersion }) => apiVersion)).toEqual([13])
 })
 
 it('a leader that hangs up on every connection is tried again until the deadline, with waits between', async () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Producer } from '../../../src/index.js'
+import { SocketWatch } from '../../kafka/support/sockets.js'
+import { blackHole } from '../support/black-hole.js'
 import { startKafka } from '../support/cluster.js'
 import {
   deadAddress,
@@ -305,6 +307,49 @@ describe('connections', () => {
     await producer.send({ topic: 'orders', value: '2' })
     expect([before.values, after.values]).toEqual([[['1']], [['2']]])
     await until(() => before.openConnections === 0, 'the connection to the old address ends')
+  })
+
+  it('one to an old address whose peer ignores its end does not outlive close()', async () => {
+    let port = 0
+    const onMetadata: Script['onMetadata'] = (_question, good) => ({ ...good, brokers: good.brokers.map((broker) => ({ ...broker, port })) })
+    const [seed, before, after] = await Promise.all([ScriptedBroker.start({ onMetadata }), ScriptedBroker.start({ ignoresEnd: true }), ScriptedBroker.start()])
+    using watch = new SocketWatch()
+    port = before.port
+    const producer = startProducer(seed.address)
+    await producer.send({ topic: 'orders', value: '1' })
+    port = after.port
+    await producer.partitionsFor('orders')
+    await producer.send({ topic: 'orders', value: '2' })
+    await producer.close()
+    expect(watch.sockets.map(({ destroyed }) => destroyed)).toEqual([true, true, true])
+  })
+
+  it.each([
+    ['is silent', async () => (await blackHole()).port],
+    ['accepts and is silent', async () => portOf((await plainServer(() => undefined)).address)],
+  ])('one being opened to an old address that %s is given up for the new one, which costs no attempt', async (_, start) => {
+    let port = await start()
+    const onMetadata: Script['onMetadata'] = (_question, good) => ({ ...good, brokers: good.brokers.map((broker) => ({ ...broker, port })) })
+    const [seed, after] = await Promise.all([ScriptedBroker.start({ onMetadata }), ScriptedBroker.start()])
+    using watch = new SocketWatch()
+    const producer = startProducer(seed.address, { retries: 0, connectTimeoutMs: 600_000, requestTimeoutMs: 600_000 })
+    const sending = producer.send({ topic: 'orders', value: 'x' })
+    await until(() => watch.sockets.length > 1, 'the old address is connected to')
+    port = after.port
+    await producer.partitionsFor('orders')
+    await sending
+    expect(after.values).toEqual([['x']])
+    expect(watch.sockets[1]?.destroyed).toBe(true)
+  })
+
+  it('a refresh that nobody waits for does not go from one silent address to the next', async () => {
+    const { port } = await blackHole({ host: '0.0.0.0' })
+    using watch = new SocketWatch()
+    const producer = startProducer([1, 2, 3, 4].map((n) => `127.0.0.${n}:${port}`).join(','), { deliveryTimeoutMs: 100 })
+    await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x' }))
+    await watch.until(() => watch.closed > 0)
+    await turns()
+    expect(watch.sockets).toHaveLength(1)
   })
 
   it('a broker that hangs up is not connected to anew by every message', async () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { expect, it, type TestContext } from 'vitest'
 import { EmbeddedKafka, type EmbeddedKafkaOptions } from '../../../src/testing/index.js'
+import { blackHole } from '../support/black-hole.js'
 import { deadAddress, plainServer } from '../support/producers.js'
 
 /*
@@ -86,6 +87,16 @@ it.concurrent('after a message has expired while a server accepts and is silent'
   expect(await run(context, 'expired', silent.address).exited).toEqual(['DELIVERY_TIMEOUT', 'done'])
 })
 
+it.concurrent('after a message has expired while an address is silent', async (context) => {
+  const silent = await blackHole({}, context.onTestFinished)
+  expect(await run(context, 'expiredConnecting', silent.address).exited).toEqual(['DELIVERY_TIMEOUT', 'done'])
+})
+
+it.concurrent('after a message has expired during a TLS handshake', async (context) => {
+  const silent = await plainServer(() => undefined, context.onTestFinished)
+  expect(await run(context, 'expiredInHandshake', silent.address).exited).toEqual(['DELIVERY_TIMEOUT', 'done'])
+})
+
 it.concurrent('after a message has expired in flight, though its broker still owes the answer', async (context) => {
   const kafka = await startKafka(context, { topics: { orders: {} } })
   kafka.stall({ api: 'Produce' })
@@ -109,5 +120,5 @@ it.concurrent('after the last broker was lost with a message under way', async (
 it.concurrent('while its broker throttles it for an hour', async (context) => {
   const kafka = await startKafka(context, { topics: { orders: {} } })
   kafka.throttle({ api: 'Produce' }, 3_600_000)
-  expect(await run(context, 'throttled', kafka.bootstrap).exited).toEqual(['sent first', 'DELIVERY_TIMEOUT', 'done'])
+  expect(await run(context, 'throttled', kafka.bootstrap).exited).toEqual(['sent first', 'ABORTED', 'done'])
 })

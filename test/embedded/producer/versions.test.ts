@@ -38,6 +38,23 @@ describe('the versions that are spoken', () => {
     expect(requestsOf(kafka, 'Produce').map(({ apiVersion }) => apiVersion)).toEqual([0, 0])
   })
 
+  it('Kafka 0.9 is not asked again either where nothing is ever answered, as with acks 0', async () => {
+    const kafka = await startKafka({ release: '0.9', topics: { orders: {} } })
+    const producer = startProducer(kafka, { acks: 0, requestTimeoutMs: 400 })
+    await producer.send({ topic: 'orders', value: '1' })
+    await kafka.waitForRecords('orders', 1)
+    for (let i = 2; i <= 4; i++) {
+      const newest = Math.max(...kafka.connections.map(({ id }) => id))
+      kafka.dropConnections(1)
+      await until(() => kafka.connections.length === 0, 'the connections are gone')
+      await turns()
+      await producer.send({ topic: 'orders', value: String(i) })
+      await kafka.waitForRecords('orders', i)
+      // The very next connection is the one that messages go on.
+      expect(requestsOf(kafka, 'Produce').at(-1)?.connection).toBe(newest + 1)
+    }
+  })
+
   it.each([
     ['0.8', '0.8.2'],
     ['0.9.0.1', '0.9'],
@@ -159,11 +176,11 @@ describe('clusters of several releases', () => {
     expect(new Set(versions.values()).size).toBe(3)
   })
 
-  it('0.8.2, 0.11 and 4: the old one is known for what it is when it is asked before the others', async () => {
-    const releases = ['0.8.2', '0.11', '4']
+  it.each(['0.8.2', '0.9'])('%s, 0.11 and 4: the old one is known for what it is when it is asked before the others', async (old) => {
+    const releases = [old, '0.11', '4']
     const kafka = await startKafka({ brokers: releases.map((release) => ({ release })), topics: { orders: { partitions: 3 } } })
     const [oldest = ''] = kafka.bootstrap.split(',')
-    const producer = startProducer(oldest)
+    const producer = startProducer(oldest, { requestTimeoutMs: 400 })
     const messages = [0, 1, 2].map((partition) => ({ topic: 'orders', partition, value: `p${partition}` }))
     await producer.send(messages)
     kafka.dropConnections(1)
@@ -173,10 +190,10 @@ describe('clusters of several releases', () => {
     expect(versions).toEqual(new Map([[1, 0], [2, 3], [3, 12]]))
   })
 
-  it('0.8.2 beside a newer one that was asked first: no broker is taken for an old one any more, and the error says why', async () => {
-    const kafka = await startKafka({ brokers: [{ release: '0.8.2' }, { release: '0.11' }], topics: { orders: { partitions: 2 } } })
+  it.each(['0.8.2', '0.9'])('%s beside a newer one that was asked first: no broker is taken for an old one any more, and the error says why', async (old) => {
+    const kafka = await startKafka({ brokers: [{ release: old }, { release: '0.11' }], topics: { orders: { partitions: 2 } } })
     const [, newer = ''] = kafka.bootstrap.split(',')
-    const producer = startProducer(newer, { deliveryTimeoutMs: 700 })
+    const producer = startProducer(newer, { deliveryTimeoutMs: 700, requestTimeoutMs: 200 })
     const failure = await failureOf(producer.send([0, 1].map((partition) => ({ topic: 'orders', partition, value: 'x' }))))
     expect(outcomes(failure.results)).toEqual(['DELIVERY_TIMEOUT', 0n])
     expect((failure.results[0] as Error).message).toContain('set up no session')

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net'
-import { createServer, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { apiVersions } from '../../../src/protocol/apis/api-versions.js'
 import { UNKNOWN_LEADER } from '../../../src/protocol/apis/leader-hints.js'
@@ -39,6 +39,8 @@ export interface Script {
   metadataVersions?: readonly [number, number]
   /** Whether it tells a client that asks for a newer ApiVersions than it has which ones it has (KIP-511); true by default. */
   tellsApiVersionsRange?: boolean
+  /** Whether it goes on when the other side has ended a connection; false by default. */
+  ignoresEnd?: boolean
   onProduce?: (question: ProduceQuestion, good: ProduceResponse) => Answer<ProduceResponse> | Promise<Answer<ProduceResponse>>
   onMetadata?: (question: MetadataQuestion, good: MetadataResponse) => Answer<MetadataResponse> | Promise<Answer<MetadataResponse>>
 }
@@ -54,10 +56,12 @@ export class ScriptedBroker {
   readonly versionsAsked: number[] = []
   connections = 0
   private readonly sockets = new Set<Socket>()
-  private readonly server = createServer({ allowHalfOpen: false }, (socket) => this.accept(socket))
+  private readonly server: Server
   port = 0
 
-  private constructor(private readonly script: Script) {}
+  private constructor(private readonly script: Script) {
+    this.server = createServer({ allowHalfOpen: script.ignoresEnd === true }, (socket) => this.accept(socket))
+  }
 
   static async start(script: Script = {}): Promise<ScriptedBroker> {
     const broker = new ScriptedBroker(script)

@@ -2,7 +2,6 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { BrokerConnection } from '../../../src/network/broker-connection.js'
-import { openSocket } from '../../../src/network/connect.js'
 import { metadata, type MetadataRequest } from '../../../src/protocol/apis/metadata.js'
 import { produce } from '../../../src/protocol/apis/produce.js'
 import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
@@ -198,35 +197,6 @@ it('an idle connection closes', async () => {
   peer.write(answer(0))
   await asked
   await closed
-})
-
-describe('openSocket', () => {
-  const signal = new AbortController().signal
-
-  it('tries every address that a name has', async () => {
-    const server = createServer()
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    onTestFinished(() => new Promise<void>((resolve) => void server.close(() => resolve())))
-    // 'localhost' may come first as ::1, where nobody listens.
-    const socket = await openSocket({ host: 'localhost', port: (server.address() as AddressInfo).port }, 2_000, signal)
-    socket.destroy()
-  })
-
-  it.each([
-    ['refuses', { host: '127.0.0.1', port: 1 }],
-    ['has no such name', { host: 'no-such-host.invalid', port: 9092 }],
-  ])('fails where the other side %s, with the cause', async (_, address) => {
-    const error = await openSocket(address, 5_000, signal).catch((reason: unknown) => reason)
-    expect(error).toMatchObject({ code: 'CONNECTION_FAILED', retriable: true })
-    expect((error as Error).message).toContain(`${address.host}:${address.port}`)
-    expect((error as Error).cause).toBeInstanceOf(Error)
-  })
-
-  it('gives up when it is told to', async () => {
-    const controller = new AbortController()
-    controller.abort()
-    await expect(openSocket({ host: '127.0.0.1', port: 1 }, 5_000, controller.signal)).rejects.toMatchObject({ code: 'CONNECTION_FAILED' })
-  })
 })
 
 function lengthened(frame: Buffer): Buffer {

@@ -34,6 +34,12 @@ const programs: Record<string, () => Promise<void>> = {
   async expired() {
     await sendAndTell(new Producer({ ...options, deliveryTimeoutMs: 300, retryBackoffMaxMs: 60_000 }))
   },
+  async expiredConnecting() {
+    await sendAndTell(new Producer({ ...options, deliveryTimeoutMs: 300, connectTimeoutMs: 600_000 }))
+  },
+  async expiredInHandshake() {
+    await sendAndTell(new Producer({ ...options, deliveryTimeoutMs: 300, connectTimeoutMs: 600_000, ssl: true }))
+  },
   async expiredInFlight() {
     await sendAndTell(new Producer({ ...options, deliveryTimeoutMs: 300, requestTimeoutMs: 60_000 }))
   },
@@ -42,7 +48,8 @@ const programs: Record<string, () => Promise<void>> = {
     await sendAndTell(producer, 'x', AbortSignal.timeout(300))
   },
   async brokerLost() {
-    const producer = new Producer({ ...options, deliveryTimeoutMs: 1_500 })
+    // It holds for the first one too, which a busy machine takes its time for.
+    const producer = new Producer({ ...options, deliveryTimeoutMs: 6_000 })
     await sendAndTell(producer, 'first')
     print('stop the broker')
     process.stdin.once('data', () => {
@@ -54,9 +61,9 @@ const programs: Record<string, () => Promise<void>> = {
     await sendAndTell(new Producer({ ...options, acks: 0 }))
   },
   async throttled() {
-    const producer = new Producer({ ...options, deliveryTimeoutMs: 1_500 })
+    const producer = new Producer(options)
     await sendAndTell(producer, 'first')
-    await sendAndTell(producer, 'second')
+    await sendAndTell(producer, 'second', AbortSignal.timeout(500))
   },
 }
 
