@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import createDebug from 'debug'
 import { AuthenticationError, BrokerResponseError, KafkaProducerError, MetadataUnavailableError } from '../errors.js'
 import { formatAddress, type BrokerAddress } from '../network/connect.js'
@@ -10,6 +11,10 @@ const debug = createDebug('kafka-producer:metadata')
 
 /** A broker that is stalled must not hold up what any other could answer. */
 const ATTEMPT_TIMEOUT_MS = 10_000
+/** How long a refresh that nobody waits for goes on from one broker to the next: connecting keeps the process alive. */
+const UNNEEDED_REFRESH_MS = 1_000
+/** Questions that brokers older than this version of Metadata delayed they have delayed themselves (KIP-219). */
+const CLIENT_THROTTLES_FROM = 6
 /** From this version on, a question can say that it must not create the topic. */
 const NO_AUTO_CREATION_FROM = 4
 const REBOOTSTRAP_REQUIRED = 129
@@ -45,7 +50,8 @@ export interface BrokerPartitionInfoOptions {
 
 export interface MetadataListener {
   onBrokers(brokers: ReadonlyMap<number, BrokerAddress>): void
-  onTopics(topics: readonly TopicMetadata[]): void
+  /** @param isAnswer whether a broker was asked for them; false for what an answer to messages told besides */
+  onTopics(topics: readonly TopicMetadata[], isAnswer: boolean): void
 }
 
 /**
@@ -59,6 +65,8 @@ export interface MetadataListener {
 export class BrokerPartitionInfo {
   /** How many answers there were. */
   generation = 0
+  /** When the last one came, on the clock of `performance.now()`. */
+  answeredAt = -Infinity
   private brokers = new Map<number, BrokerAddress>()
   private readonly topics = new Map<string, TopicMetadata>()
   /** Topics asked for and not answered yet: the question for these may create them. */
@@ -67,6 +75,8 @@ export class BrokerPartitionInfo {
   private connecting: Promise<BrokerSession> | undefined
   private refreshing: Promise<void> | undefined
   private lookingUp: Promise<void> | undefined
+  /** Until when brokers want no more questions, by address. */
+  private readonly throttledUntil = new Map<string, number>()
   private timer: NodeJS.Timeout | undefined
   private closed = false
   private listener: MetadataListener | undefined
@@ -127,7 +137,7 @@ export class BrokerPartitionInfo {
     partitions[partition] = { partition, leader, leaderEpoch, error: undefined }
     const updated = { ...known, partitions }
     this.topics.set(topic, updated)
-    this.listener?.onTopics([updated])
+    this.listener?.onTopics([updated], false)
     return true
   }
 
@@ -149,8 +159,10 @@ export class BrokerPartitionInfo {
 
   private async ask(names: readonly string[], mayCreate: boolean): Promise<void> {
     const failures: unknown[] = []
+    const startedAt = performance.now()
     for (const candidate of this.candidates()) {
-      if (this.closed) break
+      const isTooLong = failures.length > 0 && !this.sessions.isNeeded && performance.now() - startedAt >= UNNEEDED_REFRESH_MS
+      if (this.closed || isTooLong) break
       try {
         const session = await candidate()
         const response = await this.askOne(session, names, mayCreate)
@@ -172,21 +184,37 @@ export class BrokerPartitionInfo {
     return new MetadataUnavailableError(`${asked} answered: ${(failure as Error | undefined)?.message ?? 'the producer is closed'}`, { cause: failure })
   }
 
-  /** Ways to a session, the most promising first: the one at hand, other brokers in random order, the bootstrap list. */
+  /**
+   * Ways to a session, the most promising first: the one at hand, other brokers in random order, the bootstrap list; and
+   * at last those that are throttling this client, when they have done with it.
+   */
   private *candidates(): Iterable<() => Promise<BrokerSession>> {
-    const { session } = this
-    if (session?.connection.isOpen) yield () => Promise.resolve(session)
-    if (this.connecting !== undefined) {
-      const { connecting } = this
-      yield () => connecting
-    }
-    const tried = new Set<string>()
+    const { session, connecting } = this
+    if (session?.connection.isOpen && this.throttleOf(session.connection.address) === 0) yield () => Promise.resolve(session)
+    if (connecting !== undefined) yield () => connecting
+    const throttling: BrokerAddress[] = []
+    const seen = new Set<string>()
     for (const address of [...shuffled([...this.brokers.values()]), ...shuffled(this.options.bootstrap)]) {
       const name = formatAddress(address)
-      if (tried.has(name)) continue
-      tried.add(name)
-      yield () => this.connect(address)
+      if (seen.has(name)) continue
+      seen.add(name)
+      if (this.throttleOf(address) > 0) throttling.push(address)
+      else yield () => this.connect(address)
     }
+    throttling.sort((one, other) => this.throttleOf(one) - this.throttleOf(other))
+    for (const address of throttling) yield () => this.afterThrottle(address)
+  }
+
+  /** For how many milliseconds a broker wants no question. */
+  private throttleOf(address: BrokerAddress): number {
+    return Math.max(0, (this.throttledUntil.get(formatAddress(address)) ?? 0) - performance.now())
+  }
+
+  private async afterThrottle(address: BrokerAddress): Promise<BrokerSession> {
+    await sleep(this.throttleOf(address), undefined, { signal: this.sessions.signal, ref: false })
+    const { session } = this
+    const isThere = session?.connection.isOpen && formatAddress(session.connection.address) === formatAddress(address)
+    return isThere ? session : this.connect(address)
   }
 
   private async connect(address: BrokerAddress): Promise<BrokerSession> {
@@ -221,6 +249,9 @@ export class BrokerPartitionInfo {
     let response: MetadataResponse
     try {
       response = await connection.request(metadataApi, version, question, { timeoutMs })
+      if (version >= CLIENT_THROTTLES_FROM && response.throttleTimeMs > 0) {
+        this.throttledUntil.set(formatAddress(connection.address), performance.now() + response.throttleTimeMs)
+      }
       if (response.errorCode !== ErrorCodes.NONE) throw brokerResponseError(response.errorCode, 'Metadata')
       if (response.brokers.length === 0) throw new MetadataUnavailableError(`${formatAddress(connection.address)} knows no broker yet`)
     } catch (error) {
@@ -234,6 +265,7 @@ export class BrokerPartitionInfo {
 
   private learn(response: MetadataResponse, asked: readonly string[]): void {
     this.generation++
+    this.answeredAt = performance.now()
     this.lastFailure = undefined
     this.learnBrokers(new Map(response.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }])))
     const answers = new Map(response.topics.map((topic) => [topic.name, topic]))
@@ -244,7 +276,7 @@ export class BrokerPartitionInfo {
       if (!failedToCreate(topic)) this.unanswered.delete(name)
       updated.push(topic)
     }
-    this.listener?.onTopics(updated)
+    this.listener?.onTopics(updated, true)
     this.scheduleRefresh()
   }
 

@@ -127,7 +127,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     })
     parts.topicPartitionInfos.listen({
       onBrokers: (brokers) => parts.producerPool.updateProducers(brokers),
-      onTopics: (topics) => this.onTopics(topics),
+      onTopics: (topics, isAnswer) => this.onTopics(topics, isAnswer),
     })
   }
 
@@ -243,8 +243,18 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     return topic
   }
 
-  /** False where the message has no place in the topic. */
-  private append(topic: TopicQueue, message: SerializedMessage): boolean {
+  /**
+   * False where the message has no place in the topic.
+   *
+   * @param isFresh whether the topic's metadata was asked for with this message in mind
+   */
+  private append(topic: TopicQueue, message: SerializedMessage, isFresh = false): boolean {
+    if (!isFresh && topic.lacksPartitionOf(message)) {
+      // The topic may have been given more since.
+      topic.waitingForPartition.push(message)
+      this.watch.start()
+      return true
+    }
     let queue: PartitionQueue
     try {
       queue = topic.queueFor(message)
@@ -270,21 +280,21 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     sender.enlist(queue)
   }
 
-  private onTopics(updates: readonly TopicMetadata[]): void {
+  private onTopics(updates: readonly TopicMetadata[], isAnswer: boolean): void {
     for (const metadata of updates) {
       const topic = this.topics.get(metadata.topic)
-      if (topic !== undefined) this.update(topic, metadata)
+      if (topic !== undefined) this.update(topic, metadata, isAnswer)
     }
     this.parts.partitioner.onMetadataRefresh(updates.map(({ topic }) => topic))
     this.admission.pump()
     this.watch.start()
   }
 
-  private update(topic: TopicQueue, metadata: TopicMetadata): void {
+  private update(topic: TopicQueue, metadata: TopicMetadata, isAnswer: boolean): void {
     topic.update(metadata)
     const { error } = metadata
     if (error === undefined) {
-      this.placeWaiting(topic)
+      this.placeWaiting(topic, isAnswer)
       for (const queue of topic.queues) if (!queue.isEmpty) this.enlist(queue)
     } else if (!error.retriable) {
       for (const message of topic.takeWaiting()) {
@@ -296,19 +306,19 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 
   /** Places what waited for the metadata; what comes meanwhile waits behind it. */
-  private placeWaiting(topic: TopicQueue): void {
+  private placeWaiting(topic: TopicQueue, isFresh: boolean): void {
     if (!topic.hasMetadata) return
     const waiting = topic.takeWaiting()
     let next = 0
     while (next < waiting.length) {
       const message = waiting[next++] as SerializedMessage
       if (message.settled) this.bound.release(1, message.bytes)
-      else this.append(topic, message)
+      else this.append(topic, message, isFresh)
       if (next % RUN === 0 && this.turn.isSpent) break
     }
     if (next === waiting.length) return
     topic.waiting = waiting.slice(next)
-    this.turn.inNextTurn(() => this.placeWaiting(topic))
+    this.turn.inNextTurn(() => this.placeWaiting(topic, isFresh))
   }
 
   /** No metadata will come: what waits for them fails. */

@@ -4,8 +4,9 @@ import type { TopicQueue } from './topic-queue.js'
 import { BrokerUnavailableError, type KafkaProducerError } from '../errors.js'
 
 /**
- * Asks for metadata as long as a message waits for it: for a topic that is unknown yet, or a partition that has no
- * leader. One loop serves them all, and its questions cost no message an attempt.
+ * Asks for metadata as long as a message waits for it: for a topic that is unknown yet, a partition that has no leader,
+ * or one that the topic did not have when last asked. One loop serves them all, and its questions cost no message an
+ * attempt.
  */
 export class MetadataWatch {
   private isRunning = false
@@ -26,7 +27,7 @@ export class MetadataWatch {
   }
 
   private async run(): Promise<void> {
-    const goesOn = await this.policy.retryUntilDone(async () => {
+    const ask = async () => {
       if (this.waitingTopic() === undefined) return
       try {
         await this.info.refresh()
@@ -37,7 +38,9 @@ export class MetadataWatch {
       }
       const topic = this.waitingTopic()
       if (topic !== undefined) throw topic.problem ?? new BrokerUnavailableError(`'${topic.name}' has no leader`)
-    })
+    }
+    // However fast messages come that name a partition which is not there: the brokers are not asked as fast.
+    const goesOn = await this.policy.retryUntilDone(ask, performance.now() - this.info.answeredAt)
     this.isRunning = false
     // Somebody may have begun to wait since the loop last looked.
     if (goesOn) this.start()

@@ -42,8 +42,12 @@ export class RetryPolicy {
     return this.run(failures, (number) => (number === 1 ? Promise.reject(cause) : attempt()))
   }
 
-  /** Calls `attempt` at once, and again after a wait until one succeeds; false when {@link close} ended it. */
-  async retryUntilDone(attempt: () => Promise<void>): Promise<boolean> {
+  /**
+   * Calls `attempt` at once, or after a wait where the last one before was `sinceLastMs` ago and thus just now, and again
+   * until one succeeds; false when {@link close} ended it.
+   */
+  async retryUntilDone(attempt: () => Promise<void>, sinceLastMs: number): Promise<boolean> {
+    if (sinceLastMs < this.settings.retryBackoffMs) return this.retryAfter(new Error('too soon after the last'), 1, attempt)
     return this.run(1, attempt)
   }
 

@@ -11,6 +11,11 @@ export class TopicQueue {
   queues: PartitionQueue[] = []
   /** Messages whose partition can't be chosen yet, in the order given. */
   waiting: SerializedMessage[] = []
+  /**
+   * Messages that name a partition which the metadata does not have yet; those for others go on meanwhile. They came
+   * before those in `waiting`: from when there is one in there, all go there.
+   */
+  waitingForPartition: SerializedMessage[] = []
   metadata: TopicMetadata | undefined
   private context: PartitionContext | undefined
 
@@ -52,6 +57,11 @@ export class TopicQueue {
     )
   }
 
+  /** Whether a message names a partition that the metadata does not have. */
+  lacksPartitionOf({ placement }: SerializedMessage): boolean {
+    return placement !== null && placement.partition >= (this.context as PartitionContext).partitionCount
+  }
+
   private askPartitioner(message: SerializedMessage, context: PartitionContext): number {
     const { partitioner } = this
     const { placement } = message
@@ -79,25 +89,33 @@ export class TopicQueue {
 
   /** Takes out the messages that waited; those that got their fate meanwhile have been taken out before. */
   takeWaiting(): SerializedMessage[] {
-    const { waiting } = this
+    const waiting = [...this.waitingForPartition, ...this.waiting]
     this.waiting = []
+    this.waitingForPartition = []
     return waiting
   }
 
   /** Leaves out messages that got their fate while they waited here, and returns them. */
   dropSettledWaiting(): SerializedMessage[] {
-    const gone = this.waiting.filter((message) => message.settled)
-    if (gone.length > 0) this.waiting = this.waiting.filter((message) => !message.settled)
+    const gone = [...this.waitingForPartition, ...this.waiting].filter((message) => message.settled)
+    if (gone.length > 0) {
+      this.waiting = this.waiting.filter((message) => !message.settled)
+      this.waitingForPartition = this.waitingForPartition.filter((message) => !message.settled)
+    }
     return gone
   }
 
-  /** Whether anything here waits for metadata: a message without a partition, or a partition without a leader. */
+  private get hasWaiting(): boolean {
+    return this.waiting.length > 0 || this.waitingForPartition.length > 0
+  }
+
+  /** Whether anything here waits for metadata: a message whose partition isn't known, or a partition without a leader. */
   get needsMetadata(): boolean {
-    return (this.waiting.length > 0 && !this.hasMetadata) || this.queues.some((queue) => queue.leader < 0 && !queue.isEmpty)
+    return (this.waiting.length > 0 && !this.hasMetadata) || this.waitingForPartition.length > 0 || this.queues.some((queue) => queue.leader < 0 && !queue.isEmpty)
   }
 
   get isEmpty(): boolean {
-    return this.waiting.length === 0 && this.queues.every((queue) => queue.isEmpty && queue.inFlight === 0)
+    return !this.hasWaiting && this.queues.every((queue) => queue.isEmpty && queue.inFlight === 0)
   }
 
   /** Why messages wait here, as the metadata has it. */

@@ -256,6 +256,90 @@ it('a topic that has grown is used in full after a refresh', async () => {
   expect(metadata?.partition).toBe(2)
 })
 
+describe('a message that names a partition beyond those known', () => {
+  it('goes to it where the topic has been given more since; those for other partitions do not wait', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', value: '0' })
+    kafka.setPartitions('orders', 3)
+    using stall = kafka.stall({ api: 'Metadata' })
+    const sending = ['a', 'b', 'c'].map((value) => producer.send({ topic: 'orders', partition: 2, value }))
+    await stall.hit()
+    await producer.send({ topic: 'orders', partition: 0, value: '1' })
+    stall.release()
+    expect((await Promise.all(sending)).map(([metadata]) => metadata?.offset)).toEqual([0n, 1n, 2n])
+    expect(stored(kafka, 'orders', 2)).toEqual(['a', 'b', 'c'])
+  })
+
+  it('fails once the brokers have said that there is none, without waiting for its deadline', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', value: '0' })
+    const before = metadataCount(kafka)
+    kafka.setPartitions('orders', 3)
+    const error = await deliveryErrorOf(producer.send({ topic: 'orders', partition: 3, value: 'x' }))
+    expect(error).toMatchObject({ code: 'INVALID_PARTITION', attempts: 0, mayHaveBeenWritten: false })
+    expect(error.message).toContain('partitions 0 to 2')
+    expect(metadataCount(kafka) - before).toBe(1)
+    expectNothingHeld(producer)
+  })
+
+  it('is not failed by what an answer to other messages tells of a leader', async () => {
+    let partitions = 2
+    let answerProduce: () => void = () => undefined
+    const broker = await ScriptedBroker.start({
+      produceVersions: [3, 10],
+      onMetadata: async ({ index }, good) => {
+        if (index === 1) await new Promise<void>((resolve) => (answerMetadata = resolve))
+        return { ...good, topics: good.topics.map(({ name }) => topicMetadata(name ?? '', partitions)) }
+      },
+      onProduce: async ({ index }, good) => {
+        if (index > 0) return good
+        await new Promise<void>((resolve) => (answerProduce = resolve))
+        return withPartitions(good, () => [partitionAnswer(0, { errorCode: 6, currentLeader: { leaderId: 1, leaderEpoch: 1 } })])
+      },
+    })
+    let answerMetadata: () => void = () => undefined
+    const producer = startProducer(broker.address)
+    const first = producer.send({ topic: 'orders', partition: 0, value: 'first' })
+    await until(() => broker.produced.length === 1, 'the first is on its way')
+    const sending = producer.send({ topic: 'orders', partition: 2, value: 'x' })
+    await until(() => broker.asked.length === 2, 'the metadata is asked for')
+    answerProduce()
+    await first
+    partitions = 3
+    answerMetadata()
+    await sending
+  })
+
+  it('does not have the brokers asked as fast as such messages come', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, { retryBackoffMs: 50, retryBackoffMaxMs: 50 })
+    await producer.send({ topic: 'orders', value: '0' })
+    const before = metadataCount(kafka)
+    const started = performance.now()
+    for (let i = 0; i < 5; i++) {
+      await failureOf(producer.send({ topic: 'orders', partition: 1, value: 'x' }))
+      await turns()
+    }
+    // One at once, and the others 40 ms or more after the one before.
+    expect(metadataCount(kafka) - before).toBeLessThanOrEqual(1 + (performance.now() - started) / 40)
+  })
+
+  it('fails at its deadline where no broker answers, and at close', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 150 })
+    await producer.send({ topic: 'orders', value: '0' })
+    kafka.stall({ api: 'Metadata', times: Infinity })
+    const send = () => deliveryErrorOf(producer.send({ topic: 'orders', partition: 1, value: 'x' }))
+    expect((await send()).code).toBe('DELIVERY_TIMEOUT')
+    const failing = send()
+    await producer.close({ timeoutMs: 0 })
+    expect((await failing).code).toBe('PRODUCER_CLOSED')
+    expectNothingHeld(producer)
+  })
+})
+
 describe('leaders', () => {
   it('metadata with an older leader epoch is ignored', async () => {
     let epoch = 5
@@ -407,6 +491,47 @@ describe('who is asked', () => {
     const before = performance.now()
     await producer.partitionsFor('other')
     expect(performance.now() - before).toBeGreaterThanOrEqual(495)
+  })
+
+  it('another one, where one throttles this client', async () => {
+    const kafka = await startKafka({ brokers: 2, topics: { orders: {}, other: {}, third: {} } })
+    const [first = ''] = kafka.bootstrap.split(',')
+    const producer = startProducer(first)
+    kafka.throttle({ api: 'Metadata', broker: 1 }, 3_600_000)
+    for (const topic of ['orders', 'other', 'third']) await producer.partitionsFor(topic)
+    expect(requestsOf(kafka, 'Metadata').map(({ broker }) => broker)).toEqual([1, 2, 2])
+  })
+
+  it('the only one there is, when its throttling is over', async () => {
+    const at: number[] = []
+    const broker = await ScriptedBroker.start({
+      onMetadata: ({ index }, good) => {
+        at.push(performance.now())
+        return index === 0 ? { ...good, throttleTimeMs: 300 } : good
+      },
+    })
+    const producer = startProducer(broker.address)
+    await producer.partitionsFor('orders')
+    await producer.partitionsFor('other')
+    expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(299)
+    expect(broker.connections).toBe(1)
+  })
+
+  it('one that throttles and is too old to leave that to its clients, at once', async () => {
+    const broker = await ScriptedBroker.start({ metadataVersions: [0, 5], onMetadata: (_question, good) => ({ ...good, throttleTimeMs: 3_600_000 }) })
+    const producer = startProducer(broker.address)
+    for (const topic of ['orders', 'other', 'third']) await producer.partitionsFor(topic)
+  })
+
+  it('nobody, once the producer is closed while a broker throttles it', async () => {
+    const broker = await ScriptedBroker.start({ onMetadata: (_question, good) => ({ ...good, throttleTimeMs: 3_600_000 }) })
+    const producer = startProducer(broker.address)
+    await producer.partitionsFor('orders')
+    const asking = errorOf(producer.partitionsFor('other'))
+    await turns()
+    await producer.close()
+    expect((await asking).code).toBe('METADATA_UNAVAILABLE')
+    expect(broker.asked).toHaveLength(1)
   })
 
   it('another one, where one knows no broker yet', async () => {
