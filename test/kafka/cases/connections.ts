@@ -62,9 +62,11 @@ export function connectionCases(cluster: Cluster): void {
     const producer = cluster.producer()
     const messages: Message[] = [{ topic, partition: 0, value: 'before' }, { topic, partition: 0, value: 'after' }]
     const before = await producer.send(messages.slice(0, 1))
+    // A leader that does not know yet that it is one refuses the first: what counts is what comes after.
+    const { resends } = producer.stats()
     await watch.until(() => watch.closed === watch.sockets.length)
     const after = await producer.send(messages.slice(1))
-    expect(producer.stats().resends).toBe(0)
+    expect(producer.stats().resends).toBe(resends)
     await expectStored(cluster.kafka, messages, [...before, ...after])
   })
 
