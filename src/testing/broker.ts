@@ -3,7 +3,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import type { ClusterNode } from './cluster.js'
 import { ClientConnection, type ConnectionOwner } from './connection.js'
-import type { PendingRequest, RequestServer } from './request-server.js'
+import type { PendingRequest, Reply, RequestServer, ServeSignals } from './request-server.js'
 import { SaslSession, type SaslServer } from './security/sasl-server.js'
 import { Gate } from './waiting.js'
 
@@ -24,7 +24,6 @@ export class EmbeddedBroker implements ConnectionOwner {
   readonly connections = new Set<ClientConnection>()
   /** Sockets, before TLS is agreed on too. */
   private readonly sockets = new Set<Socket>()
-  private readonly sessions = new WeakMap<ClientConnection, SaslSession>()
   private listener: Server | undefined
   private lifetime = newLifetime()
 
@@ -92,8 +91,20 @@ export class EmbeddedBroker implements ConnectionOwner {
   }
 
   receive(frame: Buffer, connection: ClientConnection): PendingRequest {
-    const serve = (): PendingRequest => this.parts.server.receive(frame, this.node, connection)
-    return this.sessions.get(connection)?.receive(frame, serve) ?? serve()
+    const { sasl } = connection
+    if (sasl === undefined) return this.parts.server.receive(frame, this.node, connection)
+    // Kept beyond this turn, and the socket's buffer may not be.
+    const bytes = Buffer.from(frame)
+    return { serve: (signals) => this.serveSecured(bytes, connection, sasl, signals) }
+  }
+
+  /** What a frame is, and whether it is served, only shows when those before it are answered. */
+  private async serveSecured(frame: Buffer, connection: ClientConnection, sasl: SaslSession, signals: ServeSignals): Promise<Reply> {
+    const { node, parts: { server } } = this
+    if (!sasl.awaitsBareToken && !sasl.admits(frame)) return { hangUp: true }
+    const request = sasl.awaitsBareToken ? server.receiveToken(frame, sasl, node, connection) : server.receive(frame, node, connection)
+    const reply = await request.serve(signals)
+    return sasl.isOver ? { ...reply, hangUp: true } : reply
   }
 
   failed(error: unknown): void {
@@ -105,10 +116,9 @@ export class EmbeddedBroker implements ConnectionOwner {
   }
 
   private accept(socket: Socket): void {
-    const connection = new ClientConnection(this.parts.nextConnection(), socket, this)
-    this.connections.add(connection)
+    const id = this.parts.nextConnection()
     const { sasl } = this.parts
-    if (sasl !== undefined) this.sessions.set(connection, new SaslSession(sasl, this.node, connection.id))
+    this.connections.add(new ClientConnection(id, socket, this, sasl && new SaslSession(sasl, id)))
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { FrameSplitter } from '../protocol/frame.js'
 import type { PendingRequest, Reply } from './request-server.js'
+import type { SaslSession } from './security/sasl-server.js'
 import { isAbort, orAborted, sleep, type Gate } from './waiting.js'
 
 /** The largest request taken, as socket.request.max.bytes has it. */
@@ -38,6 +39,7 @@ export class ClientConnection {
     readonly id: number,
     private readonly socket: Socket,
     private readonly owner: ConnectionOwner,
+    readonly sasl: SaslSession | undefined,
   ) {
     socket.setNoDelay(true)
     socket.on('data', (chunk: Buffer) => this.receive(chunk))

@@ -7,6 +7,7 @@ import type { Cluster, ClusterNode } from './cluster.js'
 import type { RequestFaults } from './faults.js'
 import type { RequestedTopic } from './journal.js'
 import type { MetadataView } from './metadata-view.js'
+import type { SaslSession } from './security/sasl-server.js'
 
 /** What a handler returns where there is nothing to answer. */
 export const NO_ANSWER: unique symbol = Symbol('no answer')
@@ -24,6 +25,8 @@ export interface RequestContext {
   /** What the answer tells the client of throttling, in milliseconds. */
   readonly throttleTimeMs: number
   readonly decompress: Decompress
+  /** Of the connection, where its listener wants SASL. */
+  readonly sasl: SaslSession | undefined
   /** What this broker believes of the cluster. */
   readonly metadata: () => MetadataView
   /** Aborted when the connection is gone. */

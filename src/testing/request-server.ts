@@ -1,12 +1,14 @@
 import { ByteReader } from '../protocol/byte-reader.js'
 import { readRequestHeader, readRequestHeaderEnd, type RequestHeader } from '../protocol/header.js'
 import type { Decompress } from '../protocol/records/record.js'
+import type { ApiName } from './api-names.js'
 import type { Cluster, ClusterNode } from './cluster.js'
 import type { Faults, RequestFaults } from './faults.js'
 import { HANG_UP, NO_ANSWER, type OpenedRequest, type RequestContext, type ServedApi } from './handler.js'
 import { unknownApiVersion } from './handlers/api-versions.js'
 import type { Journal } from './journal.js'
 import { liveView, type MetadataView } from './metadata-view.js'
+import type { SaslSession } from './security/sasl-server.js'
 import { spoil } from './spoil.js'
 import { sleep, type Gate } from './waiting.js'
 
@@ -41,6 +43,19 @@ export interface PendingRequest {
 export interface RequestSource {
   readonly id: number
   clientId: string | null
+  /** Where its listener wants SASL. */
+  readonly sasl: SaslSession | undefined
+}
+
+/** A request that was decoded, and what of it the answer depends on. */
+interface Received {
+  readonly api: ApiName
+  readonly opened: OpenedRequest
+  readonly version: number
+  readonly correlationId: number
+  readonly clientId: string | null
+  readonly broker: ClusterNode
+  readonly sasl: SaslSession | undefined
 }
 
 export interface RequestServerParts {
@@ -76,7 +91,8 @@ export class RequestServer {
     const opened = api.open(reader, version, this.parts.cluster)
     if (reader.problem() !== undefined) return HANGS_UP
     const { topics, acks } = opened
-    connection.clientId = header.clientId
+    const { clientId } = header
+    connection.clientId = clientId
     this.parts.journal.add({
       receivedAt: Date.now(),
       broker: broker.id,
@@ -84,29 +100,33 @@ export class RequestServer {
       apiKey,
       api: api.name,
       apiVersion,
-      clientId: header.clientId,
+      clientId,
       correlationId,
       sizeBytes: frame.length,
       acks,
       topics,
     })
-    return { serve: (signals) => this.serve(api, opened, { ...header, apiVersion: version }, broker, signals) }
+    return { serve: (signals) => this.serve({ api: api.name, opened, version, correlationId, clientId, broker, sasl: connection.sasl }, signals) }
   }
 
-  private async serve(
-    api: ServedApi,
-    opened: OpenedRequest,
-    header: RequestHeader,
-    broker: ClusterNode,
-    { gone, stopped, running }: ServeSignals,
-  ): Promise<Reply> {
-    const { clientId, correlationId } = header
-    const faults = this.parts.faults.meet({ api: api.name, broker: broker.id, clientId, topics: opened.topics })
+  /** A token that came bare, as after SaslHandshake v0: to faults it is a SaslAuthenticate. */
+  receiveToken(token: Buffer, sasl: SaslSession, broker: ClusterNode, { clientId }: RequestSource): PendingRequest {
+    const opened: OpenedRequest = {
+      topics: [],
+      acks: undefined,
+      answer: ({ faults }) => Promise.resolve(sasl.bareToken(token, faults.errorFor() !== undefined) ?? HANG_UP),
+    }
+    return { serve: (signals) => this.serve({ api: 'SaslAuthenticate', opened, version: 0, correlationId: 0, clientId, broker, sasl }, signals) }
+  }
+
+  private async serve(received: Received, { gone, stopped, running }: ServeSignals): Promise<Reply> {
+    const { api, opened, correlationId, clientId, broker } = received
+    const faults = this.parts.faults.meet({ api, broker: broker.id, clientId, topics: opened.topics })
     await holdBefore(faults, stopped)
     await running.pass(stopped)
     for (const { behaviour } of faults.of('cut')) if (behaviour.moment === 'before') return { hangUp: true }
     const { throttleTimeMs } = faults
-    const context = this.contextOf(header, broker, faults, gone)
+    const context = this.contextOf(received, faults, gone)
     const answer = await opened.answer(context, correlationId)
     if (answer === HANG_UP) return { hangUp: true }
     await holdAfter(faults, stopped)
@@ -115,16 +135,11 @@ export class RequestServer {
     return { muteMs, ...(answer === NO_ANSWER ? {} : respond(answer, faults)) }
   }
 
-  private contextOf(
-    { apiVersion, clientId }: RequestHeader,
-    broker: ClusterNode,
-    faults: RequestFaults,
-    signal: AbortSignal,
-  ): RequestContext {
+  private contextOf({ version, clientId, broker, sasl }: Received, faults: RequestFaults, signal: AbortSignal): RequestContext {
     const { cluster, decompress, frozenViews } = this.parts
     const { throttleTimeMs } = faults
     const metadata = (): MetadataView => frozenViews.get(broker.id) ?? liveView(cluster)
-    return { cluster, broker, version: apiVersion, clientId, faults, throttleTimeMs, decompress, metadata, signal }
+    return { cluster, broker, version, clientId, faults, throttleTimeMs, decompress, sasl, metadata, signal }
   }
 }
 

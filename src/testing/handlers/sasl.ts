@@ -3,15 +3,27 @@ import { saslHandshake, type SaslHandshakeRequest, type SaslHandshakeResponse } 
 import type { Handler } from '../handler.js'
 
 const ILLEGAL_SASL_STATE = 34
+/** The version after which tokens come bare. */
+const BARE_TOKENS = 0
 
-// On a listener without SASL; one with it has a SaslSession in front.
+// A listener without SASL has no session.
 
 export const saslHandshakeHandler: Handler<SaslHandshakeRequest, SaslHandshakeResponse> = {
   api: saslHandshake,
-  answer: () => ({ errorCode: ILLEGAL_SASL_STATE, mechanisms: [] }),
+  answer({ mechanism }, { faults, sasl, version }) {
+    const injected = faults.errorFor()
+    if (injected !== undefined) return { errorCode: injected.code, mechanisms: [] }
+    return sasl?.handshake(mechanism, version === BARE_TOKENS) ?? { errorCode: ILLEGAL_SASL_STATE, mechanisms: [] }
+  },
 }
 
 export const saslAuthenticateHandler: Handler<SaslAuthenticateRequest, SaslAuthenticateResponse> = {
   api: saslAuthenticate,
-  answer: () => ({ errorCode: ILLEGAL_SASL_STATE, errorMessage: null, authBytes: Buffer.alloc(0), sessionLifetimeMs: 0 }),
+  answer({ authBytes }, { faults, sasl }) {
+    const errorCode = faults.errorFor()?.code
+    return (
+      sasl?.authenticate(authBytes, errorCode) ??
+      { errorCode: errorCode ?? ILLEGAL_SASL_STATE, errorMessage: null, authBytes: Buffer.alloc(0), sessionLifetimeMs: 0 }
+    )
+  },
 }

@@ -1,11 +1,7 @@
-import { saslAuthenticate } from '../../protocol/apis/sasl-authenticate.js'
-import { saslHandshake } from '../../protocol/apis/sasl-handshake.js'
-import type { Api, ResponseEncoder } from '../../protocol/api.js'
+import type { SaslAuthenticateResponse } from '../../protocol/apis/sasl-authenticate.js'
+import type { SaslHandshakeResponse } from '../../protocol/apis/sasl-handshake.js'
 import { ByteReader } from '../../protocol/byte-reader.js'
-import { encodeResponseFrame } from '../../protocol/frame.js'
-import { readRequestHeader, readRequestHeaderEnd, type RequestHeader } from '../../protocol/header.js'
-import type { ClusterNode } from '../cluster.js'
-import type { PendingRequest, Reply } from '../request-server.js'
+import { readRequestHeader } from '../../protocol/header.js'
 import { scramServer } from './scram-server.js'
 
 export type SaslMechanismName = 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | 'OAUTHBEARER'
@@ -44,6 +40,7 @@ const UNSUPPORTED_SASL_MECHANISM = 33
 const ILLEGAL_SASL_STATE = 34
 const SASL_AUTHENTICATION_FAILED = 58
 const EMPTY = Buffer.alloc(0)
+const INJECTED = 'Authentication failed: the test says so'
 
 /** What the brokers of a cluster know of users, and of who has come in. */
 export class SaslServer {
@@ -76,95 +73,73 @@ export class SaslSession {
   private current: { mechanism: string; isBare: boolean; check: (token: Buffer) => Verdict } | undefined
   private isAuthenticated = false
   private endsAt = Infinity
+  /** The client was refused: the connection closes after the answer that tells it. */
+  isOver = false
 
   constructor(
     private readonly server: SaslServer,
-    private readonly broker: ClusterNode,
     private readonly connection: number,
   ) {}
 
-  /** What is to be done with a frame when its turn comes. */
-  receive(frame: Buffer, serveOther: () => PendingRequest): PendingRequest {
-    // Kept beyond this turn, and the socket's buffer may not be.
-    const bytes = Buffer.from(frame)
-    return { serve: async (signals) => this.step(bytes) ?? serveOther().serve(signals) }
+  /** Whether the next frame is a token as it is, with no request around it. */
+  get awaitsBareToken(): boolean {
+    return this.current?.isBare === true
   }
 
-  /** Undefined where the frame is a request like any other. */
-  private step(frame: Buffer): Reply | undefined {
-    if (this.current?.isBare === true) return this.bareToken(frame)
+  /** Whether a request is served at this point; a broker hangs up on others. */
+  admits(frame: Buffer): boolean {
     const reader = new ByteReader(frame)
-    const header = readRequestHeader(reader)
-    if (reader.invalid) return { hangUp: true }
-    if (header.apiKey === SASL_HANDSHAKE) return this.handshake(header, reader)
-    if (header.apiKey === SASL_AUTHENTICATE) return this.authenticate(header, reader)
-    if (this.current !== undefined) return { hangUp: true }
-    if (header.apiKey === API_VERSIONS && !this.isAuthenticated) return undefined
-    if (this.isAuthenticated && Date.now() > this.endsAt) {
-      this.server.expiredConnections++
-      return { hangUp: true }
-    }
-    return this.isAuthenticated ? undefined : { hangUp: true }
+    const { apiKey } = readRequestHeader(reader)
+    if (reader.invalid) return false
+    if (apiKey === SASL_HANDSHAKE || apiKey === SASL_AUTHENTICATE) return true
+    if (this.current !== undefined) return false
+    if (!this.isAuthenticated) return apiKey === API_VERSIONS
+    if (Date.now() <= this.endsAt) return true
+    this.server.expiredConnections++
+    return false
   }
 
-  private handshake(header: RequestHeader, reader: ByteReader): Reply {
-    const request = this.read(saslHandshake, header, reader)
-    if (request === undefined) return { hangUp: true }
-    const check = this.server.begin(request.mechanism)
-    this.current = check && { mechanism: request.mechanism, isBare: header.apiVersion === 0, check }
-    const errorCode = check === undefined ? UNSUPPORTED_SASL_MECHANISM : 0
-    return respond(saslHandshake, header, { errorCode, mechanisms: this.server.mechanisms })
+  handshake(mechanism: string, isBare: boolean): SaslHandshakeResponse {
+    const check = this.server.begin(mechanism)
+    this.current = check && { mechanism, isBare, check }
+    return { errorCode: check === undefined ? UNSUPPORTED_SASL_MECHANISM : 0, mechanisms: this.server.mechanisms }
   }
 
-  private authenticate(header: RequestHeader, reader: ByteReader): Reply {
-    const request = this.read(saslAuthenticate, header, reader)
-    if (request === undefined) return { hangUp: true }
-    if (this.current === undefined) {
-      return respond(saslAuthenticate, header, { errorCode: ILLEGAL_SASL_STATE, errorMessage: null, authBytes: EMPTY, sessionLifetimeMs: 0 })
-    }
-    const verdict = this.judge(request.authBytes)
-    if (verdict.kind === 'refused') {
-      const refusal = { errorCode: SASL_AUTHENTICATION_FAILED, errorMessage: verdict.message, authBytes: EMPTY, sessionLifetimeMs: 0 }
-      return { ...respond(saslAuthenticate, header, refusal), hangUp: true }
-    }
+  /** @param injected the error to refuse the token with, whatever it is */
+  authenticate(token: Buffer, injected?: number): SaslAuthenticateResponse {
+    const refusal = (errorCode: number, errorMessage: string | null) => ({ errorCode, errorMessage, authBytes: EMPTY, sessionLifetimeMs: 0 })
+    if (this.current === undefined) return refusal(injected ?? ILLEGAL_SASL_STATE, null)
+    const verdict = this.judge(token, injected !== undefined)
+    if (verdict.kind === 'refused') return refusal(injected ?? SASL_AUTHENTICATION_FAILED, verdict.message)
     const sessionLifetimeMs = verdict.kind === 'accepted' && this.endsAt !== Infinity ? this.endsAt - Date.now() : 0
-    return respond(saslAuthenticate, header, { errorCode: 0, errorMessage: null, authBytes: verdict.token, sessionLifetimeMs })
+    return { errorCode: 0, errorMessage: null, authBytes: verdict.token, sessionLifetimeMs }
   }
 
-  private bareToken(frame: Buffer): Reply {
-    const verdict = this.judge(frame)
-    if (verdict.kind === 'refused') return { hangUp: true }
+  /** The answer to a bare token, itself one; undefined where it is refused, for which there is no answer. */
+  bareToken(token: Buffer, isInjected: boolean): Buffer | undefined {
+    const verdict = this.judge(token, isInjected)
+    if (verdict.kind === 'refused') return undefined
     const size = Buffer.alloc(4)
     size.writeInt32BE(verdict.token.length)
-    return { bytes: Buffer.concat([size, verdict.token]) }
+    return Buffer.concat([size, verdict.token])
   }
 
-  private judge(token: Buffer): Verdict {
+  private judge(token: Buffer, isInjected: boolean): Verdict {
     const { mechanism, check } = this.current as NonNullable<typeof this.current>
-    const verdict = check(token)
+    const own = check(token)
+    const verdict: Verdict = isInjected ? { kind: 'refused', user: own.kind === 'goes on' ? '' : own.user, message: INJECTED } : own
     if (verdict.kind === 'goes on') return verdict
     const succeeded = verdict.kind === 'accepted'
     this.server.authentications.push({ connection: this.connection, mechanism, user: verdict.user, succeeded, renewed: this.isAuthenticated })
     this.current = undefined
     this.isAuthenticated = succeeded
+    this.isOver = !succeeded
     if (succeeded) {
       const lifetimeMs = Math.min(this.server.sessionLifetimeMs || Infinity, verdict.lifetimeMs ?? Infinity)
       this.endsAt = Date.now() + lifetimeMs
     }
     return verdict
   }
-
-  private read<Request, Response>(api: Api<Request, Response>, header: RequestHeader, reader: ByteReader): Request | undefined {
-    const range = this.broker.release.served(api.key)
-    if (range === undefined || header.apiVersion < range.min || header.apiVersion > Math.min(range.max, api.maxVersion)) return undefined
-    readRequestHeaderEnd(reader, api, header.apiVersion)
-    const request = api.decodeRequest(reader, header.apiVersion)
-    return reader.problem() === undefined ? request : undefined
-  }
-}
-
-function respond<Response extends object>(api: ResponseEncoder<Response>, header: RequestHeader, response: Response): Reply {
-  return { bytes: encodeResponseFrame(api, header.apiVersion, header.correlationId, response) }
 }
 
 function plain(token: Buffer, users: ReadonlyMap<string, string>): Verdict {

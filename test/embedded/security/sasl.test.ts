@@ -134,6 +134,51 @@ describe('SASL', () => {
   })
 })
 
+describe('faults of authentication', () => {
+  const alice: SaslOptions = { mechanism: 'scram-sha-256', username: 'alice', password: users.alice }
+
+  it.each(['0.10.2', '1.1', '4'])('Kafka %s refuses credentials that were good, until released', async (release) => {
+    const kafka = await startKafka({ ...withUsers, release })
+    const producer = producerOf({ brokers: kafka.bootstrap, sasl: alice })
+    await producer.send({ topic: 't', value: 'before' })
+    const expired = kafka.fail({ api: 'SaslAuthenticate', times: Infinity }, 'SASL_AUTHENTICATION_FAILED')
+    await producer.send({ topic: 't', value: 'connected' })
+    kafka.dropConnections(1)
+    expect((await failureOf(producer)).code).toBe('AUTHENTICATION_FAILED')
+    expect(kafka.authentications.at(-1)).toMatchObject({ succeeded: false })
+    expect(expired.hits).toBeGreaterThanOrEqual(1)
+    expired.release()
+    await producer.send({ topic: 't', value: 'after' })
+    expect(kafka.records('t').map(({ value }) => String(value)).toSorted()).toEqual(['after', 'before', 'connected'])
+  })
+
+  it('a session that can’t be renewed ends, and a new connection carries on', async () => {
+    const kafka = await startKafka({ topics, sasl: { users, sessionLifetimeMs: 400 } })
+    const producer = producerOf({ brokers: kafka.bootstrap, sasl: alice })
+    await producer.send({ topic: 't', value: '0' })
+    const expired = kafka.fail({ api: 'SaslAuthenticate' }, 'SASL_AUTHENTICATION_FAILED')
+    const sent: Promise<unknown>[] = []
+    while (expired.hits === 0) {
+      sent.push(producer.send({ topic: 't', value: String(sent.length + 1) }))
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    await Promise.all(sent)
+    expect(kafka.authentications.filter(({ succeeded }) => !succeeded)).toMatchObject([{ renewed: true }])
+    expect(kafka.records('t')).toHaveLength(sent.length + 1)
+  })
+
+  it('answers another error to a handshake, and shows both requests', async () => {
+    const kafka = await startKafka(withUsers)
+    const refused = kafka.fail({ api: 'SaslHandshake', times: Infinity }, 'UNSUPPORTED_SASL_MECHANISM')
+    const producer = producerOf({ brokers: kafka.bootstrap, sasl: alice })
+    expect((await failureOf(producer)).message).toMatch(/does not take SCRAM-SHA-256; it takes none/)
+    refused.release()
+    await producer.send({ topic: 't', value: 'v' })
+    await kafka.waitForRequest({ api: 'SaslHandshake' })
+    await kafka.waitForRequest({ api: 'SaslAuthenticate' })
+  })
+})
+
 it('fails at once all that waits for a broker that refuses the credentials', async () => {
   const kafka = await startKafka(withUsers)
   const producer = producerOf({ brokers: kafka.bootstrap, batchBytes: 1, sasl: { mechanism: 'plain', username: 'alice', password: users.alice } })
