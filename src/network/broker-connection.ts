@@ -34,6 +34,8 @@ export interface RequestOptions {
   readonly capacity?: number
   /** True for a step of authentication: it goes out while other requests are held back for it. */
   readonly authentication?: boolean
+  /** Called when it goes to the socket: from then on the broker may act on it. Until then it may be held back. */
+  readonly onWritten?: () => void
 }
 
 /** A request written and not answered yet. */
@@ -147,7 +149,7 @@ export class BrokerConnection {
    * Sends a request and resolves with its answer.
    *
    * @throws what the encoder throws, before anything is written
-   * @throws ConnectionClosedError, RequestTimeoutError, MalformedResponseError: the broker may have served it
+   * @throws ConnectionClosedError, RequestTimeoutError, MalformedResponseError: the broker may have served it, if it was written
    */
   request<Request, Response>(
     api: Api<Request, Response>,
@@ -167,7 +169,10 @@ export class BrokerConnection {
         fail: reject,
       }
       const frame = this.encode(api, version, request, options.capacity)
-      const write = () => this.writeInFlight(entry, frame)
+      const write = () => {
+        options.onWritten?.()
+        this.writeInFlight(entry, frame)
+      }
       if (options.authentication === true) write()
       else this.writeOrHold({ write, fail: reject })
     })
@@ -204,11 +209,12 @@ export class BrokerConnection {
     api: RequestEncoder<Request>,
     version: number,
     request: Request,
-    options: Pick<RequestOptions, 'capacity'> = {},
+    options: Pick<RequestOptions, 'capacity' | 'onWritten'> = {},
   ): Promise<void> {
     return new Promise((resolve, reject) => {
       const frame = this.encode(api, version, request, options.capacity)
       const write = () => {
+        options.onWritten?.()
         this.socket.write(frame, (error) => {
           if (!error) resolve()
           else reject(new ConnectionClosedError(`connection to ${this.name}: ${error.message}`, { cause: error }))

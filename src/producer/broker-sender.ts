@@ -156,8 +156,9 @@ export class BrokerSender {
       const records = this.lastInLine === undefined && !(encoded instanceof Promise) ? encoded : await this.inLine(encoded)
       const request = produceRequest(collated, records, topicIds, this.config.acks, this.config.requestTimeoutMs)
       if (!session.connection.isOpen) throw new ConnectionClosedError('the connection was lost while the request was made')
-      isWritten = true
-      const response = await producer.send(session, version, request)
+      const response = await producer.send(session, version, request, () => {
+        isWritten = true
+      })
       if (this.turn.isSpent) await this.turn.nextTurn()
       if (response === undefined) {
         for (const batch of batches) this.context.acknowledged(batch, undefined, magic)

@@ -73,23 +73,32 @@ export class SyncProducer {
     }
   }
 
-  /** Sends a Produce request; resolves with the answer, or with undefined once the system has the bytes (acks 0). */
-  async send(session: BrokerSession, version: number, request: ProduceRequest): Promise<ProduceResponse | undefined> {
+  /**
+   * Sends a Produce request; resolves with the answer, or with undefined once the system has the bytes (acks 0).
+   *
+   * @param onWritten called when the request goes to the socket, which may be later or never
+   */
+  async send(session: BrokerSession, version: number, request: ProduceRequest, onWritten: () => void): Promise<ProduceResponse | undefined> {
     this.pending++
     try {
-      return await this.exchange(session, version, request)
+      return await this.exchange(session, version, request, onWritten)
     } finally {
       this.pending--
       if (this.isRetired) this.endWhenAnswered()
     }
   }
 
-  private exchange({ connection, versions }: BrokerSession, version: number, request: ProduceRequest): Promise<ProduceResponse | undefined> {
+  private exchange(
+    { connection, versions }: BrokerSession,
+    version: number,
+    request: ProduceRequest,
+    onWritten: () => void,
+  ): Promise<ProduceResponse | undefined> {
     const capacity = sizeOfProduceRequest(version, request)
-    if (request.acks === 0) return connection.sendOneWay(produce, version, request, { capacity }).then(() => undefined)
+    if (request.acks === 0) return connection.sendOneWay(produce, version, request, { capacity, onWritten }).then(() => undefined)
     // A broker older than ApiVersions answers in time or never.
     const timeoutMs = this.config.requestTimeoutMs + (versions === LEGACY_VERSIONS ? 0 : ANSWER_GRACE_MS)
-    return connection.request(produce, version, request, { timeoutMs, capacity })
+    return connection.request(produce, version, request, { timeoutMs, capacity, onWritten })
   }
 
   /** Drops the connection after an answer that contradicts its request. */

@@ -307,7 +307,7 @@ describe('an empty produce request', () => {
       const sync = new SyncProducer(address, sessions, { requestTimeoutMs: 1_000, retryBackoffMs: 1, retryBackoffMaxMs: 1 })
       const session = await sync.connect()
       const request = { transactionalId: null, acks: 1, timeoutMs: 1_000, topicData: [] }
-      expect((await sync.send(session, version, request))?.responses).toEqual([])
+      expect((await sync.send(session, version, request, () => undefined))?.responses).toEqual([])
     } finally {
       await sessions.close(100)
     }

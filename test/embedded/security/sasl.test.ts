@@ -167,6 +167,26 @@ describe('faults of authentication', () => {
     expect(kafka.records('t')).toHaveLength(sent.length + 1)
   })
 
+  it('what was held back for a renewal that failed was not written, and says so', async () => {
+    const kafka = await startKafka({ topics, sasl: { users, sessionLifetimeMs: 400 } })
+    const producer = producerOf({ brokers: kafka.bootstrap, retries: 0, sasl: alice })
+    await producer.send({ topic: 't', value: '0' })
+    const renewal = kafka.stall({ api: 'SaslAuthenticate' })
+    kafka.fail({ api: 'SaslAuthenticate' }, 'SASL_AUTHENTICATION_FAILED')
+    const sent: Promise<unknown>[] = []
+    while (renewal.hits === 0) {
+      sent.push(producer.send({ topic: 't', partition: 0, value: String(sent.length) }))
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    // Of another partition, so that it waits for nothing but the renewal.
+    const held = producer.send({ topic: 't', partition: 1, value: 'held' }).catch((error: FailedToSendMessageError) => error.results[0])
+    // A few turns of the event loop, and the connection has it.
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    renewal.release()
+    expect(await held).toMatchObject({ code: 'CONNECTION_CLOSED', mayHaveBeenWritten: false, message: expect.stringMatching(/the session could not be renewed/) })
+    await Promise.allSettled(sent)
+  })
+
   it('answers another error to a handshake, and shows both requests', async () => {
     const kafka = await startKafka(withUsers)
     const refused = kafka.fail({ api: 'SaslHandshake', times: Infinity }, 'UNSUPPORTED_SASL_MECHANISM')
