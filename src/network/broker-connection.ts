@@ -181,15 +181,23 @@ export class BrokerConnection {
   /** Sends a token as SaslHandshake v0 wants it, bare: a size and the bytes; resolves with the token of the answer. */
   exchangeToken(token: Buffer, { timeoutMs }: Pick<RequestOptions, 'timeoutMs'>): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      if (this.state !== 'open') throw new ConnectionClosedError(`the connection to ${this.name} is closed`)
-      const frame = Buffer.alloc(4 + token.length)
-      frame.writeInt32BE(token.length)
-      token.copy(frame, 4)
       this.writeInFlight(
         { correlationId: undefined, label: 'a token', timeoutMs, since: 0, answer: (answer) => resolve(Buffer.from(answer)), fail: reject },
-        frame,
+        this.frameOf(token),
       )
     })
+  }
+
+  /** Sends a bare token that has no answer. */
+  sendToken(token: Buffer): void {
+    this.socket.write(this.frameOf(token))
+  }
+
+  private frameOf(token: Buffer): Buffer {
+    if (this.state !== 'open') throw new ConnectionClosedError(`the connection to ${this.name} is closed`)
+    const size = Buffer.alloc(4)
+    size.writeInt32BE(token.length)
+    return Buffer.concat([size, token])
   }
 
   private writeInFlight(entry: InFlight, frame: Buffer): void {

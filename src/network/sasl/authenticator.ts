@@ -108,7 +108,15 @@ export class Authenticator {
   }
 
   private bareSender(connection: BrokerConnection): TokenSender {
+    let isLast = false
     return async (token) => {
+      if (isLast) {
+        connection.sendToken(token)
+        return { authBytes: Buffer.alloc(0), sessionLifetimeMs: 0 }
+      }
+      // An empty one says that Kerberos is done; what the client then chooses of the broker's offer ends the exchange
+      // (RFC 4752), and has no answer. In a SaslAuthenticate it has an empty one.
+      isLast = this.mechanism.name === 'GSSAPI' && token.length === 0
       try {
         return { authBytes: await connection.exchangeToken(token, this.terms), sessionLifetimeMs: 0 }
       } catch (error) {
@@ -120,7 +128,7 @@ export class Authenticator {
 
   private refusal(connection: BrokerConnection, told: string | null): AuthenticationError {
     const why = told === null || told === '' ? '' : `, saying: ${told}`
-    return new AuthenticationError(`${formatAddress(connection.address)} refuses the credentials given as \`sasl\` for ${this.mechanism.name}${why}`)
+    return new AuthenticationError(`${formatAddress(connection.address)} refuses the credentials given as \`sasl\` for ${this.mechanism.name}${why}; ${this.mechanism.remedy}`)
   }
 
   private get terms() {

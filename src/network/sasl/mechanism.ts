@@ -16,6 +16,8 @@ export interface SaslExchange {
 export interface SaslMechanism {
   /** As Kafka names it: `'SCRAM-SHA-256'`. */
   readonly name: string
+  /** What to look at where a broker refuses the credentials. */
+  readonly remedy: string
   /** Begins an authentication with one broker, with credentials asked for anew. */
   begin(broker: BrokerAddress): SaslExchange | Promise<SaslExchange>
   /** After a refusal: whether the same credentials can be put in another way, which the next attempt then does. */

@@ -19,6 +19,7 @@ export interface TokenSource {
 export function oauthBearerMechanism(given: Secret<TokenSource>): SaslMechanism {
   return {
     name: 'OAUTHBEARER',
+    remedy: 'look at when the token ends, and at its signature, issuer and audience; a function as `token` is asked for a new one at each connection',
     async begin(broker) {
       const { token } = given.reveal()
       const answer = typeof token === 'function' ? await token(broker) : token

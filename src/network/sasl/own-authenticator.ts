@@ -19,6 +19,7 @@ export interface SaslAuthenticator {
 export function ownMechanism(name: string, given: Secret<SaslAuthenticator>): SaslMechanism {
   return {
     name,
+    remedy: 'look at what its `authenticator` makes the tokens of',
     async begin(broker): Promise<SaslExchange> {
       const exchange = await given.reveal().begin(broker)
       return {

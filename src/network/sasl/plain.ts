@@ -13,6 +13,7 @@ export interface Password {
 export function plainMechanism(given: Secret<Password>): SaslMechanism {
   return {
     name: 'PLAIN',
+    remedy: 'look at `username` and `password`',
     async begin(broker) {
       const { username, password } = given.reveal()
       return plainExchange(await askString(username, 'username', broker), await askString(password, 'password', broker))

@@ -28,16 +28,18 @@ const NONCE_BYTES = 24
 export function scramMechanism(hash: ScramHash, given: Secret<Password>): SaslMechanism {
   let takesAsTyped = false
   let preparingMatters = false
+  const name = hash === 'sha256' ? 'SCRAM-SHA-256' : 'SCRAM-SHA-512'
   return {
-    name: hash === 'sha256' ? 'SCRAM-SHA-256' : 'SCRAM-SHA-512',
+    name,
+    remedy: `look at \`username\` and \`password\`, and whether the brokers have them for ${name}`,
     async begin(broker) {
       const { username, password } = given.reveal()
       const typed = [await askString(username, 'username', broker), await askString(password, 'password', broker)] as const
       // What RFC 4013 forbids goes as it is: Kafka's own tools store it so.
       const prepared = typed.map((text) => saslprep(text) ?? text)
       preparingMatters = typed.some((text, i) => text !== prepared[i])
-      const [name, secret] = takesAsTyped ? typed : prepared
-      return scramExchange(hash, name, secret, randomBytes(NONCE_BYTES).toString('base64'))
+      const [user, secret] = takesAsTyped ? typed : prepared
+      return scramExchange(hash, user, secret, randomBytes(NONCE_BYTES).toString('base64'))
     },
     /** Apache Kafka does not prepare what it stores: what preparing changes may be known to it as it was typed. */
     tryOtherwise() {
