@@ -20,7 +20,7 @@ import { install, installTools, kafkaDir, withLock } from './install.js'
 import { JvmServer, runJava, type JavaVersion } from './jvm.js'
 import { loggingFlags } from './logging.js'
 import { findRelease, type Release } from './releases.js'
-import { brokerProperties, controllerProperties, toText, zookeeperProperties, type ClusterPlan, type Node, type Properties, type SecureProtocol } from './server-properties.js'
+import { brokerProperties, controllerProperties, toText, zookeeperProperties, type ClusterPlan, type Listeners, type Node, type Properties } from './server-properties.js'
 import * as wire from './wire.js'
 
 export interface TopicOptions {
@@ -40,7 +40,7 @@ export interface StartOptions {
   /** Keep running when this process ends; `npm run kafka -- stop` ends it. */
   detached?: boolean
   /** On further ports, besides PLAINTEXT: see bootstrapOf. */
-  listeners?: SecureProtocol[]
+  listeners?: Listeners
   /** More flags for the brokers' JVMs, such as a JAAS file or a larger heap. */
   jvmFlags?: string[]
 }
@@ -84,17 +84,19 @@ export class RealKafka {
     const id = `${release.version}-${randomBytes(4).toString('hex')}`
     const dir = join(kafkaDir, 'run', id)
     await mkdir(join(dir, 'logs'), { recursive: true })
-    const listeners = options.listeners ?? []
-    const ports = await freePorts(count * (1 + listeners.length) + 1)
+    const listeners = options.listeners ?? {}
+    const names = Object.keys(listeners)
+    const ports = await freePorts(count * (1 + names.length) + 1)
     const nextPort = (): number => ports.pop() ?? 0
-    const node = (nodeId: number, name: string, protocols: readonly SecureProtocol[] = []): Node => ({
-      id: nodeId, port: nextPort(), securePorts: new Map(protocols.map((protocol) => [protocol, nextPort()])), dataDir: join(dir, 'data', name)
+    const node = (nodeId: number, name: string, secure: readonly string[] = []): Node => ({
+      id: nodeId, port: nextPort(), securePorts: new Map(secure.map((listener) => [listener, nextPort()])), dataDir: join(dir, 'data', name)
     })
     const plan: ClusterPlan = {
       release,
-      brokers: Array.from({ length: count }, (_, index) => node(index + 1, `broker-${index + 1}`, listeners)),
+      brokers: Array.from({ length: count }, (_, index) => node(index + 1, `broker-${index + 1}`, names)),
       coordinator: node(coordinatorId, 'coordinator'),
       combined: release.coordination === 'kraft' && count === 1,
+      listeners,
       config: options.config ?? {}
     }
     const kafka = new RealKafka(id, release, dir, libs, plan, options)
@@ -111,8 +113,8 @@ export class RealKafka {
     return kafka
   }
 
-  bootstrapOf(protocol: SecureProtocol): string {
-    return this.plan.brokers.map((broker) => `127.0.0.1:${broker.securePorts.get(protocol) ?? 0}`).join(',')
+  bootstrapOf(listener: string): string {
+    return this.plan.brokers.map((broker) => `127.0.0.1:${broker.securePorts.get(listener) ?? 0}`).join(',')
   }
 
   /** Its address, for tools that want one; KRaft has none. */

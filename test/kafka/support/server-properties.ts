@@ -8,10 +8,14 @@ export type Properties = Readonly<Record<string, string>>
 /** What a broker may speak besides PLAINTEXT (0.9 and later); the keys and mechanisms are the caller's `config`. */
 export type SecureProtocol = 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'
 
+/** By their names, which for one of a kind may be the protocol's; others need Kafka 0.10.2 (KIP-103). */
+export type Listeners = Readonly<Record<string, SecureProtocol>>
+
 export interface Node {
   readonly id: number
   readonly port: number
-  readonly securePorts: ReadonlyMap<SecureProtocol, number>
+  /** Of the cluster's listeners. */
+  readonly securePorts: ReadonlyMap<string, number>
   readonly dataDir: string
 }
 
@@ -22,6 +26,8 @@ export interface ClusterPlan {
   readonly coordinator: Node
   /** One lone KRaft broker is its own controller; of several, each may be stopped, so the controller is a process apart. */
   readonly combined: boolean
+  /** Besides PLAINTEXT. */
+  readonly listeners: Listeners
   readonly config: Properties
 }
 
@@ -94,11 +100,18 @@ function addresses(plan: ClusterPlan, node: Node): Properties {
   if (plan.release.name === '0.8.2') {
     return { 'host.name': '127.0.0.1', port, 'advertised.host.name': '127.0.0.1', 'advertised.port': port }
   }
-  const own = [['PLAINTEXT', node.port] as const, ...node.securePorts].map(([protocol, at]) => `${protocol}://127.0.0.1:${at}`).join(',')
+  const own = [['PLAINTEXT', node.port] as const, ...node.securePorts].map(([name, at]) => `${name}://127.0.0.1:${at}`).join(',')
+  const areNamed = Object.entries(plan.listeners).some(([name, protocol]) => name !== protocol)
   return {
+    ...(areNamed ? { 'listener.security.protocol.map': protocolMap(plan) } : {}),
     listeners: plan.combined ? `${own},CONTROLLER://127.0.0.1:${plan.coordinator.port}` : own,
     'advertised.listeners': own
   }
+}
+
+function protocolMap({ listeners, release }: ClusterPlan): string {
+  const controller = release.coordination === 'kraft' ? { CONTROLLER: 'PLAINTEXT' } : {}
+  return Object.entries({ ...controller, PLAINTEXT: 'PLAINTEXT', ...listeners }).map((pair) => pair.join(':')).join(',')
 }
 
 function underZookeeper(plan: ClusterPlan, node: Node): Properties {
@@ -122,7 +135,7 @@ function underKraft(plan: ClusterPlan, node: Node, roles: string): Properties {
     'node.id': String(node.id),
     'controller.listener.names': 'CONTROLLER',
     'controller.quorum.voters': `${plan.combined ? node.id : plan.coordinator.id}@127.0.0.1:${plan.coordinator.port}`,
-    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL',
+    'listener.security.protocol.map': protocolMap(plan),
     'broker.heartbeat.interval.ms': '500',
     'broker.session.timeout.ms': '4000'
   }
