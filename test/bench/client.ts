@@ -1,12 +1,12 @@
-import { run, type BenchClient, type Mode } from './clients/modes.js'
+import type { Connect } from './clients/bench-client.js'
+import type { Job } from './job.js'
+import { measure } from './modes.js'
+import { corpusPayloads, payloads } from './payloads.js'
 
-/** One measurement in a process of its own: `client.ts <module> <bootstrap> <mode> <size> <count>`; JSON on stdout. */
-const [module = '', bootstrap = '', mode = 'batch', size = '100', count = '1000000'] = process.argv.slice(2)
-const { connect } = (await import(module)) as { connect: (bootstrap: string, mode: Mode) => BenchClient | Promise<BenchClient> }
-const client = await connect(bootstrap, mode as Mode)
-const total = Number(count)
-await run(client, mode as Mode, Math.max(1_000, Math.ceil(total / 10_000) * 1_000), Number(size))
-const measured = await run(client, mode as Mode, total, Number(size))
-process.stdout.write(`${JSON.stringify({ ...measured, warmUp: Math.max(1_000, Math.ceil(total / 10_000) * 1_000) })}\n`)
-await client.close()
-process.exit(0)
+/** One measurement in a process of its own: `client.js <name> <job as JSON>`; what it measured as JSON on stdout. */
+const [name = '', text = ''] = process.argv.slice(2)
+const job = JSON.parse(text) as Job
+const { connect } = (await import(`./clients/${name}.js`)) as { connect: Connect }
+const client = await connect(job)
+const measured = await measure(client, job, job.corpus === undefined ? payloads(job.shape, job.bytes) : corpusPayloads(job.corpus))
+process.stdout.write(`${JSON.stringify(measured)}\n`, () => process.exit(0))

@@ -1,22 +1,28 @@
-import { Producer } from '../../../src/index.js'
-import { TOPIC, type BenchClient, type Mode } from './modes.js'
+import { Producer, type KeyedMessage, type ProducerOptions } from '../../../src/index.js'
+import { TOPIC, type Job } from '../job.js'
+import type { Payload } from '../payloads.js'
+import type { BenchClient } from './bench-client.js'
 
-export function connect(bootstrap: string, mode: Mode): BenchClient {
-  let acknowledged = 0
-  const common = { brokers: bootstrap, acks: 1 } as const
+export function connect({ bootstrap, mode, acks, codec, level }: Job): BenchClient {
+  const compression = { type: codec, ...(level === undefined ? {} : { level }) } as NonNullable<ProducerOptions['compression']>
+  const common = { brokers: bootstrap, acks, compression, enqueueTimeoutMs: -1 } as const
   if (mode === 'async') {
+    let acknowledged = 0
     const producer = new Producer({ ...common, type: 'async', onDelivery: ({ error }) => void (error === undefined && acknowledged++) })
     return {
-      sendBatch: () => Promise.reject(new Error('sync only')),
-      sendOne: () => Promise.reject(new Error('sync only')),
-      queued: { send: (value) => producer.send({ topic: TOPIC, value }), acknowledged: () => acknowledged },
+      queue: { send: (payload) => producer.send(message(payload)), acknowledged: () => acknowledged },
       close: () => producer.close(),
     }
   }
   const producer = new Producer(common)
   return {
-    sendBatch: (values) => producer.send(values.map((value) => ({ topic: TOPIC, value }))),
-    sendOne: (value) => producer.send({ topic: TOPIC, value }),
+    sendBatch: (payloads) => producer.send(payloads.map(message)),
+    sendOne: (payload) => producer.send(message(payload)),
     close: () => producer.close(),
   }
+}
+
+function message({ value, key, headers }: Payload): KeyedMessage {
+  if (key === undefined) return { topic: TOPIC, value }
+  return headers === undefined ? { topic: TOPIC, key, value } : { topic: TOPIC, key, value, headers }
 }

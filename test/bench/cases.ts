@@ -1,0 +1,230 @@
+/** What is measured: groups of cases, in the order in which they run. */
+import { PEER_NAMES, type ClientName } from './clients.js'
+import { PARTITIONS, SINGLES_OUTSTANDING, type Job, type Mode } from './job.js'
+import type { Metric } from './results.js'
+import type { SinkOptions } from './servers.js'
+
+export interface Case {
+  readonly client: ClientName
+  readonly mode: Mode
+  readonly bytes: number
+  readonly variant?: string
+  readonly job?: Partial<Job>
+  readonly sink?: Partial<SinkOptions>
+  /** Which corpus the values are of. */
+  readonly corpus?: CorpusName
+}
+
+export type CorpusName = 'json' | 'random'
+
+export interface Group {
+  readonly title: string
+  readonly text: string
+  /** Of one measurement; a warm-up goes before it. */
+  readonly seconds: number
+  readonly server: 'sink' | 'kafka'
+  /** Client and sink on a core each; otherwise the system places them. */
+  readonly isPinned: boolean
+  readonly columns: readonly Metric[]
+  /** Only when asked for by its name. */
+  readonly isExtra?: boolean
+  readonly cases: (quick: boolean) => Case[]
+}
+
+const RATES: readonly Metric[] = ['rate', 'rateMin', 'rateMax', 'cpuPerMillion', 'p50', 'p99', 'loopP99', 'rssPeak']
+const PROMISES = ['batch', 'single'] as const
+const MODES = ['batch', 'single', 'async'] as const
+
+export const DEFAULTS: Omit<Job, 'bootstrap' | 'mode' | 'bytes' | 'seconds' | 'warmUpSeconds'> = {
+  shape: 'value',
+  acks: 1,
+  outstanding: SINGLES_OUTSTANDING,
+  codec: 'none',
+}
+export const SINK_DEFAULTS: SinkOptions = { partitions: PARTITIONS, brokers: 1, delayMs: 0, check: false, pinned: true }
+
+export const GROUPS = {
+  rates: {
+    title: 'Rates',
+    text: 'acks 1, one topic of 6 partitions, values alone, no key.',
+    seconds: 2,
+    server: 'sink',
+    isPinned: true,
+    columns: RATES,
+    cases: (quick) => (quick ? [100] : [100, 1_000]).flatMap((bytes) => [...limits(bytes), ...everyone(bytes), { client: 'perf-test', mode: 'async', bytes }]),
+  },
+  delay: {
+    title: 'A broker that takes its time',
+    text: 'The sink answers each request after 1 ms or 5 ms.',
+    seconds: 1,
+    server: 'sink',
+    isPinned: true,
+    columns: RATES,
+    cases: (quick) => (quick ? [5] : [1, 5]).flatMap((delayMs) => everyone(100, { variant: `${delayMs} ms`, sink: { delayMs } }, quick ? ['batch'] : PROMISES)),
+  },
+  brokers: {
+    title: 'Three brokers',
+    text: 'Two of the six partitions on each.',
+    seconds: 1,
+    server: 'sink',
+    isPinned: true,
+    columns: RATES,
+    cases: (quick) => everyone(100, { variant: '3 brokers', sink: { brokers: 3 } }, quick ? ['batch'] : PROMISES),
+  },
+  defaults: {
+    title: 'Safe defaults, strings and headers',
+    text: 'What acks -1, and what a string key, a string value and two headers cost.',
+    seconds: 1,
+    server: 'sink',
+    isPinned: true,
+    columns: RATES,
+    cases: (quick) =>
+      (quick ? [100] : [100, 1_000]).flatMap((bytes) =>
+        MODES.flatMap((mode) => [
+          { client: 'ours', mode, bytes, variant: 'as in the rates' },
+          { client: 'ours', mode, bytes, variant: 'acks -1', job: { acks: -1 } },
+          { client: 'ours', mode, bytes, variant: 'acks -1, strings, two headers', job: { acks: -1, shape: 'full' } },
+        ]),
+      ),
+  },
+  lone: {
+    title: 'A lone message',
+    text: 'One message at a time on an idle connection.',
+    seconds: 1,
+    server: 'sink',
+    isPinned: true,
+    columns: ['p50', 'p99'],
+    cases: () => (['raw', 'minimal', 'ours', ...PEER_NAMES] as const).map((client) => ({ client, mode: 'lone', bytes: 100 })),
+  },
+  real: {
+    title: 'A real Kafka',
+    text: 'The newest release, one broker, the same settings for all.',
+    seconds: 3,
+    server: 'kafka',
+    isPinned: true,
+    columns: RATES,
+    cases: (quick) =>
+      (quick ? [] : [100, 1_000]).flatMap((bytes) => [
+        ...MODES.map((mode): Case => ({ client: 'ours', mode, bytes })),
+        { client: 'platformatic', mode: 'batch', bytes },
+        { client: 'librdkafka', mode: 'async', bytes },
+        { client: 'perf-test', mode: 'async', bytes },
+      ]),
+  },
+  scaling: {
+    title: 'Scaling',
+    text: 'What a message costs as partitions, brokers and outstanding promises grow.',
+    seconds: 1,
+    server: 'sink',
+    isPinned: true,
+    columns: ['rate', 'cpuPerMillion', 'p99', 'loopP99', 'rssPeak'],
+    cases: (quick) => [
+      ...sizes(quick, [1, 100, 10_000]).map((partitions): Case => ({ client: 'ours', mode: 'single', bytes: 100, variant: `partitions: ${count(partitions)}`, sink: { partitions } })),
+      ...sizes(quick, [1, 100, 10_000]).map((partitions): Case => ({ client: 'ours', mode: 'async', bytes: 100, variant: `keys, partitions: ${count(partitions)}`, sink: { partitions }, job: { shape: 'keyed' } })),
+      ...sizes(quick, [1, 10, 100]).map((brokers): Case => ({ client: 'ours', mode: 'single', bytes: 100, variant: `brokers: ${count(brokers)}`, sink: { brokers, partitions: 100 } })),
+      ...sizes(quick, [1, 1_000, 100_000]).map((outstanding): Case => ({ client: 'ours', mode: 'single', bytes: 100, variant: `outstanding: ${count(outstanding)}`, job: { outstanding } })),
+    ],
+  },
+  memory: memory(5, false),
+  soak: memory(600, true),
+  loop: {
+    title: 'Event-loop delay',
+    text: 'At full speed; a timer of 1 ms asks how late it is called.',
+    seconds: 2,
+    server: 'sink',
+    isPinned: true,
+    columns: ['rate', 'loopP99', 'loopMax'],
+    cases: (quick) => (quick ? [100] : [100, 1_000]).flatMap((bytes) => MODES.map((mode) => ({ client: 'ours', mode, bytes }))),
+  },
+  size: {
+    title: 'Import and installation',
+    text: 'Time of the first import in a new process; what `npm install` leaves on the disk, optional packages left out.',
+    seconds: 0,
+    server: 'sink',
+    isPinned: true,
+    columns: ['importMs', 'installMb'],
+    cases: () => [],
+  },
+  compression: {
+    title: 'Compression',
+    text: '100 MB of JSON lines of about 1 kB, and as much of random bytes, a thousand per send; client and sink have both cores. MB/s and ratio are of the values.',
+    seconds: 0,
+    server: 'sink',
+    isPinned: false,
+    columns: ['mbPerSecond', 'ratio', 'cpuPerMillion', 'loopP99'],
+    cases: (quick) => [
+      ...CODECS.flatMap((codec) => compressing('json', codec)),
+      // What can't be made smaller shows what trying costs; levels make no difference to that.
+      ...(quick ? [] : CODECS.filter(isCommon).flatMap((codec) => compressing('random', codec))),
+    ],
+  },
+} as const satisfies Record<string, Group>
+
+export type GroupName = keyof typeof GROUPS
+
+/** The default level is what @platformatic/kafka has: it lets nobody choose. */
+const CODECS: readonly { readonly codec: string; readonly level?: number; readonly isDefaultLevel?: boolean }[] = [
+  { codec: 'none' },
+  { codec: 'gzip', level: 1 },
+  { codec: 'gzip', level: 6, isDefaultLevel: true },
+  { codec: 'snappy' },
+  { codec: 'lz4' },
+  { codec: 'zstd', level: 1 },
+  { codec: 'zstd', level: 3, isDefaultLevel: true },
+]
+
+/** Whether every client can do that. */
+function isCommon({ level, isDefaultLevel }: (typeof CODECS)[number]): boolean {
+  return level === undefined || isDefaultLevel === true
+}
+
+function compressing(corpus: CorpusName, choice: (typeof CODECS)[number]): Case[] {
+  const { codec, level } = choice
+  const one = (client: ClientName): Case => ({
+    client,
+    mode: 'corpus',
+    bytes: 1_000,
+    corpus,
+    variant: `${corpus}, ${codec}${level === undefined ? '' : ` ${level}`}`,
+    job: { codec, ...(level === undefined ? {} : { level }) },
+  })
+  return [one('ours'), ...(isCommon(choice) ? [one('platformatic')] : []), one('librdkafka')]
+}
+
+/** What nobody can outdo, or only by being as careless. */
+function limits(bytes: number): Case[] {
+  return [
+    { client: 'raw', mode: 'batch', bytes },
+    ...PROMISES.map((mode): Case => ({ client: 'minimal', mode, bytes })),
+  ]
+}
+
+/** This producer in the given modes, its peers in those that all have, and the ones that only have async. */
+function everyone(bytes: number, rest: Pick<Case, 'variant' | 'sink'> = {}, modes: readonly ('batch' | 'single')[] = PROMISES): Case[] {
+  return [
+    ...modes.flatMap((mode) => (['ours', ...PEER_NAMES] as const).map((client) => ({ client, mode, bytes, ...rest }))),
+    ...(['ours', 'node-rdkafka', 'librdkafka'] as const).map((client) => ({ client, mode: 'async' as const, bytes, ...rest })),
+  ]
+}
+
+function memory(seconds: number, isExtra: boolean): Group {
+  return {
+    title: isExtra ? 'Memory over ten minutes' : 'Memory',
+    text: 'Of the whole process; queueBytes is 32 MiB, its default.',
+    seconds,
+    server: 'sink',
+    isPinned: true,
+    isExtra,
+    columns: ['rate', 'rssEarly', 'rssLate', 'rssPeak'],
+    cases: () => MODES.map((mode) => ({ client: 'ours', mode, bytes: 100 })),
+  }
+}
+
+/** The smallest and the largest are enough for a quick look. */
+function sizes(quick: boolean, all: readonly number[]): number[] {
+  return all.filter((_, i) => !quick || i === 0 || i === all.length - 1)
+}
+
+function count(n: number): string {
+  return n.toLocaleString('en')
+}
