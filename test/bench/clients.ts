@@ -27,11 +27,18 @@ export type ClientName = keyof typeof CLIENTS
 /** Producers for Node that somebody could use instead. */
 export const PEER_NAMES = ['platformatic', 'kafka-ts', 'kafkajs', 'confluent', 'node-rdkafka'] as const satisfies readonly ClientName[]
 
+export interface RunOptions {
+  readonly isPinned: boolean
+  /** Ends the process. */
+  readonly signal: AbortSignal | undefined
+}
+
 /** Runs one job in a process of its own. Throws what the process says when it fails. */
-export async function runClient(name: ClientName, job: Job, programs: Programs, isPinned: boolean): Promise<Measured> {
+export async function runClient(name: ClientName, job: Job, programs: Programs, { isPinned, signal }: RunOptions): Promise<Measured> {
   const core = isPinned ? CORES.client : undefined
-  if (name === 'perf-test') return runPerfTest(job, programs.perfTest ?? [], core)
-  return JSON.parse(await output(pinned(core, command(name, job, programs)), job)) as Measured
+  const start = (command: readonly string[]) => output(pinned(core, command), (job.seconds + job.warmUpSeconds) * 1_000 + PATIENCE_MS, signal)
+  if (name === 'perf-test') return runPerfTest(job, programs.perfTest ?? [], start)
+  return JSON.parse((await start(command(name, job, programs))).stdout) as Measured
 }
 
 /** Why it can't run here; undefined where it can. */
@@ -47,13 +54,19 @@ function command(name: ClientName, job: Job, { node, librdkafka = '' }: Programs
   return [librdkafka, ...[bootstrap, seconds, warmUp, bytes, acks, codec, level ?? '-'].map(String), ...(corpus === undefined ? [] : [corpus])]
 }
 
-async function output([file = '', ...args]: readonly string[], { seconds, warmUpSeconds }: Job): Promise<string> {
+interface Output {
+  readonly stdout: string
+  readonly stderr: string
+}
+
+async function output([file = '', ...args]: readonly string[], timeout: number, signal: AbortSignal | undefined): Promise<Output> {
   try {
-    const { stdout } = await run(file, args, { timeout: (seconds + warmUpSeconds) * 1_000 + PATIENCE_MS, killSignal: 'SIGKILL' })
-    return stdout
+    return await run(file, args, { timeout, signal, killSignal: 'SIGKILL' })
   } catch (error) {
+    signal?.throwIfAborted()
     const { stderr = '', killed } = error as { stderr?: string; killed?: boolean }
-    throw new Error(killed === true ? 'did not end in time' : (stderr.trim().split('\n').find((line) => /error|fail/i.test(line)) ?? String(error)), { cause: error })
+    const lines = stderr.trim().split('\n')
+    throw new Error(killed === true ? 'did not end in time' : (lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1) ?? ''), { cause: error })
   }
 }
 
@@ -66,15 +79,13 @@ const PERF_TEST_OPTIONS = ['enable.idempotence=false', 'batch.size=1000000', 'li
 /**
  * Its own rate, after a warm-up; of processor time what the whole process took, less what it takes to send one message.
  */
-async function runPerfTest(job: Job, java: readonly string[], core: number | undefined): Promise<Measured> {
+async function runPerfTest(job: Job, java: readonly string[], start: (command: readonly string[]) => Promise<Output>): Promise<Measured> {
   const { bootstrap, bytes, acks, seconds } = job
   const perfTest = async (warmUp: number, records: number) => {
     const options = [`bootstrap.servers=${bootstrap}`, `acks=${acks}`, ...PERF_TEST_OPTIONS]
     const counts = ['--num-records', String(warmUp + records), ...(warmUp === 0 ? [] : ['--warmup-records', String(warmUp)])]
     const args = ['--topic', TOPIC, ...counts, '--record-size', String(bytes), '--throughput', '-1', '--command-property', ...options]
-    const timed = ['bash', '-c', 'TIMEFORMAT="%U %S"; time "$@" 2>&1', 'bash', ...java, ...args]
-    const [file = '', ...rest] = pinned(core, timed)
-    const { stdout, stderr } = await run(file, rest, { timeout: seconds * 1_000 + PATIENCE_MS, killSignal: 'SIGKILL' })
+    const { stdout, stderr } = await start(['bash', '-c', 'TIMEFORMAT="%U %S"; time "$@" 2>&1', 'bash', ...java, ...args])
     const [, rate, p50, p99] = /records sent, ([\d.]+) records\/sec .* (\d+) ms 50th, .* (\d+) ms 99th/.exec(stdout.trim().split('\n').at(-1) ?? '') ?? []
     if (rate === undefined) throw new Error(`producer-perf-test says: ${stdout.trim().split('\n').at(-1)}`)
     const [user = 0, system = 0] = (stderr.trim().split('\n').at(-1) ?? '').split(' ').map(Number)

@@ -24,12 +24,20 @@ interface Sample {
 export async function measureGroup(group: Group, programs: Programs, settings: Settings): Promise<Row[]> {
   const cases = group.cases(settings.quick)
   const samples = cases.map((): Sample[] => [])
-  const failures = cases.map(({ client }) => whyMissing(client, programs))
-  const kafka = group.server === 'kafka' && cases.length > 0 ? await startKafka() : undefined
+  const failures = cases.map((): string | undefined => undefined)
+  let missing = cases.map((one) => whyNotRun(one, programs))
+  let kafka: Server | undefined
+  if (group.server === 'kafka' && cases.length > 0) {
+    try {
+      kafka = await startKafka()
+    } catch (error) {
+      missing = missing.map(() => (error as Error).message)
+    }
+  }
   try {
     for (let round = 1; round <= settings.rounds; round++) {
       for (const [i, one] of cases.entries()) {
-        if (failures[i] !== undefined) continue
+        if (missing[i] !== undefined || failures[i] !== undefined) continue
         try {
           const sample = await measureCase(one, group, programs, settings, kafka)
           samples[i]?.push(sample)
@@ -45,12 +53,15 @@ export async function measureGroup(group: Group, programs: Programs, settings: S
   }
   return cases.map(({ client, mode, bytes, variant = '' }, i) => {
     const row = { client, mode, bytes, variant }
-    const notRun = failures[i]
-    const taken = samples[i] ?? []
-    return notRun === undefined
-      ? { ...row, metrics: medians(taken), matched: taken.every(({ matched }) => matched) }
-      : { ...row, metrics: {}, matched: null, notRun }
+    const [notRun, failed, taken = []] = [missing[i], failures[i], samples[i]]
+    if (notRun !== undefined) return { ...row, metrics: {}, matched: null, notRun }
+    if (failed !== undefined) return { ...row, metrics: {}, matched: null, failed }
+    return { ...row, metrics: medians(taken), matched: taken.every(({ matched }) => matched) }
   })
+}
+
+function whyNotRun({ client, job }: Case, programs: Programs): string | undefined {
+  return job?.codec === 'zstd' && !programs.hasZstd ? 'zstd needs a newer Node' : whyMissing(client, programs)
 }
 
 async function measureCase(one: Case, group: Group, programs: Programs, settings: Settings, kafka: Server | undefined): Promise<Sample> {
@@ -60,7 +71,7 @@ async function measureCase(one: Case, group: Group, programs: Programs, settings
     const { seconds, warmUpSeconds } = settings
     const job: Job = { ...DEFAULTS, bootstrap: server.bootstrap, mode: one.mode, bytes: one.bytes, seconds, warmUpSeconds, ...corpus, ...one.job }
     const before = await server.counts()
-    const measured = await runClient(one.client, job, programs, group.isPinned)
+    const measured = await runClient(one.client, job, programs, { isPinned: group.isPinned, signal: server.ended })
     const after = await server.counts()
     const bytes = after.bytes === null || before.bytes === null ? null : after.bytes - before.bytes
     return { metrics: metricsOf(measured, bytes), matched: after.records - before.records === measured.messages + measured.warmUpMessages }

@@ -20,6 +20,8 @@ const JAVA = '17'
 
 export interface Programs {
   readonly node: string
+  /** Whether that Node has zstd, which came with 22.15 and 23.8. */
+  readonly hasZstd: boolean
   /** Undefined where there is none, for the reason below. */
   readonly librdkafka: string | undefined
   readonly perfTest: readonly string[] | undefined
@@ -52,7 +54,8 @@ export async function prepare(quick: boolean): Promise<Programs> {
   }
   const librdkafka = await attempt('librdkafka', compileC)
   const perfTest = await attempt('perf-test', () => javaPerfTest(quick))
-  return { node, librdkafka, perfTest, missing }
+  const hasZstd = execFileSync(node, ['--print', "'zstdCompressSync' in require('node:zlib')"], { encoding: 'utf8' }).trim() === 'true'
+  return { node, hasZstd, librdkafka, perfTest, missing }
 }
 
 function installPeers(): void {

@@ -35,8 +35,10 @@ export interface Row {
   readonly metrics: Partial<Record<Metric, number>>
   /** Whether the server counted, in every round, what the client says it sent; null where nothing was sent. */
   readonly matched: boolean | null
-  /** Why there are no metrics. */
+  /** What it would need to run, where that is not here. */
   readonly notRun?: string
+  /** Why it has no metrics though it should. */
+  readonly failed?: string
 }
 
 export interface GroupResult {

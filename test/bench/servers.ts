@@ -13,6 +13,8 @@ import { KAFKA, SINK_PROGRAM } from './programs.js'
 /** What clients send to. */
 export interface Server {
   readonly bootstrap: string
+  /** Aborted when it ends before its time. */
+  readonly ended?: AbortSignal
   /** Records so far; bytes of requests, where it counts them. */
   counts(): Promise<{ readonly records: number; readonly bytes: number | null }>
   stop(): Promise<unknown>
@@ -31,17 +33,20 @@ export async function startSink(node: string, options: SinkOptions): Promise<Ser
   const args = ['--partitions', String(options.partitions), '--brokers', String(options.brokers), '--delay-ms', String(options.delayMs)]
   const [file = '', ...rest] = pinned(options.pinned ? CORES.server : undefined, [node, SINK_PROGRAM, ...args, ...(options.check ? ['--check'] : [])])
   const sink = spawn(file, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  const [{ bootstrap }] = (await once(sink, 'message')) as [{ bootstrap: string }]
+  const ended = new AbortController()
+  sink.once('exit', () => ended.abort(new Error('the sink has ended')))
+  const [{ bootstrap }] = (await once(sink, 'message', { signal: ended.signal })) as [{ bootstrap: string }]
   return {
     bootstrap,
+    ended: ended.signal,
     async counts() {
-      if (!sink.connected) throw new Error('the sink has ended')
+      ended.signal.throwIfAborted()
       sink.send('counts')
-      const [counts] = (await once(sink, 'message')) as [{ records: number; bytes: number }]
+      const [counts] = (await once(sink, 'message', { signal: ended.signal })) as [{ records: number; bytes: number }]
       return counts
     },
     async stop() {
-      if (sink.exitCode !== null) return
+      if (ended.signal.aborted) return
       sink.kill()
       await once(sink, 'exit')
     },

@@ -38,5 +38,5 @@ function compressionCharts(rows: readonly Row[]): Chart[] {
 }
 
 function chart(file: string, title: string, rows: readonly Row[], draw: (title: string, rows: readonly Row[]) => string): Chart[] {
-  return rows.some(({ notRun }) => notRun === undefined) ? [{ file: `${file}.svg`, title, svg: draw(title, rows) }] : []
+  return rows.some(({ metrics }) => metrics.rate !== undefined) ? [{ file: `${file}.svg`, title, svg: draw(title, rows) }] : []
 }

@@ -13,15 +13,22 @@ export function table(group: Group, rows: readonly Row[]): Table {
   const sent = rows.some(({ mode }) => mode !== null)
   const varied = rows.some(({ variant }) => variant !== '')
   return {
-    head: ['client', ...(sent ? ['mode', 'bytes'] : []), ...(varied ? [''] : []), ...columns.map((metric) => METRICS[metric].heading), ...(sent ? ['count matches'] : [])],
+    head: ['client', ...(sent ? ['mode', 'bytes'] : []), ...(varied ? [''] : []), ...columns.map((metric) => METRICS[metric].heading), sent ? 'count matches' : ''],
     rows: rows.map((row) => [
       CLIENTS[row.client],
       ...(sent ? [row.mode ?? '', String(row.bytes ?? '')] : []),
       ...(varied ? [row.variant] : []),
-      ...columns.map((metric) => (row.notRun === undefined ? cell(row, metric) : '')),
-      ...(sent ? [row.notRun === undefined ? (row.matched ? 'yes' : 'NO') : `NOT RUN: ${row.notRun}`] : []),
+      ...columns.map((metric) => cell(row, metric)),
+      verdict(row),
     ]),
   }
+}
+
+function verdict({ matched, notRun, failed }: Row): string {
+  if (notRun !== undefined) return `NOT RUN: ${notRun}`
+  if (failed !== undefined) return `FAILED: ${failed}`
+  if (matched === null) return ''
+  return matched ? 'yes' : 'NO'
 }
 
 function cell({ metrics }: Row, metric: Metric): string {

@@ -13,6 +13,7 @@ import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
 import { encodeResponseFrame } from '../../../src/protocol/frame.js'
 import { readRequestHeader, readRequestHeaderEnd } from '../../../src/protocol/header.js'
 import { decodeBatches } from '../../../src/protocol/records/decode.js'
+import { makeDecompress } from '../../../src/testing/decompress.js'
 import { ByteStream } from './byte-stream.js'
 import { encodeProduceResponse, PRODUCE, readProduce } from './produce.js'
 
@@ -33,6 +34,7 @@ const { values } = parseArgs({
 const partitions = Number(values.partitions)
 const delayMs = Number(values['delay-ms'])
 const HEADER_BYTES = 8
+const decompress = makeDecompress()
 
 /** As Kafka 3.9 has them; clients that know only older ones find a common one. */
 const RANGES = [
@@ -102,7 +104,7 @@ function decodeAll(frame: Buffer): number {
   const { apiVersion } = readRequestHeader(reader)
   readRequestHeaderEnd(reader, produce, apiVersion)
   const { topicData } = produce.decodeRequest(reader, apiVersion)
-  const batches = topicData.flatMap(({ partitionData }) => partitionData.flatMap(({ records }) => (records === null ? [] : decodeBatches(records))))
+  const batches = topicData.flatMap(({ partitionData }) => partitionData.flatMap(({ records }) => (records === null ? [] : decodeBatches(records, { decompress }))))
   return batches.reduce((sum, { records }) => sum + records.length, 0)
 }
 
