@@ -13,6 +13,7 @@ import {
 } from '../errors.js'
 import { decodeResponseFrame, encodeRequestFrame, FrameSplitter } from '../protocol/frame.js'
 import { formatAddress, type BrokerAddress } from './connect.js'
+import { RequestBuffers } from './request-buffers.js'
 import { foreignProtocol, tlsProblem } from './tls-errors.js'
 
 const debug = createDebug('kafka-producer:connection')
@@ -45,6 +46,8 @@ interface InFlight {
   readonly label: string
   readonly timeoutMs: number
   since: number
+  /** What was written, once the system has taken it: then its buffer can be used again. */
+  written: Buffer | undefined
   readonly answer: (frame: Buffer) => void
   readonly fail: (error: KafkaProducerError) => void
 }
@@ -93,6 +96,7 @@ export class BrokerConnection {
     private readonly clientId: string,
     private readonly maxResponseBytes: number,
     maxIdleMs: number,
+    private readonly buffers = new RequestBuffers(),
   ) {
     // Bare tokens may be empty; that others have a correlation id is looked at with each.
     this.splitter = new FrameSplitter(0, Math.min(MAX_SETUP_RESPONSE_BYTES, maxResponseBytes))
@@ -165,6 +169,7 @@ export class BrokerConnection {
         label: `${api.name} v${version}`,
         timeoutMs: options.timeoutMs,
         since: 0,
+        written: undefined,
         answer: (frame) => resolve(decode(frame)),
         fail: reject,
       }
@@ -182,7 +187,7 @@ export class BrokerConnection {
   exchangeToken(token: Buffer, { timeoutMs }: Pick<RequestOptions, 'timeoutMs'>): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       this.writeInFlight(
-        { correlationId: undefined, label: 'a token', timeoutMs, since: 0, answer: (answer) => resolve(Buffer.from(answer)), fail: reject },
+        { correlationId: undefined, label: 'a token', timeoutMs, since: 0, written: undefined, answer: (answer) => resolve(Buffer.from(answer)), fail: reject },
         this.frameOf(token),
       )
     })
@@ -205,8 +210,9 @@ export class BrokerConnection {
     this.inFlight.push(entry)
     this.asked = true
     this.armTimer(entry.timeoutMs)
-    this.socket.write(frame, () => {
+    this.socket.write(frame, (error) => {
       entry.since = performance.now()
+      if (!error) entry.written = frame
     })
   }
 
@@ -224,8 +230,10 @@ export class BrokerConnection {
       const write = () => {
         options.onWritten?.()
         this.socket.write(frame, (error) => {
-          if (!error) resolve()
-          else reject(new ConnectionClosedError(`connection to ${this.name}: ${error.message}`, { cause: error }))
+          if (!error) {
+            this.buffers.release(frame)
+            resolve()
+          } else reject(new ConnectionClosedError(`connection to ${this.name}: ${error.message}`, { cause: error }))
         })
       }
       this.writeOrHold({ write, fail: reject })
@@ -257,7 +265,7 @@ export class BrokerConnection {
 
   private encode<Request>(api: RequestEncoder<Request>, version: number, request: Request, capacity?: number): Buffer {
     if (this.state !== 'open') throw new ConnectionClosedError(`the connection to ${this.name} is closed`)
-    const frame = encodeRequestFrame(api, version, this.nextCorrelationId, this.clientId, request, capacity)
+    const frame = encodeRequestFrame(api, version, this.nextCorrelationId, this.clientId, request, capacity, this.buffers.allocate)
     this.nextCorrelationId = (this.nextCorrelationId + 1) & 0x7fffffff
     this.lastUsedAt = performance.now()
     return frame
@@ -306,6 +314,7 @@ export class BrokerConnection {
     // Decoded before it leaves the queue: an answer that can't be read fails its request along with the connection.
     entry.answer(frame)
     this.inFlight.shift()
+    if (entry.written !== undefined) this.buffers.release(entry.written)
     this.lastAnswerAt = this.lastUsedAt = performance.now()
     this.head = EMPTY
     this.hint = undefined

@@ -17,6 +17,7 @@ import { BrokerConnection } from './broker-connection.js'
 import { formatAddress, openSocket, type BrokerAddress } from './connect.js'
 import { HostLookup } from './host-lookup.js'
 import { orAborted } from './or-aborted.js'
+import { RequestBuffers } from './request-buffers.js'
 import { Authenticator, HungUpOnToken } from './sasl/authenticator.js'
 import type { SaslMechanism } from './sasl/mechanism.js'
 import { SessionRenewal } from './sasl/session-renewal.js'
@@ -88,6 +89,7 @@ export class SessionFactory {
   /** Those whose socket is not closed yet. */
   private readonly connections = new Set<BrokerConnection>()
   private readonly hosts = new HostLookup()
+  private readonly buffers = new RequestBuffers()
   private readonly closing = new AbortController()
   private waiters = 0
   private readonly tls: TlsClient | undefined
@@ -312,7 +314,7 @@ export class SessionFactory {
     const tls = await this.tls?.settingsFor(address, connectTimeoutMs)
     const terms = { timeoutMs: connectTimeoutMs, signal, isNeeded: () => this.isNeeded, hosts: this.hosts, tls }
     const socket = await openSocket(address, terms)
-    const connection = new BrokerConnection(socket, address, clientId, maxResponseBytes, maxIdleMs)
+    const connection = new BrokerConnection(socket, address, clientId, maxResponseBytes, maxIdleMs, this.buffers)
     connection.hint = tls === undefined ? 'if it expects TLS on this port, give `ssl`' : 'if it wants a client’s certificate, give `ssl: { cert, key }`'
     this.connections.add(connection)
     // Not when it is open no more: one that is ending still has a socket that has to close.

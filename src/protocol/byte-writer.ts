@@ -16,8 +16,9 @@ export class ByteWriter {
   buffer: Buffer
   position = 0
 
-  constructor(capacity = 256) {
-    this.buffer = Buffer.allocUnsafe(capacity)
+  /** @param allocate gives the first buffer, of `capacity` at the least */
+  constructor(capacity = 256, allocate: (capacity: number) => Buffer = Buffer.allocUnsafe) {
+    this.buffer = allocate(capacity)
   }
 
   /** What has been written, as a view of the buffer. */

@@ -4,7 +4,10 @@ import { ByteWriter } from './byte-writer.js'
 import { readResponseHeaderEnd, writeRequestHeader, writeResponseHeader } from './header.js'
 import { MalformedResponseError } from '../errors.js'
 
-/** A request as it goes on the wire: size, header, body. `capacity` is a guess at the body's size that saves growing. */
+/**
+ * A request as it goes on the wire: size, header, body. `capacity` is a guess at the body's size that saves growing,
+ * `allocate` gives the buffer.
+ */
 export function encodeRequestFrame<Request>(
   api: RequestEncoder<Request>,
   version: number,
@@ -12,8 +15,9 @@ export function encodeRequestFrame<Request>(
   clientId: string | null,
   request: Request,
   capacity = 256,
+  allocate?: (size: number) => Buffer,
 ): Buffer {
-  const writer = new ByteWriter(capacity + 32 + (clientId?.length ?? 0) * 3)
+  const writer = new ByteWriter(capacity + 32 + (clientId?.length ?? 0) * 3, allocate)
   writer.writeInt32(0)
   writeRequestHeader(writer, api, version, correlationId, clientId)
   api.encodeRequest(writer, version, request)
