@@ -256,6 +256,7 @@ describe('the fate of each message', () => {
       type: 'async',
       lingerMs: 0,
       batchMessages: 1,
+      partitioner: () => { throw new Error('no partition') },
       onDelivery(report) {
         reports.push(report)
         if (report.error === undefined || again.length > 0) return
@@ -265,7 +266,7 @@ describe('the fate of each message', () => {
     })
     await producer.send({ topic: 'logs', value: 'first' })
     await producer.flush()
-    const list = ['a', 'bad', 'b', 'c'].map((value) => ({ topic: 'logs', value, ...(value === 'bad' ? { partition: 7 } : {}) }))
+    const list = ['a', 'bad', 'b', 'c'].map((value) => ({ topic: 'logs', value, ...(value === 'bad' ? { key: 'asks the partitioner' } : {}) }))
     await producer.send(list, { signal: controller.signal }).catch(() => undefined)
     await Promise.all(again)
     await producer.flush()
