@@ -15,6 +15,9 @@ const SASL_AUTHENTICATION_FAILED = 58
 /** GSSAPI needs four; without an end a peer could keep a client busy for ever. */
 const MAX_STEPS = 32
 
+/** What is shorter is found in any text. */
+const MIN_SECRET = 3
+
 /** The broker hung up on a token that went bare, as those of Kafka before 1.0 do on wrong credentials. */
 export class HungUpOnToken extends AuthenticationError {}
 
@@ -98,10 +101,12 @@ export class Authenticator {
   }
 
   private framedSender(connection: BrokerConnection, version: number): TokenSender {
+    const sent: Buffer[] = []
     return async (authBytes) => {
+      sent.push(authBytes)
       const answer = await connection.request(saslAuthenticate, version, { authBytes }, this.terms)
-      if (answer.errorCode === SASL_AUTHENTICATION_FAILED) throw this.refusal(connection, answer.errorMessage)
-      if (answer.errorCode !== ErrorCodes.NONE) throw brokerResponseError(answer.errorCode, 'SaslAuthenticate', answer.errorMessage)
+      if (answer.errorCode === SASL_AUTHENTICATION_FAILED) throw this.refusal(connection, withoutSecrets(answer.errorMessage, sent))
+      if (answer.errorCode !== ErrorCodes.NONE) throw brokerResponseError(answer.errorCode, 'SaslAuthenticate', withoutSecrets(answer.errorMessage, sent))
       // A view of what was read from the socket, where the next bytes may go.
       return { authBytes: Buffer.from(answer.authBytes), sessionLifetimeMs: Number(answer.sessionLifetimeMs) }
     }
@@ -134,6 +139,16 @@ export class Authenticator {
   private get terms() {
     return { timeoutMs: this.timeoutMs, authentication: true }
   }
+}
+
+/** What a broker says, less what it may have from the tokens that it was sent: a careless one says a password back. */
+function withoutSecrets(told: string | null, sent: readonly Buffer[]): string | null {
+  if (told === null) return null
+  // A field each; those of OAUTHBEARER have a name.
+  // eslint-disable-next-line no-control-regex
+  const fields = sent.flatMap((token) => token.toString('utf8').split(/[\0\x01]/))
+  const values = fields.flatMap((field) => [field, field.replace(/^[A-Za-z]+=(Bearer )?/, '')])
+  return values.filter(({ length }) => length >= MIN_SECRET).reduce((text, value) => text.replaceAll(value, '[secret]'), told)
 }
 
 type TokenSender = (token: Buffer) => Promise<{ readonly authBytes: Buffer; readonly sessionLifetimeMs: number }>
