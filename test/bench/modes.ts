@@ -12,8 +12,7 @@ const STRIDE = 64
 class Sending {
   messages = 0
   valueBytes = 0
-  readonly latencies: number[] = []
-  private sends = 0
+  readonly latencies = new Latencies()
   private next = 0
   private ended = false
 
@@ -52,7 +51,7 @@ class Sending {
       for (const { value } of batch) this.valueBytes += value.length
       const start = performance.now()
       await send(batch)
-      this.latencies.push(performance.now() - start)
+      this.latencies.add(performance.now() - start)
     }
   }
 
@@ -60,14 +59,14 @@ class Sending {
     const send = needed(this.client.sendOne)
     while (!this.ended) {
       const payload = this.take()
-      if (this.sends % STRIDE !== 0) {
+      if (this.messages % STRIDE !== 0) {
         await send(payload)
         continue
       }
       const start = performance.now()
       this.ended ||= start >= this.endsAt
       await send(payload)
-      this.latencies.push(performance.now() - start)
+      this.latencies.add(performance.now() - start)
     }
   }
 
@@ -76,7 +75,7 @@ class Sending {
     for (let start = performance.now(); start < this.endsAt; ) {
       await send(this.take())
       const end = performance.now()
-      this.latencies.push(end - start)
+      this.latencies.add(end - start)
       start = end
     }
   }
@@ -84,17 +83,32 @@ class Sending {
   private async queueAll(): Promise<void> {
     const { send, acknowledged } = needed(this.client.queue)
     const before = acknowledged()
-    while (this.sends % STRIDE !== 0 || performance.now() < this.endsAt) await send(this.take())
+    while (this.messages % STRIDE !== 0 || performance.now() < this.endsAt) await send(this.take())
     while (acknowledged() - before < this.messages) await delay(1)
   }
 
   private take(): Payload {
     if (this.next >= this.payloads.length) this.next = 0
     const payload = this.payloads[this.next++] as Payload
-    this.sends++
     this.messages++
     this.valueBytes += payload.value.length
     return payload
+  }
+}
+
+/** The last so many, in memory that does not grow while memory is watched. */
+class Latencies {
+  private readonly kept = new Float64Array(100_000)
+  private count = 0
+
+  add(ms: number): void {
+    this.kept[this.count++ % this.kept.length] = ms
+  }
+
+  /** Null where there are none. */
+  quantile(q: number): number | null {
+    const sorted = this.kept.slice(0, this.count).sort()
+    return sorted[Math.floor(sorted.length * q)] ?? null
   }
 }
 
@@ -122,16 +136,14 @@ export async function measure(client: BenchClient, job: Job, payloads: readonly 
   loop.disable()
   memory.stop()
 
-  const latencies = sending.latencies.sort((a, b) => a - b)
-  const quantile = (q: number) => latencies[Math.floor(latencies.length * q)] ?? null
   return {
     messages: sending.messages,
     warmUpMessages: warmUp.messages,
     elapsed,
     cpu: (user + system) / 1_000,
     valueBytes: warmUp.valueBytes + sending.valueBytes,
-    p50: quantile(0.5),
-    p99: quantile(0.99),
+    p50: sending.latencies.quantile(0.5),
+    p99: sending.latencies.quantile(0.99),
     loopP99: loop.percentile(99) / 1e6,
     loopMax: loop.max / 1e6,
     rssEarly: memory.early,

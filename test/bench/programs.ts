@@ -1,6 +1,6 @@
 /** What the benchmark runs and where it comes from: built or installed where it is missing, if that may take its time. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 import { installTools } from '../kafka/support/install.js'
@@ -41,6 +41,7 @@ export async function prepare(quick: boolean): Promise<Programs> {
     }
   }
   mkdirSync(WORK, { recursive: true })
+  rmSync(BUILD, { recursive: true, force: true })
   // As it is delivered: what runs TypeScript as it loads it leaves marks in the code, and those cost.
   execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', BENCH], { stdio: 'inherit' })
   if (!quick && !existsSync(join(PEERS, 'node_modules'))) installPeers()
