@@ -20,7 +20,6 @@ import type { EventHandler, SendOptions } from './event-handler.js'
 import type { KeyedMessage } from './keyed-message.js'
 import { ListCall } from './list-call.js'
 import type { MessageCall } from './message-call.js'
-import { MetadataWatch } from './metadata-watch.js'
 import { OutstandingCalls } from './outstanding-calls.js'
 import type { PartitionQueue } from './partition-queue.js'
 import type { ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
@@ -36,7 +35,8 @@ import { SharedCall } from './shared-call.js'
 import { SingleCall } from './single-call.js'
 import { SignalListeners } from './signal-listeners.js'
 import type { CompressionChoice } from './topic-compression.js'
-import { TopicQueue } from './topic-queue.js'
+import type { TopicQueue } from './topic-queue.js'
+import { TopicQueues } from './topic-queues.js'
 import { TurnBudget } from './turn-budget.js'
 
 /** The five parts that a handler is made of; each can be replaced. */
@@ -61,9 +61,6 @@ export interface EventHandlerConfig extends BrokerSenderConfig, RetrySettings {
 /** What `send()` answers where all is queued at once. */
 const QUEUED = Promise.resolve()
 
-/** The clock is read once for so many messages. */
-const RUN = 64
-
 /** How long sockets may take to close after all is settled. */
 const SOCKET_GRACE_MS = 1_000
 
@@ -87,12 +84,11 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private readonly admission: Admission
   private readonly policy: RetryPolicy
   private readonly outcomes: BatchOutcomes
-  private readonly watch: MetadataWatch
   private readonly calls: OutstandingCalls
   private readonly clock = new SendClock()
   /** The newest call of those that messages of async mode share. */
   private sharedCall: SharedCall | undefined
-  private readonly topics = new Map<string, TopicQueue>()
+  private readonly topics: TopicQueues
   private readonly senders = new Map<number, BrokerSender>()
   private readonly signals = new SignalListeners()
   /** One function for all calls. */
@@ -109,21 +105,24 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     private readonly turn: TurnBudget = new TurnBudget(),
     route: AdmittedMessages = (messages, from, to) => this.partitionAndCollate(messages, from, to),
   ) {
-    this.calls = new OutstandingCalls(config.deliveryTimeoutMs, turn, parts.producerPool, (call) => this.expire(call))
+    this.calls = new OutstandingCalls(config.deliveryTimeoutMs, parts.producerPool, (calls) => this.expire(calls))
     this.serializer = new CallSerializer(new Serializer(parts.encoder, parts.keyEncoder, parts.partitioner.keyUse, config.copyBytes), turn, counters)
     this.bound = new BufferBound(config.queueMessages, config.queueBytes)
     this.admission = new Admission(this.bound, turn, config.enqueueTimeoutMs, route, (message, cause) => this.refuse(message, cause))
     this.policy = new RetryPolicy(config)
-    this.watch = new MetadataWatch(parts.topicPartitionInfos, this.policy, this.topics, (topic, cause) => this.giveUp(topic, cause))
+    const { bound, policy } = this
+    const shared = { ...parts, compression: config.compressionChoice, policy, bound, counters, onRoom: () => this.admission.pump() }
     this.outcomes = new BatchOutcomes({
-      topicPartitionInfos: parts.topicPartitionInfos,
-      policy: this.policy,
-      bound: this.bound,
-      counters,
-      compression: config.compressionChoice,
+      ...shared,
       topicId: (topic) => this.topics.get(topic)?.metadata?.id ?? null,
+      enlist: (queue) => this.topics.mayHaveToSend(queue),
+    })
+    this.topics = new TopicQueues({
+      ...shared,
+      turn,
       enlist: (queue) => this.enlist(queue),
-      onRoom: () => this.admission.pump(),
+      fail: (message, cause) => this.fail(message, cause),
+      giveUp: (queue, cause) => this.outcomes.giveUp(queue, cause),
     })
     parts.topicPartitionInfos.listen({
       onBrokers: (brokers) => parts.producerPool.updateProducers(brokers),
@@ -213,65 +212,11 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   /** Appends messages to their partitions' queues, or lets them wait for the metadata of their topic. */
   partitionAndCollate(messages: readonly SerializedMessage[], from: number, to: number): void {
-    let topic: TopicQueue | undefined
-    for (let i = from; i < to; i++) {
-      const message = messages[i] as SerializedMessage
-      if (message.settled) {
-        if (message.isAdmitted) this.bound.release(1, message.bytes)
-        continue
-      }
-      if (topic?.name !== message.topic) topic = this.topics.get(message.topic) ?? this.addTopic(message.topic)
-      this.counters.messages++
-      this.counters.bytes += message.bytes
-      if (topic.canPlace) {
-        // A message that can't be placed is told so, and whoever hears of it may do anything, even end the topic.
-        if (!this.append(topic, message)) topic = undefined
-      } else {
-        topic.waiting.push(message)
-        if (topic.waiting.length === 1 && topic.metadata !== undefined) this.watch.start()
-      }
-    }
+    this.topics.place(messages, from, to)
   }
 
-  private addTopic(name: string): TopicQueue {
-    const topic = new TopicQueue(name, this.parts.partitioner, this.config.compressionChoice.limitOf(name))
-    this.topics.set(name, topic)
-    const known = this.parts.topicPartitionInfos.topic(name)
-    if (known !== undefined && known.error === undefined) topic.update(known)
-    // A failure is no concern of its own: the watch goes on asking for as long as a message waits.
-    else this.parts.topicPartitionInfos.lookUp(name).catch(() => this.watch.start())
-    return topic
-  }
-
-  /**
-   * False where the message has no place in the topic.
-   *
-   * @param isFresh whether the topic's metadata was asked for with this message in mind
-   */
-  private append(topic: TopicQueue, message: SerializedMessage, isFresh = false): boolean {
-    if (!isFresh && topic.lacksPartitionOf(message)) {
-      // The topic may have been given more since.
-      topic.waitingForPartition.push(message)
-      this.watch.start()
-      return true
-    }
-    let queue: PartitionQueue
-    try {
-      queue = topic.queueFor(message)
-    } catch (error) {
-      this.bound.release(1, message.bytes)
-      this.fail(message, error as KafkaProducerError)
-      return false
-    }
-    queue.append(message)
-    this.enlist(queue)
-    return true
-  }
-
-  /** Puts a partition on its leader's list, if it has something to send and is not there yet. */
+  /** Puts a partition on its leader's list. */
   private enlist(queue: PartitionQueue): void {
-    if (queue.leader < 0) return this.watch.start()
-    if (queue.listedAt === queue.leader || !queue.isReady) return
     let sender = this.senders.get(queue.leader)
     if (sender === undefined) {
       sender = new BrokerSender(queue.leader, this.parts.producerPool, this.config, this.turn, this.outcomes)
@@ -281,67 +226,9 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 
   private onTopics(updates: readonly TopicMetadata[], isAnswer: boolean): void {
-    for (const metadata of updates) {
-      const topic = this.topics.get(metadata.topic)
-      if (topic !== undefined) this.update(topic, metadata, isAnswer)
-    }
+    this.topics.update(updates, isAnswer)
     this.parts.partitioner.onMetadataRefresh(updates.map(({ topic }) => topic))
     this.admission.pump()
-    this.watch.start()
-  }
-
-  private update(topic: TopicQueue, metadata: TopicMetadata, isAnswer: boolean): void {
-    topic.update(metadata)
-    const { error } = metadata
-    if (error === undefined) {
-      this.placeWaiting(topic, isAnswer)
-      for (const queue of topic.queues) if (!queue.isEmpty) this.enlist(queue)
-    } else if (!error.retriable) {
-      for (const message of topic.takeWaiting()) {
-        this.bound.release(1, message.bytes)
-        this.fail(message, error)
-      }
-    }
-    this.forgetIfGone(topic)
-  }
-
-  /** Places what waited for the metadata; what comes meanwhile waits behind it. */
-  private placeWaiting(topic: TopicQueue, isFresh: boolean): void {
-    if (!topic.hasMetadata) return
-    const waiting = topic.takeWaiting()
-    let next = 0
-    while (next < waiting.length) {
-      const message = waiting[next++] as SerializedMessage
-      if (message.settled) this.bound.release(1, message.bytes)
-      else this.append(topic, message, isFresh)
-      if (next % RUN === 0 && this.turn.isSpent) break
-    }
-    if (next === waiting.length) return
-    topic.waiting = waiting.slice(next)
-    this.turn.inNextTurn(() => this.placeWaiting(topic, isFresh))
-  }
-
-  /** No metadata will come: what waits for them fails. */
-  private giveUp(topic: TopicQueue, cause: KafkaProducerError): void {
-    const waiting = topic.takeWaiting()
-    for (const message of waiting) {
-      this.bound.release(1, message.bytes)
-      this.fail(message, cause)
-    }
-    for (const queue of topic.queues) if (queue.leader < 0) this.outcomes.giveUp(queue, cause)
-    // Not asked for again until somebody sends to it.
-    if (topic.metadata === undefined && topic.isEmpty) {
-      this.topics.delete(topic.name)
-      this.parts.topicPartitionInfos.forget(topic.name)
-    }
-    this.admission.pump()
-  }
-
-  /** A topic that is in error and that nobody waits for: the next message is a first look-up again, which may create it. */
-  private forgetIfGone(topic: TopicQueue): void {
-    if (topic.metadata?.error === undefined || !topic.isEmpty) return
-    this.topics.delete(topic.name)
-    this.parts.topicPartitionInfos.forget(topic.name)
   }
 
   // How messages end before an answer says so.
@@ -358,33 +245,43 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     this.fail(message, cause)
   }
 
-  private expire(call: MessageCall): void {
+  private expire(calls: readonly MessageCall[]): void {
     const { deliveryTimeoutMs } = this.config
-    this.end(call, (message) => {
+    const causes = new Map<KafkaProducerError | undefined, DeliveryTimeoutError>()
+    this.end(calls, (message) => {
       if (message === undefined) return new DeliveryTimeoutError(`an encoder did not finish within ${deliveryTimeoutMs} ms`)
       const lastError =
         message.batch?.lastError ?? this.topics.get(message.topic)?.problem ?? this.parts.topicPartitionInfos.lastFailure
-      const reason = lastError === undefined ? '' : `; the last failure: ${lastError.message}`
-      return new DeliveryTimeoutError(`not acknowledged within ${deliveryTimeoutMs} ms${reason}`, lastError ? { cause: lastError } : {})
+      let cause = causes.get(lastError)
+      if (cause === undefined) {
+        const reason = lastError === undefined ? '' : `; the last failure: ${lastError.message}`
+        cause = new DeliveryTimeoutError(`not acknowledged within ${deliveryTimeoutMs} ms${reason}`, lastError ? { cause: lastError } : {})
+        causes.set(lastError, cause)
+      }
+      return cause
     })
     this.admission.pump()
   }
 
-  /** Ends a call ahead of any answer. The cause is asked for without a message where an encoder still works. */
-  private end(call: MessageCall, cause: (message?: SerializedMessage) => KafkaProducerError): void {
-    if (call instanceof ListCall && call.serialized === undefined) call.failAllUnserialized(cause())
-    else this.endEarly(call.serialized ?? [], cause)
+  /** Ends calls ahead of any answer. The cause is asked for without a message where an encoder still works. */
+  private end(calls: readonly MessageCall[], cause: (message?: SerializedMessage) => KafkaProducerError): void {
+    const serialized: SerializedMessage[] = []
+    for (const call of calls) {
+      if (call instanceof ListCall && call.serialized === undefined) call.failAllUnserialized(cause())
+      else for (const message of call.serialized ?? []) serialized.push(message)
+    }
+    this.endEarly(serialized, cause)
   }
 
   /** Tells messages that have no fate yet one ahead of any answer, and gives back the room of those not in flight. */
   private endEarly(messages: readonly SerializedMessage[], cause: (message: SerializedMessage) => KafkaProducerError): void {
     const batches = new Set<Batch>()
-    const topics = new Set<TopicQueue>()
+    const topics = new Map<TopicQueue, number>()
     for (const message of messages) {
       if (message.settled) continue
       const { batch } = message
       const topic = this.topics.get(message.topic)
-      if (topic !== undefined) topics.add(topic)
+      if (topic !== undefined) topics.set(topic, (topics.get(topic) ?? 0) + (batch === null ? 1 : 0))
       if (batch === null) {
         this.fail(message, cause(message))
       } else {
@@ -396,10 +293,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       this.outcomes.releaseSettled(batch)
       batch.queue.dropEmpty()
     }
-    for (const topic of topics) {
-      for (const message of topic.dropSettledWaiting()) this.bound.release(1, message.bytes)
-      this.forgetIfGone(topic)
-    }
+    for (const [topic, count] of topics) this.topics.dropSettled(topic, count)
   }
 
   private heed(signal: AbortSignal, call: ListCall): void {
@@ -439,11 +333,9 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     this.policy.close()
     this.parts.topicPartitionInfos.close()
     const cause = new ProducerClosedError(`the producer was closed, and did not wait longer than ${timeoutMs} ms`)
-    const unsent: KeyedMessage<K, V>[] = []
-    for (const call of this.calls.all()) {
-      unsent.push(...(call.messagesWithoutFate() as KeyedMessage<K, V>[]))
-      this.end(call, () => cause)
-    }
+    const calls = this.calls.all()
+    const unsent = calls.flatMap((call) => call.messagesWithoutFate() as KeyedMessage<K, V>[])
+    this.end(calls, () => cause)
     this.calls.close()
     this.admission.close()
     for (const sender of this.senders.values()) sender.close()

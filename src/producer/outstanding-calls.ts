@@ -1,11 +1,13 @@
 import type { MessageCall } from './message-call.js'
-import type { TurnBudget } from './turn-budget.js'
 
 /** Somebody who waits until the calls made so far have their fate. */
 interface Waiter {
   remaining: number
   readonly resolve: () => void
 }
+
+/** Calls that are ended in one go, before the event loop gets its turn: errors are dear. */
+const MAX_EXPIRED = 100
 
 /**
  * The calls that have no fate yet, and their deadlines: a list linked through the calls themselves, the oldest first, so
@@ -21,13 +23,12 @@ export class OutstandingCalls {
 
   /**
    * @param connections retained while any call is there
-   * @param expire ends a call whose deadline has passed
+   * @param expire ends calls whose deadline has passed
    */
   constructor(
     private readonly deliveryTimeoutMs: number,
-    private readonly turn: TurnBudget,
     private readonly connections: { retain(): void; release(): void },
-    private readonly expire: (call: MessageCall) => void,
+    private readonly expire: (calls: readonly MessageCall[]) => void,
   ) {}
 
   add(call: MessageCall): void {
@@ -94,19 +95,17 @@ export class OutstandingCalls {
   private check(): void {
     this.timer = undefined
     const now = performance.now()
-    for (let call = this.oldest; call !== undefined; call = this.oldest) {
-      if (this.deadlineOf(call) > now) return this.arm(call)
-      this.expire(call)
-      // Everything of it has its fate now; whatever it was, it is watched no longer.
-      this.done(call)
-      if (this.turn.isSpent) return this.checkNextTurn()
+    const expired: MessageCall[] = []
+    for (let call = this.oldest; call !== undefined && this.deadlineOf(call) <= now; call = call.newer) {
+      if (expired.push(call) === MAX_EXPIRED) break
     }
-  }
-
-  private checkNextTurn(): void {
-    // Not by the turn's budget: `close()` may take it back.
-    this.timer = setTimeout(() => this.check(), 1)
-    if (this.size === 0) this.timer.unref()
+    this.expire(expired)
+    // Everything of them has its fate now; whatever it was, they are watched no longer.
+    for (const call of expired) this.done(call)
+    // Who heard of it may have sent something, which armed the timer for itself.
+    clearTimeout(this.timer)
+    this.timer = undefined
+    if (this.oldest !== undefined) this.arm(this.oldest)
   }
 
   close(): void {

@@ -4,7 +4,7 @@ import { MessageCall } from './message-call.js'
 import type { SendMoment } from './send-clock.js'
 import type { Fate, SerializedMessage } from './serialized-message.js'
 
-/** Ending a call works through all of it in one go. */
+/** Past their deadline they are ended in one go. */
 const MAX_MESSAGES = 1_000
 
 /**

@@ -95,13 +95,16 @@ export class TopicQueue {
     return waiting
   }
 
-  /** Leaves out messages that got their fate while they waited here, and returns them. */
-  dropSettledWaiting(): SerializedMessage[] {
-    const gone = [...this.waitingForPartition, ...this.waiting].filter((message) => message.settled)
-    if (gone.length > 0) {
-      this.waiting = this.waiting.filter((message) => !message.settled)
-      this.waitingForPartition = this.waitingForPartition.filter((message) => !message.settled)
-    }
+  /**
+   * Leaves out messages that got their fate while they waited here, and returns them. Deadlines pass in the order
+   * given, so mostly they are the first ones: the others are looked at only if `count` is not reached with those.
+   */
+  dropSettledWaiting(count: number): SerializedMessage[] {
+    const gone = [...takeLeadingSettled(this.waitingForPartition), ...takeLeadingSettled(this.waiting)]
+    if (gone.length >= count) return gone
+    for (const list of [this.waitingForPartition, this.waiting]) for (const message of list) if (message.settled) gone.push(message)
+    this.waiting = this.waiting.filter((message) => !message.settled)
+    this.waitingForPartition = this.waitingForPartition.filter((message) => !message.settled)
     return gone
   }
 
@@ -122,4 +125,9 @@ export class TopicQueue {
   get problem(): KafkaProducerError | undefined {
     return this.metadata?.error ?? this.metadata?.partitions.find(({ error }) => error !== undefined)?.error
   }
+}
+
+function takeLeadingSettled(list: SerializedMessage[]): SerializedMessage[] {
+  const unsettled = list.findIndex((message) => !message.settled)
+  return list.splice(0, unsettled < 0 ? list.length : unsettled)
 }

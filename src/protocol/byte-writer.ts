@@ -17,8 +17,8 @@ export class ByteWriter {
   position = 0
 
   /** @param allocate gives the first buffer, of `capacity` at the least */
-  constructor(capacity = 256, allocate: (capacity: number) => Buffer = Buffer.allocUnsafe) {
-    this.buffer = allocate(capacity)
+  constructor(capacity = 256, allocate?: (capacity: number) => Buffer) {
+    this.buffer = allocate === undefined ? Buffer.allocUnsafe(capacity) : allocate(capacity)
   }
 
   /** What has been written, as a view of the buffer. */
