@@ -36,9 +36,8 @@ export class Authenticator {
       exchange = await within(this.timeoutMs, Promise.resolve(this.mechanism.begin(broker)))
     } catch (cause) {
       if (cause instanceof AuthenticationError) throw cause
-      const why = cause instanceof Error ? cause.message : 'what was thrown is no Error'
       const retriable = cause instanceof KafkaProducerError ? cause.retriable : true
-      throw new AuthenticationError(`the credentials for ${name} could not be had: ${why}`, { cause, retriable })
+      throw new AuthenticationError(`the credentials for ${name} could not be had: ${reason(cause)}`, { cause, retriable })
     }
     if (exchange !== undefined) return exchange
     throw new AuthenticationError(`the credentials for ${name} did not come within ${this.timeoutMs} ms`, { retriable: true })
@@ -69,12 +68,15 @@ export class Authenticator {
   }
 
   private async next(connection: BrokerConnection, exchange: SaslExchange, challenge: Buffer | undefined): Promise<Buffer | undefined> {
+    const broker = formatAddress(connection.address)
+    let made: { readonly token: Buffer | undefined } | undefined
     try {
-      return await exchange.next(challenge)
+      made = await within(this.timeoutMs, Promise.resolve(exchange.next(challenge)).then((token) => ({ token })))
     } catch (cause) {
-      const { message } = cause as Error
-      throw new AuthenticationError(`${formatAddress(connection.address)}: ${message}`, { cause })
+      throw new AuthenticationError(`${broker}: ${reason(cause)}`, { cause })
     }
+    if (made !== undefined) return made.token
+    throw new AuthenticationError(`${broker}: the next token for ${this.mechanism.name} did not come within ${this.timeoutMs} ms`, { retriable: true })
   }
 
   /** Kafka 0.9 has no handshake, and no mechanism but GSSAPI. */
@@ -139,6 +141,10 @@ export class Authenticator {
   private get terms() {
     return { timeoutMs: this.timeoutMs, authentication: true }
   }
+}
+
+function reason(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : 'what was thrown is no Error'
 }
 
 /** What a broker says, less what it may have from the tokens that it was sent: a careless one says a password back. */

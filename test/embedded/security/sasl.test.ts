@@ -108,6 +108,26 @@ describe('SASL', () => {
     expect(begin).toHaveBeenCalledWith(expect.objectContaining({ host: '127.0.0.1' }))
   })
 
+  it.each([[new Error('no ticket'), /: no ticket$/], [undefined, /: what was thrown is no Error$/]])('tells what an object of the user’s throws: %s', async (thrown, text) => {
+    const kafka = await startKafka(withUsers)
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+    const begin = () => ({ next: () => Promise.reject(thrown) })
+    const error = await failureOf(producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'PLAIN', authenticator: { begin } } }))
+    expect(error).toMatchObject({ code: 'AUTHENTICATION_FAILED', mayHaveBeenWritten: false, message: expect.stringMatching(text) })
+  })
+
+  it('does not wait for ever for an object of the user’s', async () => {
+    const kafka = await startKafka(withUsers)
+    let asked = 0
+    const next = () => (++asked > 1 ? Buffer.from(`\0alice\0${users.alice}`) : new Promise<Uint8Array>(() => undefined))
+    const begin = () => ({ next: (challenge: Uint8Array | undefined) => (challenge === undefined ? next() : undefined) })
+    const producer = producerOf({ brokers: kafka.bootstrap, requestTimeoutMs: 300, sasl: { mechanism: 'PLAIN', authenticator: { begin } } })
+    await producer.send({ topic: 't', value: 'v' })
+    const silent = { begin: () => ({ next: () => new Promise<Uint8Array>(() => undefined) }) }
+    const error = await failureOf(producerOf({ brokers: kafka.bootstrap, requestTimeoutMs: 100, deliveryTimeoutMs: 1_000, sasl: { mechanism: 'PLAIN', authenticator: silent } }))
+    expect(error).toMatchObject({ code: 'DELIVERY_TIMEOUT', message: expect.stringMatching(/the next token for PLAIN did not come within 100 ms/) })
+  })
+
   it('renews sessions while messages flow, and loses none', async () => {
     const kafka = await startKafka({ topics, sasl: { users, sessionLifetimeMs: 600 } })
     const producer = producerOf({ brokers: kafka.bootstrap, retries: 0, sasl: { mechanism: 'scram-sha-256', username: 'alice', password: users.alice } })
