@@ -20,7 +20,7 @@ export type CorpusName = 'json' | 'random'
 export interface Group {
   readonly title: string
   readonly text: string
-  /** Of one measurement; a warm-up goes before it. */
+  /** Of one measurement, after a warm-up; 0 where it takes as long as its work. */
   readonly seconds: number
   readonly server: 'sink' | 'kafka'
   /** Client and sink on a core each; otherwise the system places them. */
@@ -138,7 +138,7 @@ export const GROUPS = {
   },
   size: {
     title: 'Import and installation',
-    text: 'Time of the first import in a new process; what `npm install` leaves on the disk, optional packages left out.',
+    text: 'Time of the first import in a new process, median of 15; what `npm install` leaves on the disk, optional packages left out.',
     seconds: 0,
     server: 'sink',
     isPinned: true,

@@ -71,7 +71,7 @@ async function output([file = '', ...args]: readonly string[], timeout: number, 
 }
 
 /** It sends a count and not for a time: about as many as fill the time, where a loopback and one core are the limit. */
-const PERF_TEST_BYTES_PER_SECOND = 50e6
+const PERF_TEST_BYTES_PER_SECOND = 80e6
 const RECORD_OVERHEAD = 100
 /** The options that correspond to this library's defaults. */
 const PERF_TEST_OPTIONS = ['enable.idempotence=false', 'batch.size=1000000', 'linger.ms=5', 'buffer.memory=33554432', 'max.request.size=1048576']

@@ -127,7 +127,7 @@ function manifest(folder: string): Manifest {
 }
 
 function versionOf(folder: string): string {
-  return manifest(folder).version
+  return manifest(folder).version.replace(/^v/, '')
 }
 
 export const CLIENT_PROGRAM = join(BUILD, 'test/bench/client.js')

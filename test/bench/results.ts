@@ -47,7 +47,7 @@ export interface GroupResult {
   readonly machine: string
   readonly versions: Readonly<Record<string, string>>
   readonly rounds: number
-  /** Of one measurement. */
+  /** Of one measurement; 0 where it takes as long as its work. */
   readonly seconds: number
   readonly rows: readonly Row[]
 }
@@ -73,8 +73,8 @@ export function machine(): string {
 /** A virtual machine shares its cores with others, and its figures vary more. */
 function virtual(): string {
   try {
-    const kind = execFileSync('systemd-detect-virt', { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
-    return `, ${kind}`
+    const kind = execFileSync('systemd-detect-virt', ['--vm'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+    return `, virtual (${kind})`
   } catch {
     return ''
   }

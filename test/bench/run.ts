@@ -35,6 +35,8 @@ const { values } = parseArgs({
   },
 })
 
+const WARM_UP_SECONDS = 0.7
+
 function wanted(): GroupName[] {
   const names = Object.keys(GROUPS) as GroupName[]
   const only = values.soak ? ['soak'] : values.only?.split(',')
@@ -44,11 +46,12 @@ function wanted(): GroupName[] {
 }
 
 function settingsOf(group: Group): Settings {
-  const seconds = Number(values.seconds ?? (values.quick ? 0.25 : group.seconds))
+  const wantedSeconds = values.seconds ?? (values.quick ? '0.25' : undefined)
+  const seconds = group.seconds === 0 || wantedSeconds === undefined ? group.seconds : Number(wantedSeconds)
   return {
     rounds: Number(values.rounds ?? (values.quick || group.isExtra ? 1 : 3)),
     seconds,
-    warmUpSeconds: Math.min(seconds, values.quick ? 0.2 : 0.7),
+    warmUpSeconds: Math.min(Number(wantedSeconds ?? WARM_UP_SECONDS), WARM_UP_SECONDS),
     corpusBytes: Number(values['corpus-mb'] ?? (values.quick ? 5 : 100)) * 1e6,
     check: values.check,
     quick: values.quick,

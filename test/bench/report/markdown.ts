@@ -41,7 +41,8 @@ const INTRODUCTION = [
   '',
   'acks are 1, but kafka-ts always sends idempotently with acks -1. Everything not named is each client’s default; what',
   'stands on librdkafka waits up to 5 ms for more messages. `@confluentinc/kafka-javascript` and `node-rdkafka` run on the',
-  'Node that their native code was built for. Kafka’s Java producer is its `producer-perf-test`.',
+  'Node that their native code was built for. Kafka’s Java producer is its `producer-perf-test`; its',
+  'processor time is that of the whole run, warm-up included, less the JVM’s start.',
 ]
 
 function section(name: string, group: Group, results: Results): string[] {
@@ -51,8 +52,9 @@ function section(name: string, group: Group, results: Results): string[] {
   return [...head, ...charts(name, results).flatMap(({ file, title }) => [`![${title}](${CHARTS}/${file})`, '']), ...markdownTable(table(group, result.rows)), '', ...origin(result), '']
 }
 
-function origin({ date, command, machine, versions, rounds, seconds }: GroupResult): string[] {
-  const how = seconds > 0 ? `, ${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${seconds} s` : ''
+function origin({ date, command, machine, versions, rounds, seconds, rows }: GroupResult): string[] {
+  const times = `${rounds} ${rounds === 1 ? 'round' : 'rounds'}`
+  const how = rows.every(({ mode }) => mode === null) ? '' : `, ${times}${seconds > 0 ? ` of ${seconds} s` : ''}`
   const what = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   return [`${date.slice(0, 10)}, \`${command}\`${how}; ${machine}; ${what.join(', ')}.`]
 }
