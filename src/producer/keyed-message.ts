@@ -69,7 +69,8 @@ export function headerPairs(headers: MessageHeaders | undefined): readonly Outgo
       addPair(pairs, pair[0], pair[1])
     }
   } else {
-    for (const [name, value] of Object.entries(headers)) {
+    for (const name of Object.keys(headers)) {
+      const value = (headers as Readonly<Record<string, HeaderValue | readonly HeaderValue[]>>)[name]
       if (Array.isArray(value)) for (const one of value as readonly unknown[]) addPair(pairs, name, one)
       else addPair(pairs, name, value)
     }

@@ -1,5 +1,5 @@
 import type { DeliveryError } from '../errors.js'
-import type { Data, OutgoingHeader, OutgoingRecord } from '../protocol/records/record.js'
+import type { Data, OutgoingHeaders, OutgoingRecord } from '../protocol/records/record.js'
 import type { Batch } from './batch.js'
 import type { RecordMetadata } from './record-metadata.js'
 import type { SendMoment } from './send-clock.js'
@@ -47,7 +47,7 @@ export class SerializedMessage implements OutgoingRecord {
     readonly keySize: number,
     readonly value: Data,
     readonly valueSize: number,
-    readonly headers: readonly OutgoingHeader[] | null,
+    readonly headers: OutgoingHeaders | null,
     /** Bytes of key, value and headers: what it counts against `queueBytes`. */
     readonly bytes: number,
     /** Null: the time of `send()` was taken, which an old format may leave out. */

@@ -1,5 +1,5 @@
 import { InvalidMessageError, SerializationError } from '../errors.js'
-import { sizeOfData, type Data, type OutgoingHeader } from '../protocol/records/record.js'
+import { OutgoingHeaders, sizeOfData, type Data } from '../protocol/records/record.js'
 import type { Encoder } from './encoder.js'
 import { headerPairs, timestampOf, type KeyedMessage } from './keyed-message.js'
 import type { KeyUse } from './partitioner.js'
@@ -37,8 +37,8 @@ export class Serializer<K, V> {
     const { topic, timestamp } = message
     const keySize = sizeOfData(key)
     const valueSize = sizeOfData(value)
-    const headers = message.headers === undefined ? null : headerPairs(message.headers)
-    const bytes = (keySize > 0 ? keySize : 0) + (valueSize > 0 ? valueSize : 0) + (headers === null ? 0 : sizeOfHeaders(headers))
+    const headers = this.headersOf(message)
+    const bytes = (keySize > 0 ? keySize : 0) + (valueSize > 0 ? valueSize : 0) + (headers === null ? 0 : headers.bytes)
     if (bytes > MAX_MESSAGE_BYTES) throw new InvalidMessageError(`a message of ${bytes} bytes for '${topic}', a record can hold ${MAX_MESSAGE_BYTES}`)
     return new SerializedMessage(
       topic,
@@ -46,11 +46,17 @@ export class Serializer<K, V> {
       keySize,
       this.own(value),
       valueSize,
-      this.copyBytes && headers !== null ? headers.map(([name, bytes]) => [name, this.own(bytes)] as const) : headers,
+      headers,
       bytes,
       timestamp === undefined ? null : timestampOf(timestamp),
       placementOf(message, key, encodedPartitionKey),
     )
+  }
+
+  private headersOf({ headers }: KeyedMessage<K, V>): OutgoingHeaders | null {
+    const pairs = headers === undefined ? null : headerPairs(headers)
+    if (pairs === null) return null
+    return new OutgoingHeaders(this.copyBytes ? pairs.map(([name, bytes]) => [name, this.own(bytes)] as const) : pairs)
   }
 
   private own(data: Data): Data {
@@ -98,9 +104,3 @@ function placementOf({ partition = -1, partitionKey = null, key = null }: KeyedM
 
 /** Sizes are 32-bit integers on the wire; this leaves room for what stands around a message. */
 const MAX_MESSAGE_BYTES = 0x7fff0000
-
-function sizeOfHeaders(headers: readonly OutgoingHeader[]): number {
-  let size = 0
-  for (const [name, value] of headers) size += Buffer.byteLength(name) + Math.max(sizeOfData(value), 0)
-  return size
-}

@@ -14,7 +14,7 @@ import { readRequestHeader, readRequestHeaderEnd, type RequestHeader } from '../
 import { decodeBatches, type DecodedBatch } from '../../src/protocol/records/decode.js'
 import { messageSet } from '../../src/protocol/records/message-set.js'
 import { recordBatch, sizeOfRecords } from '../../src/protocol/records/record-batch.js'
-import { sizeOfData, type DecodedRecord, type EncodableRecords, type OutgoingRecord } from '../../src/protocol/records/record.js'
+import { OutgoingHeaders, sizeOfData, type DecodedRecord, type EncodableRecords, type OutgoingRecord } from '../../src/protocol/records/record.js'
 import { magicOfProduce } from '../../src/protocol/versions.js'
 import { readRecordings } from './requests/recordings.js'
 
@@ -95,7 +95,7 @@ function again(batches: readonly DecodedBatch[]): EncodableRecords {
 }
 
 function outgoing({ key, value, headers, timestamp }: DecodedRecord): OutgoingRecord {
-  return { key, keySize: sizeOfData(key), value, valueSize: sizeOfData(value), headers: headers.map((header) => [header.key, header.value] as const), timestamp }
+  return { key, keySize: sizeOfData(key), value, valueSize: sizeOfData(value), headers: new OutgoingHeaders(headers.map((header) => [header.key, header.value] as const)), timestamp }
 }
 
 function encoded(records: EncodableRecords): Buffer {

@@ -1,6 +1,7 @@
 import type { ByteWriter } from '../byte-writer.js'
-import type { CompressedRecords, Data, EncodableRecords, OutgoingHeader, OutgoingRecord } from './record.js'
+import { sizeOfData, type CompressedRecords, type Data, type EncodableRecords, type OutgoingHeaders, type OutgoingRecord } from './record.js'
 import { crc32c } from '../crc32c.js'
+import { putUtf8, sizeOfUtf8 } from '../utf8.js'
 import { sizeOfVarint, sizeOfVarlong } from '../varint.js'
 
 /**
@@ -58,23 +59,8 @@ function sizeOfRecordBody(record: OutgoingRecord, offsetDelta: number, timestamp
     (record.keySize > 0 ? record.keySize : 0) +
     sizeOfVarint(record.valueSize) +
     (record.valueSize > 0 ? record.valueSize : 0) +
-    (record.headers === null ? 1 : sizeOfHeaders(record.headers))
+    (record.headers === null ? 1 : record.headers.size)
   )
-}
-
-function sizeOfHeaders(headers: readonly OutgoingHeader[]): number {
-  let size = sizeOfVarint(headers.length)
-  for (const [key, value] of headers) {
-    const keySize = Buffer.byteLength(key)
-    size += sizeOfVarint(keySize) + keySize + sizeOfSized(value)
-  }
-  return size
-}
-
-function sizeOfSized(data: Data): number {
-  if (data === null) return 1
-  const size = typeof data === 'string' ? Buffer.byteLength(data) : data.length
-  return sizeOfVarint(size) + size
 }
 
 /** Bytes of all records without the batch's header. */
@@ -116,11 +102,11 @@ export function writeRecords(writer: ByteWriter, records: readonly OutgoingRecor
   return maxTimestamp
 }
 
-function putHeaders(buffer: Buffer, start: number, headers: readonly OutgoingHeader[]): number {
-  let at = putVarint(buffer, start, headers.length)
-  for (const [key, value] of headers) {
-    at = putSized(buffer, at, key, Buffer.byteLength(key))
-    at = putSized(buffer, at, value, value === null ? -1 : typeof value === 'string' ? Buffer.byteLength(value) : value.length)
+function putHeaders(buffer: Buffer, start: number, { pairs }: OutgoingHeaders): number {
+  let at = putVarint(buffer, start, pairs.length)
+  for (const [key, value] of pairs) {
+    at = putSized(buffer, at, key, sizeOfUtf8(key))
+    at = putSized(buffer, at, value, sizeOfData(value))
   }
   return at
 }
@@ -151,7 +137,7 @@ function putVarlong(buffer: Buffer, start: number, value: number): number {
 function putSized(buffer: Buffer, start: number, data: Data, size: number): number {
   const at = putVarint(buffer, start, size)
   if (size <= 0) return at
-  if (typeof data === 'string') buffer.write(data, at, size, 'utf8')
+  if (typeof data === 'string') putUtf8(buffer, at, data, size)
   else buffer.set(data as Uint8Array, at)
   return at + size
 }

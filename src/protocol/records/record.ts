@@ -1,4 +1,6 @@
 import type { ByteWriter } from '../byte-writer.js'
+import { sizeOfUtf8 } from '../utf8.js'
+import { sizeOfVarint } from '../varint.js'
 
 /** A header of a message; several may have the same key, their order is kept. */
 export interface RecordHeader {
@@ -23,10 +25,31 @@ export type Data = Uint8Array | string | null
 /** Size in bytes once encoded; -1 for null, as Kafka writes it. */
 export function sizeOfData(data: Data): number {
   if (data === null) return -1
-  return typeof data === 'string' ? Buffer.byteLength(data) : data.length
+  return typeof data === 'string' ? sizeOfUtf8(data) : data.length
 }
 
 export type OutgoingHeader = readonly [key: string, value: Data]
+
+/** The headers of a message on its way out, measured once. */
+export class OutgoingHeaders {
+  /** Bytes of their keys and values. */
+  readonly bytes: number
+  /** Bytes that they take in a record, their count included. */
+  readonly size: number
+
+  constructor(readonly pairs: readonly OutgoingHeader[]) {
+    let bytes = 0
+    let size = sizeOfVarint(pairs.length)
+    for (const [key, value] of pairs) {
+      const keySize = sizeOfUtf8(key)
+      const valueSize = sizeOfData(value)
+      bytes += keySize + (valueSize > 0 ? valueSize : 0)
+      size += sizeOfVarint(keySize) + sizeOfVarint(valueSize)
+    }
+    this.bytes = bytes
+    this.size = size + bytes
+  }
+}
 
 /**
  * A message on its way out. Strings stay strings until they are written to their final place in the request; their
@@ -38,7 +61,7 @@ export interface OutgoingRecord {
   readonly value: Data
   readonly valueSize: number
   /** null is the same as none. */
-  readonly headers: readonly OutgoingHeader[] | null
+  readonly headers: OutgoingHeaders | null
   /** Milliseconds since 1970, a safe integer; negative is allowed. */
   readonly timestamp: number
 }

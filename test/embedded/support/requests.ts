@@ -5,7 +5,7 @@ import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
 import { ByteWriter } from '../../../src/protocol/byte-writer.js'
 import { messageSet } from '../../../src/protocol/records/message-set.js'
 import { NO_PRODUCER, recordBatch, sizeOfRecords, type ProducerState } from '../../../src/protocol/records/record-batch.js'
-import { sizeOfData, type OutgoingRecord } from '../../../src/protocol/records/record.js'
+import { OutgoingHeaders, sizeOfData, type OutgoingRecord } from '../../../src/protocol/records/record.js'
 import type { RawClient } from './raw-client.js'
 
 export interface Message {
@@ -21,7 +21,7 @@ export function outgoing(messages: readonly Message[]): OutgoingRecord[] {
     keySize: sizeOfData(key),
     value,
     valueSize: sizeOfData(value),
-    headers,
+    headers: headers && new OutgoingHeaders(headers),
     timestamp,
   }))
 }

@@ -3,7 +3,7 @@ import { gunzipSync } from 'node:zlib'
 import { CorruptRecordsError } from '../../../../src/errors.js'
 import { ByteWriter } from '../../../../src/protocol/byte-writer.js'
 import { decodeBatches, type DecodedBatch } from '../../../../src/protocol/records/decode.js'
-import { sizeOfData, type Data, type Decompress } from '../../../../src/protocol/records/record.js'
+import { OutgoingHeaders, sizeOfData, type Data, type Decompress } from '../../../../src/protocol/records/record.js'
 
 export interface PlainRecord {
   key?: Data
@@ -13,7 +13,7 @@ export interface PlainRecord {
 }
 
 export function outgoing({ key = null, value = null, headers = null, timestamp = 0 }: PlainRecord): OutgoingRecord {
-  return { key, keySize: sizeOfData(key), value, valueSize: sizeOfData(value), headers, timestamp }
+  return { key, keySize: sizeOfData(key), value, valueSize: sizeOfData(value), headers: headers && new OutgoingHeaders(headers), timestamp }
 }
 
 /** Writes into a buffer of exactly the size announced, between bytes that belong to others. */
@@ -37,7 +37,7 @@ export function expected(record: OutgoingRecord, offset: bigint, magic: number):
     timestamp: magic === 0 ? -1 : record.timestamp,
     key: bytesOf(record.key),
     value: bytesOf(record.value),
-    headers: magic < 2 ? [] : (record.headers ?? []).map(([key, value]) => ({ key, value: bytesOf(value) })),
+    headers: magic < 2 ? [] : (record.headers?.pairs ?? []).map(([key, value]) => ({ key, value: bytesOf(value) })),
   }
 }
 
