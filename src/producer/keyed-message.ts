@@ -78,6 +78,20 @@ export function headerPairs(headers: MessageHeaders | undefined): readonly Outgo
   return pairs.length === 0 ? null : pairs
 }
 
+/** Whether headers by name are these pairs and hold nothing but strings, which nobody can change. */
+export function areSameStrings(headers: MessageHeaders, pairs: readonly OutgoingHeader[]): boolean {
+  if (headers === null || Array.isArray(headers)) return false
+  const named = headers as Readonly<Record<string, HeaderValue | readonly HeaderValue[]>>
+  const names = Object.keys(named)
+  if (names.length !== pairs.length) return false
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] as string
+    const [pairName, pairValue] = pairs[i] as OutgoingHeader
+    if (pairName !== name || typeof pairValue !== 'string' || named[name] !== pairValue) return false
+  }
+  return true
+}
+
 function addPair(pairs: OutgoingHeader[], name: unknown, value: unknown): void {
   if (typeof name !== 'string') throw new InvalidMessageError(`headers: a name must be a string, given was ${show(name)}`)
   if (value !== null && typeof value !== 'string' && !(value instanceof Uint8Array)) {

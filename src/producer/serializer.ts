@@ -1,7 +1,7 @@
 import { InvalidMessageError, SerializationError } from '../errors.js'
 import { OutgoingHeaders, sizeOfData, type Data } from '../protocol/records/record.js'
 import type { Encoder } from './encoder.js'
-import { headerPairs, timestampOf, type KeyedMessage } from './keyed-message.js'
+import { areSameStrings, headerPairs, timestampOf, type KeyedMessage } from './keyed-message.js'
 import type { KeyUse } from './partitioner.js'
 import { SerializedMessage, type Placement } from './serialized-message.js'
 
@@ -10,6 +10,8 @@ import { SerializedMessage, type Placement } from './serialized-message.js'
  * follow one that does are encoded meanwhile, and put in order at the end.
  */
 export class Serializer<K, V> {
+  private latestHeaders: OutgoingHeaders | undefined
+
   constructor(
     private readonly encoder: Encoder<V>,
     private readonly keyEncoder: Encoder<K>,
@@ -53,10 +55,17 @@ export class Serializer<K, V> {
     )
   }
 
+  /** Many messages have the same few strings as the one before: those are looked through and encoded once. */
   private headersOf({ headers }: KeyedMessage<K, V>): OutgoingHeaders | null {
-    const pairs = headers === undefined ? null : headerPairs(headers)
+    if (headers === undefined) return null
+    const { latestHeaders } = this
+    if (latestHeaders !== undefined && areSameStrings(headers, latestHeaders.pairs)) {
+      latestHeaders.isShared = true
+      return latestHeaders
+    }
+    const pairs = headerPairs(headers)
     if (pairs === null) return null
-    return new OutgoingHeaders(this.copyBytes ? pairs.map(([name, bytes]) => [name, this.own(bytes)] as const) : pairs)
+    return (this.latestHeaders = new OutgoingHeaders(this.copyBytes ? pairs.map(([name, bytes]) => [name, this.own(bytes)] as const) : pairs))
   }
 
   private own(data: Data): Data {

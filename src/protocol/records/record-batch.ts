@@ -96,10 +96,21 @@ export function writeRecords(writer: ByteWriter, records: readonly OutgoingRecor
     at = putSized(buffer, at, record.key, record.keySize)
     at = putSized(buffer, at, record.value, record.valueSize)
     if (record.headers === null) buffer[at++] = 0
-    else at = putHeaders(buffer, at, record.headers)
+    else at = record.headers.isShared ? putShared(buffer, at, record.headers) : putHeaders(buffer, at, record.headers)
   }
   writer.position = at
   return maxTimestamp
+}
+
+function putShared(buffer: Buffer, at: number, headers: OutgoingHeaders): number {
+  let { encoded } = headers
+  if (encoded === undefined) {
+    encoded = Buffer.allocUnsafeSlow(headers.size)
+    putHeaders(encoded, 0, headers)
+    headers.encoded = encoded
+  }
+  buffer.set(encoded, at)
+  return at + encoded.length
 }
 
 function putHeaders(buffer: Buffer, start: number, { pairs }: OutgoingHeaders): number {

@@ -36,6 +36,10 @@ export class OutgoingHeaders {
   readonly bytes: number
   /** Bytes that they take in a record, their count included. */
   readonly size: number
+  /** True where several messages have them: then they are encoded once. */
+  isShared = false
+  /** As they stand in a record, once somebody has encoded them. */
+  encoded: Buffer | undefined
 
   constructor(readonly pairs: readonly OutgoingHeader[]) {
     let bytes = 0

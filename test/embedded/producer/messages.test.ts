@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { InvalidMessageError, type KeyedMessage } from '../../../src/index.js'
+import { InvalidMessageError, type KeyedMessage, type MessageHeaders } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, expectNothingHeld, startProducer, stored } from '../support/producers.js'
 
@@ -228,3 +228,35 @@ function deepFreeze<T>(value: T): T {
   }
   return value
 }
+
+it('headers that are like those of the message before are stored as they were at each send', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const producer = startProducer(kafka)
+  const headers: Record<string, string | Buffer | string[]> = { source: 'shop', kind: 'größe' }
+  const given: MessageHeaders[] = []
+  const sending: Promise<unknown>[] = []
+  const send = (now: MessageHeaders) => {
+    given.push(structuredClone(now))
+    sending.push(producer.send({ topic: 'orders', value: 'x', headers: now }))
+  }
+  for (let i = 0; i < 3; i++) send(headers)
+  headers['kind'] = 'other'
+  send(headers)
+  send(headers)
+  headers['more'] = 'yes'
+  send(headers)
+  delete headers['source']
+  send(headers)
+  send(headers)
+  headers['kind'] = ['other']
+  send(headers)
+  send({ more: 'yes', kind: 'other' })
+  send({ kind: 'other', more: 'yes' })
+  send([['kind', 'other'], ['more', 'yes']])
+  send({ kind: Buffer.from('bytes') })
+  send({ kind: Buffer.from('other bytes') })
+  send({})
+  await Promise.all(sending)
+  const flat = (one: MessageHeaders) => (Array.isArray(one) ? one : Object.entries(one)).flatMap(([name, value]) => [value].flat().map((each) => [name, Buffer.from(each as string).toString()]))
+  expect(kafka.records('orders').map((record) => record.headers.map(({ key, value }) => [key, value?.toString()]))).toEqual(given.map(flat))
+})
