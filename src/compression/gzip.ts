@@ -1,15 +1,14 @@
 import type { Codec } from './codec.js'
 import { promisify } from 'node:util'
-import { gunzipSync, gzip, gzipSync } from 'node:zlib'
 import { CorruptRecordsError } from '../errors.js'
 import { tooLarge } from './bounded-output.js'
 
 /** From here on a call into the thread pool costs the event loop less than compressing in place. */
 const OFF_LOOP_FROM_BYTES = 8 * 1024
 
-const gzipOffLoop = promisify(gzip)
-
 export function gzipCodec(): Codec {
+  const { gunzipSync, gzip, gzipSync } = process.getBuiltinModule('node:zlib')
+  const gzipOffLoop = promisify(gzip)
   return {
     name: 'gzip',
     id: 1,

@@ -1,6 +1,5 @@
 import type { Codec } from './codec.js'
 import { promisify } from 'node:util'
-import * as zlib from 'node:zlib'
 import { CorruptRecordsError, InvalidConfigError } from '../errors.js'
 import { chunkSize, inflate } from './gzip.js'
 import { optionalPackage } from './optional-package.js'
@@ -41,7 +40,7 @@ interface ZstdPackage {
  * producers never do.
  */
 export function zstdCodec(
-  node: Partial<NodeZstd> = zlib as Partial<NodeZstd>,
+  node: Partial<NodeZstd> = process.getBuiltinModule('node:zlib') as Partial<NodeZstd>,
   load: () => unknown = () => optionalPackage('@mongodb-js/zstd'),
 ): Codec {
   if (hasZstd(node)) {

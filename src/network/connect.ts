@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
-import { connect as connectTls, type ConnectionOptions } from 'node:tls'
+import type { ConnectionOptions } from 'node:tls'
 import { ConnectionFailedError, TlsError } from '../errors.js'
 import type { HostLookup } from './host-lookup.js'
 import { orAborted } from './or-aborted.js'
@@ -161,7 +161,7 @@ function startTls(host: string, address: BrokerAddress, tls: TlsSettings): Socke
   try {
     // The name that is asked for, and that the certificate must have; an address can't be asked for.
     const servername = tls.options.servername ?? (isIP(address.host) ? '' : address.host)
-    const socket = connectTls({ ...tls.options, host, port: address.port, servername })
+    const socket = process.getBuiltinModule('node:tls').connect({ ...tls.options, host, port: address.port, servername })
     socket.on('session', (session: Buffer) => tls.keep(session))
     return socket
   } catch (cause) {

@@ -1,6 +1,5 @@
 import { InvalidConfigError } from '../errors.js'
 import type { Codec } from '../compression/codec.js'
-import { createSecureContext } from 'node:tls'
 import type { BrokerAddress } from '../network/connect.js'
 import { makeMechanism, type SaslOptions } from '../network/sasl/sasl-options.js'
 import { Secret } from '../network/secret.js'
@@ -223,7 +222,7 @@ function parseSsl(value: unknown, name: string, allowed: string): Secret<SslOpti
   const taken = ['host', 'port', 'path', 'socket', 'session'].find((field) => Object.hasOwn(value, field))
   if (taken !== undefined) throw new InvalidConfigError(`${name}: there must be no '${taken}', which each connection has its own of`)
   try {
-    createSecureContext(value)
+    process.getBuiltinModule('node:tls').createSecureContext(value)
   } catch (cause) {
     throw new InvalidConfigError(`${name}: these options can't be used: ${(cause as Error).message}`)
   }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import type { SecureContextOptions } from 'node:tls'
 import { InvalidConfigError } from '../errors.js'
 import { DefaultEncoder, IntegerEncoder, LongEncoder, NullEncoder, StringEncoder, type Encoder } from './encoder.js'
@@ -264,7 +263,7 @@ function pemFile(typeName: string, fields: readonly (keyof Reading['tls'])[]): R
     }
     let text: string
     try {
-      text = readFileSync(value, 'utf8')
+      text = process.getBuiltinModule('node:fs').readFileSync(value, 'utf8')
     } catch (cause) {
       throw new InvalidConfigError(`${name}: can't read the file: ${(cause as Error).message}`, { cause })
     }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 import { CLIENTS, PEER_NAMES, whyMissing, type ClientName } from './clients.js'
-import { BUILD, PEERS, ROOT } from './paths.js'
+import { PEERS, ROOT } from './paths.js'
 import { CORES, pinned } from './pinned.js'
 import { NATIVE_PEERS, versions, type Programs } from './programs.js'
 import { median, type Row } from './results.js'
@@ -16,6 +16,7 @@ const QUICK_IMPORTS = 3
 /** What importing a producer costs, and what installing it leaves on the disk. */
 export function measureSizes(programs: Programs, quick: boolean): Row[] {
   const known = versions(programs)
+  execFileSync('npm', ['run', 'build'], { cwd: ROOT, stdio: 'ignore' })
   return (['ours', ...PEER_NAMES] as const).map((client) => {
     const row = { client, mode: null, bytes: null, variant: '', matched: null }
     const notRun = whyMissing(client, programs)
@@ -30,7 +31,7 @@ export function measureSizes(programs: Programs, quick: boolean): Row[] {
 function importMs(client: ClientName, { node }: Programs, times: number): number {
   const isNative = client in NATIVE_PEERS
   const from = join(PEERS, 'package.json')
-  const target = client === 'ours' ? pathToFileURL(join(BUILD, 'src/index.js')).href : CLIENTS[client]
+  const target = client === 'ours' ? pathToFileURL(join(ROOT, 'dist/index.js')).href : CLIENTS[client]
   const script = `import { createRequire } from 'node:module'; import { pathToFileURL } from 'node:url'
     const target = ${JSON.stringify(target)}
     const url = target.startsWith('file:') ? target : pathToFileURL(createRequire(${JSON.stringify(from)}).resolve(target)).href

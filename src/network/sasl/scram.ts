@@ -7,7 +7,6 @@
  *   client final   c=biws,r=<both nonces>,p=<proof>
  *   server final   v=<signature>, or e=<error>
  */
-import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto'
 import { promisify } from 'node:util'
 import { AuthenticationError } from '../../errors.js'
 import type { Secret } from '../secret.js'
@@ -15,7 +14,8 @@ import { askString, type SaslExchange, type SaslMechanism } from './mechanism.js
 import type { Password } from './plain.js'
 import { saslprep } from './saslprep.js'
 
-const pbkdf2Async = promisify(pbkdf2)
+/** Loaded by whoever logs in, and not with the library. */
+const crypto = () => process.getBuiltinModule('node:crypto')
 
 export type ScramHash = 'sha256' | 'sha512'
 
@@ -39,7 +39,7 @@ export function scramMechanism(hash: ScramHash, given: Secret<Password>): SaslMe
       const prepared = typed.map((text) => saslprep(text) ?? text)
       preparingMatters = typed.some((text, i) => text !== prepared[i])
       const [user, secret] = takesAsTyped ? typed : prepared
-      return scramExchange(hash, user, secret, randomBytes(NONCE_BYTES).toString('base64'))
+      return scramExchange(hash, user, secret, crypto().randomBytes(NONCE_BYTES).toString('base64'))
     },
     /** Apache Kafka does not prepare what it stores: what preparing changes may be known to it as it was typed. */
     tryOtherwise() {
@@ -82,13 +82,13 @@ async function prove(hash: ScramHash, password: string, clientFirst: string, non
     throw new AuthenticationError(`SCRAM: the broker asks for ${iterations} iterations, allowed are ${MIN_ITERATIONS} to ${MAX_ITERATIONS}`)
   }
   const length = hash === 'sha256' ? 32 : 64
-  const salted = await pbkdf2Async(password, Buffer.from(salt, 'base64'), iterations, length, hash)
-  const hmac = (key: Buffer, text: string) => createHmac(hash, key).update(text).digest()
+  const salted = await promisify(crypto().pbkdf2)(password, Buffer.from(salt, 'base64'), iterations, length, hash)
+  const hmac = (key: Buffer, text: string) => crypto().createHmac(hash, key).update(text).digest()
   const clientKey = hmac(salted, 'Client Key')
   // biws is the base64 of "n,,": no channel binding.
   const withoutProof = `c=biws,r=${bothNonces}`
   const authMessage = `${clientFirst},${serverFirst},${withoutProof}`
-  const clientSignature = hmac(createHash(hash).update(clientKey).digest(), authMessage)
+  const clientSignature = hmac(crypto().createHash(hash).update(clientKey).digest(), authMessage)
   const proof = Buffer.from(clientKey.map((byte, i) => byte ^ (clientSignature[i] as number)))
   return {
     proof: `${withoutProof},p=${proof.toString('base64')}`,
@@ -101,7 +101,7 @@ function verify(serverFinal: Buffer, expected: Buffer): void {
   const signature = /^v=([A-Za-z0-9+/]+={0,2})(?:,.*)?$/.exec(text)?.[1]
   if (signature === undefined) throw new AuthenticationError(`SCRAM: the broker’s last message is none${reason(text)}`)
   const given = Buffer.from(signature, 'base64')
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
+  if (given.length !== expected.length || !crypto().timingSafeEqual(given, expected)) {
     throw new AuthenticationError('SCRAM: the broker could not prove that it knows the password: it may not be the one it says it is')
   }
 }

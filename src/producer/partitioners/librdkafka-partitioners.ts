@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib'
+import { crc32 } from '../../protocol/crc32.js'
 import { murmur2 } from '../murmur2.js'
 import type { EncodedKey, KeylessPlacement, KeyUse, PartitionContext, Partitioner } from '../partitioner.js'
 import { KeyPartitioner } from './key-partitioner.js'

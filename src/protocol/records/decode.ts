@@ -1,5 +1,5 @@
 import type { DecodedRecord, Decompress, RecordHeader } from './record.js'
-import { crc32 } from 'node:zlib'
+import { crc32 } from '../crc32.js'
 import { CorruptRecordsError } from '../../errors.js'
 import { ByteReader } from '../byte-reader.js'
 import { crc32c } from '../crc32c.js'
