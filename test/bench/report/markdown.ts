@@ -1,6 +1,7 @@
 import { GROUPS, type Group } from '../cases.js'
 import type { GroupResult, Results } from '../results.js'
 import { charts } from './charts.js'
+import { FINDINGS } from './findings.js'
 import { goals, isReached, type Goal } from './goals.js'
 import { isNumber, table, type Table } from './table.js'
 
@@ -21,6 +22,10 @@ export function page(results: Results): string {
     '## Goals',
     '',
     ...goalLines(goals(results)),
+    '',
+    '## What holds what is not reached',
+    '',
+    ...FINDINGS,
     '',
     ...sections.slice(0, -1),
     '',
