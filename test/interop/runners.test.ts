@@ -32,7 +32,7 @@ describe('the embedded Kafka, compiled, in tests of', () => {
     // Inside the project, so that the compiled library finds its dependencies.
     await mkdir(join(ROOT, '.reports'), { recursive: true })
     dir = await mkdtemp(join(ROOT, '.reports/runners-'))
-    await run('npx', ['tsc', '-p', 'tsconfig.build.json', '--outDir', join(dir, 'dist')], { cwd: ROOT })
+    await run('npx', ['tsc', '-p', 'tsconfig.build.json', '--emitDeclarationOnly', 'false', '--outDir', join(dir, 'dist')], { cwd: ROOT })
     await writeFile(join(dir, 'package.json'), JSON.stringify({ type: 'module', jest: { transform: {}, testRegex: 'jest-case' } }))
   }, 120_000)
 
