@@ -29,5 +29,8 @@ export const FINDINGS = [
   '  that was not taken apart.',
   '- **Compressing what can’t be made smaller.** Each batch is written out, tried, and sent as it is; librdkafka is done',
   '  sooner. It is tried each time, since the next batch may well shrink.',
-  '- **Memory.** Not examined: most of it is there before the first message waits.',
+  '- **Memory.** With batches V8 had 148 MB of heap committed and never more than 68 MB in use: its young generation grows',
+  '  to its limit at such a rate. For ten minutes, all three modes at once on the two cores, the most in the first fifth',
+  '  and after it was 207 and 209 MB in batch, 205 and 210 in single, 214 and 274 in async mode; async mode alone went',
+  '  from 194 to 208 MB and back to 196 in four minutes.',
 ]
