@@ -13,7 +13,7 @@ interface ReportBase<K, V> {
   readonly message: KeyedMessage<K, V>
   /** How many times it was written, or could not be for want of a connection. */
   readonly attempts: number
-  /** Milliseconds from `send()` to the fate. */
+  /** Milliseconds from `send()` to the fate; up to one too many, since messages of the same millisecond share its beginning. */
   readonly latencyMs: number
 }
 

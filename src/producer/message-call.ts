@@ -18,6 +18,11 @@ export abstract class MessageCall implements MessageOwner {
     protected remaining: number,
   ) {}
 
+  /** How many messages have no fate yet. */
+  get unsettled(): number {
+    return this.remaining
+  }
+
   /** Whether every message has its fate. */
   get isDone(): boolean {
     return this.remaining === 0

@@ -6,7 +6,7 @@ interface Waiter {
   readonly resolve: () => void
 }
 
-/** Calls that are ended in one go, before the event loop gets its turn: errors are dear. */
+/** Messages that are ended in one go, and the calls they are of, before the event loop gets its turn: errors are dear. */
 const MAX_EXPIRED = 100
 
 /**
@@ -96,8 +96,10 @@ export class OutstandingCalls {
     this.timer = undefined
     const now = performance.now()
     const expired: MessageCall[] = []
-    for (let call = this.oldest; call !== undefined && this.deadlineOf(call) <= now; call = call.newer) {
-      if (expired.push(call) === MAX_EXPIRED) break
+    let messages = 0
+    for (let call = this.oldest; call !== undefined && messages < MAX_EXPIRED && this.deadlineOf(call) <= now; call = call.newer) {
+      expired.push(call)
+      messages += call.unsettled
     }
     this.expire(expired)
     // Everything of them has its fate now; whatever it was, they are watched no longer.

@@ -5,7 +5,7 @@ import type { SendMoment } from './send-clock.js'
 import type { Fate, SerializedMessage } from './serialized-message.js'
 
 /** Past their deadline they are ended in one go. */
-const MAX_MESSAGES = 1_000
+const MAX_MESSAGES = 100
 
 /**
  * Messages of async mode that were given one by one in the same moment, and taken in at once: they share one call, so

@@ -16,6 +16,8 @@ export class TopicQueue {
    * before those in `waiting`: from when there is one in there, all go there.
    */
   waitingForPartition: SerializedMessage[] = []
+  /** True while those that waited are placed: who hears of one may send more, which come after them. */
+  isPlacing = false
   metadata: TopicMetadata | undefined
   private context: PartitionContext | undefined
 
@@ -79,7 +81,7 @@ export class TopicQueue {
 
   /** Whether a message's partition can be chosen now, ahead of none that came before it. */
   get canPlace(): boolean {
-    return this.waiting.length === 0 && this.hasMetadata
+    return this.waiting.length === 0 && !this.isPlacing && this.hasMetadata
   }
 
   /** Whether the partitions are known. */

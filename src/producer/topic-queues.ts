@@ -135,18 +135,20 @@ export class TopicQueues {
 
   /** Places what waited for the metadata; what comes meanwhile waits behind it. */
   private placeWaiting(topic: TopicQueue, isFresh: boolean): void {
-    if (!topic.hasMetadata) return
+    if (!topic.hasMetadata || topic.isPlacing) return
     const { bound, turn } = this.parts
     const waiting = topic.takeWaiting()
     let next = 0
+    topic.isPlacing = true
     while (next < waiting.length) {
       const message = waiting[next++] as SerializedMessage
       if (message.settled) bound.release(1, message.bytes)
       else this.append(topic, message, isFresh)
       if (next % RUN === 0 && turn.isSpent) break
     }
-    if (next === waiting.length) return
-    topic.waiting = waiting.slice(next)
+    topic.isPlacing = false
+    topic.waiting = [...waiting.slice(next), ...topic.waiting]
+    if (topic.waiting.length === 0) return
     turn.inNextTurn(() => this.placeWaiting(topic, isFresh))
   }
 

@@ -449,3 +449,22 @@ describe('flush and close', () => {
     expect([...byKey.values()].flatMap((list) => [...new Set(list)])).toHaveLength(1_000)
   })
 })
+
+test('what a callback sends comes after what waited for the same metadata', async () => {
+  await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
+  await using producer = new Producer({
+    brokers: kafka.bootstrap,
+    type: 'async',
+    partitioner: (key) => {
+      if (key === 'bad') throw new Error('no place')
+      return 0
+    },
+    onDelivery({ message }) {
+      if (message.key === 'bad') void producer.send({ topic: 'logs', key: 'good', value: 'later' })
+    },
+  })
+  await producer.send(['bad', 'good', 'good'].map((key, i) => ({ topic: 'logs', key, value: String(i) })))
+  await producer.flush()
+  await producer.flush()
+  expect(kafka.records('logs').map(({ value }) => value?.toString())).toEqual(['1', '2', 'later'])
+})
