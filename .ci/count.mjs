@@ -26,6 +26,7 @@ if (!Number.isInteger(numPassedTests) || !Number.isInteger(numFailedTests)) {
 }
 // A file that could not be run at all has no failed test in it, and is a failure all the same.
 const broken = testResults.filter(
-  ({ status, assertionResults = [] }) => status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
+  ({ status, assertionResults = [] }) =>
+    status === 'failed' && !assertionResults.some((test) => test.status === 'failed'),
 )
 console.log(numPassedTests, numFailedTests + broken.length, numPendingTests + numTodoTests)

@@ -247,10 +247,14 @@ export class FailedToSendMessageError<Metadata = unknown, Message = unknown> ext
     const errors = results.filter((result) => result instanceof DeliveryError)
     const [first] = errors
     const which = errors.length === results.length ? '' : ` of ${results.length}`
-    super('FAILED_TO_SEND', `${errors.length}${which} messages failed; the first with ${first?.code}: ${first?.message}`, {
-      cause: first,
-      retriable: errors.every((error) => error.retriable),
-    })
+    super(
+      'FAILED_TO_SEND',
+      `${errors.length}${which} messages failed; the first with ${first?.code}: ${first?.message}`,
+      {
+        cause: first,
+        retriable: errors.every((error) => error.retriable),
+      },
+    )
     this.results = results
     this.messages = messages
   }

@@ -22,7 +22,8 @@ export function parseCommandLine(args: readonly string[]): 'help' | EmbeddedKafk
   const { values, positionals } = parse(args)
   if (values.help) return 'help'
   const [command, ...others] = positionals
-  if (command !== 'broker') throw new UsageError(command === undefined ? 'a command is missing' : `there is no command '${command}'`)
+  if (command !== 'broker')
+    throw new UsageError(command === undefined ? 'a command is missing' : `there is no command '${command}'`)
   if (others.length > 0) throw new UsageError(`'${others.join(' ')}' is too much`)
   const port = integer('--port', values.port, 0, 65_535)
   const brokers = integer('--brokers', values.brokers, 1, 100)

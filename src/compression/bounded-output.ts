@@ -6,7 +6,10 @@ export class BoundedOutput {
   /** How much of it is written. */
   length = 0
 
-  constructor(expected: number, private readonly maxBytes: number) {
+  constructor(
+    expected: number,
+    private readonly maxBytes: number,
+  ) {
     this.buffer = Buffer.allocUnsafe(Math.min(expected, maxBytes))
   }
 

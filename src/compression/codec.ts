@@ -61,7 +61,8 @@ export class Codecs {
       if (builtIn !== undefined && builtIn.id !== id) {
         throw new InvalidConfigError(`codec '${name}' has the id ${id}, brokers know it as ${builtIn.id}`)
       }
-      if (this.byName.has(name) || this.byId.has(id)) throw new InvalidConfigError(`codec '${name}' with the id ${id} is given twice`)
+      if (this.byName.has(name) || this.byId.has(id))
+        throw new InvalidConfigError(`codec '${name}' with the id ${id} is given twice`)
       this.byName.set(name, codec)
       this.byId.set(id, codec)
     }

@@ -1,7 +1,7 @@
-import type { Codec } from './codec.js'
 import { promisify } from 'node:util'
 import { CorruptRecordsError } from '../errors.js'
 import { tooLarge } from './bounded-output.js'
+import type { Codec } from './codec.js'
 
 /** From here on a call into the thread pool costs the event loop less than compressing in place. */
 const OFF_LOOP_FROM_BYTES = 8 * 1024

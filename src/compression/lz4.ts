@@ -1,7 +1,7 @@
-import type { Codec } from './codec.js'
 import { CorruptRecordsError } from '../errors.js'
 import { compressBlocks, type BlockCompressor } from './blocks.js'
 import { BoundedOutput, tooLarge } from './bounded-output.js'
+import type { Codec } from './codec.js'
 import { BLOCK_BYTES, copyRun, MatchFinder } from './lz77.js'
 import { optionalPackage } from './optional-package.js'
 import { xxHash32 } from './xxhash32.js'
@@ -131,7 +131,8 @@ function decompressFrame(input: Buffer, start: number, magic: number, output: Bo
     }
   }
   const content = output.buffer.subarray(frameFrom, output.length)
-  if (contentSize !== undefined && contentSize !== BigInt(content.length)) throw malformed('other than its content size')
+  if (contentSize !== undefined && contentSize !== BigInt(content.length))
+    throw malformed('other than its content size')
   if ((flags & CONTENT_CHECKSUM_FLAG) !== 0 && input.readUInt32LE(take(4)) !== xxHash32(content)) {
     throw malformed('wrong checksum of the content')
   }
@@ -142,7 +143,14 @@ function decompressFrame(input: Buffer, start: number, magic: number, output: Bo
  * A block is made of sequences: a token with two sizes of four bits (15: more bytes follow), literals, and a copy of what
  * came before, from an offset of two bytes on. The last sequence has literals alone.
  */
-function decompressBlock(input: Uint8Array, start: number, end: number, output: BoundedOutput, maxBlock: number, lowest: number): void {
+function decompressBlock(
+  input: Uint8Array,
+  start: number,
+  end: number,
+  output: BoundedOutput,
+  maxBlock: number,
+  lowest: number,
+): void {
   const blockEnd = output.length + maxBlock
   const limit = output.reserveUpTo(Math.min(maxBlock, (end - start) * MAX_GROWTH))
   const to = output.buffer
@@ -222,7 +230,14 @@ function compressBlock(input: Uint8Array, finder: MatchFinder, output: Uint8Arra
 }
 
 /** The token, with the size of the match to come, and the literals. */
-function putLiterals(input: Uint8Array, at: number, count: number, match: number, output: Uint8Array, start: number): number {
+function putLiterals(
+  input: Uint8Array,
+  at: number,
+  count: number,
+  match: number,
+  output: Uint8Array,
+  start: number,
+): number {
   let to = start
   output[to++] = (Math.min(count, 15) << 4) | Math.min(match, 15)
   if (count >= 15) to = putMore(count - 15, output, to)

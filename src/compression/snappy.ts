@@ -1,7 +1,7 @@
-import type { Codec } from './codec.js'
 import { CorruptRecordsError } from '../errors.js'
 import { compressBlocks, type BlockCompressor } from './blocks.js'
 import { BoundedOutput } from './bounded-output.js'
+import type { Codec } from './codec.js'
 import { BLOCK_BYTES, copyRun, MatchFinder } from './lz77.js'
 import { optionalPackage } from './optional-package.js'
 
@@ -57,12 +57,15 @@ function joinXerial(blocks: readonly Uint8Array[]): Buffer {
 }
 
 function isXerial(input: Buffer): boolean {
-  return input.length >= XERIAL_HEADER.length && input.compare(XERIAL_MAGIC, 0, XERIAL_MAGIC.length, 0, XERIAL_MAGIC.length) === 0
+  return (
+    input.length >= XERIAL_HEADER.length &&
+    input.compare(XERIAL_MAGIC, 0, XERIAL_MAGIC.length, 0, XERIAL_MAGIC.length) === 0
+  )
 }
 
 function decompressXerial(input: Buffer, maxOutputBytes: number): Buffer {
   const output = new BoundedOutput(input.length * 4, maxOutputBytes)
-  for (let at = XERIAL_HEADER.length; at < input.length; ) {
+  for (let at = XERIAL_HEADER.length; at < input.length;) {
     const size = input.length - at < 4 ? -1 : input.readInt32BE(at)
     at += 4
     if (size < 0 || size > input.length - at) throw malformed()

@@ -1,6 +1,6 @@
-import type { Codec } from './codec.js'
 import { promisify } from 'node:util'
 import { CorruptRecordsError, InvalidConfigError } from '../errors.js'
+import type { Codec } from './codec.js'
 import { chunkSize, inflate } from './gzip.js'
 import { optionalPackage } from './optional-package.js'
 
@@ -51,12 +51,20 @@ export function zstdCodec(
       levels: [-131072, 22],
       compress(input, { level = DEFAULT_LEVEL }) {
         // Without the size, the thread pool's way sets up tables for an input without end.
-        const options = { params: { [COMPRESSION_LEVEL]: level }, chunkSize: chunkSize(input.length), pledgedSrcSize: input.length }
+        const options = {
+          params: { [COMPRESSION_LEVEL]: level },
+          chunkSize: chunkSize(input.length),
+          pledgedSrcSize: input.length,
+        }
         return input.length < OFF_LOOP_FROM_BYTES ? node.zstdCompressSync(input, options) : zstdOffLoop(input, options)
       },
       decompress(input, { maxOutputBytes }) {
         if (!isOneFrame(input)) throw new CorruptRecordsError('bytes that are not zstd: other than one frame')
-        return inflate(() => node.zstdDecompressSync(input, { maxOutputLength: maxOutputBytes }), 'zstd', maxOutputBytes)
+        return inflate(
+          () => node.zstdDecompressSync(input, { maxOutputLength: maxOutputBytes }),
+          'zstd',
+          maxOutputBytes,
+        )
       },
     }
   }

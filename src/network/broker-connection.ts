@@ -1,6 +1,5 @@
 import type { Socket } from 'node:net'
 import { inspect } from 'node:util'
-import type { Api, RequestEncoder } from '../protocol/api.js'
 import createDebug from 'debug'
 import Denque from 'denque'
 import {
@@ -11,6 +10,7 @@ import {
   TlsError,
   type KafkaProducerError,
 } from '../errors.js'
+import type { Api, RequestEncoder } from '../protocol/api.js'
 import { decodeResponseFrame, encodeRequestFrame, FrameSplitter } from '../protocol/frame.js'
 import { formatAddress, type BrokerAddress } from './connect.js'
 import { RequestBuffers } from './request-buffers.js'
@@ -104,7 +104,10 @@ export class BrokerConnection {
     socket.on('data', (chunk: Buffer) => this.onData(chunk))
     socket.on('end', () => this.fail(this.closedByPeer('closed the connection')))
     socket.on('error', (cause: Error) => {
-      this.fail(tlsProblem(cause, this.name, true, this.hint) ?? this.closedByPeer(`broke the connection: ${cause.message}`, cause))
+      this.fail(
+        tlsProblem(cause, this.name, true, this.hint) ??
+          this.closedByPeer(`broke the connection: ${cause.message}`, cause),
+      )
     })
     socket.on('close', () => this.fail(new ConnectionClosedError(`the connection to ${this.name} is closed`)))
     this.watchIdle(maxIdleMs)
@@ -187,7 +190,15 @@ export class BrokerConnection {
   exchangeToken(token: Buffer, { timeoutMs }: Pick<RequestOptions, 'timeoutMs'>): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       this.writeInFlight(
-        { correlationId: undefined, label: 'a token', timeoutMs, since: 0, written: undefined, answer: (answer) => resolve(Buffer.from(answer)), fail: reject },
+        {
+          correlationId: undefined,
+          label: 'a token',
+          timeoutMs,
+          since: 0,
+          written: undefined,
+          answer: (answer) => resolve(Buffer.from(answer)),
+          fail: reject,
+        },
         this.frameOf(token),
       )
     })
@@ -265,7 +276,15 @@ export class BrokerConnection {
 
   private encode<Request>(api: RequestEncoder<Request>, version: number, request: Request, capacity?: number): Buffer {
     if (this.state !== 'open') throw new ConnectionClosedError(`the connection to ${this.name} is closed`)
-    const frame = encodeRequestFrame(api, version, this.nextCorrelationId, this.clientId, request, capacity, this.buffers.allocate)
+    const frame = encodeRequestFrame(
+      api,
+      version,
+      this.nextCorrelationId,
+      this.clientId,
+      request,
+      capacity,
+      this.buffers.allocate,
+    )
     this.nextCorrelationId = (this.nextCorrelationId + 1) & 0x7fffffff
     this.lastUsedAt = performance.now()
     return frame
@@ -291,7 +310,8 @@ export class BrokerConnection {
 
   private onData(chunk: Buffer): void {
     if (this.state !== 'open') return
-    if (!this.hasAnswered && this.head.length < HEAD_BYTES) this.head = Buffer.concat([this.head, chunk.subarray(0, HEAD_BYTES)])
+    if (!this.hasAnswered && this.head.length < HEAD_BYTES)
+      this.head = Buffer.concat([this.head, chunk.subarray(0, HEAD_BYTES)])
     try {
       this.splitter.push(chunk, (frame) => this.onFrame(frame))
     } catch (error) {
@@ -302,8 +322,15 @@ export class BrokerConnection {
   /** Why an answer that can't be read is none of a Kafka broker, where its first bytes tell. */
   private notKafka(): KafkaProducerError | undefined {
     const protocol = this.hasAnswered ? undefined : foreignProtocol(this.head)
-    if (protocol === 'TLS') return new TlsError(`${this.name} speaks TLS on this port: give \`ssl: true\` or TLS options, or take the port of a listener without TLS`)
-    if (protocol === 'HTTP') return new ConnectionFailedError(`${this.name} answers in HTTP: that is no Kafka broker; look at the host and the port`, { retriable: false })
+    if (protocol === 'TLS')
+      return new TlsError(
+        `${this.name} speaks TLS on this port: give \`ssl: true\` or TLS options, or take the port of a listener without TLS`,
+      )
+    if (protocol === 'HTTP')
+      return new ConnectionFailedError(
+        `${this.name} answers in HTTP: that is no Kafka broker; look at the host and the port`,
+        { retriable: false },
+      )
     return undefined
   }
 
@@ -322,7 +349,9 @@ export class BrokerConnection {
 
   private checkCorrelationId(frame: Buffer, entry: InFlight | undefined): void {
     if (frame.length < MIN_RESPONSE_BYTES) {
-      throw new MalformedResponseError(`${this.name} answered a frame of ${frame.length} bytes, allowed are ${MIN_RESPONSE_BYTES} at the least`)
+      throw new MalformedResponseError(
+        `${this.name} answered a frame of ${frame.length} bytes, allowed are ${MIN_RESPONSE_BYTES} at the least`,
+      )
     }
     const correlationId = frame.readInt32BE(0)
     if (entry !== undefined && correlationId === entry.correlationId) return
@@ -339,13 +368,16 @@ export class BrokerConnection {
     if (this.timer !== undefined && this.timerDue <= due) return
     clearTimeout(this.timer)
     this.timerDue = due
-    this.timer = setTimeout(() => {
-      // After a stall of this process the answer may be waiting in the socket: let it be read first.
-      setImmediate(() => {
-        this.timer = undefined
-        this.checkTimeout()
-      })
-    }, Math.min(delayMs, MAX_TIMER_MS)).unref()
+    this.timer = setTimeout(
+      () => {
+        // After a stall of this process the answer may be waiting in the socket: let it be read first.
+        setImmediate(() => {
+          this.timer = undefined
+          this.checkTimeout()
+        })
+      },
+      Math.min(delayMs, MAX_TIMER_MS),
+    ).unref()
   }
 
   private checkTimeout(): void {

@@ -57,7 +57,10 @@ export interface ConnectTerms {
  *
  * @throws ConnectionFailedError with the last failure as its cause; TlsError where one was of TLS.
  */
-export async function openSocket(address: BrokerAddress, { timeoutMs, signal, isNeeded, hosts, tls }: ConnectTerms): Promise<Socket> {
+export async function openSocket(
+  address: BrokerAddress,
+  { timeoutMs, signal, isNeeded, hosts, tls }: ConnectTerms,
+): Promise<Socket> {
   const deadline = performance.now() + timeoutMs
   const attempt = new AbortController()
   setMaxListeners(0, attempt.signal)
@@ -71,10 +74,14 @@ export async function openSocket(address: BrokerAddress, { timeoutMs, signal, is
     const found = await within(timeoutMs, orAborted(hosts.addressesOf(address.host), attempt.signal))
     if (found === undefined) throw new Error(`its name was not resolved within ${timeoutMs} ms`)
     const headStartMs = Math.min(MAX_HEAD_START_MS, timeoutMs / found.length)
-    return await firstToConnect(found, headStartMs, (host) => connectTo(host, address, deadline - performance.now(), attempt.signal, tls))
+    return await firstToConnect(found, headStartMs, (host) =>
+      connectTo(host, address, deadline - performance.now(), attempt.signal, tls),
+    )
   } catch (failure) {
     if (failure instanceof TlsError) throw failure
-    throw new ConnectionFailedError(`can't connect to ${formatAddress(address)}: ${(failure as Error).message}`, { cause: failure })
+    throw new ConnectionFailedError(`can't connect to ${formatAddress(address)}: ${(failure as Error).message}`, {
+      cause: failure,
+    })
   } finally {
     clearInterval(watch)
     signal.removeEventListener('abort', onAbort)
@@ -83,7 +90,11 @@ export async function openSocket(address: BrokerAddress, { timeoutMs, signal, is
   }
 }
 
-function firstToConnect(hosts: readonly string[], headStartMs: number, connect: (host: string) => Promise<Socket>): Promise<Socket> {
+function firstToConnect(
+  hosts: readonly string[],
+  headStartMs: number,
+  connect: (host: string) => Promise<Socket>,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
     let started = 0
     let failed = 0
@@ -161,16 +172,24 @@ function startTls(host: string, address: BrokerAddress, tls: TlsSettings): Socke
   try {
     // The name that is asked for, and that the certificate must have; an address can't be asked for.
     const servername = tls.options.servername ?? (isIP(address.host) ? '' : address.host)
-    const socket = process.getBuiltinModule('node:tls').connect({ ...tls.options, host, port: address.port, servername })
+    const socket = process
+      .getBuiltinModule('node:tls')
+      .connect({ ...tls.options, host, port: address.port, servername })
     socket.on('session', (session: Buffer) => tls.keep(session))
     return socket
   } catch (cause) {
-    throw new TlsError(`the options given as \`ssl\` can't be used: ${(cause as Error).message}`, { cause, retriable: tls.mayChange })
+    throw new TlsError(`the options given as \`ssl\` can't be used: ${(cause as Error).message}`, {
+      cause,
+      retriable: tls.mayChange,
+    })
   }
 }
 
 function handshakeError(error: Error, address: BrokerAddress): TlsError {
   const broker = formatAddress(address)
   const hint = 'if its port has no TLS, leave `ssl` out or take the port of its TLS listener'
-  return tlsProblem(error, broker) ?? new TlsError(`${broker}: no TLS handshake: ${error.message}; ${hint}`, { cause: error, retriable: true })
+  return (
+    tlsProblem(error, broker) ??
+    new TlsError(`${broker}: no TLS handshake: ${error.message}; ${hint}`, { cause: error, retriable: true })
+  )
 }

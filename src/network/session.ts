@@ -133,7 +133,8 @@ export class SessionFactory {
    */
   async open(address: BrokerAddress, signal?: AbortSignal): Promise<BrokerSession> {
     const controller = new AbortController()
-    const callOff = () => controller.abort(new ConnectionFailedError(`connecting to ${formatAddress(address)} was called off`))
+    const callOff = () =>
+      controller.abort(new ConnectionFailedError(`connecting to ${formatAddress(address)} was called off`))
     setMaxListeners(0, controller.signal)
     const signals = signal === undefined ? [this.closing.signal] : [this.closing.signal, signal]
     for (const one of signals) one.addEventListener('abort', callOff, { once: true })
@@ -151,12 +152,18 @@ export class SessionFactory {
     const { authenticator } = this
     for (let attempt = 1; ; attempt++) {
       const session = await this.openUnauthenticated(opening)
-      if (authenticator === undefined || (await this.authenticate(session, authenticator, opening, attempt === 1))) return this.established(session)
+      if (authenticator === undefined || (await this.authenticate(session, authenticator, opening, attempt === 1)))
+        return this.established(session)
     }
   }
 
   /** @returns false where a new connection should try it otherwise, or again */
-  private async authenticate({ connection, versions }: BrokerSession, authenticator: Authenticator, { signal }: Opening, isFirst: boolean): Promise<boolean> {
+  private async authenticate(
+    { connection, versions }: BrokerSession,
+    authenticator: Authenticator,
+    { signal }: Opening,
+    isFirst: boolean,
+  ): Promise<boolean> {
     const renewal = new SessionRenewal(connection, versions, authenticator)
     try {
       const exchange = await authenticator.begin(connection.address)
@@ -210,12 +217,21 @@ export class SessionFactory {
       probes.push(second)
       if (second.refusal !== first.refusal) throw this.failure(opening.address, second.error)
       const session = await this.openLegacy(opening)
-      const modern = await this.confirm(opening, session, first.refusal, probes.map(({ late }) => late))
+      const modern = await this.confirm(
+        opening,
+        session,
+        first.refusal,
+        probes.map(({ late }) => late),
+      )
       if (modern !== undefined) {
         void session.connection.close(0)
         return modern
       }
-      debug('%s %s on ApiVersions and answers Metadata v0: older than Kafka 0.10', formatAddress(opening.address), first.refusal)
+      debug(
+        '%s %s on ApiVersions and answers Metadata v0: older than Kafka 0.10',
+        formatAddress(opening.address),
+        first.refusal,
+      )
       this.legacy.set(formatAddress(opening.address), first.refusal)
       return session
     } finally {
@@ -250,13 +266,16 @@ export class SessionFactory {
     } else if ((await within(LATE_ANSWER_MS, Promise.any(late)).catch(() => undefined)) !== undefined) {
       return this.openAsking(opening)
     }
-    if (this.answered) throw this.failure(opening.address, new ConnectionClosedError('other brokers of this cluster answer ApiVersions'))
+    if (this.answered)
+      throw this.failure(opening.address, new ConnectionClosedError('other brokers of this cluster answer ApiVersions'))
     return undefined
   }
 
   private async probe(opening: Opening): Promise<BrokerSession | FailedProbe> {
     const connection = await this.connect(opening)
-    const patience = this.answered ? this.options.requestTimeoutMs : Math.min(PROBE_TIMEOUT_MS, this.options.requestTimeoutMs)
+    const patience = this.answered
+      ? this.options.requestTimeoutMs
+      : Math.min(PROBE_TIMEOUT_MS, this.options.requestTimeoutMs)
     const answer = this.askVersions(connection)
     try {
       const versions = await within(patience, answer)
@@ -315,7 +334,10 @@ export class SessionFactory {
     const terms = { timeoutMs: connectTimeoutMs, signal, isNeeded: () => this.isNeeded, hosts: this.hosts, tls }
     const socket = await openSocket(address, terms)
     const connection = new BrokerConnection(socket, address, clientId, maxResponseBytes, maxIdleMs, this.buffers)
-    connection.hint = tls === undefined ? 'if it expects TLS on this port, give `ssl`' : 'if it wants a client’s certificate, give `ssl: { cert, key }`'
+    connection.hint =
+      tls === undefined
+        ? 'if it expects TLS on this port, give `ssl`'
+        : 'if it wants a client’s certificate, give `ssl: { cert, key }`'
     this.connections.add(connection)
     // Not when it is open no more: one that is ending still has a socket that has to close.
     socket.once('close', () => this.connections.delete(connection))
@@ -330,8 +352,11 @@ export class SessionFactory {
     const isOfSecurity = cause instanceof TlsError || cause instanceof AuthenticationError
     if (isOfSecurity && (cause.retriable || this.options.retryAuthenticationErrors !== true)) return cause
     if (cause instanceof ConnectionFailedError || cause instanceof UnsupportedVersionError) return cause
-    return new ConnectionFailedError(`${formatAddress(address)} accepted a connection but set up no session: ${cause.message}`, {
-      cause,
-    })
+    return new ConnectionFailedError(
+      `${formatAddress(address)} accepted a connection but set up no session: ${cause.message}`,
+      {
+        cause,
+      },
+    )
   }
 }

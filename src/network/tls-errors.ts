@@ -2,19 +2,35 @@ import { TlsError } from '../errors.js'
 
 /** What Node or OpenSSL calls it → what it means, and what to do. */
 const PROBLEMS: readonly (readonly [pattern: RegExp, text: string])[] = [
-  [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'its certificate is for other names: connect by a name that it has, or give that name as `ssl: { servername }`'],
+  [
+    /^ERR_TLS_CERT_ALTNAME_INVALID$/,
+    'its certificate is for other names: connect by a name that it has, or give that name as `ssl: { servername }`',
+  ],
   [/^CERT_HAS_EXPIRED$/, 'its certificate has expired: the broker needs a new one'],
   [/^CERT_NOT_YET_VALID$/, 'its certificate is not valid yet: compare the clocks of both machines'],
-  [/^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_|CERT_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)/, 'its certificate is not trusted: give the certificate of the authority that signed it as `ssl: { ca }`'],
-  [/ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/, 'no version of TLS in common: see `minVersion` and `maxVersion` of `ssl`'],
-  [/ALERT_(BAD_|UNKNOWN_CA|CERTIFICATE_|NO_CERTIFICATE|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED)|CERTIFICATE_REQUIRED/, 'the broker refuses this client’s certificate, or misses one: give one that it trusts as `ssl: { cert, key }`'],
+  [
+    /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_|CERT_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)/,
+    'its certificate is not trusted: give the certificate of the authority that signed it as `ssl: { ca }`',
+  ],
+  [
+    /ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/,
+    'no version of TLS in common: see `minVersion` and `maxVersion` of `ssl`',
+  ],
+  [
+    /ALERT_(BAD_|UNKNOWN_CA|CERTIFICATE_|NO_CERTIFICATE|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED)|CERTIFICATE_REQUIRED/,
+    'the broker refuses this client’s certificate, or misses one: give one that it trusts as `ssl: { cert, key }`',
+  ],
   // The second is what Kafka 0.10 comes to where it misses a certificate.
-  [/ALERT_HANDSHAKE_FAILURE|UNEXPECTED_MESSAGE/, 'the broker refuses the handshake: it wants a client’s certificate, as `ssl: { cert, key }`, or there is no cipher in common'],
+  [
+    /ALERT_HANDSHAKE_FAILURE|UNEXPECTED_MESSAGE/,
+    'the broker refuses the handshake: it wants a client’s certificate, as `ssl: { cert, key }`, or there is no cipher in common',
+  ],
 ]
 
 const NO_TLS_TEXT = 'it does not speak TLS on this port: take the port of its TLS listener, or leave `ssl` out'
 /** What means so until the handshake is done. */
-const NO_TLS = /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNKNOWN_PROTOCOL|EPROTO|BAD_RECORD_TYPE|INVALID_HEADER|NOT_TLS/
+const NO_TLS =
+  /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNKNOWN_PROTOCOL|EPROTO|BAD_RECORD_TYPE|INVALID_HEADER|NOT_TLS/
 
 /**
  * The error for a failure of TLS itself; undefined for any other.
@@ -23,14 +39,24 @@ const NO_TLS = /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNKNOWN
  * @param hint what may be wrong where OpenSSL's words don't tell. Some Java brokers say that they miss a certificate with
  * bytes that can't be decrypted.
  */
-export function tlsProblem(error: unknown, broker: string, isHandshakeDone = false, hint?: string): TlsError | undefined {
+export function tlsProblem(
+  error: unknown,
+  broker: string,
+  isHandshakeDone = false,
+  hint?: string,
+): TlsError | undefined {
   const { code, message } = error as { code?: unknown; message?: unknown }
   if (typeof code !== 'string') return undefined
   const said = `(${code}: ${String(message).trim()})`
-  const found = PROBLEMS.find(([pattern]) => pattern.test(code))?.[1] ?? (!isHandshakeDone && NO_TLS.test(code) ? NO_TLS_TEXT : undefined)
+  const found =
+    PROBLEMS.find(([pattern]) => pattern.test(code))?.[1] ??
+    (!isHandshakeDone && NO_TLS.test(code) ? NO_TLS_TEXT : undefined)
   if (found !== undefined) return new TlsError(`${broker}: ${found} ${said}`, { cause: error })
   if (!/^ERR_(SSL|TLS|OSSL)_/.test(code)) return undefined
-  return new TlsError(`${broker}: TLS failed${hint === undefined ? '' : `; ${hint}`} ${said}`, { cause: error, retriable: true })
+  return new TlsError(`${broker}: TLS failed${hint === undefined ? '' : `; ${hint}`} ${said}`, {
+    cause: error,
+    retriable: true,
+  })
 }
 
 /** What the first bytes of an answer tell of a peer that is no Kafka broker without TLS. */

@@ -53,7 +53,10 @@ async function ask(
   timeoutMs: number,
 ): Promise<SslOptions> {
   const failed = (why: string, cause?: unknown) =>
-    new TlsError(`${formatAddress(address)}: the function given as \`ssl\` ${why}`, { retriable: true, ...(cause === undefined ? {} : { cause }) })
+    new TlsError(`${formatAddress(address)}: the function given as \`ssl\` ${why}`, {
+      retriable: true,
+      ...(cause === undefined ? {} : { cause }),
+    })
   let options: SslOptions | undefined
   try {
     options = await within(timeoutMs, Promise.resolve(option(address)))

@@ -19,7 +19,11 @@ import type { CompressionChoice } from './topic-compression.js'
  * Answers after which the broker may have written the batch all the same: it gave up waiting for replicas, or failed
  * at nobody knows what.
  */
-const MAY_HAVE_BEEN_WRITTEN = new Set<number>([-1, ErrorCodes.REQUEST_TIMED_OUT, ErrorCodes.NOT_ENOUGH_REPLICAS_AFTER_APPEND])
+const MAY_HAVE_BEEN_WRITTEN = new Set<number>([
+  -1,
+  ErrorCodes.REQUEST_TIMED_OUT,
+  ErrorCodes.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+])
 /** Answers to a batch that a smaller one may not get. */
 const TOO_LARGE = new Set<number>([ErrorCodes.MESSAGE_TOO_LARGE, ErrorCodes.RECORD_LIST_TOO_LARGE])
 
@@ -63,7 +67,8 @@ export class BatchOutcomes implements SenderContext {
     this.releaseSettled(batch)
     // Batches are filled by the size of format 2, where a message has the least around it.
     const { queue } = batch
-    while (magic < 2 && batch.messages.length > 1 && plainSize(batch, magic) > queue.limit.plainBytes) queue.putSecond(batch.splitHalf())
+    while (magic < 2 && batch.messages.length > 1 && plainSize(batch, magic) > queue.limit.plainBytes)
+      queue.putSecond(batch.splitHalf())
   }
 
   encode(batch: Batch, magic: Magic, version: number): EncodableRecords | Promise<EncodableRecords> {
@@ -90,7 +95,13 @@ export class BatchOutcomes implements SenderContext {
     if (MAY_HAVE_BEEN_WRITTEN.has(answer.errorCode)) batch.mayHaveBeenWritten = true
     const toldLeader =
       leaderId >= 0 &&
-      this.parts.topicPartitionInfos.learnLeader(queue.topic, queue.partition, leaderId, leaderEpoch, leaderAddresses(response))
+      this.parts.topicPartitionInfos.learnLeader(
+        queue.topic,
+        queue.partition,
+        leaderId,
+        leaderEpoch,
+        leaderAddresses(response),
+      )
     const recordErrors = answer.recordErrors.filter(({ batchIndex }) => batch.messages[batchIndex] !== undefined)
     if (TOO_LARGE.has(answer.errorCode) && batch.messages.length > 1) {
       this.parts.compression.of(queue.topic)?.reset()
@@ -140,7 +151,12 @@ export class BatchOutcomes implements SenderContext {
   /** Gives back the room of what is in a batch and has its fate. Of one in flight the answer gives it back. */
   releaseSettled(batch: Batch): void {
     const dropped = batch.dropSettled()
-    if (dropped.length > 0) this.release(batch.queue, dropped.length, dropped.reduce((sum, { bytes }) => sum + bytes, 0))
+    if (dropped.length > 0)
+      this.release(
+        batch.queue,
+        dropped.length,
+        dropped.reduce((sum, { bytes }) => sum + bytes, 0),
+      )
   }
 
   /** Half the messages at a time, both halves ahead of later batches: a smaller batch may pass. It costs no attempt. */
@@ -160,7 +176,12 @@ export class BatchOutcomes implements SenderContext {
   }
 
   /** Puts what failed together back at the head of its queues, to go out again after a wait. */
-  private retry(batches: readonly Batch[], cause: KafkaProducerError, needsMetadata: boolean, generation: number): void {
+  private retry(
+    batches: readonly Batch[],
+    cause: KafkaProducerError,
+    needsMetadata: boolean,
+    generation: number,
+  ): void {
     const { topicPartitionInfos: info, policy, counters, enlist } = this.parts
     const queues: PartitionQueue[] = []
     let failures = 1

@@ -96,7 +96,8 @@ export class Batch {
     const acknowledgement = { ...broker, topic: this.queue.topic, partition: this.queue.partition, baseTimestamp }
     for (let i = 0; i < messages.length; i++) {
       const message = messages[i] as SerializedMessage
-      if (!message.settled) tell(message, new RecordMetadata(acknowledgement, i, message.timestamp - baseTimestamp), now)
+      if (!message.settled)
+        tell(message, new RecordMetadata(acknowledgement, i, message.timestamp - baseTimestamp), now)
     }
     return messages.length - this.settledCount
   }

@@ -127,7 +127,13 @@ export class BrokerPartitionInfo {
   }
 
   /** What a broker said of a partition's leader in answer to a Produce request (KIP-951); true where that was news. */
-  learnLeader(topic: string, partition: number, leader: number, leaderEpoch: number, brokers: ReadonlyMap<number, BrokerAddress>): boolean {
+  learnLeader(
+    topic: string,
+    partition: number,
+    leader: number,
+    leaderEpoch: number,
+    brokers: ReadonlyMap<number, BrokerAddress>,
+  ): boolean {
     const known = this.topics.get(topic)
     const old = known?.partitions[partition]
     if (known === undefined || old === undefined || leaderEpoch <= old.leaderEpoch) return false
@@ -161,7 +167,8 @@ export class BrokerPartitionInfo {
     const failures: unknown[] = []
     const startedAt = performance.now()
     for (const candidate of this.candidates()) {
-      const isTooLong = failures.length > 0 && !this.sessions.isNeeded && performance.now() - startedAt >= UNNEEDED_REFRESH_MS
+      const isTooLong =
+        failures.length > 0 && !this.sessions.isNeeded && performance.now() - startedAt >= UNNEEDED_REFRESH_MS
       if (this.closed || isTooLong) break
       try {
         const session = await candidate()
@@ -180,8 +187,12 @@ export class BrokerPartitionInfo {
   }
 
   private unavailable(failure: unknown): MetadataUnavailableError {
-    const asked = this.brokers.size > 0 ? 'none of the known brokers and none of the bootstrap list' : 'none of the bootstrap list'
-    return new MetadataUnavailableError(`${asked} answered: ${(failure as Error | undefined)?.message ?? 'the producer is closed'}`, { cause: failure })
+    const asked =
+      this.brokers.size > 0 ? 'none of the known brokers and none of the bootstrap list' : 'none of the bootstrap list'
+    return new MetadataUnavailableError(
+      `${asked} answered: ${(failure as Error | undefined)?.message ?? 'the producer is closed'}`,
+      { cause: failure },
+    )
   }
 
   /**
@@ -190,7 +201,8 @@ export class BrokerPartitionInfo {
    */
   private *candidates(): Iterable<() => Promise<BrokerSession>> {
     const { session, connecting } = this
-    if (session?.connection.isOpen && this.throttleOf(session.connection.address) === 0) yield () => Promise.resolve(session)
+    if (session?.connection.isOpen && this.throttleOf(session.connection.address) === 0)
+      yield () => Promise.resolve(session)
     if (connecting !== undefined) yield () => connecting
     const throttling: BrokerAddress[] = []
     const seen = new Set<string>()
@@ -253,7 +265,8 @@ export class BrokerPartitionInfo {
         this.throttledUntil.set(formatAddress(connection.address), performance.now() + response.throttleTimeMs)
       }
       if (response.errorCode !== ErrorCodes.NONE) throw brokerResponseError(response.errorCode, 'Metadata')
-      if (response.brokers.length === 0) throw new MetadataUnavailableError(`${formatAddress(connection.address)} knows no broker yet`)
+      if (response.brokers.length === 0)
+        throw new MetadataUnavailableError(`${formatAddress(connection.address)} knows no broker yet`)
     } catch (error) {
       // Whatever it was, the next question starts elsewhere.
       void connection.close(0)
@@ -289,7 +302,8 @@ export class BrokerPartitionInfo {
   private merge(name: string, answer: MetadataTopic | undefined): TopicMetadata {
     const old = this.topics.get(name)
     const code = answer?.errorCode ?? ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION
-    const partitions = answer === undefined ? [] : [...answer.partitions].sort((a, b) => a.partitionIndex - b.partitionIndex)
+    const partitions =
+      answer === undefined ? [] : [...answer.partitions].sort((a, b) => a.partitionIndex - b.partitionIndex)
     const hasGap = partitions.some(({ partitionIndex }, position) => partitionIndex !== position)
     if (answer === undefined || code !== ErrorCodes.NONE || hasGap || partitions.length === 0) {
       const error = topicError(code === ErrorCodes.NONE ? ErrorCodes.LEADER_NOT_AVAILABLE : code, name)
@@ -306,7 +320,13 @@ export class BrokerPartitionInfo {
         const known = isSameTopic ? old?.partitions[partitionIndex] : undefined
         if (known !== undefined && leaderEpoch >= 0 && leaderEpoch < known.leaderEpoch) return known
         // Errors such as REPLICA_NOT_AVAILABLE (9) say nothing about the leader.
-        const error = leaderId < 0 ? brokerResponseError(errorCode || ErrorCodes.LEADER_NOT_AVAILABLE, `partition ${partitionIndex} of '${name}'`) : undefined
+        const error =
+          leaderId < 0
+            ? brokerResponseError(
+                errorCode || ErrorCodes.LEADER_NOT_AVAILABLE,
+                `partition ${partitionIndex} of '${name}'`,
+              )
+            : undefined
         return { partition: partitionIndex, leader: leaderId, leaderEpoch, error }
       }),
     }
@@ -330,7 +350,9 @@ export class BrokerPartitionInfo {
  * no broker may do better next time.
  */
 function whatNoRetryHelps(failures: readonly unknown[]): KafkaProducerError | undefined {
-  const final = failures.filter((failure) => failure instanceof KafkaProducerError && !failure.retriable) as KafkaProducerError[]
+  const final = failures.filter(
+    (failure) => failure instanceof KafkaProducerError && !failure.retriable,
+  ) as KafkaProducerError[]
   const refused = final.find((failure) => failure instanceof AuthenticationError)
   return refused ?? (final.length === failures.length ? final[0] : undefined)
 }

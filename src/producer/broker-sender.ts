@@ -142,7 +142,12 @@ export class BrokerSender {
   }
 
   /** One request and its answer: tells every batch's outcome, whatever happens, and never throws. */
-  private async exchange(producer: SyncProducer, session: BrokerSession, batches: readonly Batch[], magic: Magic): Promise<void> {
+  private async exchange(
+    producer: SyncProducer,
+    session: BrokerSession,
+    batches: readonly Batch[],
+    magic: Magic,
+  ): Promise<void> {
     const generation = this.context.metadataGeneration()
     let isWritten = false
     try {
@@ -153,9 +158,11 @@ export class BrokerSender {
       const version = session.versions.highest(produce, cap)
       const encoded = this.encode(batches, magic, version)
       // Most requests need no codec that works elsewhere, and go at once; the others keep their order.
-      const records = this.lastInLine === undefined && !(encoded instanceof Promise) ? encoded : await this.inLine(encoded)
+      const records =
+        this.lastInLine === undefined && !(encoded instanceof Promise) ? encoded : await this.inLine(encoded)
       const request = produceRequest(collated, records, topicIds, this.config.acks, this.config.requestTimeoutMs)
-      if (!session.connection.isOpen) throw new ConnectionClosedError('the connection was lost while the request was made')
+      if (!session.connection.isOpen)
+        throw new ConnectionClosedError('the connection was lost while the request was made')
       const response = await producer.send(session, version, request, () => {
         isWritten = true
       })
@@ -177,7 +184,9 @@ export class BrokerSender {
   private encode(batches: readonly Batch[], magic: Magic, version: number): EncodedBatches | Promise<EncodedBatches> {
     const encoded = batches.map((batch) => this.context.encode(batch, magic, version))
     const pair = (all: readonly EncodableRecords[]) => new Map(all.map((records, i) => [batches[i] as Batch, records]))
-    return encoded.some(isPromise) ? Promise.all(encoded.map((records) => Promise.resolve(records))).then(pair) : pair(encoded as EncodableRecords[])
+    return encoded.some(isPromise)
+      ? Promise.all(encoded.map((records) => Promise.resolve(records))).then(pair)
+      : pair(encoded as EncodableRecords[])
   }
 
   /** Waits until the requests made before have gone. */
@@ -195,7 +204,12 @@ export class BrokerSender {
     this.throttledUntil = Math.max(this.throttledUntil, performance.now() + throttleTimeMs)
   }
 
-  private report(matched: ReadonlyMap<Batch, ProducePartitionResponse>, response: ProduceResponse, magic: Magic, generation: number): void {
+  private report(
+    matched: ReadonlyMap<Batch, ProducePartitionResponse>,
+    response: ProduceResponse,
+    magic: Magic,
+    generation: number,
+  ): void {
     for (const [batch, answer] of matched) {
       if (answer.errorCode === 0) this.context.acknowledged(batch, answer, magic)
       else this.context.refused(batch, answer, response, generation)

@@ -28,7 +28,10 @@ export class CallSerializer<K, V> {
    *
    * @throws InvalidMessageError and, where the call does not skip such messages, SerializationError
    */
-  serialize(messages: readonly KeyedMessage<K, V>[], call: ListCall): SerializedMessage[] | Promise<SerializedMessage[]> {
+  serialize(
+    messages: readonly KeyedMessage<K, V>[],
+    call: ListCall,
+  ): SerializedMessage[] | Promise<SerializedMessage[]> {
     if (messages.length > SLICE) return this.serializeInSlices(messages, call)
     const encoded: MaybeSerialized[] = []
     const isReady = this.encodeSlice(messages, 0, messages.length, call, encoded)
@@ -50,12 +53,18 @@ export class CallSerializer<K, V> {
   }
 
   /** Makes it the only message of a call. */
-  handOver(message: SerializedMessage | Promise<SerializedMessage>, call: ListCall): SerializedMessage[] | Promise<SerializedMessage[]> {
+  handOver(
+    message: SerializedMessage | Promise<SerializedMessage>,
+    call: ListCall,
+  ): SerializedMessage[] | Promise<SerializedMessage[]> {
     if (message instanceof SerializedMessage) return [call.own(message, 0)]
     return withoutSkipped([this.pending(message, call, 0)])
   }
 
-  private async serializeInSlices(messages: readonly KeyedMessage<K, V>[], call: ListCall): Promise<SerializedMessage[]> {
+  private async serializeInSlices(
+    messages: readonly KeyedMessage<K, V>[],
+    call: ListCall,
+  ): Promise<SerializedMessage[]> {
     const all: MaybeSerialized[] = []
     for (let from = 0; from < messages.length && !call.isDone; from += SLICE) {
       this.encodeSlice(messages, from, Math.min(from + SLICE, messages.length), call, all)
@@ -91,8 +100,17 @@ export class CallSerializer<K, V> {
   }
 
   /** Apart, so that the loop above makes no closure where nothing is awaited. */
-  private pending(one: Promise<SerializedMessage>, call: ListCall, index: number): Promise<SerializedMessage | undefined> {
-    return handled(one.then((message) => call.own(message, index), (error: unknown) => this.skip(call, index, error)))
+  private pending(
+    one: Promise<SerializedMessage>,
+    call: ListCall,
+    index: number,
+  ): Promise<SerializedMessage | undefined> {
+    return handled(
+      one.then(
+        (message) => call.own(message, index),
+        (error: unknown) => this.skip(call, index, error),
+      ),
+    )
   }
 
   /** Leaves a message out that can't be encoded, and tells so; or ends the call, where it is all or nothing. */

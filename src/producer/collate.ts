@@ -65,7 +65,9 @@ export function plainSize({ messages, recordsSize, bytes }: Batch, magic: Magic)
 /** What a format has no place for, and must not be dropped in silence; undefined where all fits. */
 export function whyFormatCantHold(message: SerializedMessage, magic: Magic): KafkaProducerError | undefined {
   if (magic < 2 && message.headers !== null) {
-    return new UnsupportedByFormatError(`headers need Kafka 0.11 or later; this broker takes messages of format ${magic}`)
+    return new UnsupportedByFormatError(
+      `headers need Kafka 0.11 or later; this broker takes messages of format ${magic}`,
+    )
   }
   if (magic < 1 && message.ownTimestamp !== null) {
     return new UnsupportedByFormatError('a timestamp needs Kafka 0.10 or later; this broker takes messages of format 0')

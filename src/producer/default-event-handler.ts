@@ -32,8 +32,8 @@ import { SendClock, type SendMoment } from './send-clock.js'
 import { SerializedMessage } from './serialized-message.js'
 import { Serializer } from './serializer.js'
 import { SharedCall } from './shared-call.js'
-import { SingleCall } from './single-call.js'
 import { SignalListeners } from './signal-listeners.js'
+import { SingleCall } from './single-call.js'
 import type { CompressionChoice } from './topic-compression.js'
 import type { TopicQueue } from './topic-queue.js'
 import { TopicQueues } from './topic-queues.js'
@@ -106,12 +106,25 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     route: AdmittedMessages = (messages, from, to) => this.partitionAndCollate(messages, from, to),
   ) {
     this.calls = new OutstandingCalls(config.deliveryTimeoutMs, parts.producerPool, (calls) => this.expire(calls))
-    this.serializer = new CallSerializer(new Serializer(parts.encoder, parts.keyEncoder, parts.partitioner.keyUse, config.copyBytes), turn, counters)
+    this.serializer = new CallSerializer(
+      new Serializer(parts.encoder, parts.keyEncoder, parts.partitioner.keyUse, config.copyBytes),
+      turn,
+      counters,
+    )
     this.bound = new BufferBound(config.queueMessages, config.queueBytes)
-    this.admission = new Admission(this.bound, turn, config.enqueueTimeoutMs, route, (message, cause) => this.refuse(message, cause))
+    this.admission = new Admission(this.bound, turn, config.enqueueTimeoutMs, route, (message, cause) =>
+      this.refuse(message, cause),
+    )
     this.policy = new RetryPolicy(config)
     const { bound, policy } = this
-    const shared = { ...parts, compression: config.compressionChoice, policy, bound, counters, onRoom: () => this.admission.pump() }
+    const shared = {
+      ...parts,
+      compression: config.compressionChoice,
+      policy,
+      bound,
+      counters,
+      onRoom: () => this.admission.pump(),
+    }
     this.outcomes = new BatchOutcomes({
       ...shared,
       topicId: (topic) => this.topics.get(topic)?.metadata?.id ?? null,
@@ -176,7 +189,11 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 
   /** Mostly one message is encoded and has room at once: then it needs no call of its own. */
-  private enqueueOne(messages: readonly KeyedMessage<K, V>[], reporter: DeliveryReporter, sentAt: SendMoment): Promise<void> {
+  private enqueueOne(
+    messages: readonly KeyedMessage<K, V>[],
+    reporter: DeliveryReporter,
+    sentAt: SendMoment,
+  ): Promise<void> {
     const message = messages[0] as KeyedMessage<K, V>
     const serialized = this.serializer.serializeOne(message)
     if (serialized instanceof SerializedMessage && this.admission.hasRoomNow(serialized)) {
@@ -194,7 +211,11 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     return call.queued()
   }
 
-  private takeIn(call: ListCall, serialized: SerializedMessage[] | Promise<SerializedMessage[]>, signal: AbortSignal | undefined): void {
+  private takeIn(
+    call: ListCall,
+    serialized: SerializedMessage[] | Promise<SerializedMessage[]>,
+    signal: AbortSignal | undefined,
+  ): void {
     if (!call.isDone) this.calls.add(call)
     if (signal !== undefined) this.heed(signal, call)
     if (Array.isArray(serialized)) {
@@ -206,7 +227,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 
   /** Checks and encodes all messages of a call: see {@link CallSerializer}. */
-  serialize(messages: readonly KeyedMessage<K, V>[], call: ListCall): SerializedMessage[] | Promise<SerializedMessage[]> {
+  serialize(
+    messages: readonly KeyedMessage<K, V>[],
+    call: ListCall,
+  ): SerializedMessage[] | Promise<SerializedMessage[]> {
     return this.serializer.serialize(messages, call)
   }
 
@@ -249,13 +273,19 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     const { deliveryTimeoutMs } = this.config
     const causes = new Map<KafkaProducerError | undefined, DeliveryTimeoutError>()
     this.end(calls, (message) => {
-      if (message === undefined) return new DeliveryTimeoutError(`an encoder did not finish within ${deliveryTimeoutMs} ms`)
+      if (message === undefined)
+        return new DeliveryTimeoutError(`an encoder did not finish within ${deliveryTimeoutMs} ms`)
       const lastError =
-        message.batch?.lastError ?? this.topics.get(message.topic)?.problem ?? this.parts.topicPartitionInfos.lastFailure
+        message.batch?.lastError ??
+        this.topics.get(message.topic)?.problem ??
+        this.parts.topicPartitionInfos.lastFailure
       let cause = causes.get(lastError)
       if (cause === undefined) {
         const reason = lastError === undefined ? '' : `; the last failure: ${lastError.message}`
-        cause = new DeliveryTimeoutError(`not acknowledged within ${deliveryTimeoutMs} ms${reason}`, lastError ? { cause: lastError } : {})
+        cause = new DeliveryTimeoutError(
+          `not acknowledged within ${deliveryTimeoutMs} ms${reason}`,
+          lastError ? { cause: lastError } : {},
+        )
         causes.set(lastError, cause)
       }
       return cause
@@ -274,7 +304,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 
   /** Tells messages that have no fate yet one ahead of any answer, and gives back the room of those not in flight. */
-  private endEarly(messages: readonly SerializedMessage[], cause: (message: SerializedMessage) => KafkaProducerError): void {
+  private endEarly(
+    messages: readonly SerializedMessage[],
+    cause: (message: SerializedMessage) => KafkaProducerError,
+  ): void {
     const batches = new Set<Batch>()
     const topics = new Map<TopicQueue, number>()
     for (const message of messages) {
@@ -300,7 +333,11 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     const onAbort = () => {
       const cause = new AbortedError(signal.reason)
       if (call.serialized === undefined) call.failAllUnserialized(cause)
-      else this.endEarly(call.serialized.filter((message) => message.batch?.closed !== true), () => cause)
+      else
+        this.endEarly(
+          call.serialized.filter((message) => message.batch?.closed !== true),
+          () => cause,
+        )
       this.admission.pump()
     }
     call.onEnd = this.signals.add(signal, onAbort)

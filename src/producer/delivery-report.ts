@@ -44,7 +44,9 @@ export class DeliveryReporter {
       return
     }
     const untyped: DeliveryReport =
-      fate instanceof DeliveryError ? { message, attempts, latencyMs, error: fate } : { message, attempts, latencyMs, metadata: fate }
+      fate instanceof DeliveryError
+        ? { message, attempts, latencyMs, error: fate }
+        : { message, attempts, latencyMs, metadata: fate }
     // The messages are those that this producer's types let in.
     const report = untyped as DeliveryReport<never, never>
     try {

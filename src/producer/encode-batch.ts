@@ -16,7 +16,10 @@ const ZSTD = 4
 const ZSTD_FROM = 7
 
 /** Why a broker that speaks this version of Produce can't be sent a topic's batches; undefined where it can. */
-export function whyCodecCantGo(compression: TopicCompression | null, version: number): UnsupportedVersionError | undefined {
+export function whyCodecCantGo(
+  compression: TopicCompression | null,
+  version: number,
+): UnsupportedVersionError | undefined {
   if (compression === null || takes(version, compression.codec) || compression.fallback !== undefined) return undefined
   return new UnsupportedVersionError(
     `compression zstd needs Kafka 2.1 or later (Produce v${ZSTD_FROM}), this broker speaks Produce v${version}; name a fallback such as 'gzip' or 'none'`,
@@ -46,7 +49,8 @@ export function encodeBatch(
   const input = plainInput()
   const pack = (bytes: Uint8Array): EncodableRecords => {
     const compressed = { codec: codec.id, bytes }
-    const packed = magic === 2 ? compressedRecordBatch(messages, compressed) : compressedMessageSet(messages, magic, compressed)
+    const packed =
+      magic === 2 ? compressedRecordBatch(messages, compressed) : compressedMessageSet(messages, magic, compressed)
     compression.observe(plain.byteLength, packed.byteLength)
     return packed.byteLength < plain.byteLength ? packed : plain
   }
@@ -68,4 +72,3 @@ export function encodeBatch(
     return writer.bytes()
   }
 }
-

@@ -1,5 +1,5 @@
-import type { Data, OutgoingHeader } from '../protocol/records/record.js'
 import { InvalidMessageError } from '../errors.js'
+import type { Data, OutgoingHeader } from '../protocol/records/record.js'
 
 /** A header's value: bytes, a string stored as UTF-8, or null. */
 export type HeaderValue = Data
@@ -34,7 +34,8 @@ export type ValidTopics = Set<string>
 
 /** @throws InvalidMessageError for what no broker could take, whatever its version; the encoders are not asked here. */
 export function checkMessage(message: KeyedMessage, validTopics: ValidTopics): void {
-  if (typeof message !== 'object' || message === null) throw new InvalidMessageError(`a message must be an object, given was ${show(message)}`)
+  if (typeof message !== 'object' || message === null)
+    throw new InvalidMessageError(`a message must be an object, given was ${show(message)}`)
   const { topic, partition, timestamp } = message
   if (!validTopics.has(topic)) {
     if (typeof topic !== 'string' || !TOPIC_NAME.test(topic)) {
@@ -44,7 +45,8 @@ export function checkMessage(message: KeyedMessage, validTopics: ValidTopics): v
     }
     validTopics.add(topic)
   }
-  if (message.value === undefined) throw new InvalidMessageError(`value: missing in a message for '${topic}'; a tombstone has null`)
+  if (message.value === undefined)
+    throw new InvalidMessageError(`value: missing in a message for '${topic}'; a tombstone has null`)
   if (partition !== undefined && !(Number.isInteger(partition) && partition >= 0 && partition <= 0x7fffffff)) {
     throw new InvalidMessageError(`partition: given was ${show(partition)}, allowed are whole numbers from 0`)
   }
@@ -61,11 +63,13 @@ export function timestampOf(timestamp: number | Date): number {
 /** The headers as pairs; null where there is none. */
 export function headerPairs(headers: MessageHeaders | undefined): readonly OutgoingHeader[] | null {
   if (headers === undefined || headers === null) return null
-  if (typeof headers !== 'object') throw new InvalidMessageError(`headers: given was ${show(headers)}, allowed are an object and pairs`)
+  if (typeof headers !== 'object')
+    throw new InvalidMessageError(`headers: given was ${show(headers)}, allowed are an object and pairs`)
   const pairs: OutgoingHeader[] = []
   if (Array.isArray(headers)) {
     for (const pair of headers as readonly unknown[]) {
-      if (!Array.isArray(pair) || pair.length !== 2) throw new InvalidMessageError(`headers: given was ${show(pair)}, allowed are pairs of name and value`)
+      if (!Array.isArray(pair) || pair.length !== 2)
+        throw new InvalidMessageError(`headers: given was ${show(pair)}, allowed are pairs of name and value`)
       addPair(pairs, pair[0], pair[1])
     }
   } else {
@@ -93,15 +97,19 @@ export function areSameStrings(headers: MessageHeaders, pairs: readonly Outgoing
 }
 
 function addPair(pairs: OutgoingHeader[], name: unknown, value: unknown): void {
-  if (typeof name !== 'string') throw new InvalidMessageError(`headers: a name must be a string, given was ${show(name)}`)
+  if (typeof name !== 'string')
+    throw new InvalidMessageError(`headers: a name must be a string, given was ${show(name)}`)
   if (value !== null && typeof value !== 'string' && !(value instanceof Uint8Array)) {
-    throw new InvalidMessageError(`headers: the value of '${name}' is ${show(value)}, allowed are bytes, a string and null`)
+    throw new InvalidMessageError(
+      `headers: the value of '${name}' is ${show(value)}, allowed are bytes, a string and null`,
+    )
   }
   pairs.push([name, value])
 }
 
 function show(value: unknown): string {
   if (typeof value === 'string') return `'${value.length > 60 ? `${value.slice(0, 60)}…` : value}'`
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : `a ${value.constructor?.name ?? 'bare'} object`
+  if (typeof value === 'object' && value !== null)
+    return Array.isArray(value) ? 'an array' : `a ${value.constructor?.name ?? 'bare'} object`
   return String(value)
 }

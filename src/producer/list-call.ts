@@ -41,7 +41,12 @@ export abstract class ListCall extends MessageCall {
   /** Fails one message that has not been serialized. */
   failUnserialized(index: number, cause: KafkaProducerError): void {
     const { topic, partition } = this.messages[index] as KeyedMessage
-    this.settle(index, new DeliveryError(cause, { topic, partition, attempts: 0, mayHaveBeenWritten: false }), undefined, performance.now())
+    this.settle(
+      index,
+      new DeliveryError(cause, { topic, partition, attempts: 0, mayHaveBeenWritten: false }),
+      undefined,
+      performance.now(),
+    )
   }
 
   /** Fails all of them, while an encoder still works. */

@@ -4,10 +4,7 @@ import type { KeyedMessage } from './keyed-message.js'
 
 /** What may be written: a message; with a `topic` set for the stream one without its own, or its value alone. */
 export type WritableMessage<K = unknown, V = unknown> =
-  | KeyedMessage<K, V>
-  | Omit<KeyedMessage<K, V>, 'topic'>
-  | Uint8Array
-  | string
+  KeyedMessage<K, V> | Omit<KeyedMessage<K, V>, 'topic'> | Uint8Array | string
 
 export interface WritableOptions {
   /** For messages that don't name theirs. */

@@ -1,7 +1,7 @@
+import { BrokerUnavailableError, type KafkaProducerError } from '../errors.js'
 import type { BrokerPartitionInfo } from './broker-partition-info.js'
 import type { RetryPolicy } from './retry-policy.js'
 import type { TopicQueue } from './topic-queue.js'
-import { BrokerUnavailableError, type KafkaProducerError } from '../errors.js'
 
 /**
  * Asks for metadata as long as a message waits for it: for a topic that is unknown yet, a partition that has no leader,
@@ -33,7 +33,8 @@ export class MetadataWatch {
         await this.info.refresh()
       } catch (error) {
         if ((error as KafkaProducerError).retriable) throw error
-        for (const topic of [...this.topics.values()]) if (topic.needsMetadata) this.giveUp(topic, error as KafkaProducerError)
+        for (const topic of [...this.topics.values()])
+          if (topic.needsMetadata) this.giveUp(topic, error as KafkaProducerError)
         return
       }
       const topic = this.waitingTopic()

@@ -97,7 +97,11 @@ export class OutstandingCalls {
     const now = performance.now()
     const expired: MessageCall[] = []
     let messages = 0
-    for (let call = this.oldest; call !== undefined && messages < MAX_EXPIRED && this.deadlineOf(call) <= now; call = call.newer) {
+    for (
+      let call = this.oldest;
+      call !== undefined && messages < MAX_EXPIRED && this.deadlineOf(call) <= now;
+      call = call.newer
+    ) {
       expired.push(call)
       messages += call.unsettled
     }

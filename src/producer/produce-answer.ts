@@ -26,7 +26,8 @@ export function matchAnswer(
     const batches = name === undefined ? undefined : collated.get(name)
     for (const answer of topic.partitionResponses) {
       const batch = batches?.get(answer.index)
-      if (batch === undefined) throw contradiction(`names ${name ?? 'an unknown topic'}-${answer.index}, which was not sent`)
+      if (batch === undefined)
+        throw contradiction(`names ${name ?? 'an unknown topic'}-${answer.index}, which was not sent`)
       if (matched.has(batch)) throw contradiction(`names ${name}-${answer.index} twice`)
       matched.set(batch, answer)
     }

@@ -6,11 +6,16 @@ import type { SslOption } from '../network/tls.js'
 import type { OnDelivery } from './delivery-report.js'
 import type { Encoder } from './encoder.js'
 import { nearestName } from './nearest-name.js'
-import { DEFAULT_ENCODER, OPTIONS, type OptionName } from './producer-options.js'
-import type { ProducerOptions, ProducerType } from './producer-options.js'
+import { resolvePartitioner, type ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
+import {
+  DEFAULT_ENCODER,
+  OPTIONS,
+  type OptionName,
+  type ProducerOptions,
+  type ProducerType,
+} from './producer-options.js'
 import { readProperties } from './properties.js'
 import { CompressionChoice } from './topic-compression.js'
-import { resolvePartitioner, type ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
 
 /** Options that mean nothing without the queue. */
 const ASYNC_ONLY: readonly OptionName[] = ['lingerMs', 'batchMessages', 'onDelivery']
@@ -79,7 +84,8 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
 
   constructor(options: ProducerOptions<K, V, T>, notes: readonly string[] = []) {
     this.notes = notes
-    if (typeof options !== 'object' || options === null) throw new InvalidConfigError('the options must be an object with brokers')
+    if (typeof options !== 'object' || options === null)
+      throw new InvalidConfigError('the options must be an object with brokers')
     refuseUnknown(options)
     const read = <T>(name: OptionName): T => {
       const { parse, fallback } = OPTIONS[name]
@@ -132,22 +138,31 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
 
   /** Rules between options. */
   private checkTogether(given: object): void {
-    const { retryBackoffMs, retryBackoffMaxMs, batchMessages, queueMessages, batchBytes, maxRequestBytes, queueBytes } = this
+    const { retryBackoffMs, retryBackoffMaxMs, batchMessages, queueMessages, batchBytes, maxRequestBytes, queueBytes } =
+      this
     const queueOption = this.type === 'sync' ? ASYNC_ONLY.find((name) => Object.hasOwn(given, name)) : undefined
     if (queueOption !== undefined) {
       throw new InvalidConfigError(`${queueOption}: is about the queue of async mode, allowed only with type 'async'`)
     }
     if (this.type === 'async' && batchMessages > queueMessages && Object.hasOwn(given, 'batchMessages')) {
-      throw new InvalidConfigError(`batchMessages: given was ${batchMessages}, allowed is at most queueMessages, which is ${queueMessages}`)
+      throw new InvalidConfigError(
+        `batchMessages: given was ${batchMessages}, allowed is at most queueMessages, which is ${queueMessages}`,
+      )
     }
     if (retryBackoffMs > retryBackoffMaxMs) {
-      throw new InvalidConfigError(`retryBackoffMs: given was ${retryBackoffMs}, allowed is at most retryBackoffMaxMs, which is ${retryBackoffMaxMs}`)
+      throw new InvalidConfigError(
+        `retryBackoffMs: given was ${retryBackoffMs}, allowed is at most retryBackoffMaxMs, which is ${retryBackoffMaxMs}`,
+      )
     }
     if (batchBytes > queueBytes) {
-      throw new InvalidConfigError(`batchBytes: given was ${batchBytes}, allowed is at most queueBytes, which is ${queueBytes}`)
+      throw new InvalidConfigError(
+        `batchBytes: given was ${batchBytes}, allowed is at most queueBytes, which is ${queueBytes}`,
+      )
     }
     if (batchBytes > maxRequestBytes) {
-      throw new InvalidConfigError(`batchBytes: given was ${batchBytes}, allowed is at most maxRequestBytes, which is ${maxRequestBytes}`)
+      throw new InvalidConfigError(
+        `batchBytes: given was ${batchBytes}, allowed is at most maxRequestBytes, which is ${maxRequestBytes}`,
+      )
     }
   }
 }

@@ -1,13 +1,13 @@
-import { InvalidConfigError } from '../errors.js'
 import type { Codec } from '../compression/codec.js'
+import { InvalidConfigError } from '../errors.js'
 import type { BrokerAddress } from '../network/connect.js'
 import { makeMechanism, type SaslOptions } from '../network/sasl/sasl-options.js'
 import { Secret } from '../network/secret.js'
 import type { SslOption } from '../network/tls.js'
 import type { OnDelivery } from './delivery-report.js'
 import { DefaultEncoder, type Encoder } from './encoder.js'
-import type { CompressionOption } from './topic-compression.js'
 import type { PartitionerOption } from './partitioners/partitioner-by-name.js'
+import type { CompressionOption } from './topic-compression.js'
 
 /** What `new Producer()` takes. Times are in milliseconds, sizes in bytes. */
 export interface ProducerOptions<K = unknown, V = unknown, T extends ProducerType = ProducerType> {
@@ -78,42 +78,177 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     text: 'Where the first metadata is asked for; any of the cluster will do. The port is 9092 where none is given.',
     parse: parseBrokers,
   },
-  type: row('sync', "'sync' or 'async'", 'What the promise of `send()` is: the acknowledgement (sync), or that the messages are queued (async).', parseType),
-  clientId: row('kafka-producer', 'letters, digits, ".", "_" and "-"', 'Names this client in the broker’s logs, metrics and quotas.', parseClientId),
-  acks: row(-1, "0, 1, -1 or 'all'", 'Who must have a message before it counts as acknowledged: nobody (0), the leader (1), all in-sync replicas (-1, the same as all).', parseAcks),
-  requestTimeoutMs: integer(30_000, 1, MAX_TIMER_MS, 'How long a broker may gather acknowledgements, and answer any request.'),
-  deliveryTimeoutMs: integer(120_000, 1, MAX_TIMER_MS, 'From `send()` to the fate of its messages, everything included: metadata, waiting, connecting, retrying.'),
-  retries: row(Infinity, 'a whole number from 0, or Infinity', 'How often a batch is tried again; without a limit deliveryTimeoutMs decides. Waiting for metadata costs none.', parseRetries),
-  retryBackoffMs: integer(100, 1, MAX_TIMER_MS, 'The first wait before a batch is tried again; it doubles from time to time, with jitter.'),
+  type: row(
+    'sync',
+    "'sync' or 'async'",
+    'What the promise of `send()` is: the acknowledgement (sync), or that the messages are queued (async).',
+    parseType,
+  ),
+  clientId: row(
+    'kafka-producer',
+    'letters, digits, ".", "_" and "-"',
+    'Names this client in the broker’s logs, metrics and quotas.',
+    parseClientId,
+  ),
+  acks: row(
+    -1,
+    "0, 1, -1 or 'all'",
+    'Who must have a message before it counts as acknowledged: nobody (0), the leader (1), all in-sync replicas (-1, the same as all).',
+    parseAcks,
+  ),
+  requestTimeoutMs: integer(
+    30_000,
+    1,
+    MAX_TIMER_MS,
+    'How long a broker may gather acknowledgements, and answer any request.',
+  ),
+  deliveryTimeoutMs: integer(
+    120_000,
+    1,
+    MAX_TIMER_MS,
+    'From `send()` to the fate of its messages, everything included: metadata, waiting, connecting, retrying.',
+  ),
+  retries: row(
+    Infinity,
+    'a whole number from 0, or Infinity',
+    'How often a batch is tried again; without a limit deliveryTimeoutMs decides. Waiting for metadata costs none.',
+    parseRetries,
+  ),
+  retryBackoffMs: integer(
+    100,
+    1,
+    MAX_TIMER_MS,
+    'The first wait before a batch is tried again; it doubles from time to time, with jitter.',
+  ),
   retryBackoffMaxMs: integer(1_000, 1, MAX_TIMER_MS, 'The longest such wait.'),
-  metadataRefreshIntervalMs: integer(300_000, -1, MAX_TIMER_MS, 'How often metadata is asked for anew without need. 0: after each send; -1: only on failure.'),
-  allowAutoTopicCreation: row(true, 'true or false', 'Whether the first message for an unknown topic may create it, where the broker does so. A refresh never creates one.', parseBoolean),
+  metadataRefreshIntervalMs: integer(
+    300_000,
+    -1,
+    MAX_TIMER_MS,
+    'How often metadata is asked for anew without need. 0: after each send; -1: only on failure.',
+  ),
+  allowAutoTopicCreation: row(
+    true,
+    'true or false',
+    'Whether the first message for an unknown topic may create it, where the broker does so. A refresh never creates one.',
+    parseBoolean,
+  ),
   lingerMs: integer(5, 0, MAX_TIMER_MS, 'Async: how long the first of the queued messages may wait for others.'),
   batchMessages: integer(10_000, 1, MAX_INT32, 'Async: how many queued messages are released without waiting longer.'),
-  batchBytes: integer(1_000_000, 1, MAX_INT32, 'The most bytes of one partition’s batch; one larger message travels alone. Old brokers refuse more than 1,000,012.'),
-  maxRequestBytes: integer(1_048_576, 1, MAX_INT32, 'The most bytes of batches in one request; a larger batch travels alone.'),
+  batchBytes: integer(
+    1_000_000,
+    1,
+    MAX_INT32,
+    'The most bytes of one partition’s batch; one larger message travels alone. Old brokers refuse more than 1,000,012.',
+  ),
+  maxRequestBytes: integer(
+    1_048_576,
+    1,
+    MAX_INT32,
+    'The most bytes of batches in one request; a larger batch travels alone.',
+  ),
   queueMessages: integer(500_000, 1, MAX_INT32, 'The most messages held, waiting and in flight together.'),
-  queueBytes: integer(33_554_432, 1, Number.MAX_SAFE_INTEGER, 'The most bytes of keys, values and headers held, waiting and in flight together.'),
-  enqueueTimeoutMs: integer(60_000, -1, MAX_TIMER_MS, 'How long a message may wait for room. 0: it fails at once; -1: without limit.'),
-  maxInFlight: integer(5, 1, 1_000, 'Requests on their way to one broker at a time. A partition has one at a time, so that order is kept.'),
-  connectTimeoutMs: integer(10_000, 1, MAX_TIMER_MS, 'How long it may take to connect to a broker, over all addresses of its name.'),
-  connectionsMaxIdleMs: integer(540_000, 1, MAX_TIMER_MS, 'Idle connections are closed after this long; brokers do so after ten minutes.'),
-  brokerVersion: row(undefined, "'0.8' or '0.9', with or without the rest of the version", 'Says that the brokers are older than Kafka 0.10 and can’t be asked what they speak. Others are asked.', parseBrokerVersion),
-  ssl: row(undefined, 'true, false, Node’s options of a TLS connection, or a function that gives them', 'Connects by TLS. The broker’s certificate and name are checked. A function is asked at each connection, so that new certificates need no restart.', parseSsl),
-  sasl: row(undefined, "{ mechanism: 'plain', 'scram-sha-256' or 'scram-sha-512', username, password }, { mechanism: 'oauthbearer', token }, or { mechanism, authenticator }", 'Who this client is. Names, passwords and tokens may be functions, which are asked at each connection and before a session ends.', parseSasl),
-  retryAuthenticationErrors: row(false, 'true or false', 'Whether wrong credentials and certificates are tried again until deliveryTimeoutMs, instead of failing messages at once.', parseBoolean),
-  compression: row('none', `${CODEC_NAMES}, or { type, level?, fallback? }`, 'The codec of batches. The fallback stands in where a broker does not take it: zstd needs Kafka 2.1.', parseCompression),
+  queueBytes: integer(
+    33_554_432,
+    1,
+    Number.MAX_SAFE_INTEGER,
+    'The most bytes of keys, values and headers held, waiting and in flight together.',
+  ),
+  enqueueTimeoutMs: integer(
+    60_000,
+    -1,
+    MAX_TIMER_MS,
+    'How long a message may wait for room. 0: it fails at once; -1: without limit.',
+  ),
+  maxInFlight: integer(
+    5,
+    1,
+    1_000,
+    'Requests on their way to one broker at a time. A partition has one at a time, so that order is kept.',
+  ),
+  connectTimeoutMs: integer(
+    10_000,
+    1,
+    MAX_TIMER_MS,
+    'How long it may take to connect to a broker, over all addresses of its name.',
+  ),
+  connectionsMaxIdleMs: integer(
+    540_000,
+    1,
+    MAX_TIMER_MS,
+    'Idle connections are closed after this long; brokers do so after ten minutes.',
+  ),
+  brokerVersion: row(
+    undefined,
+    "'0.8' or '0.9', with or without the rest of the version",
+    'Says that the brokers are older than Kafka 0.10 and can’t be asked what they speak. Others are asked.',
+    parseBrokerVersion,
+  ),
+  ssl: row(
+    undefined,
+    'true, false, Node’s options of a TLS connection, or a function that gives them',
+    'Connects by TLS. The broker’s certificate and name are checked. A function is asked at each connection, so that new certificates need no restart.',
+    parseSsl,
+  ),
+  sasl: row(
+    undefined,
+    "{ mechanism: 'plain', 'scram-sha-256' or 'scram-sha-512', username, password }, { mechanism: 'oauthbearer', token }, or { mechanism, authenticator }",
+    'Who this client is. Names, passwords and tokens may be functions, which are asked at each connection and before a session ends.',
+    parseSasl,
+  ),
+  retryAuthenticationErrors: row(
+    false,
+    'true or false',
+    'Whether wrong credentials and certificates are tried again until deliveryTimeoutMs, instead of failing messages at once.',
+    parseBoolean,
+  ),
+  compression: row(
+    'none',
+    `${CODEC_NAMES}, or { type, level?, fallback? }`,
+    'The codec of batches. The fallback stands in where a broker does not take it: zstd needs Kafka 2.1.',
+    parseCompression,
+  ),
   compressedTopics: row([], 'a list of topics', 'Where not empty, only these topics are compressed.', parseTopics),
-  topicCompression: row({}, 'an object of topics, each with what `compression` may be', 'Codecs of single topics; goes before the two above.', parseTopicCompression),
+  topicCompression: row(
+    {},
+    'an object of topics, each with what `compression` may be',
+    'Codecs of single topics; goes before the two above.',
+    parseTopicCompression,
+  ),
   codecs: row([], 'a list of codecs', 'Codecs of your own, which `compression` then can name.', parseCodecs),
-  partitioner: row(undefined, 'a name, a function or a Partitioner', 'Chooses the partition of a message that does not name its own. Default: murmur2 of the key, as in Java; without a key by bytes.', (value) => value),
-  encoder: row(DEFAULT_ENCODER, 'an object with a method encode()', 'Makes bytes of values. Default: bytes as they are, strings as UTF-8.', parseEncoder),
-  keyEncoder: row(undefined, 'an object with a method encode()', 'Makes bytes of keys. Default: the encoder of values.', parseEncoder),
-  copyBytes: row(false, 'true or false', 'Whether keys, values and headers given as bytes are copied, so that the caller may change its own at once.', parseBoolean),
+  partitioner: row(
+    undefined,
+    'a name, a function or a Partitioner',
+    'Chooses the partition of a message that does not name its own. Default: murmur2 of the key, as in Java; without a key by bytes.',
+    (value) => value,
+  ),
+  encoder: row(
+    DEFAULT_ENCODER,
+    'an object with a method encode()',
+    'Makes bytes of values. Default: bytes as they are, strings as UTF-8.',
+    parseEncoder,
+  ),
+  keyEncoder: row(
+    undefined,
+    'an object with a method encode()',
+    'Makes bytes of keys. Default: the encoder of values.',
+    parseEncoder,
+  ),
+  copyBytes: row(
+    false,
+    'true or false',
+    'Whether keys, values and headers given as bytes are copied, so that the caller may change its own at once.',
+    parseBoolean,
+  ),
   onDelivery: row(undefined, 'a function', 'Async: called with the fate of each message.', parseFunction),
 }
 
-function row(fallback: unknown, allowed: string, text: string, parse: (value: unknown, name: string, allowed: string) => unknown): OptionRow {
+function row(
+  fallback: unknown,
+  allowed: string,
+  text: string,
+  parse: (value: unknown, name: string, allowed: string) => unknown,
+): OptionRow {
   return { fallback, allowed, text, parse: (value, name) => parse(value, name, allowed) }
 }
 
@@ -126,7 +261,8 @@ function integer(fallback: number, min: number, max: number, text: string): Opti
 }
 
 function refused(name: string, value: unknown, allowed: string): InvalidConfigError {
-  const given = typeof value === 'string' ? `'${value}'` : typeof value === 'object' && value !== null ? 'an object' : String(value)
+  const given =
+    typeof value === 'string' ? `'${value}'` : typeof value === 'object' && value !== null ? 'an object' : String(value)
   return new InvalidConfigError(`${name}: given was ${given}, allowed is ${allowed}`)
 }
 
@@ -183,7 +319,8 @@ function parseCompression(value: unknown, name: string, allowed: string): Compre
   const { type, level, fallback, ...others } = (isObject ? value : {}) as Record<string, unknown>
   const isLevel = level === undefined || typeof level === 'number'
   const isFallback = fallback === undefined || typeof fallback === 'string'
-  if (typeof type !== 'string' || !isLevel || !isFallback || Object.keys(others).length > 0) throw refused(name, value, allowed)
+  if (typeof type !== 'string' || !isLevel || !isFallback || Object.keys(others).length > 0)
+    throw refused(name, value, allowed)
   return value as CompressionOption
 }
 
@@ -192,7 +329,11 @@ function parseTopics(value: unknown, name: string, allowed: string): readonly st
   throw refused(name, value, allowed)
 }
 
-function parseTopicCompression(value: unknown, name: string, allowed: string): Readonly<Record<string, CompressionOption>> {
+function parseTopicCompression(
+  value: unknown,
+  name: string,
+  allowed: string,
+): Readonly<Record<string, CompressionOption>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(name, value, allowed)
   const { allowed: allowedOption } = OPTIONS.compression
   for (const [topic, option] of Object.entries(value)) parseCompression(option, `${name} of '${topic}'`, allowedOption)
@@ -220,7 +361,8 @@ function parseSsl(value: unknown, name: string, allowed: string): Secret<SslOpti
   if (value === true || typeof value === 'function') return new Secret(value as SslOption)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(name, typeof value, allowed)
   const taken = ['host', 'port', 'path', 'socket', 'session'].find((field) => Object.hasOwn(value, field))
-  if (taken !== undefined) throw new InvalidConfigError(`${name}: there must be no '${taken}', which each connection has its own of`)
+  if (taken !== undefined)
+    throw new InvalidConfigError(`${name}: there must be no '${taken}', which each connection has its own of`)
   try {
     process.getBuiltinModule('node:tls').createSecureContext(value)
   } catch (cause) {

@@ -46,7 +46,8 @@ export class ProducerSendLoop {
       this.queuedBytes += message.bytes
     }
     const { batchMessages, batchBytes, lingerMs } = this.config
-    if (this.queue.length - this.toRelease >= batchMessages || this.queuedBytes >= batchBytes || this.hurried > 0) this.releaseAll()
+    if (this.queue.length - this.toRelease >= batchMessages || this.queuedBytes >= batchBytes || this.hurried > 0)
+      this.releaseAll()
     else this.timer ??= setTimeout(() => this.releaseAll(), lingerMs)
   }
 

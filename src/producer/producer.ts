@@ -77,7 +77,9 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     const turn = new TurnBudget()
     const sendLoop =
       config.type === 'async'
-        ? new ProducerSendLoop(config, turn, (messages, from, to) => this.eventHandler.partitionAndCollate(messages, from, to))
+        ? new ProducerSendLoop(config, turn, (messages, from, to) =>
+            this.eventHandler.partitionAndCollate(messages, from, to),
+          )
         : undefined
     this.sendLoop = sendLoop
     this.reporter = new DeliveryReporter(config.onDelivery, this, this.counters)
@@ -207,6 +209,8 @@ function checkTimeout(timeoutMs: number): void {
   throw new InvalidConfigError(`timeoutMs: given was ${timeoutMs}, allowed is a whole number from 0 to ${0x7fffffff}`)
 }
 
-function isList<K, V>(messages: KeyedMessage<K, V> | readonly KeyedMessage<K, V>[]): messages is readonly KeyedMessage<K, V>[] {
+function isList<K, V>(
+  messages: KeyedMessage<K, V> | readonly KeyedMessage<K, V>[],
+): messages is readonly KeyedMessage<K, V>[] {
   return Array.isArray(messages)
 }

@@ -52,10 +52,14 @@ const ROWS: Readonly<Record<string, Row>> = {
   },
   'request.required.acks': acks,
   'serializer.class': (value, { options, properties }, name) => (options.encoder = encoder(name, value, properties)),
-  'key.serializer.class': (value, { options, properties }, name) => (options.keyEncoder = encoder(name, value, properties)),
+  'key.serializer.class': (value, { options, properties }, name) =>
+    (options.keyEncoder = encoder(name, value, properties)),
   'serializer.encoding': (_value, { properties }, name) => {
     const used = [properties.get('serializer.class'), properties.get('key.serializer.class')]
-    if (!used.includes('kafka.serializer.StringEncoder')) throw new InvalidConfigError(`${name}: only kafka.serializer.StringEncoder reads it, and no serializer.class names that`)
+    if (!used.includes('kafka.serializer.StringEncoder'))
+      throw new InvalidConfigError(
+        `${name}: only kafka.serializer.StringEncoder reads it, and no serializer.class names that`,
+      )
   },
   'compression.codec': (value, { options }, name) => {
     const codec = CODEC_NUMBERS[value] ?? value
@@ -77,7 +81,8 @@ const ROWS: Readonly<Record<string, Row>> = {
   acks,
   'compression.type': (value, { options, properties }) => {
     const level = properties.get(`compression.${value}.level`)
-    options.compression = level === undefined ? value : { type: value, level: parseInteger(`compression.${value}.level`, level) }
+    options.compression =
+      level === undefined ? value : { type: value, level: parseInteger(`compression.${value}.level`, level) }
   },
   'compression.gzip.level': levelOf('gzip'),
   'compression.lz4.level': levelOf('lz4'),
@@ -114,8 +119,10 @@ const ROWS: Readonly<Record<string, Row>> = {
   'transactional.id': refused('this release has no transactions'),
   'security.protocol': (value, { given, notes }, name) => {
     if (value === 'PLAINTEXT') notes.push(`${name}=PLAINTEXT: as it is here`)
-    else if (!['SSL', 'SASL_PLAINTEXT', 'SASL_SSL'].includes(value)) throw badValue(name, value, 'PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL')
-    else if (value.startsWith('SASL') && given.sasl === undefined) throw new InvalidConfigError(`${name}=${value}: ${SASL_REMEDY}`)
+    else if (!['SSL', 'SASL_PLAINTEXT', 'SASL_SSL'].includes(value))
+      throw badValue(name, value, 'PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL')
+    else if (value.startsWith('SASL') && given.sasl === undefined)
+      throw new InvalidConfigError(`${name}=${value}: ${SASL_REMEDY}`)
   },
   'ssl.truststore.type': storeType,
   'ssl.keystore.type': storeType,
@@ -128,25 +135,35 @@ const ROWS: Readonly<Record<string, Row>> = {
   'ssl.truststore.password': storePassword,
   'ssl.keystore.password': storePassword,
   'ssl.endpoint.identification.algorithm': (value, { given, notes }, name) => {
-    if (value.toLowerCase() !== 'https' && given.ssl === undefined) throw new InvalidConfigError(`${name}: the broker’s name is always checked, unless \`checkServerIdentity\` of the option \`ssl\` says otherwise`)
+    if (value.toLowerCase() !== 'https' && given.ssl === undefined)
+      throw new InvalidConfigError(
+        `${name}: the broker’s name is always checked, unless \`checkServerIdentity\` of the option \`ssl\` says otherwise`,
+      )
     notes.push(`${name}: the broker’s name is checked as \`ssl\` has it`)
   },
   'ssl.protocol': noted('Node takes TLS 1.2 and 1.3; `minVersion` and `maxVersion` of the option `ssl` say otherwise'),
-  'ssl.enabled.protocols': noted('Node takes TLS 1.2 and 1.3; `minVersion` and `maxVersion` of the option `ssl` say otherwise'),
+  'ssl.enabled.protocols': noted(
+    'Node takes TLS 1.2 and 1.3; `minVersion` and `maxVersion` of the option `ssl` say otherwise',
+  ),
   'ssl.cipher.suites': noted('Node’s ciphers are taken; `ciphers` of the option `ssl` says otherwise'),
   'ssl.keymanager.algorithm': noted('there is no JVM'),
   'ssl.trustmanager.algorithm': noted('there is no JVM'),
   'ssl.secure.random.implementation': noted('there is no JVM'),
   'sasl.mechanism': (value, { given, notes }, name) => {
     if (given.sasl === undefined) throw new InvalidConfigError(`${name}: ${SASL_REMEDY}`)
-    if (given.sasl.mechanism.toUpperCase() !== value.toUpperCase()) throw new InvalidConfigError(`${name}: the file has '${value}', the option \`sasl\` has '${given.sasl.mechanism}'`)
+    if (given.sasl.mechanism.toUpperCase() !== value.toUpperCase())
+      throw new InvalidConfigError(
+        `${name}: the file has '${value}', the option \`sasl\` has '${given.sasl.mechanism}'`,
+      )
     notes.push(`${name}: as the option \`sasl\` has it`)
   },
   'sasl.jaas.config': (_value, { given, notes }, name) => {
     if (given.sasl === undefined) throw new InvalidConfigError(`${name}: only a JVM reads it; ${SASL_REMEDY}`)
     notes.push(`${name}: the option \`sasl\` stands in for it`)
   },
-  'partitioner.adaptive.partitioning.enable': noted('messages without a key always avoid partitions with a backlog; give StickyByBytes with adaptive: false to a partitioner for another'),
+  'partitioner.adaptive.partitioning.enable': noted(
+    'messages without a key always avoid partitions with a backlog; give StickyByBytes with adaptive: false to a partitioner for another',
+  ),
   'partitioner.availability.timeout.ms': noted('partitions with a backlog are chosen less often, without a time limit'),
   'receive.buffer.bytes': noted('Node gives no access to the size of a socket’s buffer; the system chooses it'),
   'reconnect.backoff.ms': noted('connections are tried again after retryBackoffMs'),
@@ -155,7 +172,9 @@ const ROWS: Readonly<Record<string, Row>> = {
   'client.dns.lookup': noted('every address of a name is tried'),
   'metadata.max.idle.ms': noted('a topic is forgotten when the brokers no longer know it'),
   'metadata.recovery.strategy': noted('the bootstrap list is asked again whenever no known broker answers'),
-  'metadata.recovery.rebootstrap.trigger.ms': noted('the bootstrap list is asked again whenever no known broker answers'),
+  'metadata.recovery.rebootstrap.trigger.ms': noted(
+    'the bootstrap list is asked again whenever no known broker answers',
+  ),
   'enable.metrics.push': noted('nothing is pushed to the brokers; stats() has the figures'),
   'metrics.num.samples': noted('stats() has the figures'),
   'metrics.recording.level': noted('stats() has the figures'),
@@ -206,7 +225,10 @@ const CODEC_NAMES = new Set(['none', 'gzip', 'snappy', 'lz4'])
  * @param given what the program gives besides, which goes before it
  * @throws InvalidConfigError for a name that is unknown, and for what can't be had here, with the reason
  */
-export function readProperties(source: string | Readonly<Record<string, unknown>>, given: Partial<ProducerOptions> = {}): PropertiesResult {
+export function readProperties(
+  source: string | Readonly<Record<string, unknown>>,
+  given: Partial<ProducerOptions> = {},
+): PropertiesResult {
   const properties = typeof source === 'string' ? parseProperties(source) : stringValues(source)
   const notes: string[] = []
   const options = {} as Options
@@ -232,8 +254,11 @@ function readTls({ options, properties, tls, notes }: Reading): void {
 
 function stringValues(source: Readonly<Record<string, unknown>>): Map<string, string> {
   const entries = Object.entries(source).map(([name, value]): [string, string] => {
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return [name, String(value)]
-    throw new InvalidConfigError(`${name}: a property must be a string, a number or a boolean, given was ${typeof value}`)
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+      return [name, String(value)]
+    throw new InvalidConfigError(
+      `${name}: a property must be a string, a number or a boolean, given was ${typeof value}`,
+    )
   })
   return new Map(entries)
 }
@@ -282,7 +307,9 @@ function storePassword(_value: string, { given, notes }: Reading, name: string):
 }
 
 function javaStore(name: string): InvalidConfigError {
-  return new InvalidConfigError(`${name}: a Java key store can't be read here; give certificates and keys in PEM, or PKCS12 as \`pfx\`, as the option \`ssl\`: { ca, cert, key }`)
+  return new InvalidConfigError(
+    `${name}: a Java key store can't be read here; give certificates and keys in PEM, or PKCS12 as \`pfx\`, as the option \`ssl\`: { ca, cert, key }`,
+  )
 }
 
 type IntegerOption = {
@@ -300,7 +327,10 @@ function queueOption(option: 'lingerMs' | 'batchMessages'): Row {
   return (value, { options, properties, notes }, name) => {
     const number = parseInteger(name, value)
     if (properties.get('producer.type') === 'async') options[option] = number
-    else notes.push(`${name}: what is sent in one turn of the event loop travels together; for more give producer.type=async, and ${option}`)
+    else
+      notes.push(
+        `${name}: what is sent in one turn of the event loop travels together; for more give producer.type=async, and ${option}`,
+      )
   }
 }
 
@@ -348,7 +378,9 @@ function anEncoder<T>(typed: Encoder<T>): Encoder {
 }
 
 function foreignClass(name: string, value: string, option: string): InvalidConfigError {
-  return new InvalidConfigError(`${name}: the Java class '${value}' can't run here; give its like as the option ${option}`)
+  return new InvalidConfigError(
+    `${name}: the Java class '${value}' can't run here; give its like as the option ${option}`,
+  )
 }
 
 function badValue(name: string, value: string, allowed: string): InvalidConfigError {
@@ -356,7 +388,10 @@ function badValue(name: string, value: string, allowed: string): InvalidConfigEr
 }
 
 function list(value: string): string[] {
-  return value.split(',').map((item) => item.trim()).filter((item) => item !== '')
+  return value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
 }
 
 function parseInteger(name: string, value: string): number {

@@ -1,4 +1,10 @@
-import { DeliveryError, NotQueuedError, QueueFullError, SerializationError, type KafkaProducerError } from '../errors.js'
+import {
+  DeliveryError,
+  NotQueuedError,
+  QueueFullError,
+  SerializationError,
+  type KafkaProducerError,
+} from '../errors.js'
 import type { DeliveryReporter } from './delivery-report.js'
 import type { KeyedMessage } from './keyed-message.js'
 import { ListCall } from './list-call.js'
@@ -55,7 +61,12 @@ export class QueueCall extends ListCall {
       this.enter(1)
       return
     }
-    this.reporter.report(this.messages[index] as KeyedMessage, fate, message?.batch?.attempts ?? 0, now - this.sentAt.at)
+    this.reporter.report(
+      this.messages[index] as KeyedMessage,
+      fate,
+      message?.batch?.attempts ?? 0,
+      now - this.sentAt.at,
+    )
   }
 
   protected finish(): void {
@@ -73,6 +84,9 @@ export class QueueCall extends ListCall {
     const taken = [...this.messages.keys()].filter((index) => !refused.has(index))
     const cause = [...refused.values()][0]?.cause as KafkaProducerError
     if (cause instanceof QueueFullError) return new QueueFullError(cause.message, [...refused.keys()], taken)
-    return new NotQueuedError(cause.code, cause.message, [...refused.keys()], taken, { cause, retriable: cause.retriable })
+    return new NotQueuedError(cause.code, cause.message, [...refused.keys()], taken, {
+      cause,
+      retriable: cause.retriable,
+    })
   }
 }

@@ -47,7 +47,8 @@ export class RetryPolicy {
    * until one succeeds; false when {@link close} ended it.
    */
   async retryUntilDone(attempt: () => Promise<void>, sinceLastMs: number): Promise<boolean> {
-    if (sinceLastMs < this.settings.retryBackoffMs) return this.retryAfter(new Error('too soon after the last'), 1, attempt)
+    if (sinceLastMs < this.settings.retryBackoffMs)
+      return this.retryAfter(new Error('too soon after the last'), 1, attempt)
     return this.run(1, attempt)
   }
 

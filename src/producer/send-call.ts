@@ -49,7 +49,8 @@ export class SendCall extends ListCall {
   private allRefused(): QueueFullError | undefined {
     const causes = this.results.map((result) => (result instanceof DeliveryError ? result.cause : undefined))
     const [first] = causes
-    if (!(first instanceof QueueFullError) || !causes.every((cause) => cause instanceof QueueFullError)) return undefined
+    if (!(first instanceof QueueFullError) || !causes.every((cause) => cause instanceof QueueFullError))
+      return undefined
     return new QueueFullError(first.message, [...causes.keys()], [])
   }
 }

@@ -25,10 +25,14 @@ export class Serializer<K, V> {
     const { topic, key = null, partitionKey = null } = message
     const value = run(this.encoder, message.value, topic, 'value')
     const encodedKey = key === null ? null : run(this.keyEncoder, key, topic, 'key')
-    const own = partitionKey === null || this.keyUse !== 'encoded' ? null : run(this.keyEncoder, partitionKey, topic, 'partitionKey')
+    const own =
+      partitionKey === null || this.keyUse !== 'encoded'
+        ? null
+        : run(this.keyEncoder, partitionKey, topic, 'partitionKey')
     if (isData(value) && isData(encodedKey) && isData(own)) return this.build(message, value, encodedKey, own)
     return Promise.all([value, encodedKey, own]).then(
-      ([v, k, p]) => this.build(message, checked(v, topic, 'value'), checked(k, topic, 'key'), checked(p, topic, 'partitionKey')),
+      ([v, k, p]) =>
+        this.build(message, checked(v, topic, 'value'), checked(k, topic, 'key'), checked(p, topic, 'partitionKey')),
       (cause: unknown) => {
         throw wrap(cause, topic, 'value or key')
       },
@@ -41,7 +45,10 @@ export class Serializer<K, V> {
     const valueSize = sizeOfData(value)
     const headers = this.headersOf(message)
     const bytes = (keySize > 0 ? keySize : 0) + (valueSize > 0 ? valueSize : 0) + (headers === null ? 0 : headers.bytes)
-    if (bytes > MAX_MESSAGE_BYTES) throw new InvalidMessageError(`a message of ${bytes} bytes for '${topic}', a record can hold ${MAX_MESSAGE_BYTES}`)
+    if (bytes > MAX_MESSAGE_BYTES)
+      throw new InvalidMessageError(
+        `a message of ${bytes} bytes for '${topic}', a record can hold ${MAX_MESSAGE_BYTES}`,
+      )
     return new SerializedMessage(
       topic,
       this.own(key),
@@ -65,7 +72,9 @@ export class Serializer<K, V> {
     }
     const pairs = headerPairs(headers)
     if (pairs === null) return null
-    return (this.latestHeaders = new OutgoingHeaders(this.copyBytes ? pairs.map(([name, bytes]) => [name, this.own(bytes)] as const) : pairs))
+    return (this.latestHeaders = new OutgoingHeaders(
+      this.copyBytes ? pairs.map(([name, bytes]) => [name, this.own(bytes)] as const) : pairs,
+    ))
   }
 
   private own(data: Data): Data {
@@ -96,7 +105,9 @@ function isData(encoded: Data | Promise<Data>): encoded is Data {
 
 function checked(encoded: Data, topic: string, part: string): Data {
   if (isData(encoded)) return encoded
-  throw new SerializationError(`the encoder of the ${part} for '${topic}' gave ${typeof encoded}, allowed are bytes, a string and null`)
+  throw new SerializationError(
+    `the encoder of the ${part} for '${topic}' gave ${typeof encoded}, allowed are bytes, a string and null`,
+  )
 }
 
 function wrap(cause: unknown, topic: string, part: string): SerializationError {
@@ -106,7 +117,11 @@ function wrap(cause: unknown, topic: string, part: string): SerializationError {
 }
 
 /** Null for a message without a key, and for one whose key is stored as it was given: nothing else is to be kept. */
-function placementOf({ partition = -1, partitionKey = null, key = null }: KeyedMessage, encodedKey: Data, encodedPartitionKey: Data): Placement | null {
+function placementOf(
+  { partition = -1, partitionKey = null, key = null }: KeyedMessage,
+  encodedKey: Data,
+  encodedPartitionKey: Data,
+): Placement | null {
   if (partitionKey !== null) return { partition, key: partitionKey, encodedKey: encodedPartitionKey }
   return partition < 0 && key === encodedKey ? null : { partition, key, encodedKey }
 }

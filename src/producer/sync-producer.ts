@@ -78,7 +78,12 @@ export class SyncProducer {
    *
    * @param onWritten called when the request goes to the socket, which may be later or never
    */
-  async send(session: BrokerSession, version: number, request: ProduceRequest, onWritten: () => void): Promise<ProduceResponse | undefined> {
+  async send(
+    session: BrokerSession,
+    version: number,
+    request: ProduceRequest,
+    onWritten: () => void,
+  ): Promise<ProduceResponse | undefined> {
     this.pending++
     try {
       return await this.exchange(session, version, request, onWritten)
@@ -95,7 +100,8 @@ export class SyncProducer {
     onWritten: () => void,
   ): Promise<ProduceResponse | undefined> {
     const capacity = sizeOfProduceRequest(version, request)
-    if (request.acks === 0) return connection.sendOneWay(produce, version, request, { capacity, onWritten }).then(() => undefined)
+    if (request.acks === 0)
+      return connection.sendOneWay(produce, version, request, { capacity, onWritten }).then(() => undefined)
     // A broker older than ApiVersions answers in time or never.
     const timeoutMs = this.config.requestTimeoutMs + (versions === LEGACY_VERSIONS ? 0 : ANSWER_GRACE_MS)
     return connection.request(produce, version, request, { timeoutMs, capacity, onWritten })

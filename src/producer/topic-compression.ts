@@ -104,7 +104,8 @@ export class CompressionChoice {
   }
 
   private make(option: CompressionOption): TopicCompression | null {
-    const { type, level, fallback } = typeof option === 'string' ? { type: option, level: undefined, fallback: undefined } : option
+    const { type, level, fallback } =
+      typeof option === 'string' ? { type: option, level: undefined, fallback: undefined } : option
     if (type === 'none') return null
     const substitute = fallback === 'none' ? null : fallback && this.codecs.get(fallback)
     return new TopicCompression(this.codecs.get(type, level), level, substitute, this.batchBytes)

@@ -69,13 +69,17 @@ export class TopicQueue {
     const { placement } = message
     const key = placement === null ? message.key : placement.key
     const encodedKey = placement === null ? message.key : placement.encodedKey
-    const hasKey = partitioner.keyUse === 'encoded' ? encodedKey !== null : partitioner.keyUse === 'original' && key !== null
+    const hasKey =
+      partitioner.keyUse === 'encoded' ? encodedKey !== null : partitioner.keyUse === 'original' && key !== null
     try {
       if (!hasKey) return partitioner.partitionKeyless(context, message.bytes)
       return partitioner.partition(key, context.partitionCount, encodedKey ?? '', context)
     } catch (cause) {
       if (cause instanceof InvalidPartitionError) throw cause
-      throw new InvalidPartitionError(`the partitioner threw for a message for '${this.name}': ${(cause as Error)?.message}`, { cause })
+      throw new InvalidPartitionError(
+        `the partitioner threw for a message for '${this.name}': ${(cause as Error)?.message}`,
+        { cause },
+      )
     }
   }
 
@@ -104,7 +108,8 @@ export class TopicQueue {
   dropSettledWaiting(count: number): SerializedMessage[] {
     const gone = [...takeLeadingSettled(this.waitingForPartition), ...takeLeadingSettled(this.waiting)]
     if (gone.length >= count) return gone
-    for (const list of [this.waitingForPartition, this.waiting]) for (const message of list) if (message.settled) gone.push(message)
+    for (const list of [this.waitingForPartition, this.waiting])
+      for (const message of list) if (message.settled) gone.push(message)
     this.waiting = this.waiting.filter((message) => !message.settled)
     this.waitingForPartition = this.waitingForPartition.filter((message) => !message.settled)
     return gone
@@ -116,7 +121,11 @@ export class TopicQueue {
 
   /** Whether anything here waits for metadata: a message whose partition isn't known, or a partition without a leader. */
   get needsMetadata(): boolean {
-    return (this.waiting.length > 0 && !this.hasMetadata) || this.waitingForPartition.length > 0 || this.queues.some((queue) => queue.leader < 0 && !queue.isEmpty)
+    return (
+      (this.waiting.length > 0 && !this.hasMetadata) ||
+      this.waitingForPartition.length > 0 ||
+      this.queues.some((queue) => queue.leader < 0 && !queue.isEmpty)
+    )
   }
 
   get isEmpty(): boolean {

@@ -41,7 +41,9 @@ export class TopicQueues {
   private readonly watch: MetadataWatch
 
   constructor(private readonly parts: TopicQueuesParts) {
-    this.watch = new MetadataWatch(parts.topicPartitionInfos, parts.policy, this.topics, (topic, cause) => this.giveUp(topic, cause))
+    this.watch = new MetadataWatch(parts.topicPartitionInfos, parts.policy, this.topics, (topic, cause) =>
+      this.giveUp(topic, cause),
+    )
   }
 
   get(name: string): TopicQueue | undefined {

@@ -1,6 +1,6 @@
+import { UnsupportedVersionError } from '../errors.js'
 import type { ByteReader } from './byte-reader.js'
 import type { ByteWriter } from './byte-writer.js'
-import { UnsupportedVersionError } from '../errors.js'
 
 /**
  * One request of the Kafka protocol and its response, in every version. Each file in `apis/` makes one of these.

@@ -68,7 +68,7 @@ export class ByteWriter {
   /** A 64-bit integer given as a safe integer. */
   writeInt64(value: number): void {
     this.writeInt32(Math.floor(value / 0x100000000))
-    this.writeInt32(value % 0x100000000 | 0)
+    this.writeInt32((value % 0x100000000) | 0)
   }
 
   writeBigInt64(value: bigint): void {

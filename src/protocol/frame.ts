@@ -1,8 +1,8 @@
+import { MalformedResponseError } from '../errors.js'
 import type { RequestEncoder, ResponseDecoder, ResponseEncoder } from './api.js'
 import { ByteReader } from './byte-reader.js'
 import { ByteWriter } from './byte-writer.js'
 import { readResponseHeaderEnd, writeRequestHeader, writeResponseHeader } from './header.js'
-import { MalformedResponseError } from '../errors.js'
 
 /**
  * A request as it goes on the wire: size, header, body. `capacity` is a guess at the body's size that saves growing,
@@ -41,7 +41,11 @@ export function encodeResponseFrame<Response>(
 }
 
 /** The body of a response whose correlation id has been read and checked: `frame` is all that follows the size. */
-export function decodeResponseFrame<Response>(api: ResponseDecoder<Response>, version: number, frame: Buffer): Response {
+export function decodeResponseFrame<Response>(
+  api: ResponseDecoder<Response>,
+  version: number,
+  frame: Buffer,
+): Response {
   const reader = new ByteReader(frame, 4)
   readResponseHeaderEnd(reader, api, version)
   const response = api.decodeResponse(reader, version)

@@ -1,5 +1,5 @@
-import type { ApiInfo } from './api.js'
 import { UnsupportedVersionError } from '../errors.js'
+import type { ApiInfo } from './api.js'
 
 export interface VersionRange {
   readonly minVersion: number

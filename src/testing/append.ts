@@ -94,12 +94,19 @@ function checkFormat(batches: readonly CheckedBatch[], topic: Topic, release: Re
   const maxMagic = release.heedsMessageFormat ? (topic.config.maxMagic ?? 2) : 2
   for (const { magic } of batches) {
     if (magic > maxMagic) {
-      throw new RecordsRefused('UNSUPPORTED_FOR_MESSAGE_FORMAT', `magic ${magic}, the topic's log holds 0 to ${maxMagic}`)
+      throw new RecordsRefused(
+        'UNSUPPORTED_FOR_MESSAGE_FORMAT',
+        `magic ${magic}, the topic's log holds 0 to ${maxMagic}`,
+      )
     }
   }
 }
 
-export function refused(errorCode: number, errorMessage: string | null, recordErrors: readonly RecordError[] = []): Appended {
+export function refused(
+  errorCode: number,
+  errorMessage: string | null,
+  recordErrors: readonly RecordError[] = [],
+): Appended {
   return { errorCode, errorMessage, recordErrors, baseOffset: -1, logAppendTime: -1 }
 }
 

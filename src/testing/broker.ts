@@ -43,7 +43,10 @@ export class EmbeddedBroker implements ConnectionOwner {
   async listen(port: number): Promise<void> {
     const { ssl } = this.parts
     const accept = (socket: Socket): void => this.accept(socket)
-    const listener = ssl === undefined ? createServer({ allowHalfOpen: true }, accept) : createTlsServer({ ...ssl, allowHalfOpen: true }, accept)
+    const listener =
+      ssl === undefined
+        ? createServer({ allowHalfOpen: true }, accept)
+        : createTlsServer({ ...ssl, allowHalfOpen: true }, accept)
     listener.on('connection', (socket: Socket) => {
       this.sockets.add(socket)
       socket.once('close', () => this.sockets.delete(socket))
@@ -99,10 +102,20 @@ export class EmbeddedBroker implements ConnectionOwner {
   }
 
   /** What a frame is, and whether it is served, only shows when those before it are answered. */
-  private async serveSecured(frame: Buffer, connection: ClientConnection, sasl: SaslSession, signals: ServeSignals): Promise<Reply> {
-    const { node, parts: { server } } = this
+  private async serveSecured(
+    frame: Buffer,
+    connection: ClientConnection,
+    sasl: SaslSession,
+    signals: ServeSignals,
+  ): Promise<Reply> {
+    const {
+      node,
+      parts: { server },
+    } = this
     if (!sasl.awaitsBareToken && !sasl.admits(frame)) return { hangUp: true }
-    const request = sasl.awaitsBareToken ? server.receiveToken(frame, sasl, node, connection) : server.receive(frame, node, connection)
+    const request = sasl.awaitsBareToken
+      ? server.receiveToken(frame, sasl, node, connection)
+      : server.receive(frame, node, connection)
     const reply = await request.serve(signals)
     return sasl.isOver ? { ...reply, hangUp: true } : reply
   }

@@ -62,7 +62,10 @@ export class Cluster {
   node(id: number): ClusterNode {
     const node = this.nodes.get(id)
     if (node === undefined) {
-      throw new EmbeddedKafkaError('UNKNOWN_BROKER', `there is no broker ${id}; there are ${[...this.nodes.keys()].join(', ')}`)
+      throw new EmbeddedKafkaError(
+        'UNKNOWN_BROKER',
+        `there is no broker ${id}; there are ${[...this.nodes.keys()].join(', ')}`,
+      )
     }
     return node
   }
@@ -81,7 +84,10 @@ export class Cluster {
     const { partitions } = this.topic(name)
     const partition = partitions[index]
     if (partition === undefined) {
-      throw new EmbeddedKafkaError('UNKNOWN_PARTITION', `topic '${name}' has partitions 0 to ${partitions.length - 1}, not ${index}`)
+      throw new EmbeddedKafkaError(
+        'UNKNOWN_PARTITION',
+        `topic '${name}' has partitions 0 to ${partitions.length - 1}, not ${index}`,
+      )
     }
     return partition
   }
@@ -91,7 +97,10 @@ export class Cluster {
     if (this.topics.has(name)) throw new EmbeddedKafkaError('TOPIC_EXISTS', `there is a topic '${name}' already`)
     if (!isValidTopicName(name)) throw new EmbeddedKafkaError('INVALID_OPTION', `'${name}' is no valid name of a topic`)
     const { replicas, isInternal = false } = placement
-    const factor = replicas?.[0]?.length ?? options.replicationFactor ?? Math.min(this.options.defaultReplicationFactor, this.nodes.size)
+    const factor =
+      replicas?.[0]?.length ??
+      options.replicationFactor ??
+      Math.min(this.options.defaultReplicationFactor, this.nodes.size)
     if (positive('replicationFactor', factor) > this.nodes.size) {
       throw new EmbeddedKafkaError('INVALID_OPTION', `replicationFactor ${factor} with ${this.nodes.size} brokers`)
     }

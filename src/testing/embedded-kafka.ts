@@ -22,8 +22,8 @@ import {
 import { countRecords, storedRecords, type RecordsOptions, type StoredRecord } from './records.js'
 import { Release } from './releases.js'
 import { RequestServer } from './request-server.js'
-import type { TransactionState } from './transactions/transaction.js'
 import { SaslServer, type Authentication } from './security/sasl-server.js'
+import type { TransactionState } from './transactions/transaction.js'
 import { sleep, waitFor } from './waiting.js'
 
 /** A broker as it is at present. */
@@ -178,7 +178,9 @@ export class EmbeddedKafka {
     await Promise.all([...this.brokersById.values()].map((broker) => broker.stop()))
     const failures = this.failures.splice(0)
     if (failures.length > 0) {
-      throw new EmbeddedKafkaError('INTERNAL', `the embedded Kafka failed: ${String(failures[0])}`, { cause: failures[0] })
+      throw new EmbeddedKafkaError('INTERNAL', `the embedded Kafka failed: ${String(failures[0])}`, {
+        cause: failures[0],
+      })
     }
   }
 
@@ -214,7 +216,10 @@ export class EmbeddedKafka {
   setPartitions(name: string, count: number): void {
     const topic = this.cluster.topic(name)
     if (positive('count', count) < topic.partitions.length) {
-      throw new EmbeddedKafkaError('INVALID_OPTION', `topic '${name}' has ${topic.partitions.length} partitions already`)
+      throw new EmbeddedKafkaError(
+        'INVALID_OPTION',
+        `topic '${name}' has ${topic.partitions.length} partitions already`,
+      )
     }
     this.cluster.growTopic(topic, count)
   }
@@ -375,7 +380,11 @@ export class EmbeddedKafka {
   }
 
   /** Resolves with all messages of the topic as soon as there are `count`; the topic need not exist yet. */
-  async waitForRecords(topic: string, count: number, { timeoutMs = 10_000 }: WaitOptions = {}): Promise<StoredRecord[]> {
+  async waitForRecords(
+    topic: string,
+    count: number,
+    { timeoutMs = 10_000 }: WaitOptions = {},
+  ): Promise<StoredRecord[]> {
     const present = (): number => {
       const found = this.cluster.topics.get(topic)
       return found === undefined ? 0 : countRecords(found)
@@ -413,19 +422,23 @@ export class EmbeddedKafka {
   /** The connections that clients have open. */
   get connections(): ConnectionStatus[] {
     return [...this.brokersById.values()].flatMap(({ node, connections }) =>
-      [...connections].filter(({ ended }) => !ended).map(({ id, clientId, remotePort, openedAt }) => ({
-        id,
-        broker: node.id,
-        clientId,
-        remotePort,
-        openedAt,
-      })),
+      [...connections]
+        .filter(({ ended }) => !ended)
+        .map(({ id, clientId, remotePort, openedAt }) => ({
+          id,
+          broker: node.id,
+          clientId,
+          remotePort,
+          openedAt,
+        })),
     )
   }
 
   /** The consumer groups, of which each has had a member or offsets. */
   get groups(): GroupStatus[] {
-    return this.cluster.groups.all().map(({ id, state, generationId, memberIds }) => ({ id, state, generationId, members: memberIds }))
+    return this.cluster.groups
+      .all()
+      .map(({ id, state, generationId, memberIds }) => ({ id, state, generationId, members: memberIds }))
   }
 
   /** How far a consumer group has read; offsets of transactions that have not ended are left out. */
@@ -455,7 +468,8 @@ export class EmbeddedKafka {
 
   /** Gives a user a password, for whoever authenticates from now on; null: there is no such user any more. */
   setPassword(user: string, password: string | null): void {
-    if (this.sasl === undefined) throw new EmbeddedKafkaError('WRONG_STATE', 'these brokers do not ask who a client is: start them with `sasl`')
+    if (this.sasl === undefined)
+      throw new EmbeddedKafkaError('WRONG_STATE', 'these brokers do not ask who a client is: start them with `sasl`')
     if (password === null) this.sasl.users.delete(user)
     else this.sasl.users.set(user, password)
   }

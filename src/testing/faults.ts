@@ -73,7 +73,9 @@ export class RequestFaults {
     return undefined
   }
 
-  *of<Kind extends Behaviour['kind']>(kind: Kind): Iterable<FaultRule & { behaviour: Extract<Behaviour, { kind: Kind }> }> {
+  *of<Kind extends Behaviour['kind']>(
+    kind: Kind,
+  ): Iterable<FaultRule & { behaviour: Extract<Behaviour, { kind: Kind }> }> {
     for (const rule of this.rules) if (rule.is(kind)) yield rule
   }
 
@@ -98,7 +100,9 @@ export class FaultRule implements Fault {
     this.released.close()
   }
 
-  is<Kind extends Behaviour['kind']>(kind: Kind): this is FaultRule & { behaviour: Extract<Behaviour, { kind: Kind }> } {
+  is<Kind extends Behaviour['kind']>(
+    kind: Kind,
+  ): this is FaultRule & { behaviour: Extract<Behaviour, { kind: Kind }> } {
     return this.behaviour.kind === kind
   }
 
@@ -115,7 +119,9 @@ export class FaultRule implements Fault {
     return subject.topics.some(
       (asked) =>
         (topic === undefined || asked.topic === topic) &&
-        (partition === undefined || asked.partitions.length === 0 || asked.partitions.some((p) => p.partition === partition)),
+        (partition === undefined ||
+          asked.partitions.length === 0 ||
+          asked.partitions.some((p) => p.partition === partition)),
     )
   }
 

@@ -1,8 +1,8 @@
 import { crc32 } from 'node:zlib'
 import { CorruptRecordsError } from '../errors.js'
 import { crc32c } from '../protocol/crc32c.js'
-import { BATCH_OVERHEAD } from '../protocol/records/record-batch.js'
 import { decodeBatches, type DecodedBatch } from '../protocol/records/decode.js'
+import { BATCH_OVERHEAD } from '../protocol/records/record-batch.js'
 import { COMPRESSION_MASK, type Decompress } from '../protocol/records/record.js'
 import { canDecompress } from './decompress.js'
 
@@ -58,19 +58,18 @@ export class RecordsRefused extends Error {
 }
 
 /** What of a batch matters once it was checked. */
-export interface CheckedBatch
-  extends Pick<
-    DecodedBatch,
-    | 'magic'
-    | 'codec'
-    | 'start'
-    | 'end'
-    | 'maxTimestamp'
-    | 'producerId'
-    | 'producerEpoch'
-    | 'baseSequence'
-    | 'transactional'
-  > {
+export interface CheckedBatch extends Pick<
+  DecodedBatch,
+  | 'magic'
+  | 'codec'
+  | 'start'
+  | 'end'
+  | 'maxTimestamp'
+  | 'producerId'
+  | 'producerEpoch'
+  | 'baseSequence'
+  | 'transactional'
+> {
   /** Messages in it. */
   readonly count: number
 }
@@ -130,13 +129,15 @@ export function countEntries(bytes: Buffer): number | undefined {
 function checkEntries(bytes: Buffer, rules: RecordRules): void {
   let count = 0
   for (let at = 0; at < bytes.length; count++) {
-    if (bytes.length - at <= MAGIC_AT) throw new RecordsRefused('CORRUPT_MESSAGE', `an entry is cut off at byte ${bytes.length}`)
+    if (bytes.length - at <= MAGIC_AT)
+      throw new RecordsRefused('CORRUPT_MESSAGE', `an entry is cut off at byte ${bytes.length}`)
     const size = bytes.readInt32BE(at + 8)
     if (size <= MAGIC_AT - ENTRY_HEADER || size > bytes.length - at - ENTRY_HEADER) {
       throw new RecordsRefused('CORRUPT_MESSAGE', `an entry of ${size} bytes at byte ${at} of ${bytes.length}`)
     }
     const magic = bytes[at + MAGIC_AT] as number
-    if (rules.exactlyOneBatch && magic !== 2) throw wrongBatches(`magic ${magic}: only record batches of magic 2 are allowed`)
+    if (rules.exactlyOneBatch && magic !== 2)
+      throw wrongBatches(`magic ${magic}: only record batches of magic 2 are allowed`)
     if (rules.exactlyOneBatch && count > 0) throw wrongBatches('exactly one record batch per partition is allowed')
     if (magic > rules.maxMagic) {
       throw new RecordsRefused('CORRUPT_MESSAGE', `magic ${magic}, this broker's logs hold 0 to ${rules.maxMagic}`)
@@ -217,7 +218,8 @@ function checkOffsetsOfBatch(batch: DecodedBatch): void {
 
 function checkFrameOfBatch(batch: Pick<DecodedBatch, 'control' | 'baseOffset' | 'lastOffset'>, count: number): void {
   if (batch.control) throw new RecordsRefused('INVALID_RECORD', 'clients are not allowed to write control records')
-  if (batch.baseOffset !== 0n) throw new RecordsRefused('INVALID_RECORD', `base offset ${batch.baseOffset}, it must be 0`)
+  if (batch.baseOffset !== 0n)
+    throw new RecordsRefused('INVALID_RECORD', `base offset ${batch.baseOffset}, it must be 0`)
   if (count < 1) throw new RecordsRefused('INVALID_RECORD', 'a batch without records')
   if (batch.lastOffset - batch.baseOffset + 1n !== BigInt(count)) {
     throw new RecordsRefused('INVALID_RECORD', `last offset delta ${batch.lastOffset} with ${count} records`)

@@ -39,8 +39,7 @@ export interface ReceivedRequest {
 
 /** Which requests are meant: by some of their fields, or a function that says. */
 export type RequestFilter =
-  | { api?: ApiName; topic?: string; broker?: number; clientId?: string }
-  | ((request: ReceivedRequest) => boolean)
+  { api?: ApiName; topic?: string; broker?: number; clientId?: string } | ((request: ReceivedRequest) => boolean)
 
 export interface WaitOptions {
   /** Default: 10,000. */

@@ -102,7 +102,15 @@ const DEFAULTS = {
   minSessionTimeoutMs: 6_000,
 } as const
 
-const NAMES: ReadonlySet<string> = new Set([...Object.keys(DEFAULTS), 'brokers', 'topics', 'release', 'ports', 'ssl', 'sasl'])
+const NAMES: ReadonlySet<string> = new Set([
+  ...Object.keys(DEFAULTS),
+  'brokers',
+  'topics',
+  'release',
+  'ports',
+  'ssl',
+  'sasl',
+])
 
 /** Throws `INVALID_OPTION` or `UNKNOWN_RELEASE`. */
 export function resolveOptions(options: EmbeddedKafkaOptions): ResolvedOptions {
@@ -140,7 +148,13 @@ function resolveBrokers(options: EmbeddedKafkaOptions, release: Release): Resolv
   if (list.length === 0) throw invalid('brokers: one at the least')
   const resolved: ResolvedBrokerOptions[] = []
   list.forEach((broker, index) => {
-    resolved.push(resolveBroker({ port: ports[index] ?? 0, ...broker }, release, resolved.map(({ id }) => id)))
+    resolved.push(
+      resolveBroker(
+        { port: ports[index] ?? 0, ...broker },
+        release,
+        resolved.map(({ id }) => id),
+      ),
+    )
   })
   return resolved
 }

@@ -7,10 +7,7 @@ export type SequenceVerdict =
   | { readonly kind: 'duplicate'; readonly baseOffset: number; readonly appendTime: number }
   | { readonly kind: 'refused'; readonly errorName: SequenceErrorName; readonly message: string }
 
-export type SequenceErrorName =
-  | 'OUT_OF_ORDER_SEQUENCE_NUMBER'
-  | 'INVALID_PRODUCER_EPOCH'
-  | 'UNKNOWN_PRODUCER_ID'
+export type SequenceErrorName = 'OUT_OF_ORDER_SEQUENCE_NUMBER' | 'INVALID_PRODUCER_EPOCH' | 'UNKNOWN_PRODUCER_ID'
 
 interface AppendedBatch {
   readonly firstSequence: number
@@ -38,10 +35,16 @@ export class ProducerStates {
     const state = this.states.get(producerId)
     if (state === undefined) {
       if (baseSequence === 0 || release.unknownProducer === 'accepted') return APPEND
-      return refused(release.unknownProducer, `first sequence ${baseSequence} of producer ${producerId}, which is unknown`)
+      return refused(
+        release.unknownProducer,
+        `first sequence ${baseSequence} of producer ${producerId}, which is unknown`,
+      )
     }
     if (producerEpoch < state.epoch) {
-      return refused('INVALID_PRODUCER_EPOCH', `epoch ${producerEpoch} of producer ${producerId}, the last was ${state.epoch}`)
+      return refused(
+        'INVALID_PRODUCER_EPOCH',
+        `epoch ${producerEpoch} of producer ${producerId}, the last was ${state.epoch}`,
+      )
     }
     if (producerEpoch > state.epoch) {
       if (baseSequence === 0) return APPEND
@@ -76,7 +79,8 @@ export class ProducerStates {
   /** A transaction was ended under this epoch, which may be new. */
   ended(producerId: bigint, producerEpoch: number): void {
     const state = this.states.get(producerId)
-    if (state === undefined || state.epoch < producerEpoch) this.states.set(producerId, { epoch: producerEpoch, batches: [] })
+    if (state === undefined || state.epoch < producerEpoch)
+      this.states.set(producerId, { epoch: producerEpoch, batches: [] })
   }
 
   /** Forgets a producer, as a log does whose records of it are all gone. */

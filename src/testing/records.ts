@@ -50,7 +50,9 @@ function committedOf({ lastStableOffset, transactions }: Partition, records: rea
       offset < lastStableOffset &&
       !(
         isTransactional &&
-        aborted.some((one) => Number(one.producerId) === producerId && offset >= one.firstOffset && offset < one.lastOffset)
+        aborted.some(
+          (one) => Number(one.producerId) === producerId && offset >= one.firstOffset && offset < one.lastOffset,
+        )
       ),
   )
 }

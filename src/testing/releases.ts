@@ -27,7 +27,10 @@ export class Release {
   static named(text: string): Release {
     const name = RELEASE_NAMES.find((known) => text === known || text.startsWith(`${known}.`))
     if (name === undefined) {
-      throw new EmbeddedKafkaError('UNKNOWN_RELEASE', `no Kafka release '${text}' here; known are ${RELEASE_NAMES.join(', ')}`)
+      throw new EmbeddedKafkaError(
+        'UNKNOWN_RELEASE',
+        `no Kafka release '${text}' here; known are ${RELEASE_NAMES.join(', ')}`,
+      )
     }
     return new Release(name)
   }

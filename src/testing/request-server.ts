@@ -106,7 +106,10 @@ export class RequestServer {
       acks,
       topics,
     })
-    return { serve: (signals) => this.serve({ api: api.name, opened, version, correlationId, clientId, broker, sasl: connection.sasl }, signals) }
+    return {
+      serve: (signals) =>
+        this.serve({ api: api.name, opened, version, correlationId, clientId, broker, sasl: connection.sasl }, signals),
+    }
   }
 
   /** A token that came bare, as after SaslHandshake v0: to faults it is a SaslAuthenticate. */
@@ -116,7 +119,10 @@ export class RequestServer {
       acks: undefined,
       answer: ({ faults }) => Promise.resolve(sasl.bareToken(token, faults.errorFor() !== undefined) ?? HANG_UP),
     }
-    return { serve: (signals) => this.serve({ api: 'SaslAuthenticate', opened, version: 0, correlationId: 0, clientId, broker, sasl }, signals) }
+    return {
+      serve: (signals) =>
+        this.serve({ api: 'SaslAuthenticate', opened, version: 0, correlationId: 0, clientId, broker, sasl }, signals),
+    }
   }
 
   private async serve(received: Received, { gone, stopped, running }: ServeSignals): Promise<Reply> {
@@ -135,7 +141,11 @@ export class RequestServer {
     return { muteMs, ...(answer === NO_ANSWER ? {} : respond(answer, faults)) }
   }
 
-  private contextOf({ version, clientId, broker, sasl }: Received, faults: RequestFaults, signal: AbortSignal): RequestContext {
+  private contextOf(
+    { version, clientId, broker, sasl }: Received,
+    faults: RequestFaults,
+    signal: AbortSignal,
+  ): RequestContext {
     const { cluster, decompress, frozenViews } = this.parts
     const { throttleTimeMs } = faults
     const metadata = (): MetadataView => frozenViews.get(broker.id) ?? liveView(cluster)
@@ -159,11 +169,13 @@ function withoutApiVersions({ release }: ClusterNode, header: RequestHeader): Pe
 
 async function holdBefore(faults: RequestFaults, signal: AbortSignal): Promise<void> {
   for (const { behaviour, released } of faults.of('delay')) await released.passWithin(behaviour.ms, signal)
-  for (const { behaviour, released } of faults.of('stall')) if (behaviour.moment === 'before') await released.pass(signal)
+  for (const { behaviour, released } of faults.of('stall'))
+    if (behaviour.moment === 'before') await released.pass(signal)
 }
 
 async function holdAfter(faults: RequestFaults, signal: AbortSignal): Promise<void> {
-  for (const { behaviour, released } of faults.of('stall')) if (behaviour.moment === 'after') await released.pass(signal)
+  for (const { behaviour, released } of faults.of('stall'))
+    if (behaviour.moment === 'after') await released.pass(signal)
 }
 
 function respond(answer: Buffer, faults: RequestFaults): Reply {
@@ -171,7 +183,8 @@ function respond(answer: Buffer, faults: RequestFaults): Reply {
   for (const { behaviour } of faults.of('spoil')) bytes = spoil(bytes, behaviour.how)
   for (const { behaviour } of faults.of('cut')) {
     if (behaviour.moment === 'after') return { hangUp: true }
-    if (behaviour.moment === 'mid-response') return { bytes: bytes.subarray(0, Math.ceil(bytes.length / 2)), hangUp: true }
+    if (behaviour.moment === 'mid-response')
+      return { bytes: bytes.subarray(0, Math.ceil(bytes.length / 2)), hangUp: true }
   }
   return { bytes }
 }

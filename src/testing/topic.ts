@@ -1,8 +1,8 @@
-import { Changes } from './waiting.js'
 import { invalid } from './options.js'
 import { PartitionLog } from './partition-log.js'
 import { ProducerStates } from './producer-states.js'
 import { PartitionTransactions } from './transactions/partition-transactions.js'
+import { Changes } from './waiting.js'
 
 /** A topic's settings under Kafka's names, and what those mean that have an effect. */
 export class TopicConfig {
@@ -51,7 +51,8 @@ export class TopicConfig {
     const text = this.entries.get(name)
     if (text === undefined) return undefined
     const value = Number(text)
-    if (!Number.isSafeInteger(value) || value < 1) throw invalid(`${name} must be an integer of at least 1, not ${text}`)
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw invalid(`${name} must be an integer of at least 1, not ${text}`)
     return value
   }
 }

@@ -37,7 +37,9 @@ export class Gate {
   close(): void {
     if (this.closed !== undefined) return
     let open: () => void = () => undefined
-    const opened = new Promise<void>((resolve) => { open = resolve })
+    const opened = new Promise<void>((resolve) => {
+      open = resolve
+    })
     this.closed = { opened, open }
   }
 
@@ -50,7 +52,9 @@ export class Gate {
   async passWithin(ms: number, signal: AbortSignal): Promise<void> {
     if (this.closed === undefined) return
     let timeout: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => { timeout = setTimeout(resolve, ms) })
+    const late = new Promise<void>((resolve) => {
+      timeout = setTimeout(resolve, ms)
+    })
     try {
       await orAborted(Promise.race([this.closed.opened, late]), signal)
     } finally {
@@ -77,7 +81,9 @@ export class Changes {
   /** Resolves at the next change; forgotten once the signal is aborted, which rejects. */
   async next(signal: AbortSignal): Promise<void> {
     let wake: () => void = () => undefined
-    const changed = new Promise<void>((resolve) => { wake = resolve })
+    const changed = new Promise<void>((resolve) => {
+      wake = resolve
+    })
     this.waiting.push(wake)
     try {
       await orAborted(changed, signal)

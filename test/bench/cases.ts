@@ -51,7 +51,12 @@ export const GROUPS = {
     server: 'sink',
     isPinned: true,
     columns: RATES,
-    cases: (quick) => (quick ? [100] : [100, 1_000]).flatMap((bytes) => [...limits(bytes), ...everyone(bytes), { client: 'perf-test', mode: 'async', bytes }]),
+    cases: (quick) =>
+      (quick ? [100] : [100, 1_000]).flatMap((bytes) => [
+        ...limits(bytes),
+        ...everyone(bytes),
+        { client: 'perf-test', mode: 'async', bytes },
+      ]),
   },
   delay: {
     title: 'A broker that takes its time',
@@ -60,7 +65,10 @@ export const GROUPS = {
     server: 'sink',
     isPinned: true,
     columns: RATES,
-    cases: (quick) => (quick ? [5] : [1, 5]).flatMap((delayMs) => everyone(100, { variant: `${delayMs} ms`, sink: { delayMs } }, quick ? ['batch'] : PROMISES)),
+    cases: (quick) =>
+      (quick ? [5] : [1, 5]).flatMap((delayMs) =>
+        everyone(100, { variant: `${delayMs} ms`, sink: { delayMs } }, quick ? ['batch'] : PROMISES),
+      ),
   },
   brokers: {
     title: 'Three brokers',
@@ -94,7 +102,8 @@ export const GROUPS = {
     server: 'sink',
     isPinned: true,
     columns: ['p50', 'p99'],
-    cases: () => (['raw', 'minimal', 'ours', ...PEER_NAMES] as const).map((client) => ({ client, mode: 'lone', bytes: 100 })),
+    cases: () =>
+      (['raw', 'minimal', 'ours', ...PEER_NAMES] as const).map((client) => ({ client, mode: 'lone', bytes: 100 })),
   },
   real: {
     title: 'A real Kafka',
@@ -119,10 +128,35 @@ export const GROUPS = {
     isPinned: true,
     columns: ['rate', 'cpuPerMillion', 'p99', 'loopP99', 'rssPeak'],
     cases: (quick) => [
-      ...sizes(quick, [1, 100, 10_000]).map((partitions): Case => ({ client: 'ours', mode: 'single', bytes: 100, variant: `partitions: ${count(partitions)}`, sink: { partitions } })),
-      ...sizes(quick, [1, 100, 10_000]).map((partitions): Case => ({ client: 'ours', mode: 'async', bytes: 100, variant: `keys, partitions: ${count(partitions)}`, sink: { partitions }, job: { shape: 'keyed' } })),
-      ...sizes(quick, [1, 10, 100]).map((brokers): Case => ({ client: 'ours', mode: 'single', bytes: 100, variant: `brokers: ${count(brokers)}`, sink: { brokers, partitions: 100 } })),
-      ...sizes(quick, [1, 1_000, 100_000]).map((outstanding): Case => ({ client: 'ours', mode: 'single', bytes: 100, variant: `outstanding: ${count(outstanding)}`, job: { outstanding } })),
+      ...sizes(quick, [1, 100, 10_000]).map((partitions): Case => ({
+        client: 'ours',
+        mode: 'single',
+        bytes: 100,
+        variant: `partitions: ${count(partitions)}`,
+        sink: { partitions },
+      })),
+      ...sizes(quick, [1, 100, 10_000]).map((partitions): Case => ({
+        client: 'ours',
+        mode: 'async',
+        bytes: 100,
+        variant: `keys, partitions: ${count(partitions)}`,
+        sink: { partitions },
+        job: { shape: 'keyed' },
+      })),
+      ...sizes(quick, [1, 10, 100]).map((brokers): Case => ({
+        client: 'ours',
+        mode: 'single',
+        bytes: 100,
+        variant: `brokers: ${count(brokers)}`,
+        sink: { brokers, partitions: 100 },
+      })),
+      ...sizes(quick, [1, 1_000, 100_000]).map((outstanding): Case => ({
+        client: 'ours',
+        mode: 'single',
+        bytes: 100,
+        variant: `outstanding: ${count(outstanding)}`,
+        job: { outstanding },
+      })),
     ],
   },
   memory: memory(5, false),
@@ -134,7 +168,8 @@ export const GROUPS = {
     server: 'sink',
     isPinned: true,
     columns: ['rate', 'loopP99', 'loopMax'],
-    cases: (quick) => (quick ? [100] : [100, 1_000]).flatMap((bytes) => MODES.map((mode) => ({ client: 'ours', mode, bytes }))),
+    cases: (quick) =>
+      (quick ? [100] : [100, 1_000]).flatMap((bytes) => MODES.map((mode) => ({ client: 'ours', mode, bytes }))),
   },
   size: {
     title: 'Import and installation',
@@ -200,10 +235,19 @@ function limits(bytes: number): Case[] {
 }
 
 /** This producer in the given modes, its peers in those that all have, and the ones that only have async. */
-function everyone(bytes: number, rest: Pick<Case, 'variant' | 'sink'> = {}, modes: readonly ('batch' | 'single')[] = PROMISES): Case[] {
+function everyone(
+  bytes: number,
+  rest: Pick<Case, 'variant' | 'sink'> = {},
+  modes: readonly ('batch' | 'single')[] = PROMISES,
+): Case[] {
   return [
     ...modes.flatMap((mode) => (['ours', ...PEER_NAMES] as const).map((client) => ({ client, mode, bytes, ...rest }))),
-    ...(['ours', 'node-rdkafka', 'librdkafka'] as const).map((client) => ({ client, mode: 'async' as const, bytes, ...rest })),
+    ...(['ours', 'node-rdkafka', 'librdkafka'] as const).map((client) => ({
+      client,
+      mode: 'async' as const,
+      bytes,
+      ...rest,
+    })),
   ]
 }
 

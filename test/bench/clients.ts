@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-
 import { TOPIC, type Job, type Measured } from './job.js'
 import { CORES, pinned } from './pinned.js'
 import { CLIENT_PROGRAM, NATIVE_PEERS, type Programs } from './programs.js'
@@ -25,7 +24,13 @@ export const CLIENTS = {
 } as const
 export type ClientName = keyof typeof CLIENTS
 /** Producers for Node that somebody could use instead. */
-export const PEER_NAMES = ['platformatic', 'kafka-ts', 'kafkajs', 'confluent', 'node-rdkafka'] as const satisfies readonly ClientName[]
+export const PEER_NAMES = [
+  'platformatic',
+  'kafka-ts',
+  'kafkajs',
+  'confluent',
+  'node-rdkafka',
+] as const satisfies readonly ClientName[]
 
 export interface RunOptions {
   readonly isPinned: boolean
@@ -34,9 +39,15 @@ export interface RunOptions {
 }
 
 /** Runs one job in a process of its own. Throws what the process says when it fails. */
-export async function runClient(name: ClientName, job: Job, programs: Programs, { isPinned, signal }: RunOptions): Promise<Measured> {
+export async function runClient(
+  name: ClientName,
+  job: Job,
+  programs: Programs,
+  { isPinned, signal }: RunOptions,
+): Promise<Measured> {
   const core = isPinned ? CORES.client : undefined
-  const start = (command: readonly string[]) => output(pinned(core, command), (job.seconds + job.warmUpSeconds) * 1_000 + PATIENCE_MS, signal)
+  const start = (command: readonly string[]) =>
+    output(pinned(core, command), (job.seconds + job.warmUpSeconds) * 1_000 + PATIENCE_MS, signal)
   if (name === 'perf-test') return runPerfTest(job, programs.perfTest ?? [], start)
   return JSON.parse((await start(command(name, job, programs))).stdout) as Measured
 }
@@ -47,11 +58,16 @@ export function whyMissing(name: ClientName, { missing }: Programs): string | un
 }
 
 function command(name: ClientName, job: Job, { node, librdkafka = '' }: Programs): string[] {
-  if (name !== 'librdkafka') return [name in NATIVE_PEERS ? process.execPath : node, CLIENT_PROGRAM, name, JSON.stringify(job)]
+  if (name !== 'librdkafka')
+    return [name in NATIVE_PEERS ? process.execPath : node, CLIENT_PROGRAM, name, JSON.stringify(job)]
   const { bootstrap, seconds, warmUpSeconds, bytes, acks, codec, level, corpus } = job
   // Compiled code needs no warming up, and what it would send before a corpus is no part of that.
   const warmUp = corpus === undefined ? warmUpSeconds : 0
-  return [librdkafka, ...[bootstrap, seconds, warmUp, bytes, acks, codec, level ?? '-'].map(String), ...(corpus === undefined ? [] : [corpus])]
+  return [
+    librdkafka,
+    ...[bootstrap, seconds, warmUp, bytes, acks, codec, level ?? '-'].map(String),
+    ...(corpus === undefined ? [] : [corpus]),
+  ]
 }
 
 interface Output {
@@ -59,14 +75,21 @@ interface Output {
   readonly stderr: string
 }
 
-async function output([file = '', ...args]: readonly string[], timeout: number, signal: AbortSignal | undefined): Promise<Output> {
+async function output(
+  [file = '', ...args]: readonly string[],
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<Output> {
   try {
     return await run(file, args, { timeout, signal, killSignal: 'SIGKILL' })
   } catch (error) {
     signal?.throwIfAborted()
     const { stderr = '', killed } = error as { stderr?: string; killed?: boolean }
     const lines = stderr.trim().split('\n')
-    throw new Error(killed === true ? 'did not end in time' : (lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1) ?? ''), { cause: error })
+    throw new Error(
+      killed === true ? 'did not end in time' : (lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.at(-1) ?? ''),
+      { cause: error },
+    )
   }
 }
 
@@ -74,18 +97,49 @@ async function output([file = '', ...args]: readonly string[], timeout: number, 
 const PERF_TEST_BYTES_PER_SECOND = 80e6
 const RECORD_OVERHEAD = 100
 /** The options that correspond to this library's defaults. */
-const PERF_TEST_OPTIONS = ['enable.idempotence=false', 'batch.size=1000000', 'linger.ms=5', 'buffer.memory=33554432', 'max.request.size=1048576']
+const PERF_TEST_OPTIONS = [
+  'enable.idempotence=false',
+  'batch.size=1000000',
+  'linger.ms=5',
+  'buffer.memory=33554432',
+  'max.request.size=1048576',
+]
 
 /**
  * Its own rate, after a warm-up; of processor time what the whole process took, less what it takes to send one message.
  */
-async function runPerfTest(job: Job, java: readonly string[], start: (command: readonly string[]) => Promise<Output>): Promise<Measured> {
+async function runPerfTest(
+  job: Job,
+  java: readonly string[],
+  start: (command: readonly string[]) => Promise<Output>,
+): Promise<Measured> {
   const { bootstrap, bytes, acks, seconds } = job
   const perfTest = async (warmUp: number, records: number) => {
     const options = [`bootstrap.servers=${bootstrap}`, `acks=${acks}`, ...PERF_TEST_OPTIONS]
-    const counts = ['--num-records', String(warmUp + records), ...(warmUp === 0 ? [] : ['--warmup-records', String(warmUp)])]
-    const args = ['--topic', TOPIC, ...counts, '--record-size', String(bytes), '--throughput', '-1', '--command-property', ...options]
-    const { stdout, stderr } = await start(['bash', '-c', 'TIMEFORMAT="%U %S"; time "$@" 2>&1', 'bash', ...java, ...args])
+    const counts = [
+      '--num-records',
+      String(warmUp + records),
+      ...(warmUp === 0 ? [] : ['--warmup-records', String(warmUp)]),
+    ]
+    const args = [
+      '--topic',
+      TOPIC,
+      ...counts,
+      '--record-size',
+      String(bytes),
+      '--throughput',
+      '-1',
+      '--command-property',
+      ...options,
+    ]
+    const { stdout, stderr } = await start([
+      'bash',
+      '-c',
+      'TIMEFORMAT="%U %S"; time "$@" 2>&1',
+      'bash',
+      ...java,
+      ...args,
+    ])
     const last = stdout.trim().split('\n').at(-1) ?? ''
     const rate = /records sent, ([\d.]+) records\/sec/.exec(last)?.[1]
     if (rate === undefined) throw new Error(`producer-perf-test says: ${last}`)

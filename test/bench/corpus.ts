@@ -1,7 +1,6 @@
-import { createWriteStream, existsSync, renameSync } from 'node:fs'
 import { once } from 'node:events'
+import { createWriteStream, existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
-
 import type { CorpusName } from './cases.js'
 import { WORK } from './paths.js'
 
@@ -11,7 +10,7 @@ export async function corpusFile(name: CorpusName, bytes: number): Promise<strin
   if (existsSync(file)) return file
   const random = mulberry32(20_240_607)
   const out = createWriteStream(`${file}.unfinished`)
-  for (let written = 0; written < bytes; ) {
+  for (let written = 0; written < bytes;) {
     const line = name === 'json' ? Buffer.from(jsonLine(random)) : randomLine(random)
     const block = Buffer.concat([line, Buffer.from('\n')])
     written += block.length
@@ -25,8 +24,22 @@ export async function corpusFile(name: CorpusName, bytes: number): Promise<strin
 }
 
 const LINE_BYTES = 1_000
-const WORDS = 'account amount approved available balance cancelled changed city client code confirmed country created credit currency customer delivered delivery discount email error failed first guest invoice item language last limit market method mobile name number offer order paid partner payment pending phone price product quantity refund region request returned review search session shipped stock store street total transfer user value visit web'.split(' ')
-const PLACES = ['Amsterdam', 'Berlin', 'Chennai', 'Dakar', 'Edinburgh', 'Fukuoka', 'Göteborg', 'Hanoi', 'Izmir', 'Jakarta']
+const WORDS =
+  'account amount approved available balance cancelled changed city client code confirmed country created credit currency customer delivered delivery discount email error failed first guest invoice item language last limit market method mobile name number offer order paid partner payment pending phone price product quantity refund region request returned review search session shipped stock store street total transfer user value visit web'.split(
+    ' ',
+  )
+const PLACES = [
+  'Amsterdam',
+  'Berlin',
+  'Chennai',
+  'Dakar',
+  'Edinburgh',
+  'Fukuoka',
+  'Göteborg',
+  'Hanoi',
+  'Izmir',
+  'Jakarta',
+]
 
 /** An event as services write them: the same names each time, numbers and ids that are new, some text. */
 function jsonLine(random: () => number): string {
@@ -39,12 +52,27 @@ function jsonLine(random: () => number): string {
     type: `${word()}.${word()}`,
     version: 1 + below(4),
     source: { service: `${word()}-service`, host: `node-${below(64)}.example.com`, trace: hex(32) },
-    customer: { id: below(5_000_000), name: `${word()} ${word()}`, city: PLACES[below(PLACES.length)], verified: below(2) === 1 },
-    items: Array.from({ length: 1 + below(4) }, () => ({ sku: `SKU-${below(100_000)}`, quantity: 1 + below(9), price: below(100_000) / 100, currency: 'EUR' })),
+    customer: {
+      id: below(5_000_000),
+      name: `${word()} ${word()}`,
+      city: PLACES[below(PLACES.length)],
+      verified: below(2) === 1,
+    },
+    items: Array.from({ length: 1 + below(4) }, () => ({
+      sku: `SKU-${below(100_000)}`,
+      quantity: 1 + below(9),
+      price: below(100_000) / 100,
+      currency: 'EUR',
+    })),
     text: '',
   }
   const words: string[] = []
-  for (let left = LINE_BYTES - Buffer.byteLength(JSON.stringify(event)); left > 0; left -= (words.at(-1) as string).length + 1) words.push(word())
+  for (
+    let left = LINE_BYTES - Buffer.byteLength(JSON.stringify(event));
+    left > 0;
+    left -= (words.at(-1) as string).length + 1
+  )
+    words.push(word())
   return JSON.stringify({ ...event, text: words.join(' ') })
 }
 

@@ -64,17 +64,37 @@ function whyNotRun({ client, job }: Case, programs: Programs): string | undefine
   return job?.codec === 'zstd' && !programs.hasZstd ? 'zstd needs a newer Node' : whyMissing(client, programs)
 }
 
-async function measureCase(one: Case, group: Group, programs: Programs, settings: Settings, kafka: Server | undefined): Promise<Sample> {
-  const server = kafka ?? (await startSink(programs.node, { ...SINK_DEFAULTS, pinned: group.isPinned, check: settings.check, ...one.sink }))
+async function measureCase(
+  one: Case,
+  group: Group,
+  programs: Programs,
+  settings: Settings,
+  kafka: Server | undefined,
+): Promise<Sample> {
+  const server =
+    kafka ??
+    (await startSink(programs.node, { ...SINK_DEFAULTS, pinned: group.isPinned, check: settings.check, ...one.sink }))
   try {
     const corpus = one.corpus === undefined ? {} : { corpus: await corpusFile(one.corpus, settings.corpusBytes) }
     const { seconds, warmUpSeconds } = settings
-    const job: Job = { ...DEFAULTS, bootstrap: server.bootstrap, mode: one.mode, bytes: one.bytes, seconds, warmUpSeconds, ...corpus, ...one.job }
+    const job: Job = {
+      ...DEFAULTS,
+      bootstrap: server.bootstrap,
+      mode: one.mode,
+      bytes: one.bytes,
+      seconds,
+      warmUpSeconds,
+      ...corpus,
+      ...one.job,
+    }
     const before = await server.counts()
     const measured = await runClient(one.client, job, programs, { isPinned: group.isPinned, signal: server.ended })
     const after = await server.counts()
     const bytes = after.bytes === null || before.bytes === null ? null : after.bytes - before.bytes
-    return { metrics: metricsOf(measured, bytes), matched: after.records - before.records === measured.messages + measured.warmUpMessages }
+    return {
+      metrics: metricsOf(measured, bytes),
+      matched: after.records - before.records === measured.messages + measured.warmUpMessages,
+    }
   } finally {
     if (kafka === undefined) await server.stop()
   }

@@ -1,6 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
-
 import type { BenchClient } from './clients/bench-client.js'
 import { BATCH_MESSAGES, BATCHES_IN_FLIGHT, type Job, type Measured } from './job.js'
 import type { Payload } from './payloads.js'
@@ -72,7 +71,7 @@ class Sending {
 
   private async lone(): Promise<void> {
     const send = needed(this.client.sendOne)
-    for (let start = performance.now(); start < this.endsAt; ) {
+    for (let start = performance.now(); start < this.endsAt;) {
       await send(this.take())
       const end = performance.now()
       this.latencies.add(end - start)
@@ -119,7 +118,12 @@ function needed<T>(way: T | undefined): T {
 
 /** Runs a job: warms up, then measures. */
 export async function measure(client: BenchClient, job: Job, payloads: readonly Payload[]): Promise<Measured> {
-  const warmUp = new Sending(client, { ...job, mode: job.mode === 'corpus' ? 'batch' : job.mode }, payloads, performance.now() + job.warmUpSeconds * 1_000)
+  const warmUp = new Sending(
+    client,
+    { ...job, mode: job.mode === 'corpus' ? 'batch' : job.mode },
+    payloads,
+    performance.now() + job.warmUpSeconds * 1_000,
+  )
   await warmUp.run()
 
   const start = performance.now()

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-
 import { BATCH_MESSAGES, type Shape } from './job.js'
 
 /** What a message holds besides its topic. */
@@ -29,7 +28,7 @@ export function payloads(shape: Shape, bytes: number): Payload[] {
 export function corpusPayloads(file: string): Payload[] {
   const bytes = readFileSync(file)
   const lines: Payload[] = []
-  for (let start = 0; start < bytes.length; ) {
+  for (let start = 0; start < bytes.length;) {
     const end = bytes.indexOf(10, start)
     lines.push({ value: bytes.subarray(start, end) })
     start = end + 1

@@ -2,7 +2,6 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-
 import { installTools } from '../kafka/support/install.js'
 import { javaHome } from '../kafka/support/jvm.js'
 import { loggingFlags } from '../kafka/support/logging.js'
@@ -51,11 +50,14 @@ export async function prepare(quick: boolean): Promise<Programs> {
     if (why !== undefined) missing[name] = why
   }
   for (const name of Object.values(NATIVE_PEERS)) {
-    if (!existsSync(join(PEERS, 'node_modules', name, 'build/Release'))) missing[name] = 'its native code is not built here'
+    if (!existsSync(join(PEERS, 'node_modules', name, 'build/Release')))
+      missing[name] = 'its native code is not built here'
   }
   const librdkafka = await attempt('librdkafka', compileC)
   const perfTest = await attempt('perf-test', () => javaPerfTest(quick))
-  const hasZstd = execFileSync(node, ['--print', "'zstdCompressSync' in require('node:zlib')"], { encoding: 'utf8' }).trim() === 'true'
+  const hasZstd =
+    execFileSync(node, ['--print', "'zstdCompressSync' in require('node:zlib')"], { encoding: 'utf8' }).trim() ===
+    'true'
   return { node, hasZstd, librdkafka, perfTest, missing }
 }
 
@@ -85,7 +87,11 @@ function whyNotUsable(name: string, node: string): string | undefined {
 
 function compileC(): string {
   try {
-    execFileSync('gcc', ['-O2', '-Wall', '-Wextra', '-o', C_PROGRAM, join(BENCH, 'clients/librdkafka.c'), '-lrdkafka'], { stdio: 'pipe' })
+    execFileSync(
+      'gcc',
+      ['-O2', '-Wall', '-Wextra', '-o', C_PROGRAM, join(BENCH, 'clients/librdkafka.c'), '-lrdkafka'],
+      { stdio: 'pipe' },
+    )
   } catch (error) {
     throw new Error("gcc and librdkafka's headers are needed (Debian: gcc, librdkafka-dev)", { cause: error })
   }
@@ -95,8 +101,21 @@ function compileC(): string {
 /** The command of Kafka's producer-perf-test, with the flags of its own script. */
 async function javaPerfTest(quick: boolean): Promise<string[]> {
   if (quick) throw new Error('not part of a quick run')
-  const flags = ['-server', '-Xmx512M', '-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20', '-XX:InitiatingHeapOccupancyPercent=35']
-  return [join(javaHome(JAVA), 'bin/java'), ...flags, ...loggingFlags(KAFKA, 'tool'), '-cp', join(await installTools(KAFKA), '*'), PERF_TEST]
+  const flags = [
+    '-server',
+    '-Xmx512M',
+    '-XX:+UseG1GC',
+    '-XX:MaxGCPauseMillis=20',
+    '-XX:InitiatingHeapOccupancyPercent=35',
+  ]
+  return [
+    join(javaHome(JAVA), 'bin/java'),
+    ...flags,
+    ...loggingFlags(KAFKA, 'tool'),
+    '-cp',
+    join(await installTools(KAFKA), '*'),
+    PERF_TEST,
+  ]
 }
 
 /** Of everything that takes part, for the report. */
@@ -112,7 +131,8 @@ export function versions({ node, librdkafka, perfTest }: Programs): Record<strin
     if (existsSync(folder)) found[name] = versionOf(folder)
   }
   if (librdkafka !== undefined) found['librdkafka (C)'] = output(librdkafka, '--version')
-  if (perfTest !== undefined) found['Kafka (Java)'] = KAFKA.tools?.find((tool) => tool.includes('kafka-tools'))?.split(':')[2] ?? KAFKA.version
+  if (perfTest !== undefined)
+    found['Kafka (Java)'] = KAFKA.tools?.find((tool) => tool.includes('kafka-tools'))?.split(':')[2] ?? KAFKA.version
   return found
 }
 

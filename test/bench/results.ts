@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus, release, totalmem, type } from 'node:os'
-
 import type { ClientName } from './clients.js'
 import type { Mode } from './job.js'
 
@@ -73,7 +72,10 @@ export function machine(): string {
 /** A virtual machine shares its cores with others, and its figures vary more. */
 function virtual(): string {
   try {
-    const kind = execFileSync('systemd-detect-virt', ['--vm'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+    const kind = execFileSync('systemd-detect-virt', ['--vm'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim()
     return `, virtual (${kind})`
   } catch {
     return ''
@@ -83,5 +85,7 @@ function virtual(): string {
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
+  return sorted.length % 2 === 1
+    ? (sorted[middle] as number)
+    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
 }

@@ -14,7 +14,6 @@
  */
 import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
-
 import { GROUPS, type Group, type GroupName } from './cases.js'
 import { measureGroup, type Settings } from './measure.js'
 import { BUILD, QUICK_RESULTS, RESULTS, ROOT } from './paths.js'
@@ -72,10 +71,19 @@ async function main(): Promise<void> {
     printTable(group, rows)
     wrong += rows.filter(({ matched, failed }) => matched === false || failed !== undefined).length
     const { rounds, seconds } = settings
-    await saveGroup(values.quick ? QUICK_RESULTS : RESULTS, name, { date: new Date().toISOString(), command, machine: machine(), versions: versions(programs), rounds, seconds, rows })
+    await saveGroup(values.quick ? QUICK_RESULTS : RESULTS, name, {
+      date: new Date().toISOString(),
+      command,
+      machine: machine(),
+      versions: versions(programs),
+      rounds,
+      seconds,
+      rows,
+    })
   }
   // What users' tests pay for their broker.
-  if (groups.length > 1) console.log(execFileSync(programs.node, [`${BUILD}/test/bench/embedded-start.js`], { cwd: ROOT, encoding: 'utf8' }))
+  if (groups.length > 1)
+    console.log(execFileSync(programs.node, [`${BUILD}/test/bench/embedded-start.js`], { cwd: ROOT, encoding: 'utf8' }))
   console.log(`${Math.round((performance.now() - began) / 1_000)} s in all`)
   if (wrong > 0) {
     console.error(`${wrong} rows failed, or the server counted other messages than were sent.`)

@@ -1,6 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-
 import { listOffsets } from '../../src/protocol/apis/list-offsets.js'
 import { ByteReader } from '../../src/protocol/byte-reader.js'
 import { ByteWriter } from '../../src/protocol/byte-writer.js'
@@ -30,8 +29,20 @@ export interface SinkOptions {
 }
 
 export async function startSink(node: string, options: SinkOptions): Promise<Server> {
-  const args = ['--partitions', String(options.partitions), '--brokers', String(options.brokers), '--delay-ms', String(options.delayMs)]
-  const [file = '', ...rest] = pinned(options.pinned ? CORES.server : undefined, [node, SINK_PROGRAM, ...args, ...(options.check ? ['--check'] : [])])
+  const args = [
+    '--partitions',
+    String(options.partitions),
+    '--brokers',
+    String(options.brokers),
+    '--delay-ms',
+    String(options.delayMs),
+  ]
+  const [file = '', ...rest] = pinned(options.pinned ? CORES.server : undefined, [
+    node,
+    SINK_PROGRAM,
+    ...args,
+    ...(options.check ? ['--check'] : []),
+  ])
   const sink = spawn(file, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const ended = new AbortController()
   sink.once('exit', () => ended.abort(new Error('the sink has ended')))
@@ -54,7 +65,12 @@ export async function startSink(node: string, options: SinkOptions): Promise<Ser
 }
 
 /** Small segments and a small log, so that a run of minutes does not fill the disk. */
-const SHORT_LOGS = { 'log.retention.bytes': '134217728', 'log.segment.bytes': '67108864', 'log.retention.check.interval.ms': '1000', 'log.segment.delete.delay.ms': '100' }
+const SHORT_LOGS = {
+  'log.retention.bytes': '134217728',
+  'log.segment.bytes': '67108864',
+  'log.retention.check.interval.ms': '1000',
+  'log.segment.delete.delay.ms': '100',
+}
 
 export async function startKafka(): Promise<Server> {
   const kafka = await RealKafka.start({
@@ -64,7 +80,8 @@ export async function startKafka(): Promise<Server> {
     // A server's flags, where the tests' own are for a quick start.
     jvmFlags: ['-XX:TieredStopAtLevel=4', '-Xmx1g'],
   })
-  if (CORES.server !== undefined) for (const pid of kafka.pids) execFileSync('taskset', ['-a', '-p', '-c', String(CORES.server), String(pid)])
+  if (CORES.server !== undefined)
+    for (const pid of kafka.pids) execFileSync('taskset', ['-a', '-p', '-c', String(CORES.server), String(pid)])
   const port = Number(kafka.bootstrap.split(':')[1])
   return {
     bootstrap: kafka.bootstrap,
@@ -81,10 +98,22 @@ export async function startKafka(): Promise<Server> {
 async function endOffsets(port: number): Promise<number | undefined> {
   const version = 1
   const writer = new ByteWriter()
-  const partitions = Array.from({ length: PARTITIONS }, (_, partitionIndex) => ({ partitionIndex, currentLeaderEpoch: -1, timestamp: -1, maxNumOffsets: 1 }))
-  listOffsets.encodeRequest(writer, version, { replicaId: -1, isolationLevel: 0, timeoutMs: 0, topics: [{ name: TOPIC, partitions }] })
+  const partitions = Array.from({ length: PARTITIONS }, (_, partitionIndex) => ({
+    partitionIndex,
+    currentLeaderEpoch: -1,
+    timestamp: -1,
+    maxNumOffsets: 1,
+  }))
+  listOffsets.encodeRequest(writer, version, {
+    replicaId: -1,
+    isolationLevel: 0,
+    timeoutMs: 0,
+    topics: [{ name: TOPIC, partitions }],
+  })
   const answer = await call(port, { key: listOffsets.key, version, body: writer.bytes() })
   const { topics } = listOffsets.decodeResponse(new ByteReader(answer), version)
   const answers = topics.flatMap((topic) => topic.partitions)
-  return answers.every(({ errorCode }) => errorCode === 0) ? answers.reduce((sum, { offset }) => sum + Number(offset), 0) : undefined
+  return answers.every(({ errorCode }) => errorCode === 0)
+    ? answers.reduce((sum, { offset }) => sum + Number(offset), 0)
+    : undefined
 }

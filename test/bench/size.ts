@@ -3,7 +3,6 @@ import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-
 import { CLIENTS, PEER_NAMES, whyMissing, type ClientName } from './clients.js'
 import { PEERS, ROOT } from './paths.js'
 import { CORES, pinned } from './pinned.js'
@@ -23,8 +22,15 @@ export function measureSizes(programs: Programs, quick: boolean): Row[] {
     if (notRun !== undefined) return { ...row, metrics: {}, notRun }
     const name = CLIENTS[client]
     // What native packages leave depends on how they came by their code: built here, or fetched.
-    const installMb = quick || client in NATIVE_PEERS ? undefined : installedMb(client === 'ours' ? pack() : `${name}@${known[name]}`)
-    return { ...row, metrics: { importMs: importMs(client, programs, quick ? QUICK_IMPORTS : IMPORTS), ...(installMb === undefined ? {} : { installMb }) } }
+    const installMb =
+      quick || client in NATIVE_PEERS ? undefined : installedMb(client === 'ours' ? pack() : `${name}@${known[name]}`)
+    return {
+      ...row,
+      metrics: {
+        importMs: importMs(client, programs, quick ? QUICK_IMPORTS : IMPORTS),
+        ...(installMb === undefined ? {} : { installMb }),
+      },
+    }
   })
 }
 
@@ -36,20 +42,35 @@ function importMs(client: ClientName, { node }: Programs, times: number): number
     const target = ${JSON.stringify(target)}
     const url = target.startsWith('file:') ? target : pathToFileURL(createRequire(${JSON.stringify(from)}).resolve(target)).href
     const start = performance.now(); await import(url); console.log(performance.now() - start); process.exit(0)`
-  const [file = '', ...args] = pinned(CORES.client, [isNative ? process.execPath : node, '--input-type=module', '--eval', script])
+  const [file = '', ...args] = pinned(CORES.client, [
+    isNative ? process.execPath : node,
+    '--input-type=module',
+    '--eval',
+    script,
+  ])
   return median(Array.from({ length: times }, () => Number(execFileSync(file, args, { encoding: 'utf8' }))))
 }
 
 /** The package as it would be published. */
 function pack(): string {
-  const [{ filename }] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', tmpdir()], { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })) as [{ filename: string }]
+  const [{ filename }] = JSON.parse(
+    execFileSync('npm', ['pack', '--json', '--pack-destination', tmpdir()], {
+      cwd: ROOT,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }),
+  ) as [{ filename: string }]
   return join(tmpdir(), filename)
 }
 
 function installedMb(what: string): number {
   const folder = mkdtempSync(join(tmpdir(), 'bench-size-'))
   try {
-    execFileSync('npm', ['install', '--prefix', folder, '--omit=optional', '--ignore-scripts', '--no-audit', '--no-fund', what], { stdio: 'ignore' })
+    execFileSync(
+      'npm',
+      ['install', '--prefix', folder, '--omit=optional', '--ignore-scripts', '--no-audit', '--no-fund', what],
+      { stdio: 'ignore' },
+    )
     return bytesIn(join(folder, 'node_modules')) / 1e6
   } finally {
     rmSync(folder, { recursive: true, force: true })

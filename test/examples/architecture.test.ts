@@ -26,7 +26,9 @@ describe('docs/architecture.md', () => {
 
   it('leaves out no folder of the sources', () => {
     const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
-    const folders = new Set(files.filter((file) => /[/\\].*\.ts$/.test(file)).map((file) => file.split(/[/\\]/)[0] as string))
+    const folders = new Set(
+      files.filter((file) => /[/\\].*\.ts$/.test(file)).map((file) => file.split(/[/\\]/)[0] as string),
+    )
     for (const name of folders) expect(text).toContain(`\`src/${name}/`)
     expect(folders.size).toBeGreaterThan(3)
   })

@@ -21,7 +21,8 @@ interface Outcome {
 function demo(...args: string[]): Promise<Outcome> {
   const child = spawn(process.execPath, [TSX, DEMO, ...args], { timeout: PATIENCE_MS / 2 })
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text))
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, output })))
 }
 
@@ -64,7 +65,11 @@ describe('npm run demo', () => {
     expect(code).toBe(1)
   })
 
-  it.each([['--mesages', '5'], ['--messages', '0'], ['--brokers', 'localhost:1']])('refuses %s %s', async (...args) => {
+  it.each([
+    ['--mesages', '5'],
+    ['--messages', '0'],
+    ['--brokers', 'localhost:1'],
+  ])('refuses %s %s', async (...args) => {
     const { code, output } = await demo(...args)
     expect(output).toContain('Usage: npm run demo')
     expect(code).toBe(2)
@@ -78,11 +83,26 @@ describe('the checks of the demo', () => {
   }
   const sent = (count: number): Ledger => {
     const ledger = new Ledger('t', 'run', count, 2)
-    const batch = { topic: 't', partition: 0, baseOffset: 0n, baseTimestamp: 0, logAppendTime: -1, hasTimestamps: true, acknowledged: true }
-    ledger.wereSent(0, Array.from({ length: count }, (_, i) => new RecordMetadata(batch, i, 0)))
+    const batch = {
+      topic: 't',
+      partition: 0,
+      baseOffset: 0n,
+      baseTimestamp: 0,
+      logAppendTime: -1,
+      hasTimestamps: true,
+      acknowledged: true,
+    }
+    ledger.wereSent(
+      0,
+      Array.from({ length: count }, (_, i) => new RecordMetadata(batch, i, 0)),
+    )
     return ledger
   }
-  const wrong = (ledger: Ledger): string[] => ledger.checks().filter(({ expected, found }) => expected !== found).map(({ name }) => name)
+  const wrong = (ledger: Ledger): string[] =>
+    ledger
+      .checks()
+      .filter(({ expected, found }) => expected !== found)
+      .map(({ name }) => name)
 
   it('pass where all is well', () => {
     const ledger = sent(4)

@@ -39,7 +39,10 @@ async function main({ messages, brokers, topic }: Settings): Promise<boolean> {
   const ledger = (name: string) => new Ledger(name, randomBytes(6).toString('hex'), messages)
   if (brokers !== undefined) return run(ledger(topic), brokers, produceAll, [])
   const queued = `${topic}-async`
-  const kafka = await EmbeddedKafka.start({ brokers: 3, topics: { [topic]: { partitions: 6 }, [queued]: { partitions: 6 } } })
+  const kafka = await EmbeddedKafka.start({
+    brokers: 3,
+    topics: { [topic]: { partitions: 6 }, [queued]: { partitions: 6 } },
+  })
   try {
     console.log(`Three embedded brokers at ${kafka.bootstrap}; topic '${topic}' with 6 partitions, 3 replicas each`)
     const isSyncGood = await run(ledger(topic), kafka.bootstrap, produceAll, incidents(kafka, topic, messages))
@@ -76,7 +79,12 @@ function incidents(kafka: EmbeddedKafka, topic: string, messages: number): Incid
   ]
 }
 
-async function run(ledger: Ledger, brokers: string, produce: Produce, incidents: readonly Incident[]): Promise<boolean> {
+async function run(
+  ledger: Ledger,
+  brokers: string,
+  produce: Produce,
+  incidents: readonly Incident[],
+): Promise<boolean> {
   const reader = new TopicReader(brokers, ledger.topic)
   try {
     const from = await reader.endOffsets()
@@ -170,7 +178,9 @@ function report(ledger: Ledger, seconds: number): void {
   const number = (value: number): string => value.toLocaleString('en').padStart(10)
   console.log(`\n${''.padEnd(width)}  ${'expected'.padStart(10)}  ${'found'.padStart(10)}`)
   for (const row of rows) {
-    console.log(`${row.name.padEnd(width)}  ${number(row.expected)}  ${number(row.found)}  ${holds(row) ? 'ok' : 'WRONG'}`)
+    console.log(
+      `${row.name.padEnd(width)}  ${number(row.expected)}  ${number(row.found)}  ${holds(row) ? 'ok' : 'WRONG'}`,
+    )
   }
   if (ledger.failure !== undefined) console.log('\nStopped at', ledger.failure)
   if (ledger.foreign > 0) console.log(`${ledger.foreign.toLocaleString('en')} messages of others were passed over`)
@@ -193,7 +203,8 @@ function settingsOf(args: string[]): Settings {
     },
   })
   const messages = Number(values.messages)
-  if (!Number.isInteger(messages) || messages < 1) throw new Error(`--messages: a whole number from 1, not '${values.messages}'`)
+  if (!Number.isInteger(messages) || messages < 1)
+    throw new Error(`--messages: a whole number from 1, not '${values.messages}'`)
   if (values.brokers !== undefined && values.topic === undefined) throw new Error('--brokers needs --topic')
   return { messages, brokers: values.brokers, topic: values.topic ?? 'demo' }
 }

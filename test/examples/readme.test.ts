@@ -23,11 +23,16 @@ interface ErrorClass {
 /** The error classes with a code of their own, as the source has them. */
 function errorClasses(): ErrorClass[] {
   const source = readFileSync(join(ROOT, 'src/errors.ts'), 'utf8')
-  return source.split(/^export class /m).slice(1).flatMap((text) => {
-    const code = /super\(\s*'([A-Z_]+)'/.exec(text)?.[1]
-    const name = /^\w+/.exec(text)?.[0]
-    return code === undefined || name === undefined ? [] : [{ code, class: name, retriable: /retriable: true/.test(text) }]
-  })
+  return source
+    .split(/^export class /m)
+    .slice(1)
+    .flatMap((text) => {
+      const code = /super\(\s*'([A-Z_]+)'/.exec(text)?.[1]
+      const name = /^\w+/.exec(text)?.[0]
+      return code === undefined || name === undefined
+        ? []
+        : [{ code, class: name, retriable: /retriable: true/.test(text) }]
+    })
 }
 
 describe('README.md', () => {

@@ -6,7 +6,15 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { EmbeddedKafka } from '../../src/testing/index.js'
-import { documents, PACKAGE, promisedOutput, READERS_BROKER, ROOT, snippetsOf, type Snippet } from './support/snippets.js'
+import {
+  documents,
+  PACKAGE,
+  promisedOutput,
+  READERS_BROKER,
+  ROOT,
+  snippetsOf,
+  type Snippet,
+} from './support/snippets.js'
 
 /** Each test starts processes, and a busy machine takes its time for that. */
 const PATIENCE_MS = 120_000
@@ -47,13 +55,16 @@ describe('the snippets of the documentation', () => {
 function runnable({ code }: Snippet, bootstrap: string): string {
   return code
     .replaceAll(READERS_BROKER, bootstrap)
-    .replace(/ from '([^']+)'/g, (clause, name: string) => (name in PACKAGE ? ` from '${pathToFileURL(PACKAGE[name] as string).href}'` : clause))
+    .replace(/ from '([^']+)'/g, (clause, name: string) =>
+      name in PACKAGE ? ` from '${pathToFileURL(PACKAGE[name] as string).href}'` : clause,
+    )
 }
 
 function run(file: string): Promise<{ code: number | null; output: string }> {
   const child = spawn(process.execPath, [TSX, file], { cwd: ROOT, timeout: PATIENCE_MS / 2 })
   let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text))
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, output })))
 }
 
@@ -71,7 +82,9 @@ function typeErrors(all: readonly Snippet[]): string[] {
     readFile: (path) => files.get(path)?.code ?? disk.readFile(path),
     getSourceFile: (path, target, ...rest) => {
       const snippet = files.get(path)
-      return snippet === undefined ? disk.getSourceFile(path, target, ...rest) : ts.createSourceFile(path, snippet.code, target)
+      return snippet === undefined
+        ? disk.getSourceFile(path, target, ...rest)
+        : ts.createSourceFile(path, snippet.code, target)
     },
   }
   const program = ts.createProgram([...files.keys()], checked, host)

@@ -35,12 +35,23 @@ function mutated(bytes: Buffer, random: (below: number) => number): Buffer {
   for (let left = 1 + random(4); left > 0; left--) {
     const at = random(result.length + 1)
     switch (random(6)) {
-      case 0: if (at < result.length) result[at] = random(256); break
-      case 1: if (at < result.length) result[at] = TELLING[random(TELLING.length)] as number; break
-      case 2: result = Buffer.from(result.subarray(0, at)); break
-      case 3: result = Buffer.concat([result.subarray(0, at), Buffer.from([random(256)]), result.subarray(at)]); break
-      case 4: result = Buffer.concat([result.subarray(0, at), result.subarray(Math.min(at + 1 + random(8), result.length))]); break
-      default: result = Buffer.concat([result.subarray(0, at), result.subarray(random(result.length + 1))])
+      case 0:
+        if (at < result.length) result[at] = random(256)
+        break
+      case 1:
+        if (at < result.length) result[at] = TELLING[random(TELLING.length)] as number
+        break
+      case 2:
+        result = Buffer.from(result.subarray(0, at))
+        break
+      case 3:
+        result = Buffer.concat([result.subarray(0, at), Buffer.from([random(256)]), result.subarray(at)])
+        break
+      case 4:
+        result = Buffer.concat([result.subarray(0, at), result.subarray(Math.min(at + 1 + random(8), result.length))])
+        break
+      default:
+        result = Buffer.concat([result.subarray(0, at), result.subarray(random(result.length + 1))])
     }
   }
   return result
@@ -49,7 +60,9 @@ function mutated(bytes: Buffer, random: (below: number) => number): Buffer {
 function fuzzResponses(count: number, random: (below: number) => number): { valid: number; malformed: number } {
   const samples = apisWithSchemas().flatMap(({ api, schema }) =>
     versionsOf(api).map((version) => {
-      const body = encodeMessage(schema.response, version, fullMessage(schema.response.fields, version), { unknownTags: true })
+      const body = encodeMessage(schema.response, version, fullMessage(schema.response.fields, version), {
+        unknownTags: true,
+      })
       const header = version >= api.flexibleFrom && api.name !== 'ApiVersions' ? [0, 0, 0, 1, 0] : [0, 0, 0, 1]
       return { api, version, frame: Buffer.concat([Buffer.from(header), body]) }
     }),
@@ -73,7 +86,10 @@ function fuzzResponses(count: number, random: (below: number) => number): { vali
       }
       malformed++
     }
-    if (performance.now() - began > 2_000) throw new Error(`response ${i}, ${api.name} v${version} took ${Math.round(performance.now() - began)} ms: ${bytes.toString('hex')}`)
+    if (performance.now() - began > 2_000)
+      throw new Error(
+        `response ${i}, ${api.name} v${version} took ${Math.round(performance.now() - began)} ms: ${bytes.toString('hex')}`,
+      )
   }
   return { valid, malformed }
 }
@@ -83,7 +99,7 @@ function splitIntoPieces(bytes: Buffer, random: (below: number) => number): void
   size.writeInt32BE(random(4) === 0 ? random(0xffffffff) | 0 : bytes.length)
   const stream = Buffer.concat([size, bytes])
   const splitter = new FrameSplitter(0, MAX_FRAME)
-  for (let at = 0; at < stream.length; ) {
+  for (let at = 0; at < stream.length;) {
     const length = 1 + random(9)
     splitter.push(stream.subarray(at, at + length), () => undefined)
     at += length
@@ -95,12 +111,19 @@ async function sufferHostileServers(): Promise<void> {
     for (const saysVersions of [false, true]) {
       const hostile = await HostileServer.start(act, { saysVersions })
       const began = performance.now()
-      const producer = new Producer({ brokers: hostile.address, requestTimeoutMs: 200, connectTimeoutMs: 200, deliveryTimeoutMs: 600, sasl: { mechanism: 'scram-sha-256', username: 'a', password: 'b' } })
+      const producer = new Producer({
+        brokers: hostile.address,
+        requestTimeoutMs: 200,
+        connectTimeoutMs: 200,
+        deliveryTimeoutMs: 600,
+        sasl: { mechanism: 'scram-sha-256', username: 'a', password: 'b' },
+      })
       const error: unknown = await producer.send({ topic: 't', value: 'v' }).catch((cause: unknown) => cause)
       const ms = performance.now() - began
       await producer.close({ timeoutMs: 0 })
       await hostile.stop()
-      if (!(error instanceof FailedToSendMessageError) || ms > 3_000) throw new Error(`a peer that ${manner}: after ${Math.round(ms)} ms ${String(error)}`)
+      if (!(error instanceof FailedToSendMessageError) || ms > 3_000)
+        throw new Error(`a peer that ${manner}: after ${Math.round(ms)} ms ${String(error)}`)
     }
   }
 }
@@ -114,8 +137,12 @@ fuzzResponses(Math.min(count, 20_000), random)
 const before = process.memoryUsage().rss
 const began = performance.now()
 const { valid, malformed } = fuzzResponses(count, random)
-console.log(`${count} responses in ${Math.round((performance.now() - began) / 1000)} s: ${malformed} malformed, ${valid} still valid`)
+console.log(
+  `${count} responses in ${Math.round((performance.now() - began) / 1000)} s: ${malformed} malformed, ${valid} still valid`,
+)
 await sufferHostileServers()
 const growth = process.memoryUsage().rss - before
-console.log(`${Object.keys(MANNERS).length * 2} hostile servers; memory ${growth >= 0 ? 'grew' : 'shrank'} by ${Math.abs(Math.round(growth / 1024 / 1024))} MB`)
+console.log(
+  `${Object.keys(MANNERS).length * 2} hostile servers; memory ${growth >= 0 ? 'grew' : 'shrank'} by ${Math.abs(Math.round(growth / 1024 / 1024))} MB`,
+)
 if (growth > MAX_GROWTH) throw new Error('memory grew')

@@ -1,6 +1,5 @@
 /** What the embedded broker plays, and what the client believes of old brokers, held against answers of real ones. */
 import { describe, expect, it } from 'vitest'
-
 import { decodeApiVersionsResponse } from '../../src/protocol/apis/api-versions.js'
 import { metadata } from '../../src/protocol/apis/metadata.js'
 import { produce } from '../../src/protocol/apis/produce.js'
@@ -18,7 +17,9 @@ describe.each(captures)('Kafka $release', ({ release, apiVersions, unknownApiVer
   const played = Release.named(release)
 
   it('is played as it takes the question for its versions', () => {
-    expect(played.apiVersions).toBe({ answered: 'answers', 'stayed silent': 'silent', 'hung up': 'hangs-up' }[apiVersions.did])
+    expect(played.apiVersions).toBe(
+      { answered: 'answers', 'stayed silent': 'silent', 'hung up': 'hangs-up' }[apiVersions.did],
+    )
   })
 
   it('is played with its versions of every API that is played at all', () => {
@@ -51,21 +52,42 @@ describe.each(captures)('Kafka $release', ({ release, apiVersions, unknownApiVer
   it('is served by this client', () => {
     const versions = apiVersions.answer === undefined ? LEGACY_VERSIONS : servedBy(apiVersions.answer.ranges)
     const expected: Record<string, [number, number]> = {
-      '0.8.2.2': [0, 0], '0.9.0.1': [0, 0], '0.10.2.2': [2, 2], '0.11.0.3': [3, 4], '1.1.1': [5, 5], '2.8.2': [9, 11], '3.9.2': [11, 12], '4.4.0': [13, 13]
+      '0.8.2.2': [0, 0],
+      '0.9.0.1': [0, 0],
+      '0.10.2.2': [2, 2],
+      '0.11.0.3': [3, 4],
+      '1.1.1': [5, 5],
+      '2.8.2': [9, 11],
+      '3.9.2': [11, 12],
+      '4.4.0': [13, 13],
     }
     expect([versions.highest(produce), versions.highest(metadata)]).toEqual(expected[release])
   })
 })
 
-it.each(asking)('the answers of Kafka $release are read to their last byte, with nothing left', ({ apiVersions, apiVersionsHighest }) => {
-  for (const [version, observed] of [[0, apiVersions] as const, [apiVersionsHighest?.version ?? 0, apiVersionsHighest] as const]) {
-    if (observed?.response === undefined) continue
-    const { apiKeys: ranges, errorCode } = decodeApiVersionsResponse(version, Buffer.from(observed.response, 'hex').subarray(4))
-    expect(errorCode).toBe(0)
-    expect(Object.fromEntries(ranges.map(({ apiKey, minVersion, maxVersion }) => [apiKey, [minVersion, maxVersion]]))).toEqual(observed.answer?.ranges)
-  }
-})
+it.each(asking)(
+  'the answers of Kafka $release are read to their last byte, with nothing left',
+  ({ apiVersions, apiVersionsHighest }) => {
+    for (const [version, observed] of [
+      [0, apiVersions] as const,
+      [apiVersionsHighest?.version ?? 0, apiVersionsHighest] as const,
+    ]) {
+      if (observed?.response === undefined) continue
+      const { apiKeys: ranges, errorCode } = decodeApiVersionsResponse(
+        version,
+        Buffer.from(observed.response, 'hex').subarray(4),
+      )
+      expect(errorCode).toBe(0)
+      expect(
+        Object.fromEntries(ranges.map(({ apiKey, minVersion, maxVersion }) => [apiKey, [minVersion, maxVersion]])),
+      ).toEqual(observed.answer?.ranges)
+    }
+  },
+)
 
 function servedBy(ranges: Readonly<Record<string, readonly [number, number]>>): ServedVersions {
-  return new ServedVersions(new Map(Object.entries(ranges).map(([key, [minVersion, maxVersion]]) => [Number(key), { minVersion, maxVersion }])), 'a capture')
+  return new ServedVersions(
+    new Map(Object.entries(ranges).map(([key, [minVersion, maxVersion]]) => [Number(key), { minVersion, maxVersion }])),
+    'a capture',
+  )
 }

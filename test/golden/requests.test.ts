@@ -1,7 +1,6 @@
 /** Requests that kcat and Kafka's own producers sent: read to the last byte, and made again byte for byte. */
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-
 import type { Api } from '../../src/protocol/api.js'
 import { apiVersions } from '../../src/protocol/apis/api-versions.js'
 import { initProducerId } from '../../src/protocol/apis/init-producer-id.js'
@@ -14,11 +13,19 @@ import { readRequestHeader, readRequestHeaderEnd, type RequestHeader } from '../
 import { decodeBatches, type DecodedBatch } from '../../src/protocol/records/decode.js'
 import { messageSet } from '../../src/protocol/records/message-set.js'
 import { recordBatch, sizeOfRecords } from '../../src/protocol/records/record-batch.js'
-import { OutgoingHeaders, sizeOfData, type DecodedRecord, type EncodableRecords, type OutgoingRecord } from '../../src/protocol/records/record.js'
+import {
+  OutgoingHeaders,
+  sizeOfData,
+  type DecodedRecord,
+  type EncodableRecords,
+  type OutgoingRecord,
+} from '../../src/protocol/records/record.js'
 import { magicOfProduce } from '../../src/protocol/versions.js'
 import { readRecordings } from './requests/recordings.js'
 
-const apis = new Map<string, Api<unknown, unknown>>([apiVersions, initProducerId, metadata, produce].map((api) => [api.name, api as Api<unknown, unknown>]))
+const apis = new Map<string, Api<unknown, unknown>>(
+  [apiVersions, initProducerId, metadata, produce].map((api) => [api.name, api as Api<unknown, unknown>]),
+)
 const recordings = readRecordings()
 const LEADER_EPOCH_AT = 12
 
@@ -45,22 +52,27 @@ describe.each(recordings)('$name', ({ recording }) => {
   it.each(requests)('$title is read with no byte left, and made again', ({ api, version, frame }) => {
     const { header, request } = decode(api, frame)
     expect(header.apiVersion).toBe(version)
-    expect(encodeRequestFrame(api, version, header.correlationId, header.clientId, request).toString('hex')).toBe(frame.toString('hex'))
+    expect(encodeRequestFrame(api, version, header.correlationId, header.clientId, request).toString('hex')).toBe(
+      frame.toString('hex'),
+    )
   })
 
-  it.each(requests.filter(({ api }) => api.key === produce.key))('the records of $title are read, and made again', ({ api, version, frame }) => {
-    const { topicData } = decode(api, frame).request as DecodedProduceRequest
-    const all = topicData.flatMap(({ partitionData }) => partitionData.map(({ records }) => records as Buffer))
-    expect(all.length).toBeGreaterThan(0)
-    for (const records of all) {
-      const batches = decodeBatches(records, { decompress })
-      expect(batches.every(({ magic }) => magic === magicOfProduce(version))).toBe(true)
-      expectWhatWasSent(recording.client, batches)
-      // How hard to compress is everybody's own choice.
-      if (batches.some(({ codec }) => codec !== 0)) continue
-      expect(encoded(again(batches)).toString('hex')).toBe(withOwnChoices(records, batches).toString('hex'))
-    }
-  })
+  it.each(requests.filter(({ api }) => api.key === produce.key))(
+    'the records of $title are read, and made again',
+    ({ api, version, frame }) => {
+      const { topicData } = decode(api, frame).request as DecodedProduceRequest
+      const all = topicData.flatMap(({ partitionData }) => partitionData.map(({ records }) => records as Buffer))
+      expect(all.length).toBeGreaterThan(0)
+      for (const records of all) {
+        const batches = decodeBatches(records, { decompress })
+        expect(batches.every(({ magic }) => magic === magicOfProduce(version))).toBe(true)
+        expectWhatWasSent(recording.client, batches)
+        // How hard to compress is everybody's own choice.
+        if (batches.some(({ codec }) => codec !== 0)) continue
+        expect(encoded(again(batches)).toString('hex')).toBe(withOwnChoices(records, batches).toString('hex'))
+      }
+    },
+  )
 })
 
 function decompress(codec: number, bytes: Buffer): Buffer {
@@ -72,12 +84,24 @@ function decompress(codec: number, bytes: Buffer): Buffer {
 function expectWhatWasSent(client: string, batches: readonly DecodedBatch[]): void {
   const records = batches.flatMap((batch) => batch.records)
   const pairs = records.map(({ key, value }) => [key?.toString() ?? null, value?.toString() ?? null])
-  const common = [['key', 'value'], ['größe 雪', 'grüße 🙂']]
-  expect(pairs).toEqual(expect.arrayContaining(client.includes('kafka.producer')
-    ? [...common, [null, 'no key'], ['tombstone', null], ['', '']].slice(0, pairs.length)
-    : [...common, [null, 'no key'], ['tombstone', null], [null, null]]))
+  const common = [
+    ['key', 'value'],
+    ['größe 雪', 'grüße 🙂'],
+  ]
+  expect(pairs).toEqual(
+    expect.arrayContaining(
+      client.includes('kafka.producer')
+        ? [...common, [null, 'no key'], ['tombstone', null], ['', '']].slice(0, pairs.length)
+        : [...common, [null, 'no key'], ['tombstone', null], [null, null]],
+    ),
+  )
   if (batches[0]?.magic === 2 && client.startsWith('kafka-clients')) {
-    expect(records[0]?.headers.map(({ key, value }) => [key, value?.toString() ?? null])).toEqual([['trace', 'a1'], ['trace', 'a2'], ['none', null], ['empty', '']])
+    expect(records[0]?.headers.map(({ key, value }) => [key, value?.toString() ?? null])).toEqual([
+      ['trace', 'a1'],
+      ['trace', 'a2'],
+      ['none', null],
+      ['empty', ''],
+    ])
   }
   const time = 1_700_000_000_000
   if ((batches[0]?.magic ?? 0) >= 1 && client.startsWith('kafka-clients')) {
@@ -95,7 +119,14 @@ function again(batches: readonly DecodedBatch[]): EncodableRecords {
 }
 
 function outgoing({ key, value, headers, timestamp }: DecodedRecord): OutgoingRecord {
-  return { key, keySize: sizeOfData(key), value, valueSize: sizeOfData(value), headers: new OutgoingHeaders(headers.map((header) => [header.key, header.value] as const)), timestamp }
+  return {
+    key,
+    keySize: sizeOfData(key),
+    value,
+    valueSize: sizeOfData(value),
+    headers: new OutgoingHeaders(headers.map((header) => [header.key, header.value] as const)),
+    timestamp,
+  }
 }
 
 function encoded(records: EncodableRecords): Buffer {

@@ -34,13 +34,26 @@ function start(...args: string[]): Running {
       }
     },
   }
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => (running.output += text))
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (running.output += text))
   return running
 }
 
 describe('kafka-producer broker', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)('serves kcat until %s', async (signal) => {
-    const broker = start('broker', '--port', '0', '--brokers', '3', '--release', '3.9', '--topic', 'orders:6', '--topic', 'logs')
+    const broker = start(
+      'broker',
+      '--port',
+      '0',
+      '--brokers',
+      '3',
+      '--release',
+      '3.9',
+      '--topic',
+      'orders:6',
+      '--topic',
+      'logs',
+    )
     const [, bootstrap = ''] = await broker.printed(/^Kafka 3\.9 is ready at (.+)$/m)
     expect(bootstrap.split(',')).toHaveLength(3)
     const { stdout } = await kcat('3.9', ['-L', '-b', bootstrap])

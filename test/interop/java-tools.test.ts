@@ -13,7 +13,9 @@ describe.each(['2.8', '4'])("Kafka's own tools against an embedded Kafka %s", (r
     const kafka = await startKafka({ release, brokers: 2, topics: { orders: { partitions: 3 } } })
     const where = ['--bootstrap-server', kafka.bootstrap, '--topic', 'orders']
     await javaTool('kafka.tools.ConsoleProducer', [...where, '--compression-codec', 'lz4'], LINES.join('\n'))
-    expect((await kafka.waitForRecords('orders', LINES.length)).map(({ value }) => value?.toString()).sort()).toEqual([...LINES].sort())
+    expect((await kafka.waitForRecords('orders', LINES.length)).map(({ value }) => value?.toString()).sort()).toEqual(
+      [...LINES].sort(),
+    )
     const limits = ['--max-messages', String(LINES.length), '--timeout-ms', '30000']
     const reading = ['--from-beginning', '--group', 'readers', '--consumer-property', 'isolation.level=read_committed']
     const printed = await javaTool('org.apache.kafka.tools.consumer.ConsoleConsumer', [...where, ...limits, ...reading])

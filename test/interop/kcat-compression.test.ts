@@ -1,5 +1,5 @@
-import { afterEach, describe, expect, it } from 'vitest'
 import * as zlib from 'node:zlib'
+import { afterEach, describe, expect, it } from 'vitest'
 import { EmbeddedKafka } from '../../src/testing/index.js'
 import { kcat } from './support/kcat.js'
 

@@ -32,15 +32,24 @@ describe('the embedded Kafka, compiled, in tests of', () => {
     // Inside the project, so that the compiled library finds its dependencies.
     await mkdir(join(ROOT, '.reports'), { recursive: true })
     dir = await mkdtemp(join(ROOT, '.reports/runners-'))
-    await run('npx', ['tsc', '-p', 'tsconfig.build.json', '--emitDeclarationOnly', 'false', '--outDir', join(dir, 'dist')], { cwd: ROOT })
-    await writeFile(join(dir, 'package.json'), JSON.stringify({ type: 'module', jest: { transform: {}, testRegex: 'jest-case' } }))
+    await run(
+      'npx',
+      ['tsc', '-p', 'tsconfig.build.json', '--emitDeclarationOnly', 'false', '--outDir', join(dir, 'dist')],
+      { cwd: ROOT },
+    )
+    await writeFile(
+      join(dir, 'package.json'),
+      JSON.stringify({ type: 'module', jest: { transform: {}, testRegex: 'jest-case' } }),
+    )
   }, 120_000)
 
   afterAll(async () => rm(dir, { recursive: true, force: true }))
 
   it('node:test', async () => {
     await writeFile(join(dir, 'node-case.js'), `import { test } from 'node:test'\n${TEST}`)
-    const { stdout } = await run(process.execPath, ['--test', '--test-reporter=tap', join(dir, 'node-case.js')], { cwd: dir })
+    const { stdout } = await run(process.execPath, ['--test', '--test-reporter=tap', join(dir, 'node-case.js')], {
+      cwd: dir,
+    })
     expect(stdout).toMatch(/^# pass 1$/m)
   })
 

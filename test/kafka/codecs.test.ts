@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-
 import { Codecs, type Codec } from '../../src/compression/codec.js'
 import { lz4Codec } from '../../src/compression/lz4.js'
 import { snappyCodec } from '../../src/compression/snappy.js'
@@ -38,9 +37,12 @@ const contents: Readonly<Record<string, readonly OutgoingRecord[]>> = {
     outgoing({ key: Buffer.alloc(0), value: Buffer.from([0, 255]), timestamp: TIME - 9 }),
     outgoing({ key: null, value: '', timestamp: TIME + 70_000 }),
   ],
-  'many blocks of JSON lines': jsonLines(300_000).toString().split('\n').map((line, i) => outgoing({ key: `k-${i % 50}`, value: line, timestamp: TIME + i })),
+  'many blocks of JSON lines': jsonLines(300_000)
+    .toString()
+    .split('\n')
+    .map((line, i) => outgoing({ key: `k-${i % 50}`, value: line, timestamp: TIME + i })),
   'random bytes': [outgoing({ value: randomBytes(150_000), timestamp: TIME })],
-  'zeros': [outgoing({ value: Buffer.alloc(500_000), timestamp: TIME })],
+  zeros: [outgoing({ value: Buffer.alloc(500_000), timestamp: TIME })],
 }
 
 async function compressed(codec: Codec, magic: number, records: readonly OutgoingRecord[]): Promise<Buffer> {
@@ -51,7 +53,9 @@ async function compressed(codec: Codec, magic: number, records: readonly Outgoin
   }
   const writer = new ByteWriter(sizeOfRecords(records))
   writeRecords(writer, records, sizeOfRecords(records))
-  return encode(compressedRecordBatch(records, { codec: codec.id, bytes: await codec.compress(writer.bytes(), { magic }) }))
+  return encode(
+    compressedRecordBatch(records, { codec: codec.id, bytes: await codec.compress(writer.bytes(), { magic }) }),
+  )
 }
 
 /** What the program next to the golden files says of each of these. */
@@ -62,7 +66,11 @@ async function readByKafka(release: string, program: string, all: readonly Buffe
     await writeFile(file, all.map((bytes) => bytes.toString('base64')).join('\n'))
     const main = fileURLToPath(new URL(`../golden/records/${program}`, import.meta.url))
     const stdout = await runJava({ java: '17', libs: await install(findRelease(release)), main, args: ['read', file] })
-    return stdout.toString().trimEnd().split('\n').map((line) => JSON.parse(line) as unknown)
+    return stdout
+      .toString()
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown)
   } finally {
     await rm(folder, { recursive: true })
   }
@@ -70,18 +78,27 @@ async function readByKafka(release: string, program: string, all: readonly Buffe
 
 describe('kafka-clients reads', () => {
   it.each([0, 1, 2])('what every codec makes with magic %i', async (magic) => {
-    const cases = makers.filter(([, codec]) => magic === 2 || codec.name !== 'zstd').flatMap(([name, codec]) =>
-      Object.entries(contents).map(([what, records]) => ({ name: `${name}: ${what}`, codec, records })))
-    const read = await readByKafka('3.9', 'KafkaClientsRecords.java', await Promise.all(cases.map(({ codec, records }) => compressed(codec, magic, records))))
+    const cases = makers
+      .filter(([, codec]) => magic === 2 || codec.name !== 'zstd')
+      .flatMap(([name, codec]) =>
+        Object.entries(contents).map(([what, records]) => ({ name: `${name}: ${what}`, codec, records })),
+      )
+    const read = await readByKafka(
+      '3.9',
+      'KafkaClientsRecords.java',
+      await Promise.all(cases.map(({ codec, records }) => compressed(codec, magic, records))),
+    )
     for (const [i, { name, codec, records }] of cases.entries()) {
-      expect(read[i], name).toMatchObject([{
-        magic,
-        codec: codec.id,
-        baseOffset: 0,
-        lastOffset: records.length - 1,
-        maxTimestamp: magic === 0 ? -1 : Math.max(...records.map(({ timestamp }) => timestamp)),
-        records: recordsInJavasWords(records.map((record, offset) => expected(record, BigInt(offset), magic))),
-      }])
+      expect(read[i], name).toMatchObject([
+        {
+          magic,
+          codec: codec.id,
+          baseOffset: 0,
+          lastOffset: records.length - 1,
+          maxTimestamp: magic === 0 ? -1 : Math.max(...records.map(({ timestamp }) => timestamp)),
+          records: recordsInJavasWords(records.map((record, offset) => expected(record, BigInt(offset), magic))),
+        },
+      ])
     }
     expect(read).toHaveLength(cases.length)
   })
@@ -89,9 +106,16 @@ describe('kafka-clients reads', () => {
 
 describe('Kafka 0.8 reads', () => {
   it('what every codec of its time makes', async () => {
-    const cases = makers.filter(([, codec]) => codec.name !== 'zstd').flatMap(([name, codec]) =>
-      Object.entries(contents).map(([what, records]) => ({ name: `${name}: ${what}`, codec, records })))
-    const read = await readByKafka('0.8.2', 'KafkaZeroEightMessages.java', await Promise.all(cases.map(({ codec, records }) => compressed(codec, 0, records))))
+    const cases = makers
+      .filter(([, codec]) => codec.name !== 'zstd')
+      .flatMap(([name, codec]) =>
+        Object.entries(contents).map(([what, records]) => ({ name: `${name}: ${what}`, codec, records })),
+      )
+    const read = await readByKafka(
+      '0.8.2',
+      'KafkaZeroEightMessages.java',
+      await Promise.all(cases.map(({ codec, records }) => compressed(codec, 0, records))),
+    )
     for (const [i, { name, records }] of cases.entries()) {
       expect(read[i], name).toEqual(inScalasWords(records.map((record, offset) => expected(record, BigInt(offset), 0))))
     }

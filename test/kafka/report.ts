@@ -5,7 +5,6 @@
  *   npm run test:kafka:report
  */
 import { readFile, writeFile } from 'node:fs/promises'
-
 import { metadata } from '../../src/protocol/apis/metadata.js'
 import { produce } from '../../src/protocol/apis/produce.js'
 import { saslHandshake } from '../../src/protocol/apis/sasl-handshake.js'
@@ -59,27 +58,32 @@ function wireTable(releases: readonly ReleaseResult[]): string {
   const captures = new Map(readCaptures().map((capture) => [capture.release, capture]))
   const known = releases.flatMap(({ version }) => captures.get(version) ?? [])
   const produced = known.map((capture) => versionsOf(capture).highest(produce))
-  const yes = (isSo: boolean): string => isSo ? 'yes' : 'no'
-  return table(['', ...known.map(({ release }) => release)], [
-    ['asked for its versions, the broker', ...known.map(({ apiVersions }) => apiVersions.did)],
-    ['Produce', ...produced.map((version) => `v${version}`)],
-    ['Metadata', ...known.map((capture) => `v${versionsOf(capture).highest(metadata)}`)],
-    ['format of messages', ...produced.map((version) => String(magicOfProduce(version)))],
-    ['timestamps', ...produced.map((version) => yes(magicOfProduce(version) >= 1))],
-    ['headers', ...produced.map((version) => yes(magicOfProduce(version) >= 2))],
-    ['an error names the messages that caused it', ...produced.map((version) => yes(version >= 8))],
-    ['an answer names the new leader', ...produced.map((version) => yes(version >= 10))],
-    ['topics by id', ...produced.map((version) => yes(version >= 13))],
-    ['gzip, snappy, lz4', ...produced.map(() => 'yes')],
-    ['zstd', ...produced.map((version) => yes(version >= 7))],
-    ['TLS', ...known.map(({ apiVersions }) => yes(apiVersions.did === 'answered'))],
-    ['SASL', ...known.map((capture) => yes(versionsOf(capture).has(saslHandshake)))]
-  ])
+  const yes = (isSo: boolean): string => (isSo ? 'yes' : 'no')
+  return table(
+    ['', ...known.map(({ release }) => release)],
+    [
+      ['asked for its versions, the broker', ...known.map(({ apiVersions }) => apiVersions.did)],
+      ['Produce', ...produced.map((version) => `v${version}`)],
+      ['Metadata', ...known.map((capture) => `v${versionsOf(capture).highest(metadata)}`)],
+      ['format of messages', ...produced.map((version) => String(magicOfProduce(version)))],
+      ['timestamps', ...produced.map((version) => yes(magicOfProduce(version) >= 1))],
+      ['headers', ...produced.map((version) => yes(magicOfProduce(version) >= 2))],
+      ['an error names the messages that caused it', ...produced.map((version) => yes(version >= 8))],
+      ['an answer names the new leader', ...produced.map((version) => yes(version >= 10))],
+      ['topics by id', ...produced.map((version) => yes(version >= 13))],
+      ['gzip, snappy, lz4', ...produced.map(() => 'yes')],
+      ['zstd', ...produced.map((version) => yes(version >= 7))],
+      ['TLS', ...known.map(({ apiVersions }) => yes(apiVersions.did === 'answered'))],
+      ['SASL', ...known.map((capture) => yes(versionsOf(capture).has(saslHandshake)))],
+    ],
+  )
 }
 
 function versionsOf({ release, apiVersions }: Capture): ServedVersions {
   if (apiVersions.answer === undefined) return LEGACY_VERSIONS
-  const ranges = Object.entries(apiVersions.answer.ranges).map(([key, [minVersion, maxVersion]]) => [Number(key), { minVersion, maxVersion }] as const)
+  const ranges = Object.entries(apiVersions.answer.ranges).map(
+    ([key, [minVersion, maxVersion]]) => [Number(key), { minVersion, maxVersion }] as const,
+  )
   return new ServedVersions(new Map(ranges), release)
 }
 
@@ -87,8 +91,13 @@ function provenTables(releases: readonly ReleaseResult[]): string {
   const ran = releases.filter(({ notRun }) => notRun === undefined)
   const suites = new Set(ran.flatMap(({ tests }) => tests.map(({ suite }) => suite)).sort())
   const parts = [...suites].map((suite) => {
-    const names = new Set(ran.flatMap(({ tests }) => tests.filter((test) => test.suite === suite).map(({ name }) => name)))
-    const rows = [...names].map((name) => [name, ...ran.map(({ tests }) => mark(tests.find((test) => test.suite === suite && test.name === name)))])
+    const names = new Set(
+      ran.flatMap(({ tests }) => tests.filter((test) => test.suite === suite).map(({ name }) => name)),
+    )
+    const rows = [...names].map((name) => [
+      name,
+      ...ran.map(({ tests }) => mark(tests.find((test) => test.suite === suite && test.name === name))),
+    ])
     return `### ${suite}\n\n${table(['', ...ran.map(({ version }) => version)], rows)}\n`
   })
   return parts.join('\n')
@@ -104,15 +113,18 @@ function leftOut(releases: readonly ReleaseResult[]): string {
   for (const { version, tests } of releases) {
     for (const { name, reason } of tests.filter(({ status }) => status === 'left out')) {
       const line = `${name}: ${reason ?? 'no reason was given'}`
-      lines.set(line, [...lines.get(line) ?? [], version])
+      lines.set(line, [...(lines.get(line) ?? []), version])
     }
   }
-  const notRun = releases.flatMap(({ version, notRun: reason }) => reason === undefined ? [] : [`- Kafka ${version}: ${reason}`])
+  const notRun = releases.flatMap(({ version, notRun: reason }) =>
+    reason === undefined ? [] : [`- Kafka ${version}: ${reason}`],
+  )
   return [...notRun, ...[...lines].map(([line, versions]) => `- ${line} (${versions.join(', ')})`)].join('\n')
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 

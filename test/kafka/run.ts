@@ -14,11 +14,19 @@ import { once } from 'node:events'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-
 import { install } from './support/install.js'
 import { ensureKcat } from './support/kcat.js'
-import { count, fromVitest, reportsDir, resultsFile, summaryTable, type ReleaseResult, type Results, type TestResult } from './support/results.js'
 import { findRelease, releases, type Release } from './support/releases.js'
+import {
+  count,
+  fromVitest,
+  reportsDir,
+  resultsFile,
+  summaryTable,
+  type ReleaseResult,
+  type Results,
+  type TestResult,
+} from './support/results.js'
 
 const byDefault = ['0.8.2', '1.1', '4']
 
@@ -26,12 +34,23 @@ const eachRelease = 'test/kafka/each-release'
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { all: { type: 'boolean', default: false }, release: { type: 'string', multiple: true }, java: { type: 'string', default: '17' }, keep: { type: 'boolean', default: false } }
+    options: {
+      all: { type: 'boolean', default: false },
+      release: { type: 'string', multiple: true },
+      java: { type: 'string', default: '17' },
+      keep: { type: 'boolean', default: false },
+    },
   })
-  const names = values.all ? releases.map(({ name }) => name) : values.release?.flatMap((list) => list.split(',')) ?? byDefault
+  const names = values.all
+    ? releases.map(({ name }) => name)
+    : (values.release?.flatMap((list) => list.split(',')) ?? byDefault)
   const chosen = names.map(findRelease)
   await mkdir(reportsDir, { recursive: true })
-  const general = await vitest('general', [`--exclude=${eachRelease}/**`, '--exclude=test/kafka/security/**', '--passWithNoTests'])
+  const general = await vitest('general', [
+    `--exclude=${eachRelease}/**`,
+    '--exclude=test/kafka/security/**',
+    '--passWithNoTests',
+  ])
   const results: ReleaseResult[] = []
   const kept = values.keep ? await earlierResults(chosen) : []
   for (const release of chosen) {
@@ -72,15 +91,30 @@ async function prove(release: Release, java: string): Promise<ReleaseResult> {
     return { ...outcome, passed: 0, failed: 0, seconds: 0, tests: [], notRun }
   }
   const tests = await vitest(version, [eachRelease], { KAFKA_RELEASE: version, KAFKA_JAVA: java })
-  return { ...outcome, passed: count(tests, 'passed'), failed: count(tests, 'failed'), seconds: Math.round((Date.now() - began) / 1000), tests }
+  return {
+    ...outcome,
+    passed: count(tests, 'passed'),
+    failed: count(tests, 'failed'),
+    seconds: Math.round((Date.now() - began) / 1000),
+    tests,
+  }
 }
 
 async function vitest(name: string, what: readonly string[], env: Record<string, string> = {}): Promise<TestResult[]> {
   const report = join(reportsDir, `kafka-${name}.json`)
   await rm(report, { force: true })
-  const args = ['vitest', 'run', '--project', 'kafka', ...what, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  const args = [
+    'vitest',
+    'run',
+    '--project',
+    'kafka',
+    ...what,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  ]
   const child = spawn('npx', args, { stdio: 'inherit', env: { ...process.env, ...env } })
-  const [exitCode] = await once(child, 'close') as [number | null]
+  const [exitCode] = (await once(child, 'close')) as [number | null]
   return fromVitest(await readFile(report, 'utf8').catch(() => '{}'), exitCode ?? 1)
 }
 

@@ -12,9 +12,12 @@ export function nodeBinary(version: string): string {
   const binary = join(home, 'bin', 'node')
   if (!existsSync(binary)) {
     mkdirSync(dir, { recursive: true })
-    execFileSync('npm', ['install', '--prefix', dir, '--no-save', '--no-audit', '--no-fund', `node@${version}`], { stdio: 'inherit' })
+    execFileSync('npm', ['install', '--prefix', dir, '--no-save', '--no-audit', '--no-fund', `node@${version}`], {
+      stdio: 'inherit',
+    })
     // What its install script does, for an npm that runs none.
-    if (!existsSync(binary)) execFileSync(process.execPath, ['installArchSpecificPackage.js'], { cwd: home, stdio: 'inherit' })
+    if (!existsSync(binary))
+      execFileSync(process.execPath, ['installArchSpecificPackage.js'], { cwd: home, stdio: 'inherit' })
   }
   const found = execFileSync(binary, ['--version'], { encoding: 'utf8' }).trim()
   if (!found.startsWith(`v${version}.`)) throw new Error(`${binary} is ${found}, wanted was ${version}`)

@@ -6,11 +6,15 @@ import { nodeBinary, ROOT } from './binary.js'
 function runTests(version: string): boolean {
   const binary = nodeBinary(version)
   console.log(`Node ${version}: ${binary}`)
-  const { status, error } = spawnSync(binary, [join(ROOT, 'node_modules', 'vitest', 'vitest.mjs'), 'run', '--project', 'main'], {
-    cwd: ROOT,
-    stdio: 'inherit',
-    env: { ...process.env, TEST_REPORT: join(ROOT, '.reports', `node-${version}.json`), EXPECTED_NODE: version },
-  })
+  const { status, error } = spawnSync(
+    binary,
+    [join(ROOT, 'node_modules', 'vitest', 'vitest.mjs'), 'run', '--project', 'main'],
+    {
+      cwd: ROOT,
+      stdio: 'inherit',
+      env: { ...process.env, TEST_REPORT: join(ROOT, '.reports', `node-${version}.json`), EXPECTED_NODE: version },
+    },
+  )
   if (error !== undefined) throw error
   return status === 0
 }

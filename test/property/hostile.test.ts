@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { MalformedResponseError } from '../../src/errors.js'
 import type { Api } from '../../src/protocol/api.js'
 import { ByteReader } from '../../src/protocol/byte-reader.js'
 import { decodeResponseFrame } from '../../src/protocol/frame.js'
-import { MalformedResponseError } from '../../src/errors.js'
 import { apisWithSchemas, versionsOf } from './all-apis.js'
 import { encodeMessage } from './schema-codec.js'
 import { fullMessage } from './schema-messages.js'
@@ -83,9 +83,13 @@ describe('hostile bytes', () => {
   it.each(apisWithSchemas())('$api.name: a byte too many is refused', ({ api, schema }) => {
     for (const version of versionsOf(api)) {
       const request = encodeMessage(schema.request, version, fullMessage(schema.request.fields, version))
-      expect(survives(Buffer.concat([request, Buffer.alloc(1)]), (reader) => api.decodeRequest(reader, version))).toBe(false)
+      expect(survives(Buffer.concat([request, Buffer.alloc(1)]), (reader) => api.decodeRequest(reader, version))).toBe(
+        false,
+      )
       const body = encodeMessage(schema.response, version, fullMessage(schema.response.fields, version))
-      expect(decodesFrame(api, version, Buffer.concat([responseFrame(api, version, body), Buffer.alloc(1)]))).toBe(false)
+      expect(decodesFrame(api, version, Buffer.concat([responseFrame(api, version, body), Buffer.alloc(1)]))).toBe(
+        false,
+      )
     }
   })
 

@@ -6,13 +6,22 @@ import { ByteReader } from '../../src/protocol/byte-reader.js'
 import { ByteWriter } from '../../src/protocol/byte-writer.js'
 import { decodeBatches } from '../../src/protocol/records/decode.js'
 import { compressedMessageSet, messageSet } from '../../src/protocol/records/message-set.js'
-import { BATCH_OVERHEAD, compressedRecordBatch, recordBatch, sizeOfRecord, sizeOfRecords, writeRecords } from '../../src/protocol/records/record-batch.js'
+import {
+  BATCH_OVERHEAD,
+  compressedRecordBatch,
+  recordBatch,
+  sizeOfRecord,
+  sizeOfRecords,
+  writeRecords,
+} from '../../src/protocol/records/record-batch.js'
 import { sizeOfUnsignedVarint, sizeOfVarint, sizeOfVarlong } from '../../src/protocol/varint.js'
 import { decodeOrReject, encode, expected, fakeCodecs, flip, outgoing } from '../unit/protocol/records/support.js'
 
 const text = fc.string({ unit: 'binary', maxLength: 80 })
 // Halves of a surrogate pair alone have no UTF-8; they go out as U+FFFD, like everywhere else in Node.
-const brokenText = fc.array(fc.integer({ min: 0xd700, max: 0xe000 }), { maxLength: 10 }).map((units) => String.fromCharCode(...units))
+const brokenText = fc
+  .array(fc.integer({ min: 0xd700, max: 0xe000 }), { maxLength: 10 })
+  .map((units) => String.fromCharCode(...units))
 const data = fc.oneof(fc.constant(null), text, brokenText, fc.uint8Array({ maxLength: 300 }))
 const headers = fc.option(fc.array(fc.tuple(fc.oneof(text, fc.constantFrom('a', 'trace')), data), { maxLength: 6 }))
 const timestamp = fc.oneof(
@@ -24,11 +33,15 @@ const record = fc.record({ key: data, value: data, headers, timestamp }).map(out
 const records = fc.oneof(
   fc.array(record, { minLength: 1, maxLength: 30 }),
   // Many, so that offset deltas and the count of records need several bytes.
-  fc.tuple(fc.integer({ min: 60, max: 500 }), fc.array(record, { minLength: 1, maxLength: 5 }))
+  fc
+    .tuple(fc.integer({ min: 60, max: 500 }), fc.array(record, { minLength: 1, maxLength: 5 }))
     .map(([count, some]) => Array.from({ length: count }, (_, i) => some[i % some.length] ?? outgoing({}))),
 )
 const magic = fc.constantFrom(0 as const, 1 as const)
-const codec = fc.constantFrom({ id: 7, compress: flip }, { id: 1, compress: (bytes: Uint8Array) => gzipSync(bytes, { level: 1 }) })
+const codec = fc.constantFrom(
+  { id: 7, compress: flip },
+  { id: 1, compress: (bytes: Uint8Array) => gzipSync(bytes, { level: 1 }) },
+)
 const producer = fc.record({
   producerId: fc.bigInt({ min: -1n, max: 2n ** 63n - 1n }),
   producerEpoch: fc.integer({ min: -1, max: 2 ** 15 - 1 }),
@@ -43,99 +56,158 @@ function expectSame(actual: unknown, wanted: unknown): void {
 
 describe('whatever is written is read back', () => {
   it('as a record batch', () => {
-    fc.assert(fc.property(records, producer, (written, by) => {
-      const [decoded, ...others] = decodeBatches(encode(recordBatch(written, sizeOfRecords(written), by)))
-      expect(others).toEqual([])
-      expect(decoded).toMatchObject({ ...by, lastOffset: BigInt(written.length - 1), maxTimestamp: Math.max(...written.map((one) => one.timestamp)) })
-      expectSame(decoded?.records, written.map((one, i) => expected(one, BigInt(i), 2)))
-    }))
+    fc.assert(
+      fc.property(records, producer, (written, by) => {
+        const [decoded, ...others] = decodeBatches(encode(recordBatch(written, sizeOfRecords(written), by)))
+        expect(others).toEqual([])
+        expect(decoded).toMatchObject({
+          ...by,
+          lastOffset: BigInt(written.length - 1),
+          maxTimestamp: Math.max(...written.map((one) => one.timestamp)),
+        })
+        expectSame(
+          decoded?.records,
+          written.map((one, i) => expected(one, BigInt(i), 2)),
+        )
+      }),
+    )
   })
 
   it('as a compressed record batch', () => {
-    fc.assert(fc.property(records, producer, codec, (written, by, { id, compress }) => {
-      const writer = new ByteWriter(sizeOfRecords(written))
-      writeRecords(writer, written, sizeOfRecords(written))
-      const bytes = encode(compressedRecordBatch(written, { codec: id, bytes: compress(writer.bytes()) }, by))
-      const [decoded, ...others] = decodeBatches(bytes, { decompress: fakeCodecs })
-      expect(others).toEqual([])
-      expect(decoded).toMatchObject({ ...by, codec: id, lastOffset: BigInt(written.length - 1) })
-      expectSame(decoded?.records, written.map((one, i) => expected(one, BigInt(i), 2)))
-    }))
+    fc.assert(
+      fc.property(records, producer, codec, (written, by, { id, compress }) => {
+        const writer = new ByteWriter(sizeOfRecords(written))
+        writeRecords(writer, written, sizeOfRecords(written))
+        const bytes = encode(compressedRecordBatch(written, { codec: id, bytes: compress(writer.bytes()) }, by))
+        const [decoded, ...others] = decodeBatches(bytes, { decompress: fakeCodecs })
+        expect(others).toEqual([])
+        expect(decoded).toMatchObject({ ...by, codec: id, lastOffset: BigInt(written.length - 1) })
+        expectSame(
+          decoded?.records,
+          written.map((one, i) => expected(one, BigInt(i), 2)),
+        )
+      }),
+    )
   })
 
   it('as a message set', () => {
-    fc.assert(fc.property(records, magic, (written, format) => {
-      const decoded = decodeBatches(encode(messageSet(written, format)))
-      expectSame(decoded.flatMap((entry) => entry.records), written.map((one, i) => expected(one, BigInt(i), format)))
-    }))
+    fc.assert(
+      fc.property(records, magic, (written, format) => {
+        const decoded = decodeBatches(encode(messageSet(written, format)))
+        expectSame(
+          decoded.flatMap((entry) => entry.records),
+          written.map((one, i) => expected(one, BigInt(i), format)),
+        )
+      }),
+    )
   })
 
   it('as a compressed message set, at whichever offset a broker puts it', () => {
-    fc.assert(fc.property(records, magic, codec, fc.bigInt({ min: 1n, max: 2n ** 62n }), (written, format, { id, compress }, offset) => {
-      const bytes = encode(compressedMessageSet(written, format, { codec: id, bytes: compress(encode(messageSet(written, format))) }))
-      const last = BigInt(written.length - 1)
-      const moved = format === 1 ? offset : 0n
-      bytes.writeBigInt64BE(last + moved)
-      const [decoded, ...others] = decodeBatches(bytes, { decompress: fakeCodecs })
-      expect(others).toEqual([])
-      expect(decoded).toMatchObject({ codec: id, lastOffset: last + moved })
-      expectSame(decoded?.records, written.map((one, i) => expected(one, moved + BigInt(i), format)))
-    }))
+    fc.assert(
+      fc.property(
+        records,
+        magic,
+        codec,
+        fc.bigInt({ min: 1n, max: 2n ** 62n }),
+        (written, format, { id, compress }, offset) => {
+          const bytes = encode(
+            compressedMessageSet(written, format, { codec: id, bytes: compress(encode(messageSet(written, format))) }),
+          )
+          const last = BigInt(written.length - 1)
+          const moved = format === 1 ? offset : 0n
+          bytes.writeBigInt64BE(last + moved)
+          const [decoded, ...others] = decodeBatches(bytes, { decompress: fakeCodecs })
+          expect(others).toEqual([])
+          expect(decoded).toMatchObject({ codec: id, lastOffset: last + moved })
+          expectSame(
+            decoded?.records,
+            written.map((one, i) => expected(one, moved + BigInt(i), format)),
+          )
+        },
+      ),
+    )
   })
 
   it('in the size announced for each record alone', () => {
-    fc.assert(fc.property(record, fc.nat(2 ** 31 - 1), timestamp, (one, offsetDelta, base) => {
-      const alone = sizeOfRecord(one, 0, 0)
-      expect(encode(recordBatch([one], sizeOfRecords([one]))).length).toBe(BATCH_OVERHEAD + alone)
-      const delta = one.timestamp - base
-      const grown = sizeOfVarint(offsetDelta) + sizeOfVarlong(delta) - 2
-      expect(sizeOfRecord(one, offsetDelta, delta) - alone).toBeGreaterThanOrEqual(grown)
-      expect(sizeOfRecord(one, offsetDelta, delta) - alone).toBeLessThanOrEqual(grown + 1)
-    }))
+    fc.assert(
+      fc.property(record, fc.nat(2 ** 31 - 1), timestamp, (one, offsetDelta, base) => {
+        const alone = sizeOfRecord(one, 0, 0)
+        expect(encode(recordBatch([one], sizeOfRecords([one]))).length).toBe(BATCH_OVERHEAD + alone)
+        const delta = one.timestamp - base
+        const grown = sizeOfVarint(offsetDelta) + sizeOfVarlong(delta) - 2
+        expect(sizeOfRecord(one, offsetDelta, delta) - alone).toBeGreaterThanOrEqual(grown)
+        expect(sizeOfRecord(one, offsetDelta, delta) - alone).toBeLessThanOrEqual(grown + 1)
+      }),
+    )
   })
 })
 
 describe('corrupt bytes give the one error, or what was not covered', () => {
-  const formats = fc.tuple(records, fc.constantFrom(0 as const, 1 as const, 2 as const)).map(([written, format]) =>
-    encode(format === 2 ? recordBatch(written, sizeOfRecords(written)) : messageSet(written, format)))
+  const formats = fc
+    .tuple(records, fc.constantFrom(0 as const, 1 as const, 2 as const))
+    .map(([written, format]) =>
+      encode(format === 2 ? recordBatch(written, sizeOfRecords(written)) : messageSet(written, format)),
+    )
 
   it('when a byte is changed or the end is missing', () => {
-    fc.assert(fc.property(formats, fc.nat(), fc.integer({ min: 1, max: 255 }), fc.nat(), (bytes, at, bits, length) => {
-      const changed = Buffer.from(bytes)
-      changed[at % bytes.length] = (changed[at % bytes.length] as number) ^ bits
-      decodeOrReject(changed, fakeCodecs)
-      decodeOrReject(bytes.subarray(0, length % bytes.length), fakeCodecs)
-    }), { numRuns: 500 })
+    fc.assert(
+      fc.property(formats, fc.nat(), fc.integer({ min: 1, max: 255 }), fc.nat(), (bytes, at, bits, length) => {
+        const changed = Buffer.from(bytes)
+        changed[at % bytes.length] = (changed[at % bytes.length] as number) ^ bits
+        decodeOrReject(changed, fakeCodecs)
+        decodeOrReject(bytes.subarray(0, length % bytes.length), fakeCodecs)
+      }),
+      { numRuns: 500 },
+    )
   })
 
   it('when they are anything at all', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), fc.constantFrom(0, 1, 2), (bytes, format) => {
-      const buffer = Buffer.from(bytes)
-      if (buffer.length > 16) {
-        buffer[16] = format
-        buffer.writeInt32BE(buffer.length - 12, 8)
-      }
-      decodeOrReject(buffer, fakeCodecs)
-    }), { numRuns: 1000 })
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.constantFrom(0, 1, 2), (bytes, format) => {
+        const buffer = Buffer.from(bytes)
+        if (buffer.length > 16) {
+          buffer[16] = format
+          buffer.writeInt32BE(buffer.length - 12, 8)
+        }
+        decodeOrReject(buffer, fakeCodecs)
+      }),
+      { numRuns: 1000 },
+    )
   })
 })
 
 describe('varints', () => {
-  const int32 = fc.oneof(fc.integer(), fc.nat(30).map((bit) => 2 ** bit), fc.nat(31).map((bit) => -(2 ** bit)), fc.nat(30).map((bit) => 2 ** bit - 1))
-  const safe = fc.oneof(fc.maxSafeInteger(), int32, fc.nat(52).chain((bit) => fc.constantFrom(2 ** bit, 2 ** bit - 1, -(2 ** bit), -(2 ** bit) - 1)))
+  const int32 = fc.oneof(
+    fc.integer(),
+    fc.nat(30).map((bit) => 2 ** bit),
+    fc.nat(31).map((bit) => -(2 ** bit)),
+    fc.nat(30).map((bit) => 2 ** bit - 1),
+  )
+  const safe = fc.oneof(
+    fc.maxSafeInteger(),
+    int32,
+    fc.nat(52).chain((bit) => fc.constantFrom(2 ** bit, 2 ** bit - 1, -(2 ** bit), -(2 ** bit) - 1)),
+  )
 
   it('are read back, and as long as announced', () => {
-    fc.assert(fc.property(int32, safe, (small, wide) => {
-      const writer = new ByteWriter(1)
-      writer.writeUnsignedVarint(small)
-      expect(writer.position).toBe(sizeOfUnsignedVarint(small))
-      writer.writeVarint(small)
-      expect(writer.position).toBe(sizeOfUnsignedVarint(small) + sizeOfVarint(small))
-      writer.writeVarlong(wide)
-      expect(writer.position).toBe(sizeOfUnsignedVarint(small) + sizeOfVarint(small) + sizeOfVarlong(wide))
-      const reader = new ByteReader(writer.bytes())
-      expect([reader.readUnsignedVarint(), reader.readVarint(), reader.readVarlong()]).toEqual([small >>> 0, small, wide])
-      expect(reader.problem()).toBeUndefined()
-    }), { numRuns: 1000 })
+    fc.assert(
+      fc.property(int32, safe, (small, wide) => {
+        const writer = new ByteWriter(1)
+        writer.writeUnsignedVarint(small)
+        expect(writer.position).toBe(sizeOfUnsignedVarint(small))
+        writer.writeVarint(small)
+        expect(writer.position).toBe(sizeOfUnsignedVarint(small) + sizeOfVarint(small))
+        writer.writeVarlong(wide)
+        expect(writer.position).toBe(sizeOfUnsignedVarint(small) + sizeOfVarint(small) + sizeOfVarlong(wide))
+        const reader = new ByteReader(writer.bytes())
+        expect([reader.readUnsignedVarint(), reader.readVarint(), reader.readVarlong()]).toEqual([
+          small >>> 0,
+          small,
+          wide,
+        ])
+        expect(reader.problem()).toBeUndefined()
+      }),
+      { numRuns: 1000 },
+    )
   })
 })

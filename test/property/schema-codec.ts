@@ -1,5 +1,4 @@
-import type { FieldSchema, MessageSchema } from '../golden/schemas/schema.js'
-import { inRange } from '../golden/schemas/schema.js'
+import { type FieldSchema, type MessageSchema, inRange } from '../golden/schemas/schema.js'
 
 /**
  * A second, slow codec for Kafka's messages, driven by the schemas alone. It shares nothing with `src/`: where the two

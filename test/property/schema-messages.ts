@@ -3,7 +3,13 @@ import { inRange, type FieldSchema } from '../golden/schemas/schema.js'
 import { defaultOf, elementOf, fieldName, fieldsOf, isArray, type Message, type Value } from './schema-codec.js'
 
 /** The 64-bit fields that this package reads as numbers: times. */
-const NUMBER_FIELDS = new Set(['logAppendTimeMs', 'timestamp', 'commitTimestamp', 'retentionTimeMs', 'sessionLifetimeMs'])
+const NUMBER_FIELDS = new Set([
+  'logAppendTimeMs',
+  'timestamp',
+  'commitTimestamp',
+  'retentionTimeMs',
+  'sessionLifetimeMs',
+])
 
 const text = fc.oneof(
   { weight: 9, arbitrary: fc.string({ unit: 'binary', maxLength: 6 }) },
@@ -86,7 +92,8 @@ export function* messagesWithWrongNull(fields: readonly FieldSchema[], version: 
   for (const field of fieldsOf(fields, version)) {
     const name = fieldName(field)
     const nullable = inRange(field.nullableVersions, version)
-    if (!nullable && (isArray(field) || field.type === 'string' || field.type === 'bytes')) yield { ...full, [name]: null }
+    if (!nullable && (isArray(field) || field.type === 'string' || field.type === 'bytes'))
+      yield { ...full, [name]: null }
     if (isArray(field) && field.type === '[]string') yield { ...full, [name]: [null] }
     for (const inner of messagesWithWrongNull(field.fields ?? [], version)) {
       yield { ...full, [name]: isArray(field) ? [inner] : inner }

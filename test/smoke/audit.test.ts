@@ -8,7 +8,10 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { expect, it, onTestFinished } from 'vitest'
 
-type Advisories = Record<string, { id: number; title: string; url: string; severity: string; vulnerable_versions: string }[]>
+type Advisories = Record<
+  string,
+  { id: number; title: string; url: string; severity: string; vulnerable_versions: string }[]
+>
 
 /** Resolves with the packages it was asked about, first of `--omit=dev`, and what the audit said. */
 async function audit(answer: Advisories | number): Promise<{ code: number; output: string; asked: string[][] }> {
@@ -27,7 +30,9 @@ async function audit(answer: Advisories | number): Promise<{ code: number; outpu
         response.writeHead(answer).end()
       } else {
         const body = Buffer.concat(chunks)
-        const packages = JSON.parse(String(request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body)) as object
+        const packages = JSON.parse(
+          String(request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body),
+        ) as object
         asked.push(Object.keys(packages))
         response.end(JSON.stringify(answer))
       }
@@ -36,9 +41,16 @@ async function audit(answer: Advisories | number): Promise<{ code: number; outpu
   await listen(registry)
   const cache = mkdtempSync(join(tmpdir(), 'kafka-producer-audit-'))
   onTestFinished(() => rmSync(cache, { recursive: true, force: true }))
-  const env = { ...process.env, npm_config_registry: `http://127.0.0.1:${(registry.address() as AddressInfo).port}/`, npm_config_cache: cache, npm_config_fetch_retries: '0' }
+  const env = {
+    ...process.env,
+    npm_config_registry: `http://127.0.0.1:${(registry.address() as AddressInfo).port}/`,
+    npm_config_cache: cache,
+    npm_config_fetch_retries: '0',
+  }
   return new Promise((resolve) => {
-    execFile('node', ['.ci/audit.mjs'], { env }, (error, output) => resolve({ code: error === null ? 0 : 1, output, asked }))
+    execFile('node', ['.ci/audit.mjs'], { env }, (error, output) =>
+      resolve({ code: error === null ? 0 : 1, output, asked }),
+    )
   })
 }
 
@@ -50,14 +62,18 @@ async function listen(registry: Server): Promise<void> {
 it('passes where nothing is known against what is installed', async () => {
   const { code, output, asked } = await audit({})
   expect(code).toBe(0)
-  expect(output).toMatch(/^npm audit of what is installed with the package: 0 findings in \d+ packages\nnpm audit of everything: 0 findings/)
+  expect(output).toMatch(
+    /^npm audit of what is installed with the package: 0 findings in \d+ packages\nnpm audit of everything: 0 findings/,
+  )
   expect(asked[0]).toContain('denque')
   expect(asked[0]).not.toContain('vitest')
   expect(asked[1]).toContain('vitest')
 })
 
 it('fails on a finding, and names it', async () => {
-  const { code, output } = await audit({ denque: [{ id: 1, title: 'A hole', url: 'https://example.com/1', severity: 'low', vulnerable_versions: '<=9.0.0' }] })
+  const { code, output } = await audit({
+    denque: [{ id: 1, title: 'A hole', url: 'https://example.com/1', severity: 'low', vulnerable_versions: '<=9.0.0' }],
+  })
   expect(code).toBe(1)
   expect(output).toMatch(/the package: 1 findings in \d+ packages\n {2}low denque .*: A hole/)
 })

@@ -23,7 +23,11 @@ let tarball: string
 /** Its output; what fails is shown with all that it said. */
 async function run(command: string, args: readonly string[], cwd = dir): Promise<string> {
   try {
-    const { stdout } = await promisify(execFile)(command, args, { cwd, maxBuffer: 1 << 26, env: { ...process.env, NODE_PATH: '' } })
+    const { stdout } = await promisify(execFile)(command, args, {
+      cwd,
+      maxBuffer: 1 << 26,
+      env: { ...process.env, NODE_PATH: '' },
+    })
     return stdout
   } catch (error) {
     const { stdout, stderr, message } = error as Error & { stdout?: string; stderr?: string }
@@ -47,7 +51,9 @@ async function install(name: string, ...options: string[]): Promise<string> {
 
 async function sizeOf(path: string): Promise<number> {
   const names = await readdir(path, { recursive: true })
-  const sizes = await Promise.all(names.map(async (name) => stat(join(path, name)).then((entry) => (entry.isFile() ? entry.size : 0))))
+  const sizes = await Promise.all(
+    names.map(async (name) => stat(join(path, name)).then((entry) => (entry.isFile() ? entry.size : 0))),
+  )
   return sizes.reduce((sum, size) => sum + size, 0)
 }
 
@@ -67,7 +73,10 @@ afterAll(() => rm(dir, { recursive: true, force: true }))
 
 describe('the tarball', () => {
   it('holds what is built, and the documents', async () => {
-    const files = (await run('tar', ['-tzf', tarball])).trim().split('\n').map((file) => file.replace('package/', ''))
+    const files = (await run('tar', ['-tzf', tarball]))
+      .trim()
+      .split('\n')
+      .map((file) => file.replace('package/', ''))
     const others = files.filter((file) => !/^dist\/[\w./-]+\.(js|d\.ts)$/.test(file))
     expect(others.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
     expect(files).toContain('dist/index.js')
@@ -110,12 +119,15 @@ describe('installed', () => {
   })
 
   it.each(NODES)('loads on Node %s without a warning', async (version) => {
-    const program = 'process.on("warning", ({ message }) => { console.log(message) }); require("kafka-producer"); import("kafka-producer")'
+    const program =
+      'process.on("warning", ({ message }) => { console.log(message) }); require("kafka-producer"); import("kafka-producer")'
     expect(await run(node(version), ['-e', program], project)).toBe('')
   })
 
   it('brings its command', async () => {
-    expect(await run(join(project, 'node_modules', '.bin', 'kafka-producer'), ['--help'], project)).toMatch(/^Usage: kafka-producer /)
+    expect(await run(join(project, 'node_modules', '.bin', 'kafka-producer'), ['--help'], project)).toMatch(
+      /^Usage: kafka-producer /,
+    )
   })
 
   it('keeps its insides to itself', async () => {
@@ -126,9 +138,12 @@ describe('installed', () => {
   it('tells its size and how long it takes to load', async () => {
     const bytes = await sizeOf(join(project, 'node_modules'))
     const own = await sizeOf(join(project, 'node_modules', 'kafka-producer'))
-    const program = 'const from = performance.now(); await import("kafka-producer"); console.log(Math.round(performance.now() - from))'
+    const program =
+      'const from = performance.now(); await import("kafka-producer"); console.log(Math.round(performance.now() - from))'
     const ms = await run(process.execPath, ['--input-type=module', '-e', program], project)
-    console.log(`installed: ${Math.round(bytes / 1024)} KB with all it needs, ${Math.round(own / 1024)} KB alone; loaded in ${ms.trim()} ms`)
+    console.log(
+      `installed: ${Math.round(bytes / 1024)} KB with all it needs, ${Math.round(own / 1024)} KB alone; loaded in ${ms.trim()} ms`,
+    )
   })
 })
 
@@ -167,11 +182,15 @@ describe('installed without what is optional', () => {
   it('works all the same', async () => {
     const project = await install('bare', '--omit=optional')
     const { dependencies, optionalDependencies = {} } = await readJson<Manifest>(join(ROOT, 'package.json'))
-    const installed = (await readdir(join(project, 'node_modules'), { recursive: true })).filter((path) => path.endsWith('package.json'))
+    const installed = (await readdir(join(project, 'node_modules'), { recursive: true })).filter((path) =>
+      path.endsWith('package.json'),
+    )
     for (const name of Object.keys(optionalDependencies)) expect(installed).not.toContain(join(name, 'package.json'))
     for (const name of Object.keys(dependencies)) expect(installed).toContain(join(name, 'package.json'))
     expect(await run(process.execPath, ['send.mjs'], project)).toBe('sent 500\n')
     expect(await run(process.execPath, ['send.cjs'], project)).toBe('sent to smoke\n')
-    console.log(`installed without what is optional: ${Math.round((await sizeOf(join(project, 'node_modules'))) / 1024)} KB`)
+    console.log(
+      `installed without what is optional: ${Math.round((await sizeOf(join(project, 'node_modules'))) / 1024)} KB`,
+    )
   })
 })

@@ -50,17 +50,26 @@ describe('the types of keys and values', () => {
       // @ts-expect-error Nor is the partition key.
       producer.send({ topic: 'orders', partitionKey: 'o-17', value: { total: 42 } }),
       // @ts-expect-error One of several is wrong.
-      producer.send([{ topic: 'orders', value: { total: 42 } }, { topic: 'orders', value: 1 }]),
+      producer.send([
+        { topic: 'orders', value: { total: 42 } },
+        { topic: 'orders', value: 1 },
+      ]),
     ])
   })
 
   it('can be anything where no encoder is given, or one that takes anything', () => {
     expectTypeOf(new Producer({ brokers: BROKERS })).toEqualTypeOf<Producer<unknown, unknown, 'sync'>>()
-    expectTypeOf(new Producer({ brokers: BROKERS, encoder: new JsonEncoder() })).toEqualTypeOf<Producer<unknown, unknown, 'sync'>>()
+    expectTypeOf(new Producer({ brokers: BROKERS, encoder: new JsonEncoder() })).toEqualTypeOf<
+      Producer<unknown, unknown, 'sync'>
+    >()
   })
 
   it('can be said instead of found out', () => {
-    const producer = new Producer<string, Order>({ brokers: BROKERS, keyEncoder: new StringEncoder(), encoder: new JsonEncoder() })
+    const producer = new Producer<string, Order>({
+      brokers: BROKERS,
+      keyEncoder: new StringEncoder(),
+      encoder: new JsonEncoder(),
+    })
     neverRun(() => [
       producer.send({ topic: 'orders', key: 'o-17', value: { total: 42 } }),
       // @ts-expect-error Not an order.
@@ -108,8 +117,17 @@ describe('the mode', () => {
 describe('a message', () => {
   it('has a topic and a value, and nothing that is not known', () => {
     expectTypeOf<{ topic: string; value: string }>().toExtend<KeyedMessage>()
-    expectTypeOf<{ topic: string; value: null; headers: { a: string; b: (Buffer | string)[] } }>().toExtend<KeyedMessage>()
-    expectTypeOf<{ topic: string; value: string; headers: [string, Uint8Array][]; timestamp: Date }>().toExtend<KeyedMessage>()
+    expectTypeOf<{
+      topic: string
+      value: null
+      headers: { a: string; b: (Buffer | string)[] }
+    }>().toExtend<KeyedMessage>()
+    expectTypeOf<{
+      topic: string
+      value: string
+      headers: [string, Uint8Array][]
+      timestamp: Date
+    }>().toExtend<KeyedMessage>()
     const producer = new Producer({ brokers: BROKERS })
     neverRun(() => [
       // @ts-expect-error No topic.

@@ -3,7 +3,9 @@ import { expect, it } from 'vitest'
 import { VERSION } from '../../src/version.js'
 
 it('the version that brokers are told is that of the package', () => {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
   expect(VERSION).toBe(manifest.version)
 })
 

@@ -37,10 +37,15 @@ export class Authenticator {
     } catch (cause) {
       if (cause instanceof AuthenticationError) throw cause
       const retriable = cause instanceof KafkaProducerError ? cause.retriable : true
-      throw new AuthenticationError(`the credentials for ${name} could not be had: ${reason(cause)}`, { cause, retriable })
+      throw new AuthenticationError(`the credentials for ${name} could not be had: ${reason(cause)}`, {
+        cause,
+        retriable,
+      })
     }
     if (exchange !== undefined) return exchange
-    throw new AuthenticationError(`the credentials for ${name} did not come within ${this.timeoutMs} ms`, { retriable: true })
+    throw new AuthenticationError(`the credentials for ${name} did not come within ${this.timeoutMs} ms`, {
+      retriable: true,
+    })
   }
 
   /** After a refusal: whether another attempt with the same credentials makes sense. */
@@ -55,11 +60,15 @@ export class Authenticator {
    * @throws AuthenticationError, and what a request throws
    */
   async run(connection: BrokerConnection, versions: ServedVersions, exchange: SaslExchange): Promise<number> {
-    const send = versions === LEGACY_VERSIONS ? this.sendFirstBare(connection) : await this.handshake(connection, versions)
+    const send =
+      versions === LEGACY_VERSIONS ? this.sendFirstBare(connection) : await this.handshake(connection, versions)
     let lifetimeMs = 0
     let token = await this.next(connection, exchange, undefined)
     for (let step = 0; token !== undefined; step++) {
-      if (step === MAX_STEPS) throw new AuthenticationError(`${formatAddress(connection.address)} finds no end of ${this.mechanism.name} after ${MAX_STEPS} tokens`)
+      if (step === MAX_STEPS)
+        throw new AuthenticationError(
+          `${formatAddress(connection.address)} finds no end of ${this.mechanism.name} after ${MAX_STEPS} tokens`,
+        )
       const answer = await send(token)
       lifetimeMs = answer.sessionLifetimeMs
       token = await this.next(connection, exchange, answer.authBytes)
@@ -67,22 +76,34 @@ export class Authenticator {
     return lifetimeMs
   }
 
-  private async next(connection: BrokerConnection, exchange: SaslExchange, challenge: Buffer | undefined): Promise<Buffer | undefined> {
+  private async next(
+    connection: BrokerConnection,
+    exchange: SaslExchange,
+    challenge: Buffer | undefined,
+  ): Promise<Buffer | undefined> {
     const broker = formatAddress(connection.address)
     let made: { readonly token: Buffer | undefined } | undefined
     try {
-      made = await within(this.timeoutMs, Promise.resolve(exchange.next(challenge)).then((token) => ({ token })))
+      made = await within(
+        this.timeoutMs,
+        Promise.resolve(exchange.next(challenge)).then((token) => ({ token })),
+      )
     } catch (cause) {
       throw new AuthenticationError(`${broker}: ${reason(cause)}`, { cause })
     }
     if (made !== undefined) return made.token
-    throw new AuthenticationError(`${broker}: the next token for ${this.mechanism.name} did not come within ${this.timeoutMs} ms`, { retriable: true })
+    throw new AuthenticationError(
+      `${broker}: the next token for ${this.mechanism.name} did not come within ${this.timeoutMs} ms`,
+      { retriable: true },
+    )
   }
 
   /** Kafka 0.9 has no handshake, and no mechanism but GSSAPI. */
   private sendFirstBare(connection: BrokerConnection): TokenSender {
     if (this.mechanism.name !== 'GSSAPI') {
-      throw new AuthenticationError(`Kafka 0.9 has GSSAPI alone, not ${this.mechanism.name}: leave \`brokerVersion\` out where brokers are newer`)
+      throw new AuthenticationError(
+        `Kafka 0.9 has GSSAPI alone, not ${this.mechanism.name}: leave \`brokerVersion\` out where brokers are newer`,
+      )
     }
     return this.bareSender(connection)
   }
@@ -93,13 +114,19 @@ export class Authenticator {
     const version = versions.highest(saslHandshake, versions.has(saslAuthenticate) ? 1 : 0)
     const answer = await connection.request(saslHandshake, version, { mechanism: name }, this.terms)
     if (answer.errorCode === UNSUPPORTED_SASL_MECHANISM) {
-      throw new AuthenticationError(`${broker} does not take ${name}; it takes ${answer.mechanisms.join(', ') || 'none'}: give one of these as \`sasl: { mechanism }\``)
+      throw new AuthenticationError(
+        `${broker} does not take ${name}; it takes ${answer.mechanisms.join(', ') || 'none'}: give one of these as \`sasl: { mechanism }\``,
+      )
     }
     if (answer.errorCode === ILLEGAL_SASL_STATE) {
-      throw new AuthenticationError(`${broker} wants no SASL on this port: take the port of its SASL listener, or leave \`sasl\` out`)
+      throw new AuthenticationError(
+        `${broker} wants no SASL on this port: take the port of its SASL listener, or leave \`sasl\` out`,
+      )
     }
     if (answer.errorCode !== ErrorCodes.NONE) throw brokerResponseError(answer.errorCode, 'SaslHandshake')
-    return version === 0 ? this.bareSender(connection) : this.framedSender(connection, versions.highest(saslAuthenticate))
+    return version === 0
+      ? this.bareSender(connection)
+      : this.framedSender(connection, versions.highest(saslAuthenticate))
   }
 
   private framedSender(connection: BrokerConnection, version: number): TokenSender {
@@ -107,8 +134,10 @@ export class Authenticator {
     return async (authBytes) => {
       sent.push(authBytes)
       const answer = await connection.request(saslAuthenticate, version, { authBytes }, this.terms)
-      if (answer.errorCode === SASL_AUTHENTICATION_FAILED) throw this.refusal(connection, withoutSecrets(answer.errorMessage, sent))
-      if (answer.errorCode !== ErrorCodes.NONE) throw brokerResponseError(answer.errorCode, 'SaslAuthenticate', withoutSecrets(answer.errorMessage, sent))
+      if (answer.errorCode === SASL_AUTHENTICATION_FAILED)
+        throw this.refusal(connection, withoutSecrets(answer.errorMessage, sent))
+      if (answer.errorCode !== ErrorCodes.NONE)
+        throw brokerResponseError(answer.errorCode, 'SaslAuthenticate', withoutSecrets(answer.errorMessage, sent))
       // A view of what was read from the socket, where the next bytes may go.
       return { authBytes: Buffer.from(answer.authBytes), sessionLifetimeMs: Number(answer.sessionLifetimeMs) }
     }
@@ -128,14 +157,19 @@ export class Authenticator {
         return { authBytes: await connection.exchangeToken(token, this.terms), sessionLifetimeMs: 0 }
       } catch (error) {
         if (!(error instanceof ConnectionClosedError)) throw error
-        throw new HungUpOnToken(`${this.refusal(connection, null).message} (it hung up, as brokers before Kafka 1.0 do)`, { cause: error })
+        throw new HungUpOnToken(
+          `${this.refusal(connection, null).message} (it hung up, as brokers before Kafka 1.0 do)`,
+          { cause: error },
+        )
       }
     }
   }
 
   private refusal(connection: BrokerConnection, told: string | null): AuthenticationError {
     const why = told === null || told === '' ? '' : `, saying: ${told}`
-    return new AuthenticationError(`${formatAddress(connection.address)} refuses the credentials given as \`sasl\` for ${this.mechanism.name}${why}; ${this.mechanism.remedy}`)
+    return new AuthenticationError(
+      `${formatAddress(connection.address)} refuses the credentials given as \`sasl\` for ${this.mechanism.name}${why}; ${this.mechanism.remedy}`,
+    )
   }
 
   private get terms() {
@@ -154,7 +188,9 @@ function withoutSecrets(told: string | null, sent: readonly Buffer[]): string | 
   // eslint-disable-next-line no-control-regex
   const fields = sent.flatMap((token) => token.toString('utf8').split(/[\0\x01]/))
   const values = fields.flatMap((field) => [field, field.replace(/^[A-Za-z]+=(Bearer )?/, '')])
-  return values.filter(({ length }) => length >= MIN_SECRET).reduce((text, value) => text.replaceAll(value, '[secret]'), told)
+  return values
+    .filter(({ length }) => length >= MIN_SECRET)
+    .reduce((text, value) => text.replaceAll(value, '[secret]'), told)
 }
 
 type TokenSender = (token: Buffer) => Promise<{ readonly authBytes: Buffer; readonly sessionLifetimeMs: number }>

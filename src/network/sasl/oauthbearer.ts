@@ -19,11 +19,14 @@ export interface TokenSource {
 export function oauthBearerMechanism(given: Secret<TokenSource>): SaslMechanism {
   return {
     name: 'OAUTHBEARER',
-    remedy: 'look at when the token ends, and at its signature, issuer and audience; a function as `token` is asked for a new one at each connection',
+    remedy:
+      'look at when the token ends, and at its signature, issuer and audience; a function as `token` is asked for a new one at each connection',
     async begin(broker) {
       const { token } = given.reveal()
       const answer = typeof token === 'function' ? await token(broker) : token
-      return typeof answer === 'string' ? oauthBearerExchange(answer) : oauthBearerExchange(answer?.token, answer?.extensions)
+      return typeof answer === 'string'
+        ? oauthBearerExchange(answer)
+        : oauthBearerExchange(answer?.token, answer?.extensions)
     },
   }
 }
@@ -31,12 +34,16 @@ export function oauthBearerMechanism(given: Secret<TokenSource>): SaslMechanism 
 /** @throws AuthenticationError */
 export function oauthBearerExchange(token: unknown, extensions: Readonly<Record<string, string>> = {}): SaslExchange {
   if (typeof token !== 'string' || !/^[-._~+/A-Za-z0-9]+=*$/.test(token)) {
-    throw new AuthenticationError('OAUTHBEARER: the token must be a string in the form of RFC 6750, or an object with such a token')
+    throw new AuthenticationError(
+      'OAUTHBEARER: the token must be a string in the form of RFC 6750, or an object with such a token',
+    )
   }
   let fields = `auth=Bearer ${token}\x01`
   for (const [name, value] of Object.entries(extensions)) {
     if (!/^[A-Za-z]+$/.test(name) || name === 'auth' || !/^[\x20-\x7e\r\n\t]*$/.test(value)) {
-      throw new AuthenticationError(`OAUTHBEARER: the extension '${name}' must have a name of letters and a value of printable ASCII`)
+      throw new AuthenticationError(
+        `OAUTHBEARER: the extension '${name}' must have a name of letters and a value of printable ASCII`,
+      )
     }
     fields += `${name}=${value}\x01`
   }

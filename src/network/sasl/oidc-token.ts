@@ -30,7 +30,8 @@ export function oidcToken(options: OidcOptions): () => Promise<string> {
   if (url === undefined || !(url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname)))) {
     throw new InvalidConfigError('tokenEndpoint: allowed is an https: URL; the client’s secret would be seen by others')
   }
-  if (typeof clientId !== 'string' || clientId === '') throw new InvalidConfigError('clientId: allowed is a string that is not empty')
+  if (typeof clientId !== 'string' || clientId === '')
+    throw new InvalidConfigError('clientId: allowed is a string that is not empty')
   if (typeof clientSecret !== 'function' && (typeof clientSecret !== 'string' || clientSecret === '')) {
     throw new InvalidConfigError('clientSecret: allowed is a string that is not empty, or a function that gives one')
   }
@@ -56,7 +57,11 @@ async function fetchToken(url: URL, options: OidcOptions): Promise<{ token: stri
   const secret = typeof clientSecret === 'function' ? await clientSecret() : clientSecret
   // RFC 6749, 2.3.1: both are form-encoded first.
   const encoded = [clientId, secret].map((text) => new URLSearchParams({ _: text }).toString().slice(2)).join(':')
-  const body = new URLSearchParams({ grant_type: 'client_credentials', ...(scope === undefined ? {} : { scope }), ...parameters })
+  const body = new URLSearchParams({
+    grant_type: 'client_credentials',
+    ...(scope === undefined ? {} : { scope }),
+    ...parameters,
+  })
   let status: number
   let text: string
   try {
@@ -70,7 +75,10 @@ async function fetchToken(url: URL, options: OidcOptions): Promise<{ token: stri
     status = response.status
     text = await readBounded(response)
   } catch (cause) {
-    throw new AuthenticationError(`${url.origin} gave no token: ${(cause as Error).message}`, { cause, retriable: true })
+    throw new AuthenticationError(`${url.origin} gave no token: ${(cause as Error).message}`, {
+      cause,
+      retriable: true,
+    })
   }
   const { access_token: token, expires_in: seconds, error } = readJson(text)
   if (status !== 200 || typeof token !== 'string') {

@@ -24,7 +24,8 @@ export function plainMechanism(given: Secret<Password>): SaslMechanism {
 /** @throws AuthenticationError */
 export function plainExchange(username: string, password: string): SaslExchange {
   // A zero byte would end the field: the broker would see another name or password than was meant.
-  if (`${username}${password}`.includes('\0')) throw new AuthenticationError('PLAIN: name and password can’t have zero characters')
+  if (`${username}${password}`.includes('\0'))
+    throw new AuthenticationError('PLAIN: name and password can’t have zero characters')
   return {
     next: (challenge) => (challenge === undefined ? Buffer.from(`\0${username}\0${password}`) : undefined),
   }

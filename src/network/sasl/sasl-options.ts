@@ -49,18 +49,23 @@ export function makeMechanism(option: unknown, name = 'sasl'): SaslMechanism {
   const given = (typeof option === 'object' && option !== null ? option : {}) as Record<string, unknown>
   const { mechanism, authenticator, ...others } = given
   if (typeof mechanism !== 'string' || !/^[A-Za-z0-9_-]{1,20}$/.test(mechanism)) {
-    throw new InvalidConfigError(`${name}: allowed is an object whose \`mechanism\` is one of ${quoted(Object.keys(MECHANISMS))}, or another's name beside an \`authenticator\``)
+    throw new InvalidConfigError(
+      `${name}: allowed is an object whose \`mechanism\` is one of ${quoted(Object.keys(MECHANISMS))}, or another's name beside an \`authenticator\``,
+    )
   }
   if (authenticator !== undefined) {
     refuseOthers(name, others, ['authenticator'])
     const { begin } = Object(authenticator) as Partial<SaslAuthenticator>
-    if (typeof begin !== 'function') throw new InvalidConfigError(`${name}.authenticator: allowed is an object with a method begin()`)
+    if (typeof begin !== 'function')
+      throw new InvalidConfigError(`${name}.authenticator: allowed is an object with a method begin()`)
     return ownMechanism(mechanism.toUpperCase(), new Secret(authenticator as SaslAuthenticator))
   }
   const key = mechanism.toLowerCase()
   const row = Object.hasOwn(MECHANISMS, key) ? MECHANISMS[key] : undefined
   if (row === undefined) {
-    throw new InvalidConfigError(`${name}: the mechanism '${mechanism}' needs an \`authenticator\`; without one there are ${quoted(Object.keys(MECHANISMS))}`)
+    throw new InvalidConfigError(
+      `${name}: the mechanism '${mechanism}' needs an \`authenticator\`; without one there are ${quoted(Object.keys(MECHANISMS))}`,
+    )
   }
   refuseOthers(name, others, row.fields)
   for (const field of row.fields) checkField(`${name}.${field}`, field, others[field])
@@ -70,12 +75,15 @@ export function makeMechanism(option: unknown, name = 'sasl'): SaslMechanism {
 function checkField(name: string, field: Field, value: unknown): void {
   if (typeof value === 'function' || (typeof value === 'string' && value !== '')) return
   if (field === 'token' && typeof (value as { token?: unknown } | null | undefined)?.token === 'string') return
-  throw new InvalidConfigError(`${name}: allowed is a string that is not empty, or a function that gives one${value === undefined ? '; it is missing' : ''}`)
+  throw new InvalidConfigError(
+    `${name}: allowed is a string that is not empty, or a function that gives one${value === undefined ? '; it is missing' : ''}`,
+  )
 }
 
 function refuseOthers(name: string, given: object, allowed: readonly string[]): void {
   const other = Object.keys(given).find((field) => !allowed.includes(field))
-  if (other !== undefined) throw new InvalidConfigError(`${name}: there is no field '${other}' with this mechanism; it has ${quoted(allowed)}`)
+  if (other !== undefined)
+    throw new InvalidConfigError(`${name}: there is no field '${other}' with this mechanism; it has ${quoted(allowed)}`)
 }
 
 function quoted(names: readonly string[]): string {

@@ -34,7 +34,10 @@ export function scramMechanism(hash: ScramHash, given: Secret<Password>): SaslMe
     remedy: `look at \`username\` and \`password\`, and whether the brokers have them for ${name}`,
     async begin(broker) {
       const { username, password } = given.reveal()
-      const typed = [await askString(username, 'username', broker), await askString(password, 'password', broker)] as const
+      const typed = [
+        await askString(username, 'username', broker),
+        await askString(password, 'password', broker),
+      ] as const
       // What RFC 4013 forbids goes as it is: Kafka's own tools store it so.
       const prepared = typed.map((text) => saslprep(text) ?? text)
       preparingMatters = typed.some((text, i) => text !== prepared[i])
@@ -76,10 +79,14 @@ async function prove(hash: ScramHash, password: string, clientFirst: string, non
   const [, bothNonces = '', salt = '', count = ''] = match
   const iterations = Number(count)
   if (!bothNonces.startsWith(nonce) || bothNonces.length === nonce.length) {
-    throw new AuthenticationError('SCRAM: the broker’s nonce does not go on from this client’s: the answer is to somebody else')
+    throw new AuthenticationError(
+      'SCRAM: the broker’s nonce does not go on from this client’s: the answer is to somebody else',
+    )
   }
   if (iterations < MIN_ITERATIONS || iterations > MAX_ITERATIONS) {
-    throw new AuthenticationError(`SCRAM: the broker asks for ${iterations} iterations, allowed are ${MIN_ITERATIONS} to ${MAX_ITERATIONS}`)
+    throw new AuthenticationError(
+      `SCRAM: the broker asks for ${iterations} iterations, allowed are ${MIN_ITERATIONS} to ${MAX_ITERATIONS}`,
+    )
   }
   const length = hash === 'sha256' ? 32 : 64
   const salted = await promisify(crypto().pbkdf2)(password, Buffer.from(salt, 'base64'), iterations, length, hash)
@@ -102,7 +109,9 @@ function verify(serverFinal: Buffer, expected: Buffer): void {
   if (signature === undefined) throw new AuthenticationError(`SCRAM: the broker’s last message is none${reason(text)}`)
   const given = Buffer.from(signature, 'base64')
   if (given.length !== expected.length || !crypto().timingSafeEqual(given, expected)) {
-    throw new AuthenticationError('SCRAM: the broker could not prove that it knows the password: it may not be the one it says it is')
+    throw new AuthenticationError(
+      'SCRAM: the broker could not prove that it knows the password: it may not be the one it says it is',
+    )
   }
 }
 

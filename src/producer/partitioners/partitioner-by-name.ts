@@ -1,6 +1,6 @@
 import { InvalidConfigError } from '../../errors.js'
-import type { KeyUse, PartitionFunction, Partitioner } from '../partitioner.js'
 import { nearestName } from '../nearest-name.js'
+import type { KeyUse, PartitionFunction, Partitioner } from '../partitioner.js'
 import { ByteArrayPartitioner, JavaHashPartitioner } from './java-hash-partitioner.js'
 import { StickyByBytes } from './keyless.js'
 import { LibrdkafkaPartitioner, RandomPartitioner } from './librdkafka-partitioners.js'

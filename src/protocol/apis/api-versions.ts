@@ -11,11 +11,11 @@
  * A broker that does not know the version asked for answers in version 0 with error 35; since Kafka 2.4 its list then
  * holds the range of ApiVersions alone, before it was empty.
  */
+import { MalformedResponseError } from '../../errors.js'
 import type { Api } from '../api.js'
 import { ByteReader } from '../byte-reader.js'
 import type { ByteWriter, TaggedField } from '../byte-writer.js'
 import { ErrorCodes } from '../error-codes.js'
-import { MalformedResponseError } from '../../errors.js'
 
 const FLEXIBLE_FROM = 3
 
@@ -163,27 +163,33 @@ function readFinalizedFeatures(reader: ByteReader): FinalizedFeature[] {
 function writeFeatures(writer: ByteWriter, response: ApiVersionsResponse): void {
   const fields: TaggedField[] = []
   if (response.supportedFeatures.length > 0) {
-    fields.push([0, (field) => {
-      field.writeArray(response.supportedFeatures, true, (feature) => {
-        field.writeString(feature.name, true)
-        field.writeInt16(feature.minVersion)
-        field.writeInt16(feature.maxVersion)
-        field.writeNoTaggedFields()
-      })
-    }])
+    fields.push([
+      0,
+      (field) => {
+        field.writeArray(response.supportedFeatures, true, (feature) => {
+          field.writeString(feature.name, true)
+          field.writeInt16(feature.minVersion)
+          field.writeInt16(feature.maxVersion)
+          field.writeNoTaggedFields()
+        })
+      },
+    ])
   }
   if (response.finalizedFeaturesEpoch !== -1n) {
     fields.push([1, (field) => field.writeBigInt64(response.finalizedFeaturesEpoch)])
   }
   if (response.finalizedFeatures.length > 0) {
-    fields.push([2, (field) => {
-      field.writeArray(response.finalizedFeatures, true, (feature) => {
-        field.writeString(feature.name, true)
-        field.writeInt16(feature.maxVersionLevel)
-        field.writeInt16(feature.minVersionLevel)
-        field.writeNoTaggedFields()
-      })
-    }])
+    fields.push([
+      2,
+      (field) => {
+        field.writeArray(response.finalizedFeatures, true, (feature) => {
+          field.writeString(feature.name, true)
+          field.writeInt16(feature.maxVersionLevel)
+          field.writeInt16(feature.minVersionLevel)
+          field.writeNoTaggedFields()
+        })
+      },
+    ])
   }
   if (response.zkMigrationReady) fields.push([3, (field) => field.writeBoolean(true)])
   writer.writeTaggedFields(fields)

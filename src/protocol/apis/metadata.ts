@@ -91,7 +91,7 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
   encodeRequest(writer, version, request) {
     const flexible = version >= FLEXIBLE_FROM
     if (version === 0 && request.topics?.length === 0) throw unsupportedField(NAME, version, 'an empty list of topics')
-    writer.writeArray(version === 0 ? request.topics ?? [] : request.topics, flexible, (topic) => {
+    writer.writeArray(version === 0 ? (request.topics ?? []) : request.topics, flexible, (topic) => {
       if (version >= 10) writer.writeUuid(topic.topicId)
       else if (topic.name === null) throw unsupportedField(NAME, version, 'topicId')
       writer.writeString(topic.name, flexible)

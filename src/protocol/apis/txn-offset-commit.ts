@@ -80,7 +80,11 @@ export const txnOffsetCommit: Api<TxnOffsetCommitRequest, TxnOffsetCommitRespons
       writer.writeInt32(request.generationIdOrMemberEpoch)
       writer.writeString(request.memberId, true)
       writer.writeString(request.groupInstanceId, true)
-    } else if (request.memberId !== '' || request.groupInstanceId !== null || request.generationIdOrMemberEpoch !== -1) {
+    } else if (
+      request.memberId !== '' ||
+      request.groupInstanceId !== null ||
+      request.generationIdOrMemberEpoch !== -1
+    ) {
       throw unsupportedField(NAME, version, 'a member of the group')
     }
     writer.writeArray(request.topics, flexible, (topic) => {

@@ -1,9 +1,14 @@
-import type { DecodedRecord, Decompress, RecordHeader } from './record.js'
-import { crc32 } from '../crc32.js'
 import { CorruptRecordsError } from '../../errors.js'
 import { ByteReader } from '../byte-reader.js'
+import { crc32 } from '../crc32.js'
 import { crc32c } from '../crc32c.js'
-import { COMPRESSION_MASK, LOG_APPEND_TIME_FLAG } from './record.js'
+import {
+  type DecodedRecord,
+  type Decompress,
+  type RecordHeader,
+  COMPRESSION_MASK,
+  LOG_APPEND_TIME_FLAG,
+} from './record.js'
 
 /**
  * Reads what the producer writes and a broker stores: entries of message sets (magic 0 and 1) and record batches
@@ -98,7 +103,8 @@ function decodeRecordBatch(
   const baseSequence = reader.readInt32()
   const count = reader.readInt32()
   throwIfInvalid(reader, 'record batch', start)
-  if (crc32c(bytes, crcFrom, end) !== crc) throw new CorruptRecordsError(`the batch at byte ${start} has a wrong CRC-32C`)
+  if (crc32c(bytes, crcFrom, end) !== crc)
+    throw new CorruptRecordsError(`the batch at byte ${start} has a wrong CRC-32C`)
   if (count < 0) throw new CorruptRecordsError(`${count} records in the batch at byte ${start}`)
 
   const codec = attributes & COMPRESSION_MASK
@@ -214,7 +220,8 @@ function readMessage(bytes: Buffer, reader: ByteReader, start: number, end: numb
   const value = reader.readNullableBytes()
   throwIfInvalid(reader, 'message', start)
   if (reader.remaining > 0) throw new CorruptRecordsError(`bytes after the value of the message at byte ${start}`)
-  if (crc32(bytes.subarray(crcFrom, end)) !== crc) throw new CorruptRecordsError(`the message at byte ${start} has a wrong CRC-32`)
+  if (crc32(bytes.subarray(crcFrom, end)) !== crc)
+    throw new CorruptRecordsError(`the message at byte ${start} has a wrong CRC-32`)
   return { offset, magic, attributes, timestamp, key, value }
 }
 
@@ -230,12 +237,15 @@ function decodeInnerSet(
 ): DecodedRecord[] {
   const set = inflate(decompress, codec, outer.value ?? Buffer.alloc(0), outer.magic)
   const inner: Message[] = []
-  for (let at = 0; at < set.length; ) {
+  for (let at = 0; at < set.length;) {
     const end = endOfEntry(set, at)
-    if (end === undefined || end > set.length) throw new CorruptRecordsError(`an inner message is cut off at byte ${set.length}`)
+    if (end === undefined || end > set.length)
+      throw new CorruptRecordsError(`an inner message is cut off at byte ${set.length}`)
     const message = readMessage(set, new ByteReader(set, at, end), at, end)
-    if (message.magic !== outer.magic) throw new CorruptRecordsError(`magic ${message.magic} within magic ${outer.magic}`)
-    if ((message.attributes & COMPRESSION_MASK) !== 0) throw new CorruptRecordsError('a compressed message within another')
+    if (message.magic !== outer.magic)
+      throw new CorruptRecordsError(`magic ${message.magic} within magic ${outer.magic}`)
+    if ((message.attributes & COMPRESSION_MASK) !== 0)
+      throw new CorruptRecordsError('a compressed message within another')
     inner.push(message)
     at = end
   }
@@ -254,7 +264,8 @@ function recordOf({ offset, timestamp, key, value }: Message): DecodedRecord {
 }
 
 function inflate(decompress: Decompress | undefined, codec: number, bytes: Buffer, magic: number): Buffer {
-  if (decompress === undefined) throw new CorruptRecordsError(`records compressed with codec ${codec}, and nothing to undo it`)
+  if (decompress === undefined)
+    throw new CorruptRecordsError(`records compressed with codec ${codec}, and nothing to undo it`)
   return decompress(codec, bytes, magic)
 }
 

@@ -1,6 +1,6 @@
 import type { ByteWriter } from '../byte-writer.js'
-import type { CompressedRecords, Data, EncodableRecords, OutgoingRecord } from './record.js'
 import { crc32 } from '../crc32.js'
+import type { CompressedRecords, Data, EncodableRecords, OutgoingRecord } from './record.js'
 
 /**
  * Message sets, the formats with magic 0 (Kafka 0.8, 0.9) and 1 (0.10, KIP-32): entries without a count,

@@ -1,8 +1,15 @@
 import type { ByteWriter } from '../byte-writer.js'
-import { sizeOfData, type CompressedRecords, type Data, type EncodableRecords, type OutgoingHeaders, type OutgoingRecord } from './record.js'
 import { crc32c } from '../crc32c.js'
 import { putUtf8, sizeOfUtf8 } from '../utf8.js'
 import { sizeOfVarint, sizeOfVarlong } from '../varint.js'
+import {
+  sizeOfData,
+  type CompressedRecords,
+  type Data,
+  type EncodableRecords,
+  type OutgoingHeaders,
+  type OutgoingRecord,
+} from './record.js'
 
 /**
  * Record batches, the format with magic 2 (Kafka 0.11 and later, KIP-98):
@@ -179,7 +186,14 @@ export function compressedRecordBatch(
     byteLength: BATCH_OVERHEAD + compressed.bytes.length,
     writeTo(writer) {
       const baseTimestamp = records[0]?.timestamp ?? -1
-      const start = writeBatchHeader(writer, records.length, compressed.bytes.length, compressed.codec, baseTimestamp, producer)
+      const start = writeBatchHeader(
+        writer,
+        records.length,
+        compressed.bytes.length,
+        compressed.codec,
+        baseTimestamp,
+        producer,
+      )
       writer.writeRaw(compressed.bytes)
       sealBatch(writer, start, maxTimestamp(records, baseTimestamp))
     },

@@ -1,7 +1,7 @@
+import type { ApiInfo } from '../../protocol/api.js'
 import { apiVersions, type ApiVersionsRequest, type ApiVersionsResponse } from '../../protocol/apis/api-versions.js'
 import { ErrorCodes } from '../../protocol/error-codes.js'
 import { encodeResponseFrame } from '../../protocol/frame.js'
-import type { ApiInfo } from '../../protocol/api.js'
 import type { Handler } from '../handler.js'
 import type { Release } from '../releases.js'
 
@@ -41,7 +41,9 @@ function featuresOf({ transactionVersion }: Release) {
 
 function listed(api: ApiInfo, release: Release): ApiVersionsResponse['apiKeys'] {
   const range = release.listed(api.key)
-  return range === undefined ? [] : [{ apiKey: api.key, minVersion: range.min, maxVersion: Math.min(range.max, api.maxVersion) }]
+  return range === undefined
+    ? []
+    : [{ apiKey: api.key, minVersion: range.min, maxVersion: Math.min(range.max, api.maxVersion) }]
 }
 
 /** What a broker answers to an ApiVersions of a version it does not know: in version 0 (KIP-511). */

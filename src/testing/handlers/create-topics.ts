@@ -91,7 +91,12 @@ function failed(name: string, errorCode: number, errorMessage: string | null): C
   return { ...created(name, ZERO_UUID, -1, -1), errorCode, errorMessage }
 }
 
-function created(name: string, topicId: Buffer, numPartitions: number, replicationFactor: number): CreatableTopicResult {
+function created(
+  name: string,
+  topicId: Buffer,
+  numPartitions: number,
+  replicationFactor: number,
+): CreatableTopicResult {
   return {
     name,
     topicId,

@@ -35,7 +35,8 @@ function remove({ name, topicId }: DeleteTopicState, context: RequestContext): D
   })
   const injected = faults.errorFor(topic?.name ?? name ?? '')
   if (injected !== undefined) return result(injected.code)
-  if (!broker.release.forwardsToController && broker.id !== cluster.controllerId) return result(codeOf('NOT_CONTROLLER'))
+  if (!broker.release.forwardsToController && broker.id !== cluster.controllerId)
+    return result(codeOf('NOT_CONTROLLER'))
   if (topic === undefined) {
     return result(name === null ? ErrorCodes.UNKNOWN_TOPIC_ID : ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION)
   }

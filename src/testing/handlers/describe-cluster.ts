@@ -22,7 +22,13 @@ export const describeClusterHandler: Handler<DescribeClusterRequest, DescribeClu
       endpointType: BROKERS,
       clusterId: cluster.id,
       controllerId: view.controllerId,
-      brokers: view.brokers.map(({ nodeId, host, port, rack }) => ({ brokerId: nodeId, host, port, rack, isFenced: false })),
+      brokers: view.brokers.map(({ nodeId, host, port, rack }) => ({
+        brokerId: nodeId,
+        host,
+        port,
+        rack,
+        isFenced: false,
+      })),
       clusterAuthorizedOperations: OPERATIONS_NOT_REQUESTED,
     }
   },

@@ -11,7 +11,12 @@ export const endTxnHandler: Handler<EndTxnRequest, EndTxnResponse> = {
 
   answer(request, context) {
     const { cluster, throttleTimeMs, version } = context
-    const failed = (errorCode: number): EndTxnResponse => ({ throttleTimeMs, errorCode, producerId: -1n, producerEpoch: -1 })
+    const failed = (errorCode: number): EndTxnResponse => ({
+      throttleTimeMs,
+      errorCode,
+      producerId: -1n,
+      producerEpoch: -1,
+    })
     const problem = coordinationProblem(request.transactionalId, context)
     if (problem !== undefined) return failed(problem)
     const ended = cluster.transactions.end(request, request.committed, version >= EPOCH_RAISED_FROM)

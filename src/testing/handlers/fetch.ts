@@ -139,7 +139,8 @@ function readLog(
   const entries = partition.log.read(offset, limit, before)
   // No down-conversion: a client that knows older formats only can't read this log.
   const newest = version >= 4 ? 2 : version >= 2 ? 1 : 0
-  if (entries.some(({ magic }) => magic > newest)) return answer(asked, partition, ErrorCodes.UNSUPPORTED_VERSION, null, context)
+  if (entries.some(({ magic }) => magic > newest))
+    return answer(asked, partition, ErrorCodes.UNSUPPORTED_VERSION, null, context)
   if (version < ZSTD_FROM && entries.some(({ bytes, magic }) => magic === 2 && ((bytes[22] as number) & 7) === ZSTD)) {
     return answer(asked, partition, codeOf('UNSUPPORTED_COMPRESSION_TYPE'), null, context)
   }
@@ -156,7 +157,10 @@ function readLog(
   const aborted = partition.transactions.abortedBetween(offset, end)
   return {
     ...response,
-    abortedTransactions: aborted.map(({ producerId, firstOffset }) => ({ producerId, firstOffset: BigInt(firstOffset) })),
+    abortedTransactions: aborted.map(({ producerId, firstOffset }) => ({
+      producerId,
+      firstOffset: BigInt(firstOffset),
+    })),
   }
 }
 
@@ -167,7 +171,8 @@ function answer(
   records: readonly Buffer[] | null,
   { version }: RequestContext,
 ): FetchPartitionResponse {
-  const moved = errorCode === ErrorCodes.NOT_LEADER_OR_FOLLOWER && partition !== undefined && version >= LEADER_HINTS_FROM
+  const moved =
+    errorCode === ErrorCodes.NOT_LEADER_OR_FOLLOWER && partition !== undefined && version >= LEADER_HINTS_FROM
   return {
     partitionIndex: asked.partition,
     errorCode,
@@ -179,7 +184,8 @@ function answer(
     snapshotId: NO_EPOCH_END,
     abortedTransactions: [],
     preferredReadReplica: -1,
-    records: records === null ? Buffer.alloc(0) : records.length === 1 ? (records[0] as Buffer) : Buffer.concat(records),
+    records:
+      records === null ? Buffer.alloc(0) : records.length === 1 ? (records[0] as Buffer) : Buffer.concat(records),
   }
 }
 

@@ -45,7 +45,10 @@ export function makeHandlers(): ReadonlyMap<number, ServedApi> {
     serve('EndTxn', endTxnHandler),
     serve('SaslHandshake', saslHandshakeHandler),
     serve('SaslAuthenticate', saslAuthenticateHandler),
-    serve('ApiVersions', apiVersionsHandler(() => served.map(({ info }) => info))),
+    serve(
+      'ApiVersions',
+      apiVersionsHandler(() => served.map(({ info }) => info)),
+    ),
   ]
   return new Map(served.map((api) => [api.info.key, api]))
 }

@@ -25,7 +25,8 @@ export const initProducerIdHandler: Handler<InitProducerIdRequest, InitProducerI
     if (transactionalId === '') return failed(codeOf('INVALID_REQUEST'))
     if (cluster.coordinatorOf(transactionalId) !== broker.id) return failed(codeOf('NOT_COORDINATOR'))
     const { transactionTimeoutMs, producerId, producerEpoch } = request
-    if (transactionTimeoutMs <= 0 || transactionTimeoutMs > MAX_TIMEOUT_MS) return failed(codeOf('INVALID_TRANSACTION_TIMEOUT'))
+    if (transactionTimeoutMs <= 0 || transactionTimeoutMs > MAX_TIMEOUT_MS)
+      return failed(codeOf('INVALID_TRANSACTION_TIMEOUT'))
     const claim = producerId === -1n ? undefined : { producerId, producerEpoch }
     const found = cluster.transactions.init(transactionalId, transactionTimeoutMs, claim)
     if (typeof found === 'string') return failed(transactionCode(found, FENCED_FROM, context))

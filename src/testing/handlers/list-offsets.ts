@@ -53,7 +53,8 @@ function answerPartition(
   const injected = faults.errorFor(topic, asked.partitionIndex)
   const partition = cluster.topics.get(topic)?.partitions[asked.partitionIndex]
   if (injected !== undefined) return response(asked, injected.code, NOTHING, partition, version)
-  if (partition === undefined) return response(asked, ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION, NOTHING, partition, version)
+  if (partition === undefined)
+    return response(asked, ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION, NOTHING, partition, version)
   const epochError = partition.epochError(asked.currentLeaderEpoch)
   if (epochError !== undefined) return response(asked, codeOf(epochError), NOTHING, partition, version)
   const elsewhere = leadershipProblem(partition, broker)

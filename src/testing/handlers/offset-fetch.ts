@@ -36,7 +36,11 @@ export const offsetFetchHandler: Handler<OffsetFetchRequest, OffsetFetchResponse
   }),
 }
 
-function answerGroup(asked: OffsetFetchGroup, requireStable: boolean, context: RequestContext): OffsetFetchGroupResponse {
+function answerGroup(
+  asked: OffsetFetchGroup,
+  requireStable: boolean,
+  context: RequestContext,
+): OffsetFetchGroupResponse {
   const { cluster, version } = context
   const problem = groupProblem(asked.groupId, context)
   const topics = asked.topics ?? topicsOf(asked.groupId, cluster)
@@ -48,8 +52,8 @@ function answerGroup(asked: OffsetFetchGroup, requireStable: boolean, context: R
     topics: answered.map((topic) => ({
       name: topic.name,
       topicId: topic.topicId,
-      partitions: topic.partitionIndexes.map(
-        (partition) => answerPartition(asked.groupId, topic, partition, problem, requireStable, context),
+      partitions: topic.partitionIndexes.map((partition) =>
+        answerPartition(asked.groupId, topic, partition, problem, requireStable, context),
       ),
     })),
   }

@@ -1,3 +1,4 @@
+import { UNKNOWN_LEADER, type LeaderIdAndEpoch } from '../../protocol/apis/leader-hints.js'
 import {
   produce,
   type DecodedProduceRequest,
@@ -5,7 +6,6 @@ import {
   type ProduceResponse,
   type ProduceTopic,
 } from '../../protocol/apis/produce.js'
-import { UNKNOWN_LEADER, type LeaderIdAndEpoch } from '../../protocol/apis/leader-hints.js'
 import { ErrorCodes } from '../../protocol/error-codes.js'
 import { appendRecords, refused, type Appended } from '../append.js'
 import type { Cluster } from '../cluster.js'
@@ -52,7 +52,9 @@ function answerAll(request: DecodedProduceRequest, context: RequestContext): Pro
         answerPartition(topic, index, records ?? NO_RECORDS, request, context),
       ),
     }))
-    const moved = responses.flatMap((topic) => topic.partitionResponses.map(({ currentLeader }) => currentLeader.leaderId))
+    const moved = responses.flatMap((topic) =>
+      topic.partitionResponses.map(({ currentLeader }) => currentLeader.leaderId),
+    )
     return { responses, throttleTimeMs: context.throttleTimeMs, nodeEndpoints: context.cluster.endpointsOf(moved) }
   } catch (error) {
     if (error instanceof RecordsRefused) return HANG_UP
@@ -138,7 +140,11 @@ function nameOf(topic: ProduceTopic<Buffer | null>, cluster: Cluster): string {
 }
 
 /** Where to go instead (KIP-951). */
-function leaderHint(outcome: Appended, partition: Partition | undefined, { version }: RequestContext): LeaderIdAndEpoch {
+function leaderHint(
+  outcome: Appended,
+  partition: Partition | undefined,
+  { version }: RequestContext,
+): LeaderIdAndEpoch {
   if (version < LEADER_HINTS_FROM || outcome.errorCode !== ErrorCodes.NOT_LEADER_OR_FOLLOWER) return UNKNOWN_LEADER
   return partition === undefined ? UNKNOWN_LEADER : { leaderId: partition.leader, leaderEpoch: partition.leaderEpoch }
 }

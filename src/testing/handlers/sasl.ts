@@ -1,5 +1,13 @@
-import { saslAuthenticate, type SaslAuthenticateRequest, type SaslAuthenticateResponse } from '../../protocol/apis/sasl-authenticate.js'
-import { saslHandshake, type SaslHandshakeRequest, type SaslHandshakeResponse } from '../../protocol/apis/sasl-handshake.js'
+import {
+  saslAuthenticate,
+  type SaslAuthenticateRequest,
+  type SaslAuthenticateResponse,
+} from '../../protocol/apis/sasl-authenticate.js'
+import {
+  saslHandshake,
+  type SaslHandshakeRequest,
+  type SaslHandshakeResponse,
+} from '../../protocol/apis/sasl-handshake.js'
 import type { Handler } from '../handler.js'
 
 const ILLEGAL_SASL_STATE = 34
@@ -22,8 +30,12 @@ export const saslAuthenticateHandler: Handler<SaslAuthenticateRequest, SaslAuthe
   answer({ authBytes }, { faults, sasl }) {
     const errorCode = faults.errorFor()?.code
     return (
-      sasl?.authenticate(authBytes, errorCode) ??
-      { errorCode: errorCode ?? ILLEGAL_SASL_STATE, errorMessage: null, authBytes: Buffer.alloc(0), sessionLifetimeMs: 0 }
+      sasl?.authenticate(authBytes, errorCode) ?? {
+        errorCode: errorCode ?? ILLEGAL_SASL_STATE,
+        errorMessage: null,
+        authBytes: Buffer.alloc(0),
+        sessionLifetimeMs: 0,
+      }
     )
   },
 }

@@ -19,7 +19,8 @@ export const txnOffsetCommitHandler: Handler<TxnOffsetCommitRequest, TxnOffsetCo
   answer(request, context) {
     const { cluster, throttleTimeMs, version } = context
     const { groupId, producerId } = request
-    const problem = groupProblem(groupId, context) ?? memberProblem(request, context) ?? transactionProblem(request, context)
+    const problem =
+      groupProblem(groupId, context) ?? memberProblem(request, context) ?? transactionProblem(request, context)
     const topics = request.topics.map((topic) => {
       const name = nameOf(topic, cluster)
       return {
@@ -47,7 +48,10 @@ function memberProblem(request: TxnOffsetCommitRequest, { cluster }: RequestCont
   return group.commitProblem({ memberId, groupInstanceId, generationId }) || undefined
 }
 
-function transactionProblem(request: TxnOffsetCommitRequest, { cluster, version, broker }: RequestContext): number | undefined {
+function transactionProblem(
+  request: TxnOffsetCommitRequest,
+  { cluster, version, broker }: RequestContext,
+): number | undefined {
   const transaction = cluster.transactions.find(request)
   // The group's coordinator finds a fenced producer by its epoch, like any partition's leader.
   if (transaction === 'PRODUCER_FENCED') return codeOf('INVALID_PRODUCER_EPOCH')

@@ -60,10 +60,14 @@ export class SaslServer {
   begin(mechanism: string): ((token: Buffer) => Verdict) | undefined {
     if (!this.mechanisms.some((known) => known === mechanism)) return undefined
     switch (mechanism as SaslMechanismName) {
-      case 'PLAIN': return (token) => plain(token, this.users)
-      case 'SCRAM-SHA-256': return scramServer('sha256', this.users)
-      case 'SCRAM-SHA-512': return scramServer('sha512', this.users)
-      case 'OAUTHBEARER': return oauthBearer()
+      case 'PLAIN':
+        return (token) => plain(token, this.users)
+      case 'SCRAM-SHA-256':
+        return scramServer('sha256', this.users)
+      case 'SCRAM-SHA-512':
+        return scramServer('sha512', this.users)
+      case 'OAUTHBEARER':
+        return oauthBearer()
     }
   }
 }
@@ -107,7 +111,12 @@ export class SaslSession {
 
   /** @param injected the error to refuse the token with, whatever it is */
   authenticate(token: Buffer, injected?: number): SaslAuthenticateResponse {
-    const refusal = (errorCode: number, errorMessage: string | null) => ({ errorCode, errorMessage, authBytes: EMPTY, sessionLifetimeMs: 0 })
+    const refusal = (errorCode: number, errorMessage: string | null) => ({
+      errorCode,
+      errorMessage,
+      authBytes: EMPTY,
+      sessionLifetimeMs: 0,
+    })
     if (this.current === undefined) return refusal(injected ?? ILLEGAL_SASL_STATE, null)
     const verdict = this.judge(token, injected !== undefined)
     if (verdict.kind === 'refused') return refusal(injected ?? SASL_AUTHENTICATION_FAILED, verdict.message)
@@ -127,10 +136,18 @@ export class SaslSession {
   private judge(token: Buffer, isInjected: boolean): Verdict {
     const { mechanism, check } = this.current as NonNullable<typeof this.current>
     const own = check(token)
-    const verdict: Verdict = isInjected ? { kind: 'refused', user: own.kind === 'goes on' ? '' : own.user, message: INJECTED } : own
+    const verdict: Verdict = isInjected
+      ? { kind: 'refused', user: own.kind === 'goes on' ? '' : own.user, message: INJECTED }
+      : own
     if (verdict.kind === 'goes on') return verdict
     const succeeded = verdict.kind === 'accepted'
-    this.server.authentications.push({ connection: this.connection, mechanism, user: verdict.user, succeeded, renewed: this.isAuthenticated })
+    this.server.authentications.push({
+      connection: this.connection,
+      mechanism,
+      user: verdict.user,
+      succeeded,
+      renewed: this.isAuthenticated,
+    })
     this.current = undefined
     this.isAuthenticated = succeeded
     this.isOver = !succeeded

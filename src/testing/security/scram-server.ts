@@ -29,7 +29,8 @@ export function scramServer(hash: 'sha256' | 'sha512', users: ReadonlyMap<string
     const signature = hmac(storedKey, authMessage)
     const given = Buffer.from(proof, 'base64')
     const clientKey = Buffer.from(signature.map((byte, i) => byte ^ (given[i] ?? 0)))
-    const isRight = withoutProof === `c=biws,r=${nonce}` && timingSafeEqual(createHash(hash).update(clientKey).digest(), storedKey)
+    const isRight =
+      withoutProof === `c=biws,r=${nonce}` && timingSafeEqual(createHash(hash).update(clientKey).digest(), storedKey)
     if (!isRight) return refused(user)
     const serverSignature = hmac(hmac(salted, 'Server Key'), authMessage)
     return { kind: 'accepted', user, token: Buffer.from(`v=${serverSignature.toString('base64')}`) }
@@ -37,5 +38,9 @@ export function scramServer(hash: 'sha256' | 'sha512', users: ReadonlyMap<string
 }
 
 function refused(user: string): Verdict {
-  return { kind: 'refused', user, message: 'Authentication failed during authentication due to invalid credentials with SASL mechanism SCRAM' }
+  return {
+    kind: 'refused',
+    user,
+    message: 'Authentication failed during authentication due to invalid credentials with SASL mechanism SCRAM',
+  }
 }

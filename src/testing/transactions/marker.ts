@@ -26,7 +26,12 @@ export function markerEntry({ producerId, producerEpoch, committed, offset, lead
   const value = Buffer.alloc(6)
   const records = [{ key, keySize: key.length, value, valueSize: value.length, headers: null, timestamp }]
   const writer = new ByteWriter()
-  recordBatch(records, sizeOfRecords(records), { producerId, producerEpoch, baseSequence: -1, transactional: true }).writeTo(writer)
+  recordBatch(records, sizeOfRecords(records), {
+    producerId,
+    producerEpoch,
+    baseSequence: -1,
+    transactional: true,
+  }).writeTo(writer)
   const bytes = Buffer.from(writer.bytes())
   bytes.writeBigInt64BE(BigInt(offset), 0)
   bytes.writeInt32BE(leaderEpoch, LEADER_EPOCH_AT)

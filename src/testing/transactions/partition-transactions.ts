@@ -20,7 +20,8 @@ export class PartitionTransactions {
   ended(producerId: bigint, committed: boolean, markerOffset: number): void {
     const firstOffset = this.open.get(producerId)
     this.open.delete(producerId)
-    if (firstOffset !== undefined && !committed) this.aborted.push({ producerId, firstOffset, lastOffset: markerOffset })
+    if (firstOffset !== undefined && !committed)
+      this.aborted.push({ producerId, firstOffset, lastOffset: markerOffset })
   }
 
   /** The first offset of the oldest open transaction; undefined where none is open. */

@@ -1,5 +1,5 @@
-import type { Partition } from '../topic.js'
 import type { Timer } from '../timers.js'
+import type { Partition } from '../topic.js'
 
 /**
  * `Empty` before the first and with nothing in it yet; the two others are how the last one ended, until the next one

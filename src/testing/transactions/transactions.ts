@@ -7,10 +7,7 @@ import { Transaction } from './transaction.js'
 const LAST_EPOCH = 0x7ffe
 
 export type TransactionErrorName =
-  | 'INVALID_PRODUCER_ID_MAPPING'
-  | 'PRODUCER_FENCED'
-  | 'INVALID_TXN_STATE'
-  | 'CONCURRENT_TRANSACTIONS'
+  'INVALID_PRODUCER_ID_MAPPING' | 'PRODUCER_FENCED' | 'INVALID_TXN_STATE' | 'CONCURRENT_TRANSACTIONS'
 
 /** Who claims a transactional id. */
 export interface Claim {

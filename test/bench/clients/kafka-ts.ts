@@ -19,7 +19,9 @@ interface KafkaTs {
 /** Always acks -1 and idempotent: it has no other way. */
 export async function connect({ bootstrap }: Job): Promise<BenchClient> {
   const { createKafkaClient } = await importPeer<KafkaTs>('kafka-ts')
-  const producer = createKafkaClient({ clientId: 'bench', bootstrapServers: hostsAndPorts(bootstrap) }).createProducer({})
+  const producer = createKafkaClient({ clientId: 'bench', bootstrapServers: hostsAndPorts(bootstrap) }).createProducer(
+    {},
+  )
   return {
     sendBatch: (payloads) => producer.send(payloads.map(message)),
     sendOne: (payload) => producer.send([message(payload)]),

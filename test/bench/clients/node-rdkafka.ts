@@ -6,11 +6,22 @@ import { importPeer } from './peer.js'
 type Fate = (error: Error | null) => void
 
 interface RdKafka {
-  readonly Producer: new (config: object, topicConfig: object) => {
+  readonly Producer: new (
+    config: object,
+    topicConfig: object,
+  ) => {
     connect(options: object, callback: (error: Error | null) => void): void
     setPollInterval(ms: number): void
     poll(): void
-    produce(topic: string, partition: null, value: Buffer, key: string | null, timestamp: null, opaque: Fate, headers?: object[]): void
+    produce(
+      topic: string,
+      partition: null,
+      value: Buffer,
+      key: string | null,
+      timestamp: null,
+      opaque: Fate,
+      headers?: object[],
+    ): void
     on(event: 'delivery-report', listener: (error: Error | null, report: { opaque: Fate }) => void): void
     disconnect(callback: () => void): void
   }
@@ -22,7 +33,9 @@ const POLL_INTERVAL_MS = 1
 export async function connect({ bootstrap, acks }: Job): Promise<BenchClient> {
   const { default: rdkafka } = await importPeer<{ default: RdKafka }>('node-rdkafka')
   const producer = new rdkafka.Producer({ 'metadata.broker.list': bootstrap, dr_cb: true }, { acks })
-  await new Promise<void>((resolve, reject) => producer.connect({}, (error) => (error === null ? resolve() : reject(error))))
+  await new Promise<void>((resolve, reject) =>
+    producer.connect({}, (error) => (error === null ? resolve() : reject(error))),
+  )
   producer.on('delivery-report', (error, { opaque }) => opaque(error))
   producer.setPollInterval(POLL_INTERVAL_MS)
 
@@ -39,7 +52,9 @@ export async function connect({ bootstrap, acks }: Job): Promise<BenchClient> {
     }
   }
   const sendOne = (payload: Payload) =>
-    new Promise<void>((resolve, reject) => void produce(payload, (error) => (error === null ? resolve() : reject(error))))
+    new Promise<void>(
+      (resolve, reject) => void produce(payload, (error) => (error === null ? resolve() : reject(error))),
+    )
   let acknowledged = 0
   const count: Fate = (error) => void (error === null && acknowledged++)
   return {

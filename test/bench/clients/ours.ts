@@ -4,11 +4,17 @@ import type { Payload } from '../payloads.js'
 import type { BenchClient } from './bench-client.js'
 
 export function connect({ bootstrap, mode, acks, codec, level }: Job): BenchClient {
-  const compression = { type: codec, ...(level === undefined ? {} : { level }) } as NonNullable<ProducerOptions['compression']>
+  const compression = { type: codec, ...(level === undefined ? {} : { level }) } as NonNullable<
+    ProducerOptions['compression']
+  >
   const common = { brokers: bootstrap, acks, compression, enqueueTimeoutMs: -1 } as const
   if (mode === 'async') {
     let acknowledged = 0
-    const producer = new Producer({ ...common, type: 'async', onDelivery: ({ error }) => void (error === undefined && acknowledged++) })
+    const producer = new Producer({
+      ...common,
+      type: 'async',
+      onDelivery: ({ error }) => void (error === undefined && acknowledged++),
+    })
     return {
       queue: { send: (payload) => producer.send(message(payload)), acknowledged: () => acknowledged },
       close: () => producer.close(),

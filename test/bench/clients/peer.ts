@@ -1,7 +1,6 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-
 import { PEERS } from '../paths.js'
 
 /** A package that is installed for the benchmark alone. `T` is what the client needs of it. */

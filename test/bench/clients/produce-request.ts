@@ -1,11 +1,15 @@
 import { createRequire } from 'node:module'
-
 import { TOPIC, type Job } from '../job.js'
 
 const { crc32c } = createRequire(import.meta.url)('@node-rs/crc32') as { crc32c: (bytes: Buffer) => number }
 
 /** A whole Produce v8 request with one batch for one partition, written as directly as JavaScript can. */
-export function encodeProduceRequest(values: readonly Buffer[], correlationId: number, partition: number, acks: Job['acks']): Buffer {
+export function encodeProduceRequest(
+  values: readonly Buffer[],
+  correlationId: number,
+  partition: number,
+  acks: Job['acks'],
+): Buffer {
   let recordsSize = 0
   for (let i = 0; i < values.length; i++) {
     const { length } = values[i] as Buffer

@@ -6,7 +6,9 @@ import { connectRaw } from './raw-connection.js'
 /** A socket alone: bytes encoded beforehand are written, answers counted. What the system and the sink take at most. */
 export async function connect({ bootstrap, bytes, acks }: Job): Promise<BenchClient> {
   const requests = (messages: number) =>
-    Array.from({ length: PARTITIONS }, (_, i) => encodeProduceRequest(Array<Buffer>(messages).fill(Buffer.alloc(bytes, 'x')), i, i, acks))
+    Array.from({ length: PARTITIONS }, (_, i) =>
+      encodeProduceRequest(Array<Buffer>(messages).fill(Buffer.alloc(bytes, 'x')), i, i, acks),
+    )
   const batches = requests(BATCH_MESSAGES)
   const singles = requests(1)
   const waiting: (() => void)[] = []

@@ -20,10 +20,17 @@ function ratesCharts(rows: readonly Row[]): Chart[] {
   return [100, 1_000].flatMap((bytes) =>
     (['batch', 'single'] as const).flatMap((mode) => {
       const shown = rows.filter(
-        (row) => row.bytes === bytes && (row.mode === mode || (mode === 'batch' && (row.client === 'librdkafka' || row.client === 'perf-test'))) && row.client !== 'raw',
+        (row) =>
+          row.bytes === bytes &&
+          (row.mode === mode || (mode === 'batch' && (row.client === 'librdkafka' || row.client === 'perf-test'))) &&
+          row.client !== 'raw',
       )
       return chart(`rates-${mode}-${bytes}`, `${mode}, ${bytes} B: messages a second`, shown, (title, some) =>
-        barChart(title, [...some].sort((a, b) => (b.metrics.rate ?? 0) - (a.metrics.rate ?? 0)), 'rate'),
+        barChart(
+          title,
+          [...some].sort((a, b) => (b.metrics.rate ?? 0) - (a.metrics.rate ?? 0)),
+          'rate',
+        ),
       )
     }),
   )
@@ -31,12 +38,29 @@ function ratesCharts(rows: readonly Row[]): Chart[] {
 
 function compressionCharts(rows: readonly Row[]): Chart[] {
   return ['json', 'random'].flatMap((corpus) =>
-    chart(`compression-${corpus}`, `${corpus}: MB a second`, rows.filter(({ variant }) => variant.startsWith(corpus)), (title, some) =>
-      barChart(title, some, 'mbPerSecond', ({ client, variant }) => `${client === 'ours' ? 'kafka-producer' : client}, ${variant.slice(corpus.length + 2)}`),
+    chart(
+      `compression-${corpus}`,
+      `${corpus}: MB a second`,
+      rows.filter(({ variant }) => variant.startsWith(corpus)),
+      (title, some) =>
+        barChart(
+          title,
+          some,
+          'mbPerSecond',
+          ({ client, variant }) =>
+            `${client === 'ours' ? 'kafka-producer' : client}, ${variant.slice(corpus.length + 2)}`,
+        ),
     ),
   )
 }
 
-function chart(file: string, title: string, rows: readonly Row[], draw: (title: string, rows: readonly Row[]) => string): Chart[] {
-  return rows.some(({ metrics }) => metrics.rate !== undefined) ? [{ file: `${file}.svg`, title, svg: draw(title, rows) }] : []
+function chart(
+  file: string,
+  title: string,
+  rows: readonly Row[],
+  draw: (title: string, rows: readonly Row[]) => string,
+): Chart[] {
+  return rows.some(({ metrics }) => metrics.rate !== undefined)
+    ? [{ file: `${file}.svg`, title, svg: draw(title, rows) }]
+    : []
 }

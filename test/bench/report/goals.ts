@@ -21,7 +21,19 @@ export function isReached({ measured = Number.NaN, atLeast = -Infinity, atMost =
 
 export function goals(results: Results): Goal[] {
   const figures = new Figures(results)
-  return [batch, single, safeDefaults, slowAndSeveral, lone, realKafka, scaling, memory, loopDelay, size, compression].flatMap((some) => some(figures))
+  return [
+    batch,
+    single,
+    safeDefaults,
+    slowAndSeveral,
+    lone,
+    realKafka,
+    scaling,
+    memory,
+    loopDelay,
+    size,
+    compression,
+  ].flatMap((some) => some(figures))
 }
 
 interface Place {
@@ -40,20 +52,39 @@ class Figures {
   constructor(readonly results: Results) {}
 
   /** Undefined where it was not measured, or where the sink counted otherwise. */
-  of(client: ClientName, { group, mode, bytes = 100, variant = '' }: Place, metric: Metric = 'rate'): number | undefined {
-    const row = this.results[group]?.rows.find((one) => one.client === client && one.mode === mode && one.bytes === bytes && one.variant === variant)
+  of(
+    client: ClientName,
+    { group, mode, bytes = 100, variant = '' }: Place,
+    metric: Metric = 'rate',
+  ): number | undefined {
+    const row = this.results[group]?.rows.find(
+      (one) => one.client === client && one.mode === mode && one.bytes === bytes && one.variant === variant,
+    )
     return row?.matched === true ? row.metrics[metric] : undefined
   }
 
   toFastestPeer(what: string, place: Place, atLeast: number): Goal {
-    const peers = PEER_NAMES.map((client) => ({ client, rate: this.of(client, place) ?? 0 })).sort((a, b) => b.rate - a.rate)
+    const peers = PEER_NAMES.map((client) => ({ client, rate: this.of(client, place) ?? 0 })).sort(
+      (a, b) => b.rate - a.rate,
+    )
     const best = peers.find(({ rate }) => rate > 0)
     const against = best === undefined ? {} : { against: CLIENTS[best.client] }
-    return { text: `${what}: rate by that of the fastest Node peer`, measured: ratio(this.of('ours', place), best?.rate), atLeast, unit: '×', ...against }
+    return {
+      text: `${what}: rate by that of the fastest Node peer`,
+      measured: ratio(this.of('ours', place), best?.rate),
+      atLeast,
+      unit: '×',
+      ...against,
+    }
   }
 
   toMinimal(what: string, place: Place, atLeast: number): Goal {
-    return { text: `${what}: share of the minimal producer’s rate`, measured: percent(ratio(this.of('ours', place), this.of('minimal', place))), atLeast, unit: '%' }
+    return {
+      text: `${what}: share of the minimal producer’s rate`,
+      measured: percent(ratio(this.of('ours', place), this.of('minimal', place))),
+      atLeast,
+      unit: '%',
+    }
   }
 }
 
@@ -65,8 +96,18 @@ function batch(figures: Figures): Goal[] {
     const cpu = ratio(figures.of('ours', place, 'cpuPerMillion'), figures.of('librdkafka', loop, 'cpuPerMillion'))
     return [
       figures.toFastestPeer(what, place, bytes === 100 ? 8 : 4),
-      { text: `${what}: rate by that of librdkafka’s C program`, measured: ratio(figures.of('ours', place), figures.of('librdkafka', loop)), atLeast: 1, unit: '×' },
-      { text: `${what}: processor time per message by that of librdkafka’s C program`, measured: cpu, atMost: 1.5, unit: '×' },
+      {
+        text: `${what}: rate by that of librdkafka’s C program`,
+        measured: ratio(figures.of('ours', place), figures.of('librdkafka', loop)),
+        atLeast: 1,
+        unit: '×',
+      },
+      {
+        text: `${what}: processor time per message by that of librdkafka’s C program`,
+        measured: cpu,
+        atMost: 1.5,
+        unit: '×',
+      },
       figures.toMinimal(what, place, 60),
     ]
   })
@@ -80,8 +121,18 @@ function single(figures: Figures): Goal[] {
     return [
       figures.toFastestPeer(what, place, 5),
       figures.toMinimal(what, place, 50),
-      { text: `${what}: p99 of a send() by the lowest of the Node peers`, measured: ratio(figures.of('ours', place, 'p99'), lowest), atMost: 1, unit: '×' },
-      { text: `async, ${bytes} B: rate by that of single`, measured: ratio(figures.of('ours', { ...place, mode: 'async' }), figures.of('ours', place)), atLeast: 1.5, unit: '×' },
+      {
+        text: `${what}: p99 of a send() by the lowest of the Node peers`,
+        measured: ratio(figures.of('ours', place, 'p99'), lowest),
+        atMost: 1,
+        unit: '×',
+      },
+      {
+        text: `async, ${bytes} B: rate by that of single`,
+        measured: ratio(figures.of('ours', { ...place, mode: 'async' }), figures.of('ours', place)),
+        atLeast: 1.5,
+        unit: '×',
+      },
     ]
   })
 }
@@ -91,30 +142,54 @@ function safeDefaults(figures: Figures): Goal[] {
     MODES.map((mode) => {
       const rate = (variant: string) => figures.of('ours', { group: 'defaults', mode, bytes, variant })
       const share = percent(ratio(rate('acks -1, strings, two headers'), rate('as in the rates')))
-      return { text: `${mode}, ${bytes} B, acks -1, strings, two headers: share of the rate without`, measured: share, atLeast: 75, unit: '%' }
+      return {
+        text: `${mode}, ${bytes} B, acks -1, strings, two headers: share of the rate without`,
+        measured: share,
+        atLeast: 75,
+        unit: '%',
+      }
     }),
   )
 }
 
 function slowAndSeveral(figures: Figures): Goal[] {
   return PROMISES.flatMap((mode) => [
-    ...['1 ms', '5 ms'].map((variant) => figures.toFastestPeer(`${mode}, 100 B, answers after ${variant}`, { group: 'delay', mode, variant }, 3)),
+    ...['1 ms', '5 ms'].map((variant) =>
+      figures.toFastestPeer(`${mode}, 100 B, answers after ${variant}`, { group: 'delay', mode, variant }, 3),
+    ),
     figures.toFastestPeer(`${mode}, 100 B, three brokers`, { group: 'brokers', mode, variant: '3 brokers' }, 3),
   ])
 }
 
 function lone(figures: Figures): Goal[] {
   const place: Place = { group: 'lone', mode: 'lone' }
-  return [{ text: 'a lone send(): median by that of a raw socket', measured: ratio(figures.of('ours', place, 'p50'), figures.of('raw', place, 'p50')), atMost: 1.15, unit: '×' }]
+  return [
+    {
+      text: 'a lone send(): median by that of a raw socket',
+      measured: ratio(figures.of('ours', place, 'p50'), figures.of('raw', place, 'p50')),
+      atMost: 1.15,
+      unit: '×',
+    },
+  ]
 }
 
 function realKafka(figures: Figures): Goal[] {
   return SIZES.flatMap((bytes) => {
-    const compared = (metric: Metric) => ratio(...(['ours', 'perf-test'] as const).map((client) => figures.of(client, { group: 'real', mode: 'async', bytes }, metric)))
+    const compared = (metric: Metric) =>
+      ratio(
+        ...(['ours', 'perf-test'] as const).map((client) =>
+          figures.of(client, { group: 'real', mode: 'async', bytes }, metric),
+        ),
+      )
     const what = `real Kafka, async, ${bytes} B`
     return [
       { text: `${what}: rate by that of Kafka’s Java producer`, measured: compared('rate'), atLeast: 1, unit: '×' },
-      { text: `${what}: processor time per message by that of Kafka’s Java producer`, measured: compared('cpuPerMillion'), atMost: 1, unit: '×' },
+      {
+        text: `${what}: processor time per message by that of Kafka’s Java producer`,
+        measured: compared('cpuPerMillion'),
+        atMost: 1,
+        unit: '×',
+      },
     ]
   })
 }
@@ -124,7 +199,12 @@ function scaling(figures: Figures): Goal[] {
     const of = (variant: string) => figures.of('ours', { group: 'scaling', mode, variant }, 'cpuPerMillion')
     const rows = figures.results['scaling']?.rows.filter(({ variant }) => variant.startsWith(`${what}: `)) ?? []
     const least = Math.min(...rows.flatMap(({ variant }) => of(variant) ?? []))
-    return { text: `${what}, 1 to ${largest}: processor time per message at ${largest} by the least`, measured: ratio(of(`${what}: ${largest}`), least), atMost: 2, unit: '×' }
+    return {
+      text: `${what}, 1 to ${largest}: processor time per message at ${largest} by the least`,
+      measured: ratio(of(`${what}: ${largest}`), least),
+      atMost: 2,
+      unit: '×',
+    }
   }
   return [
     growth('single', 'partitions', '10,000'),
@@ -139,8 +219,18 @@ function memory(figures: Figures): Goal[] {
     const peak = figures.of('ours', { group: 'memory', mode }, 'rssPeak')
     const soak = (metric: Metric) => figures.of('ours', { group: 'soak', mode }, metric)
     return [
-      { text: `${mode}: peak of memory beyond queueBytes`, measured: peak === undefined ? undefined : peak - QUEUE_MB, atMost: 150, unit: ' MB' },
-      { text: `${mode}: most memory in the last eight of ten minutes by that in the first two`, measured: ratio(soak('rssLate'), soak('rssEarly')), atMost: 1.1, unit: '×' },
+      {
+        text: `${mode}: peak of memory beyond queueBytes`,
+        measured: peak === undefined ? undefined : peak - QUEUE_MB,
+        atMost: 150,
+        unit: ' MB',
+      },
+      {
+        text: `${mode}: most memory in the last eight of ten minutes by that in the first two`,
+        measured: ratio(soak('rssLate'), soak('rssEarly')),
+        atMost: 1.1,
+        unit: '×',
+      },
     ]
   })
 }
@@ -168,10 +258,22 @@ function compression(figures: Figures): Goal[] {
   const variants = new Set(figures.results['compression']?.rows.map(({ variant }) => variant))
   return [...variants].flatMap((variant) => {
     const place: Place = { group: 'compression', mode: 'corpus', bytes: 1_000, variant }
-    const fastest = Math.max(...(['platformatic', 'librdkafka'] as const).flatMap((client) => figures.of(client, place, 'mbPerSecond') ?? []))
+    const fastest = Math.max(
+      ...(['platformatic', 'librdkafka'] as const).flatMap((client) => figures.of(client, place, 'mbPerSecond') ?? []),
+    )
     return [
-      { text: `${variant}: MB/s by the faster of @platformatic/kafka and librdkafka`, measured: ratio(figures.of('ours', place, 'mbPerSecond'), fastest), atLeast: 1, unit: '×' },
-      { text: `${variant}: p99 of the event loop’s delay`, measured: figures.of('ours', place, 'loopP99'), atMost: 5, unit: ' ms' },
+      {
+        text: `${variant}: MB/s by the faster of @platformatic/kafka and librdkafka`,
+        measured: ratio(figures.of('ours', place, 'mbPerSecond'), fastest),
+        atLeast: 1,
+        unit: '×',
+      },
+      {
+        text: `${variant}: p99 of the event loop’s delay`,
+        measured: figures.of('ours', place, 'loopP99'),
+        atMost: 5,
+        unit: ' ms',
+      },
     ]
   })
 }

@@ -53,8 +53,20 @@ const INTRODUCTION = [
 function section(name: string, group: Group, results: Results): string[] {
   const result = results[name]
   const head = [`## ${group.title}`, '', group.text, '']
-  if (result === undefined) return [...head, `Not measured yet: \`npm run bench -- ${group.isExtra === true ? `--${name}` : `--only ${name}`}\`.`, '']
-  return [...head, ...charts(name, results).flatMap(({ file, title }) => [`![${title}](${CHARTS}/${file})`, '']), ...markdownTable(table(group, result.rows)), '', ...origin(result), '']
+  if (result === undefined)
+    return [
+      ...head,
+      `Not measured yet: \`npm run bench -- ${group.isExtra === true ? `--${name}` : `--only ${name}`}\`.`,
+      '',
+    ]
+  return [
+    ...head,
+    ...charts(name, results).flatMap(({ file, title }) => [`![${title}](${CHARTS}/${file})`, '']),
+    ...markdownTable(table(group, result.rows)),
+    '',
+    ...origin(result),
+    '',
+  ]
 }
 
 function origin({ date, command, machine, versions, rounds, seconds, rows }: GroupResult): string[] {
@@ -72,13 +84,19 @@ function goalLines(all: readonly Goal[]): string[] {
       const { text, measured, atLeast, atMost, unit, against } = goal
       const wanted = atLeast === undefined ? `≤ ${atMost}${unit}` : `≥ ${atLeast}${unit}`
       if (measured === undefined) return [text, wanted, 'not measured', '']
-      return [text, wanted, `${measured.toPrecision(3)}${unit}${against === undefined ? '' : ` (${against})`}`, isReached(goal) ? 'yes' : 'no']
+      return [
+        text,
+        wanted,
+        `${measured.toPrecision(3)}${unit}${against === undefined ? '' : ` (${against})`}`,
+        isReached(goal) ? 'yes' : 'no',
+      ]
     }),
   })
 }
 
 function markdownTable({ head, rows }: Table): string[] {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  const isRight = (i: number) => rows.some((cells) => isNumber(cells[i] ?? '')) && rows.every((cells) => cells[i] === '' || isNumber(cells[i] ?? ''))
+  const isRight = (i: number) =>
+    rows.some((cells) => isNumber(cells[i] ?? '')) && rows.every((cells) => cells[i] === '' || isNumber(cells[i] ?? ''))
   return [line(head), line(head.map((_, i) => (isRight(i) ? '---:' : '---'))), ...rows.map(line)]
 }

@@ -9,7 +9,12 @@ const GAP = 8
 const TOP = 44
 
 /** Horizontal bars in the rows' order; readable on a light and on a dark page. */
-export function barChart(title: string, rows: readonly Row[], metric: Metric, label: (row: Row) => string = ({ client }) => CLIENTS[client]): string {
+export function barChart(
+  title: string,
+  rows: readonly Row[],
+  metric: Metric,
+  label: (row: Row) => string = ({ client }) => CLIENTS[client],
+): string {
   const bars = rows.flatMap((row) => {
     const value = row.metrics[metric]
     return value === undefined ? [] : [{ row, value }]

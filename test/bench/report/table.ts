@@ -13,7 +13,13 @@ export function table(group: Group, rows: readonly Row[]): Table {
   const sent = rows.some(({ mode }) => mode !== null)
   const varied = rows.some(({ variant }) => variant !== '')
   return {
-    head: ['client', ...(sent ? ['mode', 'bytes'] : []), ...(varied ? [''] : []), ...columns.map((metric) => METRICS[metric].heading), sent ? 'count matches' : ''],
+    head: [
+      'client',
+      ...(sent ? ['mode', 'bytes'] : []),
+      ...(varied ? [''] : []),
+      ...columns.map((metric) => METRICS[metric].heading),
+      sent ? 'count matches' : '',
+    ],
     rows: rows.map((row) => [
       CLIENTS[row.client],
       ...(sent ? [row.mode ?? '', String(row.bytes ?? '')] : []),
@@ -41,7 +47,13 @@ function cell({ metrics }: Row, metric: Metric): string {
 export function printTable(group: Group, rows: readonly Row[]): void {
   const { head, rows: lines } = table(group, rows)
   const widths = head.map((title, i) => Math.max(title.length, ...lines.map((line) => (line[i] ?? '').length)))
-  for (const line of [head, ...lines]) console.log(line.map((text, i) => (isNumber(text) ? text.padStart(widths[i] ?? 0) : text.padEnd(widths[i] ?? 0))).join('  ').trimEnd())
+  for (const line of [head, ...lines])
+    console.log(
+      line
+        .map((text, i) => (isNumber(text) ? text.padStart(widths[i] ?? 0) : text.padEnd(widths[i] ?? 0)))
+        .join('  ')
+        .trimEnd(),
+    )
 }
 
 export function isNumber(text: string): boolean {

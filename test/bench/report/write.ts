@@ -1,7 +1,6 @@
 /** `npm run bench:report`: writes `docs/performance.md` and its charts from `.reports/bench.json`. */
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-
 import { GROUPS } from '../cases.js'
 import { RESULTS, ROOT } from '../paths.js'
 import { readResults } from '../results.js'

@@ -65,7 +65,7 @@ export class ByteStream {
   take(count: number): Buffer {
     if (count > this.available) throw new Error(`takes ${count} of ${this.available} bytes`)
     const copy = Buffer.allocUnsafe(count)
-    for (let i = 0; i < count; ) {
+    for (let i = 0; i < count;) {
       const chunk = this.chunks[this.index] as Buffer
       const here = Math.min(count - i, chunk.length - this.at)
       chunk.copy(copy, i, this.at, this.at + here)

@@ -46,7 +46,7 @@ export function readProduce(stream: ByteStream, version: number): ProduceRequest
 /** Every client here sends record batches; in those, also compressed ones, the count stands in front. */
 function countRecords(stream: ByteStream, size: number): number {
   let count = 0
-  for (let left = size; left > 0; ) {
+  for (let left = size; left > 0;) {
     stream.skip(8)
     const length = stream.i32()
     stream.skip(RECORD_COUNT_AT - BATCH_LENGTH_END)
@@ -65,9 +65,12 @@ export function encodeProduceResponse(
   baseOffset: (topic: string, partition: number, records: number) => number,
 ): Buffer {
   const flexible = version >= 9
-  const buffer = Buffer.allocUnsafe(32 + topics.reduce((sum, { name, partitions }) => sum + 16 + name.length + partitions.length * 48, 0))
+  const buffer = Buffer.allocUnsafe(
+    32 + topics.reduce((sum, { name, partitions }) => sum + 16 + name.length + partitions.length * 48, 0),
+  )
   let at = 4
-  const arrayLength = (length: number) => (at = flexible ? writeUvarint(buffer, at, length + 1) : buffer.writeInt32BE(length, at))
+  const arrayLength = (length: number) =>
+    (at = flexible ? writeUvarint(buffer, at, length + 1) : buffer.writeInt32BE(length, at))
   const noTags = () => void (flexible && (buffer[at++] = 0))
   at = buffer.writeInt32BE(correlationId, at)
   noTags()

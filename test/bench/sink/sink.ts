@@ -1,6 +1,5 @@
 import { createServer, type Socket } from 'node:net'
 import { parseArgs } from 'node:util'
-
 import type { ResponseEncoder } from '../../../src/protocol/api.js'
 import { apiVersions } from '../../../src/protocol/apis/api-versions.js'
 import { fetch } from '../../../src/protocol/apis/fetch.js'
@@ -89,10 +88,12 @@ function answer(socket: Socket, stream: ByteStream, size: number): void {
     body.push(bytes)
   }
   const request = readProduce(body, version)
-  if (stream.available !== end || (body !== stream && body.available !== 0)) throw new Error('a Produce request that is longer or shorter than it says')
+  if (stream.available !== end || (body !== stream && body.available !== 0))
+    throw new Error('a Produce request that is longer or shorter than it says')
   const before = counts.records
   const response = encodeProduceResponse(request, version, correlationId, nextOffset)
-  if (checked !== undefined && checked !== counts.records - before) throw new Error('a batch that has other records than it says')
+  if (checked !== undefined && checked !== counts.records - before)
+    throw new Error('a batch that has other records than it says')
   counts.requests++
   counts.bytes += size
   if (request.acks !== 0) send(socket, response)
@@ -104,7 +105,9 @@ function decodeAll(frame: Buffer): number {
   const { apiVersion } = readRequestHeader(reader)
   readRequestHeaderEnd(reader, produce, apiVersion)
   const { topicData } = produce.decodeRequest(reader, apiVersion)
-  const batches = topicData.flatMap(({ partitionData }) => partitionData.flatMap(({ records }) => (records === null ? [] : decodeBatches(records, { decompress }))))
+  const batches = topicData.flatMap(({ partitionData }) =>
+    partitionData.flatMap(({ records }) => (records === null ? [] : decodeBatches(records, { decompress }))),
+  )
   return batches.reduce((sum, { records }) => sum + records.length, 0)
 }
 
@@ -131,7 +134,14 @@ function answerOther(socket: Socket, frame: Buffer): void {
     const { topics } = metadata.decodeRequest(reader, version)
     respond(metadata, cluster((topics ?? []).map(({ name }) => name ?? '')))
   } else if (apiKey === initProducerId.key) {
-    respond(initProducerId, { throttleTimeMs: 0, errorCode: 0, producerId: 1n, producerEpoch: 0, ongoingTxnProducerId: -1n, ongoingTxnProducerEpoch: -1 })
+    respond(initProducerId, {
+      throttleTimeMs: 0,
+      errorCode: 0,
+      producerId: 1n,
+      producerEpoch: 0,
+      ongoingTxnProducerId: -1n,
+      ongoingTxnProducerEpoch: -1,
+    })
   } else socket.destroy()
 }
 

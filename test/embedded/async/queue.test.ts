@@ -53,7 +53,9 @@ describe('when the queue is released', () => {
     await kafka.waitForRecords('logs', 20)
     expect(kafka.records('logs')).toHaveLength(20)
     await producer.flush()
-    expect(kafka.records('logs').map(({ value }) => value?.toString())).toEqual(Array.from({ length: 25 }, (_, i) => `${i}`))
+    expect(kafka.records('logs').map(({ value }) => value?.toString())).toEqual(
+      Array.from({ length: 25 }, (_, i) => `${i}`),
+    )
     expect(reports).toHaveLength(25)
   })
 
@@ -75,7 +77,10 @@ describe('when the queue is released', () => {
   })
 
   test('a broker that stalls holds up nobody else', async () => {
-    await using kafka = await EmbeddedKafka.start({ brokers: 2, topics: { slow: { partitions: 1 }, quick: { partitions: 1 } } })
+    await using kafka = await EmbeddedKafka.start({
+      brokers: 2,
+      topics: { slow: { partitions: 1 }, quick: { partitions: 1 } },
+    })
     kafka.moveLeader('slow', 0, kafka.brokers[0]!.id)
     kafka.moveLeader('quick', 0, kafka.brokers[1]!.id)
     const fault = kafka.stall({ api: 'Produce', topic: 'slow' })
@@ -156,7 +161,12 @@ describe('a full queue', () => {
   })
 
   test('the bound counts bytes of keys, values and headers, queued and in flight together', async () => {
-    const { kafka, fault, producer } = await stalled({ enqueueTimeoutMs: 0, queueMessages: 100, queueBytes: 100, batchBytes: 100 })
+    const { kafka, fault, producer } = await stalled({
+      enqueueTimeoutMs: 0,
+      queueMessages: 100,
+      queueBytes: 100,
+      batchBytes: 100,
+    })
     await using _kafka = kafka
     await using _producer = producer
     await producer.send({ topic: 'logs', key: 'k'.repeat(20), value: 'v'.repeat(20), headers: { h: 'w'.repeat(19) } })
@@ -185,7 +195,11 @@ describe('a full queue', () => {
     await producer.flush()
     // 'a' is on its way; 'b' and 'c' were taken in, so their fate is reported; 'd' was told by the promise.
     expect(reports.map(({ message, error: cause }) => [message.value, cause?.code])).toEqual(
-      expect.arrayContaining([['a', undefined], ['b', 'ABORTED'], ['c', 'ABORTED']]),
+      expect.arrayContaining([
+        ['a', undefined],
+        ['b', 'ABORTED'],
+        ['c', 'ABORTED'],
+      ]),
     )
     expect(reports).toHaveLength(3)
     expect(producer.stats()).toMatchObject({ queueMessages: 0, queueBytes: 0 })
@@ -211,9 +225,15 @@ describe('the fate of each message', () => {
     await using producer = new Producer({ brokers: kafka.bootstrap, type: 'async' })
     const heard: DeliveryReport[] = []
     producer.on('delivery', (report) => heard.push(report))
-    await producer.send([{ topic: 'logs', value: 'a' }, { topic: 'logs', value: 'b' }])
+    await producer.send([
+      { topic: 'logs', value: 'a' },
+      { topic: 'logs', value: 'b' },
+    ])
     await producer.flush()
-    expect(heard.map(({ message, metadata }) => [message.value, metadata?.offset])).toEqual([['a', 0n], ['b', 1n]])
+    expect(heard.map(({ message, metadata }) => [message.value, metadata?.offset])).toEqual([
+      ['a', 0n],
+      ['b', 1n],
+    ])
   })
 
   test('a failure that nobody listens for is counted, and nothing is thrown', async () => {
@@ -256,7 +276,9 @@ describe('the fate of each message', () => {
       type: 'async',
       lingerMs: 0,
       batchMessages: 1,
-      partitioner: () => { throw new Error('no partition') },
+      partitioner: () => {
+        throw new Error('no partition')
+      },
       onDelivery(report) {
         reports.push(report)
         if (report.error === undefined || again.length > 0) return
@@ -266,7 +288,11 @@ describe('the fate of each message', () => {
     })
     await producer.send({ topic: 'logs', value: 'first' })
     await producer.flush()
-    const list = ['a', 'bad', 'b', 'c'].map((value) => ({ topic: 'logs', value, ...(value === 'bad' ? { key: 'asks the partitioner' } : {}) }))
+    const list = ['a', 'bad', 'b', 'c'].map((value) => ({
+      topic: 'logs',
+      value,
+      ...(value === 'bad' ? { key: 'asks the partitioner' } : {}),
+    }))
     await producer.send(list, { signal: controller.signal }).catch(() => undefined)
     await Promise.all(again)
     await producer.flush()
@@ -302,7 +328,9 @@ describe('the fate of each message', () => {
     const gates = new Map<string, () => void>()
     const encoder = {
       encode: (value: unknown) =>
-        String(value).startsWith('slow') ? new Promise<string>((resolve) => gates.set(String(value), () => resolve(String(value)))) : String(value),
+        String(value).startsWith('slow')
+          ? new Promise<string>((resolve) => gates.set(String(value), () => resolve(String(value))))
+          : String(value),
     }
     const { producer } = asyncProducer(kafka, { encoder })
     await using _ = producer
@@ -340,7 +368,12 @@ describe('the fate of each message', () => {
     await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
     const { producer, reports } = asyncProducer(kafka)
     await using _ = producer
-    await expect(producer.send([{ topic: 'logs', value: 'a' }, { topic: 'no spaces', value: 'b' }])).rejects.toMatchObject({ code: 'INVALID_MESSAGE' })
+    await expect(
+      producer.send([
+        { topic: 'logs', value: 'a' },
+        { topic: 'no spaces', value: 'b' },
+      ]),
+    ).rejects.toMatchObject({ code: 'INVALID_MESSAGE' })
     await producer.flush()
     expect(reports).toEqual([])
     expect(kafka.records('logs')).toEqual([])
@@ -415,12 +448,21 @@ describe('flush and close', () => {
   test('close during back-pressure refuses those who wait, and reports those who were taken in', async () => {
     await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
     kafka.stall({ api: 'Produce', times: Infinity })
-    const { producer, reports } = asyncProducer(kafka, { lingerMs: 0, queueMessages: 2, batchMessages: 1, enqueueTimeoutMs: -1 })
-    await producer.send([{ topic: 'logs', value: 'a' }, { topic: 'logs', value: 'b' }])
+    const { producer, reports } = asyncProducer(kafka, {
+      lingerMs: 0,
+      queueMessages: 2,
+      batchMessages: 1,
+      enqueueTimeoutMs: -1,
+    })
+    await producer.send([
+      { topic: 'logs', value: 'a' },
+      { topic: 'logs', value: 'b' },
+    ])
     const waiting = ['c', 'd'].map((value) => producer.send({ topic: 'logs', value }).catch((e: unknown) => e))
     const unsent = await producer.close({ timeoutMs: 20 })
     expect(unsent.map(({ value }) => value)).toEqual(['a', 'b', 'c', 'd'])
-    for (const error of await Promise.all(waiting)) expect(error).toMatchObject({ code: 'PRODUCER_CLOSED', refused: [0] })
+    for (const error of await Promise.all(waiting))
+      expect(error).toMatchObject({ code: 'PRODUCER_CLOSED', refused: [0] })
     expect(values(reports)).toEqual(['a', 'b'])
     kafka.releaseFaults()
   })

@@ -4,8 +4,13 @@ import { describe, expect, test } from 'vitest'
 import { FailedToSendMessageError, Producer } from '../../../src/index.js'
 import { EmbeddedKafka } from '../../../src/testing/index.js'
 
-const range = (count: number) => Array.from({ length: count }, (_, i) => ({ topic: 'logs', key: `${i % 5}`, value: `${i}` }))
-const stored = (kafka: EmbeddedKafka) => kafka.records('logs').map(({ value }) => Number(value)).sort((a, b) => a - b)
+const range = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({ topic: 'logs', key: `${i % 5}`, value: `${i}` }))
+const stored = (kafka: EmbeddedKafka) =>
+  kafka
+    .records('logs')
+    .map(({ value }) => Number(value))
+    .sort((a, b) => a - b)
 
 describe.each(['sync', 'async'] as const)('%s mode', (type) => {
   test('a writable takes a pipeline, and finishes when all have arrived', async () => {
@@ -18,7 +23,12 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
   test('sendAll takes no more from the iterable than is on its way', async () => {
     await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
     const fault = kafka.stall({ api: 'Produce' })
-    await using producer = new Producer({ brokers: kafka.bootstrap, type, queueMessages: 40, ...(type === 'async' ? { batchMessages: 1, enqueueTimeoutMs: -1 } : {}) })
+    await using producer = new Producer({
+      brokers: kafka.bootstrap,
+      type,
+      queueMessages: 40,
+      ...(type === 'async' ? { batchMessages: 1, enqueueTimeoutMs: -1 } : {}),
+    })
     let taken = 0
     async function* source() {
       for (const message of range(500)) {
@@ -60,7 +70,9 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
         await new Promise((resolve) => setImmediate(resolve))
       }
     }
-    await expect(producer.sendAll(endless(), { signal: controller.signal })).rejects.toMatchObject({ name: 'AbortError' })
+    await expect(producer.sendAll(endless(), { signal: controller.signal })).rejects.toMatchObject({
+      name: 'AbortError',
+    })
   })
 })
 
@@ -70,7 +82,8 @@ test('a message that fails destroys the stream with an error that names it, and 
   let closed = false
   async function* source() {
     try {
-      for (let i = 0; ; i++) yield i === 7 ? { topic: 'logs', value: 'bad', partition: 9 } : { topic: 'logs', value: `${i}` }
+      for (let i = 0; ; i++)
+        yield i === 7 ? { topic: 'logs', value: 'bad', partition: 9 } : { topic: 'logs', value: `${i}` }
     } finally {
       closed = true
     }
@@ -78,6 +91,8 @@ test('a message that fails destroys the stream with an error that names it, and 
   const error = await producer.sendAll(source()).catch((e: unknown) => e)
   expect(error).toBeInstanceOf(FailedToSendMessageError)
   const { messages, results } = error as FailedToSendMessageError<unknown, { value: string }>
-  expect(results.map((result, i) => [messages[i]?.value, result]).find(([, result]) => result instanceof Error)).toMatchObject(['bad', { code: 'INVALID_PARTITION' }])
+  expect(
+    results.map((result, i) => [messages[i]?.value, result]).find(([, result]) => result instanceof Error),
+  ).toMatchObject(['bad', { code: 'INVALID_PARTITION' }])
   expect(closed).toBe(true)
 })

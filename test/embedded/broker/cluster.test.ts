@@ -1,5 +1,5 @@
-import { connect } from 'node:net'
 import { once } from 'node:events'
+import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { metadata } from '../../../src/protocol/apis/metadata.js'
 import { produce } from '../../../src/protocol/apis/produce.js'
@@ -27,20 +27,32 @@ describe('Metadata', () => {
   it('tells of brokers, leaders and replicas; partitions go round the brokers', async () => {
     const kafka = await startKafka({ brokers: 3, topics: { orders: { partitions: 4, replicationFactor: 2 } } })
     const response = await metadataOf(await connectTo(kafka, 2), null, 12)
-    expect(response.brokers.map(({ nodeId, port }) => [nodeId, port])).toEqual(portsOf(kafka).map((port, i) => [i + 1, port]))
+    expect(response.brokers.map(({ nodeId, port }) => [nodeId, port])).toEqual(
+      portsOf(kafka).map((port, i) => [i + 1, port]),
+    )
     expect(response.controllerId).toBe(1)
     const [orders] = response.topics
-    expect(orders?.partitions.map((p) => [p.partitionIndex, p.leaderId, p.leaderEpoch, p.replicaNodes, p.isrNodes])).toEqual([
+    expect(
+      orders?.partitions.map((p) => [p.partitionIndex, p.leaderId, p.leaderEpoch, p.replicaNodes, p.isrNodes]),
+    ).toEqual([
       [0, 1, 0, [1, 2], [1, 2]],
       [1, 2, 0, [2, 3], [2, 3]],
       [2, 3, 0, [3, 1], [3, 1]],
       [3, 1, 0, [1, 2], [1, 2]],
     ])
-    const byId = await (await connectTo(kafka)).call(metadata, 12, {
+    const byId = await (
+      await connectTo(kafka)
+    ).call(metadata, 12, {
       ...metadataRequest(null),
-      topics: [{ name: null, topicId: orders?.topicId ?? Buffer.alloc(16) }, { name: null, topicId: Buffer.alloc(16, 9) }],
+      topics: [
+        { name: null, topicId: orders?.topicId ?? Buffer.alloc(16) },
+        { name: null, topicId: Buffer.alloc(16, 9) },
+      ],
     })
-    expect(byId.topics.map(({ name, errorCode }) => [name, errorCode])).toEqual([['orders', 0], [null, 100]])
+    expect(byId.topics.map(({ name, errorCode }) => [name, errorCode])).toEqual([
+      ['orders', 0],
+      [null, 100],
+    ])
   })
 
   it.each([
@@ -98,7 +110,12 @@ describe('leaders', () => {
     const before = await metadataOf(other, ['orders'])
     expect(before.brokers.map(({ nodeId }) => nodeId)).toEqual([2, 3])
     expect(before.controllerId).toBe(2)
-    expect(before.topics[0]?.partitions[0]).toMatchObject({ leaderId: 2, leaderEpoch: 1, isrNodes: [2, 3], offlineReplicas: [1] })
+    expect(before.topics[0]?.partitions[0]).toMatchObject({
+      leaderId: 2,
+      leaderEpoch: 1,
+      isrNodes: [2, 3],
+      offlineReplicas: [1],
+    })
     expect((await produceTo(other, batch)).errorCode).toBe(0)
     await kafka.startBroker(1)
     expect(portsOf(kafka)[0]).toBe(port)
@@ -260,11 +277,13 @@ describe('a cluster', () => {
   })
 
   it('listens on the ports it is given', async () => {
-    const [port = 0] = portsOf(await (async () => {
-      const probe = await EmbeddedKafka.start()
-      await probe.stop()
-      return probe
-    })())
+    const [port = 0] = portsOf(
+      await (async () => {
+        const probe = await EmbeddedKafka.start()
+        await probe.stop()
+        return probe
+      })(),
+    )
     const kafka = await startKafka({ ports: [port] })
     expect(kafka.bootstrap).toBe(`127.0.0.1:${port}`)
     await expect(EmbeddedKafka.start({ ports: [port] })).rejects.toMatchObject({ code: 'EADDRINUSE' })

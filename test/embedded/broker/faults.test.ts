@@ -67,7 +67,10 @@ describe('fail', () => {
     const { kafka, client } = await start()
     kafka.fail({ api: 'Metadata', topic: 'orders' }, 'TOPIC_AUTHORIZATION_FAILED')
     const { topics } = await metadataOf(client, ['orders', 'other'])
-    expect(topics.map(({ name, errorCode }) => [name, errorCode])).toEqual([['orders', 29], ['other', 0]])
+    expect(topics.map(({ name, errorCode }) => [name, errorCode])).toEqual([
+      ['orders', 29],
+      ['other', 0],
+    ])
     kafka.fail({ api: 'Metadata', topic: 'orders', partition: 1 }, 'LEADER_NOT_AVAILABLE')
     const [orders] = (await metadataOf(client, ['orders'])).topics
     expect([orders?.errorCode, orders?.partitions.map(({ errorCode }) => errorCode)]).toEqual([0, [0, 5]])
@@ -181,16 +184,19 @@ describe('delay and stall', () => {
     expect(kafka.records('orders').map(({ value }) => value?.toString())).toEqual(['1', '2', '3'])
   })
 
-  it.each(['destroy', 'resetAndDestroy'] as const)('carries out what it held, though the client has gone (%s)', async (leave) => {
-    const { kafka, client } = await start()
-    const stall = kafka.stall({ api: 'Produce' })
-    client.send(produce, 9, produceRequest(batch))
-    await stall.hit()
-    client.socket[leave]()
-    await expect.poll(() => kafka.connections).toEqual([])
-    stall.release()
-    await kafka.waitForRecords('orders', 1)
-  })
+  it.each(['destroy', 'resetAndDestroy'] as const)(
+    'carries out what it held, though the client has gone (%s)',
+    async (leave) => {
+      const { kafka, client } = await start()
+      const stall = kafka.stall({ api: 'Produce' })
+      client.send(produce, 9, produceRequest(batch))
+      await stall.hit()
+      client.socket[leave]()
+      await expect.poll(() => kafka.connections).toEqual([])
+      stall.release()
+      await kafka.waitForRecords('orders', 1)
+    },
+  )
 
   it('leaves nothing to be carried out when the broker stops', async () => {
     const { kafka, client } = await start()

@@ -53,7 +53,13 @@ describe('a consumer group', () => {
     expect(refused).toMatchObject({ errorCode: MEMBER_ID_REQUIRED, generationId: -1 })
     expect(refused.memberId).toMatch(/^raw-/)
     const joined = await alone.join()
-    const led = { errorCode: 0, generationId: 1, leader: refused.memberId, memberId: refused.memberId, protocolName: 'range' }
+    const led = {
+      errorCode: 0,
+      generationId: 1,
+      leader: refused.memberId,
+      memberId: refused.memberId,
+      protocolName: 'range',
+    }
     expect(joined).toMatchObject(led)
     expect(joined.members.map(({ metadata }) => metadata.toString())).toEqual(['topics'])
     const older = await member(kafka)
@@ -171,7 +177,10 @@ describe('a consumer group', () => {
     const { coordinators } = await asked.call(findCoordinator, 4, { keyType: 0, coordinatorKeys: ['readers'] })
     const coordinator = coordinators[0]?.nodeId ?? -1
     const other = kafka.brokers.find(({ id }) => id !== coordinator)?.id
-    const [right, wrong] = [new RawMember(await connectTo(kafka, coordinator)), new RawMember(await connectTo(kafka, other))]
+    const [right, wrong] = [
+      new RawMember(await connectTo(kafka, coordinator)),
+      new RawMember(await connectTo(kafka, other)),
+    ]
     expect((await wrong.join()).errorCode).toBe(NOT_COORDINATOR)
     await right.enter()
     await kafka.stopBroker(coordinator)

@@ -53,36 +53,51 @@ describe('hostile requests', () => {
     ['a negative API key', frame((writer) => header(writer, -1, 0))],
     ['a version of Metadata nobody knows', frame((writer) => header(writer, 3, 99))],
     ['a negative version', frame((writer) => header(writer, 3, -1))],
-    ['a client id longer than the frame', frame((writer) => {
-      writer.writeInt16(3)
-      writer.writeInt16(1)
-      writer.writeInt32(1)
-      writer.writeInt16(30_000)
-    })],
-    ['an array longer than the frame', frame((writer) => {
-      header(writer, 3, 1)
-      writer.writeInt32(0x7fffffff)
-    })],
-    ['an array of negative length', frame((writer) => {
-      header(writer, 3, 1)
-      writer.writeInt32(-7)
-    })],
-    ['bytes left over', frame((writer) => {
-      header(writer, 3, 1)
-      writer.writeInt32(0)
-      writer.writeInt32(0)
-    })],
-    ['records longer than the frame', frame((writer) => {
-      header(writer, 0, 3)
-      writer.writeString(null)
-      writer.writeInt16(-1)
-      writer.writeInt32(1_000)
-      writer.writeInt32(1)
-      writer.writeString('orders')
-      writer.writeInt32(1)
-      writer.writeInt32(0)
-      writer.writeInt32(0x7ffffff0)
-    })],
+    [
+      'a client id longer than the frame',
+      frame((writer) => {
+        writer.writeInt16(3)
+        writer.writeInt16(1)
+        writer.writeInt32(1)
+        writer.writeInt16(30_000)
+      }),
+    ],
+    [
+      'an array longer than the frame',
+      frame((writer) => {
+        header(writer, 3, 1)
+        writer.writeInt32(0x7fffffff)
+      }),
+    ],
+    [
+      'an array of negative length',
+      frame((writer) => {
+        header(writer, 3, 1)
+        writer.writeInt32(-7)
+      }),
+    ],
+    [
+      'bytes left over',
+      frame((writer) => {
+        header(writer, 3, 1)
+        writer.writeInt32(0)
+        writer.writeInt32(0)
+      }),
+    ],
+    [
+      'records longer than the frame',
+      frame((writer) => {
+        header(writer, 0, 3)
+        writer.writeString(null)
+        writer.writeInt16(-1)
+        writer.writeInt32(1_000)
+        writer.writeInt32(1)
+        writer.writeString('orders')
+        writer.writeInt32(1)
+        writer.writeInt32(0)
+        writer.writeInt32(0x7ffffff0)
+      }),
+    ],
   ])('%s: the connection is dropped, the broker goes on', async (_, bytes) => {
     const kafka = await startKafka({ release: '2.8', topics: { orders: {} } })
     const bystander = await connectTo(kafka)
@@ -111,19 +126,25 @@ describe('hostile requests', () => {
       return Array.from({ length: max - min + 1 }, (_, i) => [key, min + i] as const)
     })
     await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...versions), fc.uint8Array({ maxLength: 100 }), async ([key, version], bytes) => {
-        const client = await RawClient.connect(kafka.bootstrap)
-        const request = frame((writer) => {
-          header(writer, key, version)
-          writer.writeRaw(Buffer.from(bytes))
-        })
-        // Some wait for long, as it may be asked in the noise: nobody waits for them here.
-        await new Promise<void>((resolve) => client.socket.write(request, () => resolve()))
-        await client.close()
-      }),
+      fc.asyncProperty(
+        fc.constantFrom(...versions),
+        fc.uint8Array({ maxLength: 100 }),
+        async ([key, version], bytes) => {
+          const client = await RawClient.connect(kafka.bootstrap)
+          const request = frame((writer) => {
+            header(writer, key, version)
+            writer.writeRaw(Buffer.from(bytes))
+          })
+          // Some wait for long, as it may be asked in the noise: nobody waits for them here.
+          await new Promise<void>((resolve) => client.socket.write(request, () => resolve()))
+          await client.close()
+        },
+      ),
       { numRuns: 300 },
     )
-    expect((await metadataOf(await connectTo(kafka), ['orders'], release === '0.9' ? 0 : 9)).topics[0]?.errorCode).toBe(0)
+    expect((await metadataOf(await connectTo(kafka), ['orders'], release === '0.9' ? 0 : 9)).topics[0]?.errorCode).toBe(
+      0,
+    )
   })
 
   it('any one byte of a request changed: it never fails', async () => {

@@ -29,7 +29,10 @@ interface Batch {
   version?: number
 }
 
-async function send(client: RawClient, { id, sequence, epoch = 0, count = 1, version = 3 }: Batch): Promise<[number, bigint]> {
+async function send(
+  client: RawClient,
+  { id, sequence, epoch = 0, count = 1, version = 3 }: Batch,
+): Promise<[number, bigint]> {
   const messages = Array.from({ length: count }, (_, i) => ({ value: String(sequence + i) }))
   const records = batchOf(messages, { producerId: id, producerEpoch: epoch, baseSequence: sequence })
   const { errorCode, baseOffset } = await produceTo(client, records, { version })
@@ -47,7 +50,8 @@ describe('idempotence', () => {
     const kafka = await startKafka({ release: '2.8', topics: { orders: {} } })
     const client = await connectTo(kafka)
     const id = await producerId(client)
-    for (let i = 0; i < 6; i++) expect(await send(client, { id, sequence: i * 2, count: 2 })).toEqual([0, BigInt(i * 2)])
+    for (let i = 0; i < 6; i++)
+      expect(await send(client, { id, sequence: i * 2, count: 2 })).toEqual([0, BigInt(i * 2)])
     expect(await send(client, { id, sequence: 2, count: 2 })).toEqual([0, 2n])
     expect(await send(client, { id, sequence: 10, count: 2 })).toEqual([0, 10n])
     expect(await send(client, { id, sequence: 0, count: 2 })).toEqual([OUT_OF_ORDER, -1n])

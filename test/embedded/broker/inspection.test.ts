@@ -14,10 +14,20 @@ describe('what can be seen of a cluster', () => {
     const records = Buffer.concat([messagesOf([{ value: '1' }], 1), messagesOf([{ value: '2' }], 1)])
     await produceTo(client, records, { version: 2, partition: 1, acks: 1 })
     const [asked, produced] = kafka.requests
-    expect(asked).toMatchObject({ index: 0, api: 'Metadata', apiKey: 3, apiVersion: 9, broker: 2, correlationId: 1, clientId: 'raw' })
+    expect(asked).toMatchObject({
+      index: 0,
+      api: 'Metadata',
+      apiKey: 3,
+      apiVersion: 9,
+      broker: 2,
+      correlationId: 1,
+      clientId: 'raw',
+    })
     expect(asked?.topics).toEqual([{ topic: 'orders', partitions: [] }])
     expect(produced).toMatchObject({ index: 1, api: 'Produce', apiVersion: 2, acks: 1, correlationId: 2 })
-    expect(produced?.topics).toEqual([{ topic: 'orders', partitions: [{ partition: 1, batches: 2, bytes: records.length }] }])
+    expect(produced?.topics).toEqual([
+      { topic: 'orders', partitions: [{ partition: 1, batches: 2, bytes: records.length }] },
+    ])
     expect(produced?.sizeBytes).toBeGreaterThan(records.length)
     expect(produced?.connection).toBe(asked?.connection)
   })
@@ -44,7 +54,10 @@ describe('what can be seen of a cluster', () => {
     await produceTo(client, batch)
     expect((await third).api).toBe('Produce')
     const missing = kafka.waitForRequest({ api: 'Fetch', broker: 1, clientId: 'raw' }, { timeoutMs: 20 })
-    await expect(missing).rejects.toMatchObject({ code: 'WAIT_TIMEOUT', message: '0 of 1 requests have come within 20 ms' })
+    await expect(missing).rejects.toMatchObject({
+      code: 'WAIT_TIMEOUT',
+      message: '0 of 1 requests have come within 20 ms',
+    })
   })
 
   it('records to wait for', async () => {

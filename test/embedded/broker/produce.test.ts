@@ -29,13 +29,15 @@ describe('Produce: what is appended', () => {
     const second = await produceTo(client, batchOf([{ value: '3', timestamp: 2_000 }]))
     expect([first.errorCode, first.baseOffset, second.baseOffset, second.logStartOffset]).toEqual([0, 0n, 2n, 0n])
     expect(
-      kafka.records('orders').map(({ offset, key, value, timestamp, headers }) => [
-        offset,
-        key?.toString(),
-        value?.toString(),
-        timestamp,
-        headers.map((header) => [header.key, header.value?.toString()]),
-      ]),
+      kafka
+        .records('orders')
+        .map(({ offset, key, value, timestamp, headers }) => [
+          offset,
+          key?.toString(),
+          value?.toString(),
+          timestamp,
+          headers.map((header) => [header.key, header.value?.toString()]),
+        ]),
     ).toEqual([
       [0n, 'a', '1', 1_000, [['h', 'x']]],
       [1n, undefined, undefined, 1_000, []],
@@ -74,7 +76,10 @@ describe('Produce: what is appended', () => {
   })
 
   it.each(['2.8', '0.10.2'])('Kafka %s: the time of the append, where the topic wants that', async (release) => {
-    const kafka = await startKafka({ release, topics: { orders: { config: { 'message.timestamp.type': 'LogAppendTime' } } } })
+    const kafka = await startKafka({
+      release,
+      topics: { orders: { config: { 'message.timestamp.type': 'LogAppendTime' } } },
+    })
     const client = await connectTo(kafka)
     const before = Date.now()
     const old = release === '0.10.2'
@@ -95,7 +100,10 @@ describe('Produce: what is appended', () => {
 })
 
 describe('Produce: what is refused', () => {
-  const batch = batchOf([{ key: 'a', value: 'b' }, { key: 'c', value: 'd' }])
+  const batch = batchOf([
+    { key: 'a', value: 'b' },
+    { key: 'c', value: 'd' },
+  ])
   const damaged = Buffer.from(batch)
   damaged[batch.length - 1] = 0x7f
   const wrongCount = Buffer.from(batch)
@@ -132,8 +140,18 @@ describe('Produce: what is refused', () => {
     ['an unknown topic', batch, 'UNKNOWN_TOPIC_OR_PARTITION', { topic: 'other' }],
     ['an unknown partition', batch, 'UNKNOWN_TOPIC_OR_PARTITION', { partition: 1 }],
     ['acks 2', batch, 'INVALID_REQUIRED_ACKS', { acks: 2 }],
-    ['a message without a key for a compacted topic', batchOf([{ key: 'k' }, { value: 'v' }]), 'INVALID_RECORD', { topic: 'compacted' }],
-    ['a batch over max.message.bytes', batchOf([{ value: 'x'.repeat(1_000) }]), 'MESSAGE_TOO_LARGE', { topic: 'small' }],
+    [
+      'a message without a key for a compacted topic',
+      batchOf([{ key: 'k' }, { value: 'v' }]),
+      'INVALID_RECORD',
+      { topic: 'compacted' },
+    ],
+    [
+      'a batch over max.message.bytes',
+      batchOf([{ value: 'x'.repeat(1_000) }]),
+      'MESSAGE_TOO_LARGE',
+      { topic: 'small' },
+    ],
   ])('%s', async (_, records, error, options = {}) => {
     const kafka = await startKafka({
       release: '3.9',
@@ -169,7 +187,10 @@ describe('Produce: what is refused', () => {
   })
 
   it('a timestamp over an hour ahead, since Kafka 4', async () => {
-    for (const [release, code] of [['3.9', 0], ['4', ErrorCodes.INVALID_TIMESTAMP]] as const) {
+    for (const [release, code] of [
+      ['3.9', 0],
+      ['4', ErrorCodes.INVALID_TIMESTAMP],
+    ] as const) {
       const kafka = await startKafka({ release, topics: { orders: {} } })
       const client = await connectTo(kafka)
       const answer = await produceTo(client, batchOf([{ timestamp: Date.now() + 7_200_000 }]))
@@ -188,7 +209,10 @@ describe('Produce: what is refused', () => {
   })
 
   it('batches where the topic keeps an older format', async () => {
-    const kafka = await startKafka({ release: '2.8', topics: { orders: { config: { 'message.format.version': '0.10.2' } } } })
+    const kafka = await startKafka({
+      release: '2.8',
+      topics: { orders: { config: { 'message.format.version': '0.10.2' } } },
+    })
     const client = await connectTo(kafka)
     expect((await produceTo(client, batch)).errorCode).toBe(ErrorCodes.UNSUPPORTED_FOR_MESSAGE_FORMAT)
   })
@@ -227,7 +251,11 @@ describe('Produce: what is refused', () => {
   })
 
   it('with acks -1 and too few replicas in sync', async () => {
-    const kafka = await startKafka({ brokers: 3, minInsyncReplicas: 2, topics: { orders: {}, lax: { config: { 'min.insync.replicas': 1 } } } })
+    const kafka = await startKafka({
+      brokers: 3,
+      minInsyncReplicas: 2,
+      topics: { orders: {}, lax: { config: { 'min.insync.replicas': 1 } } },
+    })
     await kafka.stopBroker(2)
     const client = await connectTo(kafka, 1)
     expect((await produceTo(client, batch)).errorCode).toBe(0)

@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { apiVersions, type ApiVersionsResponse } from '../../../src/protocol/apis/api-versions.js'
-import { decodeApiVersionsResponse } from '../../../src/protocol/apis/api-versions.js'
+import {
+  apiVersions,
+  type ApiVersionsResponse,
+  decodeApiVersionsResponse,
+} from '../../../src/protocol/apis/api-versions.js'
 import { produce } from '../../../src/protocol/apis/produce.js'
 import { ByteWriter } from '../../../src/protocol/byte-writer.js'
-import { readCaptures } from '../../golden/api-versions/captures.js'
 import { RANGES } from '../../../src/testing/release-versions.js'
 import { Release } from '../../../src/testing/releases.js'
+import { readCaptures } from '../../golden/api-versions/captures.js'
 import { connectTo, startKafka } from '../support/cluster.js'
 import type { RawClient } from '../support/raw-client.js'
 import { batchOf, fetchFrom, metadataOf, messagesOf, produceRequest, produceTo } from '../support/requests.js'
@@ -127,28 +130,36 @@ describe('what real brokers of a release were captured doing', () => {
       return range === undefined ? [] : [[key, [range.min, range.max]]]
     })
     expect(Object.fromEntries(listed)).toEqual(
-      Object.fromEntries(RANGES.flatMap(([key]) => (answer.ranges[key] === undefined ? [] : [[key, answer.ranges[key]]]))),
+      Object.fromEntries(
+        RANGES.flatMap(([key]) => (answer.ranges[key] === undefined ? [] : [[key, answer.ranges[key]]])),
+      ),
     )
   })
 
-  it.each(captures)('$release: answers ApiVersions of unknown versions as the broker did', async ({ release, unknownApiVersions }) => {
-    const kafka = await startKafka({ release })
-    for (const { request, response = '' } of Object.values(unknownApiVersions)) {
-      const client = await connectTo(kafka)
-      client.socket.write(Buffer.from(request, 'hex'))
-      expect((await client.frame()).toString('hex')).toBe(response.slice(8))
-    }
-  })
+  it.each(captures)(
+    '$release: answers ApiVersions of unknown versions as the broker did',
+    async ({ release, unknownApiVersions }) => {
+      const kafka = await startKafka({ release })
+      for (const { request, response = '' } of Object.values(unknownApiVersions)) {
+        const client = await connectTo(kafka)
+        client.socket.write(Buffer.from(request, 'hex'))
+        expect((await client.frame()).toString('hex')).toBe(response.slice(8))
+      }
+    },
+  )
 
-  it.each(captures)('$release: takes Produce of the old formats as the broker did', async ({ release, produceOfOldFormats }) => {
-    const kafka = await startKafka({ release, topics: { captured: {} } })
-    for (const { did, request, response } of Object.values(produceOfOldFormats)) {
-      const client = await connectTo(kafka)
-      client.socket.write(Buffer.from(request, 'hex'))
-      if (did === 'hung up') await client.untilClosed()
-      else expect((await client.frame()).length).toBe((response?.length ?? 0) / 2 - 4)
-    }
-  })
+  it.each(captures)(
+    '$release: takes Produce of the old formats as the broker did',
+    async ({ release, produceOfOldFormats }) => {
+      const kafka = await startKafka({ release, topics: { captured: {} } })
+      for (const { did, request, response } of Object.values(produceOfOldFormats)) {
+        const client = await connectTo(kafka)
+        client.socket.write(Buffer.from(request, 'hex'))
+        if (did === 'hung up') await client.untilClosed()
+        else expect((await client.frame()).length).toBe((response?.length ?? 0) / 2 - 4)
+      }
+    },
+  )
 })
 
 describe('a cluster of several releases', () => {
@@ -160,14 +171,20 @@ describe('a cluster of several releases', () => {
     const port = kafka.brokers[0]?.port
     await produceTo(await connectTo(kafka, 1), messagesOf([{ value: 'old' }], 0), { version: 0 })
     await kafka.upgradeBroker(1, '2.8.2')
-    expect(kafka.brokers.map((broker) => [broker.release, broker.state])).toEqual([['2.8', 'running'], ['0.8.2', 'running']])
+    expect(kafka.brokers.map((broker) => [broker.release, broker.state])).toEqual([
+      ['2.8', 'running'],
+      ['0.8.2', 'running'],
+    ])
     expect(kafka.brokers[0]?.port).toBe(port)
     expect(kafka.leaderOf('orders', 0)).toBe(2)
     kafka.moveLeader('orders', 0, 1)
     const client = await connectTo(kafka, 1)
     expect(rangeOf(await versionsOf(client, 3), 0)).toEqual([0, 9])
     expect((await produceTo(client, batchOf([{ value: 'new' }]))).baseOffset).toBe(1n)
-    expect(kafka.records('orders').map(({ value, magic }) => [value?.toString(), magic])).toEqual([['old', 0], ['new', 2]])
+    expect(kafka.records('orders').map(({ value, magic }) => [value?.toString(), magic])).toEqual([
+      ['old', 0],
+      ['new', 2],
+    ])
   })
 
   it('does not convert down: a Fetch too old for the log is refused', async () => {

@@ -43,7 +43,13 @@ describe('CreateTopics', () => {
       await create(client, [
         { name: 'plain', partitions: 2, factor: 3 },
         { name: 'default', partitions: -1, factor: -1 },
-        { name: 'placed', assignments: [[3, 1], [2, 3]] },
+        {
+          name: 'placed',
+          assignments: [
+            [3, 1],
+            [2, 3],
+          ],
+        },
         { name: 'compacted', configs: { 'cleanup.policy': 'compact' } },
       ]),
     ).toEqual([0, 0, 0, 0])
@@ -87,7 +93,11 @@ describe('CreateTopics', () => {
 })
 
 describe('DeleteTopics', () => {
-  async function remove(client: RawClient, topics: (string | Buffer)[], version = 6): Promise<[string | null, number][]> {
+  async function remove(
+    client: RawClient,
+    topics: (string | Buffer)[],
+    version = 6,
+  ): Promise<[string | null, number][]> {
     const response = await client.call(deleteTopics, version, {
       topics: topics.map((topic) =>
         typeof topic === 'string' ? { name: topic, topicId: ZERO_UUID } : { name: null, topicId: topic },
@@ -102,7 +112,12 @@ describe('DeleteTopics', () => {
     const client = await connectTo(kafka)
     const { topics } = await metadataOf(client, ['two'], 12)
     const id = topics[0]?.topicId ?? ZERO_UUID
-    expect(await remove(client, ['one', id, 'one', id])).toEqual([['one', 0], ['two', 0], ['one', 3], [null, 100]])
+    expect(await remove(client, ['one', id, 'one', id])).toEqual([
+      ['one', 0],
+      ['two', 0],
+      ['one', 3],
+      [null, 100],
+    ])
     expect((await metadataOf(client, null)).topics).toEqual([])
     expect((await produceTo(client, batchOf([{}]), { topic: 'one' })).errorCode).toBe(3)
   })
@@ -136,18 +151,25 @@ describe('finding one’s way', () => {
   it('DescribeCluster names the brokers that live', async () => {
     const kafka = await startKafka({ brokers: 3 })
     await kafka.stopBroker(1)
-    const response = await (await connectTo(kafka, 2)).call(describeCluster, 1, {
+    const response = await (
+      await connectTo(kafka, 2)
+    ).call(describeCluster, 1, {
       includeClusterAuthorizedOperations: false,
       endpointType: 1,
       includeFencedBrokers: false,
     })
-    expect([response.errorCode, response.controllerId, response.brokers.map(({ brokerId }) => brokerId)]).toEqual([0, 2, [2, 3]])
+    expect([response.errorCode, response.controllerId, response.brokers.map(({ brokerId }) => brokerId)]).toEqual([
+      0,
+      2,
+      [2, 3],
+    ])
   })
 
   it('FindCoordinator names the same broker wherever it is asked', async () => {
     const kafka = await startKafka({ brokers: 3 })
     const ask = async (id: number, version: number, keys: string[]) =>
-      (await (await connectTo(kafka, id)).call(findCoordinator, version, { keyType: 1, coordinatorKeys: keys })).coordinators
+      (await (await connectTo(kafka, id)).call(findCoordinator, version, { keyType: 1, coordinatorKeys: keys }))
+        .coordinators
     const [one] = await ask(1, 3, ['tx'])
     const two = await ask(2, 4, ['tx', 'other', 'third'])
     expect(one?.errorCode).toBe(0)

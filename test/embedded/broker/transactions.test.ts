@@ -33,7 +33,11 @@ function valuesOf(kafka: EmbeddedKafka, isolation: 'read_committed' | 'read_unco
 async function readCommitted(client: RawClient, options: FetchOptions = {}) {
   const partition = await fetchFrom(client, { isolationLevel: 1, ...options })
   const batches = decodeBatches(partition.records ?? Buffer.alloc(0))
-  return { ...partition, values: batches.flatMap(({ records }) => records.map(({ value }) => value?.toString())), batches }
+  return {
+    ...partition,
+    values: batches.flatMap(({ records }) => records.map(({ value }) => value?.toString())),
+    batches,
+  }
 }
 
 describe('a transaction', () => {
@@ -47,7 +51,12 @@ describe('a transaction', () => {
     const { batches, lastStableOffset, abortedTransactions } = await readCommitted(producer.client)
     expect([lastStableOffset, abortedTransactions]).toEqual([2n, []])
     const [, marker] = batches
-    expect(marker).toMatchObject({ control: true, transactional: true, baseOffset: 1n, producerId: producer.producerId })
+    expect(marker).toMatchObject({
+      control: true,
+      transactional: true,
+      baseOffset: 1n,
+      producerId: producer.producerId,
+    })
     expect(marker?.records[0]?.key).toEqual(Buffer.from([0, 0, 0, 1]))
     expect(valuesOf(kafka)).toEqual(['one'])
     expect(kafka.transactions).toEqual([
@@ -83,7 +92,11 @@ describe('a transaction', () => {
     const [, producer] = await start()
     expect(await producer.end(true)).toBe(INVALID_TXN_STATE)
     await producer.add('orders', [0])
-    expect([await producer.end(true), await producer.end(true), await producer.end(false)]).toEqual([0, 0, INVALID_TXN_STATE])
+    expect([await producer.end(true), await producer.end(true), await producer.end(false)]).toEqual([
+      0,
+      0,
+      INVALID_TXN_STATE,
+    ])
   })
 
   it('consists of all partitions of a request or of none', async () => {
@@ -99,7 +112,11 @@ describe('a transaction', () => {
       ['2.8', 9, 0],
     ] as const) {
       const [, producer] = await start(release)
-      expect([release, version, (await producer.produce('stray', { version })).errorCode]).toEqual([release, version, errorCode])
+      expect([release, version, (await producer.produce('stray', { version })).errorCode]).toEqual([
+        release,
+        version,
+        errorCode,
+      ])
     }
   })
 
@@ -138,8 +155,14 @@ describe('a transactional id', () => {
   it('lets its own producer raise the epoch, and no other', async () => {
     const [, producer] = await start()
     const { producerId } = producer
-    expect(await producer.init(60_000, { producerId, producerEpoch: 0 })).toMatchObject({ errorCode: 0, producerEpoch: 1 })
-    expect(await producer.init(60_000, { producerId, producerEpoch: 0 })).toMatchObject({ errorCode: 0, producerEpoch: 1 })
+    expect(await producer.init(60_000, { producerId, producerEpoch: 0 })).toMatchObject({
+      errorCode: 0,
+      producerEpoch: 1,
+    })
+    expect(await producer.init(60_000, { producerId, producerEpoch: 0 })).toMatchObject({
+      errorCode: 0,
+      producerEpoch: 1,
+    })
     expect(await producer.init(60_000, { producerId, producerEpoch: 9 })).toMatchObject({ errorCode: PRODUCER_FENCED })
     producer.producerId = 99n
     expect(await producer.add('orders', [0])).toEqual([INVALID_PRODUCER_ID_MAPPING])

@@ -8,10 +8,23 @@ const CODECS = { gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const
 /** The embedded broker reads zstd with Node's own. */
 const zstdIsHere = 'zstdDecompressSync' in zlib
 
-const json = (i: number) => JSON.stringify({ id: i, name: `user ${i % 50}`, city: 'Heidelberg', tags: ['alpha', 'beta', 'gamma'], ok: i % 2 === 0 })
-const messages = (count: number, topic = 'logs') => Array.from({ length: count }, (_, i) => ({ topic, key: `k${i % 3}`, value: json(i), partition: 0 }))
+const json = (i: number) =>
+  JSON.stringify({
+    id: i,
+    name: `user ${i % 50}`,
+    city: 'Heidelberg',
+    tags: ['alpha', 'beta', 'gamma'],
+    ok: i % 2 === 0,
+  })
+const messages = (count: number, topic = 'logs') =>
+  Array.from({ length: count }, (_, i) => ({ topic, key: `k${i % 3}`, value: json(i), partition: 0 }))
 
-async function sendThrough(kafka: EmbeddedKafka, options: Partial<ProducerOptions>, count = 500, topic = 'logs'): Promise<RecordMetadata[]> {
+async function sendThrough(
+  kafka: EmbeddedKafka,
+  options: Partial<ProducerOptions>,
+  count = 500,
+  topic = 'logs',
+): Promise<RecordMetadata[]> {
   await using producer = new Producer({ ...options, type: 'sync', brokers: kafka.bootstrap })
   return await producer.send(messages(count, topic))
 }
@@ -57,7 +70,11 @@ describe('which topics', () => {
     await using kafka = await EmbeddedKafka.start({ topics })
     const options = { compression: 'gzip', topicCompression: { logs: 'none', other: { type: 'snappy' } } }
     for (const topic of Object.keys(topics)) await sendThrough(kafka, options, 500, topic)
-    expect(['logs', 'other', 'third'].map((topic) => [...codecsOf(kafka, topic)])).toEqual([['none'], ['snappy'], ['gzip']])
+    expect(['logs', 'other', 'third'].map((topic) => [...codecsOf(kafka, topic)])).toEqual([
+      ['none'],
+      ['snappy'],
+      ['gzip'],
+    ])
   })
 
   test('one request holds compressed and plain batches', async () => {
@@ -76,16 +93,21 @@ test('what does not become smaller is sent as it is', async () => {
   expect(codecsOf(kafka)).toEqual(new Set(['none']))
 })
 
-test.runIf(zstdIsHere)('zstd on a broker that does not take it fails clearly, or goes with the fallback that was named', async () => {
-  await using kafka = await EmbeddedKafka.start({ release: '1.1', topics: { logs: { partitions: 1 } } })
-  await expect(sendThrough(kafka, { compression: 'zstd' })).rejects.toMatchObject({
-    results: expect.arrayContaining([expect.objectContaining({ code: 'UNSUPPORTED_VERSION', mayHaveBeenWritten: false, attempts: 0 })]),
-  })
-  await sendThrough(kafka, { compression: { type: 'zstd', fallback: 'gzip' } })
-  expect(codecsOf(kafka)).toEqual(new Set(['gzip']))
-  await sendThrough(kafka, { compression: { type: 'zstd', fallback: 'none' } })
-  expect(codecsOf(kafka)).toEqual(new Set(['gzip', 'none']))
-})
+test.runIf(zstdIsHere)(
+  'zstd on a broker that does not take it fails clearly, or goes with the fallback that was named',
+  async () => {
+    await using kafka = await EmbeddedKafka.start({ release: '1.1', topics: { logs: { partitions: 1 } } })
+    await expect(sendThrough(kafka, { compression: 'zstd' })).rejects.toMatchObject({
+      results: expect.arrayContaining([
+        expect.objectContaining({ code: 'UNSUPPORTED_VERSION', mayHaveBeenWritten: false, attempts: 0 }),
+      ]),
+    })
+    await sendThrough(kafka, { compression: { type: 'zstd', fallback: 'gzip' } })
+    expect(codecsOf(kafka)).toEqual(new Set(['gzip']))
+    await sendThrough(kafka, { compression: { type: 'zstd', fallback: 'none' } })
+    expect(codecsOf(kafka)).toEqual(new Set(['gzip', 'none']))
+  },
+)
 
 test.each([
   [{ compression: 'brotli' }, /brotli.*gzip/],
@@ -119,7 +141,12 @@ describe('a codec of the user’s own', () => {
   })
 
   test.each([
-    ['throws', () => { throw new Error('codec') }],
+    [
+      'throws',
+      () => {
+        throw new Error('codec')
+      },
+    ],
     ['rejects', () => Promise.reject(new Error('codec'))],
   ])('that %s costs no message', async (_, compress) => {
     await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
@@ -131,11 +158,15 @@ describe('a codec of the user’s own', () => {
   test('that is slow holds up later batches of the same partition, and order stays', async () => {
     await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 4 } } })
     const gates: (() => void)[] = []
-    const slow: Codec = { ...reversed, compress: (input) => new Promise((resolve) => gates.push(() => resolve(gzipSync(input)))) }
+    const slow: Codec = {
+      ...reversed,
+      compress: (input) => new Promise((resolve) => gates.push(() => resolve(gzipSync(input)))),
+    }
     await using producer = new Producer({ brokers: kafka.bootstrap, compression: 'gzip', codecs: [slow] })
     const sent: Promise<unknown>[] = []
     for (let round = 0; round < 3; round++) {
-      for (let partition = 0; partition < 4; partition++) sent.push(producer.send({ topic: 'logs', partition, value: `${round}` }))
+      for (let partition = 0; partition < 4; partition++)
+        sent.push(producer.send({ topic: 'logs', partition, value: `${round}` }))
       await new Promise((resolve) => setImmediate(resolve))
     }
     const done = Promise.all(sent)
@@ -147,7 +178,12 @@ describe('a codec of the user’s own', () => {
       await new Promise((resolve) => setImmediate(resolve))
     }
     for (let partition = 0; partition < 4; partition++) {
-      expect(kafka.records('logs').filter((record) => record.partition === partition).map(({ value }) => String(value))).toEqual(['0', '1', '2'])
+      expect(
+        kafka
+          .records('logs')
+          .filter((record) => record.partition === partition)
+          .map(({ value }) => String(value)),
+      ).toEqual(['0', '1', '2'])
     }
   })
 })
@@ -169,7 +205,9 @@ test('a batch that the broker finds too large is split, and only what alone is t
   await using kafka = await EmbeddedKafka.start({ messageMaxBytes: 2_000, topics: { logs: { partitions: 1 } } })
   await using producer = new Producer({ brokers: kafka.bootstrap, compression: 'gzip' })
   const random = Buffer.from(Array.from({ length: 5_000 }, (_, i) => (i * 7919 + (i >> 3) * 104729) & 0xff))
-  const list = messages(300).map((message, i) => (i === 150 ? { ...message, value: random.toString('base64') + Math.random() } : message))
+  const list = messages(300).map((message, i) =>
+    i === 150 ? { ...message, value: random.toString('base64') + Math.random() } : message,
+  )
   const error: unknown = await producer.send(list).catch((e: unknown) => e)
   const { results } = error as { results: (RecordMetadata | Error)[] }
   expect(results.map((result, i) => (result instanceof Error ? i : -1)).filter((i) => i >= 0)).toEqual([150])

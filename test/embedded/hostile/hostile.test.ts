@@ -5,10 +5,20 @@ import { HostileServer, MANNERS } from '../support/hostile-servers.js'
 
 const CODES = /^(DELIVERY_TIMEOUT|CONNECTION_FAILED|TLS_FAILED|AUTHENTICATION_FAILED)$/
 
-async function suffer(manner: string, saysVersions: boolean, options: Partial<ProducerOptions<unknown, unknown, 'sync'>> = {}): Promise<DeliveryError> {
+async function suffer(
+  manner: string,
+  saysVersions: boolean,
+  options: Partial<ProducerOptions<unknown, unknown, 'sync'>> = {},
+): Promise<DeliveryError> {
   const hostile = await HostileServer.start(MANNERS[manner] as (typeof MANNERS)[string], { saysVersions })
   onTestFinished(() => hostile.stop())
-  const producer = new Producer({ brokers: hostile.address, requestTimeoutMs: 300, connectTimeoutMs: 300, deliveryTimeoutMs: 1_000, ...options })
+  const producer = new Producer({
+    brokers: hostile.address,
+    requestTimeoutMs: 300,
+    connectTimeoutMs: 300,
+    deliveryTimeoutMs: 1_000,
+    ...options,
+  })
   const before = process.memoryUsage().rss
   const began = performance.now()
   const error: unknown = await producer.send({ topic: 't', value: 'v' }).catch((cause: unknown) => cause)
@@ -22,7 +32,10 @@ async function suffer(manner: string, saysVersions: boolean, options: Partial<Pr
 }
 
 describe.each(Object.keys(MANNERS))('a peer that %s', (manner) => {
-  it.each([['at once', false], ['after it has said its versions', true]])('%s', async (_, saysVersions) => {
+  it.each([
+    ['at once', false],
+    ['after it has said its versions', true],
+  ])('%s', async (_, saysVersions) => {
     const error = await suffer(manner, saysVersions)
     expect(error.code).toMatch(CODES)
     expect(error.mayHaveBeenWritten).toBe(false)
@@ -33,7 +46,9 @@ describe.each(Object.keys(MANNERS))('a peer that %s', (manner) => {
   })
 
   it('where credentials are expected', async () => {
-    const error = await suffer(manner, true, { sasl: { mechanism: 'scram-sha-256', username: 'a', password: 'S3CRET' } })
+    const error = await suffer(manner, true, {
+      sasl: { mechanism: 'scram-sha-256', username: 'a', password: 'S3CRET' },
+    })
     expect(error.code).toMatch(CODES)
     expect(error.message).not.toContain('S3CRET')
   })

@@ -50,7 +50,13 @@ describe('a signal takes messages out', () => {
     const sending = [producer.send({ topic: 'orders', value: '1' })]
     await stall.hit()
     sending.push(producer.send({ topic: 'orders', value: '2' }))
-    const aborted = producer.send([{ topic: 'orders', value: 'a' }, { topic: 'orders', value: 'b' }], { signal: controller.signal })
+    const aborted = producer.send(
+      [
+        { topic: 'orders', value: 'a' },
+        { topic: 'orders', value: 'b' },
+      ],
+      { signal: controller.signal },
+    )
     sending.push(producer.send({ topic: 'orders', value: '3' }))
     await turns()
     expect(producer.stats().queueMessages).toBe(5)
@@ -155,7 +161,9 @@ describe('a signal takes messages out', () => {
   it('that are still being encoded; what comes after does not wait for the encoder', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka, {
-      encoder: { encode: (value: unknown) => (value === 'never' ? new Promise<string>(() => undefined) : String(value)) },
+      encoder: {
+        encode: (value: unknown) => (value === 'never' ? new Promise<string>(() => undefined) : String(value)),
+      },
     })
     const controller = new AbortController()
     const aborted = producer.send({ topic: 'orders', value: 'never' }, { signal: controller.signal })
@@ -172,7 +180,8 @@ describe('a signal takes messages out', () => {
     let finish: () => void = () => undefined
     const producer = startProducer(kafka, {
       encoder: {
-        encode: (value: unknown) => (value === 'slow' ? new Promise<string>((resolve) => (finish = () => resolve('slow'))) : String(value)),
+        encode: (value: unknown) =>
+          value === 'slow' ? new Promise<string>((resolve) => (finish = () => resolve('slow'))) : String(value),
       },
     })
     const controller = new AbortController()

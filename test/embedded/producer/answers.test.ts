@@ -3,7 +3,19 @@ import { describe, expect, it } from 'vitest'
 import type { ProducePartitionResponse } from '../../../src/protocol/apis/produce.js'
 import type { Spoiling } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, errorOf, expectNothingHeld, failureOf, outcomes, plainServer, portOf, requestsOf, startProducer, stored, turns } from '../support/producers.js'
+import {
+  deliveryErrorOf,
+  errorOf,
+  expectNothingHeld,
+  failureOf,
+  outcomes,
+  plainServer,
+  portOf,
+  requestsOf,
+  startProducer,
+  stored,
+  turns,
+} from '../support/producers.js'
 import { partitionAnswer, ScriptedBroker, withPartitions, type Script } from '../support/scripted-broker.js'
 
 /* Answers that contradict their requests, or are none at all. */
@@ -29,14 +41,20 @@ describe('a Produce answer that contradicts its request fails the request, and t
       { topic: 'orders', partition: 1, value: 'b' },
     ])
     expect(results.map(({ offset }) => offset)).toEqual([100n, 100n])
-    expect(broker.values).toEqual([['a', 'b'], ['a', 'b']])
+    expect(broker.values).toEqual([
+      ['a', 'b'],
+      ['a', 'b'],
+    ])
     // One for metadata, one that the answer came on, and a new one.
     expect(broker.connections).toBe(3)
     expectNothingHeld(producer)
   })
 
   it.each(rearranged)('%s: all messages may have been written', async (_, parts) => {
-    const broker = await ScriptedBroker.start({ partitions: 2, onProduce: (_question, good) => withPartitions(good, parts) })
+    const broker = await ScriptedBroker.start({
+      partitions: 2,
+      onProduce: (_question, good) => withPartitions(good, parts),
+    })
     const producer = startProducer(broker.address, { retries: 0 })
     const failure = await failureOf(
       producer.send([
@@ -44,7 +62,11 @@ describe('a Produce answer that contradicts its request fails the request, and t
         { topic: 'orders', partition: 1, value: 'b' },
       ]),
     )
-    expect(failure.results).toEqual([0, 1].map((partition) => expect.objectContaining({ code: 'MALFORMED_RESPONSE', mayHaveBeenWritten: true, partition })))
+    expect(failure.results).toEqual(
+      [0, 1].map((partition) =>
+        expect.objectContaining({ code: 'MALFORMED_RESPONSE', mayHaveBeenWritten: true, partition }),
+      ),
+    )
     expectNothingHeld(producer)
   })
 
@@ -54,7 +76,9 @@ describe('a Produce answer that contradicts its request fails the request, and t
       responses: [...good.responses, { ...(good.responses[0] as (typeof good.responses)[0]), name: 'payments' }],
     })
     const broker = await ScriptedBroker.start({ onProduce })
-    const error = await deliveryErrorOf(startProducer(broker.address, { retries: 0 }).send({ topic: 'orders', value: 'a' }))
+    const error = await deliveryErrorOf(
+      startProducer(broker.address, { retries: 0 }).send({ topic: 'orders', value: 'a' }),
+    )
     expect(error).toMatchObject({ code: 'MALFORMED_RESPONSE', mayHaveBeenWritten: true })
     expect(error.message).toContain('payments-0')
   })
@@ -64,36 +88,46 @@ describe('a Produce answer that contradicts its request fails the request, and t
       partitions: 2,
       onProduce: (_question, good) => ({
         ...good,
-        responses: good.responses.flatMap((topic) => topic.partitionResponses.map((part) => ({ ...topic, partitionResponses: [part] }))),
+        responses: good.responses.flatMap((topic) =>
+          topic.partitionResponses.map((part) => ({ ...topic, partitionResponses: [part] })),
+        ),
       }),
     })
-    const results = await startProducer(broker.address).send([0, 1].map((partition) => ({ topic: 'orders', partition, value: 'a' })))
+    const results = await startProducer(broker.address).send(
+      [0, 1].map((partition) => ({ topic: 'orders', partition, value: 'a' })),
+    )
     expect(results).toHaveLength(2)
   })
 })
 
 describe('a spoiled answer fails what is in flight, and the next connection is a new one', () => {
-  it.each<Spoiling>(['noise', 'wrong-correlation-id', 'huge-length', 'negative-length', 'short-body'])('%s in Produce', async (how) => {
-    const kafka = await startKafka({ topics: { orders: {} } })
-    const producer = startProducer(kafka, { retries: 0 })
-    await producer.send({ topic: 'orders', value: 'warm' })
-    kafka.spoil({ api: 'Produce' }, how)
-    const error = await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x' }))
-    expect(error).toMatchObject({ code: 'MALFORMED_RESPONSE', mayHaveBeenWritten: true, retriable: true })
-    await producer.send({ topic: 'orders', value: 'next' })
-    expect(stored(kafka, 'orders')).toEqual(['warm', 'x', 'next'])
-    const connections = requestsOf(kafka, 'Produce').map(({ connection }) => connection)
-    expect(connections[2]).not.toBe(connections[1])
-    expectNothingHeld(producer)
-  })
+  it.each<Spoiling>(['noise', 'wrong-correlation-id', 'huge-length', 'negative-length', 'short-body'])(
+    '%s in Produce',
+    async (how) => {
+      const kafka = await startKafka({ topics: { orders: {} } })
+      const producer = startProducer(kafka, { retries: 0 })
+      await producer.send({ topic: 'orders', value: 'warm' })
+      kafka.spoil({ api: 'Produce' }, how)
+      const error = await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x' }))
+      expect(error).toMatchObject({ code: 'MALFORMED_RESPONSE', mayHaveBeenWritten: true, retriable: true })
+      await producer.send({ topic: 'orders', value: 'next' })
+      expect(stored(kafka, 'orders')).toEqual(['warm', 'x', 'next'])
+      const connections = requestsOf(kafka, 'Produce').map(({ connection }) => connection)
+      expect(connections[2]).not.toBe(connections[1])
+      expectNothingHeld(producer)
+    },
+  )
 
-  it.each<Spoiling>(['noise', 'wrong-correlation-id', 'huge-length', 'negative-length', 'short-body'])('%s in Metadata and ApiVersions: asked again', async (how) => {
-    const kafka = await startKafka({ topics: { orders: {} } })
-    kafka.spoil({ api: 'ApiVersions', times: 2 }, how)
-    kafka.spoil({ api: 'Metadata', times: 2 }, how)
-    await startProducer(kafka).send({ topic: 'orders', value: 'x' })
-    expect(stored(kafka, 'orders')).toEqual(['x'])
-  })
+  it.each<Spoiling>(['noise', 'wrong-correlation-id', 'huge-length', 'negative-length', 'short-body'])(
+    '%s in Metadata and ApiVersions: asked again',
+    async (how) => {
+      const kafka = await startKafka({ topics: { orders: {} } })
+      kafka.spoil({ api: 'ApiVersions', times: 2 }, how)
+      kafka.spoil({ api: 'Metadata', times: 2 }, how)
+      await startProducer(kafka).send({ topic: 'orders', value: 'x' })
+      expect(stored(kafka, 'orders')).toEqual(['x'])
+    },
+  )
 
   it('all requests in flight on that connection fail, each once', async () => {
     const kafka = await startKafka({ topics: { orders: { partitions: 3 } } })
@@ -101,13 +135,21 @@ describe('a spoiled answer fails what is in flight, and the next connection is a
     await producer.send({ topic: 'orders', partition: 0, value: 'warm' })
     const stall = kafka.stall({ api: 'Produce' })
     kafka.spoil({ api: 'Produce' }, 'noise')
-    const sending = [0, 1, 2].map(async (partition) => deliveryErrorOf(producer.send({ topic: 'orders', partition, value: 'x' })))
+    const sending = [0, 1, 2].map(async (partition) =>
+      deliveryErrorOf(producer.send({ topic: 'orders', partition, value: 'x' })),
+    )
     // All of one turn are one request; those of other partitions are pipelined behind it.
     await stall.hit()
-    sending.push(deliveryErrorOf(producer.send({ topic: 'orders', partition: 0, value: 'waits' }).then(() => Promise.reject(new Error('sent')))).catch((error: Error) => error as never))
+    sending.push(
+      deliveryErrorOf(
+        producer.send({ topic: 'orders', partition: 0, value: 'waits' }).then(() => Promise.reject(new Error('sent'))),
+      ).catch((error: Error) => error as never),
+    )
     stall.release()
     const errors = await Promise.all(sending.slice(0, 3))
-    expect(errors.map(({ code, mayHaveBeenWritten }) => [code, mayHaveBeenWritten])).toEqual([0, 1, 2].map(() => ['MALFORMED_RESPONSE', true]))
+    expect(errors.map(({ code, mayHaveBeenWritten }) => [code, mayHaveBeenWritten])).toEqual(
+      [0, 1, 2].map(() => ['MALFORMED_RESPONSE', true]),
+    )
     await sending[3]
   })
 })
@@ -133,7 +175,12 @@ describe('record errors (Produce v8 and later)', () => {
 
   it('that name all messages fail them all', async () => {
     const kafka = await startKafka({ topics: { orders: { config: { 'cleanup.policy': 'compact' } } } })
-    const failure = await failureOf(startProducer(kafka).send([{ topic: 'orders', value: '1' }, { topic: 'orders', value: '2' }]))
+    const failure = await failureOf(
+      startProducer(kafka).send([
+        { topic: 'orders', value: '1' },
+        { topic: 'orders', value: '2' },
+      ]),
+    )
     expect(outcomes(failure.results)).toEqual(['INVALID_RECORD', 'INVALID_RECORD'])
     expect(failure.mayHaveBeenWritten).toBe(false)
     expect(requestsOf(kafka, 'Produce')).toHaveLength(1)
@@ -154,10 +201,16 @@ describe('record errors (Produce v8 and later)', () => {
     const broker = await ScriptedBroker.start({
       onProduce: (_question, good) =>
         withPartitions(good, (parts) =>
-          parts.map(({ index }) => partitionAnswer(index, { errorCode: 87, recordErrors: [{ batchIndex: 99, batchIndexErrorMessage: null }] })),
+          parts.map(({ index }) =>
+            partitionAnswer(index, { errorCode: 87, recordErrors: [{ batchIndex: 99, batchIndexErrorMessage: null }] }),
+          ),
         ),
     })
-    const failure = await failureOf(startProducer(broker.address, { deliveryTimeoutMs: 1_000 }).send(['1', '2'].map((value) => ({ topic: 'orders', value }))))
+    const failure = await failureOf(
+      startProducer(broker.address, { deliveryTimeoutMs: 1_000 }).send(
+        ['1', '2'].map((value) => ({ topic: 'orders', value })),
+      ),
+    )
     expect(outcomes(failure.results)).toEqual(['INVALID_RECORD', 'INVALID_RECORD'])
     expect(broker.produced.length).toBeLessThan(3)
   })
@@ -166,7 +219,10 @@ describe('record errors (Produce v8 and later)', () => {
 describe('what is no broker', () => {
   it.each([
     ['hangs up at once', (socket: { destroy(): void }) => socket.destroy()],
-    ['talks garbage', (socket: { write(bytes: Buffer): void }) => socket.write(Buffer.from([0, 0, 0, 4, 9, 9, 9, 9, 1, 2, 3]))],
+    [
+      'talks garbage',
+      (socket: { write(bytes: Buffer): void }) => socket.write(Buffer.from([0, 0, 0, 4, 9, 9, 9, 9, 1, 2, 3])),
+    ],
   ])('that %s: the message fails at its deadline, and no old broker is seen in it', async (_, onConnection) => {
     const server = await plainServer((socket) => socket.on('data', () => onConnection(socket)))
     const producer = startProducer(server.address, { deliveryTimeoutMs: 400 })
@@ -180,17 +236,21 @@ describe('what is no broker', () => {
   it.each([
     ['HTTP', 'CONNECTION_FAILED', Buffer.from('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')],
     ['TLS', 'TLS_FAILED', Buffer.from([0x15, 3, 3, 0, 2, 2, 80])],
-  ])('that speaks %s: the message fails with what is wrong, since no retry would mend it', async (protocol, code, bytes) => {
-    const server = await plainServer((socket) => socket.on('data', () => socket.end(bytes)))
-    const error = await deliveryErrorOf(startProducer(server.address).send({ topic: 'orders', value: 'x' }))
-    expect(error).toMatchObject({ code, retriable: false, mayHaveBeenWritten: false, attempts: 0 })
-    expect(error.message).toContain(protocol)
-  })
+  ])(
+    'that speaks %s: the message fails with what is wrong, since no retry would mend it',
+    async (protocol, code, bytes) => {
+      const server = await plainServer((socket) => socket.on('data', () => socket.end(bytes)))
+      const error = await deliveryErrorOf(startProducer(server.address).send({ topic: 'orders', value: 'x' }))
+      expect(error).toMatchObject({ code, retriable: false, mayHaveBeenWritten: false, attempts: 0 })
+      expect(error.message).toContain(protocol)
+    },
+  )
 
   it('in a bootstrap list is passed over', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const http = await plainServer((socket) => socket.on('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')))
-    for (let i = 0; i < 3; i++) await startProducer(`${http.address},${kafka.bootstrap}`).send({ topic: 'orders', value: 'x' })
+    for (let i = 0; i < 3; i++)
+      await startProducer(`${http.address},${kafka.bootstrap}`).send({ topic: 'orders', value: 'x' })
     expect(stored(kafka, 'orders')).toHaveLength(3)
   })
 })
@@ -220,7 +280,10 @@ it('a connection that is reset in the middle of session set-up is opened again, 
 it('a leader that hangs up on every connection is tried again until the deadline, with waits between', async () => {
   const server = await plainServer((socket) => socket.destroy())
   const broker = await ScriptedBroker.start({
-    onMetadata: (_question, good) => ({ ...good, brokers: good.brokers.map((one) => ({ ...one, port: Number(server.address.split(':')[1]) })) }),
+    onMetadata: (_question, good) => ({
+      ...good,
+      brokers: good.brokers.map((one) => ({ ...one, port: Number(server.address.split(':')[1]) })),
+    }),
   })
   const producer = startProducer(broker.address, { deliveryTimeoutMs: 300, retryBackoffMs: 20, retryBackoffMaxMs: 20 })
   const error = await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x' }))

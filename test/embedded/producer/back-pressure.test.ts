@@ -1,11 +1,23 @@
 import { describe, expect, it } from 'vitest'
-import type { EmbeddedKafka, Fault } from '../../../src/testing/index.js'
 import { QueueFullError, type Producer, type ProducerOptions } from '../../../src/index.js'
+import type { EmbeddedKafka, Fault } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, errorOf, expectNothingHeld, failureOf, outcomes, startProducer, stored, turns, watched } from '../support/producers.js'
+import {
+  deliveryErrorOf,
+  errorOf,
+  expectNothingHeld,
+  failureOf,
+  outcomes,
+  startProducer,
+  stored,
+  turns,
+  watched,
+} from '../support/producers.js'
 
 /** A producer with room for two messages, or ten bytes, whose first two stall at the broker. */
-async function full(options: Omit<ProducerOptions, 'brokers' | 'type'>): Promise<{ kafka: EmbeddedKafka; producer: Producer; stall: Fault; held: Promise<unknown> }> {
+async function full(
+  options: Omit<ProducerOptions, 'brokers' | 'type'>,
+): Promise<{ kafka: EmbeddedKafka; producer: Producer; stall: Fault; held: Promise<unknown> }> {
   const kafka = await startKafka({ topics: { orders: {} } })
   const producer = startProducer(kafka, options)
   const stall = kafka.stall({ api: 'Produce' })
@@ -65,7 +77,11 @@ describe.each([
     stall.release()
     await Promise.all([held, ...waiting])
     expect(settled).toEqual(Array.from({ length: 20 }, (_v, i) => i))
-    expect(stored(kafka, 'orders').slice(2).map((value) => parseInt(value ?? '', 10))).toEqual(settled)
+    expect(
+      stored(kafka, 'orders')
+        .slice(2)
+        .map((value) => parseInt(value ?? '', 10)),
+    ).toEqual(settled)
     expectNothingHeld(producer)
   })
 })
@@ -96,7 +112,11 @@ it('a message larger than queueBytes goes when it is alone', async () => {
 })
 
 it('what waits for room counts against its own deadline, and holds nothing up when it has passed', async () => {
-  const { kafka, producer, stall, held } = await full({ queueMessages: 2, deliveryTimeoutMs: 500, enqueueTimeoutMs: -1 })
+  const { kafka, producer, stall, held } = await full({
+    queueMessages: 2,
+    deliveryTimeoutMs: 500,
+    enqueueTimeoutMs: -1,
+  })
   const waiting = producer.send({ topic: 'orders', value: '3' })
   await failureOf(held)
   expect(await deliveryErrorOf(waiting)).toMatchObject({ code: 'DELIVERY_TIMEOUT', mayHaveBeenWritten: false })
@@ -113,7 +133,12 @@ it('keys, values and headers count, and are given back', async () => {
   const kafka = await startKafka({ topics: { orders: {} } })
   const producer = startProducer(kafka)
   const stall = kafka.stall({ api: 'Produce' })
-  const sending = producer.send({ topic: 'orders', key: 'ключ', value: Buffer.alloc(100), headers: { trace: 'abc', none: null } })
+  const sending = producer.send({
+    topic: 'orders',
+    key: 'ключ',
+    value: Buffer.alloc(100),
+    headers: { trace: 'abc', none: null },
+  })
   await stall.hit()
   expect(producer.stats()).toMatchObject({ queueMessages: 1, queueBytes: 8 + 100 + 5 + 3 + 4 })
   stall.release()

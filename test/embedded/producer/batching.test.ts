@@ -30,10 +30,14 @@ describe('what travels together', () => {
     const requests = requestsOf(kafka, 'Produce')
     expect(requests.map(({ broker }) => broker).sort()).toEqual([1, 2])
     expect(requests.flatMap(partitionsOf).sort()).toEqual(['orders-0', 'orders-1', 'payments-0', 'payments-1'])
-    expect(requests.every(({ topics }) => topics.every(({ partitions }) => partitions.every(({ batches }) => batches === 1)))).toBe(true)
-    expect(results.filter(({ topic, partition }) => topic === 'orders' && partition === 0).map(({ offset }) => offset)).toEqual(
-      Array.from({ length: 100 }, (_, i) => BigInt(i + 1)),
-    )
+    expect(
+      requests.every(({ topics }) =>
+        topics.every(({ partitions }) => partitions.every(({ batches }) => batches === 1)),
+      ),
+    ).toBe(true)
+    expect(
+      results.filter(({ topic, partition }) => topic === 'orders' && partition === 0).map(({ offset }) => offset),
+    ).toEqual(Array.from({ length: 100 }, (_, i) => BigInt(i + 1)))
     expectNothingHeld(producer)
   })
 
@@ -116,7 +120,9 @@ describe('maxRequestBytes', () => {
   it('bounds the batches of one request', async () => {
     const kafka = await startKafka({ topics: { orders: { partitions: 10 } } })
     const producer = startProducer(kafka, { batchBytes: 400, maxRequestBytes: 1_000 })
-    await producer.send(Array.from({ length: 10 }, (_, partition) => ({ topic: 'orders', partition, value: 'x'.repeat(250) })))
+    await producer.send(
+      Array.from({ length: 10 }, (_, partition) => ({ topic: 'orders', partition, value: 'x'.repeat(250) })),
+    )
     const requests = requestsOf(kafka, 'Produce')
     // 321 bytes each, three to a request.
     expect(requests.map((request) => partitionsOf(request).length)).toEqual([3, 3, 3, 1])

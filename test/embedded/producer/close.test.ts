@@ -28,7 +28,10 @@ describe('close', () => {
     const stall = kafka.stall({ api: 'Produce' })
     const sending = [producer.send({ topic: 'orders', partition: 0, value: '1' })]
     await stall.hit()
-    sending.push(producer.send({ topic: 'orders', partition: 0, value: '2' }), producer.send({ topic: 'orders', partition: 1, value: '3' }))
+    sending.push(
+      producer.send({ topic: 'orders', partition: 0, value: '2' }),
+      producer.send({ topic: 'orders', partition: 1, value: '3' }),
+    )
     const closing = watched(producer.close())
     await turns()
     expect(closing.isSettled).toBe(false)
@@ -114,7 +117,12 @@ describe('close', () => {
 
   it('while metadata is unavailable', async () => {
     const producer = startProducer(await deadAddress())
-    const sending = failureOf(producer.send([{ topic: 'a', value: 'x' }, { topic: 'b', value: 'x' }]))
+    const sending = failureOf(
+      producer.send([
+        { topic: 'a', value: 'x' },
+        { topic: 'b', value: 'x' },
+      ]),
+    )
     await turns()
     await producer.close({ timeoutMs: 20 })
     expect(outcomes((await sending).results)).toEqual(['PRODUCER_CLOSED', 'PRODUCER_CLOSED'])
@@ -147,7 +155,9 @@ describe('close', () => {
   })
 
   it('while an encoder works', async () => {
-    const producer = startProducer(await deadAddress(), { encoder: { encode: () => new Promise<string>(() => undefined) } })
+    const producer = startProducer(await deadAddress(), {
+      encoder: { encode: () => new Promise<string>(() => undefined) },
+    })
     const sending = deliveryErrorOf(producer.send({ topic: 'orders', value: 'x' }))
     await producer.close({ timeoutMs: 0 })
     expect(await sending).toMatchObject({ code: 'PRODUCER_CLOSED', mayHaveBeenWritten: false })
@@ -202,7 +212,11 @@ describe('close', () => {
       return ['TCPSocketWrap', 'TCPConnectWrap', 'GetAddrInfoReqWrap'].map((name) => `${name} ${counts.get(name) ?? 0}`)
     }
     const before = resources()
-    const producer = startProducer(kafka, { metadataRefreshIntervalMs: 50, retryBackoffMs: 100, retryBackoffMaxMs: 100 })
+    const producer = startProducer(kafka, {
+      metadataRefreshIntervalMs: 50,
+      retryBackoffMs: 100,
+      retryBackoffMaxMs: 100,
+    })
     kafka.fail({ api: 'Produce' }, 'NOT_ENOUGH_REPLICAS')
     await producer.send([0, 1].map((partition) => ({ topic: 'orders', partition, value: 'x' })))
     await producer.close()
@@ -283,7 +297,9 @@ describe('connections', () => {
   it('one broker has one connection for messages, however many sends', async () => {
     const kafka = await startKafka({ topics: { orders: { partitions: 4 } } })
     const producer = startProducer(kafka)
-    await Promise.all(Array.from({ length: 100 }, (_, i) => producer.send({ topic: 'orders', partition: i % 4, value: 'x' })))
+    await Promise.all(
+      Array.from({ length: 100 }, (_, i) => producer.send({ topic: 'orders', partition: i % 4, value: 'x' })),
+    )
     expect(new Set(requestsOf(kafka, 'Produce').map(({ connection }) => connection)).size).toBe(1)
     expect(kafka.connections).toHaveLength(2)
   })
@@ -291,14 +307,22 @@ describe('connections', () => {
   it('a refresh of the metadata leaves connections alone', async () => {
     const kafka = await startKafka({ brokers: 2, topics: { orders: { partitions: 2 } } })
     const producer = startProducer(kafka, { metadataRefreshIntervalMs: 0 })
-    for (let i = 0; i < 10; i++) await producer.send([0, 1].map((partition) => ({ topic: 'orders', partition, value: 'x' })))
+    for (let i = 0; i < 10; i++)
+      await producer.send([0, 1].map((partition) => ({ topic: 'orders', partition, value: 'x' })))
     expect(new Set(requestsOf(kafka, 'Produce').map(({ connection }) => connection)).size).toBe(2)
   })
 
   it('a broker that has moved to another address gets a connection there, and the old one ends', async () => {
     let port = 0
-    const onMetadata: Script['onMetadata'] = (_question, good) => ({ ...good, brokers: good.brokers.map((broker) => ({ ...broker, port })) })
-    const [seed, before, after] = await Promise.all([ScriptedBroker.start({ onMetadata }), ScriptedBroker.start(), ScriptedBroker.start()])
+    const onMetadata: Script['onMetadata'] = (_question, good) => ({
+      ...good,
+      brokers: good.brokers.map((broker) => ({ ...broker, port })),
+    })
+    const [seed, before, after] = await Promise.all([
+      ScriptedBroker.start({ onMetadata }),
+      ScriptedBroker.start(),
+      ScriptedBroker.start(),
+    ])
     port = before.port
     const producer = startProducer(seed.address)
     await producer.send({ topic: 'orders', value: '1' })
@@ -311,8 +335,15 @@ describe('connections', () => {
 
   it('one to an old address whose peer ignores its end does not outlive close()', async () => {
     let port = 0
-    const onMetadata: Script['onMetadata'] = (_question, good) => ({ ...good, brokers: good.brokers.map((broker) => ({ ...broker, port })) })
-    const [seed, before, after] = await Promise.all([ScriptedBroker.start({ onMetadata }), ScriptedBroker.start({ ignoresEnd: true }), ScriptedBroker.start()])
+    const onMetadata: Script['onMetadata'] = (_question, good) => ({
+      ...good,
+      brokers: good.brokers.map((broker) => ({ ...broker, port })),
+    })
+    const [seed, before, after] = await Promise.all([
+      ScriptedBroker.start({ onMetadata }),
+      ScriptedBroker.start({ ignoresEnd: true }),
+      ScriptedBroker.start(),
+    ])
     using watch = new SocketWatch()
     port = before.port
     const producer = startProducer(seed.address)
@@ -327,25 +358,33 @@ describe('connections', () => {
   it.each([
     ['is silent', async () => (await blackHole()).port],
     ['accepts and is silent', async () => portOf((await plainServer(() => undefined)).address)],
-  ])('one being opened to an old address that %s is given up for the new one, which costs no attempt', async (_, start) => {
-    let port = await start()
-    const onMetadata: Script['onMetadata'] = (_question, good) => ({ ...good, brokers: good.brokers.map((broker) => ({ ...broker, port })) })
-    const [seed, after] = await Promise.all([ScriptedBroker.start({ onMetadata }), ScriptedBroker.start()])
-    using watch = new SocketWatch()
-    const producer = startProducer(seed.address, { retries: 0, connectTimeoutMs: 600_000, requestTimeoutMs: 600_000 })
-    const sending = producer.send({ topic: 'orders', value: 'x' })
-    await until(() => watch.sockets.length > 1, 'the old address is connected to')
-    port = after.port
-    await producer.partitionsFor('orders')
-    await sending
-    expect(after.values).toEqual([['x']])
-    expect(watch.sockets[1]?.destroyed).toBe(true)
-  })
+  ])(
+    'one being opened to an old address that %s is given up for the new one, which costs no attempt',
+    async (_, start) => {
+      let port = await start()
+      const onMetadata: Script['onMetadata'] = (_question, good) => ({
+        ...good,
+        brokers: good.brokers.map((broker) => ({ ...broker, port })),
+      })
+      const [seed, after] = await Promise.all([ScriptedBroker.start({ onMetadata }), ScriptedBroker.start()])
+      using watch = new SocketWatch()
+      const producer = startProducer(seed.address, { retries: 0, connectTimeoutMs: 600_000, requestTimeoutMs: 600_000 })
+      const sending = producer.send({ topic: 'orders', value: 'x' })
+      await until(() => watch.sockets.length > 1, 'the old address is connected to')
+      port = after.port
+      await producer.partitionsFor('orders')
+      await sending
+      expect(after.values).toEqual([['x']])
+      expect(watch.sockets[1]?.destroyed).toBe(true)
+    },
+  )
 
   it('a refresh that nobody waits for does not go from one silent address to the next', async () => {
     const { port } = await blackHole({ host: '0.0.0.0' })
     using watch = new SocketWatch()
-    const producer = startProducer([1, 2, 3, 4].map((n) => `127.0.0.${n}:${port}`).join(','), { deliveryTimeoutMs: 100 })
+    const producer = startProducer([1, 2, 3, 4].map((n) => `127.0.0.${n}:${port}`).join(','), {
+      deliveryTimeoutMs: 100,
+    })
     await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x' }))
     await watch.until(() => watch.closed > 0)
     await turns()
@@ -356,7 +395,10 @@ describe('connections', () => {
     const server = await plainServer((socket) => socket.destroy())
     const broker = await ScriptedBroker.start({
       partitions: 40,
-      onMetadata: (_question, good) => ({ ...good, brokers: good.brokers.map((one) => ({ ...one, port: portOf(server.address) })) }),
+      onMetadata: (_question, good) => ({
+        ...good,
+        brokers: good.brokers.map((one) => ({ ...one, port: portOf(server.address) })),
+      }),
     })
     const producer = startProducer(broker.address, { retryBackoffMs: 200, retryBackoffMaxMs: 200 })
     const started = performance.now()

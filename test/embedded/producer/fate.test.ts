@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import { DeliveryError, FailedToSendMessageError, RecordMetadata } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, expectNothingHeld, failureOf, outcomes, requestsOf, startProducer, stored, until } from '../support/producers.js'
+import {
+  deliveryErrorOf,
+  expectNothingHeld,
+  failureOf,
+  outcomes,
+  requestsOf,
+  startProducer,
+  stored,
+  until,
+} from '../support/producers.js'
 
 /* Every message ends once: acknowledged, or failed with its cause and whether it may have been written. */
 
@@ -23,7 +32,14 @@ describe('mayHaveBeenWritten after an answer with an error code', () => {
     const producer = startProducer(kafka, { retries: 0 })
     kafka.fail({ api: 'Produce' }, errorCode)
     const error = await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x' }))
-    expect(error).toMatchObject({ code, mayHaveBeenWritten, attempts: 1, topic: 'orders', partition: 0, name: 'DeliveryError' })
+    expect(error).toMatchObject({
+      code,
+      mayHaveBeenWritten,
+      attempts: 1,
+      topic: 'orders',
+      partition: 0,
+      name: 'DeliveryError',
+    })
     expect(error.cause).toMatchObject({ errorCode, name: 'BrokerResponseError' })
     expectNothingHeld(producer)
   })
@@ -112,7 +128,12 @@ describe('the deadline', () => {
     const inFlight = deliveryErrorOf(producer.send({ topic: 'orders', value: 'in flight' }))
     await stall.hit()
     const waiting = deliveryErrorOf(producer.send({ topic: 'orders', value: 'waiting' }))
-    expect(await inFlight).toMatchObject({ code: 'DELIVERY_TIMEOUT', mayHaveBeenWritten: true, attempts: 1, retriable: true })
+    expect(await inFlight).toMatchObject({
+      code: 'DELIVERY_TIMEOUT',
+      mayHaveBeenWritten: true,
+      attempts: 1,
+      retriable: true,
+    })
     expect(await waiting).toMatchObject({ code: 'DELIVERY_TIMEOUT', mayHaveBeenWritten: false, attempts: 0 })
     // What is on the wire still holds its room; what was not is gone.
     expect(producer.stats()).toMatchObject({ queueMessages: 1, queueBytes: 9, failed: 2 })
@@ -180,7 +201,9 @@ describe('the deadline', () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka, {
       deliveryTimeoutMs: 500,
-      encoder: { encode: (value: unknown) => (value === 'never' ? new Promise<string>(() => undefined) : String(value)) },
+      encoder: {
+        encode: (value: unknown) => (value === 'never' ? new Promise<string>(() => undefined) : String(value)),
+      },
     })
     const error = await deliveryErrorOf(producer.send({ topic: 'orders', value: 'never' }))
     expect(error).toMatchObject({ code: 'DELIVERY_TIMEOUT', mayHaveBeenWritten: false, attempts: 0 })
@@ -291,7 +314,12 @@ describe('a call of several messages', () => {
   it('of which all failed in ways that pass is retriable', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     kafka.fail({ api: 'Produce', times: Infinity }, 'NOT_ENOUGH_REPLICAS')
-    const failure = await failureOf(startProducer(kafka, { retries: 0 }).send([{ topic: 'orders', value: '0' }, { topic: 'orders', value: '1' }]))
+    const failure = await failureOf(
+      startProducer(kafka, { retries: 0 }).send([
+        { topic: 'orders', value: '0' },
+        { topic: 'orders', value: '1' },
+      ]),
+    )
     expect(failure).toMatchObject({ retriable: true, mayHaveBeenWritten: false })
     expect(failure.message).toMatch(/^2 messages failed/)
   })
@@ -301,8 +329,14 @@ describe('acks 0', () => {
   it('resolves without an offset, and says that nobody acknowledged', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka, { acks: 0 })
-    const results = await producer.send([{ topic: 'orders', value: '1' }, { topic: 'orders', value: '2' }])
-    expect(results.map(({ offset, acknowledged }) => [offset, acknowledged])).toEqual([[-1n, false], [-1n, false]])
+    const results = await producer.send([
+      { topic: 'orders', value: '1' },
+      { topic: 'orders', value: '2' },
+    ])
+    expect(results.map(({ offset, acknowledged }) => [offset, acknowledged])).toEqual([
+      [-1n, false],
+      [-1n, false],
+    ])
     await kafka.waitForRecords('orders', 2)
     expect(requestsOf(kafka, 'Produce').map(({ acks }) => acks)).toEqual([0])
     expectNothingHeld(producer)
@@ -348,7 +382,9 @@ describe('a hundred thousand messages past their deadline', () => {
     const producer = startProducer(kafka, { deliveryTimeoutMs: 1_500 })
     const failed: number[] = []
     let turns = 0
-    const sending = Array.from({ length: 100_000 }, (_, i) => producer.send({ topic, value: String(i) }).catch(() => failed.push(turns)))
+    const sending = Array.from({ length: 100_000 }, (_, i) =>
+      producer.send({ topic, value: String(i) }).catch(() => failed.push(turns)),
+    )
     const count = setInterval(() => turns++, 0)
     await Promise.all(sending)
     clearInterval(count)

@@ -112,7 +112,9 @@ it('a partitioner that answers -1', async () => {
 it.each(['2', '0.5', 'NaN', 'Infinity'])('a partitioner that answers %s, which is no partition', async (answer) => {
   const kafka = await startKafka({ topics: { orders: { partitions: 2 } } })
   const producer = startProducer(kafka, { partitioner: () => Number(answer) })
-  expect((await deliveryErrorOf(producer.send({ topic: 'orders', key: 'k', value: 'v' }))).code).toBe('INVALID_PARTITION')
+  expect((await deliveryErrorOf(producer.send({ topic: 'orders', key: 'k', value: 'v' }))).code).toBe(
+    'INVALID_PARTITION',
+  )
 })
 
 it('a partitioner that throws', async () => {
@@ -150,7 +152,12 @@ it('no broker for a topic: the message waits for a leader, and fails at its dead
 it('an encoder that does not fit the value: nothing of the call is sent', async () => {
   const kafka = await startKafka({ topics: { orders: {} } })
   const producer = startProducer(kafka)
-  const error = await errorOf(producer.send([{ topic: 'orders', value: 'fits' }, { topic: 'orders', value: 17 }]))
+  const error = await errorOf(
+    producer.send([
+      { topic: 'orders', value: 'fits' },
+      { topic: 'orders', value: 17 },
+    ]),
+  )
   expect(error).toBeInstanceOf(SerializationError)
   expect(error.code).toBe('SERIALIZATION_FAILED')
   await producer.send({ topic: 'orders', value: 'next' })
@@ -190,7 +197,12 @@ it.each(['0.8.2', '0.11', '4'])(
       ['orders-0', 'orders-1'],
       ['orders-0'],
     ])
-    expect(results.map(({ partition, offset }) => [partition, offset])).toEqual([[0, 0n], [1, 0n], [0, 1n], [1, 1n]])
+    expect(results.map(({ partition, offset }) => [partition, offset])).toEqual([
+      [0, 0n],
+      [1, 0n],
+      [0, 1n],
+      [1, 1n],
+    ])
     expect(stored(kafka, 'orders', 0)).toEqual(['a0', 'b0'])
     expect(stored(kafka, 'orders', 1)).toEqual(['a1', 'b1'])
     expect(producer.stats().resends).toBe(3)
@@ -208,7 +220,13 @@ it('a bootstrap list where the first broker is dead', async () => {
 it('a bootstrap list where every broker is dead', async () => {
   const producer = startProducer(`${await deadAddress()},${await deadAddress()}`, { deliveryTimeoutMs: 150 })
   const error = await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x' }))
-  expect(error).toMatchObject({ code: 'DELIVERY_TIMEOUT', retriable: true, attempts: 0, mayHaveBeenWritten: false, partition: undefined })
+  expect(error).toMatchObject({
+    code: 'DELIVERY_TIMEOUT',
+    retriable: true,
+    attempts: 0,
+    mayHaveBeenWritten: false,
+    partition: undefined,
+  })
   expect(error.message).toContain('none of the bootstrap list answered')
   expect((error.cause as Error).cause).toMatchObject({ code: 'METADATA_UNAVAILABLE' })
   expectNothingHeld(producer)
@@ -304,7 +322,11 @@ describe('an empty produce request', () => {
     })
     try {
       const address = { host: '127.0.0.1', port: portOf(kafka.bootstrap) }
-      const sync = new SyncProducer(address, sessions, { requestTimeoutMs: 1_000, retryBackoffMs: 1, retryBackoffMaxMs: 1 })
+      const sync = new SyncProducer(address, sessions, {
+        requestTimeoutMs: 1_000,
+        retryBackoffMs: 1,
+        retryBackoffMaxMs: 1,
+      })
       const session = await sync.connect()
       const request = { transactionalId: null, acks: 1, timeoutMs: 1_000, topicData: [] }
       expect((await sync.send(session, version, request, () => undefined))?.responses).toEqual([])
@@ -315,31 +337,43 @@ describe('an empty produce request', () => {
 })
 
 describe("a message over the broker's limit", () => {
-  it.each(['0.8.2', '0.10.2', '2.8', '4'])('Kafka %s, acks 1: error 10, and the next send is none the worse', async (release) => {
-    const kafka = await startKafka({ release, messageMaxBytes: 1_000, topics: { orders: {} } })
-    const producer = startProducer(kafka, { acks: 1 })
-    const error = await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x'.repeat(2_000) }))
-    expect(error).toMatchObject({ code: 'MESSAGE_TOO_LARGE', retriable: false, attempts: 1, mayHaveBeenWritten: false, partition: 0 })
-    expect(error.cause).toMatchObject({ errorCode: 10 })
-    await producer.send({ topic: 'orders', value: 'small' })
-    expect(stored(kafka, 'orders')).toEqual(['small'])
-    expectNothingHeld(producer)
-  })
+  it.each(['0.8.2', '0.10.2', '2.8', '4'])(
+    'Kafka %s, acks 1: error 10, and the next send is none the worse',
+    async (release) => {
+      const kafka = await startKafka({ release, messageMaxBytes: 1_000, topics: { orders: {} } })
+      const producer = startProducer(kafka, { acks: 1 })
+      const error = await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x'.repeat(2_000) }))
+      expect(error).toMatchObject({
+        code: 'MESSAGE_TOO_LARGE',
+        retriable: false,
+        attempts: 1,
+        mayHaveBeenWritten: false,
+        partition: 0,
+      })
+      expect(error.cause).toMatchObject({ errorCode: 10 })
+      await producer.send({ topic: 'orders', value: 'small' })
+      expect(stored(kafka, 'orders')).toEqual(['small'])
+      expectNothingHeld(producer)
+    },
+  )
 
-  it.each(['0.8.2', '4'])('Kafka %s, acks 0: the broker closes the connection, and the next send notices', async (release) => {
-    const kafka = await startKafka({ release, messageMaxBytes: 1_000, topics: { orders: {} } })
-    const producer = startProducer(kafka, { acks: 0 })
-    const [lost] = await producer.send({ topic: 'orders', value: 'x'.repeat(2_000) })
-    expect([lost?.acknowledged, lost?.offset]).toEqual([false, -1n])
-    const { connection } = await kafka.waitForRequest({ api: 'Produce' })
-    await until(() => kafka.connections.every(({ id }) => id !== connection), 'the broker closed the connection')
-    await until(() => producer.stats().queueMessages === 0, 'nothing under way')
-    // The client's side of the connection ends a moment after the broker's.
-    await new Promise((resolve) => setImmediate(resolve))
-    await until(() => kafka.connections.length <= 1, 'only the connection for metadata is left')
-    await producer.send({ topic: 'orders', value: 'small' })
-    expect(valuesOf(await kafka.waitForRecords('orders', 1))).toEqual(['small'])
-  })
+  it.each(['0.8.2', '4'])(
+    'Kafka %s, acks 0: the broker closes the connection, and the next send notices',
+    async (release) => {
+      const kafka = await startKafka({ release, messageMaxBytes: 1_000, topics: { orders: {} } })
+      const producer = startProducer(kafka, { acks: 0 })
+      const [lost] = await producer.send({ topic: 'orders', value: 'x'.repeat(2_000) })
+      expect([lost?.acknowledged, lost?.offset]).toEqual([false, -1n])
+      const { connection } = await kafka.waitForRequest({ api: 'Produce' })
+      await until(() => kafka.connections.every(({ id }) => id !== connection), 'the broker closed the connection')
+      await until(() => producer.stats().queueMessages === 0, 'nothing under way')
+      // The client's side of the connection ends a moment after the broker's.
+      await new Promise((resolve) => setImmediate(resolve))
+      await until(() => kafka.connections.length <= 1, 'only the connection for metadata is left')
+      await producer.send({ topic: 'orders', value: 'small' })
+      expect(valuesOf(await kafka.waitForRecords('orders', 1))).toEqual(['small'])
+    },
+  )
 })
 
 it.each(['0.8.2', '0.11', '4'])('Kafka %s: partitions on the wrong broker', async (release) => {
@@ -356,7 +390,10 @@ it.each(['0.8.2', '0.11', '4'])('Kafka %s: partitions on the wrong broker', asyn
     { topic: 'orders', partition: 0, value: '3' },
     { topic: 'orders', partition: 1, value: '4' },
   ])
-  expect([stored(kafka, 'orders', 0), stored(kafka, 'orders', 1)]).toEqual([['1', '3'], ['2', '4']])
+  expect([stored(kafka, 'orders', 0), stored(kafka, 'orders', 1)]).toEqual([
+    ['1', '3'],
+    ['2', '4'],
+  ])
 })
 
 it('min.insync.replicas not met with acks -1: error 19, nothing written, tried again until it is met', async () => {

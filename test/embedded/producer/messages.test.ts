@@ -9,11 +9,30 @@ describe('what a message may hold', () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     await startProducer(kafka).send([
       { topic: 'orders', value: 'x', headers: { a: '1', b: ['2', Buffer.from([3])], c: null } },
-      { topic: 'orders', value: 'x', headers: [['z', '1'], ['a', null], ['z', '2']] },
+      {
+        topic: 'orders',
+        value: 'x',
+        headers: [
+          ['z', '1'],
+          ['a', null],
+          ['z', '2'],
+        ],
+      },
     ])
-    const [named, pairs] = kafka.records('orders').map(({ headers }) => headers.map(({ key, value }) => [key, value?.toString() ?? null]))
-    expect(named).toEqual([['a', '1'], ['b', '2'], ['b', '\u0003'], ['c', null]])
-    expect(pairs).toEqual([['z', '1'], ['a', null], ['z', '2']])
+    const [named, pairs] = kafka
+      .records('orders')
+      .map(({ headers }) => headers.map(({ key, value }) => [key, value?.toString() ?? null]))
+    expect(named).toEqual([
+      ['a', '1'],
+      ['b', '2'],
+      ['b', '\u0003'],
+      ['c', null],
+    ])
+    expect(pairs).toEqual([
+      ['z', '1'],
+      ['a', null],
+      ['z', '2'],
+    ])
   })
 
   it('a timestamp of its own, or that of send()', async () => {
@@ -48,7 +67,12 @@ describe('what a message may hold', () => {
     const kafka = await startKafka({ topics: { orders: { partitions: 16 } } })
     const producer = startProducer(kafka)
     const [byKey] = await producer.send({ topic: 'orders', key: 'chooser', value: '1' })
-    const [byPartitionKey] = await producer.send({ topic: 'orders', key: 'stored', partitionKey: 'chooser', value: '2' })
+    const [byPartitionKey] = await producer.send({
+      topic: 'orders',
+      key: 'stored',
+      partitionKey: 'chooser',
+      value: '2',
+    })
     const [keyless] = await producer.send({ topic: 'orders', partitionKey: 'chooser', value: '3' })
     expect([byPartitionKey?.partition, keyless?.partition]).toEqual([byKey?.partition, byKey?.partition])
     expect(kafka.records('orders').map(({ key }) => key?.toString() ?? null)).toEqual(['chooser', 'stored', null])
@@ -100,7 +124,11 @@ describe("the caller's messages", () => {
     }
     list.length = 0
     await Promise.all(sending)
-    expect(kafka.records('orders').map(({ key, value }) => `${String(key)}=${String(value)}`)).toEqual(['k0=v0', 'k1=v1', 'k2=v2'])
+    expect(kafka.records('orders').map(({ key, value }) => `${String(key)}=${String(value)}`)).toEqual([
+      'k0=v0',
+      'k1=v1',
+      'k2=v2',
+    ])
   })
 })
 
@@ -143,7 +171,9 @@ describe('what no broker could take is refused before anything is sent', () => {
   it('headers that are found wrong after an encoder that takes its time', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka, { encoder: { encode: (value: unknown) => Promise.resolve(String(value)) } })
-    const error = await errorOf(producer.send({ topic: 'orders', value: 'x', headers: { a: 1 } } as unknown as KeyedMessage))
+    const error = await errorOf(
+      producer.send({ topic: 'orders', value: 'x', headers: { a: 1 } } as unknown as KeyedMessage),
+    )
     expect(error.code).toBe('INVALID_MESSAGE')
     await producer.send({ topic: 'orders', value: 'next' })
     expect(stored(kafka, 'orders')).toEqual(['next'])
@@ -207,7 +237,11 @@ describe('encoders', () => {
         },
       },
     })
-    await producer.send([{ topic: 'orders', value: '1' }, { topic: 'orders', key: null, value: '2' }, { topic: 'orders', key: 'k', value: '3' }])
+    await producer.send([
+      { topic: 'orders', value: '1' },
+      { topic: 'orders', key: null, value: '2' },
+      { topic: 'orders', key: 'k', value: '3' },
+    ])
     expect(asked).toBe(1)
   })
 })
@@ -218,7 +252,9 @@ it('metadata is plain to read, in JSON and in the log', async () => {
   const [metadata] = await producer.send({ topic: 'orders', value: 'x', timestamp: 5 })
   const plain = { topic: 'orders', partition: 0, offset: '0', timestamp: 5, acknowledged: true }
   expect(JSON.parse(JSON.stringify(metadata))).toEqual(plain)
-  expect(inspect(metadata)).toBe("{\n  topic: 'orders',\n  partition: 0,\n  offset: 0n,\n  timestamp: 5,\n  acknowledged: true\n}")
+  expect(inspect(metadata)).toBe(
+    "{\n  topic: 'orders',\n  partition: 0,\n  offset: 0n,\n  timestamp: 5,\n  acknowledged: true\n}",
+  )
 })
 
 function deepFreeze<T>(value: T): T {
@@ -252,11 +288,19 @@ it('headers that are like those of the message before are stored as they were at
   send(headers)
   send({ more: 'yes', kind: 'other' })
   send({ kind: 'other', more: 'yes' })
-  send([['kind', 'other'], ['more', 'yes']])
+  send([
+    ['kind', 'other'],
+    ['more', 'yes'],
+  ])
   send({ kind: Buffer.from('bytes') })
   send({ kind: Buffer.from('other bytes') })
   send({})
   await Promise.all(sending)
-  const flat = (one: MessageHeaders) => (Array.isArray(one) ? one : Object.entries(one)).flatMap(([name, value]) => [value].flat().map((each) => [name, Buffer.from(each as string).toString()]))
-  expect(kafka.records('orders').map((record) => record.headers.map(({ key, value }) => [key, value?.toString()]))).toEqual(given.map(flat))
+  const flat = (one: MessageHeaders) =>
+    (Array.isArray(one) ? one : Object.entries(one)).flatMap(([name, value]) =>
+      [value].flat().map((each) => [name, Buffer.from(each as string).toString()]),
+    )
+  expect(
+    kafka.records('orders').map((record) => record.headers.map(({ key, value }) => [key, value?.toString()])),
+  ).toEqual(given.map(flat))
 })

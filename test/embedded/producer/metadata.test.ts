@@ -17,7 +17,13 @@ import {
   until,
   watched,
 } from '../support/producers.js'
-import { partitionAnswer, ScriptedBroker, topicMetadata, withPartitions, type Script } from '../support/scripted-broker.js'
+import {
+  partitionAnswer,
+  ScriptedBroker,
+  topicMetadata,
+  withPartitions,
+  type Script,
+} from '../support/scripted-broker.js'
 
 function metadataCount(kafka: EmbeddedKafka): number {
   return requestsOf(kafka, 'Metadata').length
@@ -36,7 +42,9 @@ describe('how often metadata is asked for', () => {
     const kafka = await startKafka({ topics: { a: {}, b: {}, c: {} } })
     const producer = startProducer(kafka)
     await Promise.all(['a', 'b', 'c', 'a'].map((topic) => producer.send({ topic, value: 'x' })))
-    expect(requestsOf(kafka, 'Metadata').map(({ topics }) => topics.map(({ topic }) => topic).sort())).toEqual([['a', 'b', 'c']])
+    expect(requestsOf(kafka, 'Metadata').map(({ topics }) => topics.map(({ topic }) => topic).sort())).toEqual([
+      ['a', 'b', 'c'],
+    ])
   })
 
   it('once for many failures of the same moment', async () => {
@@ -104,7 +112,14 @@ describe('one bad topic harms no other', () => {
   it('unknown: its messages wait for it, the others go', async () => {
     const kafka = await startKafka({ autoCreateTopics: false, topics: { good: {} } })
     const producer = startProducer(kafka, { deliveryTimeoutMs: 500 })
-    const bad = watched(failureOf(producer.send([{ topic: 'missing', value: '1' }, { topic: 'good', value: '2' }])))
+    const bad = watched(
+      failureOf(
+        producer.send([
+          { topic: 'missing', value: '1' },
+          { topic: 'good', value: '2' },
+        ]),
+      ),
+    )
     for (let i = 0; i < 10; i++) await producer.send({ topic: 'good', value: String(i) })
     expect(bad.isSettled).toBe(false)
     expect(outcomes((await bad.promise).results)).toEqual(['DELIVERY_TIMEOUT', 0n])
@@ -121,7 +136,12 @@ describe('one bad topic harms no other', () => {
     const kafka = await startKafka({ topics: { good: {}, bad: {} } })
     kafka.fail({ api: 'Metadata', topic: 'bad', times: Infinity }, errorCode)
     const producer = startProducer(kafka)
-    const failure = await failureOf(producer.send([{ topic: 'bad', value: '1' }, { topic: 'good', value: '2' }]))
+    const failure = await failureOf(
+      producer.send([
+        { topic: 'bad', value: '1' },
+        { topic: 'good', value: '2' },
+      ]),
+    )
     expect(outcomes(failure.results)).toEqual([code, 0n])
     expect(failure.results[0]).toMatchObject({ retriable: false, mayHaveBeenWritten: false })
     expectNothingHeld(producer)
@@ -133,7 +153,10 @@ describe('one bad topic harms no other', () => {
   it('deleted while it is sent to: the others go on, and it is left alone by refreshes', async () => {
     const kafka = await startKafka({ topics: { good: {}, doomed: {} } })
     const producer = startProducer(kafka, { deliveryTimeoutMs: 500 })
-    await producer.send([{ topic: 'good', value: '1' }, { topic: 'doomed', value: '1' }])
+    await producer.send([
+      { topic: 'good', value: '1' },
+      { topic: 'doomed', value: '1' },
+    ])
     kafka.deleteTopic('doomed')
     const failing = failureOf(producer.send({ topic: 'doomed', value: '2' }))
     await producer.send({ topic: 'good', value: '2' })
@@ -151,12 +174,19 @@ describe('auto-creation', () => {
   it('is asked for on the first look-up of a send alone', async () => {
     const broker = await ScriptedBroker.start({
       onMetadata: ({ index }, good) =>
-        index < 3 ? { ...good, topics: good.topics.map((topic) => ({ ...topic, errorCode: 5, partitions: [] })) } : good,
+        index < 3
+          ? { ...good, topics: good.topics.map((topic) => ({ ...topic, errorCode: 5, partitions: [] })) }
+          : good,
     })
     const producer = startProducer(broker.address, { metadataRefreshIntervalMs: 20 })
     await producer.send({ topic: 'orders', value: 'x' })
     await until(() => broker.asked.length >= 6, 'some refreshes')
-    expect(mayCreate(broker)).toEqual([true, ...mayCreate(broker).slice(1).map(() => false)])
+    expect(mayCreate(broker)).toEqual([
+      true,
+      ...mayCreate(broker)
+        .slice(1)
+        .map(() => false),
+    ])
   })
 
   it('is not asked for where the option says so', async () => {
@@ -175,30 +205,42 @@ describe('auto-creation', () => {
   it('before Metadata v4 a refresh names no topic, since a broker would create it', async () => {
     const broker = await ScriptedBroker.start({
       metadataVersions: [0, 3],
-      onMetadata: ({ request }, good) => (request.topics === null ? { ...good, topics: [topicMetadata('orders', 1)] } : good),
+      onMetadata: ({ request }, good) =>
+        request.topics === null ? { ...good, topics: [topicMetadata('orders', 1)] } : good,
     })
     const producer = startProducer(broker.address, { metadataRefreshIntervalMs: 20 })
     await producer.send({ topic: 'orders', value: 'x' })
     await until(() => broker.asked.length >= 4, 'some refreshes')
-    expect(broker.asked.map(({ request }) => request.topics?.map(({ name }) => name) ?? 'all').slice(0, 4)).toEqual([['orders'], 'all', 'all', 'all'])
+    expect(broker.asked.map(({ request }) => request.topics?.map(({ name }) => name) ?? 'all').slice(0, 4)).toEqual([
+      ['orders'],
+      'all',
+      'all',
+      'all',
+    ])
     expect(broker.asked[0]?.version).toBe(3)
   })
 
-  it.each(['0.8.2', '0.10.2', '2.8', '4'])('Kafka %s: a topic that was deleted does not come back by a refresh', async (release) => {
-    const kafka = await startKafka({ release, topics: { other: {} } })
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 500 })
-    await producer.send([{ topic: 'orders', value: '1' }, { topic: 'other', value: '1' }])
-    kafka.deleteTopic('orders')
-    // A message under way makes the producer ask for the topic again and again.
-    expect((await deliveryErrorOf(producer.send({ topic: 'orders', value: '2' }))).code).toBe('DELIVERY_TIMEOUT')
-    kafka.fail({ api: 'Produce', topic: 'other' }, 'NOT_LEADER_OR_FOLLOWER')
-    await producer.send({ topic: 'other', value: '2' })
-    expect(() => kafka.records('orders')).toThrow('no topic')
-    // A send that begins anew is a first look-up again.
-    const recreating = startProducer(kafka)
-    await recreating.send({ topic: 'orders', value: '3' })
-    expect(stored(kafka, 'orders')).toEqual(['3'])
-  })
+  it.each(['0.8.2', '0.10.2', '2.8', '4'])(
+    'Kafka %s: a topic that was deleted does not come back by a refresh',
+    async (release) => {
+      const kafka = await startKafka({ release, topics: { other: {} } })
+      const producer = startProducer(kafka, { deliveryTimeoutMs: 500 })
+      await producer.send([
+        { topic: 'orders', value: '1' },
+        { topic: 'other', value: '1' },
+      ])
+      kafka.deleteTopic('orders')
+      // A message under way makes the producer ask for the topic again and again.
+      expect((await deliveryErrorOf(producer.send({ topic: 'orders', value: '2' }))).code).toBe('DELIVERY_TIMEOUT')
+      kafka.fail({ api: 'Produce', topic: 'other' }, 'NOT_LEADER_OR_FOLLOWER')
+      await producer.send({ topic: 'other', value: '2' })
+      expect(() => kafka.records('orders')).toThrow('no topic')
+      // A send that begins anew is a first look-up again.
+      const recreating = startProducer(kafka)
+      await recreating.send({ topic: 'orders', value: '3' })
+      expect(stored(kafka, 'orders')).toEqual(['3'])
+    },
+  )
 
   it('while a topic is gone its messages use up no attempts, and go when it is back', async () => {
     const kafka = await startKafka({ autoCreateTopics: false, topics: { orders: {} } })
@@ -224,15 +266,18 @@ describe('auto-creation', () => {
   })
 })
 
-it.each(['0.8.2', '2.8', '4'])('Kafka %s: a topic deleted and created anew gets the messages that follow', async (release) => {
-  const kafka = await startKafka({ release, topics: { orders: {} } })
-  const producer = startProducer(kafka)
-  for (let i = 0; i < 3; i++) await producer.send({ topic: 'orders', value: `old ${i}` })
-  kafka.recreateTopic('orders')
-  const [metadata] = await producer.send({ topic: 'orders', value: 'new' })
-  expect(metadata?.offset).toBe(0n)
-  expect(stored(kafka, 'orders')).toEqual(['new'])
-})
+it.each(['0.8.2', '2.8', '4'])(
+  'Kafka %s: a topic deleted and created anew gets the messages that follow',
+  async (release) => {
+    const kafka = await startKafka({ release, topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    for (let i = 0; i < 3; i++) await producer.send({ topic: 'orders', value: `old ${i}` })
+    kafka.recreateTopic('orders')
+    const [metadata] = await producer.send({ topic: 'orders', value: 'new' })
+    expect(metadata?.offset).toBe(0n)
+    expect(stored(kafka, 'orders')).toEqual(['new'])
+  },
+)
 
 it('a topic created anew is believed although its leader epoch is lower', async () => {
   const kafka = await startKafka({ brokers: 2, topics: { orders: {} } })
@@ -296,7 +341,9 @@ describe('a message that names a partition beyond those known', () => {
       onProduce: async ({ index }, good) => {
         if (index > 0) return good
         await new Promise<void>((resolve) => (answerProduce = resolve))
-        return withPartitions(good, () => [partitionAnswer(0, { errorCode: 6, currentLeader: { leaderId: 1, leaderEpoch: 1 } })])
+        return withPartitions(good, () => [
+          partitionAnswer(0, { errorCode: 6, currentLeader: { leaderId: 1, leaderEpoch: 1 } }),
+        ])
       },
     })
     let answerMetadata: () => void = () => undefined
@@ -373,12 +420,17 @@ describe('leaders', () => {
   it('an answer that tells a leader of an older epoch is no news', async () => {
     const broker = await ScriptedBroker.start({
       produceVersions: [3, 10],
-      onMetadata: (_question, good) => ({ ...good, topics: good.topics.map(({ name }) => topicMetadata(name ?? '', 1, { leaderEpoch: 5 })) }),
+      onMetadata: (_question, good) => ({
+        ...good,
+        topics: good.topics.map(({ name }) => topicMetadata(name ?? '', 1, { leaderEpoch: 5 })),
+      }),
       onProduce: ({ index }, good) =>
         index > 0
           ? good
           : {
-              ...withPartitions(good, () => [partitionAnswer(0, { errorCode: 6, currentLeader: { leaderId: 7, leaderEpoch: 5 } })]),
+              ...withPartitions(good, () => [
+                partitionAnswer(0, { errorCode: 6, currentLeader: { leaderId: 7, leaderEpoch: 5 } }),
+              ]),
               nodeEndpoints: [{ nodeId: 7, host: '127.0.0.1', port: 1, rack: null }],
             },
     })
@@ -390,7 +442,11 @@ describe('leaders', () => {
     const broker = await ScriptedBroker.start({
       produceVersions: [3, 10],
       onProduce: ({ index }, good) =>
-        index > 0 ? good : withPartitions(good, () => [partitionAnswer(0, { errorCode: 6, currentLeader: { leaderId: 7, leaderEpoch: 9 } })]),
+        index > 0
+          ? good
+          : withPartitions(good, () => [
+              partitionAnswer(0, { errorCode: 6, currentLeader: { leaderId: 7, leaderEpoch: 9 } }),
+            ]),
     })
     await startProducer(broker.address, { retries: 1 }).send({ topic: 'orders', value: 'x' })
     expect(broker.values).toEqual([['x'], ['x']])
@@ -433,7 +489,9 @@ describe('leaders', () => {
     const broker = await ScriptedBroker.start({
       onMetadata: ({ index }, good) => ({
         ...good,
-        topics: good.topics.map(({ name }) => topicMetadata(name ?? '', 1, { leaderId: index < 2 ? 9 : 1, leaderEpoch: index })),
+        topics: good.topics.map(({ name }) =>
+          topicMetadata(name ?? '', 1, { leaderId: index < 2 ? 9 : 1, leaderEpoch: index }),
+        ),
       }),
     })
     await startProducer(broker.address).send({ topic: 'orders', value: 'x' })
@@ -477,7 +535,10 @@ describe('who is asked', () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const silent = await plainServer(() => undefined)
     for (let i = 0; i < 3; i++) {
-      const producer = startProducer(`${silent.address},${kafka.bootstrap}`, { requestTimeoutMs: 60, connectTimeoutMs: 500 })
+      const producer = startProducer(`${silent.address},${kafka.bootstrap}`, {
+        requestTimeoutMs: 60,
+        connectTimeoutMs: 500,
+      })
       await producer.send({ topic: 'orders', value: 'x' })
     }
     expect(stored(kafka, 'orders')).toHaveLength(3)
@@ -518,13 +579,18 @@ describe('who is asked', () => {
   })
 
   it('one that throttles and is too old to leave that to its clients, at once', async () => {
-    const broker = await ScriptedBroker.start({ metadataVersions: [0, 5], onMetadata: (_question, good) => ({ ...good, throttleTimeMs: 3_600_000 }) })
+    const broker = await ScriptedBroker.start({
+      metadataVersions: [0, 5],
+      onMetadata: (_question, good) => ({ ...good, throttleTimeMs: 3_600_000 }),
+    })
     const producer = startProducer(broker.address)
     for (const topic of ['orders', 'other', 'third']) await producer.partitionsFor(topic)
   })
 
   it('nobody, once the producer is closed while a broker throttles it', async () => {
-    const broker = await ScriptedBroker.start({ onMetadata: (_question, good) => ({ ...good, throttleTimeMs: 3_600_000 }) })
+    const broker = await ScriptedBroker.start({
+      onMetadata: (_question, good) => ({ ...good, throttleTimeMs: 3_600_000 }),
+    })
     const producer = startProducer(broker.address)
     await producer.partitionsFor('orders')
     const asking = errorOf(producer.partitionsFor('other'))
@@ -535,13 +601,18 @@ describe('who is asked', () => {
   })
 
   it('another one, where one knows no broker yet', async () => {
-    const broker = await ScriptedBroker.start({ onMetadata: ({ index }, good) => (index < 2 ? { ...good, brokers: [] } : good) })
+    const broker = await ScriptedBroker.start({
+      onMetadata: ({ index }, good) => (index < 2 ? { ...good, brokers: [] } : good),
+    })
     await startProducer(broker.address).send({ topic: 'orders', value: 'x' })
     expect(broker.asked.length).toBeGreaterThanOrEqual(3)
   })
 
   it('the bootstrap list, after 129 (REBOOTSTRAP_REQUIRED): no broker that was known', async () => {
-    const told = (port: number, good: MetadataResponse) => ({ ...good, brokers: good.brokers.map((broker) => ({ ...broker, port })) })
+    const told = (port: number, good: MetadataResponse) => ({
+      ...good,
+      brokers: good.brokers.map((broker) => ({ ...broker, port })),
+    })
     const member: ScriptedBroker = await ScriptedBroker.start({
       metadataVersions: [0, 13],
       onMetadata: ({ index }, good) => (index === 0 ? good : { ...good, errorCode: 129 }),
@@ -567,7 +638,8 @@ describe('who is asked', () => {
     expect(await producer.partitionsFor('orders')).toHaveLength(1)
     stall.release()
     await sending
-    const connections = (api: 'Produce' | 'Metadata') => new Set(requestsOf(kafka, api).map(({ connection }) => connection))
+    const connections = (api: 'Produce' | 'Metadata') =>
+      new Set(requestsOf(kafka, api).map(({ connection }) => connection))
     expect([...connections('Metadata')].filter((id) => connections('Produce').has(id))).toEqual([])
   })
 })
@@ -577,7 +649,11 @@ describe('partitionsFor', () => {
     const kafka = await startKafka({ brokers: 2, topics: { orders: { partitions: 3 } } })
     kafka.moveLeader('orders', 2, -1)
     const partitions = await startProducer(kafka).partitionsFor('orders')
-    expect(partitions.map(({ partition, leader }) => [partition, leader])).toEqual([[0, 1], [1, 2], [2, -1]])
+    expect(partitions.map(({ partition, leader }) => [partition, leader])).toEqual([
+      [0, 1],
+      [1, 2],
+      [2, -1],
+    ])
     expect(partitions[2]?.error?.code).toBe('LEADER_NOT_AVAILABLE')
   })
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import type { Producer } from '../../../src/index.js'
+import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
 import {
   expectNothingHeld,
@@ -30,7 +30,10 @@ function otherThan(kafka: EmbeddedKafka, broker: number): number {
 
 describe('order within a partition', () => {
   it.each([
-    ['NOT_LEADER_OR_FOLLOWER', (kafka: EmbeddedKafka) => kafka.fail({ api: 'Produce', times: 3 }, 'NOT_LEADER_OR_FOLLOWER')],
+    [
+      'NOT_LEADER_OR_FOLLOWER',
+      (kafka: EmbeddedKafka) => kafka.fail({ api: 'Produce', times: 3 }, 'NOT_LEADER_OR_FOLLOWER'),
+    ],
     ['NOT_ENOUGH_REPLICAS', (kafka: EmbeddedKafka) => kafka.fail({ api: 'Produce', times: 3 }, 'NOT_ENOUGH_REPLICAS')],
     ['a cut connection', (kafka: EmbeddedKafka) => kafka.cut({ api: 'Produce', times: 3 })],
     ['garbage', (kafka: EmbeddedKafka) => kafka.spoil({ api: 'Metadata', times: 2 }, 'noise')],
@@ -73,7 +76,12 @@ describe('order within a partition', () => {
     expect(stored(kafka, 'orders')).toEqual(['other'])
     await Promise.all([first, later])
     expect(stored(kafka, 'orders', 0)).toEqual(['first', 'later'])
-    expect(requestsOf(kafka, 'Produce').map(partitionsOf)).toEqual([['orders-0'], ['orders-1'], ['orders-0'], ['orders-0']])
+    expect(requestsOf(kafka, 'Produce').map(partitionsOf)).toEqual([
+      ['orders-0'],
+      ['orders-1'],
+      ['orders-0'],
+      ['orders-0'],
+    ])
   })
 
   it('is that of the calls, however long an encoder takes', async () => {
@@ -82,11 +90,16 @@ describe('order within a partition', () => {
     const producer = startProducer(kafka, {
       encoder: {
         encode: (value: unknown) =>
-          String(value).startsWith('slow') ? new Promise<string>((resolve) => released.push(() => resolve(String(value)))) : String(value),
+          String(value).startsWith('slow')
+            ? new Promise<string>((resolve) => released.push(() => resolve(String(value))))
+            : String(value),
       },
     })
     const sending = [
-      producer.send([{ topic: 'orders', value: 'a' }, { topic: 'orders', value: 'slow1' }]),
+      producer.send([
+        { topic: 'orders', value: 'a' },
+        { topic: 'orders', value: 'slow1' },
+      ]),
       producer.send({ topic: 'orders', value: 'b' }),
       producer.send({ topic: 'orders', value: 'slow2' }),
       producer.send({ topic: 'orders', value: 'c' }),
@@ -224,9 +237,15 @@ it('the retry of one partition resends nothing of the others', async () => {
   const kafka = await startKafka({ topics: { orders: { partitions: 3 } } })
   const producer = startProducer(kafka)
   kafka.fail({ api: 'Produce', partition: 1, times: 2 }, 'NOT_LEADER_OR_FOLLOWER')
-  const results = await producer.send([0, 1, 2].map((partition) => ({ topic: 'orders', partition, value: `p${partition}` })))
+  const results = await producer.send(
+    [0, 1, 2].map((partition) => ({ topic: 'orders', partition, value: `p${partition}` })),
+  )
   expect(results.map(({ offset }) => offset)).toEqual([0n, 0n, 0n])
-  expect(requestsOf(kafka, 'Produce').map(partitionsOf)).toEqual([['orders-0', 'orders-1', 'orders-2'], ['orders-1'], ['orders-1']])
+  expect(requestsOf(kafka, 'Produce').map(partitionsOf)).toEqual([
+    ['orders-0', 'orders-1', 'orders-2'],
+    ['orders-1'],
+    ['orders-1'],
+  ])
   expect(stored(kafka, 'orders')).toEqual(['p0', 'p1', 'p2'])
 })
 
@@ -239,7 +258,9 @@ it('a refused partition goes alone to its own new leader', async () => {
   kafka.clearRequests()
   kafka.moveLeader('orders', 1, 2)
   kafka.moveLeader('orders', 2, 3)
-  const results = await producer.send([0, 1, 2].map((partition) => ({ topic: 'orders', partition, value: `p${partition}` })))
+  const results = await producer.send(
+    [0, 1, 2].map((partition) => ({ topic: 'orders', partition, value: `p${partition}` })),
+  )
   expect(results.map(({ offset }) => offset)).toEqual([1n, 1n, 1n])
   const sent = requestsOf(kafka, 'Produce').map((request) => `${request.broker}: ${partitionsOf(request).join()}`)
   expect(sent[0]).toBe('1: orders-0,orders-1,orders-2')

@@ -29,7 +29,9 @@ interface Run {
 
 /** Resolves with what the program printed once it has exited by itself; nothing ever ends it but the end of the test. */
 function run({ onTestFinished }: Finishing, what: string, brokers: string): Run {
-  const child = spawn(process.execPath, ['--import', 'tsx', PROGRAM, what, brokers], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, ['--import', 'tsx', PROGRAM, what, brokers], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
   onTestFinished(() => void child.kill('SIGKILL'))
   let output = ''
   let errors = ''

@@ -57,7 +57,10 @@ async function misbehave(kafka: EmbeddedKafka, random: Random): Promise<void> {
       kafka.cut({ api: 'Produce', topic, times }, pick(random, ['before', 'after', 'mid-response'] as const))
       break
     case 3:
-      kafka.spoil({ api: 'Produce', topic }, pick(random, ['noise', 'wrong-correlation-id', 'huge-length', 'negative-length', 'short-body'] as const))
+      kafka.spoil(
+        { api: 'Produce', topic },
+        pick(random, ['noise', 'wrong-correlation-id', 'huge-length', 'negative-length', 'short-body'] as const),
+      )
       break
     case 4:
       kafka.moveLeader(topic, partition, pick(random, running))
@@ -181,7 +184,8 @@ async function run(release: string, acks: 1 | -1, seed: number): Promise<void> {
 }
 
 describe('random faults', () => {
-  const seeds = GIVEN_SEED === undefined ? [0, 1, 2].map(() => Math.floor(Math.random() * 2 ** 32)) : [Number(GIVEN_SEED)]
+  const seeds =
+    GIVEN_SEED === undefined ? [0, 1, 2].map(() => Math.floor(Math.random() * 2 ** 32)) : [Number(GIVEN_SEED)]
   for (const [i, seed] of seeds.entries()) {
     const release = ['4', '0.11', '0.8.2'][i] as string
     const acks = i === 1 ? 1 : -1

@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, failureOf, outcomes, plainServer, requestsOf, startProducer, stored, turns, until } from '../support/producers.js'
+import {
+  deliveryErrorOf,
+  failureOf,
+  outcomes,
+  plainServer,
+  requestsOf,
+  startProducer,
+  stored,
+  turns,
+  until,
+} from '../support/producers.js'
 import { ScriptedBroker } from '../support/scripted-broker.js'
 
 describe('the versions that are spoken', () => {
@@ -140,7 +150,11 @@ describe('a paused modern broker is never taken for an old one', () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     kafka.cut({ api: 'ApiVersions', times: 2 })
     await startProducer(kafka).send({ topic: 'orders', value: 'x' })
-    expect(requestsOf(kafka, 'Metadata').map(({ apiVersion }) => apiVersion).slice(0, 2)).toEqual([0, 13])
+    expect(
+      requestsOf(kafka, 'Metadata')
+        .map(({ apiVersion }) => apiVersion)
+        .slice(0, 2),
+    ).toEqual([0, 13])
     expect(requestsOf(kafka, 'Produce').map(({ apiVersion }) => apiVersion)).toEqual([13])
   })
 
@@ -158,49 +172,79 @@ describe('a paused modern broker is never taken for an old one', () => {
 
   it('a server that hangs up on everything is no Kafka 0.8', async () => {
     const server = await plainServer((socket) => socket.on('data', () => socket.destroy()))
-    const error = await deliveryErrorOf(startProducer(server.address, { deliveryTimeoutMs: 300 }).send({ topic: 'orders', value: 'x' }))
+    const error = await deliveryErrorOf(
+      startProducer(server.address, { deliveryTimeoutMs: 300 }).send({ topic: 'orders', value: 'x' }),
+    )
     expect(error.code).toBe('DELIVERY_TIMEOUT')
   })
 })
 
 describe('clusters of several releases', () => {
-  it.each([
-    [['0.10.2', '0.11', '4']],
-    [['0.11', '1.1', '2.8']],
-  ])('%s: each broker is spoken to in its own versions, each batch in its own format', async (releases) => {
-    const kafka = await startKafka({ brokers: releases.map((release) => ({ release })), topics: { orders: { partitions: 3 } } })
-    const producer = startProducer(kafka)
-    const results = await producer.send([0, 1, 2].map((partition) => ({ topic: 'orders', partition, value: `p${partition}` })))
-    expect(results.map(({ offset }) => offset)).toEqual([0n, 0n, 0n])
-    const versions = new Map(requestsOf(kafka, 'Produce').map(({ broker, apiVersion }) => [broker, apiVersion]))
-    expect(new Set(versions.values()).size).toBe(3)
-  })
+  it.each([[['0.10.2', '0.11', '4']], [['0.11', '1.1', '2.8']]])(
+    '%s: each broker is spoken to in its own versions, each batch in its own format',
+    async (releases) => {
+      const kafka = await startKafka({
+        brokers: releases.map((release) => ({ release })),
+        topics: { orders: { partitions: 3 } },
+      })
+      const producer = startProducer(kafka)
+      const results = await producer.send(
+        [0, 1, 2].map((partition) => ({ topic: 'orders', partition, value: `p${partition}` })),
+      )
+      expect(results.map(({ offset }) => offset)).toEqual([0n, 0n, 0n])
+      const versions = new Map(requestsOf(kafka, 'Produce').map(({ broker, apiVersion }) => [broker, apiVersion]))
+      expect(new Set(versions.values()).size).toBe(3)
+    },
+  )
 
-  it.each(['0.8.2', '0.9'])('%s, 0.11 and 4: the old one is known for what it is when it is asked before the others', async (old) => {
-    const releases = [old, '0.11', '4']
-    const kafka = await startKafka({ brokers: releases.map((release) => ({ release })), topics: { orders: { partitions: 3 } } })
-    const [oldest = ''] = kafka.bootstrap.split(',')
-    const producer = startProducer(oldest, { requestTimeoutMs: 400 })
-    const messages = [0, 1, 2].map((partition) => ({ topic: 'orders', partition, value: `p${partition}` }))
-    await producer.send(messages)
-    kafka.dropConnections(1)
-    await producer.send(messages)
-    const versions = new Map(requestsOf(kafka, 'Produce').map(({ broker, apiVersion }) => [broker, apiVersion]))
-    // Kafka 4 gets v12: no topic has an id in the metadata of an old broker.
-    expect(versions).toEqual(new Map([[1, 0], [2, 3], [3, 12]]))
-  })
+  it.each(['0.8.2', '0.9'])(
+    '%s, 0.11 and 4: the old one is known for what it is when it is asked before the others',
+    async (old) => {
+      const releases = [old, '0.11', '4']
+      const kafka = await startKafka({
+        brokers: releases.map((release) => ({ release })),
+        topics: { orders: { partitions: 3 } },
+      })
+      const [oldest = ''] = kafka.bootstrap.split(',')
+      const producer = startProducer(oldest, { requestTimeoutMs: 400 })
+      const messages = [0, 1, 2].map((partition) => ({ topic: 'orders', partition, value: `p${partition}` }))
+      await producer.send(messages)
+      kafka.dropConnections(1)
+      await producer.send(messages)
+      const versions = new Map(requestsOf(kafka, 'Produce').map(({ broker, apiVersion }) => [broker, apiVersion]))
+      // Kafka 4 gets v12: no topic has an id in the metadata of an old broker.
+      expect(versions).toEqual(
+        new Map([
+          [1, 0],
+          [2, 3],
+          [3, 12],
+        ]),
+      )
+    },
+  )
 
-  it.each(['0.8.2', '0.9'])('%s beside a newer one that was asked first: no broker is taken for an old one any more, and the error says why', async (old) => {
-    const kafka = await startKafka({ brokers: [{ release: old }, { release: '0.11' }], topics: { orders: { partitions: 2 } } })
-    const [, newer = ''] = kafka.bootstrap.split(',')
-    const producer = startProducer(newer, { deliveryTimeoutMs: 700, requestTimeoutMs: 200 })
-    const failure = await failureOf(producer.send([0, 1].map((partition) => ({ topic: 'orders', partition, value: 'x' }))))
-    expect(outcomes(failure.results)).toEqual(['DELIVERY_TIMEOUT', 0n])
-    expect((failure.results[0] as Error).message).toContain('set up no session')
-  })
+  it.each(['0.8.2', '0.9'])(
+    '%s beside a newer one that was asked first: no broker is taken for an old one any more, and the error says why',
+    async (old) => {
+      const kafka = await startKafka({
+        brokers: [{ release: old }, { release: '0.11' }],
+        topics: { orders: { partitions: 2 } },
+      })
+      const [, newer = ''] = kafka.bootstrap.split(',')
+      const producer = startProducer(newer, { deliveryTimeoutMs: 700, requestTimeoutMs: 200 })
+      const failure = await failureOf(
+        producer.send([0, 1].map((partition) => ({ topic: 'orders', partition, value: 'x' }))),
+      )
+      expect(outcomes(failure.results)).toEqual(['DELIVERY_TIMEOUT', 0n])
+      expect((failure.results[0] as Error).message).toContain('set up no session')
+    },
+  )
 
   it("0.8.2 and 0.11 with brokerVersion '0.8': both take the oldest versions", async () => {
-    const kafka = await startKafka({ brokers: [{ release: '0.8.2' }, { release: '0.11' }], topics: { orders: { partitions: 2 } } })
+    const kafka = await startKafka({
+      brokers: [{ release: '0.8.2' }, { release: '0.11' }],
+      topics: { orders: { partitions: 2 } },
+    })
     const producer = startProducer(kafka, { brokerVersion: '0.8' })
     await producer.send([0, 1].map((partition) => ({ topic: 'orders', partition, value: `p${partition}` })))
     expect(new Set(requestsOf(kafka, 'Produce').map(({ apiVersion }) => apiVersion))).toEqual(new Set([0]))
@@ -211,7 +255,10 @@ describe('clusters of several releases', () => {
     const producer = startProducer(kafka)
     await producer.send({ topic: 'orders', value: '1' })
     const fault = kafka.fail({ api: 'Produce' }, 'NOT_LEADER_OR_FOLLOWER')
-    const sending = producer.send([{ topic: 'orders', value: '2' }, { topic: 'orders', value: 'with headers', headers: { a: '1' } }])
+    const sending = producer.send([
+      { topic: 'orders', value: '2' },
+      { topic: 'orders', value: 'with headers', headers: { a: '1' } },
+    ])
     await fault.hit()
     kafka.moveLeader('orders', 0, kafka.leaderOf('orders', 0) === 1 ? 2 : 1)
     // What the format of the new leader has no place for fails alone.
@@ -229,7 +276,8 @@ describe('brokers are upgraded while messages flow', () => {
     const kafka = await startKafka({ release: from, brokers: 2, topics: { orders: { partitions: 2 } } })
     const producer = startProducer(kafka)
     let sent = 0
-    const send = async () => producer.send([0, 1].map((partition) => ({ topic: 'orders', partition, value: String(sent++) })))
+    const send = async () =>
+      producer.send([0, 1].map((partition) => ({ topic: 'orders', partition, value: String(sent++) })))
     for (let i = 0; i < 5; i++) await send()
     for (const id of [1, 2]) {
       const flowing = Promise.all(Array.from({ length: 5 }, send))
@@ -241,7 +289,9 @@ describe('brokers are upgraded while messages flow', () => {
     await send()
     // A request that was cut off may stand there twice; nothing is missing.
     expect(new Set(kafka.records('orders').map(({ value }) => value?.toString())).size).toBe(sent)
-    const last = requestsOf(kafka, 'Produce').slice(-2).map(({ apiVersion }) => apiVersion)
+    const last = requestsOf(kafka, 'Produce')
+      .slice(-2)
+      .map(({ apiVersion }) => apiVersion)
     expect(new Set(last)).toEqual(new Set([{ '0.11': 3, '4': 13, '2.8': 9 }[to]]))
   })
 })
@@ -259,16 +309,22 @@ describe('what a format cannot hold fails that message alone, before a byte of i
       { topic: 'orders', value: 'timestamp', timestamp: 1_000 },
       { topic: 'orders', value: 'neither' },
     ])
-    const results = expected.every((outcome) => typeof outcome === 'bigint') ? await sending : (await failureOf(sending)).results
+    const results = expected.every((outcome) => typeof outcome === 'bigint')
+      ? await sending
+      : (await failureOf(sending)).results
     expect(outcomes(results)).toEqual(expected)
-    for (const result of results) if (result instanceof Error) expect(result).toMatchObject({ mayHaveBeenWritten: false, attempts: 0 })
+    for (const result of results)
+      if (result instanceof Error) expect(result).toMatchObject({ mayHaveBeenWritten: false, attempts: 0 })
     expect(stored(kafka, 'orders')).toHaveLength(expected.filter((outcome) => typeof outcome === 'bigint').length)
     expect(producer.stats()).toMatchObject({ queueMessages: 0, queueBytes: 0 })
   })
 
   it('no headers at all are no headers', async () => {
     const kafka = await startKafka({ release: '0.8.2', topics: { orders: {} } })
-    await startProducer(kafka).send([{ topic: 'orders', value: 'x', headers: {} }, { topic: 'orders', value: 'y', headers: [] }])
+    await startProducer(kafka).send([
+      { topic: 'orders', value: 'x', headers: {} },
+      { topic: 'orders', value: 'y', headers: [] },
+    ])
     expect(stored(kafka, 'orders')).toEqual(['x', 'y'])
   })
 

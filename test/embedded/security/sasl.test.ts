@@ -1,5 +1,11 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { FailedToSendMessageError, Producer, type DeliveryError, type ProducerOptions, type SaslOptions } from '../../../src/index.js'
+import {
+  FailedToSendMessageError,
+  Producer,
+  type DeliveryError,
+  type ProducerOptions,
+  type SaslOptions,
+} from '../../../src/index.js'
 import type { EmbeddedKafkaOptions } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
 
@@ -14,7 +20,10 @@ function producerOf(options: ProducerOptions<unknown, unknown, 'sync'>): Produce
 }
 
 async function failureOf(producer: Producer): Promise<DeliveryError> {
-  const error: unknown = await producer.send({ topic: 't', value: 'v' }).then(() => undefined, (cause: unknown) => cause)
+  const error: unknown = await producer.send({ topic: 't', value: 'v' }).then(
+    () => undefined,
+    (cause: unknown) => cause,
+  )
   expect(error).toBeInstanceOf(FailedToSendMessageError)
   return (error as FailedToSendMessageError).results[0] as DeliveryError
 }
@@ -32,16 +41,25 @@ const withUsers: EmbeddedKafkaOptions = { topics, sasl: { users } }
 describe.each(['0.10.2', '1.1', '4'])('SASL as Kafka %s does it', (release) => {
   it.each(mechanisms)('%s: takes the right password', async (mechanism) => {
     const kafka = await startKafka({ ...withUsers, release })
-    const producer = producerOf({ brokers: kafka.bootstrap, sasl: { mechanism, username: 'alice', password: async () => users.alice } })
+    const producer = producerOf({
+      brokers: kafka.bootstrap,
+      sasl: { mechanism, username: 'alice', password: async () => users.alice },
+    })
     await producer.send({ topic: 't', value: 'v' })
     expect(kafka.records('t')).toHaveLength(1)
-    expect(kafka.authentications[0]).toMatchObject({ mechanism: mechanism.toUpperCase(), user: 'alice', succeeded: true })
+    expect(kafka.authentications[0]).toMatchObject({
+      mechanism: mechanism.toUpperCase(),
+      user: 'alice',
+      succeeded: true,
+    })
   })
 
   it.each(mechanisms)('%s: tells of a wrong password at once', async (mechanism) => {
     const kafka = await startKafka({ ...withUsers, release })
     const began = performance.now()
-    const error = await failureOf(producerOf({ brokers: kafka.bootstrap, sasl: { mechanism, username: 'alice', password: 'guess' } }))
+    const error = await failureOf(
+      producerOf({ brokers: kafka.bootstrap, sasl: { mechanism, username: 'alice', password: 'guess' } }),
+    )
     expect(error).toMatchObject({ code: 'AUTHENTICATION_FAILED', retriable: false, mayHaveBeenWritten: false })
     expect(error.message).toMatch(/refuses the credentials given as `sasl`/)
     expect(performance.now() - began).toBeLessThan(5_000)
@@ -52,21 +70,31 @@ describe('SASL', () => {
   it('takes names and passwords that are not ASCII, stored as typed or as prepared', async () => {
     const kafka = await startKafka(withUsers)
     // The broker stores it as typed, where preparing changes the last character.
-    await producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'scram-sha-256', username: 'bjørk', password: users.bjørk } }).send({ topic: 't', value: 'v' })
+    await producerOf({
+      brokers: kafka.bootstrap,
+      sasl: { mechanism: 'scram-sha-256', username: 'bjørk', password: users.bjørk },
+    }).send({ topic: 't', value: 'v' })
     kafka.setPassword('bjørk', 'pässwörd 2')
-    await producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'scram-sha-256', username: 'bjørk', password: users.bjørk } }).send({ topic: 't', value: 'v' })
+    await producerOf({
+      brokers: kafka.bootstrap,
+      sasl: { mechanism: 'scram-sha-256', username: 'bjørk', password: users.bjørk },
+    }).send({ topic: 't', value: 'v' })
   })
 
   it('names the mechanisms that the broker takes', async () => {
     const kafka = await startKafka({ sasl: { users, mechanisms: ['SCRAM-SHA-512'] } })
-    const error = await failureOf(producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'plain', username: 'alice', password: users.alice } }))
+    const error = await failureOf(
+      producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'plain', username: 'alice', password: users.alice } }),
+    )
     expect(error.code).toBe('AUTHENTICATION_FAILED')
     expect(error.message).toMatch(/does not take PLAIN; it takes SCRAM-SHA-512/)
   })
 
   it('tells that a listener wants no SASL, and that one does', async () => {
     const open = await startKafka()
-    const unwanted = await failureOf(producerOf({ brokers: open.bootstrap, sasl: { mechanism: 'plain', username: 'a', password: 'b' } }))
+    const unwanted = await failureOf(
+      producerOf({ brokers: open.bootstrap, sasl: { mechanism: 'plain', username: 'a', password: 'b' } }),
+    )
     expect(unwanted.code).toBe('AUTHENTICATION_FAILED')
     expect(unwanted.message).toMatch(/wants no SASL on this port/)
     const kafka = await startKafka(withUsers)
@@ -78,7 +106,11 @@ describe('SASL', () => {
     const kafka = await startKafka(withUsers)
     let asked = 0
     const password = () => (++asked > 2 ? users.alice : 'guess')
-    const producer = producerOf({ brokers: kafka.bootstrap, retryAuthenticationErrors: true, sasl: { mechanism: 'plain', username: 'alice', password } })
+    const producer = producerOf({
+      brokers: kafka.bootstrap,
+      retryAuthenticationErrors: true,
+      sasl: { mechanism: 'plain', username: 'alice', password },
+    })
     await producer.send({ topic: 't', value: 'v' })
     expect(asked).toBeGreaterThan(2)
   })
@@ -87,50 +119,102 @@ describe('SASL', () => {
     const kafka = await startKafka(withUsers)
     let asked = 0
     const password = () => (++asked > 2 ? users.alice : Promise.reject(new Error('vault is away')))
-    await producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'plain', username: 'alice', password } }).send({ topic: 't', value: 'v' })
-    const error = await failureOf(producerOf({ brokers: kafka.bootstrap, deliveryTimeoutMs: 400, sasl: { mechanism: 'plain', username: 'alice', password: () => Promise.reject(new Error('vault is away')) } }))
+    await producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'plain', username: 'alice', password } }).send({
+      topic: 't',
+      value: 'v',
+    })
+    const error = await failureOf(
+      producerOf({
+        brokers: kafka.bootstrap,
+        deliveryTimeoutMs: 400,
+        sasl: { mechanism: 'plain', username: 'alice', password: () => Promise.reject(new Error('vault is away')) },
+      }),
+    )
     expect(error.code).toBe('DELIVERY_TIMEOUT')
     expect(error.message).toMatch(/credentials for PLAIN could not be had: vault is away/)
   })
 
   it('OAUTHBEARER: takes a token, and tells of an expired one', async () => {
     const kafka = await startKafka(withUsers)
-    await producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'oauthbearer', token: () => ({ token: token({ exp: soon() }), extensions: { logicalCluster: 'one' } }) } }).send({ topic: 't', value: 'v' })
-    const error = await failureOf(producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'oauthbearer', token: token({ exp: 1 }) } }))
+    await producerOf({
+      brokers: kafka.bootstrap,
+      sasl: {
+        mechanism: 'oauthbearer',
+        token: () => ({ token: token({ exp: soon() }), extensions: { logicalCluster: 'one' } }),
+      },
+    }).send({ topic: 't', value: 'v' })
+    const error = await failureOf(
+      producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'oauthbearer', token: token({ exp: 1 }) } }),
+    )
     expect(error.code).toBe('AUTHENTICATION_FAILED')
     expect(error.message).toMatch(/invalid_token/)
   })
 
   it('takes tokens from an object of the user’s', async () => {
     const kafka = await startKafka(withUsers)
-    const begin = vi.fn(() => ({ next: (challenge: Uint8Array | undefined) => (challenge === undefined ? Buffer.from(`\0alice\0${users.alice}`) : undefined) }))
-    await producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'PLAIN', authenticator: { begin } } }).send({ topic: 't', value: 'v' })
+    const begin = vi.fn(() => ({
+      next: (challenge: Uint8Array | undefined) =>
+        challenge === undefined ? Buffer.from(`\0alice\0${users.alice}`) : undefined,
+    }))
+    await producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'PLAIN', authenticator: { begin } } }).send({
+      topic: 't',
+      value: 'v',
+    })
     expect(begin).toHaveBeenCalledWith(expect.objectContaining({ host: '127.0.0.1' }))
   })
 
-  it.each([[new Error('no ticket'), /: no ticket$/], [undefined, /: what was thrown is no Error$/]])('tells what an object of the user’s throws: %s', async (thrown, text) => {
+  it.each([
+    [new Error('no ticket'), /: no ticket$/],
+    [undefined, /: what was thrown is no Error$/],
+  ])('tells what an object of the user’s throws: %s', async (thrown, text) => {
     const kafka = await startKafka(withUsers)
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
     const begin = () => ({ next: () => Promise.reject(thrown) })
-    const error = await failureOf(producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'PLAIN', authenticator: { begin } } }))
-    expect(error).toMatchObject({ code: 'AUTHENTICATION_FAILED', mayHaveBeenWritten: false, message: expect.stringMatching(text) })
+    const error = await failureOf(
+      producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'PLAIN', authenticator: { begin } } }),
+    )
+    expect(error).toMatchObject({
+      code: 'AUTHENTICATION_FAILED',
+      mayHaveBeenWritten: false,
+      message: expect.stringMatching(text),
+    })
   })
 
   it('does not wait for ever for an object of the user’s', async () => {
     const kafka = await startKafka(withUsers)
     let asked = 0
     const next = () => (++asked > 1 ? Buffer.from(`\0alice\0${users.alice}`) : new Promise<Uint8Array>(() => undefined))
-    const begin = () => ({ next: (challenge: Uint8Array | undefined) => (challenge === undefined ? next() : undefined) })
-    const producer = producerOf({ brokers: kafka.bootstrap, requestTimeoutMs: 300, sasl: { mechanism: 'PLAIN', authenticator: { begin } } })
+    const begin = () => ({
+      next: (challenge: Uint8Array | undefined) => (challenge === undefined ? next() : undefined),
+    })
+    const producer = producerOf({
+      brokers: kafka.bootstrap,
+      requestTimeoutMs: 300,
+      sasl: { mechanism: 'PLAIN', authenticator: { begin } },
+    })
     await producer.send({ topic: 't', value: 'v' })
     const silent = { begin: () => ({ next: () => new Promise<Uint8Array>(() => undefined) }) }
-    const error = await failureOf(producerOf({ brokers: kafka.bootstrap, requestTimeoutMs: 100, deliveryTimeoutMs: 1_000, sasl: { mechanism: 'PLAIN', authenticator: silent } }))
-    expect(error).toMatchObject({ code: 'DELIVERY_TIMEOUT', message: expect.stringMatching(/the next token for PLAIN did not come within 100 ms/) })
+    const error = await failureOf(
+      producerOf({
+        brokers: kafka.bootstrap,
+        requestTimeoutMs: 100,
+        deliveryTimeoutMs: 1_000,
+        sasl: { mechanism: 'PLAIN', authenticator: silent },
+      }),
+    )
+    expect(error).toMatchObject({
+      code: 'DELIVERY_TIMEOUT',
+      message: expect.stringMatching(/the next token for PLAIN did not come within 100 ms/),
+    })
   })
 
   it('renews sessions while messages flow, and loses none', async () => {
     const kafka = await startKafka({ topics, sasl: { users, sessionLifetimeMs: 600 } })
-    const producer = producerOf({ brokers: kafka.bootstrap, retries: 0, sasl: { mechanism: 'scram-sha-256', username: 'alice', password: users.alice } })
+    const producer = producerOf({
+      brokers: kafka.bootstrap,
+      retries: 0,
+      sasl: { mechanism: 'scram-sha-256', username: 'alice', password: users.alice },
+    })
     const sent: Promise<unknown>[] = []
     const until = performance.now() + 3_000
     for (let i = 0; performance.now() < until; i++) {
@@ -139,13 +223,18 @@ describe('SASL', () => {
     }
     await Promise.all(sent)
     expect(kafka.records('t')).toHaveLength(sent.length)
-    expect(kafka.authentications.filter(({ renewed, succeeded }) => renewed && succeeded).length).toBeGreaterThanOrEqual(3)
+    expect(
+      kafka.authentications.filter(({ renewed, succeeded }) => renewed && succeeded).length,
+    ).toBeGreaterThanOrEqual(3)
     expect(kafka.expiredConnections).toBe(0)
   })
 
   it('fails with the reason when the password was changed meanwhile', async () => {
     const kafka = await startKafka({ topics, sasl: { users, sessionLifetimeMs: 300 } })
-    const producer = producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'plain', username: 'alice', password: users.alice } })
+    const producer = producerOf({
+      brokers: kafka.bootstrap,
+      sasl: { mechanism: 'plain', username: 'alice', password: users.alice },
+    })
     await producer.send({ topic: 't', value: 'v' })
     kafka.setPassword('alice', 'another')
     await new Promise((resolve) => setTimeout(resolve, 350))
@@ -168,7 +257,12 @@ describe('faults of authentication', () => {
     expect(expired.hits).toBeGreaterThanOrEqual(1)
     expired.release()
     await producer.send({ topic: 't', value: 'after' })
-    expect(kafka.records('t').map(({ value }) => String(value)).toSorted()).toEqual(['after', 'before', 'connected'])
+    expect(
+      kafka
+        .records('t')
+        .map(({ value }) => String(value))
+        .toSorted(),
+    ).toEqual(['after', 'before', 'connected'])
   })
 
   it('a session that can’t be renewed ends, and a new connection carries on', async () => {
@@ -198,11 +292,17 @@ describe('faults of authentication', () => {
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
     // Of another partition, so that it waits for nothing but the renewal.
-    const held = producer.send({ topic: 't', partition: 1, value: 'held' }).catch((error: FailedToSendMessageError) => error.results[0])
+    const held = producer
+      .send({ topic: 't', partition: 1, value: 'held' })
+      .catch((error: FailedToSendMessageError) => error.results[0])
     // A few turns of the event loop, and the connection has it.
     await new Promise((resolve) => setTimeout(resolve, 20))
     renewal.release()
-    expect(await held).toMatchObject({ code: 'CONNECTION_CLOSED', mayHaveBeenWritten: false, message: expect.stringMatching(/the session could not be renewed/) })
+    expect(await held).toMatchObject({
+      code: 'CONNECTION_CLOSED',
+      mayHaveBeenWritten: false,
+      message: expect.stringMatching(/the session could not be renewed/),
+    })
     await Promise.allSettled(sent)
   })
 
@@ -220,13 +320,25 @@ describe('faults of authentication', () => {
 
 it('fails at once all that waits for a broker that refuses the credentials', async () => {
   const kafka = await startKafka(withUsers)
-  const producer = producerOf({ brokers: kafka.bootstrap, batchBytes: 1, sasl: { mechanism: 'plain', username: 'alice', password: users.alice } })
+  const producer = producerOf({
+    brokers: kafka.bootstrap,
+    batchBytes: 1,
+    sasl: { mechanism: 'plain', username: 'alice', password: users.alice },
+  })
   await producer.send({ topic: 't', value: 'v' })
   kafka.setPassword('alice', 'another')
   kafka.dropConnections(1)
   const began = performance.now()
   // A batch each, of one partition: one after another they would wait for a connection each.
-  const outcomes = await Promise.allSettled(Array.from({ length: 30 }, () => producer.send({ topic: 't', partition: 0, value: 'v' })))
-  expect(outcomes.map((outcome) => outcome.status === 'rejected' && (outcome.reason as FailedToSendMessageError).results.map((error) => (error as DeliveryError).code).join())).toEqual(Array.from({ length: 30 }, () => 'AUTHENTICATION_FAILED'))
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 30 }, () => producer.send({ topic: 't', partition: 0, value: 'v' })),
+  )
+  expect(
+    outcomes.map(
+      (outcome) =>
+        outcome.status === 'rejected' &&
+        (outcome.reason as FailedToSendMessageError).results.map((error) => (error as DeliveryError).code).join(),
+    ),
+  ).toEqual(Array.from({ length: 30 }, () => 'AUTHENTICATION_FAILED'))
   expect(performance.now() - began).toBeLessThan(4_000)
 })

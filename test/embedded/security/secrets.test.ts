@@ -38,7 +38,12 @@ beforeAll(() => {
 afterAll(() => authority.remove())
 
 function withSasl(sasl: SaslOptions, secrets: Case['secrets'] = [secret]): Case {
-  return { options: { sasl }, secrets, right: { topics, sasl: { users, sessionLifetimeMs: 300 } }, wrong: { topics, sasl: { users: { alice: 'another' }, mechanisms: ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] } } }
+  return {
+    options: { sasl },
+    secrets,
+    right: { topics, sasl: { users, sessionLifetimeMs: 300 } },
+    wrong: { topics, sasl: { users: { alice: 'another' }, mechanisms: ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] } },
+  }
 }
 
 function withTls(make: () => Omit<Case, 'right' | 'wrong'>): () => Case {
@@ -68,7 +73,14 @@ async function provider(token: () => string | undefined): Promise<string> {
   const http = createServer((request, response) => {
     const answer = token()
     if (answer === undefined) response.writeHead(401)
-    response.end(JSON.stringify({ access_token: answer, expires_in: 60, error: 'invalid_client', error_description: request.headers.authorization }))
+    response.end(
+      JSON.stringify({
+        access_token: answer,
+        expires_in: 60,
+        error: 'invalid_client',
+        error_description: request.headers.authorization,
+      }),
+    )
   })
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
   onTestFinished(() => void http.close())
@@ -79,32 +91,73 @@ const cases: Record<string, () => Case | Promise<Case>> = {
   'PLAIN, a password': () => withSasl({ mechanism: 'plain', username: 'alice', password: secret }),
   'PLAIN, a function': () => withSasl({ mechanism: 'plain', username: 'alice', password: async () => secret }),
   'SCRAM-SHA-256, a password': () => withSasl({ mechanism: 'scram-sha-256', username: 'alice', password: secret }),
-  'SCRAM-SHA-512, a function': () => withSasl({ mechanism: 'scram-sha-512', username: 'alice', password: () => secret }),
+  'SCRAM-SHA-512, a function': () =>
+    withSasl({ mechanism: 'scram-sha-512', username: 'alice', password: () => secret }),
   'OAUTHBEARER, a token': () => {
     const token = jsonWebToken()
     return withSasl({ mechanism: 'oauthbearer', token }, [secret, token])
   },
   'OAUTHBEARER, a function with extensions': () => {
     const token = jsonWebToken()
-    return withSasl({ mechanism: 'oauthbearer', token: () => ({ token, extensions: { proof: secret } }) }, [secret, token])
+    return withSasl({ mechanism: 'oauthbearer', token: () => ({ token, extensions: { proof: secret } }) }, [
+      secret,
+      token,
+    ])
   },
   'OAUTHBEARER, of a provider': async () => {
     const token = jsonWebToken()
     const tokenEndpoint = await provider(() => token)
-    return withSasl({ mechanism: 'oauthbearer', token: oidcToken({ tokenEndpoint, clientId: 'me', clientSecret: `${secret}!` }) }, [secret, token])
+    return withSasl(
+      { mechanism: 'oauthbearer', token: oidcToken({ tokenEndpoint, clientId: 'me', clientSecret: `${secret}!` }) },
+      [secret, token],
+    )
   },
-  'an authenticator': () => withSasl({ mechanism: 'PLAIN', authenticator: { begin: () => ({ next: (challenge?: Uint8Array) => (challenge === undefined ? plainToken() : undefined) }), password: secret } as never }),
+  'an authenticator': () =>
+    withSasl({
+      mechanism: 'PLAIN',
+      authenticator: {
+        begin: () => ({ next: (challenge?: Uint8Array) => (challenge === undefined ? plainToken() : undefined) }),
+        password: secret,
+      } as never,
+    }),
   'TLS, a key': withTls(() => ({ options: { ssl: { ca: authority.cert, ...client } }, secrets: linesOf(client.key) })),
-  'TLS, a function that gives a key': withTls(() => ({ options: { ssl: async () => ({ ca: authority.cert, ...client }) }, secrets: linesOf(client.key) })),
+  'TLS, a function that gives a key': withTls(() => ({
+    options: { ssl: async () => ({ ca: authority.cert, ...client }) },
+    secrets: linesOf(client.key),
+  })),
   'TLS, an encrypted key': withTls(() => {
     const { dir } = authority
     authority.openssl('pkcs8', '-topk8', '-in', 'issued-2.key', '-out', 'encrypted.key', '-passout', `pass:${secret}`)
-    return { options: { ssl: { ca: authority.cert, cert: client.cert, key: readFileSync(join(dir, 'encrypted.key')), passphrase: secret } }, secrets: [secret, ...linesOf(authority.read('encrypted.key'))] }
+    return {
+      options: {
+        ssl: {
+          ca: authority.cert,
+          cert: client.cert,
+          key: readFileSync(join(dir, 'encrypted.key')),
+          passphrase: secret,
+        },
+      },
+      secrets: [secret, ...linesOf(authority.read('encrypted.key'))],
+    }
   }),
   'TLS, PKCS12': withTls(() => {
-    authority.openssl('pkcs12', '-export', '-in', 'issued-2.pem', '-inkey', 'issued-2.key', '-out', 'client.p12', '-passout', `pass:${secret}`)
+    authority.openssl(
+      'pkcs12',
+      '-export',
+      '-in',
+      'issued-2.pem',
+      '-inkey',
+      'issued-2.key',
+      '-out',
+      'client.p12',
+      '-passout',
+      `pass:${secret}`,
+    )
     const pfx = readFileSync(join(authority.dir, 'client.p12'))
-    return { options: { ssl: { ca: authority.cert, pfx, passphrase: secret } }, secrets: [secret, pfx.subarray(100, 148)] }
+    return {
+      options: { ssl: { ca: authority.cert, pfx, passphrase: secret } },
+      secrets: [secret, pfx.subarray(100, 148)],
+    }
   }),
 }
 
@@ -131,7 +184,10 @@ async function withLogs(run: () => Promise<void>): Promise<string> {
 }
 
 async function failureOf(producer: Producer): Promise<unknown> {
-  return producer.send({ topic: 't', value: 'v' }).then(() => expect.unreachable('it was let in'), (error: unknown) => error)
+  return producer.send({ topic: 't', value: 'v' }).then(
+    () => expect.unreachable('it was let in'),
+    (error: unknown) => error,
+  )
 }
 
 /** Session after session, each renewal refused, until a message shows it. */
@@ -140,7 +196,10 @@ async function refusedRenewal(kafka: EmbeddedKafka, options: Options): Promise<u
   await producer.send({ topic: 't', value: 'v' })
   kafka.fail({ api: 'SaslAuthenticate', times: Infinity }, 'SASL_AUTHENTICATION_FAILED')
   for (;;) {
-    const error: unknown = await producer.send({ topic: 't', value: 'v' }).then(() => undefined, (cause: unknown) => cause)
+    const error: unknown = await producer.send({ topic: 't', value: 'v' }).then(
+      () => undefined,
+      (cause: unknown) => cause,
+    )
     if (error !== undefined) return error
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
@@ -163,10 +222,19 @@ describe('secrets', () => {
       const refused = producerOf({ brokers: bad.bootstrap, ...options })
       nothingIn(await failureOf(refused))
       nothingIn(refused)
-      nothingIn(await failureOf(producerOf({ brokers: bad.bootstrap, ...options, retryAuthenticationErrors: true, deliveryTimeoutMs: 300 })))
+      nothingIn(
+        await failureOf(
+          producerOf({ brokers: bad.bootstrap, ...options, retryAuthenticationErrors: true, deliveryTimeoutMs: 300 }),
+        ),
+      )
 
       const reports: unknown[] = []
-      const logger = new Producer({ brokers: bad.bootstrap, ...options, type: 'async', onDelivery: (report) => reports.push(report) })
+      const logger = new Producer({
+        brokers: bad.bootstrap,
+        ...options,
+        type: 'async',
+        onDelivery: (report) => reports.push(report),
+      })
       await logger.send({ topic: 't', value: 'v' })
       await logger.flush()
       expect(reports).toHaveLength(1)
@@ -181,7 +249,11 @@ describe('secrets', () => {
     const tokenEndpoint = await provider(() => undefined)
     const kafka = await startKafka({ topics, sasl: { users } })
     const token = oidcToken({ tokenEndpoint, clientId: 'me', clientSecret: secret })
-    expect(leaks(await failureOf(producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'oauthbearer', token } })), [secret])).toEqual([])
+    expect(
+      leaks(await failureOf(producerOf({ brokers: kafka.bootstrap, sasl: { mechanism: 'oauthbearer', token } })), [
+        secret,
+      ]),
+    ).toEqual([])
   })
 
   it.each([

@@ -25,9 +25,16 @@ function producerOf(options: ProducerOptions<unknown, unknown, 'sync'>): Produce
 }
 
 /** The error of a single message, and how long it took. */
-async function failureOf(options: ProducerOptions<unknown, unknown, 'sync'>): Promise<{ error: DeliveryError; ms: number }> {
+async function failureOf(
+  options: ProducerOptions<unknown, unknown, 'sync'>,
+): Promise<{ error: DeliveryError; ms: number }> {
   const began = performance.now()
-  const error: unknown = await producerOf(options).send({ topic: 't', value: 'v' }).then(() => undefined, (cause: unknown) => cause)
+  const error: unknown = await producerOf(options)
+    .send({ topic: 't', value: 'v' })
+    .then(
+      () => undefined,
+      (cause: unknown) => cause,
+    )
   expect(error).toBeInstanceOf(FailedToSendMessageError)
   return { error: (error as FailedToSendMessageError).results[0] as DeliveryError, ms: performance.now() - began }
 }
@@ -72,21 +79,40 @@ describe('TLS', () => {
 
   it('goes on trying until the deadline where that was asked for', async () => {
     const kafka = await startKafka({ ssl: server })
-    const { error, ms } = await failureOf({ brokers: kafka.bootstrap, ssl: true, retryAuthenticationErrors: true, deliveryTimeoutMs: 1_200 })
+    const { error, ms } = await failureOf({
+      brokers: kafka.bootstrap,
+      ssl: true,
+      retryAuthenticationErrors: true,
+      deliveryTimeoutMs: 1_200,
+    })
     expect(error.code).toBe('DELIVERY_TIMEOUT')
     expect(error.message).toMatch(/not trusted/)
     expect(ms).toBeGreaterThan(1_100)
   })
 
   it('shows a certificate where the broker wants one, and says so where it has none', async () => {
-    const kafka = await startKafka({ ssl: { ...server, ca: authority.cert, requestCert: true, rejectUnauthorized: true }, topics: { t: {} } })
+    const kafka = await startKafka({
+      ssl: { ...server, ca: authority.cert, requestCert: true, rejectUnauthorized: true },
+      topics: { t: {} },
+    })
     const client = authority.issue({ commonName: 'client' })
-    await producerOf({ brokers: kafka.bootstrap, ssl: { ca: authority.cert, ...client } }).send({ topic: 't', value: 'v' })
-    const { error } = await failureOf({ brokers: kafka.bootstrap, ssl: { ca: authority.cert }, deliveryTimeoutMs: 8_000 })
+    await producerOf({ brokers: kafka.bootstrap, ssl: { ca: authority.cert, ...client } }).send({
+      topic: 't',
+      value: 'v',
+    })
+    const { error } = await failureOf({
+      brokers: kafka.bootstrap,
+      ssl: { ca: authority.cert },
+      deliveryTimeoutMs: 8_000,
+    })
     expect(error.message).toMatch(/certificate.*`ssl: \{ cert, key \}`/)
     const foreign = new CertificateAuthority('Another')
     onTestFinished(() => foreign.remove())
-    const refused = await failureOf({ brokers: kafka.bootstrap, ssl: { ca: authority.cert, ...foreign.issue() }, deliveryTimeoutMs: 8_000 })
+    const refused = await failureOf({
+      brokers: kafka.bootstrap,
+      ssl: { ca: authority.cert, ...foreign.issue() },
+      deliveryTimeoutMs: 8_000,
+    })
     expect(refused.error.message).toMatch(/certificate.*`ssl: \{ cert, key \}`/)
   })
 
@@ -110,7 +136,11 @@ describe('TLS', () => {
   })
 
   it('tells where the function fails', async () => {
-    const { error } = await failureOf({ brokers: '127.0.0.1:1', deliveryTimeoutMs: 500, ssl: () => Promise.reject(new Error('no such file')) })
+    const { error } = await failureOf({
+      brokers: '127.0.0.1:1',
+      deliveryTimeoutMs: 500,
+      ssl: () => Promise.reject(new Error('no such file')),
+    })
     expect(error.message).toMatch(/the function given as `ssl` failed: no such file/)
   })
 
@@ -135,9 +165,17 @@ describe('TLS', () => {
   it('shows neither key nor passphrase while connected', async () => {
     const kafka = await startKafka({ ssl: server, topics: { t: {} } })
     const client = authority.issue()
-    const producer = producerOf({ brokers: kafka.bootstrap, ssl: { ca: authority.cert, ...client, passphrase: 'S3CRET' } })
+    const producer = producerOf({
+      brokers: kafka.bootstrap,
+      ssl: { ca: authority.cert, ...client, passphrase: 'S3CRET' },
+    })
     await producer.send({ topic: 't', value: 'v' })
-    const shown = inspect(producer, { depth: Infinity, showHidden: true, maxStringLength: Infinity, maxArrayLength: Infinity })
+    const shown = inspect(producer, {
+      depth: Infinity,
+      showHidden: true,
+      maxStringLength: Infinity,
+      maxArrayLength: Infinity,
+    })
     expect(shown).toMatch(/BrokerConnection \{ 127/)
     expect(shown).not.toContain('S3CRET')
     expect(shown).not.toContain('PRIVATE KEY')
@@ -159,11 +197,16 @@ describe('TLS', () => {
     const plain = await failureOf({ brokers: http })
     expect(plain.error).toMatchObject({ code: 'CONNECTION_FAILED', retriable: false })
     expect(plain.error.message).toMatch(/answers in HTTP/)
-    expect((await failureOf({ brokers: http, ssl: true })).error).toMatchObject({ code: 'TLS_FAILED', retriable: false })
-    const alert = await listen(createServer((socket) => {
-      socket.on('error', () => undefined)
-      socket.write(Buffer.from([0x15, 3, 3, 0, 2, 2, 10]))
-    }))
+    expect((await failureOf({ brokers: http, ssl: true })).error).toMatchObject({
+      code: 'TLS_FAILED',
+      retriable: false,
+    })
+    const alert = await listen(
+      createServer((socket) => {
+        socket.on('error', () => undefined)
+        socket.write(Buffer.from([0x15, 3, 3, 0, 2, 2, 10]))
+      }),
+    )
     const sniffed = await failureOf({ brokers: alert })
     expect(sniffed.error.code).toBe('TLS_FAILED')
     expect(sniffed.error.message).toMatch(/speaks TLS.*`ssl: true`/)
@@ -171,15 +214,25 @@ describe('TLS', () => {
 
   it('bounds a handshake that does not end', async () => {
     const silent = await listen(createServer((socket) => void socket.on('error', () => undefined)))
-    const { error, ms } = await failureOf({ brokers: silent, ssl: true, connectTimeoutMs: 300, deliveryTimeoutMs: 1_000 })
+    const { error, ms } = await failureOf({
+      brokers: silent,
+      ssl: true,
+      connectTimeoutMs: 300,
+      deliveryTimeoutMs: 1_000,
+    })
     expect(error.message).toMatch(/did not finish the TLS handshake within 300 ms/)
     expect(ms).toBeLessThan(3_000)
   })
 
   it('refuses options that can’t be used when the producer is made, without telling them', () => {
-    const make = (ssl: unknown) => () => new Producer({ brokers: 'localhost', ssl: ssl as ProducerOptions['ssl'] & object })
-    expect(make({ key: 'S3CRET', cert: 'none' })).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.not.stringContaining('S3CRET') }))
-    expect(make('S3CRET')).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.not.stringContaining('S3CRET') }))
+    const make = (ssl: unknown) => () =>
+      new Producer({ brokers: 'localhost', ssl: ssl as ProducerOptions['ssl'] & object })
+    expect(make({ key: 'S3CRET', cert: 'none' })).toThrow(
+      expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.not.stringContaining('S3CRET') }),
+    )
+    expect(make('S3CRET')).toThrow(
+      expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.not.stringContaining('S3CRET') }),
+    )
     expect(make({ port: 1 })).toThrow(/no 'port'/)
   })
 })

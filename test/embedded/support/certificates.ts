@@ -22,16 +22,65 @@ export class CertificateAuthority {
   private count = 0
 
   constructor(name = 'Test authority') {
-    this.openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '30', '-subj', `/CN=${name}`)
+    this.openssl(
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-keyout',
+      'ca.key',
+      '-out',
+      'ca.pem',
+      '-days',
+      '30',
+      '-subj',
+      `/CN=${name}`,
+    )
     this.cert = this.read('ca.pem')
   }
 
-  issue({ names = 'DNS:localhost,IP:127.0.0.1', commonName = 'localhost', expired = false }: CertificateOptions = {}): KeyPair {
+  issue({
+    names = 'DNS:localhost,IP:127.0.0.1',
+    commonName = 'localhost',
+    expired = false,
+  }: CertificateOptions = {}): KeyPair {
     const name = `issued-${++this.count}`
     writeFileSync(join(this.dir, `${name}.ext`), `subjectAltName=${names}\n`)
-    this.openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${commonName}`)
+    this.openssl(
+      'req',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-keyout',
+      `${name}.key`,
+      '-out',
+      `${name}.csr`,
+      '-subj',
+      `/CN=${commonName}`,
+    )
     // Negative days end before they begin: expired from the start.
-    this.openssl('x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-out', `${name}.pem`, '-days', expired ? '-1' : '30', '-extfile', `${name}.ext`)
+    this.openssl(
+      'x509',
+      '-req',
+      '-in',
+      `${name}.csr`,
+      '-CA',
+      'ca.pem',
+      '-CAkey',
+      'ca.key',
+      '-CAcreateserial',
+      '-out',
+      `${name}.pem`,
+      '-days',
+      expired ? '-1' : '30',
+      '-extfile',
+      `${name}.ext`,
+    )
     return { key: this.read(`${name}.key`), cert: this.read(`${name}.pem`) }
   }
 

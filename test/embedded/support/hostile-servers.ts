@@ -40,7 +40,8 @@ function drip(socket: Socket, bytes: Buffer): void {
 }
 
 /** Of a flexible answer: correlation id, no tagged fields in its header, then what it begins with. */
-const body = (correlationId: number, ...parts: Buffer[]) => Buffer.concat([int32(correlationId), Buffer.of(0), ...parts])
+const body = (correlationId: number, ...parts: Buffer[]) =>
+  Buffer.concat([int32(correlationId), Buffer.of(0), ...parts])
 
 /** What each does with a question. */
 export const MANNERS: Readonly<Record<string, Manner>> = {
@@ -52,17 +53,36 @@ export const MANNERS: Readonly<Record<string, Manner>> = {
   'answers random bytes': ({ socket }) => void socket.write(randomBytes(4096)),
   'floods with random bytes': ({ socket }) => flood(socket, randomBytes(65_536)),
   'floods with zeros': ({ socket }) => flood(socket, Buffer.alloc(65_536)),
-  'floods with frames nobody asked for': ({ socket }) => flood(socket, Buffer.concat(Array.from({ length: 1000 }, (_, i) => framed(int32(i + 1_000_000))))),
-  'drips single bytes of a frame without end': ({ socket }) => drip(socket, Buffer.concat([int32(1_000_000), Buffer.alloc(1_000_000)])),
+  'floods with frames nobody asked for': ({ socket }) =>
+    flood(socket, Buffer.concat(Array.from({ length: 1000 }, (_, i) => framed(int32(i + 1_000_000))))),
+  'drips single bytes of a frame without end': ({ socket }) =>
+    drip(socket, Buffer.concat([int32(1_000_000), Buffer.alloc(1_000_000)])),
   'tells a huge length': ({ socket }) => void socket.write(int32(0x7fffffff)),
   'tells a negative length': ({ socket }) => void socket.write(int32(-1)),
   'tells a length of zero': ({ socket }) => void socket.write(int32(0)),
   'answers another question': ({ socket, correlationId }) => void socket.write(framed(body(correlationId + 1))),
-  'answers nothing but the correlation id': ({ socket, correlationId }) => void socket.write(framed(int32(correlationId))),
-  'answers a huge array': ({ socket, correlationId }) => void socket.write(framed(body(correlationId, int32(0), Buffer.from([0xff, 0xff, 0xff, 0xff, 0x07])))),
-  'answers as large an array as it can': ({ socket, correlationId }) => void socket.write(framed(body(correlationId, int32(0), Buffer.from([0x80, 0x80, 0x3c]), Buffer.alloc(900_000)))),
-  'answers deep tagged fields': ({ socket, correlationId }) => void socket.write(framed(Buffer.concat([int32(correlationId), Buffer.from([0xff, 0xff, 0x03]), Buffer.alloc(200_000, 1)]))),
-  'answers bad UTF-8': ({ socket, correlationId }) => void socket.write(framed(body(correlationId, int32(0), Buffer.from([2, 0, 0, 0, 1, 5, 0xff, 0xfe, 0xc0, 0x80]), int32(9092), Buffer.alloc(64)))),
+  'answers nothing but the correlation id': ({ socket, correlationId }) =>
+    void socket.write(framed(int32(correlationId))),
+  'answers a huge array': ({ socket, correlationId }) =>
+    void socket.write(framed(body(correlationId, int32(0), Buffer.from([0xff, 0xff, 0xff, 0xff, 0x07])))),
+  'answers as large an array as it can': ({ socket, correlationId }) =>
+    void socket.write(framed(body(correlationId, int32(0), Buffer.from([0x80, 0x80, 0x3c]), Buffer.alloc(900_000)))),
+  'answers deep tagged fields': ({ socket, correlationId }) =>
+    void socket.write(
+      framed(Buffer.concat([int32(correlationId), Buffer.from([0xff, 0xff, 0x03]), Buffer.alloc(200_000, 1)])),
+    ),
+  'answers bad UTF-8': ({ socket, correlationId }) =>
+    void socket.write(
+      framed(
+        body(
+          correlationId,
+          int32(0),
+          Buffer.from([2, 0, 0, 0, 1, 5, 0xff, 0xfe, 0xc0, 0x80]),
+          int32(9092),
+          Buffer.alloc(64),
+        ),
+      ),
+    ),
 }
 
 /** A server that behaves so: from the first question on, or only after it has said which versions it serves. */
@@ -100,8 +120,21 @@ export class HostileServer {
     const { apiKey, apiVersion, correlationId } = readRequestHeader(new ByteReader(frame))
     if (!this.saysVersions || apiKey !== apiVersions.key) return this.manner({ socket, correlationId })
     const known = apiVersion <= 3
-    const ranges = [[0, 9], [3, 9], [17, 1], [18, 3], [36, 2]].map(([key = 0, maxVersion = 0]) => ({ apiKey: key, minVersion: 0, maxVersion }))
+    const ranges = [
+      [0, 9],
+      [3, 9],
+      [17, 1],
+      [18, 3],
+      [36, 2],
+    ].map(([key = 0, maxVersion = 0]) => ({ apiKey: key, minVersion: 0, maxVersion }))
     const none = { supportedFeatures: [], finalizedFeaturesEpoch: -1n, finalizedFeatures: [], zkMigrationReady: false }
-    socket.write(encodeResponseFrame(apiVersions, known ? apiVersion : 0, correlationId, { errorCode: known ? 0 : 35, apiKeys: ranges, throttleTimeMs: 0, ...none }))
+    socket.write(
+      encodeResponseFrame(apiVersions, known ? apiVersion : 0, correlationId, {
+        errorCode: known ? 0 : 35,
+        apiKeys: ranges,
+        throttleTimeMs: 0,
+        ...none,
+      }),
+    )
   }
 }

@@ -1,8 +1,7 @@
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { expect, onTestFinished } from 'vitest'
-import type {
-  RecordMetadata} from '../../../src/index.js';
 import {
+  type RecordMetadata,
   DeliveryError,
   FailedToSendMessageError,
   Producer,

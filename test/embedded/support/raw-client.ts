@@ -1,5 +1,5 @@
-import { connect, type Socket } from 'node:net'
 import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import type { RequestEncoder, ResponseDecoder } from '../../../src/protocol/api.js'
 import { decodeResponseFrame, encodeRequestFrame, FrameSplitter } from '../../../src/protocol/frame.js'
 

@@ -1,10 +1,14 @@
 import { fetch, HIGH_WATERMARK_NOT_TOLD, type FetchRequest } from '../../../src/protocol/apis/fetch.js'
 import { metadata, type MetadataRequest, type MetadataResponse } from '../../../src/protocol/apis/metadata.js'
 import { produce, type ProducePartitionResponse, type ProduceRequest } from '../../../src/protocol/apis/produce.js'
-import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
-import { ByteWriter } from '../../../src/protocol/byte-writer.js'
+import { ZERO_UUID, ByteWriter } from '../../../src/protocol/byte-writer.js'
 import { messageSet } from '../../../src/protocol/records/message-set.js'
-import { NO_PRODUCER, recordBatch, sizeOfRecords, type ProducerState } from '../../../src/protocol/records/record-batch.js'
+import {
+  NO_PRODUCER,
+  recordBatch,
+  sizeOfRecords,
+  type ProducerState,
+} from '../../../src/protocol/records/record-batch.js'
 import { OutgoingHeaders, sizeOfData, type OutgoingRecord } from '../../../src/protocol/records/record.js'
 import type { RawClient } from './raw-client.js'
 

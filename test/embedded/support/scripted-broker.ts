@@ -1,9 +1,13 @@
-import type { AddressInfo } from 'node:net'
-import { createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { apiVersions } from '../../../src/protocol/apis/api-versions.js'
 import { UNKNOWN_LEADER } from '../../../src/protocol/apis/leader-hints.js'
-import { metadata, type MetadataRequest, type MetadataResponse, type MetadataTopic } from '../../../src/protocol/apis/metadata.js'
+import {
+  metadata,
+  type MetadataRequest,
+  type MetadataResponse,
+  type MetadataTopic,
+} from '../../../src/protocol/apis/metadata.js'
 import {
   produce,
   type DecodedProduceRequest,
@@ -41,8 +45,14 @@ export interface Script {
   tellsApiVersionsRange?: boolean
   /** Whether it goes on when the other side has ended a connection; false by default. */
   ignoresEnd?: boolean
-  onProduce?: (question: ProduceQuestion, good: ProduceResponse) => Answer<ProduceResponse> | Promise<Answer<ProduceResponse>>
-  onMetadata?: (question: MetadataQuestion, good: MetadataResponse) => Answer<MetadataResponse> | Promise<Answer<MetadataResponse>>
+  onProduce?: (
+    question: ProduceQuestion,
+    good: ProduceResponse,
+  ) => Answer<ProduceResponse> | Promise<Answer<ProduceResponse>>
+  onMetadata?: (
+    question: MetadataQuestion,
+    good: MetadataResponse,
+  ) => Answer<MetadataResponse> | Promise<Answer<MetadataResponse>>
 }
 
 /**
@@ -161,7 +171,11 @@ export class ScriptedBroker {
   }
 }
 
-export function topicMetadata(name: string, partitions: number, leader: { leaderId?: number; leaderEpoch?: number } = {}): MetadataTopic {
+export function topicMetadata(
+  name: string,
+  partitions: number,
+  leader: { leaderId?: number; leaderEpoch?: number } = {},
+): MetadataTopic {
   const { leaderId = 1, leaderEpoch = 0 } = leader
   return {
     errorCode: 0,
@@ -196,7 +210,10 @@ export function partitionAnswer(index: number, more: Partial<ProducePartitionRes
 }
 
 /** The good answer with every partition's part replaced. */
-export function withPartitions(good: ProduceResponse, parts: (parts: readonly ProducePartitionResponse[]) => readonly ProducePartitionResponse[]): ProduceResponse {
+export function withPartitions(
+  good: ProduceResponse,
+  parts: (parts: readonly ProducePartitionResponse[]) => readonly ProducePartitionResponse[],
+): ProduceResponse {
   return {
     ...good,
     responses: good.responses.map((topic) => ({ ...topic, partitionResponses: parts(topic.partitionResponses) })),
@@ -221,7 +238,11 @@ export function valuesIn(request: DecodedProduceRequest): (string | null)[] {
   }
   return request.topicData.flatMap(({ partitionData }) =>
     partitionData.flatMap(({ records }) =>
-      records === null ? [] : decodeBatches(Buffer.from(records), { decompress }).flatMap((batch) => batch.records.map(({ value }) => value?.toString() ?? null)),
+      records === null
+        ? []
+        : decodeBatches(Buffer.from(records), { decompress }).flatMap((batch) =>
+            batch.records.map(({ value }) => value?.toString() ?? null),
+          ),
     ),
   )
 }

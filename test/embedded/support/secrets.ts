@@ -12,21 +12,41 @@ function forms(secret: Buffer): string[] {
   const text = secret.toString('latin1')
   // In base64 it depends on where among three bytes it begins; the characters at both ends have bits of neighbours.
   const base64 = [0, 1, 2].map((before) => {
-    const encoded = Buffer.concat([Buffer.alloc(before), secret]).toString('base64').replace(/=+$/, '')
+    const encoded = Buffer.concat([Buffer.alloc(before), secret])
+      .toString('base64')
+      .replace(/=+$/, '')
     return encoded.slice(before === 0 ? 0 : before + 1, (before + secret.length) % 3 === 0 ? undefined : -1)
   })
   const base64url = base64.map((encoded) => encoded.replaceAll('+', '-').replaceAll('/', '_'))
-  return [text, encodeURIComponent(text), JSON.stringify(text).slice(1, -1), ...base64, ...base64url, hex.join(''), hex.join(' '), bytes.join(', '), bytes.join(',')]
+  return [
+    text,
+    encodeURIComponent(text),
+    JSON.stringify(text).slice(1, -1),
+    ...base64,
+    ...base64url,
+    hex.join(''),
+    hex.join(' '),
+    bytes.join(', '),
+    bytes.join(','),
+  ]
 }
 
 /** Everything that printing a value, or an error with its causes, can bring to light. */
 function shown(value: unknown): string {
   const texts = [
-    inspect(value, { depth: Infinity, showHidden: true, getters: true, maxStringLength: Infinity, maxArrayLength: Infinity, breakLength: Infinity }),
+    inspect(value, {
+      depth: Infinity,
+      showHidden: true,
+      getters: true,
+      maxStringLength: Infinity,
+      maxArrayLength: Infinity,
+      breakLength: Infinity,
+    }),
     String(value),
     JSON.stringify(value, withoutCycles()) ?? '',
   ]
-  for (let error = value; error instanceof Error; error = error.cause) texts.push(error.message, error.stack ?? '', shown({ ...error }))
+  for (let error = value; error instanceof Error; error = error.cause)
+    texts.push(error.message, error.stack ?? '', shown({ ...error }))
   return texts.join('\n')
 }
 

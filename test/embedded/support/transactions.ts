@@ -23,7 +23,12 @@ export class RawTransaction {
   async init(timeoutMs = 60_000, claim = { producerId: -1n, producerEpoch: -1 }): Promise<InitProducerIdResponse> {
     const { transactionalId } = this
     const flags = { enable2Pc: false, keepPreparedTxn: false }
-    const response = await this.client.call(initProducerId, 4, { transactionalId, transactionTimeoutMs: timeoutMs, ...claim, ...flags })
+    const response = await this.client.call(initProducerId, 4, {
+      transactionalId,
+      transactionTimeoutMs: timeoutMs,
+      ...claim,
+      ...flags,
+    })
     if (response.errorCode === 0) this.goOn(response)
     return response
   }
@@ -32,14 +37,20 @@ export class RawTransaction {
     const transaction = { ...this.claim, verifyOnly: false, topics: [{ name: topic, partitions }] }
     const response = await this.client.call(addPartitionsToTxn, version, { transactions: [transaction] })
     return response.resultsByTransaction.flatMap(({ topicResults }) =>
-      topicResults.flatMap(({ resultsByPartition }) => resultsByPartition.map(({ partitionErrorCode }) => partitionErrorCode)),
+      topicResults.flatMap(({ resultsByPartition }) =>
+        resultsByPartition.map(({ partitionErrorCode }) => partitionErrorCode),
+      ),
     )
   }
 
   async produce(value: string, options: ProduceOptions = {}) {
     const { producerId, producerEpoch, transactionalId } = this
     const batch = batchOf([{ value }], { producerId, producerEpoch, baseSequence: this.sequence, transactional: true })
-    const partition = await produceTo(this.client, batch, { version: NEWEST_BEFORE_ID_OF_PARTITION, transactionalId, ...options })
+    const partition = await produceTo(this.client, batch, {
+      version: NEWEST_BEFORE_ID_OF_PARTITION,
+      transactionalId,
+      ...options,
+    })
     if (partition.errorCode === 0) this.sequence++
     return partition
   }

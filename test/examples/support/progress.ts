@@ -21,7 +21,9 @@ export class Progress {
       if (done < this.total && performance.now() - this.drawnAt < REDRAW_MS) return
       this.drawnAt = performance.now()
       const filled = Math.round(share * WIDTH)
-      this.out.write(`\r\x1b[K${this.text(done)} ${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)}${done === this.total ? '\n' : ''}`)
+      this.out.write(
+        `\r\x1b[K${this.text(done)} ${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)}${done === this.total ? '\n' : ''}`,
+      )
     } else if (Math.floor(share * 10) > this.tenth) {
       this.tenth = Math.floor(share * 10)
       this.out.write(`${this.text(done)}\n`)

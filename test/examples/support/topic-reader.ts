@@ -1,13 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ApiInfo } from '../../../src/protocol/api.js'
 import { apiVersions } from '../../../src/protocol/apis/api-versions.js'
 import { fetch, HIGH_WATERMARK_NOT_TOLD, type FetchRequest } from '../../../src/protocol/apis/fetch.js'
 import { listOffsets } from '../../../src/protocol/apis/list-offsets.js'
 import { metadata } from '../../../src/protocol/apis/metadata.js'
-import type { ApiInfo } from '../../../src/protocol/api.js'
 import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
 import { errorCode } from '../../../src/protocol/error-codes.js'
 import { decodeBatches, type DecodedBatch } from '../../../src/protocol/records/decode.js'
 import type { DecodedRecord } from '../../../src/protocol/records/record.js'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { RawClient } from '../../embedded/support/raw-client.js'
 
 /** Versions beyond these name topics by id, or add nothing that is needed here. */
@@ -55,7 +55,7 @@ export class TopicReader {
 
   /** The records of a partition in `[from, to)`, in their order. */
   async *records(partition: number, from: bigint, to: bigint): AsyncGenerator<DecodedRecord> {
-    for (let next = from; next < to; ) {
+    for (let next = from; next < to;) {
       const start = next
       const batches = await this.persist(() => this.fetchFrom(partition, start))
       for (const { control, records, lastOffset } of batches) {
@@ -76,7 +76,12 @@ export class TopicReader {
     const broker = await this.leader(partition)
     const version = broker.version(listOffsets)
     const asked = { partitionIndex: partition, currentLeaderEpoch: -1, timestamp: LATEST, maxNumOffsets: 1 }
-    const request = { replicaId: -1, isolationLevel: 0, timeoutMs: 5_000, topics: [{ name: this.topic, partitions: [asked] }] }
+    const request = {
+      replicaId: -1,
+      isolationLevel: 0,
+      timeoutMs: 5_000,
+      topics: [{ name: this.topic, partitions: [asked] }],
+    }
     const response = await broker.client.call(listOffsets, version, request)
     const answer = response.topics[0]?.partitions[0]
     refuse(answer?.errorCode)
@@ -90,7 +95,8 @@ export class TopicReader {
     const answer = response.responses[0]?.partitions[0]
     refuse(answer?.errorCode)
     const batches = decodeBatches(answer?.records ?? Buffer.alloc(0), { partialTail: true })
-    if (!batches.some(({ lastOffset }) => lastOffset >= offset)) throw new Error(`${this.topic}-${partition} has nothing from offset ${offset} on`)
+    if (!batches.some(({ lastOffset }) => lastOffset >= offset))
+      throw new Error(`${this.topic}-${partition} has nothing from offset ${offset} on`)
     return batches
   }
 

@@ -2,7 +2,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-
 import type { Outcome } from './conversation.js'
 
 export type Ranges = Readonly<Record<string, readonly [min: number, max: number]>>
@@ -42,5 +41,7 @@ export interface Capture {
 const here = dirname(fileURLToPath(import.meta.url))
 
 export function readCaptures(): Capture[] {
-  return readdirSync(here).filter((name) => name.endsWith('.json')).map((name) => JSON.parse(readFileSync(join(here, name), 'utf8')) as Capture)
+  return readdirSync(here)
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => JSON.parse(readFileSync(join(here, name), 'utf8')) as Capture)
 }

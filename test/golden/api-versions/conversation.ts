@@ -22,9 +22,18 @@ export async function ask(port: number, question: Buffer, next?: Buffer): Promis
     socket.write(question)
     const first = await answer(socket)
     if (typeof first === 'string') {
-      return { did: first, request, ...(first === 'hung up' || next === undefined ? {} : { then: await askNext(socket, next) }) }
+      return {
+        did: first,
+        request,
+        ...(first === 'hung up' || next === undefined ? {} : { then: await askNext(socket, next) }),
+      }
     }
-    return { did: 'answered', request, response: first.toString('hex'), ...(next === undefined ? {} : { then: await askNext(socket, next) }) }
+    return {
+      did: 'answered',
+      request,
+      response: first.toString('hex'),
+      ...(next === undefined ? {} : { then: await askNext(socket, next) }),
+    }
   } finally {
     socket.destroy()
   }
@@ -49,7 +58,10 @@ async function answer(socket: Socket): Promise<Buffer | 'hung up' | 'stayed sile
       received = Buffer.concat([received, chunk])
       if (received.length >= 4 && received.length >= 4 + received.readInt32BE()) resolve(received)
     })
-    for (const event of ['end', 'close']) on(event, () => { resolve('hung up') })
+    for (const event of ['end', 'close'])
+      on(event, () => {
+        resolve('hung up')
+      })
   })
   try {
     return await Promise.race([outcome, delay(silenceMs, 'stayed silent' as const, { signal: over.signal })])

@@ -1,7 +1,7 @@
-import type { DecodedBatch } from '../../../src/protocol/records/decode.js'
-import type { DecodedRecord } from '../../../src/protocol/records/record.js'
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import type { DecodedBatch } from '../../../src/protocol/records/decode.js'
+import type { DecodedRecord } from '../../../src/protocol/records/record.js'
 
 /** What kafka-clients says of a batch: a line of `KafkaClientsRecords.java`. */
 export interface BatchByJava {
@@ -39,7 +39,9 @@ export const goldenBatches: readonly GoldenBatches[] = readLines<GoldenBatches>(
 export const goldenMessages: readonly GoldenMessages[] = readLines<GoldenMessages>('kafka-0.8.2.2.jsonl')
 
 function readLines<T extends { bytes: Buffer }>(file: string): T[] {
-  const lines = readFileSync(new URL(file, import.meta.url), 'utf8').trimEnd().split('\n')
+  const lines = readFileSync(new URL(file, import.meta.url), 'utf8')
+    .trimEnd()
+    .split('\n')
   return lines.map((line) => {
     const golden = JSON.parse(line) as T & { bytes: Buffer | string }
     return { ...golden, bytes: Buffer.from(golden.bytes as string, 'base64') }
@@ -66,9 +68,15 @@ export function inJavasWords(batch: DecodedBatch): BatchByJava {
 }
 
 export function recordsInJavasWords(records: readonly DecodedRecord[]): unknown {
-  return brief(records.map(({ offset, timestamp, key, value, headers }) => [
-    Number(offset), timestamp, data(key), data(value), headers.map((header) => [header.key, data(header.value)]),
-  ]))
+  return brief(
+    records.map(({ offset, timestamp, key, value, headers }) => [
+      Number(offset),
+      timestamp,
+      data(key),
+      data(value),
+      headers.map((header) => [header.key, data(header.value)]),
+    ]),
+  )
 }
 
 /** The same view of messages that we decoded, as `KafkaZeroEightMessages.java` prints them. */

@@ -1,12 +1,11 @@
-import type { DecodedBatch } from '../../../src/protocol/records/decode.js'
-import type { Decompress, EncodableRecords, OutgoingRecord } from '../../../src/protocol/records/record.js'
 import * as zlib from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { Codecs } from '../../../src/compression/codec.js'
 import { ByteWriter } from '../../../src/protocol/byte-writer.js'
-import { decodeBatches } from '../../../src/protocol/records/decode.js'
+import { type DecodedBatch, decodeBatches } from '../../../src/protocol/records/decode.js'
 import { messageSet, type MessageSetMagic } from '../../../src/protocol/records/message-set.js'
 import { recordBatch, sizeOfRecords, writeRecords } from '../../../src/protocol/records/record-batch.js'
+import type { Decompress, EncodableRecords, OutgoingRecord } from '../../../src/protocol/records/record.js'
 import { encode, outgoing } from '../../unit/protocol/records/support.js'
 import { goldenBatches, goldenMessages, inJavasWords, inScalasWords } from './fixtures.js'
 
@@ -14,11 +13,13 @@ import { goldenBatches, goldenMessages, inJavasWords, inScalasWords } from './fi
 const readable = (codec: number): boolean => codec !== 4 || 'zstdDecompressSync' in zlib
 
 const codecs = new Codecs()
-const decompress: Decompress = (codec, bytes, magic) => codecs.decompress(codec, bytes, { magic, maxOutputBytes: 1 << 20 })
+const decompress: Decompress = (codec, bytes, magic) =>
+  codecs.decompress(codec, bytes, { magic, maxOutputBytes: 1 << 20 })
 
 function again(batch: DecodedBatch): OutgoingRecord[] {
   return batch.records.map(({ key, value, timestamp, headers }) =>
-    outgoing({ key, value, timestamp, headers: headers.map((header) => [header.key, header.value] as const) }))
+    outgoing({ key, value, timestamp, headers: headers.map((header) => [header.key, header.value] as const) }),
+  )
 }
 
 /** Bytes as they stand uncompressed in a batch, or in a wrapper message. */
@@ -38,19 +39,24 @@ describe('records made by kafka-clients 3.9.2', () => {
   })
 
   // What only brokers set is not the producer's to make.
-  const byProducers = goldenBatches.filter(({ name, batches }) => !/stored|append-time|control/.test(name) && batches[0]?.codec === 0)
+  const byProducers = goldenBatches.filter(
+    ({ name, batches }) => !/stored|append-time|control/.test(name) && batches[0]?.codec === 0,
+  )
 
   it.each(byProducers)('are made by us byte for byte: $name', ({ bytes }) => {
     const decoded = decodeBatches(bytes)
     const magic = decoded[0]?.magic
     const records = decoded.flatMap(again)
-    const encoded: EncodableRecords = magic === 2
-      ? recordBatch(records, sizeOfRecords(records), decoded[0])
-      : messageSet(records, magic as MessageSetMagic)
+    const encoded: EncodableRecords =
+      magic === 2
+        ? recordBatch(records, sizeOfRecords(records), decoded[0])
+        : messageSet(records, magic as MessageSetMagic)
     expect(encode(encoded).equals(bytes)).toBe(true)
   })
 
-  const compressed = readables.filter(({ name, batches }) => !/stored|append-time/.test(name) && batches[0]?.codec !== 0)
+  const compressed = readables.filter(
+    ({ name, batches }) => !/stored|append-time/.test(name) && batches[0]?.codec !== 0,
+  )
 
   it.each(compressed)('are the same before the codec as ours: $name', ({ bytes }) => {
     const blocks: Buffer[] = []
@@ -76,6 +82,7 @@ describe('messages made by Kafka 0.8.2.2', () => {
   it('are made by us byte for byte', () => {
     const uncompressed = goldenMessages.filter(({ codec }) => codec === 0)
     expect(uncompressed).not.toEqual([])
-    for (const { bytes } of uncompressed) expect(encode(messageSet(decodeBatches(bytes).flatMap(again), 0)).equals(bytes)).toBe(true)
+    for (const { bytes } of uncompressed)
+      expect(encode(messageSet(decodeBatches(bytes).flatMap(again), 0)).equals(bytes)).toBe(true)
   })
 })

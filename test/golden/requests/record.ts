@@ -11,7 +11,6 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
-
 import { apiVersions } from '../../../src/protocol/apis/api-versions.js'
 import { initProducerId } from '../../../src/protocol/apis/init-producer-id.js'
 import { metadata } from '../../../src/protocol/apis/metadata.js'
@@ -44,23 +43,35 @@ async function clientsFor(release: Release): Promise<Client[]> {
   const java = async (program: string, args: readonly string[]): Promise<void> => {
     await runJava({ java: '17', libs, main: join(here, program), args, flags: loggingFlags(release, 'tool') })
   }
-  const clients: Client[] = [await kcat(release, hasMagic2), {
-    name: 'java',
-    version: `kafka-clients ${release.version}`,
-    runs: [
-      ['{bootstrap}', topic, '1', ...hasMagic2 ? ['enable.idempotence=false'] : []],
-      ['{bootstrap}', topic, '0', ...hasMagic2 ? ['enable.idempotence=false'] : []],
-      ['{bootstrap}', topic, 'all', ...hasMagic2 ? ['enable.idempotence=true', 'max.in.flight.requests.per.connection=1', 'retries=3'] : []],
-      ['{bootstrap}', topic, '1', 'compression.type=gzip', ...hasMagic2 ? ['enable.idempotence=false'] : []]
-    ],
-    run: async (args) => java('GoldenProducer.java', args)
-  }]
+  const clients: Client[] = [
+    await kcat(release, hasMagic2),
+    {
+      name: 'java',
+      version: `kafka-clients ${release.version}`,
+      runs: [
+        ['{bootstrap}', topic, '1', ...(hasMagic2 ? ['enable.idempotence=false'] : [])],
+        ['{bootstrap}', topic, '0', ...(hasMagic2 ? ['enable.idempotence=false'] : [])],
+        [
+          '{bootstrap}',
+          topic,
+          'all',
+          ...(hasMagic2 ? ['enable.idempotence=true', 'max.in.flight.requests.per.connection=1', 'retries=3'] : []),
+        ],
+        ['{bootstrap}', topic, '1', 'compression.type=gzip', ...(hasMagic2 ? ['enable.idempotence=false'] : [])],
+      ],
+      run: async (args) => java('GoldenProducer.java', args),
+    },
+  ]
   if (release.name === '0.8.2' || release.name === '0.9') {
     clients.push({
       name: 'scala',
       version: `kafka.producer.Producer ${release.version}`,
-      runs: [['{bootstrap}', topic, '1'], ['{bootstrap}', topic, '0'], ['{bootstrap}', topic, '-1', 'compression.codec=gzip']],
-      run: async (args) => java('GoldenScalaProducer.java', args)
+      runs: [
+        ['{bootstrap}', topic, '1'],
+        ['{bootstrap}', topic, '0'],
+        ['{bootstrap}', topic, '-1', 'compression.codec=gzip'],
+      ],
+      run: async (args) => java('GoldenScalaProducer.java', args),
     })
   }
   return clients
@@ -70,8 +81,23 @@ async function kcat(release: Release, hasMagic2: boolean): Promise<Client> {
   await ensureKcat()
   const { stdout } = await promisify(execFile)('kcat', ['-V'])
   const fallback = release.brokerVersionFallback
-  const told = fallback === undefined ? [] : ['-X', 'api.version.request=false', '-X', `broker.version.fallback=${fallback}`]
-  const common = ['-P', '-b', '{bootstrap}', '-t', topic, '-p', '0', '-Z', '-X', 'client.id=golden', '-X', 'linger.ms=300', ...told]
+  const told =
+    fallback === undefined ? [] : ['-X', 'api.version.request=false', '-X', `broker.version.fallback=${fallback}`]
+  const common = [
+    '-P',
+    '-b',
+    '{bootstrap}',
+    '-t',
+    topic,
+    '-p',
+    '0',
+    '-Z',
+    '-X',
+    'client.id=golden',
+    '-X',
+    'linger.ms=300',
+    ...told,
+  ]
   const headers = hasMagic2 ? ['-H', 'trace=a1', '-H', 'trace=a2', '-H', 'none', '-H', 'größe-雪-🙂=ß雪🙂'] : []
   return {
     name: 'kcat',
@@ -79,21 +105,22 @@ async function kcat(release: Release, hasMagic2: boolean): Promise<Client> {
     runs: [
       [...common, '-K', ':', ...headers, '-X', 'acks=1'],
       [...common, '-K', ':', '-X', 'acks=0'],
-      [...common, '-K', ':', '-X', 'acks=all', ...hasMagic2 ? ['-X', 'enable.idempotence=true'] : []],
-      [...common, '-K', ':', '-X', 'acks=1', '-z', 'gzip']
+      [...common, '-K', ':', '-X', 'acks=all', ...(hasMagic2 ? ['-X', 'enable.idempotence=true'] : [])],
+      [...common, '-K', ':', '-X', 'acks=1', '-z', 'gzip'],
     ],
     run: async (args) => {
       const running = promisify(execFile)('kcat', [...args])
       // Key and value; with -Z an empty one is null.
       running.child.stdin?.end('key:value\n:no key\ntombstone:\ngröße 雪:grüße 🙂\n:\n')
       await running
-    }
+    },
   }
 }
 
 async function record(client: Client, release: Release, brokerPort: number): Promise<Recording> {
   using proxy = await RecordingProxy.start(brokerPort)
-  for (const args of client.runs) await client.run(args.map((arg) => arg.replace('{bootstrap}', `127.0.0.1:${proxy.port}`)))
+  for (const args of client.runs)
+    await client.run(args.map((arg) => arg.replace('{bootstrap}', `127.0.0.1:${proxy.port}`)))
   return {
     client: client.version,
     broker: release.version,
@@ -102,7 +129,7 @@ async function record(client: Client, release: Release, brokerPort: number): Pro
     requests: distinct(proxy.requests).flatMap(({ apiKey, version, frame }) => {
       const api = recordedApis.find(({ key }) => key === apiKey)
       return api === undefined ? [] : [{ api: api.name, version, frame: frame.toString('hex') }]
-    })
+    }),
   }
 }
 

@@ -4,7 +4,6 @@
  */
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-
 import { metadata } from '../../../src/protocol/apis/metadata.js'
 import { decodeResponseFrame, encodeResponseFrame, FrameSplitter } from '../../../src/protocol/frame.js'
 
@@ -21,8 +20,13 @@ const largest = 100 << 20
 export class RecordingProxy {
   readonly requests: RecordedRequest[] = []
 
-  private constructor(private readonly server: Server, private readonly brokerPort: number) {
-    server.on('connection', (client) => { this.serve(client) })
+  private constructor(
+    private readonly server: Server,
+    private readonly brokerPort: number,
+  ) {
+    server.on('connection', (client) => {
+      this.serve(client)
+    })
   }
 
   static async start(brokerPort: number): Promise<RecordingProxy> {
@@ -63,7 +67,10 @@ export class RecordingProxy {
         client.write(version === undefined ? withSize(body) : this.redirected(version, body))
       })
     })
-    for (const [one, other] of [[client, broker], [broker, client]] as const) {
+    for (const [one, other] of [
+      [client, broker],
+      [broker, client],
+    ] as const) {
       one.on('error', () => other.destroy())
       one.on('close', () => other.destroy())
     }

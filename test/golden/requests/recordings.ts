@@ -21,6 +21,10 @@ export interface Recording {
 const here = dirname(fileURLToPath(import.meta.url))
 
 export function readRecordings(): { readonly name: string; readonly recording: Recording }[] {
-  return readdirSync(here).filter((name) => name.endsWith('.json')).map((name) => (
-    { name: name.replace('.json', ''), recording: JSON.parse(readFileSync(join(here, name), 'utf8')) as Recording }))
+  return readdirSync(here)
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => ({
+      name: name.replace('.json', ''),
+      recording: JSON.parse(readFileSync(join(here, name), 'utf8')) as Recording,
+    }))
 }

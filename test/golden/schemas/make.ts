@@ -10,9 +10,28 @@ import { join } from 'node:path'
 import { inRange, parseRange, type ApiSchema, type FieldSchema, type MessageSchema } from './schema.js'
 
 const APIS = [
-  'AddOffsetsToTxn', 'AddPartitionsToTxn', 'ApiVersions', 'CreateTopics', 'DeleteTopics', 'DescribeCluster', 'EndTxn',
-  'Fetch', 'FindCoordinator', 'Heartbeat', 'InitProducerId', 'JoinGroup', 'LeaveGroup', 'ListOffsets', 'Metadata',
-  'OffsetCommit', 'OffsetFetch', 'Produce', 'SaslAuthenticate', 'SaslHandshake', 'SyncGroup', 'TxnOffsetCommit',
+  'AddOffsetsToTxn',
+  'AddPartitionsToTxn',
+  'ApiVersions',
+  'CreateTopics',
+  'DeleteTopics',
+  'DescribeCluster',
+  'EndTxn',
+  'Fetch',
+  'FindCoordinator',
+  'Heartbeat',
+  'InitProducerId',
+  'JoinGroup',
+  'LeaveGroup',
+  'ListOffsets',
+  'Metadata',
+  'OffsetCommit',
+  'OffsetFetch',
+  'Produce',
+  'SaslAuthenticate',
+  'SaslHandshake',
+  'SyncGroup',
+  'TxnOffsetCommit',
 ]
 
 interface SpecField extends Omit<FieldSchema, 'default' | 'fields'> {
@@ -56,7 +75,12 @@ function versionsIn(range: string, dropped: readonly number[]): number[] {
   return dropped.filter((version) => inRange(range, version))
 }
 
-function mergeFields(older: FieldSchema[], newer: FieldSchema[], dropped: readonly number[], path: string): FieldSchema[] {
+function mergeFields(
+  older: FieldSchema[],
+  newer: FieldSchema[],
+  dropped: readonly number[],
+  path: string,
+): FieldSchema[] {
   const merged = [...newer]
   let at = 0
   for (const field of older) {
@@ -70,7 +94,8 @@ function mergeFields(older: FieldSchema[], newer: FieldSchema[], dropped: readon
     const where = `${path}.${field.name}`
     if (index < at) throw new Error(`${where} stands elsewhere`)
     at = index + 1
-    if (same.type !== field.type || same.tag !== field.tag || same.default !== field.default) throw new Error(`${where} differs`)
+    if (same.type !== field.type || same.tag !== field.tag || same.default !== field.default)
+      throw new Error(`${where} differs`)
     for (const range of ['versions', 'nullableVersions', 'taggedVersions'] as const) {
       if (String(versionsIn(field[range] ?? 'none', dropped)) !== String(versionsIn(same[range] ?? 'none', dropped))) {
         throw new Error(`${range} of ${where} differ`)
@@ -91,7 +116,8 @@ function asRange(versions: readonly number[]): string {
 function mergeMessage(name: string, older: Spec, newer: Spec): MessageSchema {
   const [oldest, old] = parseRange(older.validVersions)
   const [low, high] = parseRange(newer.validVersions)
-  if (older.flexibleVersions !== newer.flexibleVersions || oldest > low || old < low - 1) throw new Error(`${name} differs`)
+  if (older.flexibleVersions !== newer.flexibleVersions || oldest > low || old < low - 1)
+    throw new Error(`${name} differs`)
   const dropped = Array.from({ length: low - oldest }, (_, i) => oldest + i)
   return {
     validVersions: asRange([oldest, high]),
@@ -113,7 +139,8 @@ function format(value: unknown, indent = ''): string {
 }
 
 const [olderFolder, newerFolder] = process.argv.slice(2)
-if (olderFolder === undefined || newerFolder === undefined) throw new Error('tsx make.ts <older messages> <newer messages>')
+if (olderFolder === undefined || newerFolder === undefined)
+  throw new Error('tsx make.ts <older messages> <newer messages>')
 for (const name of APIS) {
   const merge = (half: string): MessageSchema =>
     mergeMessage(`${name}${half}`, readSpec(olderFolder, `${name}${half}`), readSpec(newerFolder, `${name}${half}`))

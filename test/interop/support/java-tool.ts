@@ -8,7 +8,9 @@ import { findRelease } from '../../kafka/support/releases.js'
 export async function javaTool(main: string, args: readonly string[], input = ''): Promise<string> {
   const libs = await install(findRelease('3.9'))
   const flags = ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto']
-  const child = spawn(join(javaHome('17'), 'bin/java'), [...flags, '-cp', join(libs, '*'), main, ...args], { timeout: 50_000 })
+  const child = spawn(join(javaHome('17'), 'bin/java'), [...flags, '-cp', join(libs, '*'), main, ...args], {
+    timeout: 50_000,
+  })
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))

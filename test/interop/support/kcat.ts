@@ -11,7 +11,8 @@ export interface KcatResult {
 /** Runs kcat (librdkafka's command line) to its end; rejects where it fails or takes more than 20 s. */
 export async function kcat(release: string, args: readonly string[], input = ''): Promise<KcatResult> {
   const fallback = FALLBACKS[release]
-  const settings = fallback === undefined ? [] : ['-X', 'api.version.request=false', '-X', `broker.version.fallback=${fallback}`]
+  const settings =
+    fallback === undefined ? [] : ['-X', 'api.version.request=false', '-X', `broker.version.fallback=${fallback}`]
   const child = spawn('kcat', [...settings, ...args], { timeout: 20_000 })
   let stdout = ''
   let stderr = ''

@@ -1,6 +1,5 @@
 /** Async mode while a broker stops answering and comes back: whatever the policy of the full queue, every message is told of. */
 import { describe, expect, onTestFinished, test } from 'vitest'
-
 import { Producer, QueueFullError, type DeliveryReport, type ProducerOptions } from '../../../src/index.js'
 import { newTopic, release, type Cluster } from '../support/fixture.js'
 import { readBack } from '../support/read-back.js'
@@ -27,7 +26,12 @@ export function asyncCases(one: Cluster): void {
     ])('a full queue under a broker that stops answering: %s', async (_, enqueueTimeoutMs) => {
       const topic = newTopic('async-full')
       await one.kafka.createTopic(topic, { partitions: 2 })
-      const { producer, reports } = asyncProducer(one, { enqueueTimeoutMs, queueMessages: 500, batchMessages: 100, lingerMs: 1 })
+      const { producer, reports } = asyncProducer(one, {
+        enqueueTimeoutMs,
+        queueMessages: 500,
+        batchMessages: 100,
+        lingerMs: 1,
+      })
       await producer.send({ topic, key: 'first', value: 'first' })
       await producer.flush()
       const [broker] = one.kafka.brokers
@@ -51,7 +55,12 @@ export function asyncCases(one: Cluster): void {
       expect(reports).toHaveLength(1 + 1_000 - refused.size)
       expect(reports.every(({ metadata }) => metadata !== undefined)).toBe(true)
       const stored = (await readBack(one.kafka, topic)).map(({ value }) => String(value))
-      expect(new Set(stored)).toEqual(new Set(['first', ...Array.from({ length: 1_000 }, (_unused, i) => String(i)).filter((value) => !refused.has(value))]))
+      expect(new Set(stored)).toEqual(
+        new Set([
+          'first',
+          ...Array.from({ length: 1_000 }, (_unused, i) => String(i)).filter((value) => !refused.has(value)),
+        ]),
+      )
     })
 
     test('a broker killed with batches on their way: nothing lost, nothing left unreported', async () => {
@@ -77,22 +86,34 @@ export function asyncCases(one: Cluster): void {
     test('close during back-pressure: what was taken in and what was refused are all told of, and nothing else is there', async () => {
       const topic = newTopic('async-close-full')
       await one.kafka.createTopic(topic, { partitions: 1 })
-      const { producer, reports } = asyncProducer(one, { enqueueTimeoutMs: -1, queueMessages: 100, batchMessages: 10, lingerMs: 1 })
+      const { producer, reports } = asyncProducer(one, {
+        enqueueTimeoutMs: -1,
+        queueMessages: 100,
+        batchMessages: 10,
+        lingerMs: 1,
+      })
       await producer.send({ topic, value: 'first' })
       await producer.flush()
       const [broker] = one.kafka.brokers
       if (broker === undefined) throw new Error('There is no broker.')
       one.kafka.pauseBroker(broker.id)
       const refused = new Set<string>()
-      const sends = Array.from({ length: 150 }, (_, i) => producer.send({ topic, value: String(i) }).catch(() => refused.add(String(i))))
+      const sends = Array.from({ length: 150 }, (_, i) =>
+        producer.send({ topic, value: String(i) }).catch(() => refused.add(String(i))),
+      )
       await Promise.all(sends.slice(0, 100))
       const unsent = await producer.close({ timeoutMs: 50 })
       await Promise.all(sends)
       one.kafka.resumeBroker(broker.id)
       expect(refused.size).toBe(50)
       expect(unsent).toHaveLength(150)
-      expect(reports.map(({ error }) => error?.code)).toEqual([undefined, ...Array.from({ length: 100 }, () => 'PRODUCER_CLOSED')])
-      const sure = new Set(reports.filter(({ error }) => error?.mayHaveBeenWritten === false).map(({ message }) => message.value))
+      expect(reports.map(({ error }) => error?.code)).toEqual([
+        undefined,
+        ...Array.from({ length: 100 }, () => 'PRODUCER_CLOSED'),
+      ])
+      const sure = new Set(
+        reports.filter(({ error }) => error?.mayHaveBeenWritten === false).map(({ message }) => message.value),
+      )
       const stored = (await readBack(one.kafka, topic)).map(({ value }) => String(value))
       for (const value of stored) expect([refused.has(value), sure.has(value)]).toEqual([false, false])
       expect(stored[0]).toBe('first')
@@ -116,7 +137,10 @@ export function asyncCases(one: Cluster): void {
       })
       const controller = new AbortController()
       for (let i = 0; i < 1_000; i++) await producer.send({ topic, key: `k${i % 5}`, value: i })
-      await producer.send(Array.from({ length: 100 }, (_, i) => ({ topic, value: 2_000 + i })), { signal: controller.signal })
+      await producer.send(
+        Array.from({ length: 100 }, (_, i) => ({ topic, value: 2_000 + i })),
+        { signal: controller.signal },
+      )
       controller.abort()
       await producer.flush()
       expect(told.size).toBe(1_100)

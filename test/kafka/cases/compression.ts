@@ -2,7 +2,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-
 import { newTopic, needs, needsLackOf, type Cluster } from '../support/fixture.js'
 import { expectStored, type Message } from '../support/read-back.js'
 
@@ -11,28 +10,36 @@ const magicAt = 16
 
 function lines(topic: string): Message[] {
   return Array.from({ length: 400 }, (_, i) => ({
-    topic, partition: 0, key: i % 4 === 0 ? null : `k${i % 7}`, value: i % 50 === 0 ? null : JSON.stringify({ id: i, city: 'Heidelberg', tags: ['alpha', 'beta', 'gamma'] })
+    topic,
+    partition: 0,
+    key: i % 4 === 0 ? null : `k${i % 7}`,
+    value: i % 50 === 0 ? null : JSON.stringify({ id: i, city: 'Heidelberg', tags: ['alpha', 'beta', 'gamma'] }),
   }))
 }
 
 export function compressionCases(one: Cluster): void {
-  test.for(codecs.slice(1))('%s: stored compressed, and read back by kcat and by Kafka’s own consumer', async (codec, context) => {
-    if (codec === 'zstd') needs(context, 'zstd')
-    const topic = newTopic(codec)
-    await one.kafka.createTopic(topic, { partitions: 1 })
-    const messages = lines(topic)
-    const metadata = await one.producer({ compression: codec }).send(messages)
-    await expectStored(one.kafka, messages, metadata)
-    await expectStored(one.kafka, messages, metadata, { reader: 'java' })
-    expect(await codecsInLog(one, topic)).toEqual([codec])
-  })
+  test.for(codecs.slice(1))(
+    '%s: stored compressed, and read back by kcat and by Kafka’s own consumer',
+    async (codec, context) => {
+      if (codec === 'zstd') needs(context, 'zstd')
+      const topic = newTopic(codec)
+      await one.kafka.createTopic(topic, { partitions: 1 })
+      const messages = lines(topic)
+      const metadata = await one.producer({ compression: codec }).send(messages)
+      await expectStored(one.kafka, messages, metadata)
+      await expectStored(one.kafka, messages, metadata, { reader: 'java' })
+      expect(await codecsInLog(one, topic)).toEqual([codec])
+    },
+  )
 
   test('zstd on a release that does not take it: a clear error, or the fallback that was named', async (context) => {
     needsLackOf(context, 'zstd')
     const topic = newTopic('no-zstd')
     await one.kafka.createTopic(topic, { partitions: 1 })
     const messages = lines(topic)
-    await expect(one.producer({ compression: 'zstd' }).send(messages)).rejects.toMatchObject({ cause: { code: 'UNSUPPORTED_VERSION', mayHaveBeenWritten: false } })
+    await expect(one.producer({ compression: 'zstd' }).send(messages)).rejects.toMatchObject({
+      cause: { code: 'UNSUPPORTED_VERSION', mayHaveBeenWritten: false },
+    })
     const metadata = await one.producer({ compression: { type: 'zstd', fallback: 'gzip' } }).send(messages)
     await expectStored(one.kafka, messages, metadata)
     expect(await codecsInLog(one, topic)).toEqual(['gzip'])

@@ -3,7 +3,6 @@ import type { LookupAddress } from 'node:dns'
 import dns from 'node:dns/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { expect, test } from 'vitest'
-
 import { Producer, type DeliveryError } from '../../../src/index.js'
 import { whyLacking, type Feature } from '../support/features.js'
 import { leaveOutIf, newTopic, release, type Cluster } from '../support/fixture.js'
@@ -20,7 +19,10 @@ export function connectionCases(cluster: Cluster): void {
   const has = (feature: Feature): boolean => whyLacking(release.version, feature) === undefined
   /** What only a connection of the right age can store. */
   const modernMessage = (topic: string): Message => ({
-    topic, value: 'x', ...(has('headers') ? { headers: { h: '1' } } : {}), ...(has('timestamps') ? { timestamp: 1_600_000_000_000 } : {})
+    topic,
+    value: 'x',
+    ...(has('headers') ? { headers: { h: '1' } } : {}),
+    ...(has('timestamps') ? { timestamp: 1_600_000_000_000 } : {}),
   })
 
   test('the broker’s age is found out without being told', async () => {
@@ -36,7 +38,9 @@ export function connectionCases(cluster: Cluster): void {
   })
 
   test('a bootstrap list without a living entry fails in time and says so', async () => {
-    const { results } = await rejection(cluster.producer({ brokers: '127.0.0.1:1,127.0.0.1:2', deliveryTimeoutMs: 500 }).send({ topic: 't', value: 'x' }))
+    const { results } = await rejection(
+      cluster.producer({ brokers: '127.0.0.1:1,127.0.0.1:2', deliveryTimeoutMs: 500 }).send({ topic: 't', value: 'x' }),
+    )
     expect((results[0] as DeliveryError).message).toMatch(/ECONNREFUSED/)
   })
 
@@ -44,12 +48,17 @@ export function connectionCases(cluster: Cluster): void {
     const messages: Message[] = [{ topic: newTopic('addresses'), value: 'x' }]
     // Only the name service is played; the sockets are real, and nobody listens at the first two.
     const original = dns.lookup
-    const played = async (): Promise<LookupAddress[]> => ['127.0.0.2', '::1', '127.0.0.1'].map((address) => ({ address, family: address === '::1' ? 6 : 4 }))
+    const played = async (): Promise<LookupAddress[]> =>
+      ['127.0.0.2', '::1', '127.0.0.1'].map((address) => ({ address, family: address === '::1' ? 6 : 4 }))
     dns.lookup = played as unknown as typeof dns.lookup
     syncBuiltinESMExports()
     try {
       const port = cluster.kafka.brokers[0]?.port ?? 0
-      await expectStored(cluster.kafka, messages, await cluster.producer({ brokers: `several.test:${port}` }).send(messages))
+      await expectStored(
+        cluster.kafka,
+        messages,
+        await cluster.producer({ brokers: `several.test:${port}` }).send(messages),
+      )
     } finally {
       dns.lookup = original
       syncBuiltinESMExports()
@@ -60,7 +69,10 @@ export function connectionCases(cluster: Cluster): void {
     const topic = newTopic('idle')
     using watch = new SocketWatch()
     const producer = cluster.producer()
-    const messages: Message[] = [{ topic, partition: 0, value: 'before' }, { topic, partition: 0, value: 'after' }]
+    const messages: Message[] = [
+      { topic, partition: 0, value: 'before' },
+      { topic, partition: 0, value: 'after' },
+    ]
     const before = await producer.send(messages.slice(0, 1))
     // A leader that does not know yet that it is one refuses the first: what counts is what comes after.
     const { resends } = producer.stats()
@@ -73,7 +85,11 @@ export function connectionCases(cluster: Cluster): void {
   test('close() leaves no socket behind, and what was written arrives', async () => {
     const topic = newTopic('closed')
     // Any partition may get them, and a leader that does not know yet that it is one refuses.
-    const first: Message[] = Array.from({ length: autoPartitions }, (_, partition) => ({ topic, partition, value: 'first' }))
+    const first: Message[] = Array.from({ length: autoPartitions }, (_, partition) => ({
+      topic,
+      partition,
+      value: 'first',
+    }))
     await cluster.producer().send(first)
     using watch = new SocketWatch()
     const producer = cluster.producer({ acks: 0 })
@@ -102,7 +118,15 @@ export function connectionCases(cluster: Cluster): void {
     const second = await acknowledged
     const last = await impatient.send({ topic, partition: 0, value: 'last' })
     const records = await readBack(cluster.kafka, topic)
-    expectAt(records, [{ topic, value: 'first' }, { topic, value: 'second' }, { topic, value: 'last' }], [...first, ...second, ...last])
+    expectAt(
+      records,
+      [
+        { topic, value: 'first' },
+        { topic, value: 'second' },
+        { topic, value: 'last' },
+      ],
+      [...first, ...second, ...last],
+    )
   })
 
   test('a paused modern broker is never taken for an old one', async (context) => {
@@ -130,7 +154,7 @@ export function connectionCases(cluster: Cluster): void {
     await cluster.kafka.stopBroker(1)
     const during = producer.send(messages.slice(1, 2))
     await cluster.kafka.startBroker(1)
-    const metadata = [...before, ...await during, ...await producer.send(messages.slice(2))]
+    const metadata = [...before, ...(await during), ...(await producer.send(messages.slice(2)))]
     await expectStored(cluster.kafka, messages, metadata)
   })
 

@@ -1,6 +1,5 @@
 /** Leaders move, brokers stop, die and freeze; messages go on. */
 import { expect, test } from 'vitest'
-
 import { newTopic, type Cluster } from '../support/fixture.js'
 import { expectFlowed, flowDuring } from '../support/flow.js'
 import { freeze } from '../support/freeze.js'
@@ -9,7 +8,10 @@ import { metadata } from '../support/wire.js'
 import { rejection } from './messages.js'
 
 export function failureCases(cluster: Cluster): void {
-  const someTopic = async (about: string, config: Record<string, string> = {}): Promise<{ topic: string; leader: number; others: number[] }> => {
+  const someTopic = async (
+    about: string,
+    config: Record<string, string> = {},
+  ): Promise<{ topic: string; leader: number; others: number[] }> => {
     const topic = newTopic(about)
     await cluster.kafka.createTopic(topic, { replicationFactor: 3, config })
     const leader = await cluster.kafka.leaderOf(topic, 0)
@@ -22,9 +24,13 @@ export function failureCases(cluster: Cluster): void {
 
   /** Until it has heard of its successor, a leader answers readers with what it knows. */
   const follows = async (broker: number, topic: string): Promise<void> => {
-    const { brokers, release: { metadataVersion } } = cluster.kafka
+    const {
+      brokers,
+      release: { metadataVersion },
+    } = cluster.kafka
     const port = brokers.find(({ id }) => id === broker)?.port ?? 0
-    const leader = async (): Promise<number> => (await metadata(port, metadataVersion)).topics.get(topic)?.[0]?.leader ?? -1
+    const leader = async (): Promise<number> =>
+      (await metadata(port, metadataVersion)).topics.get(topic)?.[0]?.leader ?? -1
     while ([-1, broker].includes(await leader()));
   }
 
@@ -48,8 +54,15 @@ export function failureCases(cluster: Cluster): void {
       await cluster.kafka.stopBroker(leader)
       try {
         await inSync(strict.topic, 2)
-        const { results } = await rejection(cluster.producer({ retries: 1, retryBackoffMs: 10 }).send({ topic: strict.topic, value: 'refused' }))
-        expect(results[0]).toMatchObject({ code: 'NOT_ENOUGH_REPLICAS', attempts: 2, retriable: true, mayHaveBeenWritten: false })
+        const { results } = await rejection(
+          cluster.producer({ retries: 1, retryBackoffMs: 10 }).send({ topic: strict.topic, value: 'refused' }),
+        )
+        expect(results[0]).toMatchObject({
+          code: 'NOT_ENOUGH_REPLICAS',
+          attempts: 2,
+          retriable: true,
+          mayHaveBeenWritten: false,
+        })
         expect((results[0] as { cause?: unknown }).cause).toMatchObject({ errorCode: 19 })
         await cluster.producer({ acks: 1 }).send({ topic: strict.topic, value: 'acks 1' })
         onceMet = cluster.producer().send({ topic: strict.topic, value: 'waited' })
@@ -60,7 +73,11 @@ export function failureCases(cluster: Cluster): void {
     await expectFlowed(cluster.kafka, topic, flow, { duplicates: true })
     await onceMet
     expect(first?.offset).toBe(0n)
-    expect((await readBack(cluster.kafka, strict.topic)).map(({ value }) => value?.toString())).toEqual(['while met', 'acks 1', 'waited'])
+    expect((await readBack(cluster.kafka, strict.topic)).map(({ value }) => value?.toString())).toEqual([
+      'while met',
+      'acks 1',
+      'waited',
+    ])
   })
 
   test('a broker is killed while messages flow, and comes back: all arrive, in order per key', async () => {

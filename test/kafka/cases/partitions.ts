@@ -1,6 +1,5 @@
 /** Where messages go, and in which order. */
 import { expect, test } from 'vitest'
-
 import { DeliveryError } from '../../../src/index.js'
 import { newTopic, type Cluster } from '../support/fixture.js'
 import { expectStored, readBack, type Message } from '../support/read-back.js'
@@ -13,7 +12,10 @@ export function partitionCases(cluster: Cluster): void {
   test('several topics and partitions in one send(): results in the order given', async () => {
     const topics = [newTopic('first'), newTopic('second'), newTopic('third')]
     const messages: Message[] = Array.from({ length: 300 }, (_, index) => ({
-      topic: topics[index % 3] as string, partition: index % autoPartitions, key: `k${index}`, value: `v${index}`
+      topic: topics[index % 3] as string,
+      partition: index % autoPartitions,
+      key: `k${index}`,
+      value: `v${index}`,
     }))
     await expectStored(cluster.kafka, messages, await cluster.producer().send(messages))
   })
@@ -21,12 +23,17 @@ export function partitionCases(cluster: Cluster): void {
   test('keys choose partitions, one key always the same; keyless messages go anywhere', async () => {
     const topic = newTopic('keys')
     const producer = cluster.producer()
-    const messages: Message[] = Array.from({ length: 200 }, (_, index) => ({ topic, key: index % 4 === 0 ? null : `k${index % 50}`, value: `v${index}` }))
+    const messages: Message[] = Array.from({ length: 200 }, (_, index) => ({
+      topic,
+      key: index % 4 === 0 ? null : `k${index % 50}`,
+      value: `v${index}`,
+    }))
     const metadata = await producer.send(messages)
     await expectStored(cluster.kafka, messages, metadata)
     const partitions = new Map<string, Set<number>>()
     for (const [index, { key }] of messages.entries()) {
-      if (typeof key === 'string') partitions.set(key, (partitions.get(key) ?? new Set()).add(metadata[index]?.partition ?? -1))
+      if (typeof key === 'string')
+        partitions.set(key, (partitions.get(key) ?? new Set()).add(metadata[index]?.partition ?? -1))
     }
     expect([...partitions.values()].every((ofKey) => ofKey.size === 1)).toBe(true)
     expect(new Set([...partitions.values()].flatMap((ofKey) => [...ofKey])).size).toBe(autoPartitions)
@@ -38,7 +45,7 @@ export function partitionCases(cluster: Cluster): void {
     const [asKey] = await producer.send({ topic, key: 'chooser', value: '0' })
     const messages: Message[] = [
       { topic, partitionKey: 'chooser', value: '1' },
-      { topic, partitionKey: 'chooser', key: 'stored', value: '2' }
+      { topic, partitionKey: 'chooser', key: 'stored', value: '2' },
     ]
     const metadata = await producer.send(messages)
     expect(metadata.map(({ partition }) => partition)).toEqual([asKey?.partition, asKey?.partition])
@@ -48,7 +55,12 @@ export function partitionCases(cluster: Cluster): void {
 
   test('a partition that the topic does not have fails its message alone', async () => {
     const topic = newTopic('out-of-range')
-    const { results } = await rejection(cluster.producer().send([{ topic, value: 'good' }, { topic, value: 'bad', partition: autoPartitions }]))
+    const { results } = await rejection(
+      cluster.producer().send([
+        { topic, value: 'good' },
+        { topic, value: 'bad', partition: autoPartitions },
+      ]),
+    )
     expect(results[1]).toMatchObject({ code: 'INVALID_PARTITION', mayHaveBeenWritten: false })
     expect((await readBack(cluster.kafka, topic)).map(({ value }) => value?.toString())).toEqual(['good'])
   })
@@ -73,7 +85,11 @@ export function partitionCases(cluster: Cluster): void {
   test('concurrent sends keep the order of each key', async () => {
     const topic = newTopic('concurrent')
     const producer = cluster.producer()
-    const messages: Message[] = Array.from({ length: 2000 }, (_, index) => ({ topic, key: `k${index % 17}`, value: String(index) }))
+    const messages: Message[] = Array.from({ length: 2000 }, (_, index) => ({
+      topic,
+      key: `k${index % 17}`,
+      value: String(index),
+    }))
     const metadata = (await Promise.all(messages.map(async (message) => producer.send(message)))).flat()
     await expectStored(cluster.kafka, messages, metadata)
     const perKey = new Map<string, number>()
@@ -90,17 +106,31 @@ export function partitionCases(cluster: Cluster): void {
     const count = 100_000
     const sent = []
     for (let at = 0; at < count; at += 5000) {
-      sent.push(producer.send(Array.from({ length: 5000 }, (_, index) => ({ topic, partition: (at + index) % autoPartitions, value: String(at + index) }))))
+      sent.push(
+        producer.send(
+          Array.from({ length: 5000 }, (_, index) => ({
+            topic,
+            partition: (at + index) % autoPartitions,
+            value: String(at + index),
+          })),
+        ),
+      )
     }
     const metadata = (await Promise.all(sent)).flat()
     const records = await readBack(cluster.kafka, topic)
     expect(records).toHaveLength(count)
-    const valueAt = new Map(records.map(({ partition, offset, value }) => [`${partition}:${offset}`, value?.toString()]))
-    const misplaced = metadata.findIndex(({ partition, offset }, index) => valueAt.get(`${partition}:${offset}`) !== String(index))
+    const valueAt = new Map(
+      records.map(({ partition, offset, value }) => [`${partition}:${offset}`, value?.toString()]),
+    )
+    const misplaced = metadata.findIndex(
+      ({ partition, offset }, index) => valueAt.get(`${partition}:${offset}`) !== String(index),
+    )
     expect(misplaced).toBe(-1)
     // Readers give records by partition and offset.
-    const disordered = records.findIndex(({ partition, value }, index) =>
-      index > 0 && records[index - 1]?.partition === partition && Number(records[index - 1]?.value) >= Number(value))
+    const disordered = records.findIndex(
+      ({ partition, value }, index) =>
+        index > 0 && records[index - 1]?.partition === partition && Number(records[index - 1]?.value) >= Number(value),
+    )
     expect(disordered).toBe(-1)
   })
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-
+import { addPartitionsToTxn } from '../../../src/protocol/apis/add-partitions-to-txn.js'
 import { endTxn } from '../../../src/protocol/apis/end-txn.js'
 import { fetch } from '../../../src/protocol/apis/fetch.js'
 import { heartbeat } from '../../../src/protocol/apis/heartbeat.js'
@@ -7,7 +7,6 @@ import { initProducerId } from '../../../src/protocol/apis/init-producer-id.js'
 import { joinGroup } from '../../../src/protocol/apis/join-group.js'
 import { offsetCommit } from '../../../src/protocol/apis/offset-commit.js'
 import { offsetFetch } from '../../../src/protocol/apis/offset-fetch.js'
-import { addPartitionsToTxn } from '../../../src/protocol/apis/add-partitions-to-txn.js'
 import { produce } from '../../../src/protocol/apis/produce.js'
 import { syncGroup } from '../../../src/protocol/apis/sync-group.js'
 import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
@@ -34,12 +33,20 @@ export function coordinationCases(subject: () => Subject): void {
       const claim = { transactionalId, producerId, producerEpoch }
       const add = async (topic: string) => {
         const transaction = { ...claim, verifyOnly: false, topics: [{ name: topic, partitions: [0] }] }
-        const response = await coordinator.call(addPartitionsToTxn, subject().version(addPartitionsToTxn, 3), { transactions: [transaction] })
+        const response = await coordinator.call(addPartitionsToTxn, subject().version(addPartitionsToTxn, 3), {
+          transactions: [transaction],
+        })
         return response.resultsByTransaction[0]?.topicResults[0]?.resultsByPartition[0]?.partitionErrorCode
       }
       const end = async (committed: boolean) =>
         (await coordinator.call(endTxn, subject().version(endTxn, 4), { ...claim, committed })).errorCode
-      return { producerId, producerEpoch, init, add: (topic: string) => settled(async () => add(topic)), end: (committed: boolean) => settled(async () => end(committed)) }
+      return {
+        producerId,
+        producerEpoch,
+        init,
+        add: (topic: string) => settled(async () => add(topic)),
+        end: (committed: boolean) => settled(async () => end(committed)),
+      }
     }
 
     it.for([true, false])('committed: %s', async (committed, { skip }) => {
@@ -50,16 +57,35 @@ export function coordinationCases(subject: () => Subject): void {
       const transaction = await begin(id)
       expect([transaction.producerEpoch, await transaction.add(topic)]).toEqual([0, 0])
       // A message of long ago would make Kafka begin a new segment for what comes after it.
-      const batch = batchOf([{ value: 'a', timestamp: Date.now() }], { ...transaction, baseSequence: 0, transactional: true })
+      const batch = batchOf([{ value: 'a', timestamp: Date.now() }], {
+        ...transaction,
+        baseSequence: 0,
+        transactional: true,
+      })
       const version = subject().version(produce, 11)
       expect((await subject().produce(leader, topic, batch, { version, transactionalId: id })).errorCode).toBe(0)
-      expect([(await subject().offset(leader, topic, -1n)).offset, (await subject().offset(leader, topic, -1n, 1)).offset]).toEqual([1n, 0n])
+      expect([
+        (await subject().offset(leader, topic, -1n)).offset,
+        (await subject().offset(leader, topic, -1n, 1)).offset,
+      ]).toEqual([1n, 0n])
       expect(await transaction.end(committed)).toBe(0)
-      await until(async () => (await subject().offset(leader, topic, -1n, 1)).offset === 2n ? true : undefined)
-      const { abortedTransactions, records } = await fetchFrom(leader, { version: subject().version(fetch), topic, isolationLevel: 1, maxWaitMs: 500 })
-      expect(abortedTransactions ?? []).toEqual(committed ? [] : [{ producerId: transaction.producerId, firstOffset: 0n }])
+      await until(async () => ((await subject().offset(leader, topic, -1n, 1)).offset === 2n ? true : undefined))
+      const { abortedTransactions, records } = await fetchFrom(leader, {
+        version: subject().version(fetch),
+        topic,
+        isolationLevel: 1,
+        maxWaitMs: 500,
+      })
+      expect(abortedTransactions ?? []).toEqual(
+        committed ? [] : [{ producerId: transaction.producerId, firstOffset: 0n }],
+      )
       const [data, marker] = decodeBatches(records ?? Buffer.alloc(0))
-      expect([data?.transactional, data?.control, marker?.transactional, marker?.control]).toEqual([true, false, true, true])
+      expect([data?.transactional, data?.control, marker?.transactional, marker?.control]).toEqual([
+        true,
+        false,
+        true,
+        true,
+      ])
       expect(marker?.records[0]?.key).toEqual(Buffer.from([0, 0, 0, committed ? 1 : 0]))
     })
 
@@ -70,16 +96,28 @@ export function coordinationCases(subject: () => Subject): void {
       const transactionalId = `tx-${topic}`
       const { producerId, producerEpoch } = await begin(transactionalId)
       const coordinator = await subject().coordinator(transactionalId, 1)
-      const end = async (epoch: number, committed: boolean) => until(async () => {
-        const answer = await coordinator.call(endTxn, 5, { transactionalId, producerId, producerEpoch: epoch, committed })
-        return answer.errorCode === 51 ? undefined : answer
-      })
-      const send = async (epoch: number) => until(async () => {
-        const batch = batchOf([{ value: 'a', timestamp: Date.now() }], { producerId, producerEpoch: epoch, baseSequence: 0, transactional: true })
-        const { errorCode } = await subject().produce(leader, topic, batch, { version: 12, transactionalId })
-        // The coordinator may still be at work on the end of the last one.
-        return [14, 15, 16, 19, 51].includes(errorCode) ? undefined : errorCode
-      })
+      const end = async (epoch: number, committed: boolean) =>
+        until(async () => {
+          const answer = await coordinator.call(endTxn, 5, {
+            transactionalId,
+            producerId,
+            producerEpoch: epoch,
+            committed,
+          })
+          return answer.errorCode === 51 ? undefined : answer
+        })
+      const send = async (epoch: number) =>
+        until(async () => {
+          const batch = batchOf([{ value: 'a', timestamp: Date.now() }], {
+            producerId,
+            producerEpoch: epoch,
+            baseSequence: 0,
+            transactional: true,
+          })
+          const { errorCode } = await subject().produce(leader, topic, batch, { version: 12, transactionalId })
+          // The coordinator may still be at work on the end of the last one.
+          return [14, 15, 16, 19, 51].includes(errorCode) ? undefined : errorCode
+        })
       expect([producerEpoch, await send(0)]).toEqual([0, 0])
       const first = await end(0, true)
       expect([first.errorCode, first.producerId === producerId, first.producerEpoch]).toEqual([0, true, 1])
@@ -139,7 +177,7 @@ export function coordinationCases(subject: () => Subject): void {
       groupInstanceId: null,
       protocolType: 'consumer',
       protocols: [{ name: 'range', metadata: Buffer.from('m') }],
-      reason: null
+      reason: null,
     })
 
     it('a new member, and a stranger', async ({ skip }) => {
@@ -147,7 +185,10 @@ export function coordinationCases(subject: () => Subject): void {
       const groupId = `g-${Date.now()}`
       const coordinator = await subject().coordinator(groupId, 0)
       const version = subject().version(joinGroup)
-      expect((await until(async () => settledOf(await coordinator.call(joinGroup, version, joinOf(groupId, 'stranger'))))).errorCode).toBe(25)
+      expect(
+        (await until(async () => settledOf(await coordinator.call(joinGroup, version, joinOf(groupId, 'stranger')))))
+          .errorCode,
+      ).toBe(25)
       let joined = await until(async () => settledOf(await coordinator.call(joinGroup, version, joinOf(groupId, ''))))
       if (version >= 4) {
         expect([joined.errorCode, joined.generationId]).toEqual([79, -1])
@@ -162,14 +203,16 @@ export function coordinationCases(subject: () => Subject): void {
         groupInstanceId: null,
         protocolType: subject().version(syncGroup) >= 5 ? 'consumer' : null,
         protocolName: subject().version(syncGroup) >= 5 ? 'range' : null,
-        assignments: [{ memberId: joined.memberId, assignment: Buffer.from('all') }]
+        assignments: [{ memberId: joined.memberId, assignment: Buffer.from('all') }],
       })
       expect([synced.errorCode, synced.assignment.toString()]).toEqual([0, 'all'])
       const beat = async (memberId: string, generationId: number) => {
         const caller = { groupId, generationId, memberId, groupInstanceId: null }
         return (await coordinator.call(heartbeat, subject().version(heartbeat), caller)).errorCode
       }
-      expect([await beat(joined.memberId, 1), await beat(joined.memberId, 9), await beat('stranger', 1)]).toEqual([0, 22, 25])
+      expect([await beat(joined.memberId, 1), await beat(joined.memberId, 9), await beat('stranger', 1)]).toEqual([
+        0, 22, 25,
+      ])
     })
 
     it('offsets of a reader outside of any group membership', async ({ skip }) => {
@@ -178,21 +221,30 @@ export function coordinationCases(subject: () => Subject): void {
       const groupId = `g-${topic}`
       const coordinator = await subject().coordinator(groupId, 0)
       const commit = async (partitionIndex: number, generation: number, metadata = 'note') => {
-        const partition = { partitionIndex, committedOffset: 17n, committedLeaderEpoch: -1, commitTimestamp: -1, committedMetadata: metadata }
+        const partition = {
+          partitionIndex,
+          committedOffset: 17n,
+          committedLeaderEpoch: -1,
+          commitTimestamp: -1,
+          committedMetadata: metadata,
+        }
         const response = await coordinator.call(offsetCommit, subject().version(offsetCommit, 8), {
           groupId,
           generationIdOrMemberEpoch: generation,
           memberId: '',
           groupInstanceId: null,
           retentionTimeMs: -1,
-          topics: [{ name: topic, topicId: ZERO_UUID, partitions: [partition] }]
+          topics: [{ name: topic, topicId: ZERO_UUID, partitions: [partition] }],
         })
         return response.topics[0]?.partitions[0]?.errorCode
       }
       const read = async () => {
         const topics = [{ name: topic, topicId: ZERO_UUID, partitionIndexes: [0] }]
         const groups = [{ groupId, memberId: null, memberEpoch: -1, topics }]
-        const response = await coordinator.call(offsetFetch, subject().version(offsetFetch, 7), { groups, requireStable: false })
+        const response = await coordinator.call(offsetFetch, subject().version(offsetFetch, 7), {
+          groups,
+          requireStable: false,
+        })
         const found = response.groups[0]?.topics[0]?.partitions[0]
         return [found?.errorCode, found?.committedOffset, found?.metadata]
       }
@@ -200,7 +252,10 @@ export function coordinationCases(subject: () => Subject): void {
       expect(await read()).toEqual([0, -1n, ''])
       expect(await settled(async () => commit(0, -1))).toBe(0)
       expect(await read()).toEqual([0, 17n, 'note'])
-      expect([await commit(7, -1), await commit(0, -1, 'x'.repeat(4097))]).toEqual([subject().release.keepsOffsetsOfUnknownPartitions ? 0 : 3, 12])
+      expect([await commit(7, -1), await commit(0, -1, 'x'.repeat(4097))]).toEqual([
+        subject().release.keepsOffsetsOfUnknownPartitions ? 0 : 3,
+        12,
+      ])
     })
 
     it('sessions that are too short', async ({ skip }) => {
@@ -208,7 +263,9 @@ export function coordinationCases(subject: () => Subject): void {
       const groupId = `g-short-${Date.now()}`
       const coordinator = await subject().coordinator(groupId, 0)
       const request = { ...joinOf(groupId, ''), sessionTimeoutMs: 5_999 }
-      const answer = await until(async () => settledOf(await coordinator.call(joinGroup, subject().version(joinGroup), request)))
+      const answer = await until(async () =>
+        settledOf(await coordinator.call(joinGroup, subject().version(joinGroup), request)),
+      )
       expect(answer.errorCode).toBe(26)
     })
   })

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-
 import { initProducerId } from '../../../src/protocol/apis/init-producer-id.js'
 import { produce } from '../../../src/protocol/apis/produce.js'
 import { batchOf, messagesOf, produceRequest } from '../../embedded/support/requests.js'
@@ -12,7 +11,9 @@ export function produceCases(subject: () => Subject): void {
     it.for([1, -1])('acks %i: answers the offset of the first message', async (acks) => {
       const topic = await subject().topic()
       const leader = await subject().leader(topic)
-      const first = await subject().produce(leader, topic, subject().records([{ value: 'a' }, { value: 'b' }]), { acks })
+      const first = await subject().produce(leader, topic, subject().records([{ value: 'a' }, { value: 'b' }]), {
+        acks,
+      })
       const second = await subject().produce(leader, topic, subject().records([{ value: 'c' }]), { acks })
       expect([first.errorCode, first.baseOffset, second.errorCode, second.baseOffset]).toEqual([0, 0n, 0, 2n])
       expect([first.logAppendTimeMs, first.recordErrors]).toEqual([-1, []])
@@ -21,8 +22,12 @@ export function produceCases(subject: () => Subject): void {
     it('acks 0: is not answered', async () => {
       const topic = await subject().topic()
       const leader = await subject().leader(topic)
-      leader.send(produce, subject().version(produce), produceRequest(subject().records([{ value: 'a' }]), { topic, acks: 0 }))
-      await until(async () => (await subject().offset(leader, topic, -1n)).offset === 1n ? true : undefined)
+      leader.send(
+        produce,
+        subject().version(produce),
+        produceRequest(subject().records([{ value: 'a' }]), { topic, acks: 0 }),
+      )
+      await until(async () => ((await subject().offset(leader, topic, -1n)).offset === 1n ? true : undefined))
     })
 
     it('acks 0: an error closes the connection', async () => {
@@ -34,7 +39,12 @@ export function produceCases(subject: () => Subject): void {
 
     it('acks 2', async () => {
       const topic = await subject().topic()
-      const { errorCode } = await subject().produce(await subject().leader(topic), topic, subject().records([{ value: 'a' }]), { acks: 2 })
+      const { errorCode } = await subject().produce(
+        await subject().leader(topic),
+        topic,
+        subject().records([{ value: 'a' }]),
+        { acks: 2 },
+      )
       // 0.8.2 waits for that many replicas, and there is one.
       expect(errorCode).toBe(subject().release.takesAnyAcks ? 7 : 21)
     })
@@ -47,14 +57,18 @@ export function produceCases(subject: () => Subject): void {
       const codes = [
         (await subject().produce(leader, 'nowhere', records)).errorCode,
         (await subject().produce(leader, topic, records, { partition: 7 })).errorCode,
-        (await subject().produce(outsider, topic, records)).errorCode
+        (await subject().produce(outsider, topic, records)).errorCode,
       ]
       expect(codes).toEqual([3, 3, foreign(subject())])
     })
 
     it('a batch larger than the topic allows', async () => {
       const leader = await subject().leader('small')
-      const { errorCode, baseOffset } = await subject().produce(leader, 'small', subject().records([{ value: 'x'.repeat(600) }]))
+      const { errorCode, baseOffset } = await subject().produce(
+        leader,
+        'small',
+        subject().records([{ value: 'x'.repeat(600) }]),
+      )
       expect([errorCode, baseOffset]).toEqual([10, -1n])
     })
 
@@ -69,14 +83,21 @@ export function produceCases(subject: () => Subject): void {
       const leader = await subject().leader('compacted')
       const { errorCode } = await subject().produce(leader, 'compacted', subject().records([{ value: 'a' }]))
       expect(errorCode).toBe(keyless(subject()))
-      expect((await subject().produce(leader, 'compacted', subject().records([{ key: 'k', value: 'a' }]))).errorCode).toBe(0)
+      expect(
+        (await subject().produce(leader, 'compacted', subject().records([{ key: 'k', value: 'a' }]))).errorCode,
+      ).toBe(0)
     })
 
     it('messages of an older format, in the versions that have them', async ({ skip }) => {
       if (subject().release.served(produce.key)?.min !== 0) skip('has no such versions')
       const topic = await subject().topic()
       const leader = await subject().leader(topic)
-      const { errorCode, baseOffset } = await subject().produce(leader, topic, messagesOf([{ value: 'a' }, { value: 'b' }], 0), { version: 0 })
+      const { errorCode, baseOffset } = await subject().produce(
+        leader,
+        topic,
+        messagesOf([{ value: 'a' }, { value: 'b' }], 0),
+        { version: 0 },
+      )
       expect([errorCode, baseOffset]).toEqual([0, 0n])
       expect((await subject().offset(leader, topic, -1n)).offset).toBe(2n)
     })
@@ -88,12 +109,16 @@ export function produceCases(subject: () => Subject): void {
       const request = produceRequest(Buffer.concat([batchOf([{}]), batchOf([{}])]), { topic })
       leader.send(produce, subject().version(produce), request)
       if (subject().release.hangsUpOnWrongBatches) await leader.untilClosed()
-      else expect((await leader.answer(produce, subject().version(produce))).responses[0]?.partitionResponses[0]?.errorCode).toBe(87)
+      else
+        expect(
+          (await leader.answer(produce, subject().version(produce))).responses[0]?.partitionResponses[0]?.errorCode,
+        ).toBe(87)
     })
 
     it('a version that it does not have', async ({ skip }) => {
       const next = subject().version(produce, Infinity) + 1
-      if (subject().release.servedVersion(produce.key, next) !== undefined || next > produce.maxVersion) skip('takes it for the newest')
+      if (subject().release.servedVersion(produce.key, next) !== undefined || next > produce.maxVersion)
+        skip('takes it for the newest')
       const client = await subject().connect()
       client.send(produce, next, produceRequest(batchOf([{}]), { topic: 'small' }))
       await client.untilClosed()
@@ -146,7 +171,11 @@ export function produceCases(subject: () => Subject): void {
       if (!subject().has(initProducerId)) skip('is not idempotent')
       const topic = await subject().topic()
       const producer = await producerOf()
-      const { errorCode } = await subject().produce(await subject().leader(topic), topic, batchOf([{}], { ...producer, baseSequence: 5 }))
+      const { errorCode } = await subject().produce(
+        await subject().leader(topic),
+        topic,
+        batchOf([{}], { ...producer, baseSequence: 5 }),
+      )
       const codes = { accepted: 0, UNKNOWN_PRODUCER_ID: 59, OUT_OF_ORDER_SEQUENCE_NUMBER: 45 }
       expect(errorCode).toBe(codes[subject().release.unknownProducer])
     })

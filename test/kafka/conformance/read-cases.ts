@@ -1,20 +1,24 @@
 import { describe, expect, it } from 'vitest'
-
 import { fetch } from '../../../src/protocol/apis/fetch.js'
 import { listOffsets } from '../../../src/protocol/apis/list-offsets.js'
 import { metadata } from '../../../src/protocol/apis/metadata.js'
 import { produce } from '../../../src/protocol/apis/produce.js'
 import { decodeBatches } from '../../../src/protocol/records/decode.js'
-import { fetchFrom, type FetchOptions } from '../../embedded/support/requests.js'
 import type { RawClient } from '../../embedded/support/raw-client.js'
+import { fetchFrom, type FetchOptions } from '../../embedded/support/requests.js'
 import { foreign, until, type Subject } from './subject.js'
 
 export function readCases(subject: () => Subject): void {
   describe('Metadata', () => {
     it('of a topic that is not there creates it', async () => {
       const name = `made-${Date.now()}`
-      const { topics: [first] } = await subject().metadata(name)
-      expect([first?.errorCode, first?.partitions]).toEqual([subject().release.errorOfNewTopic === 'LEADER_NOT_AVAILABLE' ? 5 : 3, []])
+      const {
+        topics: [first],
+      } = await subject().metadata(name)
+      expect([first?.errorCode, first?.partitions]).toEqual([
+        subject().release.errorOfNewTopic === 'LEADER_NOT_AVAILABLE' ? 5 : 3,
+        [],
+      ])
       const [topic] = await until(async () => {
         const { topics } = await subject().metadata(name)
         return topics[0]?.errorCode === 0 && topics[0].partitions[0]?.errorCode === 0 ? topics : undefined
@@ -25,13 +29,17 @@ export function readCases(subject: () => Subject): void {
     it('does not create it where that is not wanted, from version 4 on', async ({ skip }) => {
       if (subject().version(metadata) < 4) skip('has no such version')
       for (let i = 0; i < 2; i++) {
-        const { topics: [topic] } = await subject().metadata('not-wanted', { create: false })
+        const {
+          topics: [topic],
+        } = await subject().metadata('not-wanted', { create: false })
         expect([topic?.errorCode, topic?.partitions]).toEqual([3, []])
       }
     })
 
     it('refuses names that no topic can have', async () => {
-      const { topics: [topic] } = await subject().metadata('no/topic')
+      const {
+        topics: [topic],
+      } = await subject().metadata('no/topic')
       expect([topic?.errorCode, topic?.name]).toEqual([17, 'no/topic'])
     })
 
@@ -57,7 +65,7 @@ export function readCases(subject: () => Subject): void {
       expect(await subject().offset(leader, topic, 3_001n)).toEqual({ errorCode: 0, timestamp: -1, offset: -1n })
     })
 
-    it('is the leader\'s to answer', async () => {
+    it("is the leader's to answer", async () => {
       const [topic] = await written(subject())
       expect((await subject().offset(await subject().outsider(topic), topic, -1n)).errorCode).toBe(foreign(subject()))
       expect((await subject().offset(await subject().connect(), 'nowhere', -1n)).errorCode).toBe(3)
@@ -69,12 +77,21 @@ export function readCases(subject: () => Subject): void {
       const answer = await fetchFrom(client, { version: subject().version(fetch), topic, ...options })
       const batches = decodeBatches(answer.records ?? Buffer.alloc(0), { partialTail: true })
       const values = batches.flatMap(({ records }) => records.map(({ value }) => value?.toString()))
-      return { errorCode: answer.errorCode, highWatermark: answer.highWatermark, values, bytes: answer.records?.length ?? 0 }
+      return {
+        errorCode: answer.errorCode,
+        highWatermark: answer.highWatermark,
+        values,
+        bytes: answer.records?.length ?? 0,
+      }
     }
 
     it('gives what is there from an offset on', async () => {
       const [topic, leader] = await written(subject())
-      expect(await read(leader, topic, { maxWaitMs: 500 })).toMatchObject({ errorCode: 0, highWatermark: 3n, values: ['a', 'b', 'c'] })
+      expect(await read(leader, topic, { maxWaitMs: 500 })).toMatchObject({
+        errorCode: 0,
+        highWatermark: 3n,
+        values: ['a', 'b', 'c'],
+      })
       expect((await read(leader, topic, { offset: 2n, maxWaitMs: 500 })).values).toEqual(['c'])
     })
 
@@ -85,7 +102,7 @@ export function readCases(subject: () => Subject): void {
       expect((await read(leader, topic, { offset: -7n })).errorCode).toBe(1)
     })
 
-    it('is the leader\'s to answer', async () => {
+    it("is the leader's to answer", async () => {
       const [topic, leader] = await written(subject())
       expect((await read(await subject().outsider(topic), topic)).errorCode).toBe(foreign(subject()))
       expect((await read(leader, 'nowhere')).errorCode).toBe(3)
@@ -128,7 +145,11 @@ async function written(subject: Subject): Promise<[string, RawClient]> {
   const topic = await subject.topic()
   const leader = await subject.leader(topic)
   for (const [index, value] of ['a', 'b', 'c'].entries()) {
-    const { errorCode } = await subject.produce(leader, topic, subject.records([{ value, timestamp: 1_000 * (index + 1) }]))
+    const { errorCode } = await subject.produce(
+      leader,
+      topic,
+      subject.records([{ value, timestamp: 1_000 * (index + 1) }]),
+    )
     expect(errorCode).toBe(0)
   }
   return [topic, leader]

@@ -3,7 +3,6 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
-
 import type { ApiInfo } from '../../../src/protocol/api.js'
 import { fetch } from '../../../src/protocol/apis/fetch.js'
 import { findCoordinator } from '../../../src/protocol/apis/find-coordinator.js'
@@ -12,17 +11,27 @@ import { metadata, type MetadataResponse } from '../../../src/protocol/apis/meta
 import { produce } from '../../../src/protocol/apis/produce.js'
 import { Release } from '../../../src/testing/releases.js'
 import { RawClient } from '../../embedded/support/raw-client.js'
-import { batchOf, messagesOf, metadataRequest, produceTo, type Message, type ProduceOptions } from '../../embedded/support/requests.js'
+import {
+  batchOf,
+  messagesOf,
+  metadataRequest,
+  produceTo,
+  type Message,
+  type ProduceOptions,
+} from '../../embedded/support/requests.js'
 
 /** From these versions on topics have no name in the request. */
-const namesUpTo = new Map([[produce.key, 12], [fetch.key, 12]])
+const namesUpTo = new Map([
+  [produce.key, 12],
+  [fetch.key, 12],
+])
 /** While a broker or coordinator comes up: 3, 5, 6, 9, 14 to 16, 51. */
 const passing = new Set([3, 5, 6, 9, 14, 15, 16, 51])
 
 /** The topics that every subject is started with; all others are made as they are needed. */
 export const subjectTopics = {
   small: { replicationFactor: 1, config: { 'max.message.bytes': '500' } },
-  compacted: { replicationFactor: 1, config: { 'cleanup.policy': 'compact' } }
+  compacted: { replicationFactor: 1, config: { 'cleanup.policy': 'compact' } },
 }
 
 let topics = 0
@@ -30,7 +39,10 @@ let topics = 0
 export class Subject {
   readonly release: Release
 
-  constructor(release: string, readonly bootstrap: string) {
+  constructor(
+    release: string,
+    readonly bootstrap: string,
+  ) {
     this.release = Release.named(release)
   }
 
@@ -51,8 +63,11 @@ export class Subject {
     return client
   }
 
-  async metadata(topic: string, { create = true, client }: { create?: boolean; client?: RawClient } = {}): Promise<MetadataResponse> {
-    return (client ?? await this.connect()).call(metadata, this.version(metadata), metadataRequest([topic], create))
+  async metadata(
+    topic: string,
+    { create = true, client }: { create?: boolean; client?: RawClient } = {},
+  ): Promise<MetadataResponse> {
+    return (client ?? (await this.connect())).call(metadata, this.version(metadata), metadataRequest([topic], create))
   }
 
   /** A topic with one partition, whose leader is ready. */
@@ -66,18 +81,24 @@ export class Subject {
   async leader(topic: string): Promise<RawClient> {
     const client = await this.connect()
     const address = await until(async () => {
-      const { brokers, topics: [found] } = await this.metadata(topic, { client })
+      const {
+        brokers,
+        topics: [found],
+      } = await this.metadata(topic, { client })
       const leader = brokers.find(({ nodeId }) => nodeId === found?.partitions[0]?.leaderId)
       return leader && `${leader.host}:${leader.port}`
     })
     const leader = await this.connect(address)
-    await until(async () => passing.has((await this.offset(leader, topic, -1n)).errorCode) ? undefined : true)
+    await until(async () => (passing.has((await this.offset(leader, topic, -1n)).errorCode) ? undefined : true))
     return leader
   }
 
   /** A connection to a broker that has no replica of the topic. */
   async outsider(topic: string): Promise<RawClient> {
-    const { brokers, topics: [found] } = await this.metadata(topic)
+    const {
+      brokers,
+      topics: [found],
+    } = await this.metadata(topic)
     const other = brokers.find(({ nodeId }) => nodeId !== found?.partitions[0]?.leaderId)
     return this.connect(`${other?.host ?? ''}:${other?.port ?? 0}`)
   }
@@ -85,7 +106,9 @@ export class Subject {
   async coordinator(key: string, keyType: 0 | 1): Promise<RawClient> {
     const client = await this.connect()
     const address = await until(async () => {
-      const { coordinators: [found] } = await client.call(findCoordinator, this.version(findCoordinator), { keyType, coordinatorKeys: [key] })
+      const {
+        coordinators: [found],
+      } = await client.call(findCoordinator, this.version(findCoordinator), { keyType, coordinatorKeys: [key] })
       return found?.errorCode === 0 ? `${found.host}:${found.port}` : undefined
     })
     return this.connect(address)
@@ -108,11 +131,20 @@ export class Subject {
       replicaId: -1,
       isolationLevel: version >= 2 ? isolationLevel : 0,
       timeoutMs: 1000,
-      topics: [{ name: topic, partitions: [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp: Number(timestamp), maxNumOffsets: 1 }] }]
+      topics: [
+        {
+          name: topic,
+          partitions: [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp: Number(timestamp), maxNumOffsets: 1 }],
+        },
+      ],
     })
     const partition = response.topics[0]?.partitions[0]
     if (partition === undefined) throw new Error('no partition in the answer')
-    return { errorCode: partition.errorCode, timestamp: partition.timestamp, offset: partition.oldStyleOffsets[0] ?? partition.offset }
+    return {
+      errorCode: partition.errorCode,
+      timestamp: partition.timestamp,
+      offset: partition.oldStyleOffsets[0] ?? partition.offset,
+    }
   }
 }
 

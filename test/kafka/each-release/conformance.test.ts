@@ -1,5 +1,4 @@
 import { beforeAll } from 'vitest'
-
 import { conformanceCases } from '../conformance/cases.js'
 import { Subject, subjectTopics } from '../conformance/subject.js'
 import { cluster, release } from '../support/fixture.js'

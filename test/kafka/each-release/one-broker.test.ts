@@ -11,8 +11,8 @@ const one = cluster({
     'connections.max.idle.ms': String(brokerIdleMs),
     // Longer than a test pauses it. Kafka 0.10.2 has been seen to never tell of a topic made as its session ended.
     'zookeeper.session.timeout.ms': '20000',
-    'broker.session.timeout.ms': '20000'
-  }
+    'broker.session.timeout.ms': '20000',
+  },
 })
 
 messageCases(one)

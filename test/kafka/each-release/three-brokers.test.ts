@@ -10,8 +10,8 @@ const three = cluster({
     'default.replication.factor': '3',
     // How long the others hang on a frozen broker; half a minute by default.
     'replica.socket.timeout.ms': '2000',
-    'controller.socket.timeout.ms': '2000'
-  }
+    'controller.socket.timeout.ms': '2000',
+  },
 })
 
 brokerCases(three)

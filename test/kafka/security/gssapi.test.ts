@@ -11,7 +11,10 @@ import { failureOf, gssapiReleases, producerOf, reauthentications, type SyncOpti
 /** Of a session, where the release limits it. */
 const LIFETIME_MS = 3_000
 
-const missing = await ensureKerberos().then(() => undefined, (error: Error) => error.message)
+const missing = await ensureKerberos().then(
+  () => undefined,
+  (error: Error) => error.message,
+)
 if (missing !== undefined) {
   console.log(`NOT RUN: GSSAPI: ${missing}`)
   // Nothing else would fail.
@@ -32,9 +35,12 @@ describe.skipIf(missing !== undefined).each(gssapiReleases)('GSSAPI with Kafka %
     await kerberos.addPrincipal(`other/127.0.0.1@${REALM}`)
     alice = await kerberos.signIn('alice', await kerberos.addPrincipal('alice'))
     const jaas = join(kerberos.dir, 'jaas.conf')
-    writeFileSync(jaas, `KafkaServer {
+    writeFileSync(
+      jaas,
+      `KafkaServer {
       com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true storeKey=true keyTab="${keyTable}" principal="${broker}";
-    };`)
+    };`,
+    )
     kafka = await RealKafka.start({
       release,
       topics: { t: { partitions: 3 }, renewed: {} },
@@ -57,7 +63,10 @@ describe.skipIf(missing !== undefined).each(gssapiReleases)('GSSAPI with Kafka %
     await kerberos?.stop()
   })
 
-  const listener = (): SyncOptions => ({ brokers: kafka.bootstrapOf('SASL_PLAINTEXT'), ...(release === '0.9' ? { brokerVersion: release } : {}) })
+  const listener = (): SyncOptions => ({
+    brokers: kafka.bootstrapOf('SASL_PLAINTEXT'),
+    ...(release === '0.9' ? { brokerVersion: release } : {}),
+  })
 
   function gssapi(env: NodeJS.ProcessEnv, service = 'kafka'): SyncOptions {
     const { authenticator, close } = gssapiBridge(service, env)
@@ -87,21 +96,41 @@ describe.skipIf(missing !== undefined).each(gssapiReleases)('GSSAPI with Kafka %
 
   it('fails at once without a ticket', async () => {
     const error = await failureOf(gssapi(kerberos.signedOut()))
-    expect(error).toMatchObject({ code: 'AUTHENTICATION_FAILED', mayHaveBeenWritten: false, message: expect.stringMatching(/no token for kafka@127\.0\.0\.1.*credential/i) })
+    expect(error).toMatchObject({
+      code: 'AUTHENTICATION_FAILED',
+      mayHaveBeenWritten: false,
+      message: expect.stringMatching(/no token for kafka@127\.0\.0\.1.*credential/i),
+    })
   })
 
   it('fails at once where no such service is known', async () => {
     const error = await failureOf(gssapi(alice, 'nobody'))
-    expect(error).toMatchObject({ code: 'AUTHENTICATION_FAILED', mayHaveBeenWritten: false, message: expect.stringMatching(/no token for nobody@127\.0\.0\.1.*not found/i) })
+    expect(error).toMatchObject({
+      code: 'AUTHENTICATION_FAILED',
+      mayHaveBeenWritten: false,
+      message: expect.stringMatching(/no token for nobody@127\.0\.0\.1.*not found/i),
+    })
   })
 
   it('fails at once where the ticket is for another service', async () => {
     const error = await failureOf(gssapi(alice, 'other'))
-    expect(error).toMatchObject({ code: 'AUTHENTICATION_FAILED', mayHaveBeenWritten: false, message: expect.stringMatching(/refuses the credentials given as `sasl` for GSSAPI.*look at what its `authenticator`/) })
+    expect(error).toMatchObject({
+      code: 'AUTHENTICATION_FAILED',
+      mayHaveBeenWritten: false,
+      message: expect.stringMatching(
+        /refuses the credentials given as `sasl` for GSSAPI.*look at what its `authenticator`/,
+      ),
+    })
   })
 
   it('is told of the mechanism that there is', async () => {
-    const error = await failureOf({ ...listener(), sasl: { mechanism: 'plain', username: 'alice', password: 'secret' } })
-    expect(error).toMatchObject({ code: 'AUTHENTICATION_FAILED', message: expect.stringMatching(/does not take PLAIN; it takes GSSAPI|Kafka 0\.9 has GSSAPI alone, not PLAIN/) })
+    const error = await failureOf({
+      ...listener(),
+      sasl: { mechanism: 'plain', username: 'alice', password: 'secret' },
+    })
+    expect(error).toMatchObject({
+      code: 'AUTHENTICATION_FAILED',
+      message: expect.stringMatching(/does not take PLAIN; it takes GSSAPI|Kafka 0\.9 has GSSAPI alone, not PLAIN/),
+    })
   })
 })

@@ -20,15 +20,22 @@ const PACKAGES = ['krb5-kdc', 'krb5-admin-server', 'krb5-user', 'python3-gssapi'
 
 /** Installs what is missing where Debian's package manager is there. */
 export async function ensureKerberos(): Promise<void> {
-  const isThere = ['/usr/sbin/krb5kdc', '/usr/sbin/kadmin.local', '/usr/bin/kinit'].every(existsSync) &&
-    await run(PYTHON, ['-c', 'import gssapi']).then(() => true, () => false)
+  const isThere =
+    ['/usr/sbin/krb5kdc', '/usr/sbin/kadmin.local', '/usr/bin/kinit'].every(existsSync) &&
+    (await run(PYTHON, ['-c', 'import gssapi']).then(
+      () => true,
+      () => false,
+    ))
   if (isThere) return
   const quiet = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }
   try {
     await run('apt-get', ['update', '-qq'], quiet)
     await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...PACKAGES], quiet)
   } catch (error) {
-    throw new Error(`${PACKAGES.join(', ')} are not all there, and apt-get could not install them: ${(error as Error).message}`, { cause: error })
+    throw new Error(
+      `${PACKAGES.join(', ')} are not all there, and apt-get could not install them: ${(error as Error).message}`,
+      { cause: error },
+    )
   }
 }
 
@@ -41,7 +48,9 @@ export class Kerberos {
   static async start(): Promise<Kerberos> {
     const dir = mkdtempSync(join(tmpdir(), 'kafka-producer-kerberos-'))
     const port = await freePort()
-    writeFileSync(join(dir, 'krb5.conf'), `[libdefaults]
+    writeFileSync(
+      join(dir, 'krb5.conf'),
+      `[libdefaults]
   default_realm = ${REALM}
   dns_lookup_kdc = false
   dns_lookup_realm = false
@@ -52,8 +61,11 @@ export class Kerberos {
   ${REALM} = {
     kdc = 127.0.0.1:${port}
   }
-`)
-    writeFileSync(join(dir, 'kdc.conf'), `[kdcdefaults]
+`,
+    )
+    writeFileSync(
+      join(dir, 'kdc.conf'),
+      `[kdcdefaults]
   kdc_listen = 127.0.0.1:${port}
   kdc_tcp_listen = 127.0.0.1:${port}
 [realms]
@@ -63,9 +75,13 @@ export class Kerberos {
     acl_file = ${dir}/none
     max_life = 1h
   }
-`)
+`,
+    )
     await run('/usr/sbin/kdb5_util', ['create', '-s', '-r', REALM, '-P', 'master'], { env: environment(dir) })
-    const kdc = spawn('/usr/sbin/krb5kdc', ['-n', '-P', join(dir, 'pid')], { env: { ...environment(dir), KRB5_TRACE: join(dir, 'trace') }, stdio: 'ignore' })
+    const kdc = spawn('/usr/sbin/krb5kdc', ['-n', '-P', join(dir, 'pid')], {
+      env: { ...environment(dir), KRB5_TRACE: join(dir, 'trace') },
+      stdio: 'ignore',
+    })
     const kerberos = new Kerberos(dir, kdc)
     await kerberos.untilListening(port)
     return kerberos
@@ -114,7 +130,10 @@ export class Kerberos {
   private async untilListening(port: number): Promise<void> {
     for (let attempt = 0; attempt < 100; attempt++) {
       const socket = connect(port, '127.0.0.1')
-      const isThere = await once(socket, 'connect').then(() => true, () => false)
+      const isThere = await once(socket, 'connect').then(
+        () => true,
+        () => false,
+      )
       socket.destroy()
       if (isThere) return
       await delay(100)

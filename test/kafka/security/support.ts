@@ -42,7 +42,18 @@ export function failureOf(options: SyncOptions): Promise<DeliveryError> {
 /** A broker's key and certificate as Java reads them. */
 export function keyStore(authority: CertificateAuthority, name: string, { cert, key }: KeyPair): string {
   writeFileSync(join(authority.dir, `${name}.pem`), cert + key)
-  authority.openssl('pkcs12', '-export', '-in', `${name}.pem`, '-passout', 'pass:changeit', '-out', `${name}.p12`, '-name', name)
+  authority.openssl(
+    'pkcs12',
+    '-export',
+    '-in',
+    `${name}.pem`,
+    '-passout',
+    'pass:changeit',
+    '-out',
+    `${name}.p12`,
+    '-name',
+    name,
+  )
   return join(authority.dir, `${name}.p12`)
 }
 
@@ -50,7 +61,24 @@ export function keyStore(authority: CertificateAuthority, name: string, { cert, 
 export function sslProperties(authority: CertificateAuthority): Record<string, string> {
   const trustStore = join(authority.dir, 'trust.p12')
   // Java finds an authority in PKCS12 only where its own tool has put it.
-  execFileSync('keytool', ['-importcert', '-noprompt', '-storetype', 'PKCS12', '-keystore', trustStore, '-storepass', 'changeit', '-alias', 'ca', '-file', join(authority.dir, 'ca.pem')], { stdio: 'pipe' })
+  execFileSync(
+    'keytool',
+    [
+      '-importcert',
+      '-noprompt',
+      '-storetype',
+      'PKCS12',
+      '-keystore',
+      trustStore,
+      '-storepass',
+      'changeit',
+      '-alias',
+      'ca',
+      '-file',
+      join(authority.dir, 'ca.pem'),
+    ],
+    { stdio: 'pipe' },
+  )
   return {
     'ssl.keystore.type': 'PKCS12',
     'ssl.keystore.location': keyStore(authority, 'server', authority.issue()),
@@ -64,7 +92,10 @@ export function sslProperties(authority: CertificateAuthority): Record<string, s
 }
 
 /** What the broker itself has counted of sessions on one listener. */
-export async function reauthentications(kafka: RealKafka, listener: string): Promise<{ renewed: number; refused: number; killed: number }> {
+export async function reauthentications(
+  kafka: RealKafka,
+  listener: string,
+): Promise<{ renewed: number; refused: number; killed: number }> {
   const [broker] = kafka.brokers
   const stdout = await runJava({
     java: '17',

@@ -26,7 +26,12 @@ describe.each(releases)('TLS with Kafka %s', (release) => {
     const expired = keyStore(authority, 'expired', authority.issue({ expired: true }))
     const elsewhere = keyStore(authority, 'elsewhere', authority.issue({ names: 'DNS:elsewhere.example' }))
     const start = async (listeners: Listeners, config: Record<string, string>) => {
-      const cluster = await RealKafka.start({ release, topics: { t: { partitions: 3 } }, listeners, config: { ...properties, ...config } })
+      const cluster = await RealKafka.start({
+        release,
+        topics: { t: { partitions: 3 } },
+        listeners,
+        config: { ...properties, ...config },
+      })
       clusters.push(cluster)
       return cluster
     }
@@ -35,10 +40,13 @@ describe.each(releases)('TLS with Kafka %s', (release) => {
       withExpired = (await start({ SSL: 'SSL' }, { 'ssl.keystore.location': expired })).bootstrapOf('SSL')
       withAnotherName = (await start({ SSL: 'SSL' }, { 'ssl.keystore.location': elsewhere })).bootstrapOf('SSL')
     } else {
-      kafka = await start({ SSL: 'SSL', EXPIRED: 'SSL', ELSEWHERE: 'SSL' }, {
-        'listener.name.expired.ssl.keystore.location': expired,
-        'listener.name.elsewhere.ssl.keystore.location': elsewhere,
-      })
+      kafka = await start(
+        { SSL: 'SSL', EXPIRED: 'SSL', ELSEWHERE: 'SSL' },
+        {
+          'listener.name.expired.ssl.keystore.location': expired,
+          'listener.name.elsewhere.ssl.keystore.location': elsewhere,
+        },
+      )
       withExpired = kafka.bootstrapOf('EXPIRED')
       withAnotherName = kafka.bootstrapOf('ELSEWHERE')
     }
@@ -56,19 +64,37 @@ describe.each(releases)('TLS with Kafka %s', (release) => {
 
   it('fails at once where the broker’s certificate is not trusted', async () => {
     const error = await failureOf({ brokers: kafka.bootstrapOf('SSL'), ssl: client })
-    expect(error).toMatchObject({ code: 'TLS_FAILED', retriable: false, mayHaveBeenWritten: false, message: expect.stringMatching(/not trusted.*`ssl: \{ ca \}`/) })
+    expect(error).toMatchObject({
+      code: 'TLS_FAILED',
+      retriable: false,
+      mayHaveBeenWritten: false,
+      message: expect.stringMatching(/not trusted.*`ssl: \{ ca \}`/),
+    })
   })
 
   it('fails at once where it has expired', async () => {
     const error = await failureOf({ brokers: withExpired, ssl })
-    expect(error).toMatchObject({ code: 'TLS_FAILED', retriable: false, mayHaveBeenWritten: false, message: expect.stringMatching(/has expired: the broker needs a new one/) })
+    expect(error).toMatchObject({
+      code: 'TLS_FAILED',
+      retriable: false,
+      mayHaveBeenWritten: false,
+      message: expect.stringMatching(/has expired: the broker needs a new one/),
+    })
   })
 
   it('fails at once where it is for another name, unless that one is given', async () => {
     const brokers = withAnotherName
     const error = await failureOf({ brokers, ssl })
-    expect(error).toMatchObject({ code: 'TLS_FAILED', retriable: false, mayHaveBeenWritten: false, message: expect.stringMatching(/other names.*`ssl: \{ servername \}`.*127\.0\.0\.1/) })
-    const [metadata] = await producerOf({ brokers, ssl: { ...ssl, servername: 'elsewhere.example' } }).send({ topic: 't', value: 'v' })
+    expect(error).toMatchObject({
+      code: 'TLS_FAILED',
+      retriable: false,
+      mayHaveBeenWritten: false,
+      message: expect.stringMatching(/other names.*`ssl: \{ servername \}`.*127\.0\.0\.1/),
+    })
+    const [metadata] = await producerOf({ brokers, ssl: { ...ssl, servername: 'elsewhere.example' } }).send({
+      topic: 't',
+      value: 'v',
+    })
     expect(metadata?.acknowledged).toBe(true)
   })
 
@@ -77,23 +103,47 @@ describe.each(releases)('TLS with Kafka %s', (release) => {
     ['is signed by a stranger', () => stranger.issue({ commonName: 'client' })],
     ['has expired', () => authority.issue({ commonName: 'client', expired: true })],
   ])('tells what to do where this client’s certificate %s', async (_, own) => {
-    const error = await failureOf({ brokers: kafka.bootstrapOf('SSL'), ssl: { ca: authority.cert, ...own() }, deliveryTimeoutMs: 3_000 })
+    const error = await failureOf({
+      brokers: kafka.bootstrapOf('SSL'),
+      ssl: { ca: authority.cert, ...own() },
+      deliveryTimeoutMs: 3_000,
+    })
     // Kafka 2.8 says it with bytes that can't be decrypted, which may mean anything.
     expect(error.code).toBe(release.startsWith('2.') ? 'DELIVERY_TIMEOUT' : 'TLS_FAILED')
-    expect(error).toMatchObject({ mayHaveBeenWritten: false, message: expect.stringMatching(/certificate.*`ssl: \{ cert, key \}`/) })
+    expect(error).toMatchObject({
+      mayHaveBeenWritten: false,
+      message: expect.stringMatching(/certificate.*`ssl: \{ cert, key \}`/),
+    })
   })
 
   it('tells at once that a port has TLS, and at the deadline that one has none', async () => {
     const toTls = await failureOf({ brokers: kafka.bootstrapOf('SSL') })
-    expect(toTls).toMatchObject({ code: 'TLS_FAILED', mayHaveBeenWritten: false, message: expect.stringMatching(/speaks TLS on this port: give `ssl: true`/) })
+    expect(toTls).toMatchObject({
+      code: 'TLS_FAILED',
+      mayHaveBeenWritten: false,
+      message: expect.stringMatching(/speaks TLS on this port: give `ssl: true`/),
+    })
     // The broker just hangs up, which one that is being stopped does as well.
     const toPlain = await failureOf({ brokers: kafka.bootstrap, ssl, deliveryTimeoutMs: 2_000 })
-    expect(toPlain).toMatchObject({ code: 'DELIVERY_TIMEOUT', mayHaveBeenWritten: false, message: expect.stringMatching(/if its port has no TLS, leave `ssl` out or take the port of its TLS listener/) })
+    expect(toPlain).toMatchObject({
+      code: 'DELIVERY_TIMEOUT',
+      mayHaveBeenWritten: false,
+      message: expect.stringMatching(/if its port has no TLS, leave `ssl` out or take the port of its TLS listener/),
+    })
   })
 
   it('goes on trying until the deadline where that was asked for', async () => {
-    const error = await failureOf({ brokers: withExpired, ssl, retryAuthenticationErrors: true, deliveryTimeoutMs: 2_000 })
-    expect(error).toMatchObject({ code: 'DELIVERY_TIMEOUT', mayHaveBeenWritten: false, message: expect.stringMatching(/has expired/) })
+    const error = await failureOf({
+      brokers: withExpired,
+      ssl,
+      retryAuthenticationErrors: true,
+      deliveryTimeoutMs: 2_000,
+    })
+    expect(error).toMatchObject({
+      code: 'DELIVERY_TIMEOUT',
+      mayHaveBeenWritten: false,
+      message: expect.stringMatching(/has expired/),
+    })
   })
 
   it('takes up new certificates without a restart', async () => {
@@ -111,7 +161,12 @@ describe.each(releases)('TLS with Kafka %s', (release) => {
     /** Sends on connections that are made anew: the ones before are closed for idleness. */
     const sendAnew = async () => {
       const before = asked
-      return expect.poll(async () => (await producer.send({ topic: 't', value: 'v' }), asked), { interval: 1_500, timeout: 20_000 }).toBeGreaterThan(before)
+      return expect
+        .poll(async () => (await producer.send({ topic: 't', value: 'v' }), asked), {
+          interval: 1_500,
+          timeout: 20_000,
+        })
+        .toBeGreaterThan(before)
     }
     await producer.send({ topic: 't', value: 'v' })
     own = authority.issue({ commonName: 'client' })

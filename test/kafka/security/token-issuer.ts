@@ -7,7 +7,9 @@ export type Claims = Readonly<Record<string, unknown>>
 
 function textOf(header: Claims, claims: Claims): string {
   const now = Math.floor(Date.now() / 1000)
-  return [header, { sub: 'alice', iat: now, exp: now + 600, ...claims }].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+  return [header, { sub: 'alice', iat: now, exp: now + 600, ...claims }]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    .join('.')
 }
 
 export function unsignedToken(claims: Claims): string {

@@ -12,7 +12,6 @@ import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs, promisify } from 'node:util'
-
 import { isAlive, kafkaDir } from './install.js'
 import { detachedMarker, RealKafka } from './real-kafka.js'
 import { releases } from './releases.js'
@@ -43,7 +42,11 @@ async function start(args: string[]): Promise<void> {
   if (brokers !== '1' && brokers !== '3') throw new UsageError('--brokers is 1 or 3.')
   if (java !== '17' && java !== '25') throw new UsageError('--java is 17 or 25.')
   const kafka = await RealKafka.start({
-    release, brokers: brokers === '1' ? 1 : 3, java, config: parseConfig(values.config), detached: true
+    release,
+    brokers: brokers === '1' ? 1 : 3,
+    java,
+    config: parseConfig(values.config),
+    detached: true,
   })
   console.log(`Kafka ${kafka.release.version} runs as ${kafka.id}; logs are in ${join(kafka.dir, 'logs')}`)
   console.log(kafka.bootstrap)
@@ -57,8 +60,8 @@ function parseStart(args: string[]) {
       options: {
         brokers: { type: 'string', default: '1' },
         config: { type: 'string', multiple: true, default: [] },
-        java: { type: 'string', default: '17' }
-      }
+        java: { type: 'string', default: '17' },
+      },
     })
   } catch (error) {
     throw new UsageError((error as Error).message)
@@ -66,11 +69,13 @@ function parseStart(args: string[]) {
 }
 
 function parseConfig(settings: readonly string[]): Record<string, string> {
-  return Object.fromEntries(settings.map((setting) => {
-    const equals = setting.indexOf('=')
-    if (equals < 1) throw new UsageError(`--config takes key=value, not "${setting}".`)
-    return [setting.slice(0, equals), setting.slice(equals + 1)]
-  }))
+  return Object.fromEntries(
+    settings.map((setting) => {
+      const equals = setting.indexOf('=')
+      if (equals < 1) throw new UsageError(`--config takes key=value, not "${setting}".`)
+      return [setting.slice(0, equals), setting.slice(equals + 1)]
+    }),
+  )
 }
 
 interface Run {
@@ -98,9 +103,11 @@ async function list(): Promise<void> {
 
 async function stop(which: string | undefined): Promise<void> {
   const all = await runs()
-  if (which === undefined && all.length > 1) throw new UsageError(`Several run; which one? ${all.map((run) => run.id).join(', ')}, or all.`)
+  if (which === undefined && all.length > 1)
+    throw new UsageError(`Several run; which one? ${all.map((run) => run.id).join(', ')}, or all.`)
   const chosen = all.filter((run) => which === undefined || which === 'all' || which === run.id)
-  if (chosen.length === 0 && which !== 'all') throw new UsageError(which === undefined ? 'None is running.' : `No cluster ${which} is running.`)
+  if (chosen.length === 0 && which !== 'all')
+    throw new UsageError(which === undefined ? 'None is running.' : `No cluster ${which} is running.`)
   for (const run of chosen) {
     for (const pid of run.pids) process.kill(pid, 'SIGKILL')
     while (run.pids.some(isAlive)) await delay(20)

@@ -2,6 +2,10 @@
 import { EmbeddedKafka } from '../../../src/testing/index.js'
 
 const [topic = '', partitions = '1', bytes = '0'] = process.argv.slice(2)
-const kafka = await EmbeddedKafka.start({ topics: { [topic]: { partitions: Number(partitions) } }, retentionBytes: Number(bytes), requestHistory: 10 })
+const kafka = await EmbeddedKafka.start({
+  topics: { [topic]: { partitions: Number(partitions) } },
+  retentionBytes: Number(bytes),
+  requestHistory: 10,
+})
 process.stdout.write(`${kafka.bootstrap}\n`)
 process.stdin.on('end', () => void kafka.stop()).resume()

@@ -16,7 +16,7 @@ const since = {
   /** Produce v8: an error names the messages that caused it. */
   recordErrors: '2.4',
   /** Topics have an id. */
-  topicIds: '2.8'
+  topicIds: '2.8',
 } as const
 
 export type Feature = keyof typeof since

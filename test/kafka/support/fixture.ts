@@ -3,7 +3,6 @@
  * producers that are closed when their test ends.
  */
 import { afterAll, beforeAll, onTestFinished, type TestContext } from 'vitest'
-
 import { Producer, type ProducerOptions } from '../../../src/index.js'
 import { whyLacking, type Feature } from './features.js'
 import type { JavaVersion } from './jvm.js'
@@ -32,7 +31,11 @@ export interface Cluster {
 export function cluster(options: Omit<StartOptions, 'release'>): Cluster {
   let kafka: RealKafka | undefined
   beforeAll(async () => {
-    kafka = await RealKafka.start({ ...options, release: release.version, java: (process.env['KAFKA_JAVA'] ?? '17') as JavaVersion })
+    kafka = await RealKafka.start({
+      ...options,
+      release: release.version,
+      java: (process.env['KAFKA_JAVA'] ?? '17') as JavaVersion,
+    })
   })
   afterAll(async () => kafka?.stop())
   const running = (): RealKafka => {
@@ -40,14 +43,18 @@ export function cluster(options: Omit<StartOptions, 'release'>): Cluster {
     return kafka
   }
   return {
-    get kafka() { return running() },
+    get kafka() {
+      return running()
+    },
     producer(own = {}, { asking = false } = {}) {
       // A 0.9 broker never answers the question for its versions: finding that out takes seconds per producer and broker.
       const told = release.name === '0.9' && !asking ? { brokerVersion: '0.9' } : {}
       const producer = new Producer<Bytes, Bytes, 'sync'>({ brokers: running().bootstrap, ...told, ...own })
-      onTestFinished(async () => { await producer.close({ timeoutMs: 0 }) })
+      onTestFinished(async () => {
+        await producer.close({ timeoutMs: 0 })
+      })
       return producer
-    }
+    },
   }
 }
 

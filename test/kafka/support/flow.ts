@@ -1,7 +1,6 @@
 /** Messages that flow while something happens to the brokers, and what must be true of them afterwards. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect } from 'vitest'
-
 import type { RecordMetadata } from '../../../src/index.js'
 import type { TestProducer } from './fixture.js'
 import { expectAt, readBack, type Message } from './read-back.js'
@@ -17,12 +16,22 @@ export interface Flow {
 }
 
 /** Sends one message after the other, by key, for as long as `happening` takes, and then some more; none may fail. */
-export async function flowDuring(producer: TestProducer, topic: string, happening: () => Promise<void>, partition?: number): Promise<Flow> {
+export async function flowDuring(
+  producer: TestProducer,
+  topic: string,
+  happening: () => Promise<void>,
+  partition?: number,
+): Promise<Flow> {
   const messages: Message[] = []
   const sent: Promise<RecordMetadata[]>[] = []
   const sendOne = (): Promise<RecordMetadata[]> => {
     const index = messages.length
-    const message: Message = { topic, key: `k${index % keys}`, value: String(index), ...(partition === undefined ? {} : { partition }) }
+    const message: Message = {
+      topic,
+      key: `k${index % keys}`,
+      value: String(index),
+      ...(partition === undefined ? {} : { partition }),
+    }
     messages.push(message)
     const one = producer.send(message)
     one.catch(() => undefined)
@@ -31,7 +40,9 @@ export async function flowDuring(producer: TestProducer, topic: string, happenin
   }
   await sendOne()
   let over = false
-  const end = happening().finally(() => { over = true })
+  const end = happening().finally(() => {
+    over = true
+  })
   const pump = async (): Promise<void> => {
     while (!over) {
       await sendOne()
@@ -49,7 +60,12 @@ export async function flowDuring(producer: TestProducer, topic: string, happenin
  * Every message stands where its metadata say, and keys are in order. An attempt that nobody knows the outcome of may leave a
  * second copy: copies are allowed where `duplicates` are, and then the first copies are in order.
  */
-export async function expectFlowed(kafka: RealKafka, topic: string, { messages, metadata }: Flow, { duplicates }: { duplicates: boolean }): Promise<void> {
+export async function expectFlowed(
+  kafka: RealKafka,
+  topic: string,
+  { messages, metadata }: Flow,
+  { duplicates }: { duplicates: boolean },
+): Promise<void> {
   const records = await readBack(kafka, topic)
   expectAt(records, messages, metadata)
   if (!duplicates) expect(records).toHaveLength(messages.length)

@@ -5,10 +5,9 @@
 import { execFile } from 'node:child_process'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-
 import type { Release } from './releases.js'
 
 const projectRoot = join(dirname(fileURLToPath(import.meta.url)), '../../..')
@@ -23,17 +22,20 @@ export async function install(release: Release): Promise<string> {
 
 /** As install, with the tools that people run by hand. */
 export async function installTools(release: Release): Promise<string> {
-  return release.tools === undefined ? install(release) : installInto(join(kafkaDir, release.version, 'tools'), release, release.tools)
+  return release.tools === undefined
+    ? install(release)
+    : installInto(join(kafkaDir, release.version, 'tools'), release, release.tools)
 }
 
 async function installInto(folder: string, release: Release, artifacts: readonly string[]): Promise<string> {
   const pom = pomOf(artifacts)
   // The folder holds the POM that it was made from, so that a changed row of the table is fetched anew.
-  const isInstalled = async (): Promise<boolean> => await readFile(join(folder, 'pom.xml'), 'utf8').catch(() => '') === pom
-  if (!await isInstalled()) {
+  const isInstalled = async (): Promise<boolean> =>
+    (await readFile(join(folder, 'pom.xml'), 'utf8').catch(() => '')) === pom
+  if (!(await isInstalled())) {
     await mkdir(dirname(folder), { recursive: true })
     await withLock(`${folder}.lock`, async () => {
-      if (!await isInstalled()) await download(release, pom, folder)
+      if (!(await isInstalled())) await download(release, pom, folder)
     })
   }
   return folder
@@ -48,7 +50,16 @@ async function download(release: Release, pom: string, folder: string): Promise<
   await writeFile(pomFile, pom)
   const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies'
   try {
-    await promisify(execFile)('mvn', ['-B', '-q', '-U', '-f', pomFile, goal, '-DincludeScope=runtime', `-DoutputDirectory=${unfinished}`])
+    await promisify(execFile)('mvn', [
+      '-B',
+      '-q',
+      '-U',
+      '-f',
+      pomFile,
+      goal,
+      '-DincludeScope=runtime',
+      `-DoutputDirectory=${unfinished}`,
+    ])
   } catch (error) {
     throw new Error(whyMavenFailed(release, error), { cause: error })
   }
@@ -59,8 +70,13 @@ async function download(release: Release, pom: string, folder: string): Promise<
 function whyMavenFailed(release: Release, error: unknown): string {
   const { code, stdout = '' } = error as { code?: unknown; stdout?: string }
   if (code === 'ENOENT') return `Kafka ${release.version} cannot be installed: Maven (mvn) is not on the PATH.`
-  const reason = stdout.split('\n').find((line) => line.includes('[ERROR]'))
-    ?.replace(/^.*\[ERROR\]\s*/, '').replace(/ -> \[Help.*$/, '').replace(/^.*transfer failed for /, '') ?? String(error)
+  const reason =
+    stdout
+      .split('\n')
+      .find((line) => line.includes('[ERROR]'))
+      ?.replace(/^.*\[ERROR\]\s*/, '')
+      .replace(/ -> \[Help.*$/, '')
+      .replace(/^.*transfer failed for /, '') ?? String(error)
   const unreachable = /Could not transfer|Connect to|Unknown host|timed out|refused|unreachable|offline/i.test(reason)
   return unreachable
     ? `Kafka ${release.version} cannot be installed: Maven Central cannot be reached (${reason}).`
@@ -75,7 +91,7 @@ function pomOf(artifacts: readonly string[]): string {
   return [
     '<project><modelVersion>4.0.0</modelVersion>',
     '<groupId>test</groupId><artifactId>kafka-libs</artifactId><version>1</version>',
-    `<dependencies>${dependencies.join('')}</dependencies></project>`
+    `<dependencies>${dependencies.join('')}</dependencies></project>`,
   ].join('\n')
 }
 

@@ -4,7 +4,6 @@
  */
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-
 import { install } from './install.js'
 import { runJava, type JavaVersion } from './jvm.js'
 import type { ReadOptions, ReadRecord } from './kcat.js'
@@ -23,7 +22,15 @@ interface Line {
 
 /** As readTopic of kcat.ts. */
 export async function readTopicWithJava(options: ReadOptions & { readonly java?: JavaVersion }): Promise<ReadRecord[]> {
-  const { bootstrap, topic, partition = -1, count = -1, isolation = 'read_committed', timeoutMs = 60_000, java = '17' } = options
+  const {
+    bootstrap,
+    topic,
+    partition = -1,
+    count = -1,
+    isolation = 'read_committed',
+    timeoutMs = 60_000,
+    java = '17',
+  } = options
   const release = findRelease(options.release)
   const program = release.name === '0.8.2' ? 'RecordDump08.java' : 'RecordDump.java'
   const stdout = await runJava({
@@ -32,9 +39,13 @@ export async function readTopicWithJava(options: ReadOptions & { readonly java?:
     main: join(dirname(fileURLToPath(import.meta.url)), program),
     args: [bootstrap, topic, String(partition), String(count), isolation],
     flags: loggingFlags(release, 'tool'),
-    timeoutMs
+    timeoutMs,
   })
-  return stdout.toString('latin1').split('\n').filter((line) => line !== '').map(toRecord)
+  return stdout
+    .toString('latin1')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(toRecord)
     .sort((a, b) => a.partition - b.partition || a.offset - b.offset)
 }
 
@@ -45,7 +56,7 @@ function toRecord(text: string): ReadRecord {
     key: decode(key),
     value: decode(value),
     headers: headers.map(([name, content]) => [Buffer.from(name, 'base64').toString(), decode(content)] as const),
-    ...(timestampType === 'CreateTime' || timestampType === 'LogAppendTime' ? { timestampType } : {})
+    ...(timestampType === 'CreateTime' || timestampType === 'LogAppendTime' ? { timestampType } : {}),
   }
 }
 

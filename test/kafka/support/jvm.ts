@@ -4,8 +4,8 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, openSync, closeSync, readdirSync } from 'node:fs'
-import type { Socket } from 'node:net'
 import { rename } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -13,14 +13,24 @@ import { promisify } from 'node:util'
 export type JavaVersion = '17' | '25'
 
 /** The JVM's own share of a quick start and a small footprint; C1 alone reaches a served request in half the time. */
-const lightFlags = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:-UsePerfData', '-Xshare:auto', '-Djava.awt.headless=true']
+const lightFlags = [
+  '-XX:+UseSerialGC',
+  '-XX:TieredStopAtLevel=1',
+  '-XX:-UsePerfData',
+  '-Xshare:auto',
+  '-Djava.awt.headless=true',
+]
 
 // What Kafka before 2.0 reaches into by reflection, and Java 17 keeps closed.
-const openFlags = ['java.lang', 'java.nio', 'java.util', 'sun.nio.ch'].map((name) => `--add-opens=java.base/${name}=ALL-UNNAMED`)
+const openFlags = ['java.lang', 'java.nio', 'java.util', 'sun.nio.ch'].map(
+  (name) => `--add-opens=java.base/${name}=ALL-UNNAMED`,
+)
 
 export function javaHome(version: JavaVersion): string {
   const root = '/usr/lib/jvm'
-  const candidates = existsSync(root) ? readdirSync(root).filter((name) => new RegExp(`(^|\\D)${version}(\\D|$)`).test(name)) : []
+  const candidates = existsSync(root)
+    ? readdirSync(root).filter((name) => new RegExp(`(^|\\D)${version}(\\D|$)`).test(name))
+    : []
   const home = candidates.map((name) => join(root, name)).find((path) => existsSync(join(path, 'bin/java')))
   if (home === undefined) throw new Error(`Java ${version} is not installed: no folder of it in ${root}.`)
   return home
@@ -46,21 +56,40 @@ function classArchive(call: { readonly libs: string; readonly java: JavaVersion 
 function commandLine(call: JavaCall): string[] {
   const archive = classArchive(call)
   return [
-    join(javaHome(call.java), 'bin/java'), ...lightFlags, ...openFlags,
-    existsSync(archive) ? `-XX:SharedArchiveFile=${archive}` : '-XX:+RecordDynamicDumpInfo', ...(call.flags ?? []),
-    '-cp', join(call.libs, '*'), call.main, ...call.args
+    join(javaHome(call.java), 'bin/java'),
+    ...lightFlags,
+    ...openFlags,
+    existsSync(archive) ? `-XX:SharedArchiveFile=${archive}` : '-XX:+RecordDynamicDumpInfo',
+    ...(call.flags ?? []),
+    '-cp',
+    join(call.libs, '*'),
+    call.main,
+    ...call.args,
   ]
 }
 
 /** Runs a main class to its end; resolves with its stdout, as bytes (the JVM's own warnings would go there too). */
 export async function runJava(call: JavaCall): Promise<Buffer> {
-  const [file = '', ...args] = commandLine({ ...call, flags: ['-Xmx256m', '-Xlog:disable', '-Xlog:all=warning:stderr', ...(call.flags ?? [])] })
+  const [file = '', ...args] = commandLine({
+    ...call,
+    flags: ['-Xmx256m', '-Xlog:disable', '-Xlog:all=warning:stderr', ...(call.flags ?? [])],
+  })
   return new Promise((resolve, reject) => {
-    execFile(file, args, { encoding: 'buffer', maxBuffer: 1 << 30, timeout: call.timeoutMs ?? 120_000, killSignal: 'SIGKILL' }, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout)
-      else if (error.killed === true) reject(new Error(`${call.main} did not end in time.`, { cause: error }))
-      else reject(new Error(`${call.main} failed: ${stdout.toString().slice(-2000)}${stderr.toString().slice(-2000)}`, { cause: error }))
-    })
+    execFile(
+      file,
+      args,
+      { encoding: 'buffer', maxBuffer: 1 << 30, timeout: call.timeoutMs ?? 120_000, killSignal: 'SIGKILL' },
+      (error, stdout, stderr) => {
+        if (error === null) resolve(stdout)
+        else if (error.killed === true) reject(new Error(`${call.main} did not end in time.`, { cause: error }))
+        else
+          reject(
+            new Error(`${call.main} failed: ${stdout.toString().slice(-2000)}${stderr.toString().slice(-2000)}`, {
+              cause: error,
+            }),
+          )
+      },
+    )
   })
 }
 
@@ -96,13 +125,15 @@ export class JvmServer {
     this.#child = call.detached
       ? spawn(file, args, { detached: true, stdio: ['ignore', log, log] })
       : spawn('sh', ['-c', watchdogScript, 'sh', file, ...args], {
-        detached: true,
-        stdio: ['ignore', log, log, 'pipe'],
-        env: { ...process.env, DATA_DIR: call.dataDir }
-      })
+          detached: true,
+          stdio: ['ignore', log, log, 'pipe'],
+          env: { ...process.env, DATA_DIR: call.dataDir },
+        })
     closeSync(log)
     const watchdog = this.#child.stdio[3] as Socket | undefined
-    this.#child.on('error', () => { this.#exited = true })
+    this.#child.on('error', () => {
+      this.#exited = true
+    })
     this.#child.once('exit', () => {
       this.#exited = true
       watchdog?.end('\n')
@@ -114,10 +145,16 @@ export class JvmServer {
     this.pid = this.#child.pid ?? 0
   }
 
-  get running(): boolean { return !this.#exited }
+  get running(): boolean {
+    return !this.#exited
+  }
   /** Set if it did not end in order, and so could not sign off anywhere. */
-  get killedAt(): number | undefined { return this.#killedAt }
-  get frozen(): boolean { return this.#frozen }
+  get killedAt(): number | undefined {
+    return this.#killedAt
+  }
+  get frozen(): boolean {
+    return this.#frozen
+  }
 
   /** To be called on a server that has done some work. Without an archive everything works, so its failure is nobody's. */
   async archiveClasses(): Promise<void> {
@@ -125,8 +162,11 @@ export class JvmServer {
     if (existsSync(archive)) return
     const unfinished = `${archive}.${this.pid}`
     const dump = ['VM.cds', 'dynamic_dump', unfinished]
-    await promisify(execFile)(join(javaHome(this.call.java), 'bin/jcmd'), [String(this.pid), ...dump], { timeout: 30_000 })
-      .then(() => rename(unfinished, archive)).catch(() => undefined)
+    await promisify(execFile)(join(javaHome(this.call.java), 'bin/jcmd'), [String(this.pid), ...dump], {
+      timeout: 30_000,
+    })
+      .then(() => rename(unfinished, archive))
+      .catch(() => undefined)
   }
 
   freeze(): void {

@@ -7,7 +7,6 @@
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
-
 import { findRelease } from './releases.js'
 
 export interface ReadRecord {
@@ -45,12 +44,17 @@ export async function ensureKcat(): Promise<void> {
     await run('apt-get', ['update', '-qq'], quiet)
     await run('apt-get', ['install', '-y', '-qq', 'kcat'], quiet)
   } catch (error) {
-    throw new Error(`kcat is not on the PATH and apt-get could not install it: ${(error as Error).message}`, { cause: error })
+    throw new Error(`kcat is not on the PATH and apt-get could not install it: ${(error as Error).message}`, {
+      cause: error,
+    })
   }
 }
 
 async function works(file: string, args: string[]): Promise<boolean> {
-  return run(file, args).then(() => true, () => false)
+  return run(file, args).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** What kcat must be told of a release that does not say its versions itself. */
@@ -66,21 +70,40 @@ export async function readTopic(options: ReadOptions): Promise<ReadRecord[]> {
   const flags = kcatFlags(release)
   // Ends the headers, whose length is not told.
   const mark = randomBytes(12).toString('hex')
-  const { stdout } = await run('kcat', [
-    '-C', '-q', '-b', bootstrap, '-t', topic, '-o', 'beginning',
-    // The default wait for more records is half a second at the end of every partition.
-    '-X', `isolation.level=${isolation}`, '-X', 'check.crcs=true', '-X', 'fetch.wait.max.ms=20',
-    '-f', `%p %o %T %K %S\\n%k%s%h${mark}`,
-    ...(partition === undefined ? [] : ['-p', String(partition)]),
-    ...(count === undefined ? ['-e'] : ['-c', String(count)]),
-    ...flags
-  ], { encoding: 'buffer', maxBuffer: 1 << 30, timeout: timeoutMs, killSignal: 'SIGKILL' }).catch((error: unknown) => {
+  const { stdout } = await run(
+    'kcat',
+    [
+      '-C',
+      '-q',
+      '-b',
+      bootstrap,
+      '-t',
+      topic,
+      '-o',
+      'beginning',
+      // The default wait for more records is half a second at the end of every partition.
+      '-X',
+      `isolation.level=${isolation}`,
+      '-X',
+      'check.crcs=true',
+      '-X',
+      'fetch.wait.max.ms=20',
+      '-f',
+      `%p %o %T %K %S\\n%k%s%h${mark}`,
+      ...(partition === undefined ? [] : ['-p', String(partition)]),
+      ...(count === undefined ? ['-e'] : ['-c', String(count)]),
+      ...flags,
+    ],
+    { encoding: 'buffer', maxBuffer: 1 << 30, timeout: timeoutMs, killSignal: 'SIGKILL' },
+  ).catch((error: unknown) => {
     const { killed, stderr } = error as { killed?: boolean; stderr?: Buffer }
-    const reason = killed === true ? `${timeoutMs} ms were not enough` : stderr?.toString().trim() ?? String(error)
+    const reason = killed === true ? `${timeoutMs} ms were not enough` : (stderr?.toString().trim() ?? String(error))
     throw new Error(`kcat could not read ${topic}: ${reason}`, { cause: error })
   })
   const records = parse(stdout, Buffer.from(mark))
-  return (flags.length === 0 ? records : records.map((record) => ({ ...record, timestamp: -1 }))).sort((a, b) => a.partition - b.partition || a.offset - b.offset)
+  return (flags.length === 0 ? records : records.map((record) => ({ ...record, timestamp: -1 }))).sort(
+    (a, b) => a.partition - b.partition || a.offset - b.offset,
+  )
 }
 
 function parse(output: Buffer, mark: Buffer): ReadRecord[] {
@@ -94,13 +117,16 @@ function parse(output: Buffer, mark: Buffer): ReadRecord[] {
   }
   while (at < output.length) {
     const lineEnd = output.indexOf(10, at)
-    const [partition = NaN, offset = NaN, timestamp = NaN, keyLength = NaN, valueLength = NaN] =
-      output.toString('latin1', at, lineEnd).split(' ').map(Number)
+    const [partition = NaN, offset = NaN, timestamp = NaN, keyLength = NaN, valueLength = NaN] = output
+      .toString('latin1', at, lineEnd)
+      .split(' ')
+      .map(Number)
     at = lineEnd + 1
     const key = take(keyLength)
     const value = take(valueLength)
     const end = output.indexOf(mark, at)
-    if (lineEnd < 0 || end < 0) throw new Error(`kcat ended in the middle of a record: ${output.toString('latin1', at).slice(0, 200)}`)
+    if (lineEnd < 0 || end < 0)
+      throw new Error(`kcat ended in the middle of a record: ${output.toString('latin1', at).slice(0, 200)}`)
     records.push({ partition, offset, key, value, headers: parseHeaders(output.subarray(at, end)), timestamp })
     at = end + mark.length
   }
@@ -117,6 +143,9 @@ function parseHeaders(text: Buffer): (readonly [string, Buffer | null])[] {
   return pieces.map((piece) => {
     const equals = piece.indexOf('=')
     const value = piece.slice(equals + 1)
-    return [Buffer.from(piece.slice(0, equals), 'latin1').toString(), value === 'NULL' ? null : Buffer.from(value, 'latin1')] as const
+    return [
+      Buffer.from(piece.slice(0, equals), 'latin1').toString(),
+      value === 'NULL' ? null : Buffer.from(value, 'latin1'),
+    ] as const
   })
 }

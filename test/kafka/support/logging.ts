@@ -3,7 +3,6 @@
  */
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-
 import type { Release } from './releases.js'
 
 const here = dirname(fileURLToPath(import.meta.url))
@@ -11,11 +10,17 @@ const here = dirname(fileURLToPath(import.meta.url))
 export function loggingFlags(release: Release, kind: 'server' | 'tool'): string[] {
   const level = `-Dlog.level=${kind === 'server' ? 'INFO' : 'WARN'}`
   if (release.logging === 'log4j2') {
-    return [`-Dlog4j2.configurationFile=${join(here, 'log4j2.properties')}`, level, `-Dlog.target=SYSTEM_${kind === 'server' ? 'OUT' : 'ERR'}`]
+    return [
+      `-Dlog4j2.configurationFile=${join(here, 'log4j2.properties')}`,
+      level,
+      `-Dlog.target=SYSTEM_${kind === 'server' ? 'OUT' : 'ERR'}`,
+    ]
   }
   return [
-    `-Dlog4j.configuration=file:${join(here, 'log4j.properties')}`, level, `-Dlog.target=System.${kind === 'server' ? 'out' : 'err'}`,
+    `-Dlog4j.configuration=file:${join(here, 'log4j.properties')}`,
+    level,
+    `-Dlog.target=System.${kind === 'server' ? 'out' : 'err'}`,
     // ZooKeeper registers beans of a log4j class that reload4j has moved.
-    '-Dzookeeper.jmx.log4j.disable=true'
+    '-Dzookeeper.jmx.log4j.disable=true',
   ]
 }

@@ -1,6 +1,5 @@
 /** Reads topics with clients that share no code with the producer under test, and compares with what was sent. */
 import { expect } from 'vitest'
-
 import type { KeyedMessage, RecordMetadata } from '../../../src/index.js'
 import { whyLacking } from './features.js'
 import { release, type Bytes } from './fixture.js'
@@ -19,9 +18,18 @@ export interface ReadBackOptions {
   readonly replicated?: boolean
 }
 
-export async function readBack(kafka: RealKafka, topic: string, { reader = 'kcat', count }: ReadBackOptions = {}): Promise<ReadRecord[]> {
+export async function readBack(
+  kafka: RealKafka,
+  topic: string,
+  { reader = 'kcat', count }: ReadBackOptions = {},
+): Promise<ReadRecord[]> {
   const read = reader === 'kcat' ? readTopic : readTopicWithJava
-  const options = { bootstrap: kafka.bootstrap, release: release.version, topic, ...(count === undefined ? {} : { count }) }
+  const options = {
+    bootstrap: kafka.bootstrap,
+    release: release.version,
+    topic,
+    ...(count === undefined ? {} : { count }),
+  }
   let records = await read(options)
   // A broker that has only just got a topic, or come back, may show a reader nothing yet, whatever it acknowledged.
   for (let again = 0; records.length === 0 && again < 3; again++) records = await read(options)
@@ -35,19 +43,33 @@ export function bytes(data: Bytes | undefined): Buffer | null {
 
 /** Exactly these messages stand in their topics, each where its metadata say, byte for byte. */
 export async function expectStored(
-  kafka: RealKafka, messages: readonly Message[], metadata: readonly RecordMetadata[], options: ReadBackOptions = {}
+  kafka: RealKafka,
+  messages: readonly Message[],
+  metadata: readonly RecordMetadata[],
+  options: ReadBackOptions = {},
 ): Promise<void> {
   expect(metadata).toHaveLength(messages.length)
   for (const topic of new Set(messages.map((message) => message.topic))) {
-    const ofTopic = messages.flatMap((message, index) => message.topic === topic ? [index] : [])
-    const records = await readBack(kafka, topic, { ...options, ...(options.replicated === false ? { count: ofTopic.length } : {}) })
+    const ofTopic = messages.flatMap((message, index) => (message.topic === topic ? [index] : []))
+    const records = await readBack(kafka, topic, {
+      ...options,
+      ...(options.replicated === false ? { count: ofTopic.length } : {}),
+    })
     expect(records).toHaveLength(ofTopic.length)
-    expectAt(records, ofTopic.map((index) => messages[index] as Message), ofTopic.map((index) => metadata[index] as RecordMetadata))
+    expectAt(
+      records,
+      ofTopic.map((index) => messages[index] as Message),
+      ofTopic.map((index) => metadata[index] as RecordMetadata),
+    )
   }
 }
 
 /** These messages, perhaps among others, stand where their metadata say. */
-export function expectAt(records: readonly ReadRecord[], messages: readonly Message[], metadata: readonly RecordMetadata[]): void {
+export function expectAt(
+  records: readonly ReadRecord[],
+  messages: readonly Message[],
+  metadata: readonly RecordMetadata[],
+): void {
   const found = new Map(records.map((record) => [`${record.partition}:${record.offset}`, record]))
   for (const [index, message] of messages.entries()) {
     const at = metadata[index] as RecordMetadata
@@ -67,13 +89,19 @@ export function expectSame(record: ReadRecord, message: Message): void {
   const value = bytes(message.value)
   if (record.value === null || value === null || !record.value.equals(value)) expect(record.value).toEqual(value)
   expect(record.headers).toEqual(pairs(message))
-  if (message.timestamp !== undefined && whyLacking(release.version, 'timestamps') === undefined && record.timestampType !== 'LogAppendTime') {
+  if (
+    message.timestamp !== undefined &&
+    whyLacking(release.version, 'timestamps') === undefined &&
+    record.timestampType !== 'LogAppendTime'
+  ) {
     expect(record.timestamp).toBe(Number(message.timestamp))
   }
 }
 
 function pairs({ headers = [] }: Message): (readonly [string, Buffer | null])[] {
-  if (Array.isArray(headers)) return (headers as readonly (readonly [string, Bytes])[]).map(([name, value]) => [name, bytes(value)])
+  if (Array.isArray(headers))
+    return (headers as readonly (readonly [string, Bytes])[]).map(([name, value]) => [name, bytes(value)])
   return Object.entries(headers as Record<string, Bytes | readonly Bytes[]>).flatMap(([name, value]) =>
-    (Array.isArray(value) ? value as readonly Bytes[] : [value as Bytes]).map((one) => [name, bytes(one)] as const))
+    (Array.isArray(value) ? (value as readonly Bytes[]) : [value as Bytes]).map((one) => [name, bytes(one)] as const),
+  )
 }

@@ -15,12 +15,20 @@ import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-
 import { install, installTools, kafkaDir, withLock } from './install.js'
 import { JvmServer, runJava, type JavaVersion } from './jvm.js'
 import { loggingFlags } from './logging.js'
 import { findRelease, type Release } from './releases.js'
-import { brokerProperties, controllerProperties, toText, zookeeperProperties, type ClusterPlan, type Listeners, type Node, type Properties } from './server-properties.js'
+import {
+  brokerProperties,
+  controllerProperties,
+  toText,
+  zookeeperProperties,
+  type ClusterPlan,
+  type Listeners,
+  type Node,
+  type Properties,
+} from './server-properties.js'
 import * as wire from './wire.js'
 
 export interface TopicOptions {
@@ -72,7 +80,7 @@ export class RealKafka {
     readonly dir: string,
     private readonly libs: string,
     private readonly plan: ClusterPlan,
-    private readonly options: StartOptions
+    private readonly options: StartOptions,
   ) {
     this.bootstrap = plan.brokers.map((broker) => `127.0.0.1:${broker.port}`).join(',')
   }
@@ -89,7 +97,10 @@ export class RealKafka {
     const ports = await freePorts(count * (1 + names.length) + 1)
     const nextPort = (): number => ports.pop() ?? 0
     const node = (nodeId: number, name: string, secure: readonly string[] = []): Node => ({
-      id: nodeId, port: nextPort(), securePorts: new Map(secure.map((listener) => [listener, nextPort()])), dataDir: join(dir, 'data', name)
+      id: nodeId,
+      port: nextPort(),
+      securePorts: new Map(secure.map((listener) => [listener, nextPort()])),
+      dataDir: join(dir, 'data', name),
     })
     const plan: ClusterPlan = {
       release,
@@ -97,7 +108,7 @@ export class RealKafka {
       coordinator: node(coordinatorId, 'coordinator'),
       combined: release.coordination === 'kraft' && count === 1,
       listeners,
-      config: options.config ?? {}
+      config: options.config ?? {},
     }
     const kafka = new RealKafka(id, release, dir, libs, plan, options)
     // Before anything is started: what is started must be found again even if this process is killed meanwhile.
@@ -136,21 +147,29 @@ export class RealKafka {
   }
 
   /** Resolves when every running broker knows the topic and its leaders. */
-  async createTopic(name: string, { partitions = 1, replicationFactor = 1, config = {} }: TopicOptions = {}): Promise<void> {
+  async createTopic(
+    name: string,
+    { partitions = 1, replicationFactor = 1, config = {} }: TopicOptions = {},
+  ): Promise<void> {
     const version = this.release.createTopicsVersion
     if (version === undefined) {
       await this.#createByTool(name, { partitions, replicationFactor, config })
     } else {
-      await this.#askController(`create topic ${name}`, (port) => wire.createTopic(port, version, name, { partitions, replicationFactor, config }))
+      await this.#askController(`create topic ${name}`, (port) =>
+        wire.createTopic(port, version, name, { partitions, replicationFactor, config }),
+      )
     }
     await this.#everyoneKnows(name, partitions)
   }
 
   /** Resolves when no running broker knows the topic any more. A client that asks for it may bring it back. */
   async deleteTopic(name: string): Promise<void> {
-    if (this.release.adminOnTheWire) await this.#askController(`delete topic ${name}`, (port) => wire.deleteTopic(port, name))
+    if (this.release.adminOnTheWire)
+      await this.#askController(`delete topic ${name}`, (port) => wire.deleteTopic(port, name))
     else await this.#zookeeperTool('kafka.admin.TopicCommand', ['--delete', '--topic', name])
-    await waitFor(`every broker to forget ${name}`, 30_000, async () => (await this.#views()).every((view) => !view.topics.has(name)))
+    await waitFor(`every broker to forget ${name}`, 30_000, async () =>
+      (await this.#views()).every((view) => !view.topics.has(name)),
+    )
     if (this.release.coordination === 'kraft') return
     // The controller still has to take the name out of ZooKeeper, and until then it cannot be used again.
     await waitFor(`ZooKeeper to forget ${name}`, 30_000, async () => {
@@ -161,8 +180,10 @@ export class RealKafka {
 
   /** Resolves when every running broker knows the new partitions and their leaders. */
   async addPartitions(name: string, total: number): Promise<void> {
-    if (this.release.adminOnTheWire) await this.#askController(`extend topic ${name}`, (port) => wire.addPartitions(port, name, total))
-    else await this.#zookeeperTool('kafka.admin.TopicCommand', ['--alter', '--topic', name, '--partitions', String(total)])
+    if (this.release.adminOnTheWire)
+      await this.#askController(`extend topic ${name}`, (port) => wire.addPartitions(port, name, total))
+    else
+      await this.#zookeeperTool('kafka.admin.TopicCommand', ['--alter', '--topic', name, '--partitions', String(total)])
     await this.#everyoneKnows(name, total)
   }
 
@@ -192,12 +213,19 @@ export class RealKafka {
     const before = await this.partitionState(topic, partition)
     if (before === undefined) throw new Error(`There is no partition ${topic}-${partition}.`)
     const others = before.replicas.filter((id) => id !== toBroker)
-    const replicas = [toBroker, ...(before.replicas.includes(toBroker) ? others : others.filter((id) => id !== before.leader))]
+    const replicas = [
+      toBroker,
+      ...(before.replicas.includes(toBroker) ? others : others.filter((id) => id !== before.leader)),
+    ]
     // Before 2.4 the metadata do not tell of a change that is one of order only: the order that they show may be an older one.
     if (!this.release.adminOnTheWire || replicas.join() !== before.replicas.join()) {
       await this.#reassign(topic, partition, replicas)
-      await waitFor(`${topic}-${partition} to be copied to broker ${toBroker}`, 60_000, async () =>
-        (await this.partitionState(topic, partition))?.replicas.toSorted().join() === replicas.toSorted().join())
+      await waitFor(
+        `${topic}-${partition} to be copied to broker ${toBroker}`,
+        60_000,
+        async () =>
+          (await this.partitionState(topic, partition))?.replicas.toSorted().join() === replicas.toSorted().join(),
+      )
     }
     await waitFor(`broker ${toBroker} to lead ${topic}-${partition}`, 60_000, async () => {
       const views = await this.#views()
@@ -223,7 +251,8 @@ export class RealKafka {
     const { running, killedAt } = this.#server(id)
     if (running) throw new Error(`Broker ${id} is running.`)
     // A controller that comes back before its old session ends takes itself for elected and never is (seen on 0.8.2).
-    if (this.release.coordination === 'zookeeper' && killedAt !== undefined) await delay(Math.max(0, killedAt + 6000 - Date.now()))
+    if (this.release.coordination === 'zookeeper' && killedAt !== undefined)
+      await delay(Math.max(0, killedAt + 6000 - Date.now()))
     await this.#spawnBroker(this.plan.brokers.find((broker) => broker.id === id) as Node)
     await this.#ready([id])
   }
@@ -262,13 +291,21 @@ export class RealKafka {
     return runJava({ java: this.#java, libs, main, args, flags: loggingFlags(this.release, 'tool') })
   }
 
-  get #java(): JavaVersion { return this.options.java ?? '17' }
+  get #java(): JavaVersion {
+    return this.options.java ?? '17'
+  }
 
   async #boot(): Promise<void> {
     const { plan } = this
     if (this.release.coordination === 'zookeeper') {
       const properties = await this.#write('zookeeper.properties', zookeeperProperties(plan))
-      await this.#spawn(coordinatorId, 'zookeeper', 'org.apache.zookeeper.server.quorum.QuorumPeerMain', [properties], plan.coordinator)
+      await this.#spawn(
+        coordinatorId,
+        'zookeeper',
+        'org.apache.zookeeper.server.quorum.QuorumPeerMain',
+        [properties],
+        plan.coordinator,
+      )
     } else if (!plan.combined) {
       await this.#format(plan.coordinator)
       const properties = await this.#write('controller.properties', controllerProperties(plan))
@@ -285,18 +322,28 @@ export class RealKafka {
     await this.#spawn(node.id, `broker-${node.id}`, 'kafka.Kafka', [properties], node, this.options.jvmFlags)
   }
 
-  async #spawn(id: number, name: string, main: string, args: string[], node: Node, flags: readonly string[] = []): Promise<void> {
+  async #spawn(
+    id: number,
+    name: string,
+    main: string,
+    args: string[],
+    node: Node,
+    flags: readonly string[] = [],
+  ): Promise<void> {
     await mkdir(node.dataDir, { recursive: true })
-    this.#servers.set(id, new JvmServer({
-      java: this.#java,
-      libs: this.libs,
-      main,
-      args,
-      flags: ['-Xmx256m', '-Xms64m', ...loggingFlags(this.release, 'server'), ...flags],
-      log: this.#logFile(name),
-      dataDir: join(this.dir, 'data'),
-      detached: this.options.detached ?? false
-    }))
+    this.#servers.set(
+      id,
+      new JvmServer({
+        java: this.#java,
+        libs: this.libs,
+        main,
+        args,
+        flags: ['-Xmx256m', '-Xms64m', ...loggingFlags(this.release, 'server'), ...flags],
+        log: this.#logFile(name),
+        dataDir: join(this.dir, 'data'),
+        detached: this.options.detached ?? false,
+      }),
+    )
   }
 
   /**
@@ -311,17 +358,32 @@ export class RealKafka {
         if (existsSync(formatted)) return
         const dataDir = join(home, 'formatted.unfinished')
         await rm(dataDir, { recursive: true, force: true })
-        const properties = await this.#write('format.properties', controllerProperties({ ...this.plan, config: {}, coordinator: { ...this.plan.coordinator, dataDir } }))
-        await this.#run(this.libs, 'kafka.tools.StorageTool', ['format', '--cluster-id', clusterId, '--config', properties])
+        const properties = await this.#write(
+          'format.properties',
+          controllerProperties({ ...this.plan, config: {}, coordinator: { ...this.plan.coordinator, dataDir } }),
+        )
+        await this.#run(this.libs, 'kafka.tools.StorageTool', [
+          'format',
+          '--cluster-id',
+          clusterId,
+          '--config',
+          properties,
+        ])
         await rename(dataDir, formatted)
       })
     }
     await cp(formatted, node.dataDir, { recursive: true })
     // A directory id is a random UUID in base64; the first byte keeps clear of a leading '-', which Kafka does not make either.
     const directoryId = Buffer.concat([Buffer.of(1), randomBytes(15)]).toString('base64url')
-    await writeFile(join(node.dataDir, 'meta.properties'), toText({
-      version: '1', 'cluster.id': clusterId, 'node.id': String(node.id), 'directory.id': directoryId
-    }))
+    await writeFile(
+      join(node.dataDir, 'meta.properties'),
+      toText({
+        version: '1',
+        'cluster.id': clusterId,
+        'node.id': String(node.id),
+        'directory.id': directoryId,
+      }),
+    )
   }
 
   /**
@@ -340,17 +402,31 @@ export class RealKafka {
 
   /** Every running broker sees every other running one, and there is a controller. */
   async #ready(started: readonly number[]): Promise<void> {
-    await this.#answering(started, (views) => views.every((view) =>
-      this.#running.every(({ id }) => view.brokers.some((broker) => broker.id === id)) &&
-      (this.release.metadataVersion === 0 || view.controller >= 0)))
+    await this.#answering(started, (views) =>
+      views.every(
+        (view) =>
+          this.#running.every(({ id }) => view.brokers.some((broker) => broker.id === id)) &&
+          (this.release.metadataVersion === 0 || view.controller >= 0),
+      ),
+    )
   }
 
-  async #answering(started: readonly number[], satisfied: (views: readonly wire.ClusterState[]) => boolean = () => true): Promise<void> {
-    await waitFor(`the brokers of Kafka ${this.release.version} to answer and to know each other`, startTimeoutMs, async () => {
-      const dead = started.filter((id) => !this.#server(id).running)
-      if (dead.length > 0) throw new HopelessError(`Server ${dead.join(', ')} of Kafka ${this.release.version} ended while starting; see ${join(this.dir, 'logs')}.`)
-      return satisfied(await this.#views())
-    })
+  async #answering(
+    started: readonly number[],
+    satisfied: (views: readonly wire.ClusterState[]) => boolean = () => true,
+  ): Promise<void> {
+    await waitFor(
+      `the brokers of Kafka ${this.release.version} to answer and to know each other`,
+      startTimeoutMs,
+      async () => {
+        const dead = started.filter((id) => !this.#server(id).running)
+        if (dead.length > 0)
+          throw new HopelessError(
+            `Server ${dead.join(', ')} of Kafka ${this.release.version} ended while starting; see ${join(this.dir, 'logs')}.`,
+          )
+        return satisfied(await this.#views())
+      },
+    )
   }
 
   async #everyoneKnows(topic: string, partitions: number): Promise<void> {
@@ -385,26 +461,43 @@ export class RealKafka {
     if (code !== 0) throw new Error(`Could not ${what}: Kafka answered with error ${code}.`)
   }
 
-  async #createByTool(name: string, { partitions = 1, replicationFactor = 1, config = {} }: TopicOptions): Promise<void> {
+  async #createByTool(
+    name: string,
+    { partitions = 1, replicationFactor = 1, config = {} }: TopicOptions,
+  ): Promise<void> {
     const counts = ['--partitions', String(partitions), '--replication-factor', String(replicationFactor)]
     await this.#zookeeperTool('kafka.admin.TopicCommand', ['--create', '--topic', name, ...counts, ...asFlags(config)])
   }
 
   async #reassign(topic: string, partition: number, replicas: readonly number[]): Promise<void> {
     if (this.release.adminOnTheWire) {
-      await this.#askController(`reassign ${topic}-${partition}`, (port) => wire.reassign(port, topic, partition, replicas))
+      await this.#askController(`reassign ${topic}-${partition}`, (port) =>
+        wire.reassign(port, topic, partition, replicas),
+      )
     } else {
-      const plan = await this.#write('reassignment.json', JSON.stringify({ version: 1, partitions: [{ topic, partition, replicas }] }))
-      await this.#zookeeperTool('kafka.admin.ReassignPartitionsCommand', ['--reassignment-json-file', plan, '--execute'])
+      const plan = await this.#write(
+        'reassignment.json',
+        JSON.stringify({ version: 1, partitions: [{ topic, partition, replicas }] }),
+      )
+      await this.#zookeeperTool('kafka.admin.ReassignPartitionsCommand', [
+        '--reassignment-json-file',
+        plan,
+        '--execute',
+      ])
     }
   }
 
   async #electPreferred(topic: string, partition: number): Promise<void> {
     if (this.release.adminOnTheWire) {
-      await this.#askController(`elect a leader for ${topic}-${partition}`, (port) => wire.electPreferred(port, topic, partition))
+      await this.#askController(`elect a leader for ${topic}-${partition}`, (port) =>
+        wire.electPreferred(port, topic, partition),
+      )
     } else {
       const partitions = await this.#write('election.json', JSON.stringify({ partitions: [{ topic, partition }] }))
-      await this.#zookeeperTool('kafka.admin.PreferredReplicaLeaderElectionCommand', ['--path-to-json-file', partitions])
+      await this.#zookeeperTool('kafka.admin.PreferredReplicaLeaderElectionCommand', [
+        '--path-to-json-file',
+        partitions,
+      ])
     }
   }
 
@@ -469,7 +562,13 @@ async function freePorts(count: number): Promise<number[]> {
 async function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()
-    server.once('error', () => { resolve(false) })
-    server.listen(port, '127.0.0.1', () => server.close(() => { resolve(true) }))
+    server.once('error', () => {
+      resolve(false)
+    })
+    server.listen(port, '127.0.0.1', () =>
+      server.close(() => {
+        resolve(true)
+      }),
+    )
   })
 }

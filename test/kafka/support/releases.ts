@@ -38,7 +38,7 @@ export const releases: readonly Release[] = [
     logging: 'log4j1',
     metadataVersion: 0,
     adminOnTheWire: false,
-    brokerVersionFallback: '0.8.2.2'
+    brokerVersionFallback: '0.8.2.2',
   },
   {
     name: '0.9',
@@ -48,7 +48,7 @@ export const releases: readonly Release[] = [
     logging: 'log4j1',
     metadataVersion: 0,
     adminOnTheWire: false,
-    brokerVersionFallback: '0.9.0.1'
+    brokerVersionFallback: '0.9.0.1',
   },
   {
     name: '0.10.2',
@@ -58,7 +58,7 @@ export const releases: readonly Release[] = [
     logging: 'log4j1',
     metadataVersion: 1,
     createTopicsVersion: 1,
-    adminOnTheWire: false
+    adminOnTheWire: false,
   },
   {
     name: '0.11',
@@ -68,7 +68,7 @@ export const releases: readonly Release[] = [
     logging: 'log4j1',
     metadataVersion: 1,
     createTopicsVersion: 2,
-    adminOnTheWire: false
+    adminOnTheWire: false,
   },
   {
     name: '1.1',
@@ -78,7 +78,7 @@ export const releases: readonly Release[] = [
     logging: 'log4j1',
     metadataVersion: 1,
     createTopicsVersion: 2,
-    adminOnTheWire: false
+    adminOnTheWire: false,
   },
   {
     name: '2.8',
@@ -88,36 +88,46 @@ export const releases: readonly Release[] = [
     logging: 'log4j1',
     metadataVersion: 1,
     createTopicsVersion: 2,
-    adminOnTheWire: true
+    adminOnTheWire: true,
   },
   {
     name: '3.9',
     version: '3.9.2',
-    artifacts: ['org.apache.kafka:kafka_2.13:3.9.2', 'org.apache.kafka:kafka-tools:3.9.2', 'org.slf4j:slf4j-reload4j:1.7.36'],
+    artifacts: [
+      'org.apache.kafka:kafka_2.13:3.9.2',
+      'org.apache.kafka:kafka-tools:3.9.2',
+      'org.slf4j:slf4j-reload4j:1.7.36',
+    ],
     coordination: 'kraft',
     logging: 'log4j1',
     metadataVersion: 1,
     createTopicsVersion: 2,
-    adminOnTheWire: true
+    adminOnTheWire: true,
   },
   {
     name: '4',
     version: '4.4.0',
     artifacts: ['org.apache.kafka:kafka_2.13:4.4.0', 'org.apache.logging.log4j:log4j-slf4j-impl:2.25.5'],
     // Maven Central has no kafka-tools 4.4.0, and those of 4.3.1 do not run on the libraries of 4.4.0.
-    tools: ['org.apache.kafka:kafka_2.13:4.3.1', 'org.apache.kafka:kafka-tools:4.3.1', 'org.apache.logging.log4j:log4j-slf4j-impl:2.25.5'],
+    tools: [
+      'org.apache.kafka:kafka_2.13:4.3.1',
+      'org.apache.kafka:kafka-tools:4.3.1',
+      'org.apache.logging.log4j:log4j-slf4j-impl:2.25.5',
+    ],
     coordination: 'kraft',
     logging: 'log4j2',
     metadataVersion: 1,
     createTopicsVersion: 2,
-    adminOnTheWire: true
-  }
+    adminOnTheWire: true,
+  },
 ]
 
 export function findRelease(name: string): Release {
   const release = releases.find((row) => row.name === name || row.version === name)
   if (release === undefined) {
-    throw new Error(`Unknown Kafka release "${name}"; known are ${releases.map((row) => `${row.name} (${row.version})`).join(', ')}.`)
+    throw new Error(
+      `Unknown Kafka release "${name}"; known are ${releases.map((row) => `${row.name} (${row.version})`).join(', ')}.`,
+    )
   }
   return release
 }

@@ -59,14 +59,26 @@ export function fromVitest(json: string, exitCode: number): TestResult[] {
     const results = assertionResults.map((test): TestResult => {
       const outcome = test.status === 'passed' || test.status === 'failed' ? test.status : 'left out'
       const reason = outcome === 'failed' ? test.failureMessages?.[0]?.split('\n')[0] : test.meta?.reason
-      return { suite, name: test.title, status: outcome, seconds: (test.duration ?? 0) / 1000, ...(reason === undefined ? {} : { reason }) }
+      return {
+        suite,
+        name: test.title,
+        status: outcome,
+        seconds: (test.duration ?? 0) / 1000,
+        ...(reason === undefined ? {} : { reason }),
+      }
     })
     // When the brokers could not be started, no test ran.
     const broken: TestResult = { suite, name: 'the file as a whole', status: 'failed', seconds: 0, reason: message }
     return status === 'failed' && !results.some((result) => result.status === 'failed') ? [...results, broken] : results
   })
   if (exitCode !== 0 && !tests.some(({ status }) => status === 'failed')) {
-    tests.push({ suite: 'vitest', name: 'the run as a whole', status: 'failed', seconds: 0, reason: `ended with exit code ${exitCode}` })
+    tests.push({
+      suite: 'vitest',
+      name: 'the run as a whole',
+      status: 'failed',
+      seconds: 0,
+      reason: `ended with exit code ${exitCode}`,
+    })
   }
   return tests
 }
@@ -78,11 +90,27 @@ export function count(tests: readonly TestResult[], status: TestResult['status']
 export function summaryTable(results: readonly ReleaseResult[]): string {
   const rows = results.map(({ version, tests, notRun, seconds, date, java }) => {
     const reasons = new Map<string, number>()
-    for (const { reason = '' } of tests.filter(({ status }) => status === 'left out')) reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
+    for (const { reason = '' } of tests.filter(({ status }) => status === 'left out'))
+      reasons.set(reason, (reasons.get(reason) ?? 0) + 1)
     const leftOut = [...reasons].map(([reason, count]) => `${count} (${reason})`).join(', ')
-    return [version, java, date, String(count(tests, 'passed')), String(count(tests, 'failed')), String(seconds), notRun === undefined ? leftOut : `NOT RUN: ${notRun}`]
+    return [
+      version,
+      java,
+      date,
+      String(count(tests, 'passed')),
+      String(count(tests, 'failed')),
+      String(seconds),
+      notRun === undefined ? leftOut : `NOT RUN: ${notRun}`,
+    ]
   })
   const table = [['release', 'java', 'date', 'passed', 'failed', 'seconds', 'not run'], ...rows]
   const widths = [0, 1, 2, 3, 4, 5].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)))
-  return table.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()).join('\n')
+  return table
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
 }

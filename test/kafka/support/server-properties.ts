@@ -32,7 +32,9 @@ export interface ClusterPlan {
 }
 
 export function toText(properties: Properties): string {
-  return Object.entries(properties).map(([key, value]) => `${key}=${value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n`).join('')
+  return Object.entries(properties)
+    .map(([key, value]) => `${key}=${value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n`)
+    .join('')
 }
 
 export function zookeeperProperties(plan: ClusterPlan): Properties {
@@ -44,7 +46,7 @@ export function zookeeperProperties(plan: ClusterPlan): Properties {
     // Sessions may be as short as two ticks.
     tickTime: '1000',
     // ZooKeeper 3.5 and later would open port 8080.
-    'admin.enableServer': 'false'
+    'admin.enableServer': 'false',
   }
 }
 
@@ -53,8 +55,10 @@ export function brokerProperties(plan: ClusterPlan, node: Node): Properties {
     ...common(plan),
     ...addresses(plan, node),
     'log.dirs': node.dataDir,
-    ...(plan.release.coordination === 'zookeeper' ? underZookeeper(plan, node) : underKraft(plan, node, plan.combined ? 'broker,controller' : 'broker')),
-    ...plan.config
+    ...(plan.release.coordination === 'zookeeper'
+      ? underZookeeper(plan, node)
+      : underKraft(plan, node, plan.combined ? 'broker,controller' : 'broker')),
+    ...plan.config,
   }
 }
 
@@ -65,7 +69,7 @@ export function controllerProperties(plan: ClusterPlan): Properties {
     listeners: `CONTROLLER://127.0.0.1:${node.port}`,
     'log.dirs': node.dataDir,
     ...underKraft(plan, node, 'controller'),
-    ...plan.config
+    ...plan.config,
   }
 }
 
@@ -90,7 +94,7 @@ function common(plan: ClusterPlan): Properties {
     // The default buffer takes half of a small heap.
     'log.cleaner.dedupe.buffer.size': String(4 << 20),
     'controlled.shutdown.max.retries': '3',
-    'controlled.shutdown.retry.backoff.ms': '500'
+    'controlled.shutdown.retry.backoff.ms': '500',
   }
 }
 
@@ -100,18 +104,22 @@ function addresses(plan: ClusterPlan, node: Node): Properties {
   if (plan.release.name === '0.8.2') {
     return { 'host.name': '127.0.0.1', port, 'advertised.host.name': '127.0.0.1', 'advertised.port': port }
   }
-  const own = [['PLAINTEXT', node.port] as const, ...node.securePorts].map(([name, at]) => `${name}://127.0.0.1:${at}`).join(',')
+  const own = [['PLAINTEXT', node.port] as const, ...node.securePorts]
+    .map(([name, at]) => `${name}://127.0.0.1:${at}`)
+    .join(',')
   const areNamed = Object.entries(plan.listeners).some(([name, protocol]) => name !== protocol)
   return {
     ...(areNamed ? { 'listener.security.protocol.map': protocolMap(plan) } : {}),
     listeners: plan.combined ? `${own},CONTROLLER://127.0.0.1:${plan.coordinator.port}` : own,
-    'advertised.listeners': own
+    'advertised.listeners': own,
   }
 }
 
 function protocolMap({ listeners, release }: ClusterPlan): string {
   const controller = release.coordination === 'kraft' ? { CONTROLLER: 'PLAINTEXT' } : {}
-  return Object.entries({ ...controller, PLAINTEXT: 'PLAINTEXT', ...listeners }).map((pair) => pair.join(':')).join(',')
+  return Object.entries({ ...controller, PLAINTEXT: 'PLAINTEXT', ...listeners })
+    .map((pair) => pair.join(':'))
+    .join(',')
 }
 
 function underZookeeper(plan: ClusterPlan, node: Node): Properties {
@@ -125,7 +133,7 @@ function underZookeeper(plan: ClusterPlan, node: Node): Properties {
     // from it are over, one after the other: with the default of 30 s a fail-over would take a minute.
     'controller.socket.timeout.ms': '3000',
     'request.timeout.ms': '3000',
-    'replica.socket.timeout.ms': '3000'
+    'replica.socket.timeout.ms': '3000',
   }
 }
 
@@ -137,6 +145,6 @@ function underKraft(plan: ClusterPlan, node: Node, roles: string): Properties {
     'controller.quorum.voters': `${plan.combined ? node.id : plan.coordinator.id}@127.0.0.1:${plan.coordinator.port}`,
     'listener.security.protocol.map': protocolMap(plan),
     'broker.heartbeat.interval.ms': '500',
-    'broker.session.timeout.ms': '4000'
+    'broker.session.timeout.ms': '4000',
   }
 }

@@ -5,20 +5,41 @@
 import { connect } from 'node:net'
 
 const parts = {
-  int8: (value: number): Buffer => { const b = Buffer.alloc(1); b.writeInt8(value); return b },
-  int16: (value: number): Buffer => { const b = Buffer.alloc(2); b.writeInt16BE(value); return b },
-  int32: (value: number): Buffer => { const b = Buffer.alloc(4); b.writeInt32BE(value); return b },
+  int8: (value: number): Buffer => {
+    const b = Buffer.alloc(1)
+    b.writeInt8(value)
+    return b
+  },
+  int16: (value: number): Buffer => {
+    const b = Buffer.alloc(2)
+    b.writeInt16BE(value)
+    return b
+  },
+  int32: (value: number): Buffer => {
+    const b = Buffer.alloc(4)
+    b.writeInt32BE(value)
+    return b
+  },
   string: (value: string): Buffer => Buffer.concat([parts.int16(Buffer.byteLength(value)), Buffer.from(value)]),
-  array: (items: readonly Buffer[]): Buffer => Buffer.concat([parts.int32(items.length), ...items])
+  array: (items: readonly Buffer[]): Buffer => Buffer.concat([parts.int32(items.length), ...items]),
 }
 const { int8, int16, int32, string, array } = parts
 
 class Cursor {
   #at = 0
   constructor(readonly bytes: Buffer) {}
-  int16(): number { this.#at += 2; return this.bytes.readInt16BE(this.#at - 2) }
-  int32(): number { this.#at += 4; return this.bytes.readInt32BE(this.#at - 4) }
-  int8(): number { this.#at += 1; return this.bytes.readInt8(this.#at - 1) }
+  int16(): number {
+    this.#at += 2
+    return this.bytes.readInt16BE(this.#at - 2)
+  }
+  int32(): number {
+    this.#at += 4
+    return this.bytes.readInt32BE(this.#at - 4)
+  }
+  int8(): number {
+    this.#at += 1
+    return this.bytes.readInt8(this.#at - 1)
+  }
   string(): string | null {
     const length = this.int16()
     if (length < 0) return null
@@ -26,7 +47,9 @@ class Cursor {
     return this.bytes.toString('utf8', this.#at - length, this.#at)
   }
 
-  array<T>(item: () => T): T[] { return Array.from({ length: Math.max(0, this.int32()) }, item) }
+  array<T>(item: () => T): T[] {
+    return Array.from({ length: Math.max(0, this.int32()) }, item)
+  }
 }
 
 interface Call {
@@ -39,14 +62,22 @@ interface Call {
 }
 
 /** One request, one answer; the answer starts after the correlation id. */
-export async function call(port: number, { key, version, body, timeoutMs = 2000, flexible = false }: Call): Promise<Buffer> {
+export async function call(
+  port: number,
+  { key, version, body, timeoutMs = 2000, flexible = false }: Call,
+): Promise<Buffer> {
   const tags = flexible ? [Buffer.alloc(1)] : []
   const request = Buffer.concat([int16(key), int16(version), int32(1), string('real-kafka'), ...tags, body])
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1')
     let received = Buffer.alloc(0)
-    const fail = (error: Error): void => { socket.destroy(); reject(error) }
-    const timer = setTimeout(() => { fail(new Error(`Port ${port} did not answer within ${timeoutMs} ms.`)) }, timeoutMs)
+    const fail = (error: Error): void => {
+      socket.destroy()
+      reject(error)
+    }
+    const timer = setTimeout(() => {
+      fail(new Error(`Port ${port} did not answer within ${timeoutMs} ms.`))
+    }, timeoutMs)
     socket.on('connect', () => socket.write(Buffer.concat([int32(request.length), request])))
     socket.on('data', (chunk) => {
       received = Buffer.concat([received, chunk])
@@ -55,7 +86,10 @@ export async function call(port: number, { key, version, body, timeoutMs = 2000,
       socket.destroy()
     })
     socket.on('error', fail)
-    socket.on('close', () => { clearTimeout(timer); reject(new Error(`Port ${port} closed the connection without an answer.`)) })
+    socket.on('close', () => {
+      clearTimeout(timer)
+      reject(new Error(`Port ${port} closed the connection without an answer.`))
+    })
   })
 }
 
@@ -84,17 +118,19 @@ export async function metadata(port: number, version: 0 | 1): Promise<ClusterSta
     return broker
   })
   const controller = version >= 1 ? cursor.int32() : -1
-  const topics = new Map(cursor.array(() => {
-    cursor.int16()
-    const name = cursor.string() ?? ''
-    if (version >= 1) cursor.int8()
-    const partitions = cursor.array(() => {
+  const topics = new Map(
+    cursor.array(() => {
       cursor.int16()
-      const ids = (): number => cursor.int32()
-      return { partition: ids(), leader: ids(), replicas: cursor.array(ids), isr: cursor.array(ids) }
-    })
-    return [name, partitions.sort((a, b) => a.partition - b.partition)] as const
-  }))
+      const name = cursor.string() ?? ''
+      if (version >= 1) cursor.int8()
+      const partitions = cursor.array(() => {
+        cursor.int16()
+        const ids = (): number => cursor.int32()
+        return { partition: ids(), leader: ids(), replicas: cursor.array(ids), isr: cursor.array(ids) }
+      })
+      return [name, partitions.sort((a, b) => a.partition - b.partition)] as const
+    }),
+  )
   return { brokers, controller, topics }
 }
 
@@ -107,11 +143,24 @@ export interface TopicSpec {
 /** CreateTopics. */
 export async function createTopic(port: number, version: 1 | 2, name: string, spec: TopicSpec): Promise<number> {
   const configs = Object.entries(spec.config).map(([key, value]) => Buffer.concat([string(key), string(value)]))
-  const topic = Buffer.concat([string(name), int32(spec.partitions), int16(spec.replicationFactor), array([]), array(configs)])
+  const topic = Buffer.concat([
+    string(name),
+    int32(spec.partitions),
+    int16(spec.replicationFactor),
+    array([]),
+    array(configs),
+  ])
   const body = Buffer.concat([array([topic]), int32(15_000), int8(0)])
   const cursor = new Cursor(await call(port, { key: 19, version, body, timeoutMs: 20_000 }))
   if (version >= 2) cursor.int32() // throttle time
-  return firstError(cursor.array(() => { cursor.string(); const code = cursor.int16(); cursor.string(); return code }))
+  return firstError(
+    cursor.array(() => {
+      cursor.string()
+      const code = cursor.int16()
+      cursor.string()
+      return code
+    }),
+  )
 }
 
 /** DeleteTopics v1. */
@@ -119,7 +168,12 @@ export async function deleteTopic(port: number, name: string): Promise<number> {
   const body = Buffer.concat([array([string(name)]), int32(15_000)])
   const cursor = new Cursor(await call(port, { key: 20, version: 1, body, timeoutMs: 20_000 }))
   cursor.int32() // throttle time
-  return firstError(cursor.array(() => { cursor.string(); return cursor.int16() }))
+  return firstError(
+    cursor.array(() => {
+      cursor.string()
+      return cursor.int16()
+    }),
+  )
 }
 
 /** CreatePartitions v0; where the copies go is left to the controller. */
@@ -127,11 +181,22 @@ export async function addPartitions(port: number, name: string, total: number): 
   const body = Buffer.concat([array([Buffer.concat([string(name), int32(total), int32(-1)])]), int32(15_000), int8(0)])
   const cursor = new Cursor(await call(port, { key: 37, version: 0, body, timeoutMs: 20_000 }))
   cursor.int32() // throttle time
-  return firstError(cursor.array(() => { cursor.string(); const code = cursor.int16(); cursor.string(); return code }))
+  return firstError(
+    cursor.array(() => {
+      cursor.string()
+      const code = cursor.int16()
+      cursor.string()
+      return code
+    }),
+  )
 }
 
 /** IncrementalAlterConfigs v0. */
-export async function alterTopicConfig(port: number, topic: string, config: Readonly<Record<string, string>>): Promise<number> {
+export async function alterTopicConfig(
+  port: number,
+  topic: string,
+  config: Readonly<Record<string, string>>,
+): Promise<number> {
   const configs = Object.entries(config).map(([key, value]) => Buffer.concat([string(key), int8(0), string(value)]))
   const body = Buffer.concat([array([Buffer.concat([int8(2), string(topic), array(configs)])]), int8(0)])
   const cursor = new Cursor(await call(port, { key: 44, version: 0, body, timeoutMs: 20_000 }))
@@ -141,7 +206,12 @@ export async function alterTopicConfig(port: number, topic: string, config: Read
 }
 
 /** AlterPartitionReassignments v0; it is flexible from its first version on. All counts here fit into one byte of varint. */
-export async function reassign(port: number, topic: string, partition: number, replicas: readonly number[]): Promise<number> {
+export async function reassign(
+  port: number,
+  topic: string,
+  partition: number,
+  replicas: readonly number[],
+): Promise<number> {
   const compact = (items: readonly Buffer[]): Buffer => Buffer.concat([int8(items.length + 1), ...items])
   const tags = Buffer.alloc(1)
   const name = Buffer.from(topic)
@@ -157,7 +227,11 @@ export async function reassign(port: number, topic: string, partition: number, r
 
 /** ElectLeaders v1, of the preferred kind. */
 export async function electPreferred(port: number, topic: string, partition: number): Promise<number> {
-  const body = Buffer.concat([int8(0), array([Buffer.concat([string(topic), array([int32(partition)])])]), int32(15_000)])
+  const body = Buffer.concat([
+    int8(0),
+    array([Buffer.concat([string(topic), array([int32(partition)])])]),
+    int32(15_000),
+  ])
   const answer = await call(port, { key: 43, version: 1, body, timeoutMs: 20_000 })
   return answer.readInt16BE(4)
 }

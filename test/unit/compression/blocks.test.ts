@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { snappyCodec } from '../../../src/compression/snappy.js'
 import { lz4Codec } from '../../../src/compression/lz4.js'
+import { snappyCodec } from '../../../src/compression/snappy.js'
 import { jsonLines } from './support.js'
 
 describe.each([snappyCodec(null), lz4Codec(null)])('$name without its package', (codec) => {
@@ -19,6 +19,9 @@ describe.each([snappyCodec(null), lz4Codec(null)])('$name without its package', 
   it('keeps inputs apart that are compressed at the same time', async () => {
     const inputs = [1, 2, 3, 4].map((seed) => jsonLines(200_000, seed))
     const compressed = await Promise.all(inputs.map(async (input) => codec.compress(input, { magic: 2 })))
-    for (const [i, bytes] of compressed.entries()) expect(codec.decompress(bytes, { magic: 2, maxOutputBytes: 200_000 }).equals(inputs[i] ?? Buffer.alloc(0))).toBe(true)
+    for (const [i, bytes] of compressed.entries())
+      expect(codec.decompress(bytes, { magic: 2, maxOutputBytes: 200_000 }).equals(inputs[i] ?? Buffer.alloc(0))).toBe(
+        true,
+      )
   })
 })

@@ -1,8 +1,10 @@
 import { afterEach, expect, it, vi } from 'vitest'
-import { CorruptRecordsError } from '../../../src/errors.js'
 import { BoundedOutput } from '../../../src/compression/bounded-output.js'
+import { CorruptRecordsError } from '../../../src/errors.js'
 
-afterEach(() => { vi.restoreAllMocks() })
+afterEach(() => {
+  vi.restoreAllMocks()
+})
 
 it('grows by doubling, up to its bound and not beyond', () => {
   const allocate = vi.spyOn(Buffer, 'allocUnsafe')

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { CorruptRecordsError, InvalidConfigError } from '../../../src/errors.js'
 import { Codecs, type Codec } from '../../../src/compression/codec.js'
 import { zstdCodec } from '../../../src/compression/zstd.js'
+import { CorruptRecordsError, InvalidConfigError } from '../../../src/errors.js'
 import { jsonLines, nodeHasZstd, require } from './support.js'
 
 function loaded(name: string): boolean {
@@ -9,7 +9,7 @@ function loaded(name: string): boolean {
 }
 
 // First in this file: what other tests use stays loaded.
-it('loads a codec\'s package on its first use', () => {
+it("loads a codec's package on its first use", () => {
   const codecs = new Codecs()
   codecs.get('gzip')
   expect([loaded('snappy'), loaded('lz4-napi')]).toEqual([false, false])
@@ -20,7 +20,12 @@ it('loads a codec\'s package on its first use', () => {
 })
 
 function ownCodec(name: string, id: number): Codec {
-  return { name, id, compress: (input) => input.map((byte) => byte ^ 1), decompress: (input) => Buffer.from(input.map((byte) => byte ^ 1)) }
+  return {
+    name,
+    id,
+    compress: (input) => input.map((byte) => byte ^ 1),
+    decompress: (input) => Buffer.from(input.map((byte) => byte ^ 1)),
+  }
 }
 
 const options = { magic: 2, maxOutputBytes: 1000 }
@@ -28,7 +33,11 @@ const options = { magic: 2, maxOutputBytes: 1000 }
 describe('Codecs', () => {
   it('has those of Kafka, by name and by number', async () => {
     const codecs = new Codecs()
-    for (const [name, id] of [['gzip', 1], ['snappy', 2], ['lz4', 3]] as const) {
+    for (const [name, id] of [
+      ['gzip', 1],
+      ['snappy', 2],
+      ['lz4', 3],
+    ] as const) {
       const codec = codecs.get(name)
       expect(codec).toMatchObject({ name, id })
       expect(codecs.get(name)).toBe(codec)
@@ -61,7 +70,7 @@ describe('Codecs', () => {
     for (const level of [-131073, 23]) expect(() => codecs.get('zstd', level)).toThrow(InvalidConfigError)
   })
 
-  it('puts a codec of the user\'s own before what is built in', () => {
+  it("puts a codec of the user's own before what is built in", () => {
     const gzip = ownCodec('gzip', 1)
     const codecs = new Codecs([gzip, ownCodec('turn', 7)])
     expect(codecs.get('gzip')).toBe(gzip)
@@ -71,7 +80,7 @@ describe('Codecs', () => {
     expect(new Codecs().get('gzip')).not.toBe(gzip)
   })
 
-  it('reads with the user\'s codec what has its number, whatever its name', async () => {
+  it("reads with the user's codec what has its number, whatever its name", async () => {
     const codecs = new Codecs([ownCodec('better', 1)])
     const builtIn = codecs.get('gzip')
     expect(builtIn.decompress(await builtIn.compress(jsonLines(50), { magic: 2 }), options)).toEqual(jsonLines(50))
@@ -79,7 +88,14 @@ describe('Codecs', () => {
   })
 
   it('refuses codecs that no batch could name', () => {
-    for (const codec of [ownCodec('', 5), ownCodec('none', 5), ownCodec('x', 0), ownCodec('x', 8), ownCodec('x', 1.5), ownCodec('gzip', 2)]) {
+    for (const codec of [
+      ownCodec('', 5),
+      ownCodec('none', 5),
+      ownCodec('x', 0),
+      ownCodec('x', 8),
+      ownCodec('x', 1.5),
+      ownCodec('gzip', 2),
+    ]) {
       expect(() => new Codecs([codec])).toThrow(InvalidConfigError)
     }
     expect(() => new Codecs([ownCodec('x', 5), ownCodec('x', 6)])).toThrow(InvalidConfigError)
@@ -91,7 +107,9 @@ describe('levels', () => {
   it('make gzip smaller or quicker', async () => {
     const codec = new Codecs().get('gzip')
     for (const size of [4000, 100_000]) {
-      const sizes = await Promise.all([1, 6, 9, undefined].map(async (level) => (await codec.compress(jsonLines(size), { magic: 2, level })).length))
+      const sizes = await Promise.all(
+        [1, 6, 9, undefined].map(async (level) => (await codec.compress(jsonLines(size), { magic: 2, level })).length),
+      )
       expect(sizes[0]).toBeGreaterThan(sizes[1] ?? 0)
       expect(sizes[2]).toBeLessThanOrEqual(sizes[1] ?? 0)
       expect(sizes[3]).toBe(sizes[1])
@@ -101,7 +119,11 @@ describe('levels', () => {
   it.runIf(nodeHasZstd)('make zstd smaller or quicker', async () => {
     const codec = new Codecs().get('zstd')
     for (const size of [4000, 100_000]) {
-      const sizes = await Promise.all([-5, 3, 19, undefined].map(async (level) => (await codec.compress(jsonLines(size), { magic: 2, level })).length))
+      const sizes = await Promise.all(
+        [-5, 3, 19, undefined].map(
+          async (level) => (await codec.compress(jsonLines(size), { magic: 2, level })).length,
+        ),
+      )
       expect(sizes[0]).toBeGreaterThan(sizes[1] ?? 0)
       expect(sizes[2]).toBeLessThan(sizes[1] ?? 0)
       expect(sizes[3]).toBe(sizes[1])
@@ -125,7 +147,7 @@ describe('zstd on a Node without it', () => {
     expect(await mongodb.decompress(Buffer.from(compressed))).toEqual(jsonLines(50_000))
   })
 
-  it('can\'t read, and says so', () => {
+  it("can't read, and says so", () => {
     expect(() => zstdCodec({}).decompress(Buffer.alloc(10), options)).toThrow(CorruptRecordsError)
   })
 })

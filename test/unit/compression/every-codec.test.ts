@@ -3,17 +3,24 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { CorruptRecordsError } from '../../../src/errors.js'
 import { decompressOrReject, everyCodec, jsonLines, randomBytes } from './support.js'
 
-const SIZES = [0, 1, 2, 3, 4, 5, 11, 12, 13, 14, 17, 64, 100, 1000, 8191, 8192, 32_767, 32_768, 65_535, 65_536, 65_537, 131_072, 200_000, 1_000_000]
+const SIZES = [
+  0, 1, 2, 3, 4, 5, 11, 12, 13, 14, 17, 64, 100, 1000, 8191, 8192, 32_767, 32_768, 65_535, 65_536, 65_537, 131_072,
+  200_000, 1_000_000,
+]
 const CONTENTS = {
   'JSON lines': jsonLines(1_000_000),
   'random bytes': randomBytes(1_000_000),
   zeros: Buffer.alloc(1_000_000),
   'a short pattern': Buffer.alloc(1_000_000, 'abc'),
-  'random and zeros by turns': Buffer.concat(Array.from({ length: 2000 }, (_, i) => (i % 2 === 0 ? randomBytes(700, i) : Buffer.alloc(300)))),
+  'random and zeros by turns': Buffer.concat(
+    Array.from({ length: 2000 }, (_, i) => (i % 2 === 0 ? randomBytes(700, i) : Buffer.alloc(300))),
+  ),
 }
 const MAX = { maxOutputBytes: 1_000_000 }
 
-afterEach(() => { vi.restoreAllMocks() })
+afterEach(() => {
+  vi.restoreAllMocks()
+})
 
 describe.each(everyCodec())('%s', (_name, codec) => {
   it.each(Object.entries(CONTENTS))('gives back %s of any size, in every format', async (_what, content) => {
@@ -32,13 +39,18 @@ describe.each(everyCodec())('%s', (_name, codec) => {
   it('gives back anything', async () => {
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 5000 }),
-      fc.array(fc.tuple(fc.uint8Array({ maxLength: 20 }), fc.nat(400)), { maxLength: 40 })
-        .map((runs) => Uint8Array.from(runs.flatMap(([run, times]) => Array.from({ length: times }, () => [...run]).flat()))),
+      fc
+        .array(fc.tuple(fc.uint8Array({ maxLength: 20 }), fc.nat(400)), { maxLength: 40 })
+        .map((runs) =>
+          Uint8Array.from(runs.flatMap(([run, times]) => Array.from({ length: times }, () => [...run]).flat())),
+        ),
     )
-    await fc.assert(fc.asyncProperty(bytes, async (input) => {
-      const compressed = await codec.compress(input, { magic: 2 })
-      expect(codec.decompress(compressed, { magic: 2, ...MAX }).equals(input)).toBe(true)
-    }))
+    await fc.assert(
+      fc.asyncProperty(bytes, async (input) => {
+        const compressed = await codec.compress(input, { magic: 2 })
+        expect(codec.decompress(compressed, { magic: 2, ...MAX }).equals(input)).toBe(true)
+      }),
+    )
   })
 
   it('takes views into larger buffers', async () => {
@@ -127,8 +139,11 @@ describe.each(everyCodec())('%s', (_name, codec) => {
   it('survives anything', async () => {
     const head = Buffer.from(await codec.compress(jsonLines(200), { magic: 2 }))
     const bytes = fc.tuple(fc.nat(head.length), fc.uint8Array({ maxLength: 200 }), fc.constantFrom(0, 1, 2))
-    fc.assert(fc.property(bytes, ([kept, tail, magic]) => {
-      decompressOrReject(codec, Buffer.concat([head.subarray(0, kept), tail]), magic)
-    }), { numRuns: 2000 })
+    fc.assert(
+      fc.property(bytes, ([kept, tail, magic]) => {
+        decompressOrReject(codec, Buffer.concat([head.subarray(0, kept), tail]), magic)
+      }),
+      { numRuns: 2000 },
+    )
   })
 })

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { CorruptRecordsError } from '../../../src/errors.js'
 import { lz4Codec } from '../../../src/compression/lz4.js'
 import { xxHash32 } from '../../../src/compression/xxhash32.js'
+import { CorruptRecordsError } from '../../../src/errors.js'
 import { jsonLines, randomBytes, require } from './support.js'
 
 interface Lz4Package {
@@ -9,9 +9,19 @@ interface Lz4Package {
   decompressFrameSync(input: Buffer): Buffer
 }
 const lz4 = require('lz4-napi') as Lz4Package
-const INPUTS = [Buffer.from('a'), jsonLines(100), jsonLines(40_000), jsonLines(200_000), randomBytes(70_000), Buffer.alloc(150_000), Buffer.alloc(0)]
+const INPUTS = [
+  Buffer.from('a'),
+  jsonLines(100),
+  jsonLines(40_000),
+  jsonLines(200_000),
+  randomBytes(70_000),
+  Buffer.alloc(150_000),
+  Buffer.alloc(0),
+]
 
-afterEach(() => { vi.restoreAllMocks() })
+afterEach(() => {
+  vi.restoreAllMocks()
+})
 
 function read(bytes: Buffer, magic = 2): Buffer {
   return lz4Codec().decompress(bytes, { magic, maxOutputBytes: 1_000_000 })
@@ -32,12 +42,21 @@ interface FrameParts {
 function frame({ flags = 0x60, blockSizes = 0x40, more = [], blocks, end = uint32(0) }: FrameParts): Buffer {
   const header = Buffer.from([flags, blockSizes, ...more])
   return Buffer.from([
-    0x04, 0x22, 0x4d, 0x18, ...header, (xxHash32(header) >>> 8) & 0xff,
-    ...blocks.flatMap((block) => [...uint32(block.length), ...block]), ...end,
+    0x04,
+    0x22,
+    0x4d,
+    0x18,
+    ...header,
+    (xxHash32(header) >>> 8) & 0xff,
+    ...blocks.flatMap((block) => [...uint32(block.length), ...block]),
+    ...end,
   ])
 }
 
-describe.each([['with its package', lz4Codec()], ['without', lz4Codec(null)]] as const)('lz4 %s', (_name, codec) => {
+describe.each([
+  ['with its package', lz4Codec()],
+  ['without', lz4Codec(null)],
+] as const)('lz4 %s', (_name, codec) => {
   it('writes frames that the package reads', async () => {
     for (const input of INPUTS) {
       const compressed = Buffer.from(await codec.compress(input, { magic: 2 }))
@@ -47,7 +66,11 @@ describe.each([['with its package', lz4Codec()], ['without', lz4Codec(null)]] as
   })
 
   it('writes the wrong checksum of its header that Kafka 0.8 and 0.9 want for magic 0 alone', async () => {
-    for (const [magic, checksum] of [[0, 0x1a], [1, 0x82], [2, 0x82]] as const) {
+    for (const [magic, checksum] of [
+      [0, 0x1a],
+      [1, 0x82],
+      [2, 0x82],
+    ] as const) {
       expect((await codec.compress(Buffer.from('abc'), { magic }))[6]).toBe(checksum)
     }
   })
@@ -127,8 +150,12 @@ describe('reading lz4', () => {
 
   it('takes a content size, and refuses another', () => {
     expect(read(frame({ flags: 0x68, more: [3, 0, 0, 0, 0, 0, 0, 0], blocks: [abc] })).toString()).toBe('abc')
-    expect(() => read(frame({ flags: 0x68, more: [4, 0, 0, 0, 0, 0, 0, 0], blocks: [abc] }))).toThrow(CorruptRecordsError)
-    expect(() => read(frame({ flags: 0x68, more: [3, 0, 0, 0, 0, 0, 0, 0x80], blocks: [abc] }))).toThrow(CorruptRecordsError)
+    expect(() => read(frame({ flags: 0x68, more: [4, 0, 0, 0, 0, 0, 0, 0], blocks: [abc] }))).toThrow(
+      CorruptRecordsError,
+    )
+    expect(() => read(frame({ flags: 0x68, more: [3, 0, 0, 0, 0, 0, 0, 0x80], blocks: [abc] }))).toThrow(
+      CorruptRecordsError,
+    )
   })
 
   it('compares checksums of blocks and of the content', () => {
@@ -142,14 +169,18 @@ describe('reading lz4', () => {
   })
 
   it('takes frames one after another', () => {
-    expect(read(Buffer.concat([frame({ blocks: [abc] }), frame({ blocks: [] }), frame({ blocks: [abc] })])).toString()).toBe('abcabc')
+    expect(
+      read(Buffer.concat([frame({ blocks: [abc] }), frame({ blocks: [] }), frame({ blocks: [abc] })])).toString(),
+    ).toBe('abcabc')
   })
 
   it('takes copies from the block before only where the frame says that blocks depend on each other', () => {
     const copyBack = [0x00, 3, 0, 0x10, 33]
     expect(read(frame({ flags: 0x40, blocks: [abc, copyBack] })).toString()).toBe('abcabca!')
     expect(() => read(frame({ flags: 0x60, blocks: [abc, copyBack] }))).toThrow(CorruptRecordsError)
-    expect(() => read(Buffer.concat([frame({ blocks: [abc] }), frame({ flags: 0x40, blocks: [copyBack] })]))).toThrow(CorruptRecordsError)
+    expect(() => read(Buffer.concat([frame({ blocks: [abc] }), frame({ flags: 0x40, blocks: [copyBack] })]))).toThrow(
+      CorruptRecordsError,
+    )
   })
 
   it('takes no memory for a block that the bytes could not make', () => {
@@ -162,8 +193,9 @@ describe('reading lz4', () => {
     const literals = Array.from({ length: 15 + 255 + 3 }, (_, i) => 97 + (i % 26))
     const text = Buffer.from(literals).toString()
     expect(read(frame({ blocks: [[0xf0, 255, 3, ...literals]] })).toString()).toBe(text)
-    expect(read(frame({ blocks: [[0xff, 255, 3, ...literals, 1, 0, 255, 255, 0, 0x10, 33]] })).toString())
-      .toBe(`${text}${text.at(-1)?.repeat(4 + 15 + 255 + 255)}!`)
+    expect(read(frame({ blocks: [[0xff, 255, 3, ...literals, 1, 0, 255, 255, 0, 0x10, 33]] })).toString()).toBe(
+      `${text}${text.at(-1)?.repeat(4 + 15 + 255 + 255)}!`,
+    )
   })
 
   it.each([
@@ -179,9 +211,15 @@ describe('reading lz4', () => {
     ['half an end mark', frame({ blocks: [abc], end: [0, 0] })],
     ['bytes after its end', Buffer.concat([frame({ blocks: [abc] }), Buffer.from('x')])],
     ['a block that is cut off', frame({ blocks: [], end: [200, 0, 0, 0, 0x30, 97] })],
-    ['a plain block above the block size', frame({ blocks: [], end: [1, 0, 1, 0x80, ...Buffer.alloc(65_537), 0, 0, 0, 0] })],
+    [
+      'a plain block above the block size',
+      frame({ blocks: [], end: [1, 0, 1, 0x80, ...Buffer.alloc(65_537), 0, 0, 0, 0] }),
+    ],
     ['a block of 2 GB', frame({ blocks: [], end: [0xff, 0xff, 0xff, 0x7f, 0x30, 97] })],
-    ['a block that grows above the block size', frame({ blocks: [[0x1f, 97, 1, 0, ...new Array<number>(257).fill(255), 0, 0]] })],
+    [
+      'a block that grows above the block size',
+      frame({ blocks: [[0x1f, 97, 1, 0, ...new Array<number>(257).fill(255), 0, 0]] }),
+    ],
     ['an empty block', frame({ blocks: [], end: [0, 0, 0, 0x80] }).subarray(0, -1)],
     ['literals that are cut off', frame({ blocks: [[0x40, 97, 98, 99]] })],
     ['a size of literals that does not end', frame({ blocks: [[0xf0, 255, 255]] })],

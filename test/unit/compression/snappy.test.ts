@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { CorruptRecordsError } from '../../../src/errors.js'
 import { snappyCodec } from '../../../src/compression/snappy.js'
+import { CorruptRecordsError } from '../../../src/errors.js'
 import { jsonLines, randomBytes, require } from './support.js'
 
 interface SnappyPackage {
@@ -10,21 +10,34 @@ interface SnappyPackage {
 const snappy = require('snappy') as SnappyPackage
 const HEADER = Buffer.from('82534e41505059000000000100000001', 'hex')
 const options = { magic: 2, maxOutputBytes: 1_000_000 }
-const INPUTS = [Buffer.from('a'), jsonLines(100), jsonLines(40_000), jsonLines(200_000), randomBytes(70_000), Buffer.alloc(150_000), Buffer.alloc(0)]
+const INPUTS = [
+  Buffer.from('a'),
+  jsonLines(100),
+  jsonLines(40_000),
+  jsonLines(200_000),
+  randomBytes(70_000),
+  Buffer.alloc(150_000),
+  Buffer.alloc(0),
+]
 
-afterEach(() => { vi.restoreAllMocks() })
+afterEach(() => {
+  vi.restoreAllMocks()
+})
 
 function read(bytes: Buffer | readonly number[]): Buffer {
   return snappyCodec().decompress(Buffer.from(bytes), options)
 }
 
-describe.each([['with its package', snappyCodec()], ['without', snappyCodec(null)]] as const)('snappy %s', (_name, codec) => {
-  it('writes xerial\'s frame around blocks that the package reads', async () => {
+describe.each([
+  ['with its package', snappyCodec()],
+  ['without', snappyCodec(null)],
+] as const)('snappy %s', (_name, codec) => {
+  it("writes xerial's frame around blocks that the package reads", async () => {
     for (const input of INPUTS) {
       const compressed = Buffer.from(await codec.compress(input, { magic: 2 }))
       expect(compressed.subarray(0, 16)).toEqual(HEADER)
       const blocks: Buffer[] = []
-      for (let at = 16; at < compressed.length; ) {
+      for (let at = 16; at < compressed.length;) {
         const size = compressed.readInt32BE(at)
         blocks.push(snappy.uncompressSync(compressed.subarray(at + 4, at + 4 + size)))
         at += 4 + size
@@ -56,7 +69,11 @@ describe('reading snappy', () => {
 
   it('takes an offset of eleven bits', () => {
     const input = Buffer.concat([randomBytes(2000), Buffer.from('x')])
-    const block = Buffer.concat([Buffer.from([0xd5, 0x0f, 61 << 2, 0xd0, 0x07]), input, Buffer.from([(7 << 5) | 1, 0xd1])])
+    const block = Buffer.concat([
+      Buffer.from([0xd5, 0x0f, 61 << 2, 0xd0, 0x07]),
+      input,
+      Buffer.from([(7 << 5) | 1, 0xd1]),
+    ])
     expect(read(block)).toEqual(Buffer.concat([input, input.subarray(0, 4)]))
   })
 
@@ -98,11 +115,14 @@ describe('reading snappy', () => {
       return Buffer.concat([HEADER, bytes, block])
     }
     expect(read(framed(block.length)).toString()).toBe('abc')
-    for (const size of [block.length + 1, block.length - 1, 0, -1, 2 ** 31 - 1]) expect(() => read(framed(size))).toThrow(CorruptRecordsError)
+    for (const size of [block.length + 1, block.length - 1, 0, -1, 2 ** 31 - 1])
+      expect(() => read(framed(size))).toThrow(CorruptRecordsError)
   })
 
   it('does not let one block of a frame reach into another', () => {
     const block = (bytes: readonly number[]): Buffer => Buffer.from([0, 0, 0, bytes.length, ...bytes])
-    expect(() => read(Buffer.concat([HEADER, block([1, 0, 97]), block([4, (3 << 2) | 2, 1, 0])]))).toThrow(CorruptRecordsError)
+    expect(() => read(Buffer.concat([HEADER, block([1, 0, 97]), block([4, (3 << 2) | 2, 1, 0])]))).toThrow(
+      CorruptRecordsError,
+    )
   })
 })

@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module'
 import * as zlib from 'node:zlib'
-import { CorruptRecordsError } from '../../../src/errors.js'
 import { Codecs, type Codec } from '../../../src/compression/codec.js'
 import { lz4Codec } from '../../../src/compression/lz4.js'
 import { snappyCodec } from '../../../src/compression/snappy.js'
+import { CorruptRecordsError } from '../../../src/errors.js'
 
 export const require = createRequire(import.meta.url)
 
@@ -37,7 +37,9 @@ export function jsonLines(size: number, seed = 1): Buffer {
   const lines: string[] = []
   for (let length = 0; length < size; length += lines.at(-1)?.length ?? 0) {
     const status = ['open', 'paid', 'shipped', 'cancelled'][random(4)]
-    lines.push(`${JSON.stringify({ id: random(1e9), user: `user-${random(5000)}`, status, amount: random(1e6) / 100, at: 1.7e12 + random(1e9) })}\n`)
+    lines.push(
+      `${JSON.stringify({ id: random(1e9), user: `user-${random(5000)}`, status, amount: random(1e6) / 100, at: 1.7e12 + random(1e9) })}\n`,
+    )
   }
   return Buffer.from(lines.join('').slice(0, size))
 }
@@ -48,7 +50,12 @@ export function randomBytes(size: number, seed = 1): Buffer {
 }
 
 /** The output; undefined where the bytes are refused. Anything thrown but the one error is a failure. */
-export function decompressOrReject(codec: Codec, bytes: Uint8Array, magic = 2, maxOutputBytes = 1 << 20): Buffer | undefined {
+export function decompressOrReject(
+  codec: Codec,
+  bytes: Uint8Array,
+  magic = 2,
+  maxOutputBytes = 1 << 20,
+): Buffer | undefined {
   try {
     const output = codec.decompress(bytes, { magic, maxOutputBytes })
     if (output.length > maxOutputBytes) throw new Error(`${output.length} bytes, ${maxOutputBytes} allowed`)

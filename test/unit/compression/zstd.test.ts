@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { CorruptRecordsError } from '../../../src/errors.js'
 import { zstdCodec } from '../../../src/compression/zstd.js'
+import { CorruptRecordsError } from '../../../src/errors.js'
 import { jsonLines, nodeHasZstd } from './support.js'
 
 const MAGIC = [0x28, 0xb5, 0x2f, 0xfd]
@@ -44,7 +44,9 @@ describe.runIf(nodeHasZstd)('reading zstd', () => {
   })
 
   it('compresses with the level asked for', async () => {
-    const sizes = await Promise.all([-5, 3, 19].map(async (level) => (await zstdCodec().compress(jsonLines(40_000), { magic: 2, level })).length))
+    const sizes = await Promise.all(
+      [-5, 3, 19].map(async (level) => (await zstdCodec().compress(jsonLines(40_000), { magic: 2, level })).length),
+    )
     expect(sizes[0]).toBeGreaterThan(sizes[1] ?? 0)
     expect(sizes[1]).toBeGreaterThan(sizes[2] ?? 0)
   })

@@ -17,7 +17,9 @@ async function connected(answer: (frame: Buffer, peer: Server) => Buffer | undef
   const peer = createServer((socket) => {
     const splitter = new FrameSplitter(0, 10_000)
     socket.on('error', () => undefined)
-    socket.on('data', (chunk: Buffer) => splitter.push(chunk, (frame) => socket.write(answer(frame, peer) ?? Buffer.alloc(0))))
+    socket.on('data', (chunk: Buffer) =>
+      splitter.push(chunk, (frame) => socket.write(answer(frame, peer) ?? Buffer.alloc(0))),
+    )
   })
   await new Promise<void>((resolve) => peer.listen(0, '127.0.0.1', resolve))
   const address = { host: '127.0.0.1', port: (peer.address() as AddressInfo).port }
@@ -56,17 +58,38 @@ it('GSSAPI: a bare token after an empty one is the last, and is not answered', a
 
 it.each([
   ['password', plainMechanism(new Secret({ username: 'alice', password: 'S3CRET=,w0rd' })), 'S3CRET=,w0rd'],
-  ['token', oauthBearerMechanism(new Secret({ token: { token: 'S3CRET.w0rd==', extensions: { trace: 'one' } } })), 'S3CRET.w0rd=='],
-  ['extension', oauthBearerMechanism(new Secret({ token: { token: 'tok', extensions: { proof: 'S3CRET w0rd' } } })), 'S3CRET w0rd'],
+  [
+    'token',
+    oauthBearerMechanism(new Secret({ token: { token: 'S3CRET.w0rd==', extensions: { trace: 'one' } } })),
+    'S3CRET.w0rd==',
+  ],
+  [
+    'extension',
+    oauthBearerMechanism(new Secret({ token: { token: 'tok', extensions: { proof: 'S3CRET w0rd' } } })),
+    'S3CRET w0rd',
+  ],
 ])('a broker that says the %s back is not quoted with it', async (_, mechanism, secret) => {
   const { address, connection } = await connected((frame) => {
-    if (frame.readInt16BE(0) === saslHandshake.key) return encodeResponseFrame(saslHandshake, 1, frame.readInt32BE(4), { errorCode: 0, mechanisms: [] })
-    const refusal = { errorCode: 58, errorMessage: `wrong: ${secret}, in ${frame.toString('latin1')}`, authBytes: Buffer.alloc(0), sessionLifetimeMs: 0 }
+    if (frame.readInt16BE(0) === saslHandshake.key)
+      return encodeResponseFrame(saslHandshake, 1, frame.readInt32BE(4), { errorCode: 0, mechanisms: [] })
+    const refusal = {
+      errorCode: 58,
+      errorMessage: `wrong: ${secret}, in ${frame.toString('latin1')}`,
+      authBytes: Buffer.alloc(0),
+      sessionLifetimeMs: 0,
+    }
     return encodeResponseFrame(saslAuthenticate, 0, frame.readInt32BE(4), refusal)
   })
-  const ranges = new Map([[saslHandshake.key, { minVersion: 0, maxVersion: 1 }], [saslAuthenticate.key, { minVersion: 0, maxVersion: 0 }]])
+  const ranges = new Map([
+    [saslHandshake.key, { minVersion: 0, maxVersion: 1 }],
+    [saslAuthenticate.key, { minVersion: 0, maxVersion: 0 }],
+  ])
   const authenticator = new Authenticator(mechanism, 10_000)
-  const failure = authenticator.run(connection, new ServedVersions(ranges, 'a test'), await authenticator.begin(address))
+  const failure = authenticator.run(
+    connection,
+    new ServedVersions(ranges, 'a test'),
+    await authenticator.begin(address),
+  )
   await expect(failure).rejects.toMatchObject({
     code: 'AUTHENTICATION_FAILED',
     message: expect.stringMatching(/saying: wrong: \[secret\], in /),

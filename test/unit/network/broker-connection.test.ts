@@ -1,5 +1,5 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { BrokerConnection } from '../../../src/network/broker-connection.js'
 import { metadata, type MetadataRequest } from '../../../src/protocol/apis/metadata.js'
@@ -15,7 +15,10 @@ const ALL: MetadataRequest = {
 }
 
 /** A connection, and the server's end of it. */
-async function connected({ maxIdleMs = 60_000, maxResponseBytes = 10_000 } = {}): Promise<{ connection: BrokerConnection; peer: Socket }> {
+async function connected({ maxIdleMs = 60_000, maxResponseBytes = 10_000 } = {}): Promise<{
+  connection: BrokerConnection
+  peer: Socket
+}> {
   const server = createServer({ allowHalfOpen: true })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
@@ -109,7 +112,10 @@ describe('requests', () => {
     let closed = 0
     connection.onClose(() => closed++)
     peer.end()
-    expect((await settled).map((one) => one.status === 'rejected' && (one.reason as { code: string }).code)).toEqual(['CONNECTION_CLOSED', 'CONNECTION_CLOSED'])
+    expect((await settled).map((one) => one.status === 'rejected' && (one.reason as { code: string }).code)).toEqual([
+      'CONNECTION_CLOSED',
+      'CONNECTION_CLOSED',
+    ])
     await expect(ask(connection)).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
     await expect(connection.sendOneWay(metadata, 0, ALL)).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
     expect(closed).toBe(1)
@@ -140,7 +146,9 @@ describe('requests', () => {
 
   it('that cannot be encoded leave the connection as it was', async () => {
     const { connection, peer } = await connected()
-    await expect(connection.request(metadata, 0, { ...ALL, topics: [] }, { timeoutMs: 1_000 })).rejects.toThrow('empty list')
+    await expect(connection.request(metadata, 0, { ...ALL, topics: [] }, { timeoutMs: 1_000 })).rejects.toThrow(
+      'empty list',
+    )
     const asked = ask(connection)
     peer.write(answer(0))
     expect((await asked).brokers).toHaveLength(1)

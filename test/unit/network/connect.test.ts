@@ -68,7 +68,10 @@ describe('openSocket', () => {
 
   it('goes on to the next address at once where one refuses', async () => {
     const port = await listen()
-    const socket = await openSocket({ host: 'several.test', port }, terms({ hosts: named('127.0.0.2', '127.0.0.3', '127.0.0.1') }))
+    const socket = await openSocket(
+      { host: 'several.test', port },
+      terms({ hosts: named('127.0.0.2', '127.0.0.3', '127.0.0.1') }),
+    )
     expect(socket.remoteAddress).toBe('127.0.0.1')
     socket.destroy()
   })
@@ -83,7 +86,10 @@ describe('openSocket', () => {
     const socket = await openSocket({ host: 'several.test', port }, terms({ hosts: named('127.0.0.2', '127.0.0.1') }))
     expect(socket.remoteAddress).toBe('127.0.0.1')
     await turns()
-    expect(watch.sockets.slice(before).map((one) => [one === socket, one.closed])).toEqual([[false, true], [true, false]])
+    expect(watch.sockets.slice(before).map((one) => [one === socket, one.closed])).toEqual([
+      [false, true],
+      [true, false],
+    ])
     socket.destroy()
   })
 
@@ -92,7 +98,10 @@ describe('openSocket', () => {
     const server = createServer()
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
     onTestFinished(() => new Promise<void>((resolve) => void server.close(() => resolve())))
-    const socket = await openSocket({ host: 'several.test', port }, terms({ timeoutMs: 900, hosts: named('127.0.0.2', '127.0.0.1') }))
+    const socket = await openSocket(
+      { host: 'several.test', port },
+      terms({ timeoutMs: 900, hosts: named('127.0.0.2', '127.0.0.1') }),
+    )
     socket.destroy()
   })
 
@@ -111,7 +120,9 @@ describe('openSocket', () => {
   })
 
   it('fails in its time where the name service is silent', async () => {
-    const error = await errorOf(openSocket({ host: 'silent.test', port: 9092 }, terms({ timeoutMs: 50, hosts: silentNames })))
+    const error = await errorOf(
+      openSocket({ host: 'silent.test', port: 9092 }, terms({ timeoutMs: 50, hosts: silentNames })),
+    )
     expect(error).toMatchObject({ code: 'CONNECTION_FAILED', retriable: true })
     expect(error.message).toContain('its name was not resolved within 50 ms')
   })
@@ -122,7 +133,10 @@ describe('openSocket', () => {
   ])('gives up when it is told to, %s', async (_, before) => {
     const controller = new AbortController()
     if (before) controller.abort()
-    const opening = openSocket({ host: 'silent.test', port: 1 }, terms({ signal: controller.signal, hosts: silentNames }))
+    const opening = openSocket(
+      { host: 'silent.test', port: 1 },
+      terms({ signal: controller.signal, hosts: silentNames }),
+    )
     controller.abort()
     expect((await errorOf(opening)).code).toBe('CONNECTION_FAILED')
   })

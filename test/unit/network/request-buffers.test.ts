@@ -1,5 +1,5 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { BrokerConnection } from '../../../src/network/broker-connection.js'
 import { RequestBuffers } from '../../../src/network/request-buffers.js'
@@ -55,7 +55,8 @@ describe('a connection', () => {
     })
     const write = vi.spyOn(socket, 'write')
     const frames = framesOf(peer)
-    const ask = (fill: string) => connection.request(produce, 3, request(fill), { timeoutMs: 10_000, capacity: LARGE + 100 })
+    const ask = (fill: string) =>
+      connection.request(produce, 3, request(fill), { timeoutMs: 10_000, capacity: LARGE + 100 })
 
     const first = ask('a')
     const second = ask('b')
@@ -77,7 +78,12 @@ describe('a connection', () => {
 
 function request(fill: string): ProduceRequest {
   const records = Buffer.alloc(LARGE, fill)
-  return { transactionalId: null, acks: 1, timeoutMs: 1_000, topicData: [{ name: 't', topicId: Buffer.alloc(16), partitionData: [{ index: 0, records }] }] }
+  return {
+    transactionalId: null,
+    acks: 1,
+    timeoutMs: 1_000,
+    topicData: [{ name: 't', topicId: Buffer.alloc(16), partitionData: [{ index: 0, records }] }],
+  }
 }
 
 function answer(correlationId: number): Buffer {

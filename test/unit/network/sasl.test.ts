@@ -19,7 +19,9 @@ describe('SCRAM', () => {
   it('goes as the example of its RFC does', async () => {
     const exchange = begin()
     expect(String(await exchange.next(undefined))).toBe('n,,n=user,r=rOprNGfwEbeRWgbNEkqO')
-    expect(String(await exchange.next(bytes(serverFirst)))).toBe('c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=')
+    expect(String(await exchange.next(bytes(serverFirst)))).toBe(
+      'c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=',
+    )
     expect(await exchange.next(bytes('v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4='))).toBeUndefined()
   })
 
@@ -67,7 +69,9 @@ describe('SASLprep', () => {
     ['pa\u0308ss', 'p\u00e4ss'],
   ])('makes %j of it: %j', (text, prepared) => expect(saslprep(text)).toBe(prepared))
 
-  it.each(['\u0007\u00e9', '\u0627\u0031', '\u05d0a\u05d1', '\ue000', '\ufffd'])('forbids %j', (text) => expect(saslprep(text)).toBeUndefined())
+  it.each(['\u0007\u00e9', '\u0627\u0031', '\u05d0a\u05d1', '\ue000', '\ufffd'])('forbids %j', (text) =>
+    expect(saslprep(text)).toBeUndefined(),
+  )
 })
 
 describe('PLAIN and OAUTHBEARER', () => {
@@ -81,19 +85,25 @@ describe('PLAIN and OAUTHBEARER', () => {
     expect(await exchange.next(undefined)).toEqual(Buffer.from('n,,\x01auth=Bearer a.b.c\x01team=x y\x01\x01'))
     expect(await exchange.next(Buffer.alloc(0))).toBeUndefined()
     expect(await exchange.next(Buffer.from('{}'))).toEqual(Buffer.of(1))
-    expect(() => oauthBearerExchange('S3CRET\x01')).toThrow(expect.objectContaining({ message: expect.not.stringContaining('S3CRET') }))
+    expect(() => oauthBearerExchange('S3CRET\x01')).toThrow(
+      expect.objectContaining({ message: expect.not.stringContaining('S3CRET') }),
+    )
     expect(() => oauthBearerExchange('a', { auth: 'b' })).toThrow(/extension/)
   })
 })
 
 it('a secret shows itself to nobody', () => {
   const secret = new Secret('S3CRET')
-  expect(`${inspect(secret, { showHidden: true })} ${String(secret)} ${JSON.stringify({ secret })}`).not.toContain('S3CRET')
+  expect(`${inspect(secret, { showHidden: true })} ${String(secret)} ${JSON.stringify({ secret })}`).not.toContain(
+    'S3CRET',
+  )
   expect(secret.reveal()).toBe('S3CRET')
 })
 
 describe('oidcToken', () => {
-  async function endpoint(answer: (request: IncomingMessage, body: string, response: ServerResponse) => void): Promise<string> {
+  async function endpoint(
+    answer: (request: IncomingMessage, body: string, response: ServerResponse) => void,
+  ): Promise<string> {
     const server = createServer((request, response) => {
       let body = ''
       request.on('data', (chunk: Buffer) => (body += String(chunk)))
@@ -118,16 +128,30 @@ describe('oidcToken', () => {
     expect(asked[0]).toBe('me:S3CRET%3A%2F grant_type=client_credentials&scope=kafka')
   })
 
-  it.each([[401, false], [503, true]])('status %i: retriable is %s', async (status, retriable) => {
-    const tokenEndpoint = await endpoint((_, __, response) => response.writeHead(status).end('{"error":"invalid_client"}'))
+  it.each([
+    [401, false],
+    [503, true],
+  ])('status %i: retriable is %s', async (status, retriable) => {
+    const tokenEndpoint = await endpoint((_, __, response) =>
+      response.writeHead(status).end('{"error":"invalid_client"}'),
+    )
     const failure = oidcToken({ tokenEndpoint, clientId: 'me', clientSecret: 'S3CRET' })()
-    await expect(failure).rejects.toMatchObject({ code: 'AUTHENTICATION_FAILED', retriable, message: expect.stringContaining('invalid_client') })
+    await expect(failure).rejects.toMatchObject({
+      code: 'AUTHENTICATION_FAILED',
+      retriable,
+      message: expect.stringContaining('invalid_client'),
+    })
     await expect(failure).rejects.toMatchObject({ message: expect.not.stringContaining('S3CRET') })
   })
 
   it('takes no endless answer, and sends the secret over no open wire', async () => {
     const tokenEndpoint = await endpoint((_, __, response) => response.end(Buffer.alloc(2_000_000)))
-    await expect(oidcToken({ tokenEndpoint, clientId: 'me', clientSecret: 'x' })()).rejects.toMatchObject({ retriable: true, message: expect.stringContaining('too large') })
-    expect(() => oidcToken({ tokenEndpoint: 'http://login.example/token', clientId: 'me', clientSecret: 'x' })).toThrow(/https/)
+    await expect(oidcToken({ tokenEndpoint, clientId: 'me', clientSecret: 'x' })()).rejects.toMatchObject({
+      retriable: true,
+      message: expect.stringContaining('too large'),
+    })
+    expect(() => oidcToken({ tokenEndpoint: 'http://login.example/token', clientId: 'me', clientSecret: 'x' })).toThrow(
+      /https/,
+    )
   })
 })

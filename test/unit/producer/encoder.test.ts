@@ -181,9 +181,12 @@ describe('JsonEncoder', () => {
 
   it('makes null a tombstone and not the text null', () => expect(encoder.encode(null, 'orders')).toBeNull())
 
-  it.each([undefined, () => 1, Symbol('s'), { toJSON: () => undefined }])('refuses what JSON has no text for', (value) => {
-    expectRefused(encoder, value, /expected a value that JSON can hold/)
-  })
+  it.each([undefined, () => 1, Symbol('s'), { toJSON: () => undefined }])(
+    'refuses what JSON has no text for',
+    (value) => {
+      expectRefused(encoder, value, /expected a value that JSON can hold/)
+    },
+  )
 
   it('tells what JSON.stringify threw', () => {
     const cycle: { self?: unknown } = {}

@@ -35,7 +35,13 @@ describe('errors', () => {
   it('of a delivery: code and retriable are those of the cause, and the cause keeps its own', () => {
     const cause = brokerResponseError(6, 'orders-0', 'moved')
     const error = new DeliveryError(cause, failure)
-    expect(error).toMatchObject({ name: 'DeliveryError', code: 'NOT_LEADER_OR_FOLLOWER', retriable: true, cause, ...failure })
+    expect(error).toMatchObject({
+      name: 'DeliveryError',
+      code: 'NOT_LEADER_OR_FOLLOWER',
+      retriable: true,
+      cause,
+      ...failure,
+    })
     expect(error.message).toBe('orders-0: broker answered NOT_LEADER_OR_FOLLOWER (6): moved')
     expect(cause).toMatchObject({ name: 'BrokerResponseError', errorCode: 6 })
   })
@@ -43,9 +49,19 @@ describe('errors', () => {
   it('of a send: tells how many, the first cause, the most attempts, and whether any may have been written', () => {
     const message = { topic: 'orders', value: 'x' }
     const final = new DeliveryError(brokerResponseError(10, 'orders-0'), failure)
-    const passing = new DeliveryError(brokerResponseError(7, 'orders-1'), { ...failure, attempts: 5, mayHaveBeenWritten: true })
+    const passing = new DeliveryError(brokerResponseError(7, 'orders-1'), {
+      ...failure,
+      attempts: 5,
+      mayHaveBeenWritten: true,
+    })
     const some = new FailedToSendMessageError(['metadata', passing, final], [message, message, message])
-    expect(some).toMatchObject({ code: 'FAILED_TO_SEND', retriable: false, attempts: 5, mayHaveBeenWritten: true, cause: passing })
+    expect(some).toMatchObject({
+      code: 'FAILED_TO_SEND',
+      retriable: false,
+      attempts: 5,
+      mayHaveBeenWritten: true,
+      cause: passing,
+    })
     expect(some.message).toMatch(/^2 of 3 messages failed; the first with REQUEST_TIMED_OUT: /)
     const all = new FailedToSendMessageError([passing], [message])
     expect(all).toMatchObject({ retriable: true })

@@ -43,7 +43,12 @@ describe('StickyByBytes', () => {
     const sticky = new StickyByBytes({ random })
     const available = [0, 2, 3, 5, 7]
     const context = topic({ partitionCount: 8, available })
-    const bytes = bytesByPartition(20_000, () => Math.floor(random() * 8 * KiB), sticky, () => context)
+    const bytes = bytesByPartition(
+      20_000,
+      () => Math.floor(random() * 8 * KiB),
+      sticky,
+      () => context,
+    )
     const expected = [...bytes.values()].reduce((sum, one) => sum + one) / available.length
     expect([...bytes.keys()].sort()).toEqual(available)
     for (const one of bytes.values()) expect(Math.abs(one / expected - 1)).toBeLessThan(0.1)
@@ -53,7 +58,12 @@ describe('StickyByBytes', () => {
     const sticky = new StickyByBytes({ random: seeded(2) })
     // Weights: 16 KiB for the slow one, 16 + 144 KiB for each of the two others.
     const context = topic({ partitionCount: 3, backlog: (partition) => (partition === 1 ? 144 * KiB : 0) })
-    const bytes = bytesByPartition(60_000, () => 16 * KiB, sticky, () => context)
+    const bytes = bytesByPartition(
+      60_000,
+      () => 16 * KiB,
+      sticky,
+      () => context,
+    )
     const share = share1(bytes)
     expect(share).toBeGreaterThan(0.9 * (16 / 336))
     expect(share).toBeLessThan(1.1 * (16 / 336))
@@ -77,7 +87,12 @@ describe('StickyByBytes', () => {
     const backlog = vi.fn(() => 0)
     const sticky = new StickyByBytes({ adaptive: false, random: seeded(4) })
     const context = topic({ partitionCount: 3, backlog })
-    const bytes = bytesByPartition(30_000, () => 16 * KiB, sticky, () => context)
+    const bytes = bytesByPartition(
+      30_000,
+      () => 16 * KiB,
+      sticky,
+      () => context,
+    )
     expect(backlog).not.toHaveBeenCalled()
     expect(Math.abs(share1(bytes) * 3 - 1)).toBeLessThan(0.1)
   })
@@ -155,7 +170,9 @@ describe('Murmur2Partitioner', () => {
   it('hashes the encoded key and not the original', () => {
     const partitioner = new Murmur2Partitioner()
     expect(partitioner.keyUse).toBe('encoded')
-    expect(partitioner.partition('other', 1000, 'order-17')).toBe(partitioner.partition(17, 1000, Buffer.from('order-17')))
+    expect(partitioner.partition('other', 1000, 'order-17')).toBe(
+      partitioner.partition(17, 1000, Buffer.from('order-17')),
+    )
   })
 
   it('ignores keys when told so', () => {

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { InvalidConfigError, Producer, ProducerConfig, StringEncoder, type ProducerOptions } from '../../../src/index.js'
+import {
+  InvalidConfigError,
+  Producer,
+  ProducerConfig,
+  StringEncoder,
+  type ProducerOptions,
+} from '../../../src/index.js'
 import { OPTIONS } from '../../../src/producer/producer-options.js'
 
 const brokers = 'localhost:9092'
@@ -37,7 +43,12 @@ describe('what is refused, with what was given and what is allowed', () => {
 
   it.each(integers)('%s: a whole number from %i to %i', (name, min, max) => {
     const numbers = [min - 1, max + 1, 1.5, NaN, Infinity].map((given): [unknown, string] => [given, String(given)])
-    const others: [unknown, string][] = [['5', "'5'"], [null, 'null'], [true, 'true'], [{}, 'an object']]
+    const others: [unknown, string][] = [
+      ['5', "'5'"],
+      [null, 'null'],
+      [true, 'true'],
+      [{}, 'an object'],
+    ]
     for (const [given, shown] of [...numbers, ...others]) {
       const { code, message } = refusal({ brokers, [name]: given })
       expect(code).toBe('INVALID_CONFIG')
@@ -53,7 +64,11 @@ describe('what is refused, with what was given and what is allowed', () => {
     ['brokerVersion', "'0.8' or '0.9'", ['0.10', '0.8.', '1', '4.0', 0.8, '', null]],
     ['encoder', 'an object with a method encode()', [() => 'x', {}, null, 'string']],
     ['keyEncoder', 'an object with a method encode()', [() => 'x', {}, null, 'string']],
-    ['brokers', "'host:port,host:port'", [17, null, {}, '', 'host:', 'host:0', 'host:65536', 'host:x', ':9092', 'a b:1', 'a:1,,b:2', '::1', [17], ['']]],
+    [
+      'brokers',
+      "'host:port,host:port'",
+      [17, null, {}, '', 'host:', 'host:0', 'host:65536', 'host:x', ':9092', 'a b:1', 'a:1,,b:2', '::1', [17], ['']],
+    ],
   ])('%s', (name, allowed, given) => {
     for (const value of given) {
       const { code, message } = refusal({ brokers, [name]: value })
@@ -103,9 +118,15 @@ describe('what is refused, with what was given and what is allowed', () => {
 
 describe('rules between options', () => {
   it.each([
-    [{ retryBackoffMs: 200, retryBackoffMaxMs: 100 }, 'retryBackoffMs: given was 200, allowed is at most retryBackoffMaxMs, which is 100'],
+    [
+      { retryBackoffMs: 200, retryBackoffMaxMs: 100 },
+      'retryBackoffMs: given was 200, allowed is at most retryBackoffMaxMs, which is 100',
+    ],
     [{ retryBackoffMs: 1_001 }, 'retryBackoffMaxMs, which is 1000'],
-    [{ batchBytes: 2_000, queueBytes: 1_000 }, 'batchBytes: given was 2000, allowed is at most queueBytes, which is 1000'],
+    [
+      { batchBytes: 2_000, queueBytes: 1_000 },
+      'batchBytes: given was 2000, allowed is at most queueBytes, which is 1000',
+    ],
     [{ batchBytes: 2_000_000 }, 'allowed is at most maxRequestBytes, which is 1048576'],
     [{ queueBytes: 1_000 }, 'batchBytes: given was 1000000'],
   ])('%o', (options, message) => {
@@ -143,9 +164,28 @@ describe('what is taken', () => {
   })
 
   it.each([
-    ['a:1, b:2 ,c', [['a', 1], ['b', 2], ['c', 9092]]],
-    [['a:1', 'b'], [['a', 1], ['b', 9092]]],
-    ['[::1]:19092,[fe80::1%eth0]', [['::1', 19092], ['fe80::1%eth0', 9092]]],
+    [
+      'a:1, b:2 ,c',
+      [
+        ['a', 1],
+        ['b', 2],
+        ['c', 9092],
+      ],
+    ],
+    [
+      ['a:1', 'b'],
+      [
+        ['a', 1],
+        ['b', 9092],
+      ],
+    ],
+    [
+      '[::1]:19092,[fe80::1%eth0]',
+      [
+        ['::1', 19092],
+        ['fe80::1%eth0', 9092],
+      ],
+    ],
     ['kafka-1.example.com:65535', [['kafka-1.example.com', 65535]]],
   ])('brokers %o', (given, expected) => {
     expect(configOf({ brokers: given }).brokers.map(({ host, port }) => [host, port])).toEqual(expected)
@@ -163,7 +203,13 @@ describe('what is taken', () => {
   it('the ends of each range, options that are undefined, and clientId of no letters', () => {
     configOf({ metadataRefreshIntervalMs: -1, enqueueTimeoutMs: -1, retries: 0, maxInFlight: 1 })
     configOf({ metadataRefreshIntervalMs: 0, enqueueTimeoutMs: 0, retries: Infinity, maxInFlight: 1_000, clientId: '' })
-    expect(new ProducerConfig({ brokers, acks: undefined, clientId: undefined } as unknown as ProducerOptions<unknown, unknown, 'sync'>).acks).toBe(-1)
+    expect(
+      new ProducerConfig({ brokers, acks: undefined, clientId: undefined } as unknown as ProducerOptions<
+        unknown,
+        unknown,
+        'sync'
+      >).acks,
+    ).toBe(-1)
     for (const brokerVersion of ['0.8', '0.8.2.2', '0.9', '0.9.0.1']) configOf({ brokerVersion })
   })
 

@@ -38,10 +38,18 @@ describe('properties of secure connections', () => {
       'ssl.keystore.certificate.chain': client.cert,
       'ssl.keystore.key': client.key,
     })
-    expect(inline.ssl?.reveal()).toEqual({ ca: authority.cert.trim(), cert: client.cert.trim(), key: client.key.trim() })
+    expect(inline.ssl?.reveal()).toEqual({
+      ca: authority.cert.trim(),
+      cert: client.cert.trim(),
+      key: client.key.trim(),
+    })
     const dir = mkdtempSync(join(tmpdir(), 'properties-'))
     writeFileSync(join(dir, 'client.pem'), client.key + client.cert)
-    const files = read({ 'security.protocol': 'SSL', 'ssl.keystore.type': 'PEM', 'ssl.keystore.location': join(dir, 'client.pem') })
+    const files = read({
+      'security.protocol': 'SSL',
+      'ssl.keystore.type': 'PEM',
+      'ssl.keystore.location': join(dir, 'client.pem'),
+    })
     expect(files.ssl?.reveal()).toEqual({ cert: client.key + client.cert, key: client.key + client.cert })
   })
 
@@ -56,14 +64,21 @@ describe('properties of secure connections', () => {
     [{ 'sasl.kerberos.service.name': 'kafka' }, /option `sasl`/],
   ])('refuses %o, and names what stands in for it', (properties, text) => {
     expect(() => read(properties)).toThrow(text)
-    expect(() => read(properties)).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.not.stringContaining('S3CRET') }))
+    expect(() => read(properties)).toThrow(
+      expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.not.stringContaining('S3CRET') }),
+    )
   })
 
   it('takes them where the program gives what stands in for them', () => {
-    const config = ProducerConfig.fromProperties(`${servers}security.protocol=SASL_SSL\nssl.truststore.location=/t.jks\nssl.truststore.password=S3CRET\nsasl.mechanism=SCRAM-SHA-512\nsasl.jaas.config=x "S3CRET"`, { ssl: { ca: authority.cert }, sasl })
+    const config = ProducerConfig.fromProperties(
+      `${servers}security.protocol=SASL_SSL\nssl.truststore.location=/t.jks\nssl.truststore.password=S3CRET\nsasl.mechanism=SCRAM-SHA-512\nsasl.jaas.config=x "S3CRET"`,
+      { ssl: { ca: authority.cert }, sasl },
+    )
     expect(config.sasl?.name).toBe('SCRAM-SHA-512')
     expect(config.ssl?.reveal()).toEqual({ ca: authority.cert })
     expect(config.notes.join('\n')).not.toContain('S3CRET')
-    expect(() => read({ 'security.protocol': 'SASL_SSL', 'sasl.mechanism': 'PLAIN' }, { sasl })).toThrow(/the file has 'PLAIN'/)
+    expect(() => read({ 'security.protocol': 'SASL_SSL', 'sasl.mechanism': 'PLAIN' }, { sasl })).toThrow(
+      /the file has 'PLAIN'/,
+    )
   })
 })

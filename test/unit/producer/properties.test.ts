@@ -161,6 +161,12 @@ g=x\\
 h=y=z
 a=last`
   expect(Object.fromEntries(parseProperties(text))).toEqual({
-    a: 'last', b: '2', c: '3', 'd e': 'é\tcontinued', f: '', g: 'x\\', h: 'y=z',
+    a: 'last',
+    b: '2',
+    c: '3',
+    'd e': 'é\tcontinued',
+    f: '',
+    g: 'x\\',
+    h: 'y=z',
   })
 })

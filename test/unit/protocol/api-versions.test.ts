@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { MalformedResponseError } from '../../../src/errors.js'
-import { apiVersions, decodeApiVersionsResponse, type ApiVersionsResponse } from '../../../src/protocol/apis/api-versions.js'
+import {
+  apiVersions,
+  decodeApiVersionsResponse,
+  type ApiVersionsResponse,
+} from '../../../src/protocol/apis/api-versions.js'
 import { encodeResponseFrame } from '../../../src/protocol/frame.js'
 
 const answer: ApiVersionsResponse = {
@@ -25,13 +29,16 @@ describe('the answer to ApiVersions', () => {
     expect(decodeApiVersionsResponse(version, frame(version, answer))).toEqual(answer)
   })
 
-  it.each([1, 2, 3, 4, 5])('to a question in version %i that the broker does not know: version 0 and error 35', (asked) => {
-    const refusal = frame(0, { ...answer, errorCode: 35 })
-    const response = decodeApiVersionsResponse(asked, refusal)
-    expect(response.errorCode).toBe(35)
-    expect(response.apiKeys).toEqual(answer.apiKeys)
-    expect(response.supportedFeatures).toEqual([])
-  })
+  it.each([1, 2, 3, 4, 5])(
+    'to a question in version %i that the broker does not know: version 0 and error 35',
+    (asked) => {
+      const refusal = frame(0, { ...answer, errorCode: 35 })
+      const response = decodeApiVersionsResponse(asked, refusal)
+      expect(response.errorCode).toBe(35)
+      expect(response.apiKeys).toEqual(answer.apiKeys)
+      expect(response.supportedFeatures).toEqual([])
+    },
+  )
 
   it.each([0, 1, 2, 3, 4, 5])('from before Kafka 2.4 to version %i: error 35 and nothing else', (asked) => {
     expect(decodeApiVersionsResponse(asked, Buffer.from('00000001' + '0023' + '00000000', 'hex')).apiKeys).toEqual([])

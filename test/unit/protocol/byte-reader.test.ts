@@ -108,7 +108,10 @@ describe('ByteReader', () => {
   })
 
   it('refuses the largest counts without allocating for them', () => {
-    for (const [hex, flexible] of [['7fffffff00', false], ['ffffffff0f00', true]] as const) {
+    for (const [hex, flexible] of [
+      ['7fffffff00', false],
+      ['ffffffff0f00', true],
+    ] as const) {
       const reader = reading(hex)
       expect(reader.readArray(flexible, () => reader.readInt8())).toEqual([])
       expect(reader.problem()).toContain('an array of')
@@ -118,7 +121,12 @@ describe('ByteReader', () => {
   it('stops an array at the element that does not fit', () => {
     const reader = reading('00000003' + '0001' + '00')
     let calls = 0
-    expect(reader.readArray(false, () => { calls++; return reader.readInt16() })).toEqual([])
+    expect(
+      reader.readArray(false, () => {
+        calls++
+        return reader.readInt16()
+      }),
+    ).toEqual([])
     expect(calls).toBe(2)
   })
 
@@ -173,14 +181,19 @@ describe('ByteReader', () => {
 })
 
 describe('tagged fields', () => {
-  const int32 = (value: number) => (field: ByteWriter): void => field.writeInt32(value)
+  const int32 =
+    (value: number) =>
+    (field: ByteWriter): void =>
+      field.writeInt32(value)
 
   function tags(...fields: TaggedField[]): Buffer {
     return written((writer) => writer.writeTaggedFields(fields))
   }
 
   it('are counted, tagged and sized', () => {
-    expect(tags([0, int32(1)], [200, int32(2)]).toString('hex')).toBe('02' + '0004' + '00000001' + 'c80104' + '00000002')
+    expect(tags([0, int32(1)], [200, int32(2)]).toString('hex')).toBe(
+      '02' + '0004' + '00000001' + 'c80104' + '00000002',
+    )
     expect(written((writer) => writer.writeNoTaggedFields()).toString('hex')).toBe('00')
   })
 
@@ -190,7 +203,10 @@ describe('tagged fields', () => {
     reader.readTaggedFields((tag, field) => {
       if (tag !== 1) seen.set(tag, field.readInt32())
     })
-    expect([...seen]).toEqual([[0, 1], [7, 3]])
+    expect([...seen]).toEqual([
+      [0, 1],
+      [7, 3],
+    ])
     expect(reader.problem()).toBeUndefined()
   })
 

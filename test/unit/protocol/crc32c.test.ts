@@ -17,9 +17,15 @@ function pseudoRandom(length: number): Buffer {
 }
 
 const ascending = Buffer.from(Array.from({ length: 32 }, (_, i) => i))
-const iscsiRead = Buffer.from('01c00000000000000000000000000000140000000000040000000014000000182800000000000000' + '0200000000000000', 'hex')
+const iscsiRead = Buffer.from(
+  '01c00000000000000000000000000000140000000000040000000014000000182800000000000000' + '0200000000000000',
+  'hex',
+)
 
-describe.each([['crc32c', crc32c], ['crc32cPortable', crc32cPortable]] as const)('%s', (_name, crc) => {
+describe.each([
+  ['crc32c', crc32c],
+  ['crc32cPortable', crc32cPortable],
+] as const)('%s', (_name, crc) => {
   // RFC 3720, B.4, which prints the bytes of each sum lowest first.
   it.each([
     ['32 bytes of zeros', Buffer.alloc(32), 0x8a9136aa],

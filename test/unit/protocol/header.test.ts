@@ -39,7 +39,12 @@ describe('request header', () => {
     expect(requestHeader(saslHandshake, 1, '').toString('hex')).toBe('0011' + '0001' + '00000102' + '0000')
   })
 
-  it.each([[8, 'me'], [9, 'me'], [8, null], [9, null]])('of version %i from %s is read back', (version, clientId) => {
+  it.each([
+    [8, 'me'],
+    [9, 'me'],
+    [8, null],
+    [9, null],
+  ])('of version %i from %s is read back', (version, clientId) => {
     const reader = new ByteReader(requestHeader(metadata, version, clientId))
     expect(readRequestHeader(reader)).toEqual({ apiKey: 3, apiVersion: version, correlationId: 258, clientId })
     readRequestHeaderEnd(reader, metadata, version)

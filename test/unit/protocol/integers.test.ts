@@ -47,7 +47,11 @@ describe('fixed width', () => {
     expect(readAll(Buffer.from('80000000', 'hex'), (reader) => reader.readUint32())).toBe(2 ** 31)
   })
 
-  const around = [0, 2 ** 31, 2 ** 32, 2 ** 33, 2 ** 52, 1_700_000_000_000].flatMap((value) => [value - 1, value, value + 1])
+  const around = [0, 2 ** 31, 2 ** 32, 2 ** 33, 2 ** 52, 1_700_000_000_000].flatMap((value) => [
+    value - 1,
+    value,
+    value + 1,
+  ])
   const int64s = [...around, ...around.map((value) => -value), Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER]
   it.each(int64s)('int64 %i', (value) => {
     const bytes = written((writer) => writer.writeInt64(value))
@@ -67,12 +71,21 @@ describe('fixed width', () => {
   })
 
   it.each([0, -0.5, Math.PI, Number.MAX_VALUE, Infinity])('float64 %d', (value) => {
-    expect(readAll(written((writer) => writer.writeFloat64(value)), (reader) => reader.readFloat64())).toBe(value)
+    expect(
+      readAll(
+        written((writer) => writer.writeFloat64(value)),
+        (reader) => reader.readFloat64(),
+      ),
+    ).toBe(value)
   })
 
   it('a boolean is true for any byte but 0', () => {
     expect(written((writer) => writer.writeBoolean(true))).toEqual(Buffer.from([1]))
-    expect([0, 1, 255].map((byte) => readAll(Buffer.from([byte]), (reader) => reader.readBoolean()))).toEqual([false, true, true])
+    expect([0, 1, 255].map((byte) => readAll(Buffer.from([byte]), (reader) => reader.readBoolean()))).toEqual([
+      false,
+      true,
+      true,
+    ])
   })
 
   it('of too few bytes turns the reader invalid and reads 0', () => {
@@ -146,7 +159,11 @@ describe('varints', () => {
   })
 
   it('take no more room than they need', () => {
-    for (const [value, size] of [[-1, 1], [2 ** 31 - 1, 5], [-(2 ** 31), 5]] as const) {
+    for (const [value, size] of [
+      [-1, 1],
+      [2 ** 31 - 1, 5],
+      [-(2 ** 31), 5],
+    ] as const) {
       const writer = new ByteWriter(2 * size)
       const { buffer } = writer
       writer.writeVarint(value)

@@ -20,9 +20,9 @@ import { syncGroup } from '../../../src/protocol/apis/sync-group.js'
 import { txnOffsetCommit } from '../../../src/protocol/apis/txn-offset-commit.js'
 import { ByteReader } from '../../../src/protocol/byte-reader.js'
 import { ByteWriter, ZERO_UUID } from '../../../src/protocol/byte-writer.js'
-import { fullMessage } from '../../property/schema-messages.js'
 import { apisWithSchemas } from '../../property/all-apis.js'
 import { encodeMessage } from '../../property/schema-codec.js'
+import { fullMessage } from '../../property/schema-messages.js'
 
 type Half = 'request' | 'response'
 type Fields = Record<string, unknown>
@@ -46,7 +46,8 @@ function encode(api: Api<unknown, unknown>, half: Half, version: number, value: 
 /** The value with something else at the place that `path` names; `0` is an array's first element. */
 function replaced(value: unknown, path: string, replacement: unknown): unknown {
   const [head, ...rest] = path.split('.')
-  const inner = (item: unknown): unknown => (rest.length === 0 ? replacement : replaced(item, rest.join('.'), replacement))
+  const inner = (item: unknown): unknown =>
+    rest.length === 0 ? replacement : replaced(item, rest.join('.'), replacement)
   if (Array.isArray(value)) return value.map((item, index) => (index === Number(head) ? inner(item) : item))
   const fields = value as Fields
   return { ...fields, [head as string]: inner(fields[head as string]) }

@@ -2,7 +2,12 @@ import { crc32, gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { CorruptRecordsError } from '../../../../src/errors.js'
 import { decodeBatches } from '../../../../src/protocol/records/decode.js'
-import { compressedMessageSet, messageSet, sizeOfMessageSet, type MessageSetMagic } from '../../../../src/protocol/records/message-set.js'
+import {
+  compressedMessageSet,
+  messageSet,
+  sizeOfMessageSet,
+  type MessageSetMagic,
+} from '../../../../src/protocol/records/message-set.js'
 import { recordBatch, sizeOfRecords } from '../../../../src/protocol/records/record-batch.js'
 import { decodeOrReject, encode, expected, fakeCodecs, flip, outgoing, TELLING_BYTES } from './support.js'
 
@@ -12,7 +17,12 @@ const RECORDS = [
   outgoing({ key: null, value: Buffer.from([0, 255]), timestamp: -1 }),
 ]
 
-function wrapped(magic: MessageSetMagic, codec: number, compress: (bytes: Buffer) => Uint8Array, records = RECORDS): Buffer {
+function wrapped(
+  magic: MessageSetMagic,
+  codec: number,
+  compress: (bytes: Buffer) => Uint8Array,
+  records = RECORDS,
+): Buffer {
   return encode(compressedMessageSet(records, magic, { codec, bytes: compress(encode(messageSet(records, magic))) }))
 }
 
@@ -28,29 +38,60 @@ describe.each([0, 1] as const)('messageSet with magic %i', (magic) => {
 
   it('is read back as it was written', () => {
     const decoded = decodeBatches(set)
-    expect(decoded.map((entry) => entry.records)).toEqual(RECORDS.map((record, i) => [expected(record, BigInt(i), magic)]))
-    expect(decoded.map(({ baseOffset, lastOffset }) => [baseOffset, lastOffset])).toEqual([[0n, 0n], [1n, 1n], [2n, 2n]])
-    expect(decoded[0]).toMatchObject({ magic, codec: 0, logAppendTime: false, producerId: -1n, producerEpoch: -1, baseSequence: -1, leaderEpoch: -1 })
+    expect(decoded.map((entry) => entry.records)).toEqual(
+      RECORDS.map((record, i) => [expected(record, BigInt(i), magic)]),
+    )
+    expect(decoded.map(({ baseOffset, lastOffset }) => [baseOffset, lastOffset])).toEqual([
+      [0n, 0n],
+      [1n, 1n],
+      [2n, 2n],
+    ])
+    expect(decoded[0]).toMatchObject({
+      magic,
+      codec: 0,
+      logAppendTime: false,
+      producerId: -1n,
+      producerEpoch: -1,
+      baseSequence: -1,
+      leaderEpoch: -1,
+    })
     expect(decoded.at(-1)?.end).toBe(set.length)
   })
 
   it('announces its size before it is written', () => {
-    const bytes = RECORDS.reduce((sum, { keySize, valueSize }) => sum + Math.max(keySize, 0) + Math.max(valueSize, 0), 0)
+    const bytes = RECORDS.reduce(
+      (sum, { keySize, valueSize }) => sum + Math.max(keySize, 0) + Math.max(valueSize, 0),
+      0,
+    )
     expect(sizeOfMessageSet(RECORDS.length, bytes, magic)).toBe(set.length)
   })
 
-  it.each([[7, flip], [1, gzipSync]] as const)('is read back compressed with codec %i', (codec, compress) => {
+  it.each([
+    [7, flip],
+    [1, gzipSync],
+  ] as const)('is read back compressed with codec %i', (codec, compress) => {
     const bytes = wrapped(magic, codec, compress)
     const [decoded, ...others] = decodeBatches(bytes, { decompress: fakeCodecs })
     expect(others).toEqual([])
-    expect(decoded).toMatchObject({ magic, codec, baseOffset: 0n, lastOffset: 2n, maxTimestamp: magic === 0 ? -1 : 1_700_000_000_009 })
+    expect(decoded).toMatchObject({
+      magic,
+      codec,
+      baseOffset: 0n,
+      lastOffset: 2n,
+      maxTimestamp: magic === 0 ? -1 : 1_700_000_000_009,
+    })
     expect(decoded?.records).toEqual(RECORDS.map((record, i) => expected(record, BigInt(i), magic)))
     expect(() => decodeBatches(bytes)).toThrow(CorruptRecordsError)
   })
 
   it('refuses what is compressed twice, empty, or of another magic inside', () => {
     const other = magic === 0 ? 1 : 0
-    for (const inner of [wrapped(magic, 7, flip), Buffer.alloc(0), encode(messageSet(RECORDS, other)), encode(recordBatch(RECORDS, sizeOfRecords(RECORDS)))]) {
+    for (const inner of [
+      wrapped(magic, 7, flip),
+      Buffer.alloc(0),
+      encode(messageSet(RECORDS, other)),
+      encode(recordBatch(RECORDS, sizeOfRecords(RECORDS))),
+    ]) {
       const bytes = encode(compressedMessageSet(RECORDS, magic, { codec: 7, bytes: flip(inner) }))
       expect(() => decodeBatches(bytes, { decompress: fakeCodecs })).toThrow(CorruptRecordsError)
     }
@@ -113,20 +154,31 @@ describe('offsets of a compressed message set', () => {
     bytes.writeBigInt64BE(1_000_000_000_002n)
     const [decoded] = decodeBatches(bytes, { decompress: fakeCodecs })
     expect(decoded).toMatchObject({ baseOffset: 1_000_000_000_000n, lastOffset: 1_000_000_000_002n })
-    expect(decoded?.records.map((record) => record.offset)).toEqual([1_000_000_000_000n, 1_000_000_000_001n, 1_000_000_000_002n])
+    expect(decoded?.records.map((record) => record.offset)).toEqual([
+      1_000_000_000_000n,
+      1_000_000_000_001n,
+      1_000_000_000_002n,
+    ])
   })
 
   it('count up to that of the wrapper where compaction took some out', () => {
     const inner = encode(messageSet(RECORDS, 1)).subarray(encode(messageSet(RECORDS.slice(0, 1), 1)).length)
     const bytes = encode(compressedMessageSet(RECORDS, 1, { codec: 7, bytes: flip(inner) }))
     bytes.writeBigInt64BE(52n)
-    expect(decodeBatches(bytes, { decompress: fakeCodecs })[0]?.records.map((record) => record.offset)).toEqual([51n, 52n])
+    expect(decodeBatches(bytes, { decompress: fakeCodecs })[0]?.records.map((record) => record.offset)).toEqual([
+      51n,
+      52n,
+    ])
   })
 
   it('are those inside with magic 0', () => {
     const bytes = wrapped(0, 7, flip)
     bytes.writeBigInt64BE(77n)
-    expect(decodeBatches(bytes, { decompress: fakeCodecs })[0]?.records.map((record) => record.offset)).toEqual([0n, 1n, 2n])
+    expect(decodeBatches(bytes, { decompress: fakeCodecs })[0]?.records.map((record) => record.offset)).toEqual([
+      0n,
+      1n,
+      2n,
+    ])
   })
 
   it('are those inside where the wrapper has 0, as some clients write it', () => {
@@ -143,7 +195,7 @@ describe('offsets of a compressed message set', () => {
   })
 })
 
-it('gives every message the broker\'s time where the wrapper has it', () => {
+it("gives every message the broker's time where the wrapper has it", () => {
   const bytes = wrapped(1, 7, flip)
   bytes[17] = 7 | 0x08
   bytes.writeBigInt64BE(1234n, 18)
@@ -159,6 +211,10 @@ it.each([3, 127, 128, 255])('refuses magic %i under a right checksum', (magic) =
 })
 
 it('reads all three formats one after another', () => {
-  const bytes = Buffer.concat([encode(messageSet(RECORDS, 0)), encode(recordBatch(RECORDS, sizeOfRecords(RECORDS))), encode(messageSet(RECORDS, 1))])
+  const bytes = Buffer.concat([
+    encode(messageSet(RECORDS, 0)),
+    encode(recordBatch(RECORDS, sizeOfRecords(RECORDS))),
+    encode(messageSet(RECORDS, 1)),
+  ])
   expect(decodeBatches(bytes).map((entry) => entry.magic)).toEqual([0, 0, 0, 2, 1, 1, 1])
 })

@@ -4,13 +4,30 @@ import { CorruptRecordsError } from '../../../../src/errors.js'
 import { ByteWriter } from '../../../../src/protocol/byte-writer.js'
 import { crc32c } from '../../../../src/protocol/crc32c.js'
 import { decodeBatches } from '../../../../src/protocol/records/decode.js'
-import { BATCH_OVERHEAD, compressedRecordBatch, recordBatch, sizeOfRecord, sizeOfRecords, writeRecords } from '../../../../src/protocol/records/record-batch.js'
+import {
+  BATCH_OVERHEAD,
+  compressedRecordBatch,
+  recordBatch,
+  sizeOfRecord,
+  sizeOfRecords,
+  writeRecords,
+} from '../../../../src/protocol/records/record-batch.js'
 import { decodeOrReject, encode, expected, fakeCodecs, flip, outgoing, TELLING_BYTES } from './support.js'
 
 const RECORDS = [
   outgoing({ key: 'k', value: 'grüße 雪 🙂', timestamp: 1_700_000_000_000 }),
   outgoing({ key: Buffer.alloc(0), value: null, timestamp: 1_600_000_000_000 }),
-  outgoing({ key: null, value: Buffer.from([0, 255]), timestamp: 1_700_000_000_001, headers: [['a', 'ß'], ['a', null], ['雪', Buffer.alloc(70, 1)], ['', '']] }),
+  outgoing({
+    key: null,
+    value: Buffer.from([0, 255]),
+    timestamp: 1_700_000_000_001,
+    headers: [
+      ['a', 'ß'],
+      ['a', null],
+      ['雪', Buffer.alloc(70, 1)],
+      ['', ''],
+    ],
+  }),
 ]
 
 function batch(records = RECORDS): Buffer {
@@ -47,9 +64,21 @@ describe('recordBatch', () => {
     expect(others).toEqual([])
     expect(decoded?.records).toEqual(RECORDS.map((record, i) => expected(record, BigInt(i), 2)))
     expect(decoded).toMatchObject({
-      magic: 2, baseOffset: 0n, lastOffset: 2n, codec: 0, logAppendTime: false, transactional: false, control: false,
-      producerId: -1n, producerEpoch: -1, baseSequence: -1, leaderEpoch: -1,
-      baseTimestamp: 1_700_000_000_000, maxTimestamp: 1_700_000_000_001, start: 0, end: batch().length,
+      magic: 2,
+      baseOffset: 0n,
+      lastOffset: 2n,
+      codec: 0,
+      logAppendTime: false,
+      transactional: false,
+      control: false,
+      producerId: -1n,
+      producerEpoch: -1,
+      baseSequence: -1,
+      leaderEpoch: -1,
+      baseTimestamp: 1_700_000_000_000,
+      maxTimestamp: 1_700_000_000_001,
+      start: 0,
+      end: batch().length,
     })
   })
 
@@ -60,7 +89,12 @@ describe('recordBatch', () => {
   })
 
   it('has the newest timestamp, wherever it stands', () => {
-    for (const timestamps of [[5, 9, 7], [9, 5, 7], [-3, -1, -2], [-1, -3, -2]]) {
+    for (const timestamps of [
+      [5, 9, 7],
+      [9, 5, 7],
+      [-3, -1, -2],
+      [-1, -3, -2],
+    ]) {
       const [decoded] = decodeBatches(batch(timestamps.map((timestamp) => outgoing({ timestamp }))))
       expect(decoded?.maxTimestamp).toBe(Math.max(...timestamps))
       expect(decoded?.records.map((record) => record.timestamp)).toEqual(timestamps)
@@ -80,7 +114,10 @@ describe('recordBatch', () => {
     expect(recordBatch(RECORDS, sizeOfRecords(RECORDS)).byteLength).toBe(BATCH_OVERHEAD + sizeOfRecords(RECORDS))
   })
 
-  it.each([[7, flip], [1, gzipSync]] as const)('is read back compressed with codec %i', (codec, compress) => {
+  it.each([
+    [7, flip],
+    [1, gzipSync],
+  ] as const)('is read back compressed with codec %i', (codec, compress) => {
     const bytes = encode(compressedRecordBatch(RECORDS, { codec, bytes: compress(recordBytes()) }))
     const [decoded] = decodeBatches(bytes, { decompress: fakeCodecs })
     expect(decoded).toMatchObject({ codec, lastOffset: 2n, maxTimestamp: 1_700_000_000_001 })
@@ -100,16 +137,20 @@ describe('decodeBatches of record batches', () => {
   it('reads many, and knows where each stands', () => {
     const one = batch()
     const decoded = decodeBatches(Buffer.concat([one, one, one]))
-    expect(decoded.map(({ start, end }) => [start, end])).toEqual([0, 1, 2].map((i) => [i * one.length, (i + 1) * one.length]))
+    expect(decoded.map(({ start, end }) => [start, end])).toEqual(
+      [0, 1, 2].map((i) => [i * one.length, (i + 1) * one.length]),
+    )
   })
 
   it('adds the base offset that a broker has set', () => {
     const bytes = batch()
     bytes.writeBigInt64BE(1n << 40n)
-    expect(decodeBatches(bytes)[0]?.records.map((record) => record.offset)).toEqual([0n, 1n, 2n].map((i) => (1n << 40n) + i))
+    expect(decodeBatches(bytes)[0]?.records.map((record) => record.offset)).toEqual(
+      [0n, 1n, 2n].map((i) => (1n << 40n) + i),
+    )
   })
 
-  it('gives every record the broker\'s time where the batch has it', () => {
+  it("gives every record the broker's time where the batch has it", () => {
     const bytes = forge(batch(), (forged) => {
       forged.writeInt16BE(0x08, 21)
       forged.writeBigInt64BE(1234n, 35)
@@ -147,7 +188,10 @@ describe('decodeBatches of record batches', () => {
     ['a size of one too few', [0x0a, 0, 0, 0, 0x01, 0x01, 0x00]],
     ['a negative size', [0x01, 0, 0, 0, 0x01, 0x01, 0x00]],
     ['a byte after the last record', [0x0c, 0, 0, 0, 0x01, 0x01, 0x00, 0x00]],
-    ['a timestamp of 11 bytes', [0x20, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0, 0x01, 0x01, 0x00]],
+    [
+      'a timestamp of 11 bytes',
+      [0x20, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0, 0x01, 0x01, 0x00],
+    ],
     ['an offset of 6 bytes', [0x16, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0x01, 0x01, 0x00]],
     ['nothing', []],
   ])('refuses a record with %s', (_what, bytes) => {
@@ -169,7 +213,8 @@ describe('decodeBatches of record batches', () => {
 
   it('refuses every truncation', () => {
     const bytes = batch()
-    for (let length = 1; length < bytes.length; length++) expect(decodeOrReject(bytes.subarray(0, length))).toBeUndefined()
+    for (let length = 1; length < bytes.length; length++)
+      expect(decodeOrReject(bytes.subarray(0, length))).toBeUndefined()
     expect(decodeBatches(bytes.subarray(0, 0))).toEqual([])
   })
 
@@ -188,10 +233,18 @@ describe('decodeBatches of record batches', () => {
   })
 
   it('survives every changed byte under a right checksum', () => {
-    for (const bytes of [batch(), encode(compressedRecordBatch(RECORDS, { codec: 1, bytes: gzipSync(recordBytes()) }))]) {
+    for (const bytes of [
+      batch(),
+      encode(compressedRecordBatch(RECORDS, { codec: 1, bytes: gzipSync(recordBytes()) })),
+    ]) {
       for (let at = 21; at < bytes.length; at++) {
         for (const value of TELLING_BYTES) {
-          decodeOrReject(forge(bytes, (forged) => { forged[at] = value }), fakeCodecs)
+          decodeOrReject(
+            forge(bytes, (forged) => {
+              forged[at] = value
+            }),
+            fakeCodecs,
+          )
         }
       }
     }

@@ -1,9 +1,17 @@
-import type { DecodedRecord, EncodableRecords, OutgoingHeader, OutgoingRecord } from '../../../../src/protocol/records/record.js'
 import { gunzipSync } from 'node:zlib'
 import { CorruptRecordsError } from '../../../../src/errors.js'
 import { ByteWriter } from '../../../../src/protocol/byte-writer.js'
 import { decodeBatches, type DecodedBatch } from '../../../../src/protocol/records/decode.js'
-import { OutgoingHeaders, sizeOfData, type Data, type Decompress } from '../../../../src/protocol/records/record.js'
+import {
+  type DecodedRecord,
+  type EncodableRecords,
+  type OutgoingHeader,
+  type OutgoingRecord,
+  OutgoingHeaders,
+  sizeOfData,
+  type Data,
+  type Decompress,
+} from '../../../../src/protocol/records/record.js'
 
 export interface PlainRecord {
   key?: Data
@@ -13,7 +21,14 @@ export interface PlainRecord {
 }
 
 export function outgoing({ key = null, value = null, headers = null, timestamp = 0 }: PlainRecord): OutgoingRecord {
-  return { key, keySize: sizeOfData(key), value, valueSize: sizeOfData(value), headers: headers && new OutgoingHeaders(headers), timestamp }
+  return {
+    key,
+    keySize: sizeOfData(key),
+    value,
+    valueSize: sizeOfData(value),
+    headers: headers && new OutgoingHeaders(headers),
+    timestamp,
+  }
 }
 
 /** Writes into a buffer of exactly the size announced, between bytes that belong to others. */
@@ -26,7 +41,8 @@ export function encode(records: EncodableRecords): Buffer {
   const end = 3 + records.byteLength
   if (writer.buffer !== buffer) throw new Error(`more was written than the ${records.byteLength} bytes announced`)
   if (writer.position !== end) throw new Error(`${writer.position - 3} bytes written, ${records.byteLength} announced`)
-  if (buffer.toString('hex', 0, 3) !== 'eeeeee' || buffer.toString('hex', end) !== 'eeee') throw new Error('wrote outside')
+  if (buffer.toString('hex', 0, 3) !== 'eeeeee' || buffer.toString('hex', end) !== 'eeee')
+    throw new Error('wrote outside')
   return Buffer.from(buffer.subarray(3, end))
 }
 
