@@ -7,37 +7,37 @@ import {
   QueueFullError,
 } from '../errors.js'
 import { StatsCounters } from '../stats/producer-stats.js'
-import { Admission, type AdmittedMessages } from './admission.js'
-import { BatchOutcomes } from './batch-outcomes.js'
-import { tell, type Batch } from './batch.js'
-import type { BrokerPartitionInfo, TopicMetadata } from './broker-partition-info.js'
-import { BrokerSender, type BrokerSenderConfig } from './broker-sender.js'
-import { BufferBound } from './buffer-bound.js'
-import { CallSerializer } from './call-serializer.js'
+import { TurnBudget } from '../turn-budget.js'
+import type { BrokerPartitionInfo, TopicMetadata } from './brokers/broker-partition-info.js'
+import type { ProducerPool } from './brokers/producer-pool.js'
+import { Admission, type AdmittedMessages } from './calls/admission.js'
+import { CallSerializer } from './calls/call-serializer.js'
+import { ListCall } from './calls/list-call.js'
+import type { MessageCall } from './calls/message-call.js'
+import { OutstandingCalls } from './calls/outstanding-calls.js'
+import { QueueCall } from './calls/queue-call.js'
+import { SendCall } from './calls/send-call.js'
+import { Serializer } from './calls/serializer.js'
+import { SharedCall } from './calls/shared-call.js'
+import { SignalListeners } from './calls/signal-listeners.js'
+import { SingleCall } from './calls/single-call.js'
 import type { DeliveryReporter } from './delivery-report.js'
 import type { Encoder } from './encoder.js'
 import type { EventHandler, SendOptions } from './event-handler.js'
 import type { KeyedMessage } from './keyed-message.js'
-import { ListCall } from './list-call.js'
-import type { MessageCall } from './message-call.js'
-import { OutstandingCalls } from './outstanding-calls.js'
-import type { PartitionQueue } from './partition-queue.js'
 import type { ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
-import type { ProducerPool } from './producer-pool.js'
-import { QueueCall } from './queue-call.js'
+import { tell, type Batch } from './queues/batch.js'
+import { BufferBound } from './queues/buffer-bound.js'
+import type { PartitionQueue } from './queues/partition-queue.js'
+import { RetryPolicy, type RetrySettings } from './queues/retry-policy.js'
+import { SendClock, type SendMoment } from './queues/send-clock.js'
+import { SerializedMessage } from './queues/serialized-message.js'
+import type { CompressionChoice } from './queues/topic-compression.js'
+import type { TopicQueue } from './queues/topic-queue.js'
+import { TopicRouter } from './queues/topic-router.js'
 import type { RecordMetadata } from './record-metadata.js'
-import { RetryPolicy, type RetrySettings } from './retry-policy.js'
-import { SendCall } from './send-call.js'
-import { SendClock, type SendMoment } from './send-clock.js'
-import { SerializedMessage } from './serialized-message.js'
-import { Serializer } from './serializer.js'
-import { SharedCall } from './shared-call.js'
-import { SignalListeners } from './signal-listeners.js'
-import { SingleCall } from './single-call.js'
-import type { CompressionChoice } from './topic-compression.js'
-import type { TopicQueue } from './topic-queue.js'
-import { TopicQueues } from './topic-queues.js'
-import { TurnBudget } from './turn-budget.js'
+import { BatchOutcomes } from './sending/batch-outcomes.js'
+import { BrokerSender, type BrokerSenderConfig } from './sending/broker-sender.js'
 
 /** The five parts that a handler is made of; each can be replaced. */
 export interface EventHandlerParts<K, V> {
@@ -88,7 +88,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private readonly clock = new SendClock()
   /** The newest call of those that messages of async mode share. */
   private sharedCall: SharedCall | undefined
-  private readonly topics: TopicQueues
+  private readonly topics: TopicRouter
   private readonly senders = new Map<number, BrokerSender>()
   private readonly signals = new SignalListeners()
   /** One function for all calls. */
@@ -130,7 +130,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       topicId: (topic) => this.topics.get(topic)?.metadata?.id ?? null,
       enlist: (queue) => this.topics.mayHaveToSend(queue),
     })
-    this.topics = new TopicQueues({
+    this.topics = new TopicRouter({
       ...shared,
       turn,
       enlist: (queue) => this.enlist(queue),

@@ -3,8 +3,8 @@ import createDebug from 'debug'
 import { DeliveryError } from '../errors.js'
 import type { StatsCounters } from '../stats/producer-stats.js'
 import type { KeyedMessage } from './keyed-message.js'
+import type { Fate } from './queues/serialized-message.js'
 import type { RecordMetadata } from './record-metadata.js'
-import type { Fate } from './serialized-message.js'
 
 const debug = createDebug('kafka-producer:delivery')
 

@@ -1,7 +1,7 @@
 import Denque from 'denque'
-import type { AdmittedMessages } from './admission.js'
-import type { SerializedMessage } from './serialized-message.js'
-import type { TurnBudget } from './turn-budget.js'
+import type { TurnBudget } from '../turn-budget.js'
+import type { AdmittedMessages } from './calls/admission.js'
+import type { SerializedMessage } from './queues/serialized-message.js'
 
 export interface SendLoopConfig {
   readonly lingerMs: number

@@ -3,7 +3,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { DEFAULT_ENCODER, OPTIONS, type OptionName } from '../../src/producer/producer-options.js'
+import { DEFAULT_ENCODER, OPTIONS, type OptionName } from '../../src/producer/config/producer-options.js'
 
 const README = new URL('../../README.md', import.meta.url)
 const OPTIONS_SECTION = /(<!-- options: .*? -->\n)[^]*?(<!-- \/options -->)/

@@ -2,10 +2,10 @@ import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { StringEncoder } from '../../src/producer/encoder.js'
-import { murmur2 } from '../../src/producer/murmur2.js'
 import type { EncodedKey, PartitionContext, Partitioner } from '../../src/producer/partitioner.js'
 import { ByteArrayPartitioner, JavaHashPartitioner } from '../../src/producer/partitioners/java-hash-partitioner.js'
 import { Murmur2Partitioner } from '../../src/producer/partitioners/murmur2-partitioner.js'
+import { murmur2 } from '../../src/producer/partitioners/murmur2.js'
 import { partitionerByName } from '../../src/producer/partitioners/partitioner-by-name.js'
 
 /** `partitions[i]` for `partitionCounts[i]`; how the files were made is told in their README.md. */

@@ -49,9 +49,9 @@ describe('the types of keys and values', () => {
       producer.send({ topic: 'orders', key: 'o-17', value: { total: 42 } }),
       // @ts-expect-error Nor is the partition key.
       producer.send({ topic: 'orders', partitionKey: 'o-17', value: { total: 42 } }),
-      // @ts-expect-error One of several is wrong.
       producer.send([
         { topic: 'orders', value: { total: 42 } },
+        // @ts-expect-error One of several is wrong.
         { topic: 'orders', value: 1 },
       ]),
     ])

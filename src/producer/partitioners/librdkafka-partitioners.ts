@@ -1,8 +1,8 @@
 import { crc32 } from '../../protocol/crc32.js'
-import { murmur2 } from '../murmur2.js'
 import type { EncodedKey, KeylessPlacement, KeyUse, PartitionContext, Partitioner } from '../partitioner.js'
 import { KeyPartitioner } from './key-partitioner.js'
 import { StickyByBytes, randomPartition, type Random, type StickyByBytesOptions } from './keyless.js'
+import { murmur2 } from './murmur2.js'
 
 const HASHES = { consistent: crc32, murmur2: murmur2Positive, fnv1a }
 

@@ -1,6 +1,6 @@
-import { murmur2 } from '../murmur2.js'
 import type { EncodedKey, KeyUse } from '../partitioner.js'
 import { KeyPartitioner, type KeyPartitionerOptions } from './key-partitioner.js'
+import { murmur2 } from './murmur2.js'
 
 export interface Murmur2PartitionerOptions extends KeyPartitionerOptions {
   /** Places messages with a key as if they had none (Java: `partitioner.ignore.keys`); false by default. */

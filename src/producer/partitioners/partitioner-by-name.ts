@@ -1,5 +1,5 @@
 import { InvalidConfigError } from '../../errors.js'
-import { nearestName } from '../nearest-name.js'
+import { nearestName } from '../../nearest-name.js'
 import type { KeyUse, PartitionFunction, Partitioner } from '../partitioner.js'
 import { ByteArrayPartitioner, JavaHashPartitioner } from './java-hash-partitioner.js'
 import { StickyByBytes } from './keyless.js'

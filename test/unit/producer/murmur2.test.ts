@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { murmur2 } from '../../../src/producer/murmur2.js'
+import { murmur2 } from '../../../src/producer/partitioners/murmur2.js'
 
 // Java's own answers are in the golden vectors.
 describe('murmur2', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { IntegerEncoder, InvalidConfigError, NullEncoder, Producer, ProducerConfig } from '../../../src/index.js'
-import { parseProperties } from '../../../src/producer/properties-text.js'
+import { parseProperties } from '../../../src/producer/config/properties-text.js'
 
 const kafka08 = String.raw`
 # A producer of 2014.

@@ -1,13 +1,13 @@
 import type Denque from 'denque'
-import { UnsupportedByFormatError, type KafkaProducerError } from '../errors.js'
-import type { ProducePartition, ProduceRequest, ProduceTopic } from '../protocol/apis/produce.js'
-import { ZERO_UUID } from '../protocol/byte-writer.js'
-import { sizeOfMessageSet } from '../protocol/records/message-set.js'
-import { BATCH_OVERHEAD } from '../protocol/records/record-batch.js'
-import type { EncodableRecords } from '../protocol/records/record.js'
-import { MAX_BATCH_MESSAGES, type Batch } from './batch.js'
-import type { PartitionQueue } from './partition-queue.js'
-import type { SerializedMessage } from './serialized-message.js'
+import { UnsupportedByFormatError, type KafkaProducerError } from '../../errors.js'
+import type { ProducePartition, ProduceRequest, ProduceTopic } from '../../protocol/apis/produce.js'
+import { ZERO_UUID } from '../../protocol/byte-writer.js'
+import { sizeOfMessageSet } from '../../protocol/records/message-set.js'
+import { BATCH_OVERHEAD } from '../../protocol/records/record-batch.js'
+import type { EncodableRecords } from '../../protocol/records/record.js'
+import { MAX_BATCH_MESSAGES, type Batch } from '../queues/batch.js'
+import type { PartitionQueue } from '../queues/partition-queue.js'
+import type { SerializedMessage } from '../queues/serialized-message.js'
 
 export type Magic = 0 | 1 | 2
 

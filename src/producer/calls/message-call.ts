@@ -1,6 +1,6 @@
-import type { KeyedMessage } from './keyed-message.js'
-import type { SendMoment } from './send-clock.js'
-import type { Fate, MessageOwner, SerializedMessage } from './serialized-message.js'
+import type { KeyedMessage } from '../keyed-message.js'
+import type { SendMoment } from '../queues/send-clock.js'
+import type { Fate, MessageOwner, SerializedMessage } from '../queues/serialized-message.js'
 
 /** Messages that were given together, until each of them has its fate. */
 export abstract class MessageCall implements MessageOwner {

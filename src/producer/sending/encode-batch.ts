@@ -1,13 +1,13 @@
 import createDebug from 'debug'
-import type { Codec } from '../compression/codec.js'
-import { UnsupportedVersionError } from '../errors.js'
-import { ByteWriter } from '../protocol/byte-writer.js'
-import { compressedMessageSet, messageSet } from '../protocol/records/message-set.js'
-import { compressedRecordBatch, recordBatch, writeRecords } from '../protocol/records/record-batch.js'
-import type { EncodableRecords } from '../protocol/records/record.js'
-import type { Batch } from './batch.js'
+import type { Codec } from '../../compression/codec.js'
+import { UnsupportedVersionError } from '../../errors.js'
+import { ByteWriter } from '../../protocol/byte-writer.js'
+import { compressedMessageSet, messageSet } from '../../protocol/records/message-set.js'
+import { compressedRecordBatch, recordBatch, writeRecords } from '../../protocol/records/record-batch.js'
+import type { EncodableRecords } from '../../protocol/records/record.js'
+import type { Batch } from '../queues/batch.js'
+import type { TopicCompression } from '../queues/topic-compression.js'
 import type { Magic } from './collate.js'
-import type { TopicCompression } from './topic-compression.js'
 
 const debug = createDebug('kafka-producer:compression')
 

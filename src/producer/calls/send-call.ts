@@ -1,10 +1,10 @@
-import { DeliveryError, FailedToSendMessageError, QueueFullError, type KafkaProducerError } from '../errors.js'
-import type { KeyedMessage } from './keyed-message.js'
+import { DeliveryError, FailedToSendMessageError, QueueFullError, type KafkaProducerError } from '../../errors.js'
+import type { KeyedMessage } from '../keyed-message.js'
+import type { SendMoment } from '../queues/send-clock.js'
+import type { Fate } from '../queues/serialized-message.js'
+import type { RecordMetadata } from '../record-metadata.js'
 import { ListCall } from './list-call.js'
 import type { MessageCall } from './message-call.js'
-import type { RecordMetadata } from './record-metadata.js'
-import type { SendMoment } from './send-clock.js'
-import type { Fate } from './serialized-message.js'
 
 /** A `send()` in sync mode: its promise settles once, when the last of its messages has its fate. */
 export class SendCall extends ListCall {

@@ -1,5 +1,5 @@
-import { BrokerUnavailableError, type KafkaProducerError } from '../errors.js'
-import type { BrokerPartitionInfo } from './broker-partition-info.js'
+import { BrokerUnavailableError, type KafkaProducerError } from '../../errors.js'
+import type { BrokerPartitionInfo } from '../brokers/broker-partition-info.js'
 import type { RetryPolicy } from './retry-policy.js'
 import type { TopicQueue } from './topic-queue.js'
 

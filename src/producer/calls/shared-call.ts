@@ -1,8 +1,8 @@
-import type { DeliveryReporter } from './delivery-report.js'
-import type { KeyedMessage } from './keyed-message.js'
+import type { DeliveryReporter } from '../delivery-report.js'
+import type { KeyedMessage } from '../keyed-message.js'
+import type { SendMoment } from '../queues/send-clock.js'
+import type { Fate, SerializedMessage } from '../queues/serialized-message.js'
 import { MessageCall } from './message-call.js'
-import type { SendMoment } from './send-clock.js'
-import type { Fate, SerializedMessage } from './serialized-message.js'
 
 /** Past their deadline they are ended in one go. */
 const MAX_MESSAGES = 100

@@ -1,15 +1,15 @@
-import type { KafkaProducerError } from '../errors.js'
-import type { StatsCounters } from '../stats/producer-stats.js'
-import type { BrokerPartitionInfo, TopicMetadata } from './broker-partition-info.js'
+import type { KafkaProducerError } from '../../errors.js'
+import type { StatsCounters } from '../../stats/producer-stats.js'
+import type { TurnBudget } from '../../turn-budget.js'
+import type { BrokerPartitionInfo, TopicMetadata } from '../brokers/broker-partition-info.js'
+import type { ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
 import type { BufferBound } from './buffer-bound.js'
 import { MetadataWatch } from './metadata-watch.js'
 import type { PartitionQueue } from './partition-queue.js'
-import type { ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
 import type { RetryPolicy } from './retry-policy.js'
 import type { SerializedMessage } from './serialized-message.js'
 import type { CompressionChoice } from './topic-compression.js'
 import { TopicQueue } from './topic-queue.js'
-import type { TurnBudget } from './turn-budget.js'
 
 /** The clock is read once for so many messages. */
 const RUN = 64
@@ -36,7 +36,7 @@ export interface TopicQueuesParts {
  * The topics that were sent to, and the way of a message into the queue of its partition: at once where the topic's
  * metadata is there, else when it comes, in the order given.
  */
-export class TopicQueues {
+export class TopicRouter {
   private readonly topics = new Map<string, TopicQueue>()
   private readonly watch: MetadataWatch
 

@@ -1,8 +1,8 @@
 import Denque from 'denque'
-import { QueueFullError, type KafkaProducerError } from '../errors.js'
-import type { BufferBound } from './buffer-bound.js'
-import type { SerializedMessage } from './serialized-message.js'
-import type { TurnBudget } from './turn-budget.js'
+import { QueueFullError, type KafkaProducerError } from '../../errors.js'
+import type { TurnBudget } from '../../turn-budget.js'
+import type { BufferBound } from '../queues/buffer-bound.js'
+import type { SerializedMessage } from '../queues/serialized-message.js'
 
 /** So many are admitted in a turn at the least: what is sent together should travel together on a slow machine too. */
 const MIN_PER_TURN = 500

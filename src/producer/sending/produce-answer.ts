@@ -1,7 +1,7 @@
-import { MalformedResponseError } from '../errors.js'
-import type { BrokerAddress } from '../network/connect.js'
-import type { ProducePartitionResponse, ProduceResponse } from '../protocol/apis/produce.js'
-import type { Batch } from './batch.js'
+import { MalformedResponseError } from '../../errors.js'
+import type { BrokerAddress } from '../../network/connect.js'
+import type { ProducePartitionResponse, ProduceResponse } from '../../protocol/apis/produce.js'
+import type { Batch } from '../queues/batch.js'
 import type { CollatedBatches } from './collate.js'
 
 /** From this version of Produce on, an answer names topics by id. */

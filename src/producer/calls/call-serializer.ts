@@ -1,10 +1,10 @@
-import { KafkaProducerError, SerializationError } from '../errors.js'
-import type { StatsCounters } from '../stats/producer-stats.js'
-import { checkMessage, type KeyedMessage } from './keyed-message.js'
+import { KafkaProducerError, SerializationError } from '../../errors.js'
+import type { StatsCounters } from '../../stats/producer-stats.js'
+import type { TurnBudget } from '../../turn-budget.js'
+import { checkMessage, type KeyedMessage } from '../keyed-message.js'
+import { SerializedMessage } from '../queues/serialized-message.js'
 import type { ListCall } from './list-call.js'
-import { SerializedMessage } from './serialized-message.js'
 import { handled, type Serializer } from './serializer.js'
-import type { TurnBudget } from './turn-budget.js'
 
 /** Messages encoded in one go. */
 const SLICE = 1_000

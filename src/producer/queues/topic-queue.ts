@@ -1,8 +1,8 @@
-import { InvalidPartitionError, type KafkaProducerError } from '../errors.js'
-import type { TopicMetadata } from './broker-partition-info.js'
+import { InvalidPartitionError, type KafkaProducerError } from '../../errors.js'
+import type { TopicMetadata } from '../brokers/broker-partition-info.js'
+import type { PartitionContext } from '../partitioner.js'
+import type { ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
 import { PartitionQueue } from './partition-queue.js'
-import type { PartitionContext } from './partitioner.js'
-import type { ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
 import type { SerializedMessage } from './serialized-message.js'
 import type { BatchLimit } from './topic-compression.js'
 

@@ -1,8 +1,8 @@
 import type { SecureContextOptions } from 'node:tls'
-import { InvalidConfigError } from '../errors.js'
-import { DefaultEncoder, IntegerEncoder, LongEncoder, NullEncoder, StringEncoder, type Encoder } from './encoder.js'
-import { nearestName } from './nearest-name.js'
-import { Murmur2Partitioner } from './partitioners/murmur2-partitioner.js'
+import { InvalidConfigError } from '../../errors.js'
+import { nearestName } from '../../nearest-name.js'
+import { DefaultEncoder, IntegerEncoder, LongEncoder, NullEncoder, StringEncoder, type Encoder } from '../encoder.js'
+import { Murmur2Partitioner } from '../partitioners/murmur2-partitioner.js'
 import type { ProducerOptions } from './producer-options.js'
 import { parseProperties } from './properties-text.js'
 

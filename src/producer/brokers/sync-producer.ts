@@ -1,9 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { BrokerConnection } from '../network/broker-connection.js'
-import type { BrokerAddress } from '../network/connect.js'
-import type { BrokerSession, SessionFactory } from '../network/session.js'
-import { produce, sizeOfProduceRequest, type ProduceRequest, type ProduceResponse } from '../protocol/apis/produce.js'
-import { LEGACY_VERSIONS } from '../protocol/versions.js'
+import type { BrokerConnection } from '../../network/broker-connection.js'
+import type { BrokerAddress } from '../../network/connect.js'
+import type { BrokerSession, SessionFactory } from '../../network/session.js'
+import {
+  produce,
+  sizeOfProduceRequest,
+  type ProduceRequest,
+  type ProduceResponse,
+} from '../../protocol/apis/produce.js'
+import { LEGACY_VERSIONS } from '../../protocol/versions.js'
 
 export interface SyncProducerConfig {
   readonly requestTimeoutMs: number

@@ -1,9 +1,9 @@
-import { InvalidMessageError, SerializationError } from '../errors.js'
-import { OutgoingHeaders, sizeOfData, type Data } from '../protocol/records/record.js'
-import type { Encoder } from './encoder.js'
-import { areSameStrings, headerPairs, timestampOf, type KeyedMessage } from './keyed-message.js'
-import type { KeyUse } from './partitioner.js'
-import { SerializedMessage, type Placement } from './serialized-message.js'
+import { InvalidMessageError, SerializationError } from '../../errors.js'
+import { OutgoingHeaders, sizeOfData, type Data } from '../../protocol/records/record.js'
+import type { Encoder } from '../encoder.js'
+import { areSameStrings, headerPairs, timestampOf, type KeyedMessage } from '../keyed-message.js'
+import type { KeyUse } from '../partitioner.js'
+import { SerializedMessage, type Placement } from '../queues/serialized-message.js'
 
 /**
  * Runs the encoders over messages. As long as none of them answers with a promise nothing is awaited; the messages that

@@ -1,4 +1,4 @@
-import { Codecs, type Codec } from '../compression/codec.js'
+import { Codecs, type Codec } from '../../compression/codec.js'
 
 /** A codec by its name, which may be one of the user's own. */
 export type CodecName = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd' | (string & {})

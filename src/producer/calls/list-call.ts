@@ -1,8 +1,8 @@
-import { DeliveryError, type KafkaProducerError } from '../errors.js'
-import type { KeyedMessage } from './keyed-message.js'
+import { DeliveryError, type KafkaProducerError } from '../../errors.js'
+import type { KeyedMessage } from '../keyed-message.js'
+import type { SendMoment } from '../queues/send-clock.js'
+import type { Fate, SerializedMessage } from '../queues/serialized-message.js'
 import { MessageCall } from './message-call.js'
-import type { SendMoment } from './send-clock.js'
-import type { Fate, SerializedMessage } from './serialized-message.js'
 
 /** One `send()` and its messages, whose promise is about them all. */
 export abstract class ListCall extends MessageCall {

@@ -1,6 +1,6 @@
-import { BrokerUnavailableError } from '../errors.js'
-import type { BrokerAddress } from '../network/connect.js'
-import type { SessionFactory } from '../network/session.js'
+import { BrokerUnavailableError } from '../../errors.js'
+import type { BrokerAddress } from '../../network/connect.js'
+import type { SessionFactory } from '../../network/session.js'
 import { SyncProducer, type SyncProducerConfig } from './sync-producer.js'
 
 /** Broker id → {@link SyncProducer}. A connection is replaced only where the broker's address changed. */

@@ -1,13 +1,13 @@
-import type { Codec } from '../compression/codec.js'
-import { InvalidConfigError } from '../errors.js'
-import type { BrokerAddress } from '../network/connect.js'
-import { makeMechanism, type SaslOptions } from '../network/sasl/sasl-options.js'
-import { Secret } from '../network/secret.js'
-import type { SslOption } from '../network/tls.js'
-import type { OnDelivery } from './delivery-report.js'
-import { DefaultEncoder, type Encoder } from './encoder.js'
-import type { PartitionerOption } from './partitioners/partitioner-by-name.js'
-import type { CompressionOption } from './topic-compression.js'
+import type { Codec } from '../../compression/codec.js'
+import { InvalidConfigError } from '../../errors.js'
+import type { BrokerAddress } from '../../network/connect.js'
+import { makeMechanism, type SaslOptions } from '../../network/sasl/sasl-options.js'
+import { Secret } from '../../network/secret.js'
+import type { SslOption } from '../../network/tls.js'
+import type { OnDelivery } from '../delivery-report.js'
+import { DefaultEncoder, type Encoder } from '../encoder.js'
+import type { PartitionerOption } from '../partitioners/partitioner-by-name.js'
+import type { CompressionOption } from '../queues/topic-compression.js'
 
 /** What `new Producer()` takes. Times are in milliseconds, sizes in bytes. */
 export interface ProducerOptions<K = unknown, V = unknown, T extends ProducerType = ProducerType> {

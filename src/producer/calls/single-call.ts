@@ -1,9 +1,9 @@
-import { DeliveryError, FailedToSendMessageError, QueueFullError } from '../errors.js'
-import type { KeyedMessage } from './keyed-message.js'
+import { DeliveryError, FailedToSendMessageError, QueueFullError } from '../../errors.js'
+import type { KeyedMessage } from '../keyed-message.js'
+import type { SendMoment } from '../queues/send-clock.js'
+import type { Fate, SerializedMessage } from '../queues/serialized-message.js'
+import type { RecordMetadata } from '../record-metadata.js'
 import { MessageCall } from './message-call.js'
-import type { RecordMetadata } from './record-metadata.js'
-import type { SendMoment } from './send-clock.js'
-import type { Fate, SerializedMessage } from './serialized-message.js'
 
 type Resolve = (results: RecordMetadata[]) => void
 type Reject = (error: Error) => void

@@ -1,7 +1,7 @@
-import type { DeliveryError } from '../errors.js'
-import type { Data, OutgoingHeaders, OutgoingRecord } from '../protocol/records/record.js'
+import type { DeliveryError } from '../../errors.js'
+import type { Data, OutgoingHeaders, OutgoingRecord } from '../../protocol/records/record.js'
+import type { RecordMetadata } from '../record-metadata.js'
 import type { Batch } from './batch.js'
-import type { RecordMetadata } from './record-metadata.js'
 import type { SendMoment } from './send-clock.js'
 
 /** How a message ended. */

@@ -4,13 +4,13 @@ import {
   QueueFullError,
   SerializationError,
   type KafkaProducerError,
-} from '../errors.js'
-import type { DeliveryReporter } from './delivery-report.js'
-import type { KeyedMessage } from './keyed-message.js'
+} from '../../errors.js'
+import type { DeliveryReporter } from '../delivery-report.js'
+import type { KeyedMessage } from '../keyed-message.js'
+import type { SendMoment } from '../queues/send-clock.js'
+import type { Fate, SerializedMessage } from '../queues/serialized-message.js'
 import { ListCall } from './list-call.js'
 import type { MessageCall } from './message-call.js'
-import type { SendMoment } from './send-clock.js'
-import type { Fate, SerializedMessage } from './serialized-message.js'
 
 const QUEUED = Promise.resolve()
 

@@ -1,7 +1,7 @@
-import { DeliveryError, type KafkaProducerError } from '../errors.js'
-import { BATCH_OVERHEAD, sizeOfRecord } from '../protocol/records/record-batch.js'
+import { DeliveryError, type KafkaProducerError } from '../../errors.js'
+import { BATCH_OVERHEAD, sizeOfRecord } from '../../protocol/records/record-batch.js'
+import { RecordMetadata, type BrokerAcknowledgement } from '../record-metadata.js'
 import type { PartitionQueue } from './partition-queue.js'
-import { RecordMetadata, type BrokerAcknowledgement } from './record-metadata.js'
 import type { Fate, SerializedMessage } from './serialized-message.js'
 
 /** What is encoded and settled in one go, so that the event loop gets its turn in between. */

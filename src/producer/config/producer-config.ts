@@ -1,12 +1,13 @@
-import { InvalidConfigError } from '../errors.js'
-import type { BrokerAddress } from '../network/connect.js'
-import type { SaslMechanism } from '../network/sasl/mechanism.js'
-import type { Secret } from '../network/secret.js'
-import type { SslOption } from '../network/tls.js'
-import type { OnDelivery } from './delivery-report.js'
-import type { Encoder } from './encoder.js'
-import { nearestName } from './nearest-name.js'
-import { resolvePartitioner, type ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
+import { InvalidConfigError } from '../../errors.js'
+import { nearestName } from '../../nearest-name.js'
+import type { BrokerAddress } from '../../network/connect.js'
+import type { SaslMechanism } from '../../network/sasl/mechanism.js'
+import type { Secret } from '../../network/secret.js'
+import type { SslOption } from '../../network/tls.js'
+import type { OnDelivery } from '../delivery-report.js'
+import type { Encoder } from '../encoder.js'
+import { resolvePartitioner, type ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
+import { CompressionChoice } from '../queues/topic-compression.js'
 import {
   DEFAULT_ENCODER,
   OPTIONS,
@@ -15,7 +16,6 @@ import {
   type ProducerType,
 } from './producer-options.js'
 import { readProperties } from './properties.js'
-import { CompressionChoice } from './topic-compression.js'
 
 /** Options that mean nothing without the queue. */
 const ASYNC_ONLY: readonly OptionName[] = ['lingerMs', 'batchMessages', 'onDelivery']

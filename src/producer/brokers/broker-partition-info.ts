@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import createDebug from 'debug'
-import { AuthenticationError, BrokerResponseError, KafkaProducerError, MetadataUnavailableError } from '../errors.js'
-import { formatAddress, type BrokerAddress } from '../network/connect.js'
-import type { BrokerSession, SessionFactory } from '../network/session.js'
-import { metadata as metadataApi, type MetadataResponse, type MetadataTopic } from '../protocol/apis/metadata.js'
-import { ZERO_UUID } from '../protocol/byte-writer.js'
-import { brokerResponseError, errorCode, ErrorCodes } from '../protocol/error-codes.js'
+import { AuthenticationError, BrokerResponseError, KafkaProducerError, MetadataUnavailableError } from '../../errors.js'
+import { formatAddress, type BrokerAddress } from '../../network/connect.js'
+import type { BrokerSession, SessionFactory } from '../../network/session.js'
+import { metadata as metadataApi, type MetadataResponse, type MetadataTopic } from '../../protocol/apis/metadata.js'
+import { ZERO_UUID } from '../../protocol/byte-writer.js'
+import { brokerResponseError, errorCode, ErrorCodes } from '../../protocol/error-codes.js'
 
 const debug = createDebug('kafka-producer:metadata')
 
