@@ -1,18 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import createDebug from 'debug'
-import { AuthenticationError, BrokerResponseError, KafkaProducerError, MetadataUnavailableError } from '../../errors.js'
+import { BrokerResponseError, MetadataUnavailableError, type KafkaProducerError } from '../../errors.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
 import { metadata as metadataApi, type MetadataResponse, type MetadataTopic } from '../../protocol/apis/metadata.js'
 import { ZERO_UUID } from '../../protocol/byte-writer.js'
 import { brokerResponseError, errorCode, ErrorCodes } from '../../protocol/error-codes.js'
+import { AnyBroker } from './any-broker.js'
 
 const debug = createDebug('kafka-producer:metadata')
 
 /** A broker that is stalled must not hold up what any other could answer. */
 const ATTEMPT_TIMEOUT_MS = 10_000
-/** How long a refresh that nobody waits for goes on from one broker to the next: connecting keeps the process alive. */
-const UNNEEDED_REFRESH_MS = 1_000
 /** Questions that brokers older than this version of Metadata delayed they have delayed themselves (KIP-219). */
 const CLIENT_THROTTLES_FROM = 6
 /** From this version on, a question can say that it must not create the topic. */
@@ -55,9 +53,7 @@ export interface MetadataListener {
 }
 
 /**
- * The cache of which partitions a topic has and who leads them (Kafka 0.8's BrokerPartitionInfo), on a connection of
- * its own, so that it never queues behind messages. Asked are the brokers that are known, and the bootstrap list again
- * when none of them answers.
+ * The cache of which partitions a topic has and who leads them (Kafka 0.8's BrokerPartitionInfo).
  *
  * Every answer is a new generation. Whoever fails says which generation it relied on: a thousand failures of the same
  * one cause a single refresh.
@@ -67,30 +63,31 @@ export class BrokerPartitionInfo {
   generation = 0
   /** When the last one came, on the clock of `performance.now()`. */
   answeredAt = -Infinity
-  private brokers = new Map<number, BrokerAddress>()
+  private readonly anyBroker: AnyBroker
   private readonly topics = new Map<string, TopicMetadata>()
   /** Topics asked for and not answered yet: the question for these may create them. */
   private readonly unanswered = new Set<string>()
-  private session: BrokerSession | undefined
-  private connecting: Promise<BrokerSession> | undefined
   private refreshing: Promise<void> | undefined
   private lookingUp: Promise<void> | undefined
-  /** Until when brokers want no more questions, by address. */
-  private readonly throttledUntil = new Map<string, number>()
   private timer: NodeJS.Timeout | undefined
   private closed = false
   private listener: MetadataListener | undefined
-  /** Why the last question had no answer; undefined once one has. */
-  lastFailure: KafkaProducerError | undefined
 
   constructor(
-    private readonly sessions: SessionFactory,
+    sessions: SessionFactory,
     private readonly options: BrokerPartitionInfoOptions,
-  ) {}
+  ) {
+    this.anyBroker = new AnyBroker(sessions, options.bootstrap)
+  }
 
   /** Who is told of every answer; set once, by the event handler. */
   listen(listener: MetadataListener): void {
     this.listener = listener
+  }
+
+  /** Why the last question had no answer; undefined once one has. */
+  get lastFailure(): KafkaProducerError | undefined {
+    return this.anyBroker.lastFailure
   }
 
   topic(name: string): TopicMetadata | undefined {
@@ -137,8 +134,8 @@ export class BrokerPartitionInfo {
     const known = this.topics.get(topic)
     const old = known?.partitions[partition]
     if (known === undefined || old === undefined || leaderEpoch <= old.leaderEpoch) return false
-    if (!brokers.has(leader) && !this.brokers.has(leader)) return false
-    this.learnBrokers(new Map([...this.brokers, ...brokers]))
+    if (!brokers.has(leader) && !this.anyBroker.brokers.has(leader)) return false
+    this.learnBrokers(new Map([...this.anyBroker.brokers, ...brokers]))
     const partitions = [...known.partitions]
     partitions[partition] = { partition, leader, leaderEpoch, error: undefined }
     const updated = { ...known, partitions }
@@ -149,6 +146,7 @@ export class BrokerPartitionInfo {
 
   close(): void {
     this.closed = true
+    this.anyBroker.close()
     clearTimeout(this.timer)
   }
 
@@ -164,83 +162,7 @@ export class BrokerPartitionInfo {
   }
 
   private async ask(names: readonly string[], mayCreate: boolean): Promise<void> {
-    const failures: unknown[] = []
-    const startedAt = performance.now()
-    for (const candidate of this.candidates()) {
-      const isTooLong =
-        failures.length > 0 && !this.sessions.isNeeded && performance.now() - startedAt >= UNNEEDED_REFRESH_MS
-      if (this.closed || isTooLong) break
-      try {
-        const session = await candidate()
-        const response = await this.askOne(session, names, mayCreate)
-        this.learn(response, names)
-        return
-      } catch (error) {
-        debug('%s', (error as Error).message)
-        failures.push(error)
-      }
-    }
-    const failure = whatNoRetryHelps(failures)
-    if (failure !== undefined) throw (this.lastFailure = failure)
-    this.lastFailure = this.unavailable(failures.at(-1))
-    throw this.lastFailure
-  }
-
-  private unavailable(failure: unknown): MetadataUnavailableError {
-    const asked =
-      this.brokers.size > 0 ? 'none of the known brokers and none of the bootstrap list' : 'none of the bootstrap list'
-    return new MetadataUnavailableError(
-      `${asked} answered: ${(failure as Error | undefined)?.message ?? 'the producer is closed'}`,
-      { cause: failure },
-    )
-  }
-
-  /**
-   * Ways to a session, the most promising first: the one at hand, other brokers in random order, the bootstrap list; and
-   * at last those that are throttling this client, when they have done with it.
-   */
-  private *candidates(): Iterable<() => Promise<BrokerSession>> {
-    const { session, connecting } = this
-    if (session?.connection.isOpen && this.throttleOf(session.connection.address) === 0)
-      yield () => Promise.resolve(session)
-    if (connecting !== undefined) yield () => connecting
-    const throttling: BrokerAddress[] = []
-    const seen = new Set<string>()
-    for (const address of [...shuffled([...this.brokers.values()]), ...shuffled(this.options.bootstrap)]) {
-      const name = formatAddress(address)
-      if (seen.has(name)) continue
-      seen.add(name)
-      if (this.throttleOf(address) > 0) throttling.push(address)
-      else yield () => this.connect(address)
-    }
-    throttling.sort((one, other) => this.throttleOf(one) - this.throttleOf(other))
-    for (const address of throttling) yield () => this.afterThrottle(address)
-  }
-
-  /** For how many milliseconds a broker wants no question. */
-  private throttleOf(address: BrokerAddress): number {
-    return Math.max(0, (this.throttledUntil.get(formatAddress(address)) ?? 0) - performance.now())
-  }
-
-  private async afterThrottle(address: BrokerAddress): Promise<BrokerSession> {
-    await sleep(this.throttleOf(address), undefined, { signal: this.sessions.signal, ref: false })
-    const { session } = this
-    const isThere = session?.connection.isOpen && formatAddress(session.connection.address) === formatAddress(address)
-    return isThere ? session : this.connect(address)
-  }
-
-  private async connect(address: BrokerAddress): Promise<BrokerSession> {
-    const connecting = this.sessions.open(address)
-    this.connecting = connecting
-    try {
-      const session = await connecting
-      const previous = this.session
-      this.session = session
-      if (previous?.connection.isOpen) void previous.connection.close(0)
-      return session
-    } finally {
-      if (this.connecting === connecting) this.connecting = undefined
-    }
+    this.learn(await this.anyBroker.ask((session) => this.askOne(session, names, mayCreate)), names)
   }
 
   private async askOne(
@@ -258,28 +180,19 @@ export class BrokerPartitionInfo {
       includeTopicAuthorizedOperations: false,
     }
     const timeoutMs = Math.min(this.options.requestTimeoutMs, ATTEMPT_TIMEOUT_MS)
-    let response: MetadataResponse
-    try {
-      response = await connection.request(metadataApi, version, question, { timeoutMs })
-      if (version >= CLIENT_THROTTLES_FROM && response.throttleTimeMs > 0) {
-        this.throttledUntil.set(formatAddress(connection.address), performance.now() + response.throttleTimeMs)
-      }
-      if (response.errorCode !== ErrorCodes.NONE) throw brokerResponseError(response.errorCode, 'Metadata')
-      if (response.brokers.length === 0)
-        throw new MetadataUnavailableError(`${formatAddress(connection.address)} knows no broker yet`)
-    } catch (error) {
-      // Whatever it was, the next question starts elsewhere.
-      void connection.close(0)
-      if ((error as Partial<BrokerResponseError>).errorCode === REBOOTSTRAP_REQUIRED) this.brokers.clear()
-      throw error
-    }
+    const response = await connection.request(metadataApi, version, question, { timeoutMs })
+    if (version >= CLIENT_THROTTLES_FROM && response.throttleTimeMs > 0)
+      this.anyBroker.throttle(connection.address, response.throttleTimeMs)
+    if (response.errorCode === REBOOTSTRAP_REQUIRED) this.anyBroker.forgetBrokers()
+    if (response.errorCode !== ErrorCodes.NONE) throw brokerResponseError(response.errorCode, 'Metadata')
+    if (response.brokers.length === 0)
+      throw new MetadataUnavailableError(`${formatAddress(connection.address)} knows no broker yet`)
     return response
   }
 
   private learn(response: MetadataResponse, asked: readonly string[]): void {
     this.generation++
     this.answeredAt = performance.now()
-    this.lastFailure = undefined
     this.learnBrokers(new Map(response.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }])))
     const answers = new Map(response.topics.map((topic) => [topic.name, topic]))
     const updated: TopicMetadata[] = []
@@ -293,8 +206,8 @@ export class BrokerPartitionInfo {
     this.scheduleRefresh()
   }
 
-  private learnBrokers(brokers: Map<number, BrokerAddress>): void {
-    this.brokers = brokers
+  private learnBrokers(brokers: ReadonlyMap<number, BrokerAddress>): void {
+    this.anyBroker.learn(brokers)
     this.listener?.onBrokers(brokers)
   }
 
@@ -343,27 +256,6 @@ export class BrokerPartitionInfo {
       })
     }, metadataRefreshIntervalMs).unref()
   }
-}
-
-/**
- * Credentials are the cluster's: refused by one broker, they are refused. Anything else that is final ends it only if
- * no broker may do better next time.
- */
-function whatNoRetryHelps(failures: readonly unknown[]): KafkaProducerError | undefined {
-  const final = failures.filter(
-    (failure) => failure instanceof KafkaProducerError && !failure.retriable,
-  ) as KafkaProducerError[]
-  const refused = final.find((failure) => failure instanceof AuthenticationError)
-  return refused ?? (final.length === failures.length ? final[0] : undefined)
-}
-
-function shuffled<T>(items: readonly T[]): T[] {
-  const result = [...items]
-  for (let i = result.length - 1; i > 0; i--) {
-    const j = Math.floor(Math.random() * (i + 1))
-    ;[result[i], result[j]] = [result[j] as T, result[i] as T]
-  }
-  return result
 }
 
 /**
