@@ -52,6 +52,14 @@ interface InFlight {
   readonly fail: (error: KafkaProducerError) => void
 }
 
+/** A request that has no answer, until the system has taken its bytes. */
+interface OneWay {
+  readonly label: string
+  readonly timeoutMs: number
+  readonly since: number
+  readonly fail: (error: KafkaProducerError) => void
+}
+
 /** A request that waits for an authentication to end. */
 interface Held {
   write(): void
@@ -72,6 +80,9 @@ interface Held {
 export class BrokerConnection {
   private state: 'open' | 'ending' | 'closed' = 'open'
   private readonly inFlight = new Denque<InFlight>()
+  /** Requests without an answer whose bytes the system has not taken yet, in the order they were written. */
+  private readonly notTaken = new Denque<OneWay>()
+  private lastTakenAt = 0
   private readonly splitter: FrameSplitter
   private nextCorrelationId = 0
   private asked = false
@@ -228,27 +239,43 @@ export class BrokerConnection {
   }
 
   /**
-   * Sends a request that the broker does not answer (Produce with acks 0); resolves when the socket has taken the bytes.
+   * Sends a request that the broker does not answer (Produce with acks 0); resolves when the system has taken the bytes.
+   *
+   * @throws ConnectionClosedError, RequestTimeoutError: some of it may have been taken, perhaps all
    */
   sendOneWay<Request>(
     api: RequestEncoder<Request>,
     version: number,
     request: Request,
-    options: Pick<RequestOptions, 'capacity' | 'onWritten'> = {},
+    options: RequestOptions,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
       const frame = this.encode(api, version, request, options.capacity)
+      const label = `${api.name} v${version}`
       const write = () => {
         options.onWritten?.()
+        this.notTaken.push({ label, timeoutMs: options.timeoutMs, since: performance.now(), fail: reject })
+        this.armTimer(options.timeoutMs)
         this.socket.write(frame, (error) => {
-          if (!error) {
-            this.buffers.release(frame)
-            resolve()
-          } else reject(new ConnectionClosedError(`connection to ${this.name}: ${error.message}`, { cause: error }))
+          // A socket that is destroyed calls back for the write it was at as if that had been done.
+          if (error || this.socket.destroyed) return this.failNotTaken(this.whyClosed(error))
+          this.notTaken.shift()
+          this.lastTakenAt = performance.now()
+          this.buffers.release(frame)
+          resolve()
         })
       }
       this.writeOrHold({ write, fail: reject })
     })
+  }
+
+  private whyClosed(error: Error | null | undefined): ConnectionClosedError {
+    const what = error ? `broke: ${error.message}` : 'is closed'
+    return new ConnectionClosedError(`the connection to ${this.name} ${what}`, error ? { cause: error } : {})
+  }
+
+  private failNotTaken(error: KafkaProducerError): void {
+    for (let entry = this.notTaken.shift(); entry !== undefined; entry = this.notTaken.shift()) entry.fail(error)
   }
 
   private writeOrHold(request: Held): void {
@@ -381,18 +408,29 @@ export class BrokerConnection {
   }
 
   private checkTimeout(): void {
-    const oldest = this.inFlight.peekFront()
-    if (oldest === undefined || this.state !== 'open') return
-    const left = Math.max(oldest.since, this.lastAnswerAt) + oldest.timeoutMs - performance.now()
+    if (this.state !== 'open') return
+    const asked = this.inFlight.peekFront()
+    const toTake = this.notTaken.peekFront()
+    if (asked !== undefined && this.isLate(asked, this.lastAnswerAt)) {
+      this.fail(new RequestTimeoutError(`${this.name} did not answer ${asked.label} within ${asked.timeoutMs} ms`))
+    } else if (toTake !== undefined && this.isLate(toTake, this.lastTakenAt)) {
+      this.fail(new RequestTimeoutError(`${this.name} did not take ${toTake.label} within ${toTake.timeoutMs} ms`))
+    }
+  }
+
+  /** Whether a request has had its time, which begins when the one before it was done with; if not, looks again then. */
+  private isLate({ since, timeoutMs }: Pick<InFlight, 'since' | 'timeoutMs'>, doneBeforeAt: number): boolean {
+    const left = Math.max(since, doneBeforeAt) + timeoutMs - performance.now()
     if (left > 0) this.armTimer(Math.ceil(left))
-    else this.fail(new RequestTimeoutError(`${this.name} did not answer ${oldest.label} within ${oldest.timeoutMs} ms`))
+    return left <= 0
   }
 
   /** Brokers close connections that are idle for ten minutes; closing first spares the next request a broken one. */
   private watchIdle(maxIdleMs: number): void {
     const check = () => {
       const idle = performance.now() - this.lastUsedAt
-      if (this.inFlight.isEmpty() && this.held === undefined && idle >= maxIdleMs) {
+      const isAtWork = !this.inFlight.isEmpty() || !this.notTaken.isEmpty() || this.held !== undefined
+      if (!isAtWork && idle >= maxIdleMs) {
         this.fail(new ConnectionClosedError(`the connection to ${this.name} was idle for ${maxIdleMs} ms`))
       } else {
         this.idleTimer = setTimeout(check, Math.max(maxIdleMs - idle, 1000)).unref()
@@ -412,6 +450,8 @@ export class BrokerConnection {
     this.state = state
     clearTimeout(this.timer)
     clearTimeout(this.idleTimer)
+    // While it is ending, what was written is still being taken.
+    if (state === 'closed') this.failNotTaken(error)
     if (!wasOpen) return
     debug('%s: %s, %d requests in flight', this.name, error.message, this.inFlight.length)
     for (let entry = this.inFlight.shift(); entry !== undefined; entry = this.inFlight.shift()) entry.fail(error)

@@ -105,8 +105,10 @@ export class SyncProducer {
     onWritten: () => void,
   ): Promise<ProduceResponse | undefined> {
     const capacity = sizeOfProduceRequest(version, request)
-    if (request.acks === 0)
-      return connection.sendOneWay(produce, version, request, { capacity, onWritten }).then(() => undefined)
+    if (request.acks === 0) {
+      const { requestTimeoutMs: timeoutMs } = this.config
+      return connection.sendOneWay(produce, version, request, { timeoutMs, capacity, onWritten }).then(() => undefined)
+    }
     // A broker older than ApiVersions answers in time or never.
     const timeoutMs = this.config.requestTimeoutMs + (versions === LEGACY_VERSIONS ? 0 : ANSWER_GRACE_MS)
     return connection.request(produce, version, request, { timeoutMs, capacity, onWritten })

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { RequestTimeoutError } from '../../../src/errors.js'
 import { BrokerConnection } from '../../../src/network/broker-connection.js'
 import { metadata, type MetadataRequest } from '../../../src/protocol/apis/metadata.js'
 import { produce } from '../../../src/protocol/apis/produce.js'
@@ -117,7 +118,9 @@ describe('requests', () => {
       'CONNECTION_CLOSED',
     ])
     await expect(ask(connection)).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
-    await expect(connection.sendOneWay(metadata, 0, ALL)).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
+    await expect(connection.sendOneWay(metadata, 0, ALL, { timeoutMs: 10_000 })).rejects.toMatchObject({
+      code: 'CONNECTION_CLOSED',
+    })
     expect(closed).toBe(1)
   })
 
@@ -161,7 +164,7 @@ describe('close', () => {
     let bytes = 0
     peer.on('data', (chunk: Buffer) => (bytes += chunk.length))
     const ended = once(peer, 'end')
-    const sent = connection.sendOneWay(metadata, 0, ALL)
+    const sent = connection.sendOneWay(metadata, 0, ALL, { timeoutMs: 10_000 })
     const asked = ask(connection)
     asked.catch(() => undefined)
     const closing = connection.close(5_000)
@@ -179,7 +182,12 @@ describe('close', () => {
     const records = Buffer.alloc(16 * 1024 * 1024)
     const topicData = [{ name: 'orders', topicId: ZERO_UUID, partitionData: [{ index: 0, records }] }]
     peer.pause()
-    const sent = connection.sendOneWay(produce, 3, { transactionalId: null, acks: 0, timeoutMs: 1_000, topicData })
+    const sent = connection.sendOneWay(
+      produce,
+      3,
+      { transactionalId: null, acks: 0, timeoutMs: 1_000, topicData },
+      { timeoutMs: 20_000 },
+    )
     const closing = connection.close(20_000)
     let bytes = 0
     peer.on('data', (chunk: Buffer) => (bytes += chunk.length))
@@ -218,3 +226,37 @@ function shortened(frame: Buffer): Buffer {
   shorter.writeInt32BE(shorter.length - 4, 0)
   return shorter
 }
+
+describe('a request without an answer', () => {
+  const large = () => ({
+    transactionalId: null,
+    acks: 0,
+    timeoutMs: 1_000,
+    topicData: [{ name: 'orders', topicId: ZERO_UUID, partitionData: [{ index: 0, records: Buffer.alloc(16 << 20) }] }],
+  })
+  const send = (connection: BrokerConnection) => connection.sendOneWay(produce, 3, large(), { timeoutMs: 20_000 })
+
+  it('fails when the connection ends before the system has its bytes', async () => {
+    const { connection, peer } = await connected()
+    peer.pause()
+    const sent = [send(connection), send(connection)].map((promise) => promise.catch((error: unknown) => error))
+    connection.abandon(new RequestTimeoutError('given up'))
+    expect(await Promise.all(sent)).toEqual([1, 2].map(() => expect.objectContaining({ code: 'REQUEST_TIMEOUT' })))
+  })
+
+  it('fails when close() has to cut the peer off', async () => {
+    const { connection, peer } = await connected()
+    peer.pause()
+    const sent = send(connection).catch((error: unknown) => error)
+    await connection.close(10)
+    expect(await sent).toMatchObject({ code: 'CONNECTION_CLOSED' })
+  })
+
+  it('has its time from the one before on, and then closes the connection', async () => {
+    const { connection, peer } = await connected()
+    peer.pause()
+    const sent = connection.sendOneWay(produce, 3, large(), { timeoutMs: 50 }).catch((error: unknown) => error)
+    expect(await sent).toMatchObject({ code: 'REQUEST_TIMEOUT' })
+    expect(connection.isOpen).toBe(false)
+  })
+})
