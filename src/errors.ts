@@ -8,9 +8,13 @@ export interface KafkaProducerErrorOptions {
 
 /**
  * The base of every error this package throws or rejects with. `code` is stable across releases: match on it, not on
- * the message.
+ * the message. Each class says its name itself: `new.target.name` is one letter once a bundler has minified it.
  */
 export class KafkaProducerError extends Error {
+  static {
+    this.prototype.name = 'KafkaProducerError'
+  }
+
   /** Stable, upper case: `'QUEUE_FULL'`, `'NOT_LEADER_OR_FOLLOWER'`. */
   readonly code: string
   /** Whether the same call may succeed when tried again later. */
@@ -18,7 +22,6 @@ export class KafkaProducerError extends Error {
 
   constructor(code: string, message: string, options: KafkaProducerErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
-    this.name = new.target.name
     this.code = code
     this.retriable = options.retriable ?? false
   }
@@ -26,6 +29,10 @@ export class KafkaProducerError extends Error {
 
 /** `INVALID_CONFIG`: an option of the producer is unknown or has a value that is not allowed. */
 export class InvalidConfigError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'InvalidConfigError'
+  }
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('INVALID_CONFIG', message, options)
   }
@@ -33,6 +40,10 @@ export class InvalidConfigError extends KafkaProducerError {
 
 /** `INVALID_MESSAGE`: a message handed to `send()` can't be sent by any broker. Nothing of that call was sent. */
 export class InvalidMessageError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'InvalidMessageError'
+  }
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('INVALID_MESSAGE', message, options)
   }
@@ -40,6 +51,10 @@ export class InvalidMessageError extends KafkaProducerError {
 
 /** `UNSUPPORTED_BY_FORMAT`: the record format of this broker can't hold something this message has. */
 export class UnsupportedByFormatError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'UnsupportedByFormatError'
+  }
+
   constructor(message: string) {
     super('UNSUPPORTED_BY_FORMAT', message)
   }
@@ -47,6 +62,10 @@ export class UnsupportedByFormatError extends KafkaProducerError {
 
 /** `SERIALIZATION_FAILED`: an encoder threw, or gave neither bytes, string nor null. */
 export class SerializationError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'SerializationError'
+  }
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('SERIALIZATION_FAILED', message, options)
   }
@@ -54,6 +73,10 @@ export class SerializationError extends KafkaProducerError {
 
 /** `INVALID_PARTITION`: the partitioner threw, or the partition is outside those the topic has. */
 export class InvalidPartitionError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'InvalidPartitionError'
+  }
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('INVALID_PARTITION', message, options)
   }
@@ -61,6 +84,10 @@ export class InvalidPartitionError extends KafkaProducerError {
 
 /** `PRODUCER_CLOSED`: `send()` after `close()`, or the close did not wait for this message. */
 export class ProducerClosedError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'ProducerClosedError'
+  }
+
   constructor(message = 'the producer is closed') {
     super('PRODUCER_CLOSED', message)
   }
@@ -71,6 +98,10 @@ export class ProducerClosedError extends KafkaProducerError {
  * or `PRODUCER_CLOSED`. What was refused is not reported elsewhere; what was taken goes on to its fate.
  */
 export class NotQueuedError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'NotQueuedError'
+  }
+
   /** Places, in the list given to `send()`, of the messages that were not taken in. */
   readonly refused: readonly number[]
   /** Places of those that were. */
@@ -91,6 +122,10 @@ export class NotQueuedError extends KafkaProducerError {
 
 /** `QUEUE_FULL`: no room under `queueMessages` and `queueBytes` within `enqueueTimeoutMs`. */
 export class QueueFullError extends NotQueuedError {
+  static {
+    this.prototype.name = 'QueueFullError'
+  }
+
   constructor(message: string, refused: readonly number[] = [], taken: readonly number[] = []) {
     super('QUEUE_FULL', message, refused, taken, { retriable: true })
   }
@@ -98,6 +133,10 @@ export class QueueFullError extends NotQueuedError {
 
 /** `FLUSH_TIMEOUT`: not every message had its fate within the time given to `flush()`; they go on. */
 export class FlushTimeoutError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'FlushTimeoutError'
+  }
+
   constructor(timeoutMs: number) {
     super('FLUSH_TIMEOUT', `not every message had its fate within ${timeoutMs} ms`, { retriable: true })
   }
@@ -105,6 +144,10 @@ export class FlushTimeoutError extends KafkaProducerError {
 
 /** `DELIVERY_TIMEOUT`: `deliveryTimeoutMs` passed before the message had its acknowledgement; `cause` is the last failure. */
 export class DeliveryTimeoutError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'DeliveryTimeoutError'
+  }
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('DELIVERY_TIMEOUT', message, { ...options, retriable: true })
   }
@@ -112,6 +155,10 @@ export class DeliveryTimeoutError extends KafkaProducerError {
 
 /** `ABORTED`: the caller's signal took the message out before it was in a closed batch. */
 export class AbortedError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'AbortedError'
+  }
+
   constructor(cause: unknown) {
     super('ABORTED', 'the send was aborted by its signal', { cause })
   }
@@ -119,6 +166,10 @@ export class AbortedError extends KafkaProducerError {
 
 /** `CONNECTION_FAILED`: no address of the broker accepted a connection, or the session could not be set up. */
 export class ConnectionFailedError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'ConnectionFailedError'
+  }
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('CONNECTION_FAILED', message, { retriable: true, ...options })
   }
@@ -129,6 +180,10 @@ export class ConnectionFailedError extends KafkaProducerError {
  * client's certificate; or one side speaks TLS and the other does not. The text says what to do.
  */
 export class TlsError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'TlsError'
+  }
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('TLS_FAILED', message, options)
   }
@@ -139,6 +194,10 @@ export class TlsError extends KafkaProducerError {
  * password. Retriable only where credentials could not be had, such as from an endpoint that did not answer.
  */
 export class AuthenticationError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'AuthenticationError'
+  }
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('AUTHENTICATION_FAILED', message, options)
   }
@@ -146,6 +205,10 @@ export class AuthenticationError extends KafkaProducerError {
 
 /** `CONNECTION_CLOSED`: the connection ended while a request waited for its answer. */
 export class ConnectionClosedError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'ConnectionClosedError'
+  }
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('CONNECTION_CLOSED', message, { ...options, retriable: true })
   }
@@ -153,6 +216,10 @@ export class ConnectionClosedError extends KafkaProducerError {
 
 /** `REQUEST_TIMEOUT`: the broker did not answer in time; the connection was closed. */
 export class RequestTimeoutError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'RequestTimeoutError'
+  }
+
   constructor(message: string) {
     super('REQUEST_TIMEOUT', message, { retriable: true })
   }
@@ -160,6 +227,10 @@ export class RequestTimeoutError extends KafkaProducerError {
 
 /** `MALFORMED_RESPONSE`: bytes from the broker that are not a valid answer; the connection was closed. */
 export class MalformedResponseError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'MalformedResponseError'
+  }
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('MALFORMED_RESPONSE', message, { ...options, retriable: true })
   }
@@ -167,6 +238,10 @@ export class MalformedResponseError extends KafkaProducerError {
 
 /** `UNSUPPORTED_VERSION`: this client and the broker have no version of a needed request in common. */
 export class UnsupportedVersionError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'UnsupportedVersionError'
+  }
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('UNSUPPORTED_VERSION', message, options)
   }
@@ -174,6 +249,10 @@ export class UnsupportedVersionError extends KafkaProducerError {
 
 /** `BROKER_UNAVAILABLE`: the metadata names a broker that no known address leads to, or a partition without a leader. */
 export class BrokerUnavailableError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'BrokerUnavailableError'
+  }
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('BROKER_UNAVAILABLE', message, { ...options, retriable: true })
   }
@@ -181,6 +260,10 @@ export class BrokerUnavailableError extends KafkaProducerError {
 
 /** `METADATA_UNAVAILABLE`: none of the known brokers and none of the bootstrap list answered; `cause` is the last failure. */
 export class MetadataUnavailableError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'MetadataUnavailableError'
+  }
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('METADATA_UNAVAILABLE', message, { ...options, retriable: true })
   }
@@ -188,6 +271,10 @@ export class MetadataUnavailableError extends KafkaProducerError {
 
 /** A broker answered with an error code; `code` is Kafka's name for it, such as `'MESSAGE_TOO_LARGE'`. */
 export class BrokerResponseError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'BrokerResponseError'
+  }
+
   /** Kafka's number for the error. */
   readonly errorCode: number
 
@@ -199,6 +286,10 @@ export class BrokerResponseError extends KafkaProducerError {
 
 /** `CORRUPT_RECORDS`: bytes that are not a valid message set or record batch. */
 export class CorruptRecordsError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'CorruptRecordsError'
+  }
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('CORRUPT_RECORDS', message, options)
   }
@@ -219,6 +310,10 @@ export interface DeliveryFailure {
  * free of the risk of a duplicate only where `mayHaveBeenWritten` is false.
  */
 export class DeliveryError extends KafkaProducerError implements DeliveryFailure {
+  static {
+    this.prototype.name = 'DeliveryError'
+  }
+
   readonly topic: string
   readonly partition: number | undefined
   readonly attempts: number
@@ -239,6 +334,10 @@ export class DeliveryError extends KafkaProducerError implements DeliveryFailure
  * given, either its metadata or its own {@link DeliveryError}; `cause` is the first of these errors.
  */
 export class FailedToSendMessageError<Metadata = unknown, Message = unknown> extends KafkaProducerError {
+  static {
+    this.prototype.name = 'FailedToSendMessageError'
+  }
+
   readonly results: readonly (Metadata | DeliveryError)[]
   /** The messages of the call, as they were given. */
   readonly messages: readonly Message[]

@@ -1,9 +1,9 @@
 import { CorruptRecordsError } from '../errors.js'
+import { optionalPackage } from '../optional-package.js'
 import { compressBlocks, type BlockCompressor } from './blocks.js'
 import { BoundedOutput, tooLarge } from './bounded-output.js'
 import type { Codec } from './codec.js'
 import { BLOCK_BYTES, copyRun, MatchFinder } from './lz77.js'
-import { optionalPackage } from './optional-package.js'
 import { xxHash32 } from './xxhash32.js'
 
 /**

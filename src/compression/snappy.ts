@@ -1,9 +1,9 @@
 import { CorruptRecordsError } from '../errors.js'
+import { optionalPackage } from '../optional-package.js'
 import { compressBlocks, type BlockCompressor } from './blocks.js'
 import { BoundedOutput } from './bounded-output.js'
 import type { Codec } from './codec.js'
 import { BLOCK_BYTES, copyRun, MatchFinder } from './lz77.js'
-import { optionalPackage } from './optional-package.js'
 
 /**
  * snappy, framed as xerial's Java library does it, which Kafka's Java clients have always written and the older ones

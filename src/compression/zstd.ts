@@ -1,8 +1,8 @@
 import { promisify } from 'node:util'
 import { CorruptRecordsError, InvalidConfigError } from '../errors.js'
+import { optionalPackage } from '../optional-package.js'
 import type { Codec } from './codec.js'
 import { chunkSize, inflate } from './gzip.js'
-import { optionalPackage } from './optional-package.js'
 
 /** From here on a call into the thread pool costs the event loop less than compressing in place. */
 const OFF_LOOP_FROM_BYTES = 32 * 1024

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { inspect } from 'node:util'
-import createDebug from 'debug'
 import Denque from 'denque'
+import { createDebug } from '../debug.js'
 import {
   ConnectionClosedError,
   ConnectionFailedError,

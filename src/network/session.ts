@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import createDebug from 'debug'
+import { createDebug } from '../debug.js'
 import {
   AuthenticationError,
   ConnectionClosedError,

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { TlsError } from '../errors.js'
 import { formatAddress, type BrokerAddress, type TlsSettings } from './connect.js'
 import type { Secret } from './secret.js'
+import { thrownMessage } from './thrown-message.js'
 import { within } from './within.js'
 
 /** Node's options of a TLS connection. */
@@ -61,7 +62,7 @@ async function ask(
   try {
     options = await within(timeoutMs, Promise.resolve(option(address)))
   } catch (cause) {
-    throw failed(`failed: ${cause instanceof Error ? cause.message : 'it threw no Error'}`, cause)
+    throw failed(`failed: ${thrownMessage(cause) ?? 'it threw no Error'}`, cause)
   }
   if (typeof options !== 'object' || options === null) throw failed(`gave no options within ${timeoutMs} ms`)
   return options

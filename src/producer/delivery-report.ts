@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events'
-import createDebug from 'debug'
+import { createDebug } from '../debug.js'
 import { DeliveryError } from '../errors.js'
 import type { StatsCounters } from '../stats/producer-stats.js'
 import type { KeyedMessage } from './keyed-message.js'

@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module'
+import { optionalPackage } from '../optional-package.js'
 
 /**
  * CRC-32C (Castagnoli), the checksum of record batches. Eight table look-ups take in eight bytes at a time ("slicing by
@@ -14,12 +14,7 @@ type NativeCrc32c = (bytes: Uint8Array) => number
 let native: NativeCrc32c | null | undefined
 
 function loadNative(): NativeCrc32c | null {
-  try {
-    const require = createRequire(import.meta.url)
-    return (require('@node-rs/crc32') as { crc32c: NativeCrc32c }).crc32c
-  } catch {
-    return null
-  }
+  return (optionalPackage('@node-rs/crc32') as { crc32c: NativeCrc32c } | null)?.crc32c ?? null
 }
 
 const TABLES = makeTables()

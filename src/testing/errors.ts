@@ -17,6 +17,10 @@ export type EmbeddedKafkaErrorCode =
 
 /** Thrown at whoever drives the embedded Kafka; what its clients get are Kafka's own error codes on the wire. */
 export class EmbeddedKafkaError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'EmbeddedKafkaError'
+  }
+
   declare readonly code: EmbeddedKafkaErrorCode
 
   constructor(code: EmbeddedKafkaErrorCode, message: string, options: { cause?: unknown } = {}) {

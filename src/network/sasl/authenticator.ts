@@ -5,6 +5,7 @@ import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import { LEGACY_VERSIONS, type ServedVersions } from '../../protocol/versions.js'
 import type { BrokerConnection } from '../broker-connection.js'
 import { formatAddress, type BrokerAddress } from '../connect.js'
+import { thrownMessage } from '../thrown-message.js'
 import { within } from '../within.js'
 import type { SaslExchange, SaslMechanism } from './mechanism.js'
 
@@ -178,7 +179,7 @@ export class Authenticator {
 }
 
 function reason(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : 'what was thrown is no Error'
+  return thrownMessage(thrown) ?? 'what was thrown is no Error'
 }
 
 /** What a broker says, less what it may have from the tokens that it was sent: a careless one says a password back. */

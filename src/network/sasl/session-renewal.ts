@@ -1,4 +1,4 @@
-import createDebug from 'debug'
+import { createDebug } from '../../debug.js'
 import { ConnectionClosedError } from '../../errors.js'
 import type { ServedVersions } from '../../protocol/versions.js'
 import type { BrokerConnection } from '../broker-connection.js'

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import createDebug from 'debug'
+import { createDebug } from '../../debug.js'
 import { AuthenticationError, KafkaProducerError, MetadataUnavailableError } from '../../errors.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'

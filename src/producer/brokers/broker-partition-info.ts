@@ -1,4 +1,4 @@
-import createDebug from 'debug'
+import { createDebug } from '../../debug.js'
 import { BrokerResponseError, MetadataUnavailableError, type KafkaProducerError } from '../../errors.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'

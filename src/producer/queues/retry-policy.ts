@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
-import createDebug from 'debug'
 import pRetry from 'p-retry'
+import { createDebug } from '../../debug.js'
 
 const debug = createDebug('kafka-producer:retry')
 

@@ -10,6 +10,7 @@ import type { SyncProducer } from '../brokers/sync-producer.js'
 import type { Batch } from '../queues/batch.js'
 import type { PartitionQueue } from '../queues/partition-queue.js'
 import { collate, produceRequest, takeBatches, type Magic } from './collate.js'
+import { isPromise } from './is-promise.js'
 import { matchAnswer, TOPIC_IDS_FROM } from './produce-answer.js'
 
 export interface BrokerSenderConfig {
@@ -158,8 +159,7 @@ export class BrokerSender {
       const version = session.versions.highest(produce, cap)
       const encoded = this.encode(batches, magic, version)
       // Most requests need no codec that works elsewhere, and go at once; the others keep their order.
-      const records =
-        this.lastInLine === undefined && !(encoded instanceof Promise) ? encoded : await this.inLine(encoded)
+      const records = this.lastInLine === undefined && !isPromise(encoded) ? encoded : await this.inLine(encoded)
       const request = produceRequest(collated, records, topicIds, this.config.acks, this.config.requestTimeoutMs)
       if (!session.connection.isOpen)
         throw new ConnectionClosedError('the connection was lost while the request was made')
@@ -244,8 +244,4 @@ export class BrokerSender {
   close(): void {
     clearTimeout(this.throttleTimer)
   }
-}
-
-function isPromise(value: unknown): value is Promise<unknown> {
-  return value instanceof Promise
 }

@@ -1,5 +1,5 @@
-import createDebug from 'debug'
 import type { Codec } from '../../compression/codec.js'
+import { createDebug } from '../../debug.js'
 import { UnsupportedVersionError } from '../../errors.js'
 import { ByteWriter } from '../../protocol/byte-writer.js'
 import { compressedMessageSet, messageSet } from '../../protocol/records/message-set.js'
@@ -8,6 +8,7 @@ import type { EncodableRecords } from '../../protocol/records/record.js'
 import type { Batch } from '../queues/batch.js'
 import type { TopicCompression } from '../queues/topic-compression.js'
 import type { Magic } from './collate.js'
+import { isPromise } from './is-promise.js'
 
 const debug = createDebug('kafka-producer:compression')
 
@@ -60,7 +61,7 @@ export function encodeBatch(
   }
   try {
     const compressed = codec.compress(input, { magic, level })
-    return compressed instanceof Promise ? compressed.then(pack).catch(failed) : pack(compressed)
+    return isPromise(compressed) ? Promise.resolve(compressed).then(pack).catch(failed) : pack(compressed)
   } catch (error) {
     return failed(error)
   }

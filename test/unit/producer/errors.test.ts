@@ -2,6 +2,11 @@ import { describe, expect, it } from 'vitest'
 import * as index from '../../../src/index.js'
 import { DeliveryError, FailedToSendMessageError, KafkaProducerError } from '../../../src/index.js'
 import { brokerResponseError } from '../../../src/protocol/error-codes.js'
+import * as testing from '../../../src/testing/index.js'
+
+function isErrorClass(value: unknown): boolean {
+  return typeof value === 'function' && value.prototype instanceof Error
+}
 
 const failure = { topic: 'orders', partition: 0, attempts: 2, mayHaveBeenWritten: false }
 
@@ -30,6 +35,13 @@ describe('errors', () => {
     expect(error).toMatchObject({ name, code, retriable, message: 'what happened' })
     expect(error.cause).toBeUndefined()
     expect(String(error)).toBe(`${name}: what happened`)
+  })
+
+  it('say their names themselves, since a minifier renames their classes', () => {
+    const classes = Object.entries({ ...index, ...testing }).filter(([, value]) => isErrorClass(value))
+    for (const [name, value] of classes)
+      expect(Object.getOwnPropertyDescriptor(value.prototype, 'name')?.value).toBe(name)
+    expect(classes.length).toBeGreaterThan(20)
   })
 
   it('of a delivery: code and retriable are those of the cause, and the cause keeps its own', () => {
