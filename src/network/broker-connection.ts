@@ -92,6 +92,9 @@ export class BrokerConnection {
   private lastUsedAt = performance.now()
   private idleTimer: NodeJS.Timeout | undefined
   private readonly closeListeners: (() => void)[] = []
+  private readonly goneController = new AbortController()
+  /** How many need it for something else than a request on its way. */
+  private users = 0
   /** There while requests wait for an authentication to end. */
   private held: Held[] | undefined
   /** The first bytes that came, until an answer was read. */
@@ -156,6 +159,22 @@ export class BrokerConnection {
   /** Sockets of TLS show the key they were opened with. */
   [inspect.custom](): string {
     return `BrokerConnection { ${this.name}, ${this.state} }`
+  }
+
+  /** Aborted, with the reason, when the connection is no longer open for requests. */
+  get gone(): AbortSignal {
+    return this.goneController.signal
+  }
+
+  /** The connection is not idle while the work for it goes on: credentials are asked for, a batch is compressed. */
+  async whileUsed<T>(work: Promise<T>): Promise<T> {
+    this.users++
+    try {
+      return await work
+    } finally {
+      this.users--
+      this.lastUsedAt = performance.now()
+    }
   }
 
   /** Calls `listener` once, when the connection is no longer open for requests. */
@@ -429,7 +448,7 @@ export class BrokerConnection {
   private watchIdle(maxIdleMs: number): void {
     const check = () => {
       const idle = performance.now() - this.lastUsedAt
-      const isAtWork = !this.inFlight.isEmpty() || !this.notTaken.isEmpty() || this.held !== undefined
+      const isAtWork = !this.inFlight.isEmpty() || !this.notTaken.isEmpty() || this.held !== undefined || this.users > 0
       if (!isAtWork && idle >= maxIdleMs) {
         this.fail(new ConnectionClosedError(`the connection to ${this.name} was idle for ${maxIdleMs} ms`))
       } else {
@@ -457,6 +476,7 @@ export class BrokerConnection {
     for (let entry = this.inFlight.shift(); entry !== undefined; entry = this.inFlight.shift()) entry.fail(error)
     for (const request of this.held ?? []) request.fail(error)
     this.held = undefined
+    this.goneController.abort(error)
     for (const listener of this.closeListeners) listener()
   }
 }

@@ -97,9 +97,11 @@ export class SessionFactory {
 
   constructor(private readonly options: SessionOptions) {
     setMaxListeners(0, this.closing.signal)
-    const { ssl, sasl, requestTimeoutMs } = options
+    const { ssl, sasl, requestTimeoutMs, connectTimeoutMs } = options
+    // What functions of the user's are asked for is part of connecting, and no request waits longer for its turn.
+    const userTimeoutMs = Math.min(connectTimeoutMs, requestTimeoutMs)
     this.tls = ssl === undefined ? undefined : new TlsClient(ssl)
-    this.authenticator = sasl === undefined ? undefined : new Authenticator(sasl, requestTimeoutMs)
+    this.authenticator = sasl === undefined ? undefined : new Authenticator(sasl, requestTimeoutMs, userTimeoutMs)
   }
 
   /** Aborted by {@link close}. */
@@ -166,9 +168,7 @@ export class SessionFactory {
   ): Promise<boolean> {
     const renewal = new SessionRenewal(connection, versions, authenticator)
     try {
-      const exchange = await authenticator.begin(connection.address)
-      const startedAt = performance.now()
-      renewal.begunAt(startedAt, await authenticator.run(connection, versions, exchange))
+      await connection.whileUsed(renewal.begin())
       return true
     } catch (error) {
       void connection.close(0)

@@ -1,8 +1,12 @@
 /**
  * What an error says, whatever it is an instance of: Node's own are of another realm where a program runs in a context
- * of its own, as under Jest. Undefined for what is no error, which may be a secret.
+ * of its own, as under Jest. Undefined for what is no error, which may be a secret, and where a getter of it throws.
  */
 export function thrownMessage(thrown: unknown): string | undefined {
-  const { message } = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as { message?: unknown }
-  return typeof message === 'string' ? message : undefined
+  try {
+    const { message } = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as { message?: unknown }
+    return typeof message === 'string' ? message : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -6,7 +6,7 @@ import { LEGACY_VERSIONS, type ServedVersions } from '../../protocol/versions.js
 import type { BrokerConnection } from '../broker-connection.js'
 import { formatAddress, type BrokerAddress } from '../connect.js'
 import { thrownMessage } from '../thrown-message.js'
-import { within } from '../within.js'
+import { askUser, NothingCame } from '../user-code.js'
 import type { SaslExchange, SaslMechanism } from './mechanism.js'
 
 const UNSUPPORTED_SASL_MECHANISM = 33
@@ -24,29 +24,37 @@ export class HungUpOnToken extends AuthenticationError {}
 
 /** Takes a connection through SASL: which mechanism, then its tokens. */
 export class Authenticator {
+  /**
+   * @param timeoutMs how long a broker may take for an answer
+   * @param userTimeoutMs how long the user's functions may take for credentials, or for a token
+   */
   constructor(
     private readonly mechanism: SaslMechanism,
     private readonly timeoutMs: number,
+    readonly userTimeoutMs = timeoutMs,
   ) {}
 
-  /** Asks for the credentials. Retriable where that failed: the next attempt may have them. */
-  async begin(broker: BrokerAddress): Promise<SaslExchange> {
-    const { name } = this.mechanism
-    let exchange: SaslExchange | undefined
+  /**
+   * Asks for the credentials. Retriable where that failed: the next attempt may have them.
+   *
+   * @param gone aborted when the connection that they are for has ended: whoever asks waits no longer
+   */
+  async begin(broker: BrokerAddress, gone?: AbortSignal): Promise<SaslExchange> {
     try {
-      exchange = await within(this.timeoutMs, Promise.resolve(this.mechanism.begin(broker)))
+      return await askUser(() => this.mechanism.begin(broker), this.userTimeoutMs, gone)
     } catch (cause) {
-      if (cause instanceof AuthenticationError) throw cause
+      if (cause instanceof AuthenticationError || gone?.aborted === true) throw cause
+      const { name } = this.mechanism
+      if (cause instanceof NothingCame)
+        throw new AuthenticationError(`the credentials for ${name} did not come within ${cause.timeoutMs} ms`, {
+          retriable: true,
+        })
       const retriable = cause instanceof KafkaProducerError ? cause.retriable : true
       throw new AuthenticationError(`the credentials for ${name} could not be had: ${reason(cause)}`, {
         cause,
         retriable,
       })
     }
-    if (exchange !== undefined) return exchange
-    throw new AuthenticationError(`the credentials for ${name} did not come within ${this.timeoutMs} ms`, {
-      retriable: true,
-    })
   }
 
   /** After a refusal: whether another attempt with the same credentials makes sense. */
@@ -82,21 +90,19 @@ export class Authenticator {
     exchange: SaslExchange,
     challenge: Buffer | undefined,
   ): Promise<Buffer | undefined> {
+    const { gone } = connection
     const broker = formatAddress(connection.address)
-    let made: { readonly token: Buffer | undefined } | undefined
     try {
-      made = await within(
-        this.timeoutMs,
-        Promise.resolve(exchange.next(challenge)).then((token) => ({ token })),
-      )
+      return await askUser(() => exchange.next(challenge, gone), this.userTimeoutMs, gone)
     } catch (cause) {
+      if (gone.aborted) throw cause
+      if (cause instanceof NothingCame)
+        throw new AuthenticationError(
+          `${broker}: the next token for ${this.mechanism.name} did not come within ${cause.timeoutMs} ms`,
+          { retriable: true },
+        )
       throw new AuthenticationError(`${broker}: ${reason(cause)}`, { cause })
     }
-    if (made !== undefined) return made.token
-    throw new AuthenticationError(
-      `${broker}: the next token for ${this.mechanism.name} did not come within ${this.timeoutMs} ms`,
-      { retriable: true },
-    )
   }
 
   /** Kafka 0.9 has no handshake, and no mechanism but GSSAPI. */

@@ -6,10 +6,11 @@ export interface SaslExchange {
    * The next token to send.
    *
    * @param challenge the broker's answer to the one before; undefined at first
+   * @param gone aborted when the connection has ended, and with it the use of any token
    * @returns undefined when nothing more is to be sent: the broker counts as authenticated, too
    * @throws AuthenticationError where the broker's answer is not what it must be
    */
-  next(challenge: Buffer | undefined): Buffer | undefined | Promise<Buffer | undefined>
+  next(challenge: Buffer | undefined, gone?: AbortSignal): Buffer | undefined | Promise<Buffer | undefined>
 }
 
 /** How a client says who it is. */

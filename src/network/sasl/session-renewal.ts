@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createDebug } from '../../debug.js'
-import { ConnectionClosedError } from '../../errors.js'
+import { ConnectionClosedError, KafkaProducerError } from '../../errors.js'
 import type { ServedVersions } from '../../protocol/versions.js'
 import type { BrokerConnection } from '../broker-connection.js'
 import { formatAddress } from '../connect.js'
 import type { Authenticator } from './authenticator.js'
+import type { SaslExchange } from './mechanism.js'
 
 const debug = createDebug('kafka-producer:sasl')
 
@@ -12,26 +14,50 @@ const DUE_FROM = 0.8
 const DUE_UNTIL = 0.9
 /** Part from which on no request goes out before the renewal: the broker would close the connection over it. */
 const LAST_MOMENT = 0.95
-/** Before credentials are asked for again that could not be had. */
+/** Before credentials are asked for again that could not be had: part of the lifetime, and its bounds. */
 const PAUSE = 0.01
+const MIN_PAUSE_MS = 10
+const MAX_PAUSE_MS = 1_000
 
 /**
  * Authenticates anew on a live connection before the broker ends the session (KIP-368).
  *
+ *     good ──request, and it is due──▶ asking for credentials ──they are there──▶ authenticating ──▶ good
+ *       ◀──they are not, and no request is held──┘  └──they are not while requests are held, or refused──▶ closed
+ *
  * It is done when a request comes and the time is near: a connection that nobody uses needs no session. Requests go on
- * while the credentials are asked for. They wait only while the broker looks at these; what was written before is
- * answered first, since a broker answers in order.
+ * while the credentials are asked for, until the last moment: from then on they are held, and so they are while the
+ * broker looks at the credentials; what was written before is answered first, since a broker answers in order.
+ *
+ * Requests are held only while a renewal is under way, and each of its steps ends in time. So none waits for ever: the
+ * renewal lets them go, or closes the connection, and a new one may do what this one could not.
  */
 export class SessionRenewal {
   private dueAt = Infinity
   private lastMoment = Infinity
   private isRunning = false
+  private isHolding = false
+  /** Runs while requests are held for want of credentials. */
+  private patience: NodeJS.Timeout | undefined
+  private lastFailure: unknown
 
   constructor(
     private readonly connection: BrokerConnection,
     private readonly versions: ServedVersions,
     private readonly authenticator: Authenticator,
   ) {}
+
+  /**
+   * Authenticates for the first time.
+   *
+   * @throws AuthenticationError, and what a request throws
+   */
+  async begin(): Promise<void> {
+    const { connection, versions, authenticator } = this
+    const exchange = await authenticator.begin(connection.address, connection.gone)
+    const startedAt = performance.now()
+    this.begunAt(startedAt, await authenticator.run(connection, versions, exchange))
+  }
 
   /** @param lifetimeMs what the broker gives the session; 0: no limit, nothing to do */
   begunAt(startedAt: number, lifetimeMs: number): void {
@@ -43,34 +69,70 @@ export class SessionRenewal {
 
   private check(lifetimeMs: number): void {
     const now = performance.now()
-    if (now >= this.lastMoment) this.connection.holdRequests()
-    if (now < this.dueAt || this.isRunning) return
+    const isLastMoment = now >= this.lastMoment
+    if (isLastMoment) this.hold()
+    if (this.isRunning || !(isLastMoment || now >= this.dueAt)) return
     this.isRunning = true
-    void this.renew(lifetimeMs).finally(() => {
-      this.isRunning = false
-    })
+    void this.renew(Math.min(Math.max(lifetimeMs * PAUSE, MIN_PAUSE_MS), MAX_PAUSE_MS))
   }
 
-  private async renew(lifetimeMs: number): Promise<void> {
+  private hold(): void {
+    if (this.isHolding) return
+    this.isHolding = true
+    this.connection.holdRequests()
+    this.patience = setTimeout(() => this.giveUp(this.lastFailure), this.authenticator.userTimeoutMs).unref()
+  }
+
+  private async renew(pauseMs: number): Promise<void> {
     const { connection, versions, authenticator } = this
-    const broker = formatAddress(connection.address)
     try {
-      const exchange = await authenticator.begin(connection.address).catch((error: unknown) => {
-        if (performance.now() >= this.lastMoment) throw error
-        // There is time left: the session is good, and the credentials may be there a little later.
-        debug('%s: %s', broker, (error as Error).message)
-        this.dueAt = performance.now() + lifetimeMs * PAUSE
-      })
-      if (exchange === undefined) return
-      connection.holdRequests()
+      let exchange: SaslExchange | undefined
+      while ((exchange = await this.credentials()) === undefined) {
+        if (!this.isHolding) {
+          // There is time left: the session is good, and the credentials may be there a little later.
+          this.dueAt = performance.now() + pauseMs
+          return
+        }
+        await sleep(pauseMs, undefined, { ref: false, signal: connection.gone })
+      }
+      this.hold()
+      // From here on each step has a time-out of its own.
+      clearTimeout(this.patience)
       const startedAt = performance.now()
       this.begunAt(startedAt, await authenticator.run(connection, versions, exchange))
-      debug('%s: authenticated anew', broker)
+      debug('%s: authenticated anew', formatAddress(connection.address))
+      this.isHolding = false
+      this.lastFailure = undefined
       connection.releaseRequests()
     } catch (cause) {
-      // A new connection may do what this one could not, such as go on under another name; or fail with the reason.
-      const why = (cause as Error).message
-      connection.abandon(new ConnectionClosedError(`${broker}: the session could not be renewed: ${why}`, { cause }))
+      this.giveUp(cause)
+    } finally {
+      clearTimeout(this.patience)
+      this.isRunning = false
     }
+  }
+
+  /** Undefined where they could not be had and may be a little later. */
+  private async credentials(): Promise<SaslExchange | undefined> {
+    const { connection, authenticator } = this
+    try {
+      return await authenticator.begin(connection.address, connection.gone)
+    } catch (error) {
+      const isFinal = error instanceof KafkaProducerError && !error.retriable
+      if (connection.gone.aborted || (this.isHolding && isFinal)) throw error
+      debug('%s: %s', formatAddress(connection.address), (error as Error).message)
+      this.lastFailure = error
+      return undefined
+    }
+  }
+
+  /** A new connection may do what this one could not, such as go on under another name; or fail with the reason. */
+  private giveUp(cause: unknown): void {
+    const { connection } = this
+    // One that is ending still writes what it was given.
+    if (!connection.isOpen) return
+    const why = cause instanceof Error ? cause.message : 'the credentials did not come in time'
+    const told = `${formatAddress(connection.address)}: the session could not be renewed: ${why}`
+    connection.abandon(new ConnectionClosedError(told, { cause }))
   }
 }

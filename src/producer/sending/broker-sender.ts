@@ -159,7 +159,10 @@ export class BrokerSender {
       const version = session.versions.highest(produce, cap)
       const encoded = this.encode(batches, magic, version)
       // Most requests need no codec that works elsewhere, and go at once; the others keep their order.
-      const records = this.lastInLine === undefined && !isPromise(encoded) ? encoded : await this.inLine(encoded)
+      const records =
+        this.lastInLine === undefined && !isPromise(encoded)
+          ? encoded
+          : await session.connection.whileUsed(this.inLine(encoded))
       const request = produceRequest(collated, records, topicIds, this.config.acks, this.config.requestTimeoutMs)
       if (!session.connection.isOpen)
         throw new ConnectionClosedError('the connection was lost while the request was made')
