@@ -4,26 +4,27 @@ import Denque from 'denque'
 import { createDebug } from '../debug.js'
 import {
   ConnectionClosedError,
-  ConnectionFailedError,
+  foreignText,
   MalformedResponseError,
   RequestTimeoutError,
-  TlsError,
   type KafkaProducerError,
 } from '../errors.js'
-import type { Api, RequestEncoder } from '../protocol/api.js'
-import { decodeResponseFrame, encodeRequestFrame, FrameSplitter } from '../protocol/frame.js'
+import { maxResponseBytes, type Api, type RequestEncoder } from '../protocol/api.js'
+import { decodeResponseFrame, encodeRequestFrame, FrameSplitter, GatheringBound } from '../protocol/frame.js'
 import { formatAddress, type BrokerAddress } from './connect.js'
+import { HEAD_BYTES, notKafka } from './foreign-protocol.js'
 import { RequestBuffers } from './request-buffers.js'
-import { foreignProtocol, tlsProblem } from './tls-errors.js'
+import { tlsProblem } from './tls-errors.js'
+import { UnansweredRequests } from './unanswered-requests.js'
 
 const debug = createDebug('kafka-producer:connection')
 
 /** A response has a correlation id at the least. */
 const MIN_RESPONSE_BYTES = 4
-/** Until a session is set up nothing is answered that is larger: whoever is there, little memory is at stake. */
-const MAX_SETUP_RESPONSE_BYTES = 1024 * 1024
-/** Enough of an answer to know TLS and HTTP by. */
-const HEAD_BYTES = 4
+/** Of the answer to a bare token. */
+const MAX_TOKEN_BYTES = 1024 * 1024
+/** For the rest of an answer that has begun and that no request waits for; of others the request's own time goes on. */
+const REST = { since: 0, timeoutMs: 30_000 }
 const EMPTY = Buffer.alloc(0)
 /** The longest delay that Node's timers keep; with a longer one they fire at once. */
 const MAX_TIMER_MS = 0x7fffffff
@@ -45,6 +46,8 @@ interface InFlight {
   readonly correlationId: number | undefined
   readonly label: string
   readonly timeoutMs: number
+  /** What is larger is not its answer. */
+  readonly maxBytes: number
   since: number
   /** What was written, once the system has taken it: then its buffer can be used again. */
   written: Buffer | undefined
@@ -79,14 +82,20 @@ interface Held {
  */
 export class BrokerConnection {
   private state: 'open' | 'ending' | 'closed' = 'open'
-  private readonly inFlight = new Denque<InFlight>()
+  /** Not to be walked to: it leads to the key that TLS was opened with. */
+  readonly #socket: Socket
+  /** Nor these, which lead to what was written, with others' bytes around it in memory. */
+  readonly #inFlight = new Denque<InFlight>()
   /** Requests without an answer whose bytes the system has not taken yet, in the order they were written. */
   private readonly notTaken = new Denque<OneWay>()
   private lastTakenAt = 0
-  private readonly splitter: FrameSplitter
+  readonly #oneWay = new UnansweredRequests()
+  readonly #splitter: FrameSplitter
   private nextCorrelationId = 0
   private asked = false
   private lastAnswerAt = 0
+  /** When the first byte came of the answer that is being gathered. */
+  private gatheringSince = 0
   private timer: NodeJS.Timeout | undefined
   private timerDue = 0
   private lastUsedAt = performance.now()
@@ -105,22 +114,25 @@ export class BrokerConnection {
   hint: string | undefined
 
   constructor(
-    private readonly socket: Socket,
+    socket: Socket,
     readonly address: BrokerAddress,
     private readonly clientId: string,
     private readonly maxResponseBytes: number,
     maxIdleMs: number,
     private readonly buffers = new RequestBuffers(),
+    /** Shared by all connections that together may hold no more of answers that are not whole yet. */
+    gathering = new GatheringBound(maxResponseBytes),
   ) {
+    this.#socket = socket
     // Bare tokens may be empty; that others have a correlation id is looked at with each.
-    this.splitter = new FrameSplitter(0, Math.min(MAX_SETUP_RESPONSE_BYTES, maxResponseBytes))
+    this.#splitter = new FrameSplitter(0, () => this.sizeOfNext(), gathering)
     socket.unref()
     socket.on('data', (chunk: Buffer) => this.onData(chunk))
     socket.on('end', () => this.fail(this.closedByPeer('closed the connection')))
     socket.on('error', (cause: Error) => {
       this.fail(
         tlsProblem(cause, this.name, true, this.hint) ??
-          this.closedByPeer(`broke the connection: ${cause.message}`, cause),
+          this.closedByPeer(`broke the connection: ${foreignText(cause.message)}`, cause),
       )
     })
     socket.on('close', () => this.fail(new ConnectionClosedError(`the connection to ${this.name} is closed`)))
@@ -144,11 +156,6 @@ export class BrokerConnection {
   /** Whether any request was answered on it. */
   get hasAnswered(): boolean {
     return this.lastAnswerAt > 0
-  }
-
-  /** The session is set up: answers may be as large as they come. */
-  established(): void {
-    this.splitter.maxSize = this.maxResponseBytes
   }
 
   private closedByPeer(how: string, cause?: Error): ConnectionClosedError {
@@ -193,20 +200,21 @@ export class BrokerConnection {
     version: number,
     request: Request,
     options: RequestOptions,
-    decode: (frame: Buffer) => Response = (frame) => decodeResponseFrame(api, version, frame),
+    decode: (frame: Buffer) => Response = (frame) => decodeResponseFrame(api, version, frame, request),
   ): Promise<Response> {
     return new Promise((resolve, reject) => {
       const correlationId = this.nextCorrelationId
+      const frame = this.encode(api, version, request, options.capacity)
       const entry: InFlight = {
         correlationId,
         label: `${api.name} v${version}`,
         timeoutMs: options.timeoutMs,
+        maxBytes: this.maxBytes(api, request, frame),
         since: 0,
         written: undefined,
         answer: (frame) => resolve(decode(frame)),
         fail: reject,
       }
-      const frame = this.encode(api, version, request, options.capacity)
       const write = () => {
         options.onWritten?.()
         this.writeInFlight(entry, frame)
@@ -224,6 +232,7 @@ export class BrokerConnection {
           correlationId: undefined,
           label: 'a token',
           timeoutMs,
+          maxBytes: MAX_TOKEN_BYTES,
           since: 0,
           written: undefined,
           answer: (answer) => resolve(Buffer.from(answer)),
@@ -236,7 +245,7 @@ export class BrokerConnection {
 
   /** Sends a bare token that has no answer. */
   sendToken(token: Buffer): void {
-    this.socket.write(this.frameOf(token))
+    this.#socket.write(this.frameOf(token))
   }
 
   private frameOf(token: Buffer): Buffer {
@@ -248,10 +257,10 @@ export class BrokerConnection {
 
   private writeInFlight(entry: InFlight, frame: Buffer): void {
     entry.since = performance.now()
-    this.inFlight.push(entry)
+    this.#inFlight.push(entry)
     this.asked = true
     this.armTimer(entry.timeoutMs)
-    this.socket.write(frame, (error) => {
+    this.#socket.write(frame, (error) => {
       entry.since = performance.now()
       if (!error) entry.written = frame
     })
@@ -259,6 +268,7 @@ export class BrokerConnection {
 
   /**
    * Sends a request that the broker does not answer (Produce with acks 0); resolves when the system has taken the bytes.
+   * Brokers that answer it all the same, such as Azure's Event Hubs, are let do so.
    *
    * @throws ConnectionClosedError, RequestTimeoutError: some of it may have been taken, perhaps all
    */
@@ -269,15 +279,18 @@ export class BrokerConnection {
     options: RequestOptions,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
+      const correlationId = this.nextCorrelationId
       const frame = this.encode(api, version, request, options.capacity)
+      const maxBytes = this.maxBytes(api, request, frame)
       const label = `${api.name} v${version}`
       const write = () => {
         options.onWritten?.()
         this.notTaken.push({ label, timeoutMs: options.timeoutMs, since: performance.now(), fail: reject })
         this.armTimer(options.timeoutMs)
-        this.socket.write(frame, (error) => {
+        this.#oneWay.add(correlationId, maxBytes)
+        this.#socket.write(frame, (error) => {
           // A socket that is destroyed calls back for the write it was at as if that had been done.
-          if (error || this.socket.destroyed) return this.failNotTaken(this.whyClosed(error))
+          if (error || this.#socket.destroyed) return this.failNotTaken(this.whyClosed(error))
           this.notTaken.shift()
           this.lastTakenAt = performance.now()
           this.buffers.release(frame)
@@ -336,20 +349,24 @@ export class BrokerConnection {
     return frame
   }
 
+  private maxBytes<Request>(api: RequestEncoder<Request>, request: Request, frame: Buffer): number {
+    return Math.min(maxResponseBytes(api, request, frame.length), this.maxResponseBytes)
+  }
+
   /**
    * Ends the connection after what was written; requests in flight fail. Resolves when the socket is closed, at the
    * latest after `graceMs`, when a peer that does not answer the FIN is cut off.
    */
   close(graceMs: number): Promise<void> {
-    if (this.socket.destroyed) return Promise.resolve()
+    if (this.#socket.destroyed) return Promise.resolve()
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.socket.destroy(), graceMs)
-      this.socket.ref()
-      this.socket.once('close', () => {
+      const timer = setTimeout(() => this.#socket.destroy(), graceMs)
+      this.#socket.ref()
+      this.#socket.once('close', () => {
         clearTimeout(timer)
         resolve()
       })
-      this.socket.end()
+      this.#socket.end()
       this.leaveOpen('ending', new ConnectionClosedError(`the connection to ${this.name} was closed by this client`))
     })
   }
@@ -359,50 +376,60 @@ export class BrokerConnection {
     if (!this.hasAnswered && this.head.length < HEAD_BYTES)
       this.head = Buffer.concat([this.head, chunk.subarray(0, HEAD_BYTES)])
     try {
-      this.splitter.push(chunk, (frame) => this.onFrame(frame))
+      this.#splitter.push(chunk, (frame) => this.onFrame(frame))
+      if (this.#splitter.isGathering && this.#inFlight.isEmpty()) this.armTimer(REST.timeoutMs)
     } catch (error) {
-      this.fail(this.notKafka() ?? (error as KafkaProducerError))
+      const foreign = this.hasAnswered ? undefined : notKafka(this.name, this.head)
+      this.fail(foreign ?? (error as KafkaProducerError))
     }
   }
 
-  /** Why an answer that can't be read is none of a Kafka broker, where its first bytes tell. */
-  private notKafka(): KafkaProducerError | undefined {
-    const protocol = this.hasAnswered ? undefined : foreignProtocol(this.head)
-    if (protocol === 'TLS')
-      return new TlsError(
-        `${this.name} speaks TLS on this port: give \`ssl: true\` or TLS options, or take the port of a listener without TLS`,
-      )
-    if (protocol === 'HTTP')
-      return new ConnectionFailedError(
-        `${this.name} answers in HTTP: that is no Kafka broker; look at the host and the port`,
-        { retriable: false },
-      )
-    return undefined
+  /** How large the answer that has begun may be; nothing is begun that nobody asked for. */
+  private sizeOfNext(): number {
+    const entry = this.#inFlight.peekFront()
+    this.gatheringSince = performance.now()
+    if (entry !== undefined) return Math.max(entry.maxBytes, this.#oneWay.maxBytes)
+    if (!this.#oneWay.isEmpty) return this.#oneWay.maxBytes
+    throw new MalformedResponseError(`${this.name} sent bytes that nothing asked for`)
   }
 
   private onFrame(frame: Buffer): void {
-    const entry = this.inFlight.peekFront()
-    if (entry === undefined || entry.correlationId !== undefined) this.checkCorrelationId(frame, entry)
-    if (entry === undefined) return
+    const entry = this.#inFlight.peekFront()
+    if (entry?.correlationId !== undefined || entry === undefined) {
+      const correlationId = this.correlationIdOf(frame)
+      if (correlationId !== entry?.correlationId) {
+        if (!this.#oneWay.answered(correlationId)) throw this.unexpected(correlationId, entry)
+        this.noteAnswer()
+        return
+      }
+    }
+    if (frame.length > entry.maxBytes)
+      throw new MalformedResponseError(
+        `${this.name} answered ${entry.label} with ${frame.length} bytes, allowed are ${entry.maxBytes}`,
+      )
     // Decoded before it leaves the queue: an answer that can't be read fails its request along with the connection.
     entry.answer(frame)
-    this.inFlight.shift()
+    this.#inFlight.shift()
     if (entry.written !== undefined) this.buffers.release(entry.written)
+    this.noteAnswer()
+  }
+
+  private noteAnswer(): void {
     this.lastAnswerAt = this.lastUsedAt = performance.now()
     this.head = EMPTY
     this.hint = undefined
   }
 
-  private checkCorrelationId(frame: Buffer, entry: InFlight | undefined): void {
-    if (frame.length < MIN_RESPONSE_BYTES) {
-      throw new MalformedResponseError(
-        `${this.name} answered a frame of ${frame.length} bytes, allowed are ${MIN_RESPONSE_BYTES} at the least`,
-      )
-    }
-    const correlationId = frame.readInt32BE(0)
-    if (entry !== undefined && correlationId === entry.correlationId) return
+  private correlationIdOf(frame: Buffer): number {
+    if (frame.length >= MIN_RESPONSE_BYTES) return frame.readInt32BE(0)
+    throw new MalformedResponseError(
+      `${this.name} answered a frame of ${frame.length} bytes, allowed are ${MIN_RESPONSE_BYTES} at the least`,
+    )
+  }
+
+  private unexpected(correlationId: number, entry: InFlight | undefined): MalformedResponseError {
     const expected = entry === undefined ? 'none' : `${entry.correlationId} (${entry.label})`
-    throw new MalformedResponseError(`${this.name} answered correlation id ${correlationId}, expected was ${expected}`)
+    return new MalformedResponseError(`${this.name} answered correlation id ${correlationId}, expected was ${expected}`)
   }
 
   /**
@@ -428,12 +455,16 @@ export class BrokerConnection {
 
   private checkTimeout(): void {
     if (this.state !== 'open') return
-    const asked = this.inFlight.peekFront()
+    const asked = this.#inFlight.peekFront()
     const toTake = this.notTaken.peekFront()
     if (asked !== undefined && this.isLate(asked, this.lastAnswerAt)) {
       this.fail(new RequestTimeoutError(`${this.name} did not answer ${asked.label} within ${asked.timeoutMs} ms`))
     } else if (toTake !== undefined && this.isLate(toTake, this.lastTakenAt)) {
       this.fail(new RequestTimeoutError(`${this.name} did not take ${toTake.label} within ${toTake.timeoutMs} ms`))
+    } else if (asked === undefined && this.#splitter.isGathering && this.isLate(REST, this.gatheringSince)) {
+      this.fail(
+        new RequestTimeoutError(`${this.name} did not finish an answer that it began within ${REST.timeoutMs} ms`),
+      )
     }
   }
 
@@ -448,7 +479,8 @@ export class BrokerConnection {
   private watchIdle(maxIdleMs: number): void {
     const check = () => {
       const idle = performance.now() - this.lastUsedAt
-      const isAtWork = !this.inFlight.isEmpty() || !this.notTaken.isEmpty() || this.held !== undefined || this.users > 0
+      const isAtWork =
+        !this.#inFlight.isEmpty() || !this.notTaken.isEmpty() || this.held !== undefined || this.users > 0
       if (!isAtWork && idle >= maxIdleMs) {
         this.fail(new ConnectionClosedError(`the connection to ${this.name} was idle for ${maxIdleMs} ms`))
       } else {
@@ -460,7 +492,7 @@ export class BrokerConnection {
 
   private fail(error: KafkaProducerError): void {
     if (this.state === 'closed') return
-    this.socket.destroy()
+    this.#socket.destroy()
     this.leaveOpen('closed', error)
   }
 
@@ -472,8 +504,9 @@ export class BrokerConnection {
     // While it is ending, what was written is still being taken.
     if (state === 'closed') this.failNotTaken(error)
     if (!wasOpen) return
-    debug('%s: %s, %d requests in flight', this.name, error.message, this.inFlight.length)
-    for (let entry = this.inFlight.shift(); entry !== undefined; entry = this.inFlight.shift()) entry.fail(error)
+    this.#splitter.clear()
+    debug('%s: %s, %d requests in flight', this.name, error.message, this.#inFlight.length)
+    for (let entry = this.#inFlight.shift(); entry !== undefined; entry = this.#inFlight.shift()) entry.fail(error)
     for (const request of this.held ?? []) request.fail(error)
     this.held = undefined
     this.goneController.abort(error)

@@ -12,6 +12,7 @@ import {
 import { apiVersions, decodeApiVersionsResponse } from '../protocol/apis/api-versions.js'
 import { metadata } from '../protocol/apis/metadata.js'
 import { brokerResponseError, ErrorCodes } from '../protocol/error-codes.js'
+import { GatheringBound } from '../protocol/frame.js'
 import { LEGACY_VERSIONS, ServedVersions } from '../protocol/versions.js'
 import { BrokerConnection } from './broker-connection.js'
 import { formatAddress, openSocket, type BrokerAddress } from './connect.js'
@@ -36,6 +37,7 @@ export interface SessionOptions {
   readonly clientId: string
   readonly connectTimeoutMs: number
   readonly requestTimeoutMs: number
+  /** Of one answer, and of all together that are not whole yet. */
   readonly maxResponseBytes: number
   readonly maxIdleMs: number
   /** What KIP-511 calls the version of the client software. */
@@ -87,9 +89,10 @@ export class SessionFactory {
   private answered = false
 
   /** Those whose socket is not closed yet. */
-  private readonly connections = new Set<BrokerConnection>()
+  readonly #connections = new Set<BrokerConnection>()
   private readonly hosts = new HostLookup()
-  private readonly buffers = new RequestBuffers()
+  readonly #buffers = new RequestBuffers()
+  private readonly gathering: GatheringBound
   private readonly closing = new AbortController()
   private waiters = 0
   private readonly tls: TlsClient | undefined
@@ -97,6 +100,7 @@ export class SessionFactory {
 
   constructor(private readonly options: SessionOptions) {
     setMaxListeners(0, this.closing.signal)
+    this.gathering = new GatheringBound(options.maxResponseBytes)
     const { ssl, sasl, requestTimeoutMs, connectTimeoutMs } = options
     // What functions of the user's are asked for is part of connecting, and no request waits longer for its turn.
     const userTimeoutMs = Math.min(connectTimeoutMs, requestTimeoutMs)
@@ -125,7 +129,7 @@ export class SessionFactory {
   /** Ends every connection it ever opened, and those being opened. Resolves when all sockets are closed. */
   async close(graceMs: number): Promise<void> {
     this.closing.abort()
-    await Promise.all([...this.connections].map((connection) => connection.close(graceMs)))
+    await Promise.all([...this.#connections].map((connection) => connection.close(graceMs)))
   }
 
   /**
@@ -183,9 +187,7 @@ export class SessionFactory {
   }
 
   private established(session: BrokerSession): BrokerSession {
-    const { connection } = session
-    connection.established()
-    if (this.authenticator === undefined) connection.hint = 'if its listener wants SASL, give `sasl`'
+    if (this.authenticator === undefined) session.connection.hint = 'if its listener wants SASL, give `sasl`'
     return session
   }
 
@@ -248,6 +250,7 @@ export class SessionFactory {
   ): Promise<BrokerSession | undefined> {
     const question = {
       topics: null,
+      wanted: [],
       // Version 0 can't say otherwise; no topic is named, so none is created.
       allowAutoTopicCreation: true,
       includeClusterAuthorizedOperations: false,
@@ -319,8 +322,6 @@ export class SessionFactory {
 
   private async openLegacy(opening: Opening): Promise<BrokerSession> {
     const connection = await this.connect(opening)
-    // Its first answer is Metadata, which may be large.
-    connection.established()
     connection.onClose(() => {
       // It answered nothing of what it was asked: perhaps it is no old broker, or no longer one. With acks 0 nothing is.
       if (connection.hasAsked && !connection.hasAnswered) this.legacy.delete(formatAddress(opening.address))
@@ -333,14 +334,22 @@ export class SessionFactory {
     const tls = await this.tls?.settingsFor(address, connectTimeoutMs)
     const terms = { timeoutMs: connectTimeoutMs, signal, isNeeded: () => this.isNeeded, hosts: this.hosts, tls }
     const socket = await openSocket(address, terms)
-    const connection = new BrokerConnection(socket, address, clientId, maxResponseBytes, maxIdleMs, this.buffers)
+    const connection = new BrokerConnection(
+      socket,
+      address,
+      clientId,
+      maxResponseBytes,
+      maxIdleMs,
+      this.#buffers,
+      this.gathering,
+    )
     connection.hint =
       tls === undefined
         ? 'if it expects TLS on this port, give `ssl`'
         : 'if it wants a client’s certificate, give `ssl: { cert, key }`'
-    this.connections.add(connection)
+    this.#connections.add(connection)
     // Not when it is open no more: one that is ending still has a socket that has to close.
-    socket.once('close', () => this.connections.delete(connection))
+    socket.once('close', () => this.#connections.delete(connection))
     const onCallOff = () => connection.abandon(signal.reason as KafkaProducerError)
     signal.addEventListener('abort', onCallOff, { once: true })
     if (signal.aborted) onCallOff()

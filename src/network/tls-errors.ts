@@ -1,4 +1,4 @@
-import { TlsError } from '../errors.js'
+import { foreignText, TlsError } from '../errors.js'
 
 /** What Node or OpenSSL calls it → what it means, and what to do. */
 const PROBLEMS: readonly (readonly [pattern: RegExp, text: string])[] = [
@@ -47,7 +47,7 @@ export function tlsProblem(
 ): TlsError | undefined {
   const { code, message } = error as { code?: unknown; message?: unknown }
   if (typeof code !== 'string') return undefined
-  const said = `(${code}: ${String(message).trim()})`
+  const said = `(${code}: ${foreignText(String(message).trim())})`
   const found =
     PROBLEMS.find(([pattern]) => pattern.test(code))?.[1] ??
     (!isHandshakeDone && NO_TLS.test(code) ? NO_TLS_TEXT : undefined)
@@ -57,11 +57,4 @@ export function tlsProblem(
     cause: error,
     retriable: true,
   })
-}
-
-/** What the first bytes of an answer tell of a peer that is no Kafka broker without TLS. */
-export function foreignProtocol(head: Buffer): 'TLS' | 'HTTP' | undefined {
-  // A TLS record: its type (20 to 23), then version 3.x. As a frame's size it would be over 300 MB.
-  if (head.length >= 2 && (head[0] as number) >= 20 && (head[0] as number) <= 23 && head[1] === 3) return 'TLS'
-  return head.toString('latin1', 0, 4) === 'HTTP' ? 'HTTP' : undefined
 }

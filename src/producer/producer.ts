@@ -17,8 +17,8 @@ import { MessageWritable, type WritableMessage, type WritableOptions } from './m
 import { ProducerSendLoop } from './producer-send-loop.js'
 import type { RecordMetadata } from './record-metadata.js'
 
-/** An answer to Produce or Metadata is far smaller; more is not from a Kafka broker. */
-const MAX_RESPONSE_BYTES = 100 * 1024 * 1024
+/** What the brokers may make this client hold of answers that are not whole yet, on all connections together. */
+const MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
 export interface FlushOptions {
   /** How long to wait; without a limit by default, since every message has its own deadline. */

@@ -18,16 +18,33 @@ export interface Api<Request, Response> {
   encodeRequest(writer: ByteWriter, version: number, request: Request): void
   decodeRequest(reader: ByteReader, version: number): Request
   encodeResponse(writer: ByteWriter, version: number, response: Response): void
-  decodeResponse(reader: ByteReader, version: number): Response
+  /** @param request what was asked, where the reader of the answer knows it: more than that is refused or skipped */
+  decodeResponse(reader: ByteReader, version: number, request?: Request): Response
+  /** How many bytes the answer to a request can have at the most; left out, {@link maxResponseBytes} goes by its size. */
+  maxResponseBytes?(request: Request): number
 }
 
 /** What of an API matters to headers and version choice. */
 export type ApiInfo = Pick<Api<never, never>, 'key' | 'name' | 'minVersion' | 'maxVersion' | 'flexibleFrom'>
 
 /** The half of an API that a side needs. */
-export type RequestEncoder<Request> = ApiInfo & Pick<Api<Request, unknown>, 'encodeRequest'>
+export type RequestEncoder<Request> = ApiInfo & Pick<Api<Request, unknown>, 'encodeRequest' | 'maxResponseBytes'>
 export type ResponseDecoder<Response> = ApiInfo & Pick<Api<unknown, Response>, 'decodeResponse'>
 export type ResponseEncoder<Response> = ApiInfo & Pick<Api<unknown, Response>, 'encodeResponse'>
+
+/** Of an answer that does not grow with what was asked, with much to spare. */
+const FIXED_RESPONSE_BYTES = 64 * 1024
+/** What an answer has for each thing asked for is at the most so much larger than that was in the request. */
+const RESPONSE_GROWTH = 4
+
+/** How many bytes the answer to a request of `requestBytes` can have at the most. */
+export function maxResponseBytes<Request>(
+  api: RequestEncoder<Request>,
+  request: Request,
+  requestBytes: number,
+): number {
+  return api.maxResponseBytes?.(request) ?? FIXED_RESPONSE_BYTES + requestBytes * RESPONSE_GROWTH
+}
 
 /**
  * What an encoder throws for a value that its version has no place for and that must not get lost silently. Only hints

@@ -165,6 +165,11 @@ export class ByteReader {
     return at < 0 ? '' : this.buffer.toString('utf8', at, at + length)
   }
 
+  /** Passes over so many bytes. */
+  skip(count: number): void {
+    this.take(count)
+  }
+
   /** A view of the bytes; null where the length is -1. */
   readNullableBytes(flexible = false): Buffer | null {
     const length = this.readLength(flexible, false)
@@ -178,20 +183,31 @@ export class ByteReader {
     return value ?? EMPTY
   }
 
-  readArray<T>(flexible: boolean, read: () => T): T[] {
-    const items = this.readNullableArray(flexible, read)
+  /** @param max how many elements are allowed, where that is known */
+  readArray<T>(flexible: boolean, read: () => T, max?: number): T[] {
+    const items = this.readNullableArray(flexible, read, max)
     if (items === null) this.fail('null where an array is required')
     return items ?? []
   }
 
   /** Every element takes a byte at the least, so a count above the bytes left is refused before anything is allocated. */
-  readNullableArray<T>(flexible: boolean, read: () => T): T[] | null {
+  readNullableArray<T>(flexible: boolean, read: () => T, max = Infinity): T[] | null {
     const count = this.readLength(flexible, false)
     if (count === -1 && !this.invalid) return null
     if (count > this.remaining) this.fail(`an array of ${count} elements in ${this.remaining} bytes`)
+    if (count > max) this.fail(`an array of ${count} elements, allowed are ${max}`)
     const items: T[] = []
     for (let i = 0; i < count && !this.invalid; i++) items.push(read())
     return this.invalid ? [] : items
+  }
+
+  /** Passes over an array; `element` passes over one of its elements, or is the size that each has. */
+  skipArray(flexible: boolean, element: (() => void) | number, max = Infinity): void {
+    const count = this.readLength(flexible, false)
+    if (count === -1) this.fail('null where an array is required')
+    if (count > max) this.fail(`an array of ${count} elements, allowed are ${max}`)
+    if (typeof element === 'number') this.take(Math.max(count, 0) * element)
+    else for (let i = 0; i < count && !this.invalid; i++) element()
   }
 
   /**

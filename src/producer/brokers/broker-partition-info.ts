@@ -175,6 +175,7 @@ export class BrokerPartitionInfo {
     const namesTopics = mayCreate || version >= NO_AUTO_CREATION_FROM
     const question = {
       topics: namesTopics ? names.map((name) => ({ name, topicId: ZERO_UUID })) : null,
+      wanted: names,
       allowAutoTopicCreation: mayCreate || !namesTopics,
       includeClusterAuthorizedOperations: false,
       includeTopicAuthorizedOperations: false,

@@ -18,6 +18,9 @@ import type { ByteWriter, TaggedField } from '../byte-writer.js'
 import { ErrorCodes } from '../error-codes.js'
 
 const FLEXIBLE_FROM = 3
+const MAX_RESPONSE_BYTES = 1024 * 1024
+/** Of APIs, and of features: ten times what Kafka has. */
+const MAX_RANGES = 1_000
 
 export interface ApiVersionsRequest {
   readonly clientSoftwareName: string
@@ -104,11 +107,15 @@ export const apiVersions: Api<ApiVersionsRequest, ApiVersionsResponse> = {
     const flexible = version >= FLEXIBLE_FROM
     const response = {
       errorCode: reader.readInt16(),
-      apiKeys: reader.readArray(flexible, () => {
-        const range = { apiKey: reader.readInt16(), minVersion: reader.readInt16(), maxVersion: reader.readInt16() }
-        if (flexible) reader.readTaggedFields()
-        return range
-      }),
+      apiKeys: reader.readArray(
+        flexible,
+        () => {
+          const range = { apiKey: reader.readInt16(), minVersion: reader.readInt16(), maxVersion: reader.readInt16() }
+          if (flexible) reader.readTaggedFields()
+          return range
+        },
+        MAX_RANGES,
+      ),
       throttleTimeMs: version >= 1 ? reader.readInt32() : 0,
       supportedFeatures: [] as SupportedFeature[],
       finalizedFeaturesEpoch: -1n,
@@ -125,6 +132,8 @@ export const apiVersions: Api<ApiVersionsRequest, ApiVersionsResponse> = {
     }
     return response
   },
+
+  maxResponseBytes: () => MAX_RESPONSE_BYTES,
 }
 
 /**
@@ -141,23 +150,31 @@ export function decodeApiVersionsResponse(version: number, frame: Buffer): ApiVe
 }
 
 function readSupportedFeatures(reader: ByteReader): SupportedFeature[] {
-  return reader.readArray(true, () => {
-    const feature = { name: reader.readString(true), minVersion: reader.readInt16(), maxVersion: reader.readInt16() }
-    reader.readTaggedFields()
-    return feature
-  })
+  return reader.readArray(
+    true,
+    () => {
+      const feature = { name: reader.readString(true), minVersion: reader.readInt16(), maxVersion: reader.readInt16() }
+      reader.readTaggedFields()
+      return feature
+    },
+    MAX_RANGES,
+  )
 }
 
 function readFinalizedFeatures(reader: ByteReader): FinalizedFeature[] {
-  return reader.readArray(true, () => {
-    const feature = {
-      name: reader.readString(true),
-      maxVersionLevel: reader.readInt16(),
-      minVersionLevel: reader.readInt16(),
-    }
-    reader.readTaggedFields()
-    return feature
-  })
+  return reader.readArray(
+    true,
+    () => {
+      const feature = {
+        name: reader.readString(true),
+        maxVersionLevel: reader.readInt16(),
+        minVersionLevel: reader.readInt16(),
+      }
+      reader.readTaggedFields()
+      return feature
+    },
+    MAX_RANGES,
+  )
 }
 
 function writeFeatures(writer: ByteWriter, response: ApiVersionsResponse): void {

@@ -1,3 +1,4 @@
+import { foreignText } from '../../errors.js'
 import type { ByteReader } from '../byte-reader.js'
 import type { ByteWriter } from '../byte-writer.js'
 
@@ -58,4 +59,13 @@ export function writeNodeEndpoints(writer: ByteWriter, nodes: readonly NodeEndpo
     writer.writeString(node.rack, true)
     writer.writeNoTaggedFields()
   })
+}
+
+/** A name, an IPv4 or an IPv6 address, as systems resolve them: some have underscores, and letters beyond ASCII. */
+const HOST = /^(?:[\p{L}\p{M}\p{N}._-]{1,255}|[\da-f:.]{2,45}(?:%[\w.-]{1,32})?)$/iu
+
+/** Turns the reader invalid where a host that an answer told is neither a name nor an address. */
+export function checkHosts(reader: ByteReader, nodes: readonly { readonly host: string }[]): void {
+  const wrong = nodes.find(({ host }) => !HOST.test(host))
+  if (wrong !== undefined) reader.fail(`a host that is neither a name nor an address: '${foreignText(wrong.host)}'`)
 }

@@ -20,9 +20,19 @@
 import { unsupportedField, type Api } from '../api.js'
 import type { ByteReader } from '../byte-reader.js'
 import { ZERO_UUID, type ByteWriter } from '../byte-writer.js'
+import { checkHosts } from './leader-hints.js'
 
 const NAME = 'Metadata'
 const FLEXIBLE_FROM = 9
+/** Of an answer about one topic: its many partitions, and the brokers. */
+const RESPONSE_BYTES = 4 * 1024 * 1024
+/** Of each topic: several hundred partitions. */
+const RESPONSE_BYTES_PER_TOPIC = 64 * 1024
+/** Of all topics together: several hundred thousand partitions. */
+const MAX_RESPONSE_BYTES = 32 * 1024 * 1024
+/** Of all topics of a cluster so old that it can't be asked for some: such have no more. */
+const RESPONSE_BYTES_OF_ALL = 16 * 1024 * 1024
+const MAX_BROKERS = 10_000
 /** Stands for "not asked for" where a bit field of authorized operations is expected. */
 export const OPERATIONS_NOT_REQUESTED = -0x80000000
 
@@ -38,6 +48,8 @@ export interface MetadataRequest {
   readonly allowAutoTopicCreation: boolean
   readonly includeClusterAuthorizedOperations: boolean
   readonly includeTopicAuthorizedOperations: boolean
+  /** Not written: where all topics are asked for, those that matter; what the answer tells of others is skipped. */
+  readonly wanted?: readonly string[]
 }
 
 export interface MetadataBroker {
@@ -149,19 +161,25 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
     if (flexible) writer.writeNoTaggedFields()
   },
 
-  decodeResponse(reader, version) {
+  decodeResponse(reader, version, request) {
     const flexible = version >= FLEXIBLE_FROM
     const response = {
       throttleTimeMs: version >= 3 ? reader.readInt32() : 0,
-      brokers: reader.readArray(flexible, () => readBroker(reader, version)),
+      brokers: reader.readArray(flexible, () => readBroker(reader, version), MAX_BROKERS),
       clusterId: version >= 2 ? reader.readNullableString(flexible) : null,
       controllerId: version >= 1 ? reader.readInt32() : -1,
-      topics: reader.readArray(flexible, () => readTopic(reader, version)),
+      topics: readTopics(reader, version, request),
       clusterAuthorizedOperations: version >= 8 && version <= 10 ? reader.readInt32() : OPERATIONS_NOT_REQUESTED,
       errorCode: version >= 13 ? reader.readInt16() : 0,
     }
     if (flexible) reader.readTaggedFields()
+    if (request !== undefined) checkHosts(reader, response.brokers)
     return response
+  },
+
+  maxResponseBytes({ topics }) {
+    if (topics === null) return RESPONSE_BYTES_OF_ALL
+    return Math.min(RESPONSE_BYTES + topics.length * RESPONSE_BYTES_PER_TOPIC, MAX_RESPONSE_BYTES)
   },
 }
 
@@ -177,11 +195,38 @@ function readBroker(reader: ByteReader, version: number): MetadataBroker {
   return broker
 }
 
+/** Of topics that were not asked for nothing is built. */
+function readTopics(reader: ByteReader, version: number, request: MetadataRequest | undefined): MetadataTopic[] {
+  const flexible = version >= FLEXIBLE_FROM
+  const asked = request?.topics ?? undefined
+  const wanted = request?.wanted ?? asked?.map(({ name }) => name)
+  if (wanted === undefined) return reader.readArray(flexible, () => readTopic(reader, version))
+  const names = new Set(wanted)
+  const found: MetadataTopic[] = []
+  const read = () => {
+    const errorCode = reader.readInt16()
+    const name = readTopicName(reader, version)
+    if (names.delete(name)) found.push(readTopicOf(reader, version, errorCode, name))
+    else skipTopic(reader, version)
+  }
+  reader.skipArray(flexible, read, asked?.length)
+  return found
+}
+
 function readTopic(reader: ByteReader, version: number): MetadataTopic {
+  const errorCode = reader.readInt16()
+  return readTopicOf(reader, version, errorCode, readTopicName(reader, version))
+}
+
+function readTopicName(reader: ByteReader, version: number): string | null {
+  return version >= 12 ? reader.readNullableString(true) : reader.readString(version >= FLEXIBLE_FROM)
+}
+
+function readTopicOf(reader: ByteReader, version: number, errorCode: number, name: string | null): MetadataTopic {
   const flexible = version >= FLEXIBLE_FROM
   const topic = {
-    errorCode: reader.readInt16(),
-    name: version >= 12 ? reader.readNullableString(true) : reader.readString(flexible),
+    errorCode,
+    name,
     topicId: version >= 10 ? reader.readUuid() : ZERO_UUID,
     isInternal: version >= 1 ? reader.readBoolean() : false,
     partitions: reader.readArray(flexible, () => readPartition(reader, version)),
@@ -189,6 +234,19 @@ function readTopic(reader: ByteReader, version: number): MetadataTopic {
   }
   if (flexible) reader.readTaggedFields()
   return topic
+}
+
+/** Passes over what follows a topic's name. */
+function skipTopic(reader: ByteReader, version: number): void {
+  const flexible = version >= FLEXIBLE_FROM
+  reader.skip((version >= 10 ? 16 : 0) + (version >= 1 ? 1 : 0))
+  reader.skipArray(flexible, () => {
+    reader.skip(version >= 7 ? 14 : 10)
+    for (let lists = version >= 5 ? 3 : 2; lists > 0; lists--) reader.skipArray(flexible, 4)
+    if (flexible) reader.readTaggedFields()
+  })
+  if (version >= 8) reader.skip(4)
+  if (flexible) reader.readTaggedFields()
 }
 
 function readPartition(reader: ByteReader, version: number): MetadataPartition {

@@ -23,6 +23,7 @@ import { sizeOfBytesLength, ZERO_UUID, type ByteWriter } from '../byte-writer.js
 import type { EncodableRecords } from '../records/record.js'
 import { sizeOfUnsignedVarint } from '../varint.js'
 import {
+  checkHosts,
   isUnknownLeader,
   readLeader,
   readNodeEndpoints,
@@ -36,6 +37,15 @@ import {
 const NAME = 'Produce'
 const FLEXIBLE_FROM = 9
 const TOPIC_IDS_FROM = 13
+/** What an answer has besides what it says of topics, with room for new leaders' addresses (KIP-951). */
+const FIXED_RESPONSE_BYTES = 64 * 1024
+/** Of a partition and its error message. */
+const RESPONSE_BYTES_PER_PARTITION = 1024
+/** Of a message that was refused, and why: a sentence that names the partition. */
+const RESPONSE_BYTES_PER_RECORD = 128
+const MAX_RESPONSE_BYTES = 32 * 1024 * 1024
+/** Where a batch says how many records it has. */
+const RECORD_COUNT_AT = 57
 
 export interface ProducePartition<Records = EncodableRecords | Uint8Array | null> {
   readonly index: number
@@ -157,9 +167,10 @@ export const produce: ProduceApi = {
     }
   },
 
-  decodeResponse(reader, version) {
+  decodeResponse(reader, version, request) {
     const flexible = version >= FLEXIBLE_FROM
-    const responses = reader.readArray(flexible, () => readTopicResponse(reader, version))
+    const room = request === undefined ? UNBOUNDED : roomFor(request)
+    const responses = reader.readArray(flexible, () => readTopicResponse(reader, version, room), room.topics)
     const throttleTimeMs = version >= 1 ? reader.readInt32() : 0
     let nodeEndpoints: readonly NodeEndpoint[] = []
     if (flexible) {
@@ -167,8 +178,50 @@ export const produce: ProduceApi = {
         if (tag === 0 && version >= 10) nodeEndpoints = readNodeEndpoints(field)
       })
     }
+    if (request !== undefined) checkHosts(reader, nodeEndpoints)
     return { responses, throttleTimeMs, nodeEndpoints }
   },
+
+  maxResponseBytes(request) {
+    let bytes = FIXED_RESPONSE_BYTES
+    for (const { name, partitionData } of request.topicData) {
+      // A character has three bytes in UTF-8 at the most.
+      const nameBytes = name.length * 3
+      bytes += nameBytes + partitionData.length * RESPONSE_BYTES_PER_PARTITION
+      for (const { records } of partitionData) bytes += recordCount(records) * (RESPONSE_BYTES_PER_RECORD + nameBytes)
+    }
+    return Math.min(bytes, MAX_RESPONSE_BYTES)
+  },
+}
+
+/** How much of each an answer may still tell. */
+interface Room {
+  readonly topics: number
+  partitions: number
+  records: number
+}
+
+const UNBOUNDED: Room = { topics: Infinity, partitions: Infinity, records: Infinity }
+/** As much again as was sent: whoever compares both can then name what is too much. A topic may come in parts. */
+const SLACK = 2
+
+function roomFor({ topicData }: ProduceRequest): Room {
+  let partitions = 0
+  let records = 0
+  for (const { partitionData } of topicData) {
+    partitions += partitionData.length * SLACK
+    for (const partition of partitionData) records += recordCount(partition.records) * SLACK
+  }
+  return { topics: partitions, partitions, records }
+}
+
+/** Of message sets, which are older than answers about single records, none are counted where they come as bytes. */
+function recordCount(records: EncodableRecords | Uint8Array | null): number {
+  if (records === null) return 0
+  if (!(records instanceof Uint8Array)) return records.recordCount
+  if (records.length < RECORD_COUNT_AT + 4) return 0
+  const count = new DataView(records.buffer, records.byteOffset).getInt32(RECORD_COUNT_AT)
+  return Math.min(Math.max(count, 0), MAX_RESPONSE_BYTES)
 }
 
 /** The exact number of bytes that `encodeRequest` writes. */
@@ -209,18 +262,19 @@ function readTopic(reader: ByteReader, version: number): ProduceTopic<Buffer | n
   return topic
 }
 
-function readTopicResponse(reader: ByteReader, version: number): ProduceTopicResponse {
+function readTopicResponse(reader: ByteReader, version: number, room: Room): ProduceTopicResponse {
   const flexible = version >= FLEXIBLE_FROM
   const topic = {
     name: version < TOPIC_IDS_FROM ? reader.readString(flexible) : '',
     topicId: version >= TOPIC_IDS_FROM ? reader.readUuid() : ZERO_UUID,
-    partitionResponses: reader.readArray(flexible, () => readPartitionResponse(reader, version)),
+    partitionResponses: reader.readArray(flexible, () => readPartitionResponse(reader, version, room), room.partitions),
   }
+  room.partitions -= topic.partitionResponses.length
   if (flexible) reader.readTaggedFields()
   return topic
 }
 
-function readPartitionResponse(reader: ByteReader, version: number): ProducePartitionResponse {
+function readPartitionResponse(reader: ByteReader, version: number, room: Room): ProducePartitionResponse {
   const flexible = version >= FLEXIBLE_FROM
   const partition = {
     index: reader.readInt32(),
@@ -228,10 +282,11 @@ function readPartitionResponse(reader: ByteReader, version: number): ProducePart
     baseOffset: reader.readBigInt64(),
     logAppendTimeMs: version >= 2 ? reader.readInt64() : -1,
     logStartOffset: version >= 5 ? reader.readBigInt64() : -1n,
-    recordErrors: version >= 8 ? reader.readArray(flexible, () => readRecordError(reader, flexible)) : [],
+    recordErrors: version >= 8 ? reader.readArray(flexible, () => readRecordError(reader, flexible), room.records) : [],
     errorMessage: version >= 8 ? reader.readNullableString(flexible) : null,
     currentLeader: UNKNOWN_LEADER,
   }
+  room.records -= partition.recordErrors.length
   if (flexible) {
     reader.readTaggedFields((tag, field) => {
       if (tag === 0 && version >= 10) partition.currentLeader = readLeader(field)

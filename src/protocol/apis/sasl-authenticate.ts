@@ -61,4 +61,7 @@ export const saslAuthenticate: Api<SaslAuthenticateRequest, SaslAuthenticateResp
     if (flexible) reader.readTaggedFields()
     return response
   },
+
+  /** As much as the tokens of any mechanism need. */
+  maxResponseBytes: () => 1024 * 1024,
 }

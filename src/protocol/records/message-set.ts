@@ -31,6 +31,7 @@ function sizeOfRecords(records: readonly OutgoingRecord[], magic: MessageSetMagi
 export function messageSet(records: readonly OutgoingRecord[], magic: MessageSetMagic): EncodableRecords {
   return {
     byteLength: sizeOfRecords(records, magic),
+    recordCount: records.length,
     writeTo(writer) {
       for (let i = 0; i < records.length; i++) {
         const record = records[i] as OutgoingRecord
@@ -48,6 +49,7 @@ export function compressedMessageSet(
 ): EncodableRecords {
   return {
     byteLength: ENTRY_OVERHEAD[magic] + compressed.bytes.length,
+    recordCount: records.length,
     writeTo(writer) {
       const newest = records.reduce((max, record) => Math.max(max, record.timestamp), records[0]?.timestamp ?? -1)
       const { codec, bytes } = compressed

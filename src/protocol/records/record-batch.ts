@@ -168,6 +168,7 @@ export function recordBatch(
 ): EncodableRecords {
   return {
     byteLength: BATCH_OVERHEAD + recordsSize,
+    recordCount: records.length,
     writeTo(writer) {
       const baseTimestamp = records[0]?.timestamp ?? -1
       const start = writeBatchHeader(writer, records.length, recordsSize, 0, baseTimestamp, producer)
@@ -184,6 +185,7 @@ export function compressedRecordBatch(
 ): EncodableRecords {
   return {
     byteLength: BATCH_OVERHEAD + compressed.bytes.length,
+    recordCount: records.length,
     writeTo(writer) {
       const baseTimestamp = records[0]?.timestamp ?? -1
       const start = writeBatchHeader(

@@ -76,6 +76,7 @@ export interface OutgoingRecord {
  */
 export interface EncodableRecords {
   readonly byteLength: number
+  readonly recordCount: number
   writeTo(writer: ByteWriter): void
 }
 

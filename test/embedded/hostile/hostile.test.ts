@@ -1,16 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { FailedToSendMessageError, Producer, type DeliveryError, type ProducerOptions } from '../../../src/index.js'
-import { HostileServer, MANNERS } from '../support/hostile-servers.js'
+import { HostileServer, MANNERS, METADATA_MANNERS } from '../support/hostile-servers.js'
 
 const CODES = /^(DELIVERY_TIMEOUT|CONNECTION_FAILED|TLS_FAILED|AUTHENTICATION_FAILED)$/
+
+const ALL_MANNERS = { ...MANNERS, ...METADATA_MANNERS }
 
 async function suffer(
   manner: string,
   saysVersions: boolean,
   options: Partial<ProducerOptions<unknown, unknown, 'sync'>> = {},
 ): Promise<DeliveryError> {
-  const hostile = await HostileServer.start(MANNERS[manner] as (typeof MANNERS)[string], { saysVersions })
+  const hostile = await HostileServer.start(ALL_MANNERS[manner] as (typeof MANNERS)[string], { saysVersions })
   onTestFinished(() => hostile.stop())
   const producer = new Producer({
     brokers: hostile.address,
@@ -52,4 +54,8 @@ describe.each(Object.keys(MANNERS))('a peer that %s', (manner) => {
     expect(error.code).toMatch(CODES)
     expect(error.message).not.toContain('S3CRET')
   })
+})
+
+it.each(Object.keys(METADATA_MANNERS))('a peer that %s', async (manner) => {
+  expect((await suffer(manner, true)).code).toBe('DELIVERY_TIMEOUT')
 })

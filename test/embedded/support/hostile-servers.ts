@@ -39,6 +39,27 @@ function drip(socket: Socket, bytes: Buffer): void {
   }, 10)
 }
 
+const CHUNK = Buffer.alloc(100_000)
+
+/** A compact array of so many of the same element. */
+function arrayOf(count: number, element: Buffer): Buffer {
+  const size: number[] = []
+  for (let left = count + 1; ; left >>>= 7) {
+    size.push(left >= 0x80 ? (left & 0x7f) | 0x80 : left)
+    if (left < 0x80) return Buffer.concat([Buffer.from(size), Buffer.alloc(count * element.length, element)])
+  }
+}
+
+/** As Metadata v9 has them: no error, no name, no partitions. */
+const EMPTY_TOPIC = Buffer.from([0, 0, 1, 0, 1, 0, 0, 0, 0, 0])
+/** A broker with a host of one letter, in version 9. */
+const BROKER = Buffer.from([0, 0, 0, 1, 2, 0x61, 0, 0, 0x23, 0x84, 0, 0])
+
+/** Metadata v9 with these brokers and topics. */
+function metadataOf(correlationId: number, brokers: Buffer, topics: Buffer): Buffer {
+  return framed(body(correlationId, int32(0), brokers, Buffer.of(0), int32(1), topics, Buffer.of(0)))
+}
+
 /** Of a flexible answer: correlation id, no tagged fields in its header, then what it begins with. */
 const body = (correlationId: number, ...parts: Buffer[]) =>
   Buffer.concat([int32(correlationId), Buffer.of(0), ...parts])
@@ -83,6 +104,23 @@ export const MANNERS: Readonly<Record<string, Manner>> = {
         ),
       ),
     ),
+}
+
+/** What each does with a question for metadata. */
+export const METADATA_MANNERS: Readonly<Record<string, Manner>> = {
+  'answers 95 MB of empty topics': ({ socket, correlationId }) => {
+    const start = metadataOf(correlationId, arrayOf(1, BROKER), arrayOf(9_500_000, Buffer.alloc(0)))
+    socket.write(Buffer.concat([int32(start.length + 95_000_000), start.subarray(4, -1)]))
+    flood(socket, Buffer.alloc(100_000, EMPTY_TOPIC))
+  },
+  'answers as many empty topics as fit': ({ socket, correlationId }) =>
+    void socket.write(metadataOf(correlationId, arrayOf(1, BROKER), arrayOf(400_000, EMPTY_TOPIC))),
+  'answers as many brokers as fit': ({ socket, correlationId }) =>
+    void socket.write(metadataOf(correlationId, arrayOf(300_000, BROKER), arrayOf(1, EMPTY_TOPIC))),
+  'holds back the end of an answer of 90 MB': ({ socket }) => {
+    socket.write(int32(90_000_000))
+    for (let i = 0; i < 800; i++) socket.write(CHUNK)
+  },
 }
 
 /** A server that behaves so: from the first question on, or only after it has said which versions it serves. */

@@ -1,12 +1,15 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { RequestTimeoutError } from '../../../src/errors.js'
 import { BrokerConnection } from '../../../src/network/broker-connection.js'
+import { RequestBuffers } from '../../../src/network/request-buffers.js'
+import { initProducerId } from '../../../src/protocol/apis/init-producer-id.js'
 import { metadata, type MetadataRequest } from '../../../src/protocol/apis/metadata.js'
 import { produce } from '../../../src/protocol/apis/produce.js'
 import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
-import { encodeResponseFrame } from '../../../src/protocol/frame.js'
+import { encodeResponseFrame, GatheringBound } from '../../../src/protocol/frame.js'
+import { recordBatch } from '../../../src/protocol/records/record-batch.js'
 
 const ALL: MetadataRequest = {
   topics: null,
@@ -16,7 +19,11 @@ const ALL: MetadataRequest = {
 }
 
 /** A connection, and the server's end of it. */
-async function connected({ maxIdleMs = 60_000, maxResponseBytes = 10_000 } = {}): Promise<{
+async function connected({
+  maxIdleMs = 60_000,
+  maxResponseBytes = 10_000,
+  gathering = new GatheringBound(1e9),
+} = {}): Promise<{
   connection: BrokerConnection
   peer: Socket
 }> {
@@ -28,7 +35,9 @@ async function connected({ maxIdleMs = 60_000, maxResponseBytes = 10_000 } = {})
   await once(socket, 'connect')
   const [peer] = await accepted
   peer.on('error', () => undefined)
-  const connection = new BrokerConnection(socket, { host: '127.0.0.1', port }, 'test', maxResponseBytes, maxIdleMs)
+  const address = { host: '127.0.0.1', port }
+  const buffers = new RequestBuffers()
+  const connection = new BrokerConnection(socket, address, 'test', maxResponseBytes, maxIdleMs, buffers, gathering)
   onTestFinished(async () => {
     await connection.close(0)
     peer.destroy()
@@ -213,6 +222,146 @@ it('an idle connection closes', async () => {
   peer.write(answer(0))
   await asked
   await closed
+})
+
+/** A Produce request of one message for one partition. */
+const ONE_MESSAGE = {
+  transactionalId: null,
+  acks: 0,
+  timeoutMs: 1_000,
+  topicData: [{ name: 'orders', topicId: ZERO_UUID, partitionData: [{ index: 0, records: recordBatch([], 0) }] }],
+}
+
+function sizeOf(bytes: number): Buffer {
+  const size = Buffer.alloc(4)
+  size.writeInt32BE(bytes)
+  return size
+}
+
+function produceAnswer(correlationId: number): Buffer {
+  return encodeResponseFrame(produce, 3, correlationId, { responses: [], throttleTimeMs: 0, nodeEndpoints: [] })
+}
+
+describe('an answer larger than what was asked can need closes the connection with its size', () => {
+  const topics = [{ name: 'orders', topicId: ZERO_UUID }]
+  const named = { ...ALL, topics }
+  const id = {
+    transactionalId: null,
+    transactionTimeoutMs: 0,
+    producerId: -1n,
+    producerEpoch: -1,
+    enable2Pc: false,
+    keepPreparedTxn: false,
+  }
+  it.each([
+    ['of Produce', 1_000_000, (c: BrokerConnection) => c.request(produce, 3, ONE_MESSAGE, { timeoutMs: 10_000 })],
+    ['of Metadata', 10_000_000, (c: BrokerConnection) => c.request(metadata, 4, named, { timeoutMs: 10_000 })],
+    ['of all Metadata', 20_000_000, (c: BrokerConnection) => c.request(metadata, 0, ALL, { timeoutMs: 10_000 })],
+    ['of another request', 100_000, (c: BrokerConnection) => c.request(initProducerId, 0, id, { timeoutMs: 10_000 })],
+    ['of a token', 2_000_000, (c: BrokerConnection) => c.exchangeToken(Buffer.of(1), { timeoutMs: 10_000 })],
+  ])('%s', async (_, bytes, send) => {
+    const { connection, peer } = await connected({ maxResponseBytes: 100_000_000 })
+    const asked = send(connection)
+    peer.write(sizeOf(bytes))
+    await expect(asked).rejects.toMatchObject({ code: 'MALFORMED_RESPONSE' })
+  })
+})
+
+describe('bytes that nobody asked for', () => {
+  it.each([
+    ['before a request', async () => undefined],
+    [
+      'after an answer',
+      async (connection: BrokerConnection, peer: Socket) => {
+        const asked = ask(connection)
+        peer.write(answer(0))
+        await asked
+      },
+    ],
+  ])('%s close the connection with the first of them', async (_, before) => {
+    const { connection, peer } = await connected()
+    await before(connection, peer)
+    const closed = new Promise<void>((resolve) => connection.onClose(resolve))
+    peer.write(Buffer.of(0))
+    await closed
+  })
+
+  it('behind an answer, in the same piece, do not harm that answer', async () => {
+    const { connection, peer } = await connected()
+    const closed = new Promise<void>((resolve) => connection.onClose(resolve))
+    const asked = ask(connection)
+    peer.write(Buffer.concat([answer(0), Buffer.of(0)]))
+    expect((await asked).brokers).toHaveLength(1)
+    await closed
+  })
+})
+
+describe('answers to requests that want none', () => {
+  it('are passed over, also those that come before the answer to another, and between its own bytes', async () => {
+    const { connection, peer } = await connected()
+    await connection.sendOneWay(produce, 3, ONE_MESSAGE, { timeoutMs: 60_000 })
+    await connection.sendOneWay(produce, 3, ONE_MESSAGE, { timeoutMs: 60_000 })
+    const asked = ask(connection)
+    await connection.sendOneWay(produce, 3, ONE_MESSAGE, { timeoutMs: 60_000 })
+    for (const byte of Buffer.concat([produceAnswer(0), produceAnswer(1), answer(2), produceAnswer(3)]))
+      peer.write(Buffer.of(byte))
+    expect((await asked).brokers).toHaveLength(1)
+    const again = ask(connection)
+    peer.write(answer(4))
+    expect((await again).brokers).toHaveLength(1)
+  })
+
+  it('may be left out, for all or some', async () => {
+    const { connection, peer } = await connected()
+    for (let i = 0; i < 3; i++) await connection.sendOneWay(produce, 3, ONE_MESSAGE, { timeoutMs: 60_000 })
+    peer.write(produceAnswer(1))
+    const asked = ask(connection)
+    peer.write(answer(3))
+    expect((await asked).brokers).toHaveLength(1)
+  })
+
+  it.each([
+    ['twice', [produceAnswer(0), produceAnswer(0)]],
+    ['of one that was not sent', [produceAnswer(5)]],
+    ['larger than what was asked can need', [sizeOf(1_000_000)]],
+  ])('close the connection: %s', async (_, bytes) => {
+    const { connection, peer } = await connected({ maxResponseBytes: 100_000_000 })
+    const closed = new Promise<void>((resolve) => connection.onClose(resolve))
+    await connection.sendOneWay(produce, 3, ONE_MESSAGE, { timeoutMs: 60_000 })
+    peer.write(Buffer.concat(bytes))
+    await closed
+  })
+
+  it('are not waited for without end once they have begun', async () => {
+    const { connection, peer } = await connected()
+    const closed = new Promise<void>((resolve) => connection.onClose(resolve))
+    await connection.sendOneWay(produce, 3, ONE_MESSAGE, { timeoutMs: 60_000 })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    onTestFinished(() => void vi.useRealTimers())
+    peer.write(produceAnswer(0).subarray(0, 6))
+    while (vi.getTimerCount() === 0) await new Promise((resolve) => setImmediate(resolve))
+    vi.advanceTimersByTime(29_000)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(connection.isOpen).toBe(true)
+    vi.advanceTimersByTime(2_000)
+    await closed
+  })
+})
+
+it('a connection that is closed gives back what it held of an answer', async () => {
+  const gathering = new GatheringBound(5_000)
+  const holds = new Promise<void>((resolve) => {
+    const take = gathering.take.bind(gathering)
+    gathering.take = (bytes) => resolve(take(bytes))
+  })
+  const { connection, peer } = await connected({ gathering })
+  const failed = expect(ask(connection)).rejects.toMatchObject({ code: 'CONNECTION_CLOSED' })
+  peer.write(answer(0).subarray(0, 6))
+  await holds
+  expect(() => gathering.take(5_000)).toThrow('allowed are 5000 on all connections together')
+  await connection.close(0)
+  await failed
+  gathering.take(5_000)
 })
 
 function lengthened(frame: Buffer): Buffer {

@@ -6,6 +6,7 @@ import {
   encodeRequestFrame,
   encodeResponseFrame,
   FrameSplitter,
+  GatheringBound,
 } from '../../../src/protocol/frame.js'
 
 function frameOf(...bytes: number[]): Buffer {
@@ -74,6 +75,67 @@ describe('FrameSplitter', () => {
   it('does not copy a frame that lies in one chunk', () => {
     const chunk = frameOf(1, 2)
     new FrameSplitter(1, 10).push(chunk, (frame) => expect(frame.buffer).toBe(chunk.buffer))
+  })
+})
+
+describe('a frame that comes in pieces', () => {
+  const size = 1_000_000
+  const frame = Buffer.concat([Buffer.from([0, 0x0f, 0x42, 0x40]), Buffer.alloc(size, 7)])
+
+  /** How much a shared bound counts after each piece. */
+  function heldBy(pieces: readonly Buffer[]): number[] {
+    const taken: number[] = []
+    let held = 0
+    const bound = new GatheringBound(Infinity)
+    bound.take = (bytes) => void (held += bytes)
+    bound.give = (bytes) => void (held -= bytes)
+    const splitter = new FrameSplitter(1, size, bound)
+    for (const piece of pieces) {
+      splitter.push(piece, (whole) => expect(whole.equals(frame.subarray(4))).toBe(true))
+      taken.push(held)
+    }
+    return taken
+  }
+
+  it('takes no more than twice what came, however small the pieces are, and nothing once it is whole', () => {
+    const held = heldBy([...frame].map((byte) => Buffer.from([byte])))
+    expect(held.filter((bytes, i) => bytes > Math.max(1024, i * 2))).toEqual([])
+    expect(held.at(-1)).toBe(0)
+    expect(held.at(-2)).toBe(size)
+  })
+
+  it('takes nothing for what was only announced', () => {
+    expect(heldBy([frame.subarray(0, 2), frame.subarray(2, 4)])).toEqual([0, 0])
+  })
+
+  it('keeps none of the pieces', () => {
+    const piece = Buffer.from(frame.subarray(0, 5000))
+    const splitter = new FrameSplitter(1, size)
+    splitter.push(piece, () => undefined)
+    piece.fill(9)
+    splitter.push(frame.subarray(5000), (whole) => expect(whole.equals(frame.subarray(4))).toBe(true))
+    expect.assertions(1)
+  })
+
+  it('is refused where others have what all may hold together, and gives back what it held itself', () => {
+    const bound = new GatheringBound(300_000)
+    const [one, other] = [new FrameSplitter(1, size, bound), new FrameSplitter(1, size, bound)]
+    one.push(frame.subarray(0, 200_000), () => undefined)
+    expect(() => other.push(frame.subarray(0, 200_000), () => undefined)).toThrow(
+      /hold 199996 bytes, and 199996 more are wanted; allowed are 300000 on all/,
+    )
+    one.clear()
+    other.clear()
+    other.push(frame.subarray(0, 200_000), () => undefined)
+  })
+
+  it('is asked for its bound when its first byte is there, and not before', () => {
+    const asked: string[] = []
+    const splitter = new FrameSplitter(1, () => asked.push('asked') && 3)
+    split(splitter, frameOf(1))
+    expect(asked).toHaveLength(1)
+    split(splitter, Buffer.from([0]), Buffer.from([0, 0, 3, 1]), Buffer.from([2, 3]))
+    expect(asked).toHaveLength(2)
   })
 })
 

@@ -8,6 +8,7 @@ import type { EncodableRecords } from '../../../src/protocol/records/record.js'
 
 const inPlace: EncodableRecords = {
   byteLength: 5,
+  recordCount: 1,
   writeTo(writer) {
     writer.writeRaw(Buffer.from('12345'))
   },
