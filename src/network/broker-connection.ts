@@ -302,7 +302,7 @@ export class BrokerConnection {
   }
 
   private whyClosed(error: Error | null | undefined): ConnectionClosedError {
-    const what = error ? `broke: ${error.message}` : 'is closed'
+    const what = error ? `broke: ${foreignText(error.message)}` : 'is closed'
     return new ConnectionClosedError(`the connection to ${this.name} ${what}`, error ? { cause: error } : {})
   }
 
