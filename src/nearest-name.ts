@@ -1,9 +1,19 @@
-/** The name most like `wanted`, for "did you mean". */
-export function nearestName(wanted: string, names: readonly string[]): string {
+/** More letters than this are no slip of the fingers. */
+const MAX_SLIPS = 3
+
+/**
+ * The name that was likely meant by `wanted`, for "did you mean"; undefined where none is near. Who follows a guess that
+ * is far off sets something else: `session.timeout.ms` is not `request.timeout.ms`.
+ */
+export function nearestName(wanted: string, names: readonly string[]): string | undefined {
   const lower = wanted.toLowerCase()
-  return names.reduce((best, name) =>
-    editDistance(lower, name.toLowerCase()) < editDistance(lower, best.toLowerCase()) ? name : best,
-  )
+  let nearest: string | undefined
+  let slips = Math.min(MAX_SLIPS, Math.floor(wanted.length / 3)) + 1
+  for (const name of names) {
+    const distance = editDistance(lower, name.toLowerCase())
+    if (distance < slips) [nearest, slips] = [name, distance]
+  }
+  return nearest
 }
 
 /** Levenshtein's: how many letters to insert, remove or replace. */

@@ -1,4 +1,5 @@
 import { CorruptRecordsError, InvalidConfigError } from '../errors.js'
+import { shown } from '../shown.js'
 import { gzipCodec } from './gzip.js'
 import { lz4Codec } from './lz4.js'
 import { snappyCodec } from './snappy.js'
@@ -53,7 +54,7 @@ export class Codecs {
   constructor(own: readonly Codec[] = []) {
     for (const codec of own) {
       const { name, id } = codec
-      if (name === '' || name === 'none') throw new InvalidConfigError(`a codec can't have the name '${name}'`)
+      if (name === '' || name === 'none') throw new InvalidConfigError(`a codec can't have the name ${shown(name)}`)
       if (!Number.isInteger(id) || id < 1 || id > HIGHEST_ID) {
         throw new InvalidConfigError(`codec '${name}' has the id ${id}, possible are 1 to ${HIGHEST_ID}`)
       }
@@ -73,7 +74,7 @@ export class Codecs {
     const codec = this.byName.get(name) ?? this.make(BUILT_IN.find((row) => row.name === name))
     if (codec === undefined) {
       const names = new Set([...this.byName.keys(), ...BUILT_IN.map((row) => row.name)])
-      throw new InvalidConfigError(`there is no codec '${name}', known are ${[...names].join(', ')}`)
+      throw new InvalidConfigError(`there is no codec ${shown(name)}, known are ${[...names].join(', ')}`)
     }
     if (level !== undefined) checkLevel(codec, level)
     return codec

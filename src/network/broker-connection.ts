@@ -11,6 +11,7 @@ import {
 } from '../errors.js'
 import { maxResponseBytes, type Api, type RequestEncoder } from '../protocol/api.js'
 import { decodeResponseFrame, encodeRequestFrame, FrameSplitter, GatheringBound } from '../protocol/frame.js'
+import { timerDelay } from '../timer-delay.js'
 import { formatAddress, type BrokerAddress } from './connect.js'
 import { HEAD_BYTES, notKafka } from './foreign-protocol.js'
 import { RequestBuffers } from './request-buffers.js'
@@ -26,8 +27,6 @@ const MAX_TOKEN_BYTES = 1024 * 1024
 /** For the rest of an answer that has begun and that no request waits for; of others the request's own time goes on. */
 const REST = { since: 0, timeoutMs: 30_000 }
 const EMPTY = Buffer.alloc(0)
-/** The longest delay that Node's timers keep; with a longer one they fire at once. */
-const MAX_TIMER_MS = 0x7fffffff
 
 export interface RequestOptions {
   /** How long the broker may take, from the later of "written" and "previous answer". */
@@ -441,16 +440,13 @@ export class BrokerConnection {
     if (this.timer !== undefined && this.timerDue <= due) return
     clearTimeout(this.timer)
     this.timerDue = due
-    this.timer = setTimeout(
-      () => {
-        // After a stall of this process the answer may be waiting in the socket: let it be read first.
-        setImmediate(() => {
-          this.timer = undefined
-          this.checkTimeout()
-        })
-      },
-      Math.min(delayMs, MAX_TIMER_MS),
-    ).unref()
+    this.timer = setTimeout(() => {
+      // After a stall of this process the answer may be waiting in the socket: let it be read first.
+      setImmediate(() => {
+        this.timer = undefined
+        this.checkTimeout()
+      })
+    }, timerDelay(delayMs)).unref()
   }
 
   private checkTimeout(): void {
@@ -471,7 +467,7 @@ export class BrokerConnection {
   /** Whether a request has had its time, which begins when the one before it was done with; if not, looks again then. */
   private isLate({ since, timeoutMs }: Pick<InFlight, 'since' | 'timeoutMs'>, doneBeforeAt: number): boolean {
     const left = Math.max(since, doneBeforeAt) + timeoutMs - performance.now()
-    if (left > 0) this.armTimer(Math.ceil(left))
+    if (left > 0) this.armTimer(left)
     return left <= 0
   }
 

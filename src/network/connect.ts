@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { ConnectionFailedError, TlsError } from '../errors.js'
+import { timerDelay } from '../timer-delay.js'
 import type { HostLookup } from './host-lookup.js'
 import { orAborted } from './or-aborted.js'
 import { tlsProblem } from './tls-errors.js'
@@ -141,7 +142,7 @@ function connectTo(
     const timer = setTimeout(() => {
       const what = isConnected ? 'finish the TLS handshake' : 'accept'
       socket.destroy(new Error(`${host} did not ${what} within ${Math.round(timeoutMs)} ms`))
-    }, timeoutMs).unref()
+    }, timerDelay(timeoutMs)).unref()
     const onAbort = () => socket.destroy(signal.reason as Error)
     signal.addEventListener('abort', onAbort, { once: true })
     const settle = () => {

@@ -15,6 +15,7 @@ import { brokerResponseError, ErrorCodes } from '../protocol/error-codes.js'
 import { GatheringBound } from '../protocol/frame.js'
 import { LEGACY_VERSIONS, ServedVersions } from '../protocol/versions.js'
 import { BrokerConnection } from './broker-connection.js'
+import { ClearTextWarning } from './clear-text-warning.js'
 import { formatAddress, openSocket, type BrokerAddress } from './connect.js'
 import { HostLookup } from './host-lookup.js'
 import { orAborted } from './or-aborted.js'
@@ -34,6 +35,8 @@ const PROBE_TIMEOUT_MS = 3_000
 const LATE_ANSWER_MS = 1_000
 
 export interface SessionOptions {
+  /** The brokers that are asked first. */
+  readonly brokers?: readonly BrokerAddress[]
   readonly clientId: string
   readonly connectTimeoutMs: number
   readonly requestTimeoutMs: number
@@ -97,6 +100,7 @@ export class SessionFactory {
   private waiters = 0
   private readonly tls: TlsClient | undefined
   private readonly authenticator: Authenticator | undefined
+  private readonly clearText: ClearTextWarning
 
   constructor(private readonly options: SessionOptions) {
     setMaxListeners(0, this.closing.signal)
@@ -106,6 +110,8 @@ export class SessionFactory {
     const userTimeoutMs = Math.min(connectTimeoutMs, requestTimeoutMs)
     this.tls = ssl === undefined ? undefined : new TlsClient(ssl)
     this.authenticator = sasl === undefined ? undefined : new Authenticator(sasl, requestTimeoutMs, userTimeoutMs)
+    this.clearText = new ClearTextWarning(sasl?.name, ssl !== undefined)
+    for (const broker of options.brokers ?? []) this.clearText.about(broker)
   }
 
   /** Aborted by {@link close}. */
@@ -138,6 +144,7 @@ export class SessionFactory {
    * is in common with the broker, UnsupportedVersionError
    */
   async open(address: BrokerAddress, signal?: AbortSignal): Promise<BrokerSession> {
+    this.clearText.about(address)
     const controller = new AbortController()
     const callOff = () =>
       controller.abort(new ConnectionFailedError(`connecting to ${formatAddress(address)} was called off`))

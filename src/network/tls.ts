@@ -4,6 +4,7 @@ import { TlsError } from '../errors.js'
 import { formatAddress, type BrokerAddress, type TlsSettings } from './connect.js'
 import type { Secret } from './secret.js'
 import { thrownMessage } from './thrown-message.js'
+import { checkTlsOptions } from './tls-options.js'
 import { within } from './within.js'
 
 /** Node's options of a TLS connection. */
@@ -65,5 +66,9 @@ async function ask(
     throw failed(`failed: ${thrownMessage(cause) ?? 'it threw no Error'}`, cause)
   }
   if (typeof options !== 'object' || options === null) throw failed(`gave no options within ${timeoutMs} ms`)
-  return options
+  try {
+    return checkTlsOptions(options, 'ssl')
+  } catch (cause) {
+    throw failed(`gave options that can't be used: ${(cause as Error).message}`, cause)
+  }
 }

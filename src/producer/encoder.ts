@@ -1,6 +1,7 @@
 import { types } from 'node:util'
 import { InvalidConfigError, SerializationError } from '../errors.js'
 import type { Data } from '../protocol/records/record.js'
+import { shown } from '../shown.js'
 
 /**
  * Turns a key or value into what is stored (Kafka 0.8: `kafka.serializer.Encoder`). It must not change its argument;
@@ -41,7 +42,7 @@ export class StringEncoder implements Encoder<string | null> {
     const charset = CHARSETS.get(encoding.toLowerCase().replace(/[-_]/g, ''))
     if (charset === undefined) {
       throw new InvalidConfigError(
-        `unknown string encoding '${encoding}'; known are utf8, utf-16, utf-16le, utf-16be, latin1 (ISO-8859-1), ascii`,
+        `unknown string encoding ${shown(encoding)}; known are utf8, utf-16, utf-16le, utf-16be, latin1 (ISO-8859-1), ascii`,
       )
     }
     this.charset = charset

@@ -3,7 +3,7 @@ import type { RecordMetadata } from './record-metadata.js'
 
 export interface SendOptions {
   /** Takes out the messages that are not in a closed batch yet; the others go on to their true fate. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** What a Producer hands its messages to (Kafka 0.8's EventHandler). */

@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream'
 import { InvalidConfigError, InvalidMessageError } from '../errors.js'
+import { shown } from '../shown.js'
 import type { KeyedMessage } from './keyed-message.js'
 
 /** What may be written: a message; with a `topic` set for the stream one without its own, or its value alone. */
@@ -8,9 +9,9 @@ export type WritableMessage<K = unknown, V = unknown> =
 
 export interface WritableOptions {
   /** For messages that don't name theirs. */
-  readonly topic?: string
+  readonly topic?: string | undefined
   /** How many messages may be on their way before the stream holds back whoever writes; 10,000 by default. */
-  readonly inFlight?: number
+  readonly inFlight?: number | undefined
 }
 
 /** What a stream needs of its producer. */
@@ -40,7 +41,7 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
     { topic, inFlight = DEFAULT_IN_FLIGHT }: WritableOptions,
   ) {
     if (!(Number.isInteger(inFlight) && inFlight > 0)) {
-      throw new InvalidConfigError(`inFlight: given was ${inFlight}, allowed is a whole number from 1`)
+      throw new InvalidConfigError(`inFlight: given was ${shown(inFlight)}, allowed is a whole number from 1`)
     }
     super({ objectMode: true, highWaterMark: Math.min(inFlight, 1_000) })
     this.topic = topic
@@ -96,7 +97,7 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
 
   private toMessage(chunk: WritableMessage<K, V>): KeyedMessage<K, V> {
     const isValue = typeof chunk === 'string' || chunk instanceof Uint8Array
-    if (!isValue && typeof chunk === 'object' && 'topic' in chunk) return chunk
+    if (!isValue && typeof chunk === 'object' && 'topic' in chunk && chunk.topic !== undefined) return chunk
     if (this.topic === undefined) {
       throw new InvalidMessageError('a message written to a stream without a topic of its own must name one')
     }

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import { pipeline } from 'node:stream/promises'
 import { FlushTimeoutError, InvalidConfigError, ProducerClosedError } from '../errors.js'
 import { SessionFactory } from '../network/session.js'
+import { shown } from '../shown.js'
 import { StatsCounters, type ProducerStats } from '../stats/producer-stats.js'
 import { TurnBudget } from '../turn-budget.js'
 import { VERSION } from '../version.js'
@@ -22,12 +23,12 @@ const MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
 export interface FlushOptions {
   /** How long to wait; without a limit by default, since every message has its own deadline. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
 }
 
 export interface CloseOptions {
   /** How long to wait for messages under way; `deliveryTimeoutMs` by default, in which all have their fate anyway. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
 }
 
 /** What the promise of `send()` resolves with: metadata, or in async mode nothing but that the messages are queued. */
@@ -62,6 +63,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     const config = options instanceof ProducerConfig ? options : new ProducerConfig(options)
     this.config = config
     this.sessions = new SessionFactory({
+      brokers: config.brokers,
       clientId: config.clientId,
       connectTimeoutMs: config.connectTimeoutMs,
       requestTimeoutMs: config.requestTimeoutMs,
@@ -206,7 +208,9 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
 
 function checkTimeout(timeoutMs: number): void {
   if (Number.isInteger(timeoutMs) && timeoutMs >= 0 && timeoutMs <= 0x7fffffff) return
-  throw new InvalidConfigError(`timeoutMs: given was ${timeoutMs}, allowed is a whole number from 0 to ${0x7fffffff}`)
+  throw new InvalidConfigError(
+    `timeoutMs: given was ${shown(timeoutMs)}, allowed is a whole number from 0 to ${0x7fffffff}`,
+  )
 }
 
 function isList<K, V>(

@@ -1,3 +1,5 @@
+import { timerDelay } from '../timer-delay.js'
+
 /** A timer that was set; it may have gone off already. */
 export interface Timer {
   clear(): void
@@ -16,7 +18,7 @@ export class Timers {
     const timeout = setTimeout(() => {
       this.pending.delete(timeout)
       then()
-    }, ms)
+    }, timerDelay(ms))
     this.pending.add(timeout)
     return {
       clear: () => {

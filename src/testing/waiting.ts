@@ -1,4 +1,5 @@
 import { setTimeout as timer } from 'node:timers/promises'
+import { timerDelay } from '../timer-delay.js'
 import { EmbeddedKafkaError } from './errors.js'
 
 /** Whether this is how a wait ends whose signal was aborted. */
@@ -9,7 +10,7 @@ export function isAbort(error: unknown): boolean {
 
 /** Resolves after `ms` milliseconds, rejects once the signal is aborted. */
 export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  await timer(ms, undefined, { signal })
+  await timer(timerDelay(ms), undefined, { signal })
 }
 
 /** Settles as `promise` does, but rejects at once when the signal is aborted. */
@@ -54,7 +55,7 @@ export class Gate {
     if (this.closed === undefined) return
     let timeout: NodeJS.Timeout | undefined
     const late = new Promise<void>((resolve) => {
-      timeout = setTimeout(resolve, ms)
+      timeout = setTimeout(resolve, timerDelay(ms))
     })
     try {
       await orAborted(Promise.race([this.closed.opened, late]), signal)
@@ -112,7 +113,7 @@ export async function waitFor<T>(look: () => T | undefined, terms: WaitTerms): P
   const stopped = (): void => ended.abort(new EmbeddedKafkaError('STOPPED', `the cluster was stopped: ${missing()}`))
   const timeout = setTimeout(() => {
     ended.abort(new EmbeddedKafkaError('WAIT_TIMEOUT', `${missing()} within ${timeoutMs} ms`))
-  }, timeoutMs)
+  }, timerDelay(timeoutMs))
   lifetime.addEventListener('abort', stopped, { once: true })
   if (lifetime.aborted) stopped()
   try {

@@ -195,8 +195,13 @@ describe('the options', () => {
       new Producer({ brokers: BROKERS, partitioner: 'murmur3' }),
       // @ts-expect-error An encoder has a method.
       new Producer({ brokers: BROKERS, encoder: (value: string) => value }),
-      // @ts-expect-error An option that is not given is left out.
-      new Producer({ brokers: BROKERS, clientId: undefined }),
+    ])
+  })
+
+  it('may be what is not always there: undefined is not given', () => {
+    neverRun(() => [
+      new Producer({ brokers: BROKERS, clientId: process.env['CLIENT_ID'], ssl: undefined, sasl: undefined }),
+      new Producer({ brokers: BROKERS, compression: { type: 'gzip', level: undefined, fallback: undefined } }),
     ])
   })
 })

@@ -9,6 +9,7 @@ import {
   type ProduceResponse,
 } from '../../protocol/apis/produce.js'
 import { LEGACY_VERSIONS } from '../../protocol/versions.js'
+import { timerDelay } from '../../timer-delay.js'
 
 export interface SyncProducerConfig {
   readonly requestTimeoutMs: number
@@ -65,7 +66,7 @@ export class SyncProducer {
     const wait = this.notBefore - performance.now()
     const { signal } = this.retirement
     try {
-      if (wait > 0) await sleep(wait, undefined, { signal, ref: false })
+      if (wait > 0) await sleep(timerDelay(wait), undefined, { signal, ref: false })
       this.current = await this.sessions.open(this.address, signal)
       this.failures = 0
       if (this.isRetired) this.endWhenAnswered()

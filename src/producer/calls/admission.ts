@@ -1,5 +1,6 @@
 import Denque from 'denque'
 import { QueueFullError, type KafkaProducerError } from '../../errors.js'
+import { timerDelay } from '../../timer-delay.js'
 import type { TurnBudget } from '../../turn-budget.js'
 import type { BufferBound } from '../queues/buffer-bound.js'
 import type { SerializedMessage } from '../queues/serialized-message.js'
@@ -145,7 +146,7 @@ export class Admission {
     this.expiryTimer ??= setTimeout(() => {
       this.expiryTimer = undefined
       this.pump()
-    }, Math.ceil(left)).unref()
+    }, timerDelay(left)).unref()
     return true
   }
 

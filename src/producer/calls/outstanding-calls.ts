@@ -1,3 +1,4 @@
+import { timerDelay } from '../../timer-delay.js'
 import type { MessageCall } from './message-call.js'
 
 /** Somebody who waits until the calls made so far have their fate. */
@@ -88,7 +89,7 @@ export class OutstandingCalls {
   }
 
   private arm(oldest: MessageCall): void {
-    this.timer = setTimeout(() => this.check(), Math.max(1, Math.ceil(this.deadlineOf(oldest) - performance.now())))
+    this.timer = setTimeout(() => this.check(), Math.max(1, timerDelay(this.deadlineOf(oldest) - performance.now())))
     if (this.size === 0) this.timer.unref()
   }
 

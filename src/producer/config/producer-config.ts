@@ -1,13 +1,15 @@
 import { InvalidConfigError } from '../../errors.js'
-import { nearestName } from '../../nearest-name.js'
+import { given } from '../../given.js'
 import type { BrokerAddress } from '../../network/connect.js'
 import type { SaslMechanism } from '../../network/sasl/mechanism.js'
 import type { Secret } from '../../network/secret.js'
 import type { SslOption } from '../../network/tls.js'
+import { shown } from '../../shown.js'
 import type { OnDelivery } from '../delivery-report.js'
 import type { Encoder } from '../encoder.js'
 import { resolvePartitioner, type ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
 import { CompressionChoice } from '../queues/topic-compression.js'
+import { adviceForOption } from './other-names.js'
 import {
   DEFAULT_ENCODER,
   OPTIONS,
@@ -19,9 +21,6 @@ import { readProperties } from './properties.js'
 
 /** Options that mean nothing without the queue. */
 const ASYNC_ONLY: readonly OptionName[] = ['lingerMs', 'batchMessages', 'onDelivery']
-
-/** Everything that may be given; anything else is refused. */
-const NAMES = Object.keys(OPTIONS) as OptionName[]
 
 /**
  * The options of a producer, checked and complete: whatever is wrong with them fails here, with what was given and what
@@ -78,20 +77,20 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
     source: string | Readonly<Record<string, unknown>>,
     options: Partial<ProducerOptions<K, V, T>> = {},
   ): ProducerConfig<K, V, T> {
-    const { options: read, notes } = readProperties(source, options as Partial<ProducerOptions>)
-    return new ProducerConfig({ ...(read as ProducerOptions<K, V, T>), ...options }, notes)
+    const beside = given(options)
+    const { options: read, notes } = readProperties(source, beside as Partial<ProducerOptions>)
+    return new ProducerConfig({ ...(read as ProducerOptions<K, V, T>), ...beside }, notes)
   }
 
-  constructor(options: ProducerOptions<K, V, T>, notes: readonly string[] = []) {
+  constructor(all: ProducerOptions<K, V, T>, notes: readonly string[] = []) {
     this.notes = notes
-    if (typeof options !== 'object' || options === null)
+    if (typeof all !== 'object' || all === null)
       throw new InvalidConfigError('the options must be an object with brokers')
-    refuseUnknown(options)
-    const read = <T>(name: OptionName): T => {
-      const { parse, fallback } = OPTIONS[name]
-      const given = (options as unknown as Record<string, unknown>)[name]
-      return parse(given === undefined ? fallback : given, name) as T
-    }
+    refuseUnknown(all)
+    const options = given(all)
+    const fallbacks = fallbacksFor(options as Partial<ProducerOptions>)
+    const read = <T>(name: OptionName): T =>
+      OPTIONS[name].parse(options[name] === undefined ? fallbacks[name] : options[name], name) as T
     this.brokers = read('brokers')
     this.type = read('type')
     this.clientId = read('clientId')
@@ -137,40 +136,80 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
   }
 
   /** Rules between options. */
-  private checkTogether(given: object): void {
-    const { retryBackoffMs, retryBackoffMaxMs, batchMessages, queueMessages, batchBytes, maxRequestBytes, queueBytes } =
-      this
-    const queueOption = this.type === 'sync' ? ASYNC_ONLY.find((name) => Object.hasOwn(given, name)) : undefined
+  private checkTogether(options: object): void {
+    const queueOption = this.type === 'sync' ? ASYNC_ONLY.find((name) => Object.hasOwn(options, name)) : undefined
     if (queueOption !== undefined) {
       throw new InvalidConfigError(`${queueOption}: is about the queue of async mode, allowed only with type 'async'`)
     }
-    if (this.type === 'async' && batchMessages > queueMessages && Object.hasOwn(given, 'batchMessages')) {
-      throw new InvalidConfigError(
-        `batchMessages: given was ${batchMessages}, allowed is at most queueMessages, which is ${queueMessages}`,
-      )
+    if (this.type === 'async') {
+      this.checkAtMost('batchMessages', 'queueMessages')
+      // Whatever lingers so long has failed before it is sent.
+      if (this.lingerMs >= this.deliveryTimeoutMs) {
+        throw new InvalidConfigError(
+          `lingerMs: given was ${this.lingerMs}, allowed is less than deliveryTimeoutMs, which is ${this.deliveryTimeoutMs}`,
+        )
+      }
     }
-    if (retryBackoffMs > retryBackoffMaxMs) {
-      throw new InvalidConfigError(
-        `retryBackoffMs: given was ${retryBackoffMs}, allowed is at most retryBackoffMaxMs, which is ${retryBackoffMaxMs}`,
-      )
-    }
-    if (batchBytes > queueBytes) {
-      throw new InvalidConfigError(
-        `batchBytes: given was ${batchBytes}, allowed is at most queueBytes, which is ${queueBytes}`,
-      )
-    }
-    if (batchBytes > maxRequestBytes) {
-      throw new InvalidConfigError(
-        `batchBytes: given was ${batchBytes}, allowed is at most maxRequestBytes, which is ${maxRequestBytes}`,
-      )
-    }
+    this.checkAtMost('retryBackoffMs', 'retryBackoffMaxMs')
+    this.checkAtMost('batchBytes', 'queueBytes')
+    this.checkAtMost('batchBytes', 'maxRequestBytes')
   }
+
+  private checkAtMost(name: NumberName, limit: NumberName): void {
+    if (this[name] <= this[limit]) return
+    throw new InvalidConfigError(
+      `${name}: given was ${this[name]}, allowed is at most ${limit}, which is ${this[limit]}`,
+    )
+  }
+}
+
+type NumberName =
+  | 'batchMessages'
+  | 'queueMessages'
+  | 'retryBackoffMs'
+  | 'retryBackoffMaxMs'
+  | 'batchBytes'
+  | 'queueBytes'
+  | 'maxRequestBytes'
+
+/**
+ * The defaults beside what was given. Where a rule binds two options and one of them is given, the other's default
+ * gives way: nobody has to hear of a number that he did not give.
+ */
+function fallbacksFor(options: Partial<ProducerOptions>): Record<OptionName, unknown> {
+  const fallbacks = Object.fromEntries(
+    Object.entries(OPTIONS).map(([name, { fallback }]) => [name, fallback]),
+  ) as Record<OptionName, unknown> & Record<NumberName | 'lingerMs', number>
+  const {
+    deliveryTimeoutMs,
+    retryBackoffMs,
+    retryBackoffMaxMs,
+    batchBytes,
+    queueBytes,
+    queueMessages,
+    maxRequestBytes,
+  } = options
+  // What is no such number is refused where it is read.
+  const isLimit = (limit: number | undefined): limit is number => Number.isSafeInteger(limit) && Number(limit) > 0
+  const atMost = (name: NumberName, ...limits: (number | undefined)[]) => {
+    fallbacks[name] = Math.min(fallbacks[name], ...limits.filter(isLimit))
+  }
+  const atLeast = (name: NumberName, limit: number | undefined) => {
+    if (isLimit(limit)) fallbacks[name] = Math.max(fallbacks[name], limit)
+  }
+  if (isLimit(deliveryTimeoutMs)) fallbacks.lingerMs = Math.min(fallbacks.lingerMs, deliveryTimeoutMs - 1)
+  atMost('batchMessages', queueMessages)
+  atMost('batchBytes', queueBytes, maxRequestBytes)
+  atLeast('queueBytes', batchBytes)
+  atLeast('maxRequestBytes', batchBytes)
+  atMost('retryBackoffMs', retryBackoffMaxMs)
+  atLeast('retryBackoffMaxMs', retryBackoffMs)
+  return fallbacks
 }
 
 function refuseUnknown(options: object): void {
   for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(OPTIONS, name)) {
-      throw new InvalidConfigError(`unknown option '${name}': did you mean '${nearestName(name, NAMES)}'?`)
-    }
+    if (!Object.hasOwn(OPTIONS, name))
+      throw new InvalidConfigError(`unknown option ${shown(name)}${adviceForOption(name)}`)
   }
 }

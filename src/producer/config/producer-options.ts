@@ -1,50 +1,54 @@
 import type { Codec } from '../../compression/codec.js'
 import { InvalidConfigError } from '../../errors.js'
-import type { BrokerAddress } from '../../network/connect.js'
+import { given } from '../../given.js'
 import { makeMechanism, type SaslOptions } from '../../network/sasl/sasl-options.js'
 import { Secret } from '../../network/secret.js'
+import { checkTlsOptions } from '../../network/tls-options.js'
 import type { SslOption } from '../../network/tls.js'
+import { shown } from '../../shown.js'
+import { MAX_TIMER_MS } from '../../timer-delay.js'
 import type { OnDelivery } from '../delivery-report.js'
 import { DefaultEncoder, type Encoder } from '../encoder.js'
 import type { PartitionerOption } from '../partitioners/partitioner-by-name.js'
 import type { CompressionOption } from '../queues/topic-compression.js'
+import { parseBrokers } from './broker-list.js'
 
-/** What `new Producer()` takes. Times are in milliseconds, sizes in bytes. */
+/** What `new Producer()` takes. Times are in milliseconds, sizes in bytes. An option that is undefined is not given. */
 export interface ProducerOptions<K = unknown, V = unknown, T extends ProducerType = ProducerType> {
   brokers: string | readonly string[]
   type?: T
-  clientId?: string
-  acks?: 0 | 1 | -1 | 'all'
-  requestTimeoutMs?: number
-  deliveryTimeoutMs?: number
-  retries?: number
-  retryBackoffMs?: number
-  retryBackoffMaxMs?: number
-  metadataRefreshIntervalMs?: number
-  allowAutoTopicCreation?: boolean
-  lingerMs?: number
-  batchMessages?: number
-  batchBytes?: number
-  maxRequestBytes?: number
-  queueMessages?: number
-  queueBytes?: number
-  enqueueTimeoutMs?: number
-  maxInFlight?: number
-  connectTimeoutMs?: number
-  connectionsMaxIdleMs?: number
-  brokerVersion?: string
-  ssl?: false | SslOption
-  sasl?: SaslOptions
-  retryAuthenticationErrors?: boolean
-  compression?: CompressionOption
-  compressedTopics?: readonly string[]
-  topicCompression?: Readonly<Record<string, CompressionOption>>
-  codecs?: readonly Codec[]
-  partitioner?: PartitionerOption
-  encoder?: Encoder<V>
-  keyEncoder?: Encoder<K>
-  copyBytes?: boolean
-  onDelivery?: OnDelivery<K, V>
+  clientId?: string | undefined
+  acks?: 0 | 1 | -1 | 'all' | undefined
+  requestTimeoutMs?: number | undefined
+  deliveryTimeoutMs?: number | undefined
+  retries?: number | undefined
+  retryBackoffMs?: number | undefined
+  retryBackoffMaxMs?: number | undefined
+  metadataRefreshIntervalMs?: number | undefined
+  allowAutoTopicCreation?: boolean | undefined
+  lingerMs?: number | undefined
+  batchMessages?: number | undefined
+  batchBytes?: number | undefined
+  maxRequestBytes?: number | undefined
+  queueMessages?: number | undefined
+  queueBytes?: number | undefined
+  enqueueTimeoutMs?: number | undefined
+  maxInFlight?: number | undefined
+  connectTimeoutMs?: number | undefined
+  connectionsMaxIdleMs?: number | undefined
+  brokerVersion?: string | undefined
+  ssl?: false | SslOption | undefined
+  sasl?: SaslOptions | undefined
+  retryAuthenticationErrors?: boolean | undefined
+  compression?: CompressionOption | undefined
+  compressedTopics?: readonly string[] | undefined
+  topicCompression?: Readonly<Record<string, CompressionOption>> | undefined
+  codecs?: readonly Codec[] | undefined
+  partitioner?: PartitionerOption | undefined
+  encoder?: Encoder<V> | undefined
+  keyEncoder?: Encoder<K> | undefined
+  copyBytes?: boolean | undefined
+  onDelivery?: OnDelivery<K, V> | undefined
 }
 
 /** What the promise of `send()` is: the acknowledgement, or that the messages are queued. */
@@ -66,18 +70,17 @@ export const DEFAULT_ENCODER: Encoder = new DefaultEncoder()
 
 const CODEC_NAMES = "'none', 'gzip', 'snappy', 'lz4', 'zstd'"
 
-/** The largest delay that Node's timers keep. */
-const MAX_TIMER_MS = 0x7fffffff
 const MAX_INT32 = 0x7fffffff
+const MAX_INT16 = 0x7fff
 
 /** Every option: its default, its range, its meaning. Checks and documentation are made from this table. */
 export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
-  brokers: {
-    fallback: undefined,
-    allowed: "'host:port,host:port' or a list of 'host:port'",
-    text: 'Where the first metadata is asked for; any of the cluster will do. The port is 9092 where none is given.',
-    parse: parseBrokers,
-  },
+  brokers: row(
+    undefined,
+    "'host:port,host:port' or a list of 'host:port'",
+    'Where the first metadata is asked for; any of the cluster will do. The port is 9092 where none is given.',
+    parseBrokers,
+  ),
   type: row(
     'sync',
     "'sync' or 'async'",
@@ -86,8 +89,8 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
   ),
   clientId: row(
     'kafka-producer',
-    'letters, digits, ".", "_" and "-"',
-    'Names this client in the broker’s logs, metrics and quotas.',
+    'a string without control characters, of at most 32,767 bytes',
+    'Names this client in the broker’s logs, metrics and quotas. Brokers before Kafka 1.0 take letters, digits, “.”, “_” and “-” alone.',
     parseClientId,
   ),
   acks: row(
@@ -142,10 +145,10 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     'The most bytes of one partition’s batch; one larger message travels alone. Old brokers refuse more than 1,000,012.',
   ),
   maxRequestBytes: integer(
-    1_048_576,
+    1_000_000,
     1,
     MAX_INT32,
-    'The most bytes of batches in one request; a larger batch travels alone.',
+    'The most bytes of batches in one request; a larger batch travels alone. Azure Event Hubs hangs up above 1,046,528.',
   ),
   queueMessages: integer(500_000, 1, MAX_INT32, 'The most messages held, waiting and in flight together.'),
   queueBytes: integer(
@@ -173,10 +176,10 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     'How long it may take to connect to a broker, over all addresses of its name.',
   ),
   connectionsMaxIdleMs: integer(
-    540_000,
+    180_000,
     1,
     MAX_TIMER_MS,
-    'Idle connections are closed after this long; brokers do so after ten minutes.',
+    'Idle connections are closed after this long. Brokers do so after ten minutes, balancers of clouds drop them without a word after four.',
   ),
   brokerVersion: row(
     undefined,
@@ -261,34 +264,12 @@ function integer(fallback: number, min: number, max: number, text: string): Opti
 }
 
 function refused(name: string, value: unknown, allowed: string): InvalidConfigError {
-  const given =
-    typeof value === 'string' ? `'${value}'` : typeof value === 'object' && value !== null ? 'an object' : String(value)
-  return new InvalidConfigError(`${name}: given was ${given}, allowed is ${allowed}`)
-}
-
-function parseBrokers(value: unknown, name: string): BrokerAddress[] {
-  const { allowed } = OPTIONS.brokers
-  if (typeof value !== 'string' && !Array.isArray(value)) throw refused(name, value, allowed)
-  const items: unknown[] = typeof value === 'string' ? value.split(',') : value
-  const addresses = items.map((item) => {
-    const address = typeof item === 'string' ? parseAddress(item.trim()) : undefined
-    if (address === undefined) throw refused(name, item, allowed)
-    return address
-  })
-  if (addresses.length === 0) throw new InvalidConfigError(`${name}: given was an empty list, allowed is ${allowed}`)
-  return addresses
-}
-
-/** host:port, [ipv6]:port, or a host alone. */
-function parseAddress(text: string): BrokerAddress | undefined {
-  const match = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^\s:/[\]]+))(?::(\d{1,5}))?$/.exec(text)
-  const host = match?.[1] ?? match?.[2]
-  const port = match?.[3] === undefined ? 9092 : Number(match[3])
-  return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port }
+  return new InvalidConfigError(`${name}: given was ${shown(value)}, allowed is ${allowed}`)
 }
 
 function parseClientId(value: unknown, name: string, allowed: string): string {
-  if (typeof value === 'string' && /^[A-Za-z0-9._-]{0,249}$/.test(value)) return value
+  // Since KIP-190 any string; the protocol has 16 bits for its size. Line ends would forge lines of a broker's log.
+  if (typeof value === 'string' && !/\p{Cc}/u.test(value) && Buffer.byteLength(value) <= MAX_INT16) return value
   throw refused(name, value, allowed)
 }
 
@@ -316,7 +297,7 @@ function parseFunction(value: unknown, name: string, allowed: string): unknown {
 function parseCompression(value: unknown, name: string, allowed: string): CompressionOption {
   if (typeof value === 'string') return value
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-  const { type, level, fallback, ...others } = (isObject ? value : {}) as Record<string, unknown>
+  const { type, level, fallback, ...others } = (isObject ? given(value) : {}) as Record<string, unknown>
   const isLevel = level === undefined || typeof level === 'number'
   const isFallback = fallback === undefined || typeof fallback === 'string'
   if (typeof type !== 'string' || !isLevel || !isFallback || Object.keys(others).length > 0)
@@ -336,8 +317,10 @@ function parseTopicCompression(
 ): Readonly<Record<string, CompressionOption>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(name, value, allowed)
   const { allowed: allowedOption } = OPTIONS.compression
-  for (const [topic, option] of Object.entries(value)) parseCompression(option, `${name} of '${topic}'`, allowedOption)
-  return value as Readonly<Record<string, CompressionOption>>
+  const topics = given(value as Record<string, unknown>)
+  for (const [topic, option] of Object.entries(topics))
+    parseCompression(option, `${name} of ${shown(topic)}`, allowedOption)
+  return topics as Readonly<Record<string, CompressionOption>>
 }
 
 function parseCodecs(value: unknown, name: string, allowed: string): readonly Codec[] {
@@ -358,17 +341,12 @@ function parseBrokerVersion(value: unknown, name: string, allowed: string): stri
 /** What it says is never told in an error, and is held where nothing prints it. */
 function parseSsl(value: unknown, name: string, allowed: string): Secret<SslOption> | undefined {
   if (value === undefined || value === false) return undefined
-  if (value === true || typeof value === 'function') return new Secret(value as SslOption)
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(name, typeof value, allowed)
-  const taken = ['host', 'port', 'path', 'socket', 'session'].find((field) => Object.hasOwn(value, field))
-  if (taken !== undefined)
-    throw new InvalidConfigError(`${name}: there must be no '${taken}', which each connection has its own of`)
-  try {
-    process.getBuiltinModule('node:tls').createSecureContext(value)
-  } catch (cause) {
-    throw new InvalidConfigError(`${name}: these options can't be used: ${(cause as Error).message}`)
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (value !== true && typeof value !== 'function' && !isObject) {
+    const shape = typeof value === 'string' ? 'a text' : shown(value)
+    throw new InvalidConfigError(`${name}: given was ${shape}, allowed is ${allowed}`)
   }
-  return new Secret({ ...value })
+  return new Secret((isObject ? checkTlsOptions(value, name) : value) as SslOption)
 }
 
 function parseSasl(value: unknown, name: string): unknown {

@@ -1,5 +1,6 @@
 import { InvalidPartitionError } from '../../errors.js'
 import type { EncodedKey, KeyUse } from '../partitioner.js'
+import { checkFlag } from './check-options.js'
 import { KeyPartitioner, type KeyPartitionerOptions } from './key-partitioner.js'
 
 export interface JavaHashOptions extends KeyPartitionerOptions {
@@ -7,7 +8,7 @@ export interface JavaHashOptions extends KeyPartitionerOptions {
    * How a negative hash becomes a partition. True: the sign bit is cleared, as in Kafka 0.8.0 and 0.8.1. False, the
    * default: its absolute value is taken, as in 0.8.2. The two differ for every negative hash.
    */
-  masked?: boolean
+  masked?: boolean | undefined
 }
 
 /**
@@ -23,6 +24,7 @@ export class JavaHashPartitioner extends KeyPartitioner {
 
   constructor({ masked = false, ...options }: JavaHashOptions = {}) {
     super(options)
+    checkFlag('masked', masked)
     this.toPositive = masked ? mask : abs
   }
 
@@ -38,6 +40,7 @@ export class ByteArrayPartitioner extends KeyPartitioner {
 
   constructor({ masked = false, ...options }: JavaHashOptions = {}) {
     super(options)
+    checkFlag('masked', masked)
     this.toPositive = masked ? mask : abs
   }
 

@@ -1,9 +1,10 @@
 import type { EncodedKey, KeylessPlacement, KeyUse, PartitionContext, Partitioner } from '../partitioner.js'
+import { refused } from './check-options.js'
 import { StickyByBytes } from './keyless.js'
 
 export interface KeyPartitionerOptions {
   /** Places messages without a key; {@link StickyByBytes} by default. */
-  keyless?: KeylessPlacement
+  keyless?: KeylessPlacement | undefined
 }
 
 /** What partitioners that hash keys have in common: messages without one are somebody else's concern. */
@@ -12,6 +13,8 @@ export abstract class KeyPartitioner implements Partitioner {
   private readonly keyless: KeylessPlacement
 
   constructor({ keyless = new StickyByBytes() }: KeyPartitionerOptions = {}) {
+    if (typeof (keyless as KeylessPlacement | null)?.partitionKeyless !== 'function')
+      throw refused('keyless', keyless, 'an object with a method partitionKeyless()')
     this.keyless = keyless
   }
 

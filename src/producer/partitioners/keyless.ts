@@ -1,14 +1,15 @@
 import type { KeylessPlacement, PartitionContext } from '../partitioner.js'
+import { checkFlag, checkRandom, refused } from './check-options.js'
 
 /** From 0 up to but not including 1, like `Math.random`. */
 export type Random = () => number
 
 export interface StickyByBytesOptions {
-  /** How many bytes of a topic go to one partition before another is chosen; 16 KiB by default, as in Java. */
-  stickyBytes?: number
+  /** How many bytes of a topic go to one partition before another is chosen, from 1; 16 KiB by default, as in Java. */
+  stickyBytes?: number | undefined
   /** Whether partitions with a large backlog are chosen less often; true by default. */
-  adaptive?: boolean
-  random?: Random
+  adaptive?: boolean | undefined
+  random?: Random | undefined
 }
 
 /** The weights of so many partitions are read per choice; of more, they serve several choices. */
@@ -30,7 +31,13 @@ export class StickyByBytes implements KeylessPlacement {
   /** Most messages are for the topic of the one before. */
   private latest: Stay | undefined
 
+  /** @throws InvalidConfigError */
   constructor({ stickyBytes = 16_384, adaptive = true, random = Math.random }: StickyByBytesOptions = {}) {
+    // The weight of the slowest partition: without one all messages go to the last.
+    if (!(Number.isSafeInteger(stickyBytes) && stickyBytes >= 1))
+      throw refused('stickyBytes', stickyBytes, 'a whole number from 1')
+    checkFlag('adaptive', adaptive)
+    checkRandom(random)
     this.stickyBytes = stickyBytes
     this.adaptive = adaptive
     this.random = random
@@ -78,7 +85,9 @@ export class StickyUntilRefresh implements KeylessPlacement {
   private readonly random: Random
   private readonly topics = new Map<string, number>()
 
-  constructor({ random = Math.random }: { random?: Random } = {}) {
+  /** @throws InvalidConfigError */
+  constructor({ random = Math.random }: { random?: Random | undefined } = {}) {
+    checkRandom(random)
     this.random = random
   }
 

@@ -1,5 +1,6 @@
 import { crc32 } from '../../protocol/crc32.js'
 import type { EncodedKey, KeylessPlacement, KeyUse, PartitionContext, Partitioner } from '../partitioner.js'
+import { checkFlag, checkRandom, refused } from './check-options.js'
 import { KeyPartitioner } from './key-partitioner.js'
 import { StickyByBytes, randomPartition, type Random, type StickyByBytesOptions } from './keyless.js'
 import { murmur2 } from './murmur2.js'
@@ -25,8 +26,11 @@ export class LibrdkafkaPartitioner extends KeyPartitioner {
   private readonly random: Random
 
   constructor({ hash, spreadKeyless, ...sticky }: LibrdkafkaPartitionerOptions) {
-    super({ keyless: spreadKeyless ? new StickyByBytes(sticky) : new FixedByHash(HASHES[hash]('')) })
-    this.hash = HASHES[hash]
+    checkFlag('spreadKeyless', spreadKeyless)
+    const hashOf = Object.hasOwn(HASHES, hash) ? HASHES[hash] : undefined
+    if (hashOf === undefined) throw refused('hash', hash, `one of ${Object.keys(HASHES).join(', ')}`)
+    super({ keyless: spreadKeyless ? new StickyByBytes(sticky) : new FixedByHash(hashOf('')) })
+    this.hash = hashOf
     this.emptyIsNone = hash === 'consistent' && spreadKeyless
     this.random = sticky.random ?? Math.random
   }
@@ -42,7 +46,8 @@ export class RandomPartitioner implements Partitioner {
   readonly keyUse: KeyUse = 'none'
   private readonly random: Random
 
-  constructor({ random = Math.random }: { random?: Random } = {}) {
+  constructor({ random = Math.random }: { random?: Random | undefined } = {}) {
+    checkRandom(random)
     this.random = random
   }
 

@@ -1,10 +1,11 @@
 import type { EncodedKey, KeyUse } from '../partitioner.js'
+import { checkFlag } from './check-options.js'
 import { KeyPartitioner, type KeyPartitionerOptions } from './key-partitioner.js'
 import { murmur2 } from './murmur2.js'
 
 export interface Murmur2PartitionerOptions extends KeyPartitionerOptions {
   /** Places messages with a key as if they had none (Java: `partitioner.ignore.keys`); false by default. */
-  ignoreKeys?: boolean
+  ignoreKeys?: boolean | undefined
 }
 
 /** The default, and the default of Java's producer since 0.8.2: same key, same partition, in either language. */
@@ -13,6 +14,7 @@ export class Murmur2Partitioner extends KeyPartitioner {
 
   constructor({ ignoreKeys = false, ...options }: Murmur2PartitionerOptions = {}) {
     super(options)
+    checkFlag('ignoreKeys', ignoreKeys)
     this.keyUse = ignoreKeys ? 'none' : 'encoded'
   }
 

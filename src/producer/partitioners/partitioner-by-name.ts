@@ -1,5 +1,6 @@
 import { InvalidConfigError } from '../../errors.js'
 import { nearestName } from '../../nearest-name.js'
+import { shown } from '../../shown.js'
 import type { KeyUse, PartitionFunction, Partitioner } from '../partitioner.js'
 import { ByteArrayPartitioner, JavaHashPartitioner } from './java-hash-partitioner.js'
 import { StickyByBytes } from './keyless.js'
@@ -41,8 +42,9 @@ const PARTITIONERS = {
 export function partitionerByName(name: string): Partitioner {
   if (Object.hasOwn(PARTITIONERS, name)) return PARTITIONERS[name as PartitionerName]()
   const names = Object.keys(PARTITIONERS)
+  const near = nearestName(name, names)
   throw new InvalidConfigError(
-    `unknown partitioner '${name}': did you mean '${nearestName(name, names)}'? Known are ${names.join(', ')}`,
+    `unknown partitioner ${shown(name)}${near === undefined ? '' : `: did you mean '${near}'?`} Known are ${names.join(', ')}`,
   )
 }
 

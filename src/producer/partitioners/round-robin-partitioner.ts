@@ -1,4 +1,5 @@
 import type { EncodedKey, KeyUse, PartitionContext, Partitioner } from '../partitioner.js'
+import { checkRandom } from './check-options.js'
 import type { Random } from './keyless.js'
 
 /**
@@ -10,7 +11,8 @@ export class RoundRobinPartitioner implements Partitioner {
   private readonly random: Random
   private readonly turns = new Map<string, number>()
 
-  constructor({ random = Math.random }: { random?: Random } = {}) {
+  constructor({ random = Math.random }: { random?: Random | undefined } = {}) {
+    checkRandom(random)
     this.random = random
   }
 

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import pRetry from 'p-retry'
 import { createDebug } from '../../debug.js'
+import { timerDelay } from '../../timer-delay.js'
 
 const debug = createDebug('kafka-producer:retry')
 
@@ -60,8 +61,8 @@ export class RetryPolicy {
       await pRetry(attempt, {
         retries: Infinity,
         factor: 2,
-        minTimeout: Math.min(first, retryBackoffMaxMs) * jitter,
-        maxTimeout: retryBackoffMaxMs * jitter,
+        minTimeout: timerDelay(Math.min(first, retryBackoffMaxMs) * jitter),
+        maxTimeout: timerDelay(retryBackoffMaxMs * jitter),
         signal: this.closing.signal,
         unref: true,
       })

@@ -1,4 +1,6 @@
 import { Codecs, type Codec } from '../../compression/codec.js'
+import { InvalidConfigError } from '../../errors.js'
+import { shown } from '../../shown.js'
 
 /** A codec by its name, which may be one of the user's own. */
 export type CodecName = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd' | (string & {})
@@ -8,9 +10,9 @@ export type CompressionOption =
   | CodecName
   | {
       readonly type: CodecName
-      readonly level?: number
+      readonly level?: number | undefined
       /** For brokers that don't take `type`: zstd needs Kafka 2.1. Without one their messages fail. */
-      readonly fallback?: CodecName
+      readonly fallback?: CodecName | undefined
     }
 
 export interface CompressionConfig {
@@ -80,7 +82,17 @@ export class CompressionChoice {
     this.listed = new Set(config.compressedTopics)
     this.plain = { plainBytes: batchBytes, ratio: 1 }
     // Whatever is wrong with an option shows now, and not at the first message.
-    for (const option of [config.compression, ...Object.values(config.topicCompression)]) this.make(option)
+    this.check('compression', config.compression)
+    for (const [topic, option] of Object.entries(config.topicCompression))
+      this.check(`topicCompression of ${shown(topic)}`, option)
+  }
+
+  private check(name: string, option: CompressionOption): void {
+    try {
+      this.make(option)
+    } catch (cause) {
+      throw cause instanceof InvalidConfigError ? new InvalidConfigError(`${name}: ${cause.message}`) : cause
+    }
   }
 
   /** Null: the topic's messages go as they are. */

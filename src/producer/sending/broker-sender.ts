@@ -4,6 +4,7 @@ import type { BrokerSession } from '../../network/session.js'
 import { produce, type ProducePartitionResponse, type ProduceResponse } from '../../protocol/apis/produce.js'
 import type { EncodableRecords } from '../../protocol/records/record.js'
 import { magicOfProduce } from '../../protocol/versions.js'
+import { timerDelay } from '../../timer-delay.js'
 import type { TurnBudget } from '../../turn-budget.js'
 import type { ProducerPool } from '../brokers/producer-pool.js'
 import type { SyncProducer } from '../brokers/sync-producer.js'
@@ -91,7 +92,7 @@ export class BrokerSender {
       this.throttleTimer ??= setTimeout(() => {
         this.throttleTimer = undefined
         this.drain()
-      }, Math.ceil(wait)).unref()
+      }, timerDelay(wait)).unref()
       return
     }
     let producer: SyncProducer

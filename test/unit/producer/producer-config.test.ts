@@ -57,7 +57,7 @@ describe('what is refused, with what was given and what is allowed', () => {
   })
 
   it.each([
-    ['clientId', 'letters, digits', ['a b', 'é', 'x'.repeat(250), 17, null]],
+    ['clientId', 'a string without control characters', ['a\nb', '\u0000', 'é'.repeat(16_384), 17, null]],
     ['acks', "0, 1, -1 or 'all'", [2, -2, '1', '-1', 'ALL', null, true]],
     ['retries', 'a whole number from 0, or Infinity', [-1, 0.5, NaN, '3', -Infinity, null]],
     ['allowAutoTopicCreation', 'true or false', ['true', 1, 0, null]],
@@ -81,6 +81,9 @@ describe('what is refused, with what was given and what is allowed', () => {
   it('brokers that are missing, or none', () => {
     expect(refusal({}).message).toContain('brokers: given was undefined')
     expect(refusal({ brokers: [] }).message).toContain('brokers: given was an empty list')
+    expect(refusal({ brokers: '${KAFKA_BROKERS}' }).message).toContain('A place for a variable was not filled in')
+    expect(refusal({ brokers: 'SASL_SSL://kafka:9092' }).message).toContain('Leave out the name of the listener')
+    expect(refusal({ brokers: '::1' }).message).toContain('An IPv6 address stands in brackets')
   })
 
   it('a partitioner that is none', () => {
@@ -101,7 +104,7 @@ describe('what is refused, with what was given and what is allowed', () => {
     ['clientID', 'clientId'],
     ['broker', 'brokers'],
     ['maxInflight', 'maxInFlight'],
-    ['queueSize', 'queueBytes'],
+    ['lingerMS', 'lingerMs'],
     ['deliveryTimoutMs', 'deliveryTimeoutMs'],
   ])('an unknown option %s: the nearest is %s', (given, nearest) => {
     expect(refusal({ brokers, [given]: 1 }).message).toContain(`unknown option '${given}': did you mean '${nearest}'?`)
@@ -122,19 +125,50 @@ describe('rules between options', () => {
       { retryBackoffMs: 200, retryBackoffMaxMs: 100 },
       'retryBackoffMs: given was 200, allowed is at most retryBackoffMaxMs, which is 100',
     ],
-    [{ retryBackoffMs: 1_001 }, 'retryBackoffMaxMs, which is 1000'],
     [
       { batchBytes: 2_000, queueBytes: 1_000 },
       'batchBytes: given was 2000, allowed is at most queueBytes, which is 1000',
     ],
-    [{ batchBytes: 2_000_000 }, 'allowed is at most maxRequestBytes, which is 1048576'],
-    [{ queueBytes: 1_000 }, 'batchBytes: given was 1000000'],
+    [
+      { batchBytes: 2_000, maxRequestBytes: 1_000 },
+      'batchBytes: given was 2000, allowed is at most maxRequestBytes, which is 1000',
+    ],
+    [
+      { type: 'async', batchMessages: 20, queueMessages: 10 },
+      'batchMessages: given was 20, allowed is at most queueMessages, which is 10',
+    ],
+    [
+      { type: 'async', lingerMs: 1_000, deliveryTimeoutMs: 1_000 },
+      'lingerMs: given was 1000, allowed is less than deliveryTimeoutMs, which is 1000',
+    ],
+    [
+      { type: 'async', lingerMs: 120_000 },
+      'lingerMs: given was 120000, allowed is less than deliveryTimeoutMs, which is 120000',
+    ],
   ])('%o', (options, message) => {
     expect(refusal({ brokers, ...options }).message).toContain(message)
   })
 
   it('equal ones are fine', () => {
     configOf({ retryBackoffMs: 100, retryBackoffMaxMs: 100, batchBytes: 500, queueBytes: 500, maxRequestBytes: 500 })
+  })
+
+  it.each([
+    [{ maxRequestBytes: 500_000 }, { batchBytes: 500_000 }],
+    [{ queueBytes: 400_000, maxRequestBytes: 500_000 }, { batchBytes: 400_000 }],
+    [{ batchBytes: 2_000_000 }, { maxRequestBytes: 2_000_000 }],
+    [{ batchBytes: 50_000_000 }, { queueBytes: 50_000_000, maxRequestBytes: 50_000_000 }],
+    [{ retryBackoffMaxMs: 50 }, { retryBackoffMs: 50 }],
+    [{ retryBackoffMs: 2_000 }, { retryBackoffMaxMs: 2_000 }],
+    [{ type: 'async', queueMessages: 10 }, { batchMessages: 10 }],
+    [{ type: 'async', deliveryTimeoutMs: 5 }, { lingerMs: 4 }],
+    [{ type: 'async', deliveryTimeoutMs: 1 }, { lingerMs: 0 }],
+    [
+      { requestTimeoutMs: 30_000, deliveryTimeoutMs: 5_000 },
+      { requestTimeoutMs: 30_000, deliveryTimeoutMs: 5_000 },
+    ],
+  ] as const)('a default gives way to what was given: %o', (options, expected) => {
+    expect(configOf(options as Partial<ProducerOptions>)).toMatchObject(expected)
   })
 })
 
@@ -152,13 +186,13 @@ describe('what is taken', () => {
       metadataRefreshIntervalMs: 300_000,
       allowAutoTopicCreation: true,
       batchBytes: 1_000_000,
-      maxRequestBytes: 1_048_576,
+      maxRequestBytes: 1_000_000,
       queueMessages: 500_000,
       queueBytes: 33_554_432,
       enqueueTimeoutMs: 60_000,
       maxInFlight: 5,
       connectTimeoutMs: 10_000,
-      connectionsMaxIdleMs: 540_000,
+      connectionsMaxIdleMs: 180_000,
       brokerVersion: undefined,
     })
   })
@@ -200,17 +234,23 @@ describe('what is taken', () => {
     expect(configOf({ acks: given }).acks).toBe(acks)
   })
 
-  it('the ends of each range, options that are undefined, and clientId of no letters', () => {
+  it('the ends of each range, and clientId of no letters', () => {
     configOf({ metadataRefreshIntervalMs: -1, enqueueTimeoutMs: -1, retries: 0, maxInFlight: 1 })
     configOf({ metadataRefreshIntervalMs: 0, enqueueTimeoutMs: 0, retries: Infinity, maxInFlight: 1_000, clientId: '' })
-    expect(
-      new ProducerConfig({ brokers, acks: undefined, clientId: undefined } as unknown as ProducerOptions<
-        unknown,
-        unknown,
-        'sync'
-      >).acks,
-    ).toBe(-1)
     for (const brokerVersion of ['0.8', '0.8.2.2', '0.9', '0.9.0.1']) configOf({ brokerVersion })
+  })
+
+  it.each([
+    ['zones, as brokers of object stores want them', 'orders,ws_az=us-east-1a'],
+    ['zones, another way', 'automq_type=producer&automq_az=a'],
+    ['a package', '@acme/orders'],
+    ['blanks and more', 'a b|c;d é 日本'],
+    ['as many bytes as the protocol has room for', 'x'.repeat(32_767)],
+  ])('a clientId of %s', (_, clientId) => {
+    expect(configOf({ clientId }).clientId).toBe(clientId)
+    expect(ProducerConfig.fromProperties({ 'bootstrap.servers': brokers, 'client.id': clientId }).clientId).toBe(
+      clientId,
+    )
   })
 
   it('keys have the encoder of values unless they have their own', () => {

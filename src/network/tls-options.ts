@@ -1,0 +1,199 @@
+import type { SecureContextOptions } from 'node:tls'
+import { InvalidConfigError } from '../errors.js'
+import { given } from '../given.js'
+import { nearestName } from '../nearest-name.js'
+import { shown } from '../shown.js'
+import type { SslOptions } from './tls.js'
+
+/** What each connection has its own of. */
+const TAKEN = ['host', 'port', 'path', 'socket', 'session']
+
+/** What Node reads of `tls.connect()`, of a secure context and of a socket. */
+const NAMES: ReadonlySet<string> = new Set([
+  ...['ALPNProtocols', 'allowHalfOpen', 'allowPartialTrustChain', 'autoSelectFamily', 'autoSelectFamilyAttemptTimeout'],
+  ...['ca', 'cert', 'checkServerIdentity', 'ciphers', 'clientCertEngine', 'crl', 'dhparam', 'ecdhCurve', 'enableTrace'],
+  ...[
+    'family',
+    'highWaterMark',
+    'hints',
+    'honorCipherOrder',
+    'keepAlive',
+    'keepAliveInitialDelay',
+    'key',
+    'localAddress',
+  ],
+  ...['localPort', 'lookup', 'maxVersion', 'minDHSize', 'minVersion', 'noDelay', 'onread', 'passphrase', 'pfx'],
+  ...['privateKeyEngine', 'privateKeyIdentifier', 'pskCallback', 'rejectUnauthorized', 'requestCert', 'requestOCSP'],
+  ...[
+    'secureContext',
+    'secureOptions',
+    'secureProtocol',
+    'servername',
+    'sessionIdContext',
+    'sessionTimeout',
+    'sigalgs',
+  ],
+  ...['ticketKeys', 'timeout'],
+])
+
+/** What other clients call them, by how such names look. */
+const LIKELY: readonly (readonly [pattern: RegExp, text: string])[] = [
+  [/^(ca|root|trust)/i, '`ca` is the content of the file'],
+  [/^(cert|chain)/i, '`cert` is the content of the file'],
+  [/pass(word|phrase)/i, 'it is `passphrase`'],
+  [/key/i, '`key` is the content of the file'],
+  [/p12|pkcs|pfx/i, '`pfx` is the content of the file'],
+  [/authori[sz]ed|verify|insecure/i, 'it is `rejectUnauthorized`'],
+  [/server.?name|sni/i, 'it is `servername`'],
+]
+
+/**
+ * The options of TLS connections as they are used: without fields that are undefined, so that none of them takes the
+ * place of a default. Errors name fields; they never tell what these hold.
+ *
+ * @throws InvalidConfigError for what Node would ignore in silence, or refuse without saying which field it is about
+ */
+export function checkTlsOptions(value: object, name: string): SslOptions {
+  const options: SslOptions = given(value)
+  const taken = TAKEN.find((field) => Object.hasOwn(options, field))
+  if (taken !== undefined)
+    throw new InvalidConfigError(`${name}: there must be no '${taken}', which each connection has its own of`)
+  const unknown = Object.keys(options).find((field) => !NAMES.has(field))
+  if (unknown !== undefined)
+    throw new InvalidConfigError(`${name}: Node has no field ${shown(unknown)}${adviceFor(unknown)}`)
+  if (options.ca !== undefined) {
+    const authorities = listOf<unknown>(options.ca)
+    if (authorities.length === 0)
+      throw new InvalidConfigError(`${name}.ca: given was an empty list, which trusts nobody`)
+    for (const ca of authorities) checkAuthority(ca, `${name}.ca`)
+  }
+  try {
+    process.getBuiltinModule('node:tls').createSecureContext(options)
+  } catch (cause) {
+    throw blame(options, cause, name)
+  }
+  return options
+}
+
+function adviceFor(field: string): string {
+  const likely = LIKELY.find(([pattern]) => pattern.test(field))?.[1]
+  const near = nearestName(field, [...NAMES])
+  if (near !== undefined) return `: did you mean '${near}'?`
+  return likely === undefined ? '' : `: ${likely}`
+}
+
+/** Node takes what holds no certificate for an empty list of authorities, and then trusts nobody. */
+function checkAuthority(ca: unknown, name: string): void {
+  const text = textOf(ca)
+  if (text === undefined)
+    throw new InvalidConfigError(`${name}: allowed is PEM, as a string or as bytes; given was ${shown(ca)}`)
+  const blocks = text.match(/^-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[ \t]*\r?\n[^-]*-----END/gm)
+  if (blocks === null) throw new InvalidConfigError(`${name}: it holds no PEM certificate${whyNoPem(text, ca)}`)
+  const { X509Certificate } = process.getBuiltinModule('node:crypto')
+  for (const [index, block] of blocks.entries()) {
+    const type = block.slice('-----BEGIN '.length, block.indexOf('-----', 5))
+    try {
+      new X509Certificate(`${block} ${type}-----\n`)
+    } catch {
+      throw new InvalidConfigError(`${name}: its certificate ${index + 1} of ${blocks.length} can't be read`)
+    }
+  }
+}
+
+/** Node says what is wrong, and not with which field; and may quote what that holds. */
+function blame(options: SecureContextOptions, failure: unknown, name: string): InvalidConfigError {
+  for (const field of Object.keys(options) as (keyof SecureContextOptions)[]) {
+    // A key is read with its passphrase, a certificate before the key that must fit it.
+    const { passphrase } = options
+    const alone = { [field]: options[field], ...(passphrase === undefined ? {} : { passphrase }) }
+    try {
+      process.getBuiltinModule('node:tls').createSecureContext(alone)
+    } catch (cause) {
+      return new InvalidConfigError(`${name}.${field}: ${reasonFor(field, options, cause)}`)
+    }
+  }
+  return new InvalidConfigError(
+    /key values mismatch/.test(messageOf(failure))
+      ? `${name}.key: it is not the key of the certificate in \`cert\``
+      : `${name}: these options can't be used together${opensslReason(failure)}`,
+  )
+}
+
+function reasonFor(field: string, options: SecureContextOptions, cause: unknown): string {
+  const first: unknown = listOf<unknown>(options[field as keyof SecureContextOptions])[0]
+  const content =
+    field === 'pfx'
+      ? ((first as { buf?: unknown } | null)?.buf ?? first)
+      : ((first as { pem?: unknown } | null)?.pem ?? first)
+  const text = textOf(content)
+  const message = messageOf(cause)
+  if ((field === 'key' || field === 'pfx') && /bad decrypt|mac verify failure|bad password read/.test(message)) {
+    return options.passphrase === undefined
+      ? 'it is encrypted: give its `passphrase`'
+      : 'the `passphrase` is not the one it is encrypted with'
+  }
+  if (field === 'pfx') return `it can't be read as PKCS12${whyNoPkcs12(content, text, message)}`
+  if (field === 'cert' || field === 'key') {
+    const what = field === 'cert' ? 'certificate' : 'private key'
+    const label =
+      field === 'cert'
+        ? /^-----BEGIN [A-Z0-9 ]*CERTIFICATE-----[ \t]*\r?\n/m
+        : /^-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[ \t]*\r?\n/m
+    if (text === undefined) return `allowed is PEM, as a string or as bytes; given was ${shown(content)}`
+    if (!label.test(text)) return `it holds no PEM ${what}${whyNoPem(text, content)}`
+    return `its ${what} can't be read${opensslReason(cause)}`
+  }
+  return `it can't be used${opensslReason(cause)}`
+}
+
+function whyNoPem(text: string, content: unknown): string {
+  if (text.trim() === '') return ': it is empty'
+  if (/-----BEGIN [A-Z0-9 ]+-----/.test(text)) {
+    if (/-----\\[rn]/.test(text)) return ': it has the two characters \\n where its lines must end'
+    return /-----BEGIN [A-Z0-9 ]+-----[ \t]*[A-Za-z0-9+/]/.test(text)
+      ? ': its line ends are lost'
+      : ', but something else in PEM'
+  }
+  if (isBytes(content) && content[0] === 0x30) return ': it is in DER, give it in PEM'
+  if (isPath(text)) return ': give the content of the file, not its path'
+  return ''
+}
+
+function whyNoPkcs12(content: unknown, text: string | undefined, message: string): string {
+  if (text !== undefined && isPath(text)) return ': give the content of the file as bytes, not its path'
+  if (text !== undefined && text.includes('-----BEGIN ')) return ': it is in PEM, give it as `cert` and `key`'
+  if (isBytes(content) && Buffer.from(content.subarray(0, 4)).toString('hex') === 'feedfeed')
+    return ': it is a key store in Java’s own format, `keytool -importkeystore -deststoretype PKCS12` makes PKCS12 of it'
+  if (/unsupported/i.test(message))
+    return ': its encryption is too old for this OpenSSL (RC2 of Java 8), a newer keytool makes it anew'
+  return typeof content === 'string' ? ': give its bytes as a Buffer' : ''
+}
+
+/** OpenSSL's words name no content; Node's own may. */
+function opensslReason(cause: unknown): string {
+  const reason = /^error:[0-9A-F]{8}:([\w ()-]+:[\w ()-]*:[\w ()-]+)$/.exec(messageOf(cause))?.[1]
+  return reason === undefined ? '' : ` (${reason.replace('::', ': ')})`
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : ''
+}
+
+function isPath(text: string): boolean {
+  return text.length < 4_096 && !/[\n\r]/.test(text) && /[/\\]|\.\w{1,5}$/.test(text)
+}
+
+function isBytes(value: unknown): value is Uint8Array {
+  return ArrayBuffer.isView(value)
+}
+
+function textOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value
+  return ArrayBuffer.isView(value)
+    ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1')
+    : undefined
+}
+
+function listOf<T>(value: T | readonly T[]): readonly T[] {
+  return Array.isArray(value) ? (value as readonly T[]) : [value as T]
+}

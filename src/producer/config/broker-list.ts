@@ -1,0 +1,61 @@
+import { InvalidConfigError } from '../../errors.js'
+import type { BrokerAddress } from '../../network/connect.js'
+import { shown } from '../../shown.js'
+
+/** What stands beside a secret in connection strings and URLs. Nothing of a list that has one of these is quoted. */
+const SECRETS_BESIDE = /[=@;]/
+
+/**
+ * host:port, [ipv6]:port, or a host alone.
+ *
+ * @param value a text with commas, or a list
+ * @throws InvalidConfigError
+ */
+export function parseBrokers(value: unknown, name: string, allowed: string): BrokerAddress[] {
+  const refused = (given: string, remedy = '') =>
+    new InvalidConfigError(`${name}: given was ${given}, allowed is ${allowed}${remedy}`)
+  if (typeof value !== 'string' && !Array.isArray(value)) throw refused(shown(value))
+  const items: unknown[] = typeof value === 'string' ? value.split(',') : value
+  if (items.length === 0) throw refused('an empty list')
+  const hidden = items.find((item): item is string => typeof item === 'string' && SECRETS_BESIDE.test(item))
+  if (hidden !== undefined) {
+    throw refused(
+      'a text that is not shown, since it may hold a secret',
+      /SharedAccessKey/i.test(hidden)
+        ? ". A connection string of Event Hubs is a password: give it as sasl: { mechanism: 'plain', username: '$ConnectionString', password }, and here its host with port 9093"
+        : '. Names and passwords belong in the option `sasl`',
+    )
+  }
+  return items.map((item) => {
+    if (typeof item !== 'string') throw refused(shown(item))
+    const text = item.trim()
+    const address = parseAddress(text)
+    if (address === undefined) throw refused(quoted(text), remedyFor(text))
+    return address
+  })
+}
+
+function parseAddress(text: string): BrokerAddress | undefined {
+  const match = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([\p{L}\p{N}._-]+))(?::(\d{1,5}))?$/u.exec(text)
+  const host = match?.[1] ?? match?.[2]
+  const port = match?.[3] === undefined ? 9092 : Number(match[3])
+  return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port }
+}
+
+/** What follows a colon and is no number may be a password. */
+function quoted(text: string): string {
+  const [, host = '', port = ''] = /^([^:]*):(.*)$/s.exec(text) ?? [undefined, text]
+  if (host === text) return shown(text)
+  if (/^\d{0,6}$/.test(port) && /^[\w.-]*$/.test(host)) return `'${text}'`
+  return `${shown(host)} and something else than a port behind the colon`
+}
+
+/** Java's files may name the listener before the address. */
+export const LISTENER = /^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL):\/\//i
+
+function remedyFor(text: string): string {
+  if (text.includes('${')) return '. A place for a variable was not filled in'
+  if (LISTENER.test(text))
+    return '. Leave out the name of the listener before the address; TLS is the option `ssl`, and who this client is the option `sasl`'
+  return /^[0-9A-Fa-f]*:[0-9A-Fa-f:]+$/.test(text) && text.includes('::') ? '. An IPv6 address stands in brackets' : ''
+}

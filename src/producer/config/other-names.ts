@@ -1,0 +1,144 @@
+import { nearestName } from '../../nearest-name.js'
+import { OPTIONS } from './producer-options.js'
+
+/**
+ * What other clients call it, each with what to do here: kafkajs, librdkafka and what is built on it, kafka-node,
+ * @platformatic/kafka, and Java. A name with `.` means that all of them but ours are written so.
+ */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  // What a single option is called elsewhere.
+  ...sameAs(
+    'brokers',
+    'bootstrap.servers',
+    'metadata.broker.list',
+    'broker.list',
+    'kafkaHost',
+    'bootstrapBrokers',
+    'bootstrapServers',
+    'brokerList',
+    'hosts',
+  ),
+  ...sameAs('clientId', 'client.id'),
+  ...sameAs('acks', 'request.required.acks', 'requiredAcks', 'requireAcks'),
+  ...sameAs(
+    'requestTimeoutMs',
+    'request.timeout.ms',
+    'socket.timeout.ms',
+    'ackTimeoutMs',
+    'requestTimeout',
+    'ackTimeout',
+  ),
+  ...sameAs('deliveryTimeoutMs', 'delivery.timeout.ms', 'message.timeout.ms', 'deliveryTimeout', 'messageTimeoutMs'),
+  ...sameAs('retries', 'message.send.max.retries', 'maxRetries', 'maxRetryCount'),
+  ...sameAs('retryBackoffMs', 'retry.backoff.ms', 'retryDelay', 'initialRetryTime'),
+  ...sameAs('retryBackoffMaxMs', 'retry.backoff.max.ms', 'maxRetryTime'),
+  ...sameAs(
+    'metadataRefreshIntervalMs',
+    'metadata.max.age.ms',
+    'topic.metadata.refresh.interval.ms',
+    'metadataMaxAge',
+    'metadataMaxAgeMs',
+  ),
+  ...sameAs('allowAutoTopicCreation', 'allow.auto.create.topics', 'autocreateTopics', 'autoCreateTopics'),
+  ...sameAs('lingerMs', 'linger.ms', 'queue.buffering.max.ms', 'linger'),
+  ...sameAs('batchMessages', 'batch.num.messages', 'batchNumMessages'),
+  ...sameAs('batchBytes', 'batch.size', 'batchSize'),
+  ...sameAs('maxRequestBytes', 'max.request.size', 'message.max.bytes', 'maxRequestSize'),
+  ...sameAs('queueMessages', 'queue.buffering.max.messages'),
+  ...sameAs('queueBytes', 'buffer.memory', 'queue.buffering.max.kbytes', 'bufferMemory'),
+  ...sameAs('enqueueTimeoutMs', 'max.block.ms', 'queue.enqueue.timeout.ms', 'maxBlockMs'),
+  ...sameAs(
+    'maxInFlight',
+    'max.in.flight.requests.per.connection',
+    'max.in.flight',
+    'maxInFlightRequests',
+    'maxInflights',
+  ),
+  ...sameAs('connectTimeoutMs', 'socket.connection.setup.timeout.ms', 'connectionTimeout', 'connectTimeout'),
+  ...sameAs('connectionsMaxIdleMs', 'connections.max.idle.ms', 'idleConnection', 'maxIdleTime'),
+  ...sameAs('brokerVersion', 'broker.version.fallback'),
+  ...sameAs('ssl', 'tls', 'sslOptions', 'useTls'),
+  ...sameAs('compression', 'compression.type', 'compression.codec', 'compressionType'),
+  ...sameAs('compressedTopics', 'compressed.topics'),
+  ...sameAs('partitioner', 'partitioner.class', 'partitionerType', 'createPartitioner', 'defaultPartitioner'),
+  ...sameAs('encoder', 'serializer.class', 'value.serializer', 'valueSerializer', 'serializer'),
+  ...sameAs('keyEncoder', 'key.serializer', 'key.serializer.class', 'keySerializer'),
+  ...sameAs('onDelivery', 'dr_cb', 'dr_msg_cb', 'deliveryReport'),
+
+  // What takes other words here.
+  queueSize: 'a number of messages is `queueMessages`, of bytes `queueBytes`',
+  retry: 'here are `retries`, `retryBackoffMs`, `retryBackoffMaxMs` and `deliveryTimeoutMs`',
+  serializers: 'here are `encoder` and `keyEncoder`',
+  timeout: 'here are `requestTimeoutMs`, `deliveryTimeoutMs` and `connectTimeoutMs`',
+  enforceRequestTimeout: 'it is always so; `requestTimeoutMs` is the time',
+  topic: 'a producer has none of its own; each message names its topic',
+  producerType: 'it is `type`',
+  'producer.type': 'it is `type`',
+  'security.protocol': 'TLS is the option `ssl`, who this client is the option `sasl`',
+  'sasl.mechanism': 'here it is sasl: { mechanism }',
+  'sasl.mechanisms': 'here it is sasl: { mechanism }',
+  'sasl.username': 'here it is sasl: { username }',
+  'sasl.password': 'here it is sasl: { password }',
+  'sasl.jaas.config': 'here it is sasl: { mechanism, username, password }',
+  username: 'here it is sasl: { username }',
+  password: 'here it is sasl: { password }',
+  mechanism: 'here it is sasl: { mechanism }',
+  ca: 'here it is ssl: { ca }',
+  cert: 'here it is ssl: { cert }',
+  key: 'here it is ssl: { key }',
+  rejectUnauthorized: 'here it is ssl: { rejectUnauthorized }',
+  'ssl.ca.location': 'here it is ssl: { ca }, the content of the file',
+  'ssl.ca.pem': 'here it is ssl: { ca }',
+  'ssl.certificate.location': 'here it is ssl: { cert }, the content of the file',
+  'ssl.certificate.pem': 'here it is ssl: { cert }',
+  'ssl.key.location': 'here it is ssl: { key }, the content of the file',
+  'ssl.key.pem': 'here it is ssl: { key }',
+  'ssl.key.password': 'here it is ssl: { passphrase }',
+  'ssl.keystore.location': 'here it is ssl: { pfx }, the content of the file',
+  'enable.ssl.certificate.verification': 'here it is ssl: { rejectUnauthorized }',
+  'ssl.endpoint.identification.algorithm': 'here it is ssl: { checkServerIdentity }',
+
+  // What is not here.
+  ...absent(
+    'this release has no idempotent producer',
+    'idempotent',
+    'idempotence',
+    'enable.idempotence',
+    'enableIdempotence',
+  ),
+  ...absent(
+    'this release has no transactions',
+    ...['transactionalId', 'transactional.id', 'transactionTimeout', 'transaction.timeout.ms', 'transactionTimeoutMs'],
+  ),
+  ...absent(
+    'DEBUG=kafka-producer:* in the environment shows what goes on',
+    'logger',
+    'logLevel',
+    'logCreator',
+    'log_level',
+    'debug',
+  ),
+  ...absent('`stats()` has the figures', 'metrics', 'statistics.interval.ms', 'metricReporters'),
+  ...absent('sockets are opened by this package', 'socketFactory', 'socket.keepalive.enable', 'socket.nagle.disable'),
+  ...absent('a producer has no group', 'groupId', 'group.id'),
+  ...absent('connections are opened at the first `send()`', 'autoConnect'),
+  ...absent('brokers are asked what they speak', 'api.version.request', 'apiVersion', 'versions'),
+}
+
+function sameAs(option: keyof typeof OPTIONS, ...names: string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, `did you mean '${option}'?`]))
+}
+
+function absent(instead: string, ...names: string[]): Record<string, string> {
+  return Object.fromEntries(names.map((name) => [name, instead]))
+}
+
+/** What to do about an unknown option, to go behind its name; nothing where any guess would be far off. */
+export function adviceForOption(name: string): string {
+  if (Object.hasOwn(OTHER_NAMES, name)) return `: ${OTHER_NAMES[name]}`
+  const near = nearestName(name, Object.keys(OPTIONS))
+  if (near !== undefined) return `: did you mean '${near}'?`
+  return name.includes('.')
+    ? ': names with dots are those of properties, which ProducerConfig.fromProperties() takes'
+    : ''
+}

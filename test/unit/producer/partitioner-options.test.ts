@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import * as library from '../../../src/index.js'
+
+const { StickyByBytes, Murmur2Partitioner, JavaHashPartitioner, RoundRobinPartitioner } = library
+
+describe('a partitioner is not made of options that would put all messages into one place', () => {
+  it.each([0, -1, NaN, Infinity, 0.5, '16384', null, 2 ** 53])('stickyBytes %s', (stickyBytes) => {
+    expect(() => new StickyByBytes({ stickyBytes: stickyBytes as number })).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_CONFIG',
+        message: expect.stringMatching(/^stickyBytes: given was .*, allowed is a whole number from 1$/),
+      }),
+    )
+  })
+
+  it.each([
+    ['adaptive', () => new StickyByBytes({ adaptive: 'false' as never })],
+    ['random', () => new StickyByBytes({ random: 0.5 as never })],
+    ['random', () => new RoundRobinPartitioner({ random: null as never })],
+    ['ignoreKeys', () => new Murmur2Partitioner({ ignoreKeys: 'false' as never })],
+    ['masked', () => new JavaHashPartitioner({ masked: 0 as never })],
+    ['keyless', () => new Murmur2Partitioner({ keyless: {} as never })],
+    ['keyless', () => new Murmur2Partitioner({ keyless: null as never })],
+  ])('%s of another type: %#', (name, make) => {
+    expect(make).toThrow(
+      expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.stringMatching(`^${name}: given was `) }),
+    )
+  })
+
+  it('what is undefined is not given', () => {
+    new StickyByBytes({ stickyBytes: undefined, adaptive: undefined, random: undefined })
+    new Murmur2Partitioner({ keyless: undefined, ignoreKeys: undefined })
+    new JavaHashPartitioner({ masked: undefined })
+    new RoundRobinPartitioner({ random: undefined })
+  })
+})
