@@ -1,5 +1,4 @@
 import {
-  AbortedError,
   DeliveryError,
   DeliveryTimeoutError,
   type KafkaProducerError,
@@ -17,9 +16,9 @@ import type { MessageCall } from './calls/message-call.js'
 import { OutstandingCalls } from './calls/outstanding-calls.js'
 import { QueueCall } from './calls/queue-call.js'
 import { SendCall } from './calls/send-call.js'
-import { Serializer } from './calls/serializer.js'
+import { handled, Serializer } from './calls/serializer.js'
 import { SharedCall } from './calls/shared-call.js'
-import { SignalListeners } from './calls/signal-listeners.js'
+import { abortedBy, signalOf, SignalListeners } from './calls/signal-listeners.js'
 import { SingleCall } from './calls/single-call.js'
 import type { DeliveryReporter } from './delivery-report.js'
 import type { Encoder } from './encoder.js'
@@ -144,14 +143,14 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 
   handle(messages: readonly KeyedMessage<K, V>[], options?: SendOptions): Promise<RecordMetadata[]> {
-    const signal = options?.signal
-    if (signal?.aborted) return Promise.reject(new AbortedError(signal.reason))
-    if (messages.length === 0) return Promise.resolve([])
-    const sentAt = this.clock.now()
     try {
+      const signal = signalOf(options)
+      if (signal?.aborted) return Promise.reject(abortedBy(signal))
+      if (messages.length === 0) return Promise.resolve([])
+      const sentAt = this.clock.now()
       if (messages.length === 1 && signal === undefined) return this.handleOne(messages, sentAt)
       const call = new SendCall(messages, sentAt, this.onDone)
-      this.takeIn(call, this.serialize(messages, call), signal)
+      this.takeInAll(call, messages, signal)
       return call.promise
     } catch (error) {
       return Promise.reject(error)
@@ -168,20 +167,20 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       return call.promise
     }
     const call = new SendCall(messages, sentAt, this.onDone)
-    this.takeIn(call, this.serializer.handOver(serialized, call), undefined)
+    this.takeIn(call, this.serializer.handOver(serialized, call))
     return call.promise
   }
 
   /** Async mode: settles when the messages are queued or refused; their fates are reported. */
   enqueue(messages: readonly KeyedMessage<K, V>[], reporter: DeliveryReporter, options?: SendOptions): Promise<void> {
-    const signal = options?.signal
-    if (signal?.aborted) return Promise.reject(new AbortedError(signal.reason))
-    if (messages.length === 0) return Promise.resolve()
-    const sentAt = this.clock.now()
     try {
+      const signal = signalOf(options)
+      if (signal?.aborted) return Promise.reject(abortedBy(signal))
+      if (messages.length === 0) return Promise.resolve()
+      const sentAt = this.clock.now()
       if (messages.length === 1 && signal === undefined) return this.enqueueOne(messages, reporter, sentAt)
       const call = new QueueCall(messages, sentAt, this.onDone, reporter)
-      this.takeIn(call, this.serialize(messages, call), signal)
+      this.takeInAll(call, messages, signal)
       return call.queued()
     } catch (error) {
       return Promise.reject(error)
@@ -207,23 +206,45 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       return QUEUED
     }
     const call = new QueueCall(messages, sentAt, this.onDone, reporter)
-    this.takeIn(call, this.serializer.handOver(serialized, call), undefined)
+    this.takeIn(call, this.serializer.handOver(serialized, call))
     return call.queued()
   }
 
-  private takeIn(
-    call: ListCall,
-    serialized: SerializedMessage[] | Promise<SerializedMessage[]>,
-    signal: AbortSignal | undefined,
-  ): void {
-    if (!call.isDone) this.calls.add(call)
+  private takeInAll(call: ListCall, messages: readonly KeyedMessage<K, V>[], signal: AbortSignal | undefined): void {
+    // Before the encoders, one of which may abort it.
     if (signal !== undefined) this.heed(signal, call)
+    try {
+      this.takeIn(call, this.serialize(messages, call))
+    } catch (error) {
+      // Nobody would hear of both.
+      if (call.isDone) return
+      call.onEnd?.()
+      throw error
+    }
+  }
+
+  private takeIn(call: ListCall, serialized: SerializedMessage[] | Promise<SerializedMessage[]>): void {
+    if (call.isDone) {
+      // An encoder aborted the call's signal.
+      if (!Array.isArray(serialized)) void handled(serialized)
+      return
+    }
+    this.calls.add(call)
     if (Array.isArray(serialized)) {
       call.serialized = serialized
       this.admission.submit(serialized)
+      this.tellFailures(call)
     } else {
-      this.admission.submit(this.serializer.whenReady(call, serialized))
+      const ready = this.serializer.whenReady(call, serialized)
+      this.admission.submit(ready)
+      // After the others were handed on: what hears of it and sends comes behind them.
+      void ready.then(() => this.tellFailures(call))
     }
+  }
+
+  private tellFailures(call: ListCall): void {
+    const told = call.tellFailures()
+    this.counters.failed += told
   }
 
   /** Checks and encodes all messages of a call: see {@link CallSerializer}. */
@@ -297,10 +318,15 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private end(calls: readonly MessageCall[], cause: (message?: SerializedMessage) => KafkaProducerError): void {
     const serialized: SerializedMessage[] = []
     for (const call of calls) {
-      if (call instanceof ListCall && call.serialized === undefined) call.failAllUnserialized(cause())
+      if (call instanceof ListCall && call.serialized === undefined) this.endUnserialized(call, cause())
       else for (const message of call.serialized ?? []) serialized.push(message)
     }
     this.endEarly(serialized, cause)
+  }
+
+  private endUnserialized(call: ListCall, cause: KafkaProducerError): void {
+    this.counters.failed += call.unsettled
+    call.failAllUnserialized(cause)
   }
 
   /** Tells messages that have no fate yet one ahead of any answer, and gives back the room of those not in flight. */
@@ -331,8 +357,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   private heed(signal: AbortSignal, call: ListCall): void {
     const onAbort = () => {
-      const cause = new AbortedError(signal.reason)
-      if (call.serialized === undefined) call.failAllUnserialized(cause)
+      const cause = abortedBy(signal)
+      if (call.serialized === undefined) this.endUnserialized(call, cause)
       else
         this.endEarly(
           call.serialized.filter((message) => message.batch?.closed !== true),

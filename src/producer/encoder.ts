@@ -1,7 +1,9 @@
 import { types } from 'node:util'
 import { InvalidConfigError, SerializationError } from '../errors.js'
+import { kindOf, reasonOf } from '../kind-of.js'
 import type { Data } from '../protocol/records/record.js'
 import { shown } from '../shown.js'
+import { dataOf } from './data.js'
 
 /**
  * Turns a key or value into what is stored (Kafka 0.8: `kafka.serializer.Encoder`). It must not change its argument;
@@ -16,15 +18,20 @@ export interface Encoder<T = unknown> {
 }
 
 /**
- * Bytes as they are, without a copy (any `Uint8Array`, `ArrayBuffer` or `DataView`), strings as UTF-8, null as null.
+ * Bytes as they are, without a copy (any `Uint8Array`, `ArrayBuffer`, `SharedArrayBuffer` or `DataView`), strings as
+ * UTF-8, null as null.
  * A string is handed on as it is: it turns into bytes only once, in the request's own buffer.
  */
 export class DefaultEncoder implements Encoder {
   /** @throws SerializationError for anything else, `undefined` included. */
   encode(value: unknown, topic: string): Data {
-    if (typeof value === 'string' || value === null || types.isUint8Array(value)) return value
-    if (types.isAnyArrayBuffer(value)) return new Uint8Array(value)
-    if (types.isDataView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+    let data: Data | undefined
+    try {
+      data = dataOf(value)
+    } catch (cause) {
+      throw new SerializationError(`topic '${topic}': the bytes of ${kindOf(value)} are gone: ${reasonOf(cause)}`, { cause }) // prettier-ignore
+    }
+    if (data !== undefined) return data
     throw unfit(value, topic, 'bytes, a string or null', 'give one of these or set an encoder such as JsonEncoder')
   }
 }
@@ -136,28 +143,43 @@ export class LongEncoder implements Encoder<bigint | number | null> {
 
 /** `JSON.stringify` as UTF-8. Null stays null, a tombstone, and does not become the text `null`. */
 export class JsonEncoder implements Encoder {
-  /** @throws SerializationError for what JSON has no text for: undefined, functions, cycles, bigints. */
+  /**
+   * @throws SerializationError for what JSON has no text for: undefined, functions, cycles, bigints; and for what it
+   *   would take for nothing: NaN, an invalid Date, a promise, a Map, a Set, an Error, bytes.
+   */
   encode(value: unknown, topic: string): Data {
     if (value === null) return null
     let text: string | undefined
     try {
       text = JSON.stringify(value)
     } catch (cause) {
-      throw new SerializationError(`topic '${topic}': JSON.stringify failed: ${String(cause)}`, { cause })
+      throw new SerializationError(`topic '${topic}': JSON.stringify failed: ${reasonOf(cause)}`, { cause })
     }
     // Undefined, functions and symbols have no text, though the declared type hides it.
-    if (text === undefined) throw unfit(value, topic, 'a value that JSON can hold', 'null makes a tombstone')
+    if (text === undefined || text === 'null' || isLostInJson(value, text))
+      throw unfit(value, topic, 'a value that JSON can hold', 'null makes a tombstone')
     return text
   }
 }
 
-function unfit(value: unknown, topic: string, wanted: string, remedy: string): SerializationError {
-  return new SerializationError(`topic '${topic}': cannot encode ${kindOf(value)}: expected ${wanted}; ${remedy}`)
+/** What JSON makes an empty object of, whatever it holds; and bytes, which become an object of their indices. */
+function isLostInJson(value: unknown, text: string): boolean {
+  if (typeof value !== 'object' || value === null || 'toJSON' in value) return false
+  if (ArrayBuffer.isView(value) || value instanceof Error) return true
+  return text === '{}' && EMPTY_IN_JSON.some((isOne) => isOne(value))
 }
 
-/** Tells what a value is but not what is in it, which may be secret; numbers are shown, their range is the matter. */
-function kindOf(value: unknown): string {
-  if (value === null || value === undefined) return String(value)
-  if (typeof value === 'number' || typeof value === 'bigint') return `the ${typeof value} ${value}`
-  return typeof value === 'object' ? `an object (${value.constructor?.name ?? 'no class'})` : `a ${typeof value}`
+const EMPTY_IN_JSON = [
+  types.isMap,
+  types.isSet,
+  types.isPromise,
+  types.isNativeError,
+  types.isAnyArrayBuffer,
+  types.isRegExp,
+  types.isWeakMap,
+  types.isWeakSet,
+]
+
+function unfit(value: unknown, topic: string, wanted: string, remedy: string): SerializationError {
+  return new SerializationError(`topic '${topic}': cannot encode ${kindOf(value)}: expected ${wanted}; ${remedy}`)
 }

@@ -1,15 +1,12 @@
+import { types } from 'node:util'
 import { InvalidMessageError } from '../errors.js'
-import type { Data, OutgoingHeader } from '../protocol/records/record.js'
+import { kindOf, quoted, reasonOf } from '../kind-of.js'
+import type { MessageHeaders } from './message-headers.js'
 
-/** A header's value: bytes, a string stored as UTF-8, or null. */
-export type HeaderValue = Data
-
-/** Headers by name, several values under one name in an array; or a list of pairs, whose order is kept. */
-export type MessageHeaders =
-  | Readonly<Record<string, HeaderValue | readonly HeaderValue[]>>
-  | readonly (readonly [name: string, value: HeaderValue])[]
-
-/** A message for {@link Producer.send}. It is never changed; bytes in it are the producer's until it has its fate. */
+/**
+ * A message for {@link Producer.send}. It is never changed; bytes in it are the producer's until it has its fate. Null is
+ * the same as not given, but for the value, where it makes a tombstone.
+ */
 export interface KeyedMessage<K = unknown, V = unknown> {
   readonly topic: string
   /** What the encoder makes bytes of; with the default one bytes, a string (stored as UTF-8) or null, a tombstone. */
@@ -19,97 +16,93 @@ export interface KeyedMessage<K = unknown, V = unknown> {
   /** Chooses the partition instead of the key, and is never stored. */
   readonly partitionKey?: K | null
   /** The partition itself; no partitioner is asked. */
-  readonly partition?: number
+  readonly partition?: number | null
   /** Needs Kafka 0.11 or later. */
-  readonly headers?: MessageHeaders
-  /** Milliseconds since 1970, a safe integer; the time of `send()` by default. Needs Kafka 0.10 or later. */
-  readonly timestamp?: number | Date
+  readonly headers?: MessageHeaders | null
+  /**
+   * Milliseconds since 1970, a safe integer, which may also be given as a Date, a bigint or, as consumers of other
+   * clients have it, the text of its 13 digits; the time of `send()` by default. Needs Kafka 0.10 or later.
+   */
+  readonly timestamp?: number | bigint | Date | string | null
 }
 
 /** Letters, digits, '.', '_' and '-', at most 249 of them, and neither '.' nor '..': what every broker accepts. */
 const TOPIC_NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
 
-/** Names known to be valid, so that the pattern runs once per topic and not per message. */
-export type ValidTopics = Set<string>
+/** Shorter texts of digits may be seconds, or anything; these are the milliseconds from 2001 to 2286. */
+const MILLISECONDS_AS_TEXT = /^\d{13}$/
 
-/** @throws InvalidMessageError for what no broker could take, whatever its version; the encoders are not asked here. */
-export function checkMessage(message: KeyedMessage, validTopics: ValidTopics): void {
-  if (typeof message !== 'object' || message === null)
-    throw new InvalidMessageError(`a message must be an object, given was ${show(message)}`)
-  const { topic, partition, timestamp } = message
-  if (!validTopics.has(topic)) {
-    if (typeof topic !== 'string' || !TOPIC_NAME.test(topic)) {
-      throw new InvalidMessageError(
-        `topic: given was ${show(topic)}, allowed are 1 to 249 letters, digits, '.', '_' and '-', and neither '.' nor '..'`,
-      )
-    }
-    validTopics.add(topic)
-  }
-  if (message.value === undefined)
-    throw new InvalidMessageError(`value: missing in a message for '${topic}'; a tombstone has null`)
-  if (partition !== undefined && !(Number.isInteger(partition) && partition >= 0 && partition <= 0x7fffffff)) {
-    throw new InvalidMessageError(`partition: given was ${show(partition)}, allowed are whole numbers from 0`)
-  }
-  if (timestamp !== undefined && !Number.isSafeInteger(timestampOf(timestamp))) {
-    throw new InvalidMessageError(`timestamp: given was ${show(timestamp)}, allowed are a Date and whole milliseconds`)
-  }
-}
-
-/** Milliseconds of a timestamp as a caller may give it. */
-export function timestampOf(timestamp: number | Date): number {
-  return typeof timestamp === 'number' ? timestamp : Number(timestamp)
-}
-
-/** The headers as pairs; null where there is none. */
-export function headerPairs(headers: MessageHeaders | undefined): readonly OutgoingHeader[] | null {
-  if (headers === undefined || headers === null) return null
-  if (typeof headers !== 'object')
-    throw new InvalidMessageError(`headers: given was ${show(headers)}, allowed are an object and pairs`)
-  const pairs: OutgoingHeader[] = []
-  if (Array.isArray(headers)) {
-    for (const pair of headers as readonly unknown[]) {
-      if (!Array.isArray(pair) || pair.length !== 2)
-        throw new InvalidMessageError(`headers: given was ${show(pair)}, allowed are pairs of name and value`)
-      addPair(pairs, pair[0], pair[1])
-    }
-  } else {
-    for (const name of Object.keys(headers)) {
-      const value = (headers as Readonly<Record<string, HeaderValue | readonly HeaderValue[]>>)[name]
-      if (Array.isArray(value)) for (const one of value as readonly unknown[]) addPair(pairs, name, one)
-      else addPair(pairs, name, value)
-    }
-  }
-  return pairs.length === 0 ? null : pairs
-}
-
-/** Whether headers by name are these pairs and hold nothing but strings, which nobody can change. */
-export function areSameStrings(headers: MessageHeaders, pairs: readonly OutgoingHeader[]): boolean {
-  if (headers === null || Array.isArray(headers)) return false
-  const named = headers as Readonly<Record<string, HeaderValue | readonly HeaderValue[]>>
-  const names = Object.keys(named)
-  if (names.length !== pairs.length) return false
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i] as string
-    const [pairName, pairValue] = pairs[i] as OutgoingHeader
-    if (pairName !== name || typeof pairValue !== 'string' || named[name] !== pairValue) return false
-  }
-  return true
-}
-
-function addPair(pairs: OutgoingHeader[], name: unknown, value: unknown): void {
-  if (typeof name !== 'string')
-    throw new InvalidMessageError(`headers: a name must be a string, given was ${show(name)}`)
-  if (value !== null && typeof value !== 'string' && !(value instanceof Uint8Array)) {
+/** @param validTopics names known to be valid, so that the pattern runs once per topic and not per message */
+export function checkTopic(topic: string, validTopics: Set<string>): void {
+  if (validTopics.has(topic)) return
+  if (typeof topic !== 'string' || !TOPIC_NAME.test(topic)) {
+    const given = typeof topic === 'string' ? quoted(topic) : kindOf(topic)
     throw new InvalidMessageError(
-      `headers: the value of '${name}' is ${show(value)}, allowed are bytes, a string and null`,
+      `topic: given was ${given}, allowed are 1 to 249 letters, digits, '.', '_' and '-', and neither '.' nor '..'`,
     )
   }
-  pairs.push([name, value])
+  validTopics.add(topic)
 }
 
-function show(value: unknown): string {
-  if (typeof value === 'string') return `'${value.length > 60 ? `${value.slice(0, 60)}…` : value}'`
-  if (typeof value === 'object' && value !== null)
-    return Array.isArray(value) ? 'an array' : `a ${value.constructor?.name ?? 'bare'} object`
-  return String(value)
+/** The partition that a message names; -1 where it names none. */
+export function partitionOf(partition: number | null | undefined): number {
+  if (partition === undefined || partition === null) return -1
+  // 0 is added for -0.
+  if (Number.isInteger(partition) && partition >= 0 && partition <= 0x7fffffff) return partition + 0
+  throw new InvalidMessageError(`partition: given was ${kindOf(partition)}, allowed are whole numbers from 0`)
+}
+
+/** Milliseconds of a timestamp as a caller may give it; null for none. */
+export function timestampOf(timestamp: KeyedMessage['timestamp']): number | null {
+  if (timestamp === undefined || timestamp === null) return null
+  const milliseconds = millisecondsOf(timestamp)
+  if (Number.isSafeInteger(milliseconds)) return milliseconds
+  const given = typeof timestamp === 'string' ? quoted(timestamp) : kindOf(timestamp)
+  throw new InvalidMessageError(
+    `timestamp: given was ${given}, allowed are a valid Date and whole milliseconds since 1970`,
+  )
+}
+
+function millisecondsOf(timestamp: unknown): number {
+  if (typeof timestamp === 'number') return timestamp
+  if (types.isDate(timestamp)) return Date.prototype.getTime.call(timestamp)
+  const isExact =
+    typeof timestamp === 'bigint' || (typeof timestamp === 'string' && MILLISECONDS_AS_TEXT.test(timestamp))
+  return isExact ? Number(timestamp) : NaN
+}
+
+/** Why a message without a value can't be sent; other clients have a list of `messages` in one with the topic. */
+export function valueMissing(message: object, topic: string): InvalidMessageError {
+  const remedy = has(message, 'messages')
+    ? "there are no 'messages' in a message: give a list, with the topic in each of them"
+    : 'a tombstone has null'
+  return new InvalidMessageError(`value: missing in a message for '${topic}'; ${remedy}`)
+}
+
+function has(message: object, name: string): boolean {
+  try {
+    return name in message
+  } catch {
+    return false
+  }
+}
+
+/** What was thrown when a message was read: by a getter, or a proxy. */
+export function unreadable(message: unknown, cause: unknown): InvalidMessageError {
+  return new InvalidMessageError(`a message, given as ${kindOf(message)}, can't be read: ${reasonOf(cause)}`, { cause })
+}
+
+/** @throws InvalidMessageError */
+export function checkIsObject(message: unknown): void {
+  if (typeof message === 'object' && message !== null && !isList(message)) return
+  throw new InvalidMessageError(`a message must be an object, given was ${kindOf(message)}`)
+}
+
+/** A proxy that was revoked does not even tell that; what is wrong with it shows when it is read. */
+function isList(message: object): boolean {
+  try {
+    return Array.isArray(message)
+  } catch {
+    return false
+  }
 }

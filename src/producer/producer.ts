@@ -8,12 +8,13 @@ import { TurnBudget } from '../turn-budget.js'
 import { VERSION } from '../version.js'
 import { BrokerPartitionInfo, type PartitionMetadata } from './brokers/broker-partition-info.js'
 import { ProducerPool } from './brokers/producer-pool.js'
+import { signalOf } from './calls/signal-listeners.js'
 import { ProducerConfig } from './config/producer-config.js'
 import type { ProducerOptions, ProducerType } from './config/producer-options.js'
 import { DefaultEventHandler } from './default-event-handler.js'
 import { DeliveryReporter, type DeliveryReport } from './delivery-report.js'
 import type { SendOptions } from './event-handler.js'
-import type { KeyedMessage } from './keyed-message.js'
+import { unreadable, type KeyedMessage } from './keyed-message.js'
 import { MessageWritable, type WritableMessage, type WritableOptions } from './message-writable.js'
 import { ProducerSendLoop } from './producer-send-loop.js'
 import type { RecordMetadata } from './record-metadata.js'
@@ -109,12 +110,18 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
    * @throws FailedToSendMessageError (sync) whose `results` has each message's metadata or own error
    * @throws QueueFullError, NotQueuedError (async) that names the messages that were not taken in
    * @throws InvalidMessageError, and in sync mode SerializationError: nothing of this call was sent
+   * @throws InvalidConfigError for a `signal` that is none: nothing of this call was sent
    * @throws ProducerClosedError, AbortedError
    */
   send(messages: KeyedMessage<K, V> | readonly KeyedMessage<K, V>[], options?: SendOptions): Promise<SendResult<T>> {
     if (this.closing !== undefined) return Promise.reject(new ProducerClosedError())
-    // A copy: the list is looked at again when the messages have their fate.
-    const list = isList(messages) ? messages.slice() : [messages]
+    let list: KeyedMessage<K, V>[]
+    try {
+      // A copy: the list is looked at again when the messages have their fate.
+      list = isList(messages) ? messages.slice() : [messages]
+    } catch (cause) {
+      return Promise.reject(unreadable(messages, cause))
+    }
     const sent =
       this.sendLoop === undefined
         ? this.eventHandler.handle(list, options)
@@ -153,12 +160,13 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
    * Sends what an iterable yields, taking no more from it than is on its way, until it ends and all have arrived.
    *
    * @throws what `send()` threw first; the iterable is closed then
+   * @throws InvalidConfigError for a `signal` that is none
    */
   async sendAll(
     messages: AsyncIterable<WritableMessage<K, V>> | Iterable<WritableMessage<K, V>>,
     options: WritableOptions & SendOptions = {},
   ): Promise<void> {
-    const { signal } = options
+    const signal = signalOf(options)
     await pipeline(messages, this.writable(options), signal === undefined ? {} : { signal })
   }
 

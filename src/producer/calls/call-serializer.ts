@@ -1,7 +1,7 @@
-import { KafkaProducerError, SerializationError } from '../../errors.js'
+import { InvalidMessageError, SerializationError, type KafkaProducerError } from '../../errors.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import type { TurnBudget } from '../../turn-budget.js'
-import { checkMessage, type KeyedMessage } from '../keyed-message.js'
+import type { KeyedMessage } from '../keyed-message.js'
 import { SerializedMessage } from '../queues/serialized-message.js'
 import type { ListCall } from './list-call.js'
 import { handled, type Serializer } from './serializer.js'
@@ -12,10 +12,8 @@ const SLICE = 1_000
 /** A message, or the promise of one, or of nothing where its encoder failed and the others go on. */
 type MaybeSerialized = SerializedMessage | Promise<SerializedMessage | undefined>
 
-/** Runs the encoders over the messages of a call: all of it before any of it goes on. */
+/** Checks the messages of a call and runs the encoders over them: all of it before any of it goes on. */
 export class CallSerializer<K, V> {
-  private readonly validTopics = new Set<string>()
-
   constructor(
     private readonly serializer: Serializer<K, V>,
     private readonly turn: TurnBudget,
@@ -24,15 +22,17 @@ export class CallSerializer<K, V> {
 
   /**
    * Checks and encodes all messages of a call. The promise is there only where an encoder gave one, or for a long list,
-   * which is worked through in slices.
+   * which is worked through in slices; not where bytes are to be copied, which is done when `send()` returns.
    *
-   * @throws InvalidMessageError and, where the call does not skip such messages, SerializationError
+   * What an encoder fails on is noted with the call, where that goes on without it.
+   *
+   * @throws InvalidMessageError and, where the call does not go on without such messages, SerializationError
    */
   serialize(
     messages: readonly KeyedMessage<K, V>[],
     call: ListCall,
   ): SerializedMessage[] | Promise<SerializedMessage[]> {
-    if (messages.length > SLICE) return this.serializeInSlices(messages, call)
+    if (messages.length > SLICE && !this.serializer.copyBytes) return this.serializeInSlices(messages, call)
     const encoded: MaybeSerialized[] = []
     const isReady = this.encodeSlice(messages, 0, messages.length, call, encoded)
     return isReady ? (encoded as SerializedMessage[]) : withoutSkipped(encoded)
@@ -44,11 +44,11 @@ export class CallSerializer<K, V> {
    * @throws InvalidMessageError
    */
   serializeOne(message: KeyedMessage<K, V>): SerializedMessage | Promise<SerializedMessage> {
-    checkMessage(message, this.validTopics)
     try {
       return this.serializer.serialize(message)
     } catch (error) {
-      return Promise.reject(error)
+      if (error instanceof SerializationError) return Promise.reject(error)
+      throw error
     }
   }
 
@@ -82,7 +82,6 @@ export class CallSerializer<K, V> {
     encoded: MaybeSerialized[],
   ): boolean {
     let isReady = true
-    for (let i = from; i < to; i++) checkMessage(messages[i] as KeyedMessage, this.validTopics)
     for (let i = from; i < to; i++) {
       try {
         const one = this.serializer.serialize(messages[i] as KeyedMessage<K, V>)
@@ -113,12 +112,15 @@ export class CallSerializer<K, V> {
     )
   }
 
-  /** Leaves a message out that can't be encoded, and tells so; or ends the call, where it is all or nothing. */
+  /** Leaves a message out that can't be encoded, to be told when the others are; or ends the call, where it can't. */
   private skip(call: ListCall, index: number, error: unknown): undefined {
-    if (error instanceof SerializationError) this.counters.serializationErrors++
-    if (!call.skipsUnserializable || !(error instanceof KafkaProducerError)) throw error
-    this.counters.failed++
-    call.failUnserialized(index, error)
+    // Its deadline, its signal or a close has told all its messages.
+    if (call.isDone) return
+    const located = call.messages.length === 1 ? error : atPlace(index, error)
+    if (!(located instanceof SerializationError)) throw located
+    this.counters.serializationErrors++
+    if (!call.skipsUnserializable) throw located
+    call.noteFailure(index, located)
   }
 
   /** What a call with a promise is left with once its encoders are done, or it has ended before them. Never rejects. */
@@ -140,6 +142,16 @@ export class CallSerializer<K, V> {
       return []
     }
   }
+}
+
+/** Says which message of a list it was, as `results` and `refused` count them. */
+function atPlace(index: number, error: unknown): unknown {
+  if (!(error instanceof InvalidMessageError || error instanceof SerializationError)) return error
+  const message = `messages[${index}]: ${error.message}`
+  const options = 'cause' in error ? { cause: error.cause } : {}
+  return error instanceof InvalidMessageError
+    ? new InvalidMessageError(message, options)
+    : new SerializationError(message, options)
 }
 
 async function withoutSkipped(encoded: readonly MaybeSerialized[]): Promise<SerializedMessage[]> {

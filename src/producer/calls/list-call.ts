@@ -7,6 +7,8 @@ import { MessageCall } from './message-call.js'
 /** One `send()` and its messages, whose promise is about them all. */
 export abstract class ListCall extends MessageCall {
   serialized: readonly SerializedMessage[] | undefined
+  /** What encoders failed on, and why. It is told with the others: until then nothing of the call has gone on. */
+  private failures: Map<number, KafkaProducerError> | undefined
 
   constructor(
     readonly messages: readonly KeyedMessage[],
@@ -38,20 +40,35 @@ export abstract class ListCall extends MessageCall {
     this.settle(message.index, fate, message, now)
   }
 
-  /** Fails one message that has not been serialized. */
-  failUnserialized(index: number, cause: KafkaProducerError): void {
-    const { topic, partition } = this.messages[index] as KeyedMessage
-    this.settle(
-      index,
-      new DeliveryError(cause, { topic, partition, attempts: 0, mayHaveBeenWritten: false }),
-      undefined,
-      performance.now(),
-    )
+  /** Keeps in mind that a message can't be encoded, while the others of the call still are. */
+  noteFailure(index: number, cause: KafkaProducerError): void {
+    this.failures ??= new Map()
+    this.failures.set(index, cause)
   }
 
-  /** Fails all of them, while an encoder still works. */
+  /** Fails the messages that could not be encoded; returns how many. */
+  tellFailures(): number {
+    const { failures } = this
+    if (failures === undefined || this.isDone) return 0
+    this.failures = undefined
+    for (const [index, cause] of failures) this.failUnserialized(index, cause)
+    return failures.size
+  }
+
+  /** Fails all of them, while an encoder still works; those that could not be encoded with that cause. */
   failAllUnserialized(cause: KafkaProducerError): void {
-    for (let index = 0; index < this.messages.length && !this.isDone; index++) this.failUnserialized(index, cause)
+    // Who hears of the first may end the call once more.
+    this.serialized = []
+    const { failures } = this
+    for (let index = 0; index < this.messages.length; index++)
+      if (failures?.has(index) !== true) this.failUnserialized(index, cause)
+    this.tellFailures()
+  }
+
+  private failUnserialized(index: number, cause: KafkaProducerError): void {
+    const { topic, partition } = this.messages[index] as KeyedMessage
+    const failure = { topic, partition: partition ?? undefined, attempts: 0, mayHaveBeenWritten: false }
+    this.settle(index, new DeliveryError(cause, failure), undefined, performance.now())
   }
 
   private settle(index: number, fate: Fate, message: SerializedMessage | undefined, now: number): void {
@@ -60,8 +77,8 @@ export abstract class ListCall extends MessageCall {
   }
 
   messagesWithoutFate(): readonly KeyedMessage[] {
-    const { messages, serialized } = this
-    if (serialized === undefined) return messages
+    const { messages, serialized, failures } = this
+    if (serialized === undefined) return messages.filter((_, index) => failures?.has(index) !== true)
     return serialized.filter(({ settled }) => !settled).map(({ index }) => messages[index] as KeyedMessage)
   }
 }

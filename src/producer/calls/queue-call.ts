@@ -25,6 +25,8 @@ export class QueueCall extends ListCall {
   /** Undefined as long as nobody has to wait for it. */
   private waiter: { resolve: () => void; reject: (error: KafkaProducerError) => void } | undefined
   private refused: Map<number, DeliveryError> | undefined
+  /** Why nothing of it was taken in. */
+  private invalid: KafkaProducerError | undefined
 
   constructor(
     messages: readonly KeyedMessage[],
@@ -39,7 +41,8 @@ export class QueueCall extends ListCall {
   /** Settles when all the messages are taken in or refused. */
   queued(): Promise<void> {
     if (this.outside > 0) return new Promise((resolve, reject) => (this.waiter = { resolve, reject }))
-    return this.refused === undefined ? QUEUED : Promise.reject(this.error(this.refused))
+    const error = this.error()
+    return error === undefined ? QUEUED : Promise.reject(error)
   }
 
   admitted(count: number): void {
@@ -47,7 +50,10 @@ export class QueueCall extends ListCall {
   }
 
   failWhole(error: KafkaProducerError): void {
-    this.failAllUnserialized(error)
+    if (this.isDone) return
+    this.invalid = error
+    this.end()
+    this.enter(this.outside)
   }
 
   protected put(index: number, fate: Fate, message: SerializedMessage | undefined, now: number): void {
@@ -76,11 +82,14 @@ export class QueueCall extends ListCall {
   private enter(count: number): void {
     this.outside -= count
     if (this.outside > 0 || this.waiter === undefined) return
-    if (this.refused === undefined) this.waiter.resolve()
-    else this.waiter.reject(this.error(this.refused))
+    const error = this.error()
+    if (error === undefined) this.waiter.resolve()
+    else this.waiter.reject(error)
   }
 
-  private error(refused: ReadonlyMap<number, DeliveryError>): NotQueuedError {
+  private error(): KafkaProducerError | undefined {
+    const { refused, invalid } = this
+    if (refused === undefined || invalid !== undefined) return invalid
     const taken = [...this.messages.keys()].filter((index) => !refused.has(index))
     const cause = [...refused.values()][0]?.cause as KafkaProducerError
     if (cause instanceof QueueFullError) return new QueueFullError(cause.message, [...refused.keys()], taken)

@@ -1,70 +1,88 @@
 import { InvalidMessageError, SerializationError } from '../../errors.js'
+import { isPromise } from '../../is-promise.js'
+import { kindOf, reasonOf } from '../../kind-of.js'
 import { OutgoingHeaders, sizeOfData, type Data } from '../../protocol/records/record.js'
+import { copyOf, dataOf, hasLoneSurrogate } from '../data.js'
 import type { Encoder } from '../encoder.js'
-import { areSameStrings, headerPairs, timestampOf, type KeyedMessage } from '../keyed-message.js'
+import {
+  checkIsObject,
+  checkTopic,
+  partitionOf,
+  timestampOf,
+  unreadable,
+  valueMissing,
+  type KeyedMessage,
+} from '../keyed-message.js'
+import { areSameStrings, headerPairs } from '../message-headers.js'
 import type { KeyUse } from '../partitioner.js'
 import { SerializedMessage, type Placement } from '../queues/serialized-message.js'
 
+/** What an encoder is given, by its name in the message. */
+type Part = 'value' | 'key' | 'partitionKey'
+
+/** Sizes are 32-bit integers on the wire; this leaves room for what stands around a message. */
+const MAX_MESSAGE_BYTES = 0x7fff0000
+
 /**
- * Runs the encoders over messages. As long as none of them answers with a promise nothing is awaited; the messages that
- * follow one that does are encoded meanwhile, and put in order at the end.
+ * Checks messages and runs the encoders over them. As long as none of them answers with a promise nothing is awaited;
+ * the messages that follow one that does are encoded meanwhile, and put in order at the end.
  */
 export class Serializer<K, V> {
   private latestHeaders: OutgoingHeaders | undefined
+  private readonly validTopics = new Set<string>()
 
   constructor(
     private readonly encoder: Encoder<V>,
     private readonly keyEncoder: Encoder<K>,
     private readonly keyUse: KeyUse,
     /** Whether bytes are copied, so that the caller may change its own at once. */
-    private readonly copyBytes: boolean,
+    readonly copyBytes: boolean,
   ) {}
 
-  /** @throws SerializationError, at once or as a rejection */
+  /**
+   * Every field of the message is read once, and before this returns: whatever becomes of it later, or a getter answers
+   * the next time, what was checked is what is sent.
+   *
+   * @throws InvalidMessageError for what no broker could take, whatever its version
+   * @throws SerializationError, at once or as a rejection
+   */
   serialize(message: KeyedMessage<K, V>): SerializedMessage | Promise<SerializedMessage> {
-    const { topic, key = null, partitionKey = null } = message
-    const value = run(this.encoder, message.value, topic, 'value')
-    const encodedKey = key === null ? null : run(this.keyEncoder, key, topic, 'key')
-    const own =
-      partitionKey === null || this.keyUse !== 'encoded'
-        ? null
-        : run(this.keyEncoder, partitionKey, topic, 'partitionKey')
-    if (isData(value) && isData(encodedKey) && isData(own)) return this.build(message, value, encodedKey, own)
-    return Promise.all([value, encodedKey, own]).then(
-      ([v, k, p]) =>
-        this.build(message, checked(v, topic, 'value'), checked(k, topic, 'key'), checked(p, topic, 'partitionKey')),
-      (cause: unknown) => {
-        throw wrap(cause, topic, 'value or key')
-      },
-    )
-  }
+    checkIsObject(message)
+    let topic: string
+    let value: V
+    let key, partitionKey, partition, headers, timestamp
+    try {
+      ;({ topic, value, key, partitionKey, partition, headers, timestamp } = message)
+    } catch (cause) {
+      throw unreadable(message, cause)
+    }
+    checkTopic(topic, this.validTopics)
+    if (value === undefined) throw valueMissing(message, topic)
+    const namedPartition = partitionOf(partition)
+    const ownTimestamp = timestampOf(timestamp)
+    const outgoingHeaders = this.headersOf(headers)
 
-  private build(message: KeyedMessage<K, V>, value: Data, key: Data, encodedPartitionKey: Data): SerializedMessage {
-    const { topic, timestamp } = message
-    const keySize = sizeOfData(key)
-    const valueSize = sizeOfData(value)
-    const headers = this.headersOf(message)
-    const bytes = (keySize > 0 ? keySize : 0) + (valueSize > 0 ? valueSize : 0) + (headers === null ? 0 : headers.bytes)
-    if (bytes > MAX_MESSAGE_BYTES)
-      throw new InvalidMessageError(
-        `a message of ${bytes} bytes for '${topic}', a record can hold ${MAX_MESSAGE_BYTES}`,
+    const ownKey = this.own(key ?? null, topic, 'key')
+    const chooser = this.own(partitionKey ?? null, topic, 'partitionKey')
+    const encodedValue = this.encode(this.encoder, this.own(value, topic, 'value'), topic, 'value')
+    const encodedKey = ownKey === null ? null : this.encode(this.keyEncoder, ownKey, topic, 'key')
+    const encodedChooser =
+      chooser === null || this.keyUse !== 'encoded'
+        ? null
+        : this.encode(this.keyEncoder, chooser, topic, 'partitionKey')
+
+    if (isPromise(encodedValue) || isPromise(encodedKey) || isPromise(encodedChooser)) {
+      return Promise.all([encodedValue, encodedKey, encodedChooser]).then(([v, k, p]) =>
+        build(topic, v, k, outgoingHeaders, ownTimestamp, placementOf(namedPartition, chooser, p, ownKey, k)),
       )
-    return new SerializedMessage(
-      topic,
-      this.own(key),
-      keySize,
-      this.own(value),
-      valueSize,
-      headers,
-      bytes,
-      timestamp === undefined ? null : timestampOf(timestamp),
-      placementOf(message, key, encodedPartitionKey),
-    )
+    }
+    const placement = placementOf(namedPartition, chooser, encodedChooser, ownKey, encodedKey)
+    return build(topic, encodedValue, encodedKey, outgoingHeaders, ownTimestamp, placement)
   }
 
   /** Many messages have the same few strings as the one before: those are looked through and encoded once. */
-  private headersOf({ headers }: KeyedMessage<K, V>): OutgoingHeaders | null {
-    if (headers === undefined) return null
+  private headersOf(headers: unknown): OutgoingHeaders | null {
+    if (headers === undefined || headers === null) return null
     const { latestHeaders } = this
     if (latestHeaders !== undefined && areSameStrings(headers, latestHeaders.pairs)) {
       latestHeaders.isShared = true
@@ -73,24 +91,46 @@ export class Serializer<K, V> {
     const pairs = headerPairs(headers)
     if (pairs === null) return null
     return (this.latestHeaders = new OutgoingHeaders(
-      this.copyBytes ? pairs.map(([name, bytes]) => [name, this.own(bytes)] as const) : pairs,
+      this.copyBytes ? pairs.map(([name, data]) => [name, copyOf(data)] as const) : pairs,
     ))
   }
 
-  private own(data: Data): Data {
-    return this.copyBytes && data instanceof Uint8Array ? Buffer.from(data) : data
+  /** What was given, copied where it is bytes and they are to be: an encoder or a partitioner may read it later. */
+  private own<T>(given: T, topic: string, part: Part): T {
+    if (!this.copyBytes) return given
+    try {
+      return copyOf(given)
+    } catch (cause) {
+      throw wrap(cause, topic, part)
+    }
   }
-}
 
-function run<T>(encoder: Encoder<T>, value: T, topic: string, part: string): Data | Promise<Data> {
-  let encoded: Data | Promise<Data>
-  try {
-    encoded = encoder.encode(value, topic)
-  } catch (cause) {
-    throw wrap(cause, topic, part)
+  /** The promise is there only where the encoder gave one, and needs nobody who looks at its rejection. */
+  private encode<T>(encoder: Encoder<T>, given: T, topic: string, part: Part): Data | Promise<Data> {
+    try {
+      const encoded: unknown = encoder.encode(given, topic)
+      if (!isPromise(encoded)) return this.stored(encoded, given, topic)
+      const promise = Promise.resolve(encoded).then((result) => this.stored(result, given, topic))
+      return handled(
+        promise.catch((cause: unknown) => {
+          throw wrap(cause, topic, part)
+        }),
+      )
+    } catch (cause) {
+      throw wrap(cause, topic, part)
+    }
   }
-  if (typeof (encoded as Promise<Data> | null)?.then !== 'function') return checked(encoded as Data, topic, part)
-  return handled(Promise.resolve(encoded))
+
+  /** What an encoder gave. It may be bytes of its own, that it will use again. */
+  private stored(encoded: unknown, given: unknown, topic: string): Data {
+    const data = dataOf(encoded)
+    if (data === undefined) {
+      throw new SerializationError(
+        `topic '${topic}': the encoder gave ${kindOf(encoded)}, allowed are bytes, a string and null`,
+      )
+    }
+    return this.copyBytes && data !== given ? copyOf(data) : data
+  }
 }
 
 /** Its rejection is looked at later, or no more where another encoder of the call failed first. */
@@ -99,32 +139,47 @@ export function handled<T>(promise: Promise<T>): Promise<T> {
   return promise
 }
 
-function isData(encoded: Data | Promise<Data>): encoded is Data {
-  return encoded === null || typeof encoded === 'string' || encoded instanceof Uint8Array
+function build(
+  topic: string,
+  value: Data,
+  key: Data,
+  headers: OutgoingHeaders | null,
+  ownTimestamp: number | null,
+  placement: Placement | null,
+): SerializedMessage {
+  const valueSize = checkedSize(value, topic, 'value')
+  const keySize = checkedSize(key, topic, 'key')
+  if (placement !== null && placement.encodedKey !== key) checkedSize(placement.encodedKey, topic, 'partitionKey')
+  const bytes = (keySize > 0 ? keySize : 0) + (valueSize > 0 ? valueSize : 0) + (headers === null ? 0 : headers.bytes)
+  if (bytes > MAX_MESSAGE_BYTES)
+    throw new InvalidMessageError(`a message of ${bytes} bytes for '${topic}', a record can hold ${MAX_MESSAGE_BYTES}`)
+  return new SerializedMessage(topic, key, keySize, value, valueSize, headers, bytes, ownTimestamp, placement)
 }
 
-function checked(encoded: Data, topic: string, part: string): Data {
-  if (isData(encoded)) return encoded
-  throw new SerializationError(
-    `the encoder of the ${part} for '${topic}' gave ${typeof encoded}, allowed are bytes, a string and null`,
-  )
+function checkedSize(data: Data, topic: string, part: Part): number {
+  const size = sizeOfData(data)
+  if (typeof data === 'string' && hasLoneSurrogate(data, size)) {
+    throw new SerializationError(
+      `${part}: a string for '${topic}' has a lone surrogate, which UTF-8 can't hold; toWellFormed() replaces it`,
+    )
+  }
+  return size
 }
 
-function wrap(cause: unknown, topic: string, part: string): SerializationError {
-  if (cause instanceof SerializationError) return cause
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  return new SerializationError(`the encoder of the ${part} for '${topic}' threw: ${reason}`, { cause })
+function wrap(cause: unknown, topic: string, part: Part): SerializationError {
+  const what =
+    cause instanceof SerializationError ? cause.message : `the encoder threw for '${topic}': ${reasonOf(cause)}`
+  return new SerializationError(`${part}: ${what}`, { cause })
 }
 
 /** Null for a message without a key, and for one whose key is stored as it was given: nothing else is to be kept. */
 function placementOf(
-  { partition = -1, partitionKey = null, key = null }: KeyedMessage,
+  partition: number,
+  chooser: unknown,
+  encodedChooser: Data,
+  key: unknown,
   encodedKey: Data,
-  encodedPartitionKey: Data,
 ): Placement | null {
-  if (partitionKey !== null) return { partition, key: partitionKey, encodedKey: encodedPartitionKey }
+  if (chooser !== null) return { partition, key: chooser, encodedKey: encodedChooser }
   return partition < 0 && key === encodedKey ? null : { partition, key, encodedKey }
 }
-
-/** Sizes are 32-bit integers on the wire; this leaves room for what stands around a message. */
-const MAX_MESSAGE_BYTES = 0x7fff0000

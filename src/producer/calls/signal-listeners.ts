@@ -1,6 +1,51 @@
+import { createDebug } from '../../debug.js'
+import { AbortedError, InvalidConfigError } from '../../errors.js'
+import { kindOf } from '../../kind-of.js'
+
+const debug = createDebug('kafka-producer:signal')
+
 interface Shared {
   readonly listeners: Set<() => void>
   readonly onAbort: () => void
+}
+
+/**
+ * The signal that a call was given, of this realm, another's or a polyfill's; undefined where it was given none.
+ *
+ * @throws InvalidConfigError for what can't be listened to, such as the controller in place of its signal
+ */
+export function signalOf(options: { readonly signal?: unknown } | undefined): AbortSignal | undefined {
+  const signal = options?.signal
+  if (signal === undefined || signal === null) return undefined
+  try {
+    if (isSignal(signal)) return signal
+  } catch (cause) {
+    throw wrongSignal(signal, cause)
+  }
+  throw wrongSignal(signal)
+}
+
+function wrongSignal(signal: unknown, cause?: unknown): InvalidConfigError {
+  const message = `signal: given was ${kindOf(signal)}, allowed is an AbortSignal, such as controller.signal`
+  return new InvalidConfigError(message, cause === undefined ? {} : { cause })
+}
+
+function isSignal(value: unknown): value is AbortSignal {
+  const { aborted, addEventListener, removeEventListener } = value as Partial<AbortSignal>
+  return (
+    typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'
+  )
+}
+
+/** Why its messages fail. */
+export function abortedBy(signal: AbortSignal): AbortedError {
+  let reason: unknown
+  try {
+    reason = signal.reason
+  } catch (error) {
+    reason = error
+  }
+  return new AbortedError(reason)
 }
 
 /**
@@ -10,14 +55,22 @@ interface Shared {
 export class SignalListeners {
   private readonly bySignal = new WeakMap<AbortSignal, Shared>()
 
-  /** Calls `listener` when the signal is aborted; returns what takes it back. */
+  /**
+   * Calls `listener` when the signal is aborted; returns what takes it back.
+   *
+   * @throws InvalidConfigError where it can't be listened to
+   */
   add(signal: AbortSignal, listener: () => void): () => void {
     const shared = this.bySignal.get(signal) ?? this.listenTo(signal)
     shared.listeners.add(listener)
     return () => {
       if (!shared.listeners.delete(listener) || shared.listeners.size > 0) return
-      signal.removeEventListener('abort', shared.onAbort)
       this.bySignal.delete(signal)
+      try {
+        signal.removeEventListener('abort', shared.onAbort)
+      } catch (error) {
+        debug('a signal kept its listener: %O', error)
+      }
     }
   }
 
@@ -26,9 +79,13 @@ export class SignalListeners {
     const onAbort = () => {
       for (const listener of [...listeners]) listener()
     }
+    try {
+      signal.addEventListener('abort', onAbort, { once: true })
+    } catch (cause) {
+      throw wrongSignal(signal, cause)
+    }
     const shared = { listeners, onAbort }
     this.bySignal.set(signal, shared)
-    signal.addEventListener('abort', onAbort, { once: true })
     return shared
   }
 }

@@ -1,5 +1,6 @@
 import Denque from 'denque'
 import { ConnectionClosedError, MalformedResponseError, type KafkaProducerError } from '../../errors.js'
+import { isPromise } from '../../is-promise.js'
 import type { BrokerSession } from '../../network/session.js'
 import { produce, type ProducePartitionResponse, type ProduceResponse } from '../../protocol/apis/produce.js'
 import type { EncodableRecords } from '../../protocol/records/record.js'
@@ -11,7 +12,6 @@ import type { SyncProducer } from '../brokers/sync-producer.js'
 import type { Batch } from '../queues/batch.js'
 import type { PartitionQueue } from '../queues/partition-queue.js'
 import { collate, produceRequest, takeBatches, type Magic } from './collate.js'
-import { isPromise } from './is-promise.js'
 import { matchAnswer, TOPIC_IDS_FROM } from './produce-answer.js'
 
 export interface BrokerSenderConfig {

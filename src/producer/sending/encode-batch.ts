@@ -1,6 +1,7 @@
 import type { Codec } from '../../compression/codec.js'
 import { createDebug } from '../../debug.js'
 import { UnsupportedVersionError } from '../../errors.js'
+import { isPromise } from '../../is-promise.js'
 import { ByteWriter } from '../../protocol/byte-writer.js'
 import { compressedMessageSet, messageSet } from '../../protocol/records/message-set.js'
 import { compressedRecordBatch, recordBatch, writeRecords } from '../../protocol/records/record-batch.js'
@@ -8,7 +9,6 @@ import type { EncodableRecords } from '../../protocol/records/record.js'
 import type { Batch } from '../queues/batch.js'
 import type { TopicCompression } from '../queues/topic-compression.js'
 import type { Magic } from './collate.js'
-import { isPromise } from './is-promise.js'
 
 const debug = createDebug('kafka-producer:compression')
 

@@ -1,0 +1,43 @@
+import { types } from 'node:util'
+import type { Data } from '../protocol/records/record.js'
+import { sizeOfUtf8 } from '../protocol/utf8.js'
+
+/** Half of a pair: UTF-8 has no bytes for it, so that Java would store a question mark, and Node another character. */
+const LONE_SURROGATE = /\p{Surrogate}/u
+
+/**
+ * What can be stored as it is, without a copy: a string, null, and the bytes of a `Uint8Array`, `ArrayBuffer`,
+ * `SharedArrayBuffer` or `DataView` of any realm (Jest's environments have their own). Undefined for anything else.
+ *
+ * @throws TypeError where the bytes are gone: their buffer is detached, or has become too short for them
+ */
+export function dataOf(value: unknown): Data | undefined {
+  if (typeof value === 'string' || value === null) return value
+  if (types.isUint8Array(value)) {
+    // Both have the length 0 then; what has it rightly passes the check that comes with the call.
+    if (value.length === 0) Uint8Array.prototype.keys.call(value)
+    return value
+  }
+  if (types.isAnyArrayBuffer(value)) return new Uint8Array(value)
+  if (types.isDataView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+  return undefined
+}
+
+/** Bytes of any kind copied, as the same kind; everything else as it is. */
+export function copyOf<T>(value: T): T
+export function copyOf(value: unknown): unknown {
+  if (Buffer.isBuffer(value)) return Buffer.from(value)
+  if (types.isAnyArrayBuffer(value)) return value.slice(0)
+  if (types.isDataView(value)) return new DataView(copyOf(new Uint8Array(value.buffer, value.byteOffset, value.byteLength)).buffer) // prettier-ignore
+  if (types.isTypedArray(value)) return value.slice()
+  return value
+}
+
+/**
+ * Whether UTF-8 can't hold a string.
+ *
+ * @param size its bytes as UTF-8; as many as it has characters where all are ASCII
+ */
+export function hasLoneSurrogate(text: string, size = sizeOfUtf8(text)): boolean {
+  return size !== text.length && LONE_SURROGATE.test(text)
+}

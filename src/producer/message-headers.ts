@@ -1,0 +1,113 @@
+import { types } from 'node:util'
+import { InvalidMessageError } from '../errors.js'
+import { kindOf, quoted, reasonOf } from '../kind-of.js'
+import type { Data, OutgoingHeader } from '../protocol/records/record.js'
+import { dataOf, hasLoneSurrogate } from './data.js'
+
+/** A header's value: bytes, a string stored as UTF-8, or null. */
+export type HeaderValue = Data
+
+/**
+ * Headers by name in a plain object; or pairs of name and value in anything that can be iterated over (an array, a Map,
+ * a request's Headers, URLSearchParams), whose order is kept. An array of values stands for several headers of one name.
+ */
+export type MessageHeaders =
+  | Readonly<Record<string, HeaderValue | readonly HeaderValue[]>>
+  | Iterable<readonly [name: string, value: HeaderValue | readonly HeaderValue[]]>
+
+/**
+ * The headers as pairs; null where there is none.
+ *
+ * @throws InvalidMessageError for what is neither a plain object nor pairs: what another object holds can't be known
+ */
+export function headerPairs(headers: unknown): readonly OutgoingHeader[] | null {
+  if (headers === undefined || headers === null) return null
+  const pairs: OutgoingHeader[] = []
+  try {
+    collect(pairs, headers)
+  } catch (cause) {
+    if (cause instanceof InvalidMessageError) throw cause
+    throw new InvalidMessageError(`headers: ${kindOf(headers)} can't be read: ${reasonOf(cause)}`, { cause })
+  }
+  return pairs.length === 0 ? null : pairs
+}
+
+function collect(pairs: OutgoingHeader[], headers: unknown): void {
+  if (typeof headers !== 'object' || headers === null) throw neither(headers)
+  if (isIterable(headers)) {
+    for (const pair of headers) {
+      if (!Array.isArray(pair) || pair.length !== 2)
+        throw new InvalidMessageError(`headers: given was ${kindOf(pair)}, allowed are pairs of name and value`)
+      addValues(pairs, pair[0], pair[1])
+    }
+  } else if (isPlain(headers)) {
+    for (const name of Object.keys(headers)) addValues(pairs, name, (headers as Record<string, unknown>)[name])
+  } else {
+    throw neither(headers)
+  }
+}
+
+function neither(headers: unknown): InvalidMessageError {
+  return new InvalidMessageError(
+    `headers: given was ${kindOf(headers)}, allowed are a plain object and pairs of name and value`,
+  )
+}
+
+/** Bytes and boxed strings are iterable too, and may be empty. */
+function isIterable(value: object): value is Iterable<unknown> {
+  return Symbol.iterator in value && !ArrayBuffer.isView(value) && !types.isBoxedPrimitive(value)
+}
+
+/** Of any realm; all that it holds is its own, and can be listed. */
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value) as object | null
+  if (prototype === Object.prototype || prototype === null) return true
+  return Object.getPrototypeOf(prototype) === null && Object.keys(prototype).length === 0
+}
+
+function addValues(pairs: OutgoingHeader[], name: unknown, value: unknown): void {
+  if (typeof name !== 'string')
+    throw new InvalidMessageError(`headers: a name must be a string, given was ${kindOf(name)}`)
+  if (hasLoneSurrogate(name)) throw loneSurrogate(`the name ${quoted(name)}`)
+  if (Array.isArray(value)) for (const one of value as readonly unknown[]) pairs.push([name, headerValue(name, one)])
+  else pairs.push([name, headerValue(name, value)])
+}
+
+function headerValue(name: string, value: unknown): Data {
+  const data = dataOf(value)
+  if (data === undefined) {
+    throw new InvalidMessageError(
+      `headers: the value of ${quoted(name)} is ${kindOf(value)}, allowed are bytes, a string and null`,
+    )
+  }
+  if (typeof data === 'string' && hasLoneSurrogate(data)) throw loneSurrogate(`the value of ${quoted(name)}`)
+  return data
+}
+
+function loneSurrogate(what: string): InvalidMessageError {
+  return new InvalidMessageError(`headers: ${what} has a lone surrogate, which UTF-8 can't hold`)
+}
+
+/** Whether headers by name are these pairs and hold nothing but strings, which nobody can change. */
+export function areSameStrings(headers: unknown, pairs: readonly OutgoingHeader[]): boolean {
+  try {
+    return haveSameStrings(headers, pairs)
+  } catch {
+    // A getter, or a proxy. Who reads them in earnest tells what it threw.
+    return false
+  }
+}
+
+function haveSameStrings(headers: unknown, pairs: readonly OutgoingHeader[]): boolean {
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) return false
+  if (Object.getPrototypeOf(headers) !== Object.prototype || Symbol.iterator in headers) return false
+  const named = headers as Readonly<Record<string, unknown>>
+  const names = Object.keys(named)
+  if (names.length !== pairs.length) return false
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] as string
+    const [pairName, pairValue] = pairs[i] as OutgoingHeader
+    if (pairName !== name || typeof pairValue !== 'string' || named[name] !== pairValue) return false
+  }
+  return true
+}

@@ -1,0 +1,161 @@
+import { describe, expect, it } from 'vitest'
+import {
+  type NotQueuedError,
+  Producer,
+  type DeliveryReport,
+  type Encoder,
+  type ProducerOptions,
+} from '../../../src/index.js'
+import { startKafka } from '../support/cluster.js'
+import { errorOf, stored, turns } from '../support/producers.js'
+
+/** Values are encoded at once, but for 'bad', whose encoder rejects, and 'slow', whose encoder waits for a gate. */
+function gatedEncoder(): { encoder: Encoder; open: () => void } {
+  let open!: () => void
+  const gate = new Promise<void>((resolve) => (open = resolve))
+  const encoder = {
+    encode(value: unknown) {
+      if (value === 'bad') return Promise.reject(new Error('no'))
+      if (value === 'thrown') throw new Error('no')
+      if (value === 'late') return gate.then(() => Promise.reject(new Error('late')))
+      return value === 'slow' ? gate.then(() => 'slow') : (value as string)
+    },
+  }
+  return { encoder, open }
+}
+
+async function start(options: Partial<ProducerOptions> = {}) {
+  const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+  const reports: string[] = []
+  const { encoder, open } = gatedEncoder()
+  const producer = new Producer({
+    brokers: kafka.bootstrap,
+    encoder,
+    onDelivery: ({ message, error }: DeliveryReport) => void reports.push(`${String(message.value)} ${error?.code}`),
+    ...options,
+    type: 'async',
+  })
+  return { kafka, producer, reports, open }
+}
+
+const of = (...values: string[]) => values.map((value) => ({ topic: 't', value }))
+
+describe('async: a call ends while one of its messages still encodes, and the encoder of another has failed', () => {
+  it.each(['bad', 'thrown'])('by its signal: %s has one fate, and the other is refused', async (bad) => {
+    const { producer, reports, open } = await start()
+    const controller = new AbortController()
+    const sending = errorOf(producer.send(of(bad, 'slow'), { signal: controller.signal }))
+    await turns()
+    controller.abort()
+    const error = (await sending) as NotQueuedError
+    expect(error).toMatchObject({ code: 'ABORTED', refused: [1], taken: [0] })
+    open()
+    await producer.close()
+    expect(reports).toEqual([`${bad} SERIALIZATION_FAILED`])
+    expect(producer.stats()).toMatchObject({ failed: 2, queueMessages: 0 })
+  })
+
+  it('by its deadline', async () => {
+    const { producer, reports, open } = await start({ deliveryTimeoutMs: 50, requestTimeoutMs: 50 })
+    const error = await errorOf(producer.send(of('bad', 'slow')))
+    expect(error).toMatchObject({ code: 'DELIVERY_TIMEOUT', refused: [1], taken: [0] })
+    open()
+    await producer.close()
+    expect(reports).toEqual(['bad SERIALIZATION_FAILED'])
+  })
+
+  it('by a close, which gives back what was not reported', async () => {
+    const { producer, reports } = await start()
+    const messages = of('bad', 'slow')
+    const sending = errorOf(producer.send(messages))
+    await turns()
+    const unsent = await producer.close({ timeoutMs: 0 })
+    expect(await sending).toMatchObject({ code: 'PRODUCER_CLOSED', refused: [1], taken: [0] })
+    expect(unsent).toEqual([messages[1]])
+    expect(reports).toEqual(['bad SERIALIZATION_FAILED'])
+  })
+
+  it('by a callback that hears of the failure and aborts', async () => {
+    const controller = new AbortController()
+    const reports: string[] = []
+    const { producer } = await start({
+      onDelivery: ({ message, error }: DeliveryReport) => {
+        reports.push(`${String(message.value)} ${error?.code}`)
+        controller.abort()
+      },
+    })
+    const sending = errorOf(producer.send(of('bad', 'thrown', 'slow'), { signal: controller.signal }))
+    await turns()
+    controller.abort()
+    await sending
+    await producer.close()
+    expect(reports.sort()).toEqual(['bad SERIALIZATION_FAILED', 'thrown SERIALIZATION_FAILED'])
+  })
+})
+
+describe('async: an encoder that fails after its call has ended tells nobody', () => {
+  it('after a close', async () => {
+    const { producer, reports, open } = await start()
+    const sending = errorOf(producer.send(of('late')))
+    await turns()
+    await producer.close({ timeoutMs: 0 })
+    expect(await sending).toMatchObject({ code: 'PRODUCER_CLOSED', refused: [0] })
+    open()
+    await turns()
+    expect(reports).toEqual([])
+  })
+
+  it('after an abort', async () => {
+    const { producer, reports, open } = await start()
+    const controller = new AbortController()
+    const sending = errorOf(producer.send(of('late', 'slow'), { signal: controller.signal }))
+    await turns()
+    controller.abort()
+    expect(await sending).toMatchObject({ code: 'ABORTED', refused: [0, 1], taken: [] })
+    open()
+    await turns()
+    await producer.close()
+    expect(reports).toEqual([])
+  })
+})
+
+it('what a callback sends, while its message could not be encoded, comes after the others of that call', async () => {
+  let again = true
+  const { kafka, producer, open } = await start({
+    onDelivery: ({ error }: DeliveryReport) => {
+      if (error === undefined || !again) return
+      again = false
+      void producer.send(of('from the callback'))
+    },
+  })
+  const sending = producer.send(of('thrown', 'bad', 'slow', 'm'))
+  await turns()
+  open()
+  await sending
+  await producer.close()
+  expect(stored(kafka, 't')).toEqual(['slow', 'm', 'from the callback'])
+})
+
+it.each(['sync', 'async'] as const)(
+  '%s: an encoder that aborts the signal of its own call ends it, and later calls go on',
+  async (type) => {
+    const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+    let controller = new AbortController()
+    const encoder = {
+      encode(value: unknown) {
+        if (value === 'aborts') controller.abort()
+        return value === 'never' ? new Promise<string>(() => undefined) : (value as string)
+      },
+    }
+    await using producer = new Producer({ brokers: kafka.bootstrap, type, encoder })
+    for (const values of [['aborts'], ['m', 'aborts'], ['aborts', 'never']]) {
+      // prettier-ignore
+      controller = new AbortController()
+      const error = await errorOf(producer.send(of(...values), { signal: controller.signal }))
+      expect(type === 'sync' ? error.cause : error).toMatchObject({ code: 'ABORTED' })
+    }
+    await producer.send(of('next'))
+    await producer.flush()
+    expect(stored(kafka, 't')).toEqual(['next'])
+  },
+)

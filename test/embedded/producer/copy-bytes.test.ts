@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest'
+import { Producer, type KeyedMessage, type ProducerOptions } from '../../../src/index.js'
+import type { EmbeddedKafka } from '../../../src/testing/index.js'
+import { startKafka } from '../support/cluster.js'
+import { startProducer, stored } from '../support/producers.js'
+
+const KEYS = ['k1', 'k2', 'k3']
+
+/** An async producer: the bytes are read long after `send()` has returned. */
+async function sendAll(
+  kafka: EmbeddedKafka,
+  messageOf: (scratch: Buffer, key: string) => KeyedMessage,
+  options: Partial<ProducerOptions> = {},
+): Promise<void> {
+  const producer = new Producer({ ...options, brokers: kafka.bootstrap, type: 'async', copyBytes: true })
+  const scratch = Buffer.allocUnsafeSlow(2)
+  for (const key of KEYS) {
+    scratch.write(key)
+    await producer.send(messageOf(scratch, key))
+  }
+  scratch.fill(0)
+  await producer.close()
+}
+
+/** The partition of each value. */
+function placesOf(kafka: EmbeddedKafka, topic: string): (number | undefined)[] {
+  return KEYS.map((key) => kafka.records(topic).find(({ value }) => value?.toString() === key)?.partition)
+}
+
+describe('copyBytes covers everything that is read after send() has returned', () => {
+  it.each<[string, (scratch: Buffer, key: string) => KeyedMessage]>([
+    ['a partition key of bytes', (scratch, value) => ({ topic: 't', value, partitionKey: scratch })],
+    ['a key of bytes', (scratch, value) => ({ topic: 't', value, key: scratch })],
+    ['a key given as a DataView', (scratch, value) => ({ topic: 't', value, key: new DataView(scratch.buffer) })],
+    ['a key given as an ArrayBuffer', (scratch, value) => ({ topic: 't', value, key: scratch.buffer })],
+    ['a partition key given as an ArrayBuffer', (scratch, value) => ({ topic: 't', value, partitionKey: scratch.buffer })], // prettier-ignore
+  ])('%s chooses its partition', async (_, messageOf) => {
+    const kafka = await startKafka({ topics: { t: { partitions: 100 }, expected: { partitions: 100 } } })
+    await sendAll(kafka, messageOf)
+    await startProducer(kafka).send(KEYS.map((key) => ({ topic: 'expected', key, value: key })))
+    expect(placesOf(kafka, 't')).toEqual(placesOf(kafka, 'expected'))
+  })
+
+  it('what a partitioner reads as it was given', async () => {
+    const kafka = await startKafka({ topics: { t: { partitions: 100 } } })
+    const partitioner = (key: unknown) => Number((key as Buffer).toString().slice(1))
+    await sendAll(kafka, (scratch, value) => ({ topic: 't', value, key: scratch }), { partitioner })
+    expect(placesOf(kafka, 't')).toEqual([1, 2, 3])
+  })
+
+  it('what is read when an encoder that takes its time is done', async () => {
+    const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+    const producer = startProducer(kafka, {
+      copyBytes: true,
+      encoder: {
+        encode: async (value: unknown) => {
+          await new Promise((resolve) => setImmediate(resolve))
+          return (value as { bytes?: Buffer }).bytes ?? (value as Buffer)
+        },
+      },
+      keyEncoder: { encode: (key: unknown) => key as Buffer },
+    })
+    const [key, value, header] = [Buffer.from('key'), Buffer.from('value'), Buffer.from('header')]
+    const message = { topic: 't', key, value, headers: { h: header } as Record<string, Buffer>, timestamp: 5 }
+    const sending = producer.send(message)
+    for (const bytes of [key, value, header]) bytes.fill('X')
+    message.timestamp = 6
+    message.headers['more'] = header
+    await sending
+    const [record] = kafka.records('t')
+    expect([record?.key, record?.value, ...(record?.headers.map(({ value }) => value) ?? [])].map(String)).toEqual([
+      'key',
+      'value',
+      'header',
+    ])
+    expect(record?.timestamp).toBe(5)
+  })
+
+  it('bytes that an encoder uses again for the next message', async () => {
+    const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+    const scratch = Buffer.alloc(1)
+    const encode = (value: unknown) => {
+      scratch.write(String(value))
+      return scratch
+    }
+    const producer = startProducer(kafka, { copyBytes: true, encoder: { encode }, keyEncoder: { encode } })
+    await producer.send(['1', '2', '3'].map((value) => ({ topic: 't', key: value, value })))
+    expect(kafka.records('t').map(({ key, value }) => `${String(key)}${String(value)}`)).toEqual(['11', '22', '33'])
+  })
+
+  it('a list of any length', async () => {
+    const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+    const producer = startProducer(kafka, { copyBytes: true })
+    await producer.send({ topic: 't', value: 'known' })
+    // Encoding so much takes longer than one turn of the event loop is given.
+    const count = 60_000
+    const list = Array.from({ length: count }, () => ({ topic: 't', value: Buffer.from('right') }))
+    const sending = producer.send(list)
+    for (const { value } of list) value.write('WRONG')
+    await sending
+    expect(stored(kafka, 't').filter((value) => value === 'right')).toHaveLength(count)
+  })
+})
