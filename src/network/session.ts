@@ -14,6 +14,7 @@ import { metadata } from '../protocol/apis/metadata.js'
 import { brokerResponseError, ErrorCodes } from '../protocol/error-codes.js'
 import { GatheringBound } from '../protocol/frame.js'
 import { LEGACY_VERSIONS, ServedVersions } from '../protocol/versions.js'
+import { BoundedMap } from './bounded-map.js'
 import { BrokerConnection } from './broker-connection.js'
 import { ClearTextWarning } from './clear-text-warning.js'
 import { formatAddress, openSocket, type BrokerAddress } from './connect.js'
@@ -33,6 +34,8 @@ const debug = createDebug('kafka-producer:session')
 const PROBE_TIMEOUT_MS = 3_000
 /** How long a broker that answers Metadata is given to answer the older questions too, if it was only stalled. */
 const LATE_ANSWER_MS = 1_000
+/** More brokers than any cluster has; addresses that come and go must not pile up. */
+const MAX_VERDICTS = 5_000
 
 export interface SessionOptions {
   /** The brokers that are asked first. */
@@ -88,7 +91,7 @@ interface FailedProbe {
  * verdict is remembered per broker, since the question harms Kafka 0.9: its network thread drops other clients' bytes.
  */
 export class SessionFactory {
-  private readonly legacy = new Map<string, Refusal>()
+  private readonly legacy = new BoundedMap<string, Refusal>(MAX_VERDICTS)
   private answered = false
 
   /** Those whose socket is not closed yet. */

@@ -9,7 +9,11 @@ const PROBLEMS: readonly (readonly [pattern: RegExp, text: string])[] = [
   [/^CERT_HAS_EXPIRED$/, 'its certificate has expired: the broker needs a new one'],
   [/^CERT_NOT_YET_VALID$/, 'its certificate is not valid yet: compare the clocks of both machines'],
   [
-    /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_|CERT_|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)/,
+    /^INVALID_PURPOSE$/,
+    'its certificate is not for servers: the broker needs one with `serverAuth` among its extended key usages, or without any',
+  ],
+  [
+    /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_|CERT_|INVALID_CA|PATH_LENGTH_EXCEEDED)/,
     'its certificate is not trusted: give the certificate of the authority that signed it as `ssl: { ca }`',
   ],
   [
@@ -17,7 +21,11 @@ const PROBLEMS: readonly (readonly [pattern: RegExp, text: string])[] = [
     'no version of TLS in common: see `minVersion` and `maxVersion` of `ssl`',
   ],
   [
-    /ALERT_(BAD_|UNKNOWN_CA|CERTIFICATE_|NO_CERTIFICATE|UNSUPPORTED_CERTIFICATE|ACCESS_DENIED)|CERTIFICATE_REQUIRED/,
+    /ALERT_UNSUPPORTED_CERTIFICATE/,
+    'the broker can’t use this client’s certificate: is it one for clients, with `clientAuth` among its extended key usages, or without any?',
+  ],
+  [
+    /ALERT_(BAD_|UNKNOWN_CA|CERTIFICATE_|NO_CERTIFICATE|ACCESS_DENIED)|CERTIFICATE_REQUIRED/,
     'the broker refuses this client’s certificate, or misses one: give one that it trusts as `ssl: { cert, key }`',
   ],
   // The second is what Kafka 0.10 comes to where it misses a certificate.

@@ -1,26 +1,31 @@
-import type { ConnectionOptions } from 'node:tls'
-import { isDeepStrictEqual } from 'node:util'
+import type { ConnectionOptions, PeerCertificate } from 'node:tls'
 import { TlsError } from '../errors.js'
+import { BoundedMap } from './bounded-map.js'
 import { formatAddress, type BrokerAddress, type TlsSettings } from './connect.js'
+import { contentDigest } from './content-digest.js'
 import type { Secret } from './secret.js'
 import { thrownMessage } from './thrown-message.js'
 import { checkTlsOptions } from './tls-options.js'
-import { within } from './within.js'
+import { askUser, NothingCame } from './user-code.js'
 
 /** Node's options of a TLS connection. */
 export type SslOptions = ConnectionOptions
 /** True: Node's defaults. A function is asked at each connection, so that new certificates need no restart. */
 export type SslOption = true | SslOptions | ((broker: BrokerAddress) => SslOptions | Promise<SslOptions>)
 
+/** As many brokers as a large cluster has, each with some kilobytes; addresses that come and go must not pile up. */
+const MAX_SESSIONS = 500
+
 interface KeptSession {
-  readonly options: SslOptions
+  /** What tells the options that it was begun with from any others. */
+  readonly digest: string
   readonly session: Buffer
 }
 
 /** The TLS side of connections to one cluster: asks for the options, and keeps sessions for quicker handshakes. */
 export class TlsClient {
   readonly #option: Secret<SslOption>
-  readonly #sessions = new Map<string, KeptSession>()
+  readonly #sessions = new BoundedMap<string, KeptSession>(MAX_SESSIONS)
 
   constructor(option: Secret<SslOption>) {
     this.#option = option
@@ -29,21 +34,32 @@ export class TlsClient {
   /**
    * What the next connection to a broker is made with.
    *
+   * A session goes on with the certificates it was begun with, and checks neither certificate nor name again: it is taken
+   * up only where the options are the same in every byte, and all of them can be compared.
+   *
    * @throws TlsError where the function of the user fails
    */
   async settingsFor(address: BrokerAddress, timeoutMs: number): Promise<TlsSettings> {
     const option = this.#option.reveal()
     const isFunction = typeof option === 'function'
-    const options = isFunction ? await ask(option, address, timeoutMs) : option === true ? {} : option
+    // A copy: what is compared is what the connection is made with.
+    const options = isFunction ? { ...(await ask(option, address, timeoutMs)) } : option === true ? {} : { ...option }
+    const digest = contentDigest(options)
     const name = formatAddress(address)
     const kept = this.#sessions.get(name)
-    // A session goes on with the certificates it was begun with: with others it must not be taken up.
-    const session = kept !== undefined && isDeepStrictEqual(kept.options, options) ? kept.session : undefined
+    const session = kept !== undefined && kept.digest === digest ? kept.session : undefined
     return {
-      // Said here, so that an environment variable can't switch it off for the whole process.
-      options: { rejectUnauthorized: true, ...options, ...(session === undefined ? {} : { session }) },
+      options: {
+        // Said here, so that an environment variable can't switch it off for the whole process.
+        rejectUnauthorized: true,
+        ...options,
+        ...guarded(options),
+        ...(session === undefined ? {} : { session }),
+      },
       mayChange: isFunction,
-      keep: (fresh) => this.#sessions.set(name, { options, session: fresh }),
+      keep: (fresh) => {
+        if (digest !== undefined) this.#sessions.set(name, { digest, session: fresh })
+      },
       forget: () => this.#sessions.delete(name),
     }
   }
@@ -59,16 +75,53 @@ async function ask(
       retriable: true,
       ...(cause === undefined ? {} : { cause }),
     })
-  let options: SslOptions | undefined
+  let options: unknown
   try {
-    options = await within(timeoutMs, Promise.resolve(option(address)))
+    options = await askUser(() => option(address), timeoutMs)
   } catch (cause) {
+    if (cause instanceof NothingCame) throw failed(`gave no options within ${timeoutMs} ms`)
     throw failed(`failed: ${thrownMessage(cause) ?? 'it threw no Error'}`, cause)
   }
-  if (typeof options !== 'object' || options === null) throw failed(`gave no options within ${timeoutMs} ms`)
+  if (typeof options !== 'object' || options === null) throw failed('gave no object with options')
   try {
     return checkTlsOptions(options, 'ssl')
   } catch (cause) {
     throw failed(`gave options that can't be used: ${(cause as Error).message}`, cause)
+  }
+}
+
+/** Functions among the options, which Node calls amid a handshake: what they throw there would end the process. */
+function guarded({ checkServerIdentity, pskCallback }: SslOptions): SslOptions {
+  return {
+    ...(typeof checkServerIdentity === 'function' && {
+      checkServerIdentity: (host: string, certificate: PeerCertificate) =>
+        identityProblem(() => checkServerIdentity(host, certificate)),
+    }),
+    ...(typeof pskCallback === 'function' && {
+      pskCallback: (hint: string | null) => {
+        try {
+          return pskCallback(hint)
+        } catch {
+          // No key: the handshake fails.
+          return null
+        }
+      },
+    }),
+  }
+}
+
+/** What a function given as `checkServerIdentity` finds wrong with a certificate; anything but "nothing" refuses it. */
+function identityProblem(check: () => unknown): Error | undefined {
+  try {
+    const problem = check()
+    if (!problem) return undefined
+    if (problem instanceof Error) return problem
+    // An async one: whatever comes of it comes too late, and must not reject unheard.
+    Promise.resolve(problem).catch(() => undefined)
+    return new Error(
+      `checkServerIdentity: ${thrownMessage(problem) ?? 'what it gave is neither undefined nor an Error'}`,
+    )
+  } catch (cause) {
+    return new Error(`checkServerIdentity failed: ${thrownMessage(cause) ?? 'it threw no Error'}`, { cause })
   }
 }

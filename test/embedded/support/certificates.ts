@@ -14,6 +14,8 @@ export interface CertificateOptions {
   readonly names?: string
   readonly commonName?: string
   readonly expired?: boolean
+  /** The only use it is for; any, where left out. */
+  readonly usage?: 'serverAuth' | 'clientAuth'
 }
 
 export class CertificateAuthority {
@@ -46,9 +48,13 @@ export class CertificateAuthority {
     names = 'DNS:localhost,IP:127.0.0.1',
     commonName = 'localhost',
     expired = false,
+    usage,
   }: CertificateOptions = {}): KeyPair {
     const name = `issued-${++this.count}`
-    writeFileSync(join(this.dir, `${name}.ext`), `subjectAltName=${names}\n`)
+    writeFileSync(
+      join(this.dir, `${name}.ext`),
+      `subjectAltName=${names}\n${usage === undefined ? '' : `extendedKeyUsage=${usage}\n`}`,
+    )
     this.openssl(
       'req',
       '-newkey',
