@@ -44,7 +44,7 @@ interface InFlight {
   /** Undefined for a bare token, whose answer has none. */
   readonly correlationId: number | undefined
   readonly label: string
-  readonly timeoutMs: number
+  timeoutMs: number
   /** What is larger is not its answer. */
   readonly maxBytes: number
   since: number
@@ -57,7 +57,7 @@ interface InFlight {
 /** A request that has no answer, until the system has taken its bytes. */
 interface OneWay {
   readonly label: string
-  readonly timeoutMs: number
+  timeoutMs: number
   readonly since: number
   readonly fail: (error: KafkaProducerError) => void
 }
@@ -327,6 +327,13 @@ export class BrokerConnection {
     if (this.state === 'open') for (const request of held ?? []) request.write()
   }
 
+  /** What was written must be answered so soon: nobody waits for it any more, but for what may come after it. */
+  hurry(timeoutMs: number): void {
+    for (let i = 0; i < this.#inFlight.length; i++) lower(this.#inFlight.peekAt(i), timeoutMs)
+    for (let i = 0; i < this.notTaken.length; i++) lower(this.notTaken.peekAt(i), timeoutMs)
+    this.armTimer(0)
+  }
+
   /** Closes the connection at once; all its requests fail with this error. */
   abandon(error: KafkaProducerError): void {
     this.fail(error)
@@ -508,4 +515,8 @@ export class BrokerConnection {
     this.goneController.abort(error)
     for (const listener of this.closeListeners) listener()
   }
+}
+
+function lower(request: { timeoutMs: number } | undefined, timeoutMs: number): void {
+  if (request !== undefined) request.timeoutMs = Math.min(request.timeoutMs, timeoutMs)
 }

@@ -25,6 +25,7 @@ import { Authenticator, HungUpOnToken } from './sasl/authenticator.js'
 import type { SaslMechanism } from './sasl/mechanism.js'
 import { SessionRenewal } from './sasl/session-renewal.js'
 import type { Secret } from './secret.js'
+import { Stage } from './stage.js'
 import { TlsClient, type SslOption } from './tls.js'
 import { within } from './within.js'
 
@@ -69,6 +70,8 @@ interface Opening {
   readonly address: BrokerAddress
   /** Aborted when it is called off; not any more once the session is there. */
   readonly signal: AbortSignal
+  /** How far it has come. */
+  readonly stage: Stage
 }
 
 /** How a broker fails the question for its versions: Kafka 0.8 hangs up, 0.9 never answers. */
@@ -143,10 +146,11 @@ export class SessionFactory {
 
   /**
    * @param signal calls it off
+   * @param stage says meanwhile how far it has come
    * @throws ConnectionFailedError; TlsError and AuthenticationError where trying again is of no use; and, where nothing
    * is in common with the broker, UnsupportedVersionError
    */
-  async open(address: BrokerAddress, signal?: AbortSignal): Promise<BrokerSession> {
+  async open(address: BrokerAddress, signal?: AbortSignal, stage = new Stage()): Promise<BrokerSession> {
     this.clearText.about(address)
     const controller = new AbortController()
     const callOff = () =>
@@ -156,7 +160,7 @@ export class SessionFactory {
     for (const one of signals) one.addEventListener('abort', callOff, { once: true })
     try {
       if (signals.some(({ aborted }) => aborted)) callOff()
-      return await orAborted(this.openAuthenticated({ address, signal: controller.signal }), controller.signal)
+      return await orAborted(this.openAuthenticated({ address, signal: controller.signal, stage }), controller.signal)
     } catch (error) {
       throw this.failure(address, error as KafkaProducerError)
     } finally {
@@ -177,9 +181,10 @@ export class SessionFactory {
   private async authenticate(
     { connection, versions }: BrokerSession,
     authenticator: Authenticator,
-    { signal }: Opening,
+    { signal, stage }: Opening,
     isFirst: boolean,
   ): Promise<boolean> {
+    stage.enter(`authenticating to ${formatAddress(connection.address)}`)
     const renewal = new SessionRenewal(connection, versions, authenticator)
     try {
       await connection.whileUsed(renewal.begin())
@@ -266,6 +271,7 @@ export class SessionFactory {
       includeClusterAuthorizedOperations: false,
       includeTopicAuthorizedOperations: false,
     }
+    opening.stage.enter(`waiting for ${formatAddress(opening.address)} to answer Metadata`)
     try {
       await session.connection.request(metadata, 0, question, { timeoutMs: this.options.requestTimeoutMs })
     } catch (error) {
@@ -289,6 +295,7 @@ export class SessionFactory {
     const patience = this.answered
       ? this.options.requestTimeoutMs
       : Math.min(PROBE_TIMEOUT_MS, this.options.requestTimeoutMs)
+    opening.stage.enter(`waiting for ${formatAddress(opening.address)} to answer ApiVersions`)
     const answer = this.askVersions(connection)
     try {
       const versions = await within(patience, answer)
@@ -339,8 +346,9 @@ export class SessionFactory {
     return { connection, versions: LEGACY_VERSIONS }
   }
 
-  private async connect({ address, signal }: Opening): Promise<BrokerConnection> {
+  private async connect({ address, signal, stage }: Opening): Promise<BrokerConnection> {
     const { connectTimeoutMs, clientId, maxResponseBytes, maxIdleMs } = this.options
+    stage.enter(`connecting to ${formatAddress(address)}`)
     const tls = await this.tls?.settingsFor(address, connectTimeoutMs)
     const terms = { timeoutMs: connectTimeoutMs, signal, isNeeded: () => this.isNeeded, hosts: this.hosts, tls }
     const socket = await openSocket(address, terms)

@@ -37,6 +37,7 @@ import { TopicRouter } from './queues/topic-router.js'
 import type { RecordMetadata } from './record-metadata.js'
 import { BatchOutcomes } from './sending/batch-outcomes.js'
 import { BrokerSender, type BrokerSenderConfig } from './sending/broker-sender.js'
+import { DeadlineErrors } from './sending/deadline-errors.js'
 
 /** The five parts that a handler is made of; each can be replaced. */
 export interface EventHandlerParts<K, V> {
@@ -292,25 +293,16 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   private expire(calls: readonly MessageCall[]): void {
     const { deliveryTimeoutMs } = this.config
-    const causes = new Map<KafkaProducerError | undefined, DeliveryTimeoutError>()
-    this.end(calls, (message) => {
-      if (message === undefined)
-        return new DeliveryTimeoutError(`an encoder did not finish within ${deliveryTimeoutMs} ms`)
-      const lastError =
-        message.batch?.lastError ??
-        this.topics.get(message.topic)?.problem ??
-        this.parts.topicPartitionInfos.lastFailure
-      let cause = causes.get(lastError)
-      if (cause === undefined) {
-        const reason = lastError === undefined ? '' : `; the last failure: ${lastError.message}`
-        cause = new DeliveryTimeoutError(
-          `not acknowledged within ${deliveryTimeoutMs} ms${reason}`,
-          lastError ? { cause: lastError } : {},
-        )
-        causes.set(lastError, cause)
-      }
-      return cause
-    })
+    const { topicPartitionInfos } = this.parts
+    const { senders } = this
+    const topic = (name: string) => this.topics.get(name)
+    const errors = new DeadlineErrors({ deliveryTimeoutMs, topicPartitionInfos, topic, senders })
+    this.end(calls, (message) =>
+      message === undefined
+        ? new DeliveryTimeoutError(`an encoder did not finish within ${deliveryTimeoutMs} ms`)
+        : errors.of(message),
+    )
+    for (const sender of senders.values()) sender.giveUpUnneeded()
     this.admission.pump()
   }
 

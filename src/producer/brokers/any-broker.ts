@@ -1,22 +1,47 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createDebug } from '../../debug.js'
 import { AuthenticationError, KafkaProducerError, MetadataUnavailableError } from '../../errors.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
+import { Stage } from '../../network/stage.js'
 
 const debug = createDebug('kafka-producer:any-broker')
 
 /** How long a question that nobody waits for goes on from one broker to the next: connecting keeps the process alive. */
 const UNNEEDED_QUESTION_MS = 1_000
+/** How long a broker may take before the next one is asked beside it, as with the addresses of one name. */
+const HEAD_START_MS = 1_000
+/** The most that are asked the same beside each other, however many are silent. */
+const MAX_ASKED_AT_ONCE = 10
+
+/** A way to a session. It is called off by the signal, and says in `stage` how far it has come. */
+type Candidate = (signal: AbortSignal, stage: Stage) => Promise<BrokerSession>
+
+/** A session that is being opened, for all questions that want one with that broker. */
+interface Opening {
+  readonly session: Promise<BrokerSession>
+  readonly callOff: AbortController
+  readonly stage: Stage
+  users: number
+}
 
 /**
  * Asks what any broker of the cluster can answer, on a connection of its own, so that a question never queues behind
- * messages. Asked are the brokers that are known, and the bootstrap list again when none of them answers.
+ * messages. Asked are the brokers that are known and the bootstrap list, in turn.
+ *
+ * A broker that fails makes way for the next at once, and one that is silent has the next asked beside it a little
+ * later; the first answer counts, and the others are called off. So however many brokers are silent, each costs its head
+ * start and not its time-out.
  */
 export class AnyBroker {
   private known: ReadonlyMap<number, BrokerAddress> = new Map()
+  /** The one that answered last. */
   private session: BrokerSession | undefined
-  private connecting: Promise<BrokerSession> | undefined
+  /** By address. */
+  private readonly openings = new Map<string, Opening>()
+  /** What each broker that is being asked is at. */
+  private readonly stages = new Set<Stage>()
   /** Until when brokers want no more questions, by address. */
   private readonly throttledUntil = new Map<string, number>()
   private closed = false
@@ -49,34 +74,95 @@ export class AnyBroker {
     this.throttledUntil.set(formatAddress(address), now + throttleTimeMs)
   }
 
+  /** What is being asked, of whom, and since when; undefined while nothing is. */
+  get stage(): string | undefined {
+    return this.stages.size === 0 ? undefined : [...this.stages].join(', ')
+  }
+
   /**
    * Puts a question to one broker after another until one answers. Whatever a question fails with ends its connection:
    * the next one starts elsewhere.
    *
    * @throws MetadataUnavailableError; or, not retriable, what asking again can't help, such as AuthenticationError
    */
-  async ask<T>(question: (session: BrokerSession) => Promise<T>): Promise<T> {
-    const failures: unknown[] = []
-    const startedAt = performance.now()
-    for (const candidate of this.candidates()) {
-      const isTooLong =
-        failures.length > 0 && !this.sessions.isNeeded && performance.now() - startedAt >= UNNEEDED_QUESTION_MS
-      if (this.closed || isTooLong) break
-      try {
-        const answer = await putTo(await candidate(), question)
-        this.lastFailure = undefined
-        return answer
-      } catch (error) {
-        debug('%s', (error as Error).message)
-        failures.push(error)
+  ask<T>(question: (session: BrokerSession) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const candidates = this.candidates()
+      const failures: unknown[] = []
+      const startedAt = performance.now()
+      const calledOff = new AbortController()
+      setMaxListeners(0, calledOff.signal)
+      let running = 0
+      let timer: NodeJS.Timeout | undefined
+      const settle = (failure: KafkaProducerError | undefined) => {
+        clearTimeout(timer)
+        calledOff.abort()
+        this.lastFailure = failure
       }
-    }
-    this.lastFailure = whatNoRetryHelps(failures) ?? this.unavailable(failures.at(-1))
-    throw this.lastFailure
+      const startNext = () => {
+        clearTimeout(timer)
+        if (calledOff.signal.aborted || running >= MAX_ASKED_AT_ONCE) return
+        const isFirst = running === 0 && failures.length === 0
+        const isTooLong = !isFirst && !this.sessions.isNeeded && performance.now() - startedAt >= UNNEEDED_QUESTION_MS
+        const next = this.closed || isTooLong ? undefined : candidates.next().value
+        if (next !== undefined) {
+          running++
+          timer = setTimeout(startNext, HEAD_START_MS).unref()
+          this.put(question, next, calledOff.signal).then(
+            (answer) => {
+              settle(undefined)
+              resolve(answer)
+            },
+            (error: unknown) => {
+              if (calledOff.signal.aborted) return
+              debug('%s', (error as Error).message)
+              failures.push(error)
+              running--
+              startNext()
+            },
+          )
+        } else if (running === 0) {
+          const failure = whatNoRetryHelps(failures) ?? this.unavailable(failures.at(-1))
+          settle(failure)
+          reject(failure)
+        }
+      }
+      startNext()
+    })
   }
 
   close(): void {
     this.closed = true
+  }
+
+  /** Puts the question to one broker. The session that answers is kept for the next question, instead of the last one. */
+  private async put<T>(
+    question: (session: BrokerSession) => Promise<T>,
+    candidate: Candidate,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const stage = new Stage()
+    this.stages.add(stage)
+    let session: BrokerSession | undefined
+    const drop = () => void session?.connection.close(0)
+    try {
+      session = await candidate(signal, stage)
+      signal.addEventListener('abort', drop, { once: true })
+      if (signal.aborted) drop()
+      stage.enter(`waiting for ${formatAddress(session.connection.address)} to answer`)
+      const answer = await question(session)
+      signal.throwIfAborted()
+      signal.removeEventListener('abort', drop)
+      const previous = this.session
+      this.session = session
+      if (previous !== session) void previous?.connection.close(0)
+      return answer
+    } catch (error) {
+      drop()
+      throw error
+    } finally {
+      this.stages.delete(stage)
+    }
   }
 
   private unavailable(failure: unknown): MetadataUnavailableError {
@@ -89,25 +175,34 @@ export class AnyBroker {
   }
 
   /**
-   * Ways to a session, the most promising first: the one at hand, other brokers in random order, the bootstrap list; and
-   * at last those that are throttling this client, when they have done with it.
+   * Ways to a session, the most promising first: the one at hand; those being opened; other brokers and the bootstrap
+   * list in turn, each in random order; and at last those that are throttling this client, when they have done with it.
    */
-  private *candidates(): Iterable<() => Promise<BrokerSession>> {
-    const { session, connecting } = this
-    if (session?.connection.isOpen && this.throttleOf(session.connection.address) === 0)
-      yield () => Promise.resolve(session)
-    if (connecting !== undefined) yield () => connecting
-    const throttling: BrokerAddress[] = []
+  private *candidates(): Iterator<Candidate, undefined> {
+    const { session } = this
     const seen = new Set<string>()
-    for (const address of [...shuffled([...this.known.values()]), ...shuffled(this.bootstrap)]) {
+    const throttling: BrokerAddress[] = []
+    if (session?.connection.isOpen && this.throttleOf(session.connection.address) === 0) {
+      seen.add(formatAddress(session.connection.address))
+      yield () => Promise.resolve(session)
+    }
+    for (const [name, opening] of this.openings) {
+      seen.add(name)
+      yield (signal, stage) => this.join(opening, signal, stage)
+    }
+    for (const address of inTurn(shuffled([...this.known.values()]), shuffled(this.bootstrap))) {
       const name = formatAddress(address)
       if (seen.has(name)) continue
       seen.add(name)
       if (this.throttleOf(address) > 0) throttling.push(address)
-      else yield () => this.connect(address)
+      else yield (signal, stage) => this.connect(address, signal, stage)
     }
     throttling.sort((one, other) => this.throttleOf(one) - this.throttleOf(other))
-    for (const address of throttling) yield () => this.afterThrottle(address)
+    for (const address of throttling) yield (signal, stage) => this.afterThrottle(address, signal, stage)
+    // Another question may have found one meanwhile, and have called off what this one waited for.
+    const { session: newer } = this
+    if (newer !== session && newer?.connection.isOpen) yield () => Promise.resolve(newer)
+    return undefined
   }
 
   /** For how many milliseconds a broker wants no question. */
@@ -115,35 +210,47 @@ export class AnyBroker {
     return Math.max(0, (this.throttledUntil.get(formatAddress(address)) ?? 0) - performance.now())
   }
 
-  private async afterThrottle(address: BrokerAddress): Promise<BrokerSession> {
-    await sleep(this.throttleOf(address), undefined, { signal: this.sessions.signal, ref: false })
-    const { session } = this
-    const isThere = session?.connection.isOpen && formatAddress(session.connection.address) === formatAddress(address)
-    return isThere ? session : this.connect(address)
+  private async afterThrottle(address: BrokerAddress, signal: AbortSignal, stage: Stage): Promise<BrokerSession> {
+    const wait = this.throttleOf(address)
+    stage.enter(`heeding ${formatAddress(address)}, which throttles this client for ${Math.round(wait)} ms,`)
+    await sleep(wait, undefined, { signal: AbortSignal.any([signal, this.sessions.signal]), ref: false })
+    return this.connect(address, signal, stage)
   }
 
-  private async connect(address: BrokerAddress): Promise<BrokerSession> {
-    const connecting = this.sessions.open(address)
-    this.connecting = connecting
+  private connect(address: BrokerAddress, signal: AbortSignal, stage: Stage): Promise<BrokerSession> {
+    const name = formatAddress(address)
+    const { session: atHand } = this
+    if (atHand?.connection.isOpen && formatAddress(atHand.connection.address) === name) return Promise.resolve(atHand)
+    let opening = this.openings.get(name)
+    if (opening === undefined) {
+      const callOff = new AbortController()
+      const session = this.sessions.open(address, callOff.signal, stage).finally(() => this.openings.delete(name))
+      opening = { session, callOff, stage, users: 0 }
+      this.openings.set(name, opening)
+    }
+    return this.join(opening, signal, stage)
+  }
+
+  /** It is called off with the last of those who want it. */
+  private async join(opening: Opening, signal: AbortSignal, stage: Stage): Promise<BrokerSession> {
+    const leave = () => {
+      if (--opening.users === 0) opening.callOff.abort()
+    }
+    opening.users++
+    signal.addEventListener('abort', leave, { once: true })
+    if (stage !== opening.stage) stage.follow(opening.stage)
     try {
-      const session = await connecting
-      const previous = this.session
-      this.session = session
-      if (previous?.connection.isOpen) void previous.connection.close(0)
-      return session
+      return await opening.session
     } finally {
-      if (this.connecting === connecting) this.connecting = undefined
+      signal.removeEventListener('abort', leave)
     }
   }
 }
 
-async function putTo<T>(session: BrokerSession, question: (session: BrokerSession) => Promise<T>): Promise<T> {
-  try {
-    return await question(session)
-  } catch (error) {
-    void session.connection.close(0)
-    throw error
-  }
+/** One of each list after the other. */
+function* inTurn<T>(one: readonly T[], other: readonly T[]): Iterable<T> {
+  for (let i = 0; i < Math.max(one.length, other.length); i++)
+    yield* [one[i], other[i]].filter((item) => item !== undefined) as T[]
 }
 
 /**

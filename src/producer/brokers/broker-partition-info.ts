@@ -90,6 +90,11 @@ export class BrokerPartitionInfo {
     return this.anyBroker.lastFailure
   }
 
+  /** Who is being asked, and since when; undefined while nobody is. */
+  get stage(): string | undefined {
+    return this.anyBroker.stage
+  }
+
   topic(name: string): TopicMetadata | undefined {
     return this.topics.get(name)
   }

@@ -1,11 +1,19 @@
 import { BrokerUnavailableError } from '../../errors.js'
 import type { BrokerAddress } from '../../network/connect.js'
 import type { SessionFactory } from '../../network/session.js'
+import { Slots } from '../../network/slots.js'
 import { SyncProducer, type SyncProducerConfig } from './sync-producer.js'
+
+/**
+ * How many connections are opened at once. Metadata may name as many brokers as it likes, and each connect takes a
+ * descriptor of the process.
+ */
+const MAX_OPENING = 32
 
 /** Broker id → {@link SyncProducer}. A connection is replaced only where the broker's address changed. */
 export class ProducerPool {
   private readonly producers = new Map<number, SyncProducer>()
+  private readonly slots = new Slots(MAX_OPENING)
 
   constructor(
     private readonly sessions: SessionFactory,
@@ -21,7 +29,8 @@ export class ProducerPool {
       producer.retire()
     }
     for (const [id, address] of brokers) {
-      if (!this.producers.has(id)) this.producers.set(id, new SyncProducer(address, this.sessions, this.config))
+      if (!this.producers.has(id))
+        this.producers.set(id, new SyncProducer(address, this.sessions, this.slots, this.config))
     }
   }
 

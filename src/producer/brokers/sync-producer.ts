@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BrokerConnection } from '../../network/broker-connection.js'
-import type { BrokerAddress } from '../../network/connect.js'
+import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
+import type { Slots } from '../../network/slots.js'
+import { Stage } from '../../network/stage.js'
 import {
   produce,
   sizeOfProduceRequest,
@@ -13,6 +15,8 @@ import { timerDelay } from '../../timer-delay.js'
 
 export interface SyncProducerConfig {
   readonly requestTimeoutMs: number
+  /** No message waits longer than this for an answer. */
+  readonly deliveryTimeoutMs: number
   /** Waits before connecting again after a failure, doubled each time in a row. */
   readonly retryBackoffMs: number
   readonly retryBackoffMaxMs: number
@@ -36,10 +40,14 @@ export class SyncProducer {
   private readonly retirement = new AbortController()
   private failures = 0
   private notBefore = 0
+  /** While it connects: how far that has come. */
+  readonly stage = new Stage()
 
   constructor(
     readonly address: BrokerAddress,
     private readonly sessions: SessionFactory,
+    /** Held by whoever is connecting. */
+    private readonly slots: Slots,
     private readonly config: SyncProducerConfig,
   ) {}
 
@@ -66,8 +74,10 @@ export class SyncProducer {
     const wait = this.notBefore - performance.now()
     const { signal } = this.retirement
     try {
+      this.stage.enter(`waiting before connecting to ${formatAddress(this.address)} again`)
       if (wait > 0) await sleep(timerDelay(wait), undefined, { signal, ref: false })
-      this.current = await this.sessions.open(this.address, signal)
+      this.stage.enter(`waiting for other connections to be opened before that to ${formatAddress(this.address)}`)
+      this.current = await this.slots.run(() => this.sessions.open(this.address, signal, this.stage), signal)
       this.failures = 0
       if (this.isRetired) this.endWhenAnswered()
       return this.current
@@ -106,13 +116,14 @@ export class SyncProducer {
     onWritten: () => void,
   ): Promise<ProduceResponse | undefined> {
     const capacity = sizeOfProduceRequest(version, request)
-    if (request.acks === 0) {
-      const { requestTimeoutMs: timeoutMs } = this.config
-      return connection.sendOneWay(produce, version, request, { timeoutMs, capacity, onWritten }).then(() => undefined)
-    }
-    // A broker older than ApiVersions answers in time or never.
-    const timeoutMs = this.config.requestTimeoutMs + (versions === LEGACY_VERSIONS ? 0 : ANSWER_GRACE_MS)
-    return connection.request(produce, version, request, { timeoutMs, capacity, onWritten })
+    const { requestTimeoutMs, deliveryTimeoutMs } = this.config
+    // A broker older than ApiVersions answers in time or never, and with acks 0 none gathers anything.
+    const gathersFor = requestTimeoutMs + (request.acks === 0 || versions === LEGACY_VERSIONS ? 0 : ANSWER_GRACE_MS)
+    // After that nobody waits any more; a broker that is merely slow may still keep its connection.
+    const timeoutMs = Math.min(gathersFor, deliveryTimeoutMs + ANSWER_GRACE_MS)
+    const options = { timeoutMs, capacity, onWritten }
+    if (request.acks === 0) return connection.sendOneWay(produce, version, request, options).then(() => undefined)
+    return connection.request(produce, version, request, options)
   }
 
   /** Drops the connection after an answer that contradicts its request. */

@@ -36,6 +36,11 @@ export class Batch {
 
   constructor(readonly queue: PartitionQueue) {}
 
+  /** Whether any of its messages has no fate yet. */
+  get isAwaited(): boolean {
+    return this.settledCount < this.messages.length
+  }
+
   /** Adds a message if the batch, its header included, has room for it under `limit`; the first one always fits. */
   add(message: SerializedMessage, limit = Infinity): boolean {
     const { messages } = this

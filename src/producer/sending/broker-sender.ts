@@ -1,7 +1,9 @@
 import Denque from 'denque'
 import { ConnectionClosedError, MalformedResponseError, type KafkaProducerError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
+import { formatAddress } from '../../network/connect.js'
 import type { BrokerSession } from '../../network/session.js'
+import { Stage } from '../../network/stage.js'
 import { produce, type ProducePartitionResponse, type ProduceResponse } from '../../protocol/apis/produce.js'
 import type { EncodableRecords } from '../../protocol/records/record.js'
 import { magicOfProduce } from '../../protocol/versions.js'
@@ -41,7 +43,18 @@ export interface SenderContext {
   answered(): void
 }
 
+/** A request that is made, or written and not answered yet. */
+interface Sent {
+  readonly session: BrokerSession
+  readonly batches: readonly Batch[]
+  /** What it is, and since when it is on its way. */
+  readonly stage: Stage
+}
+
 type EncodedBatches = ReadonlyMap<Batch, EncodableRecords>
+
+/** How long a broker that nobody waits for may be silent before its connection counts as lost. */
+const UNNEEDED_ANSWER_MS = 1_000
 
 /** Requests that brokers older than this version of Produce delayed they have delayed themselves (KIP-219). */
 const CLIENT_THROTTLES_FROM = 6
@@ -54,8 +67,10 @@ const CLIENT_THROTTLES_FROM = 6
 export class BrokerSender {
   private readonly ready = new Denque<PartitionQueue>()
   private isScheduled = false
-  private isConnecting = false
-  private inFlight = 0
+  /** What it is connecting with; undefined while it is not. */
+  private connecting: SyncProducer | undefined
+  /** The oldest first. */
+  private readonly sent = new Set<Sent>()
   private throttledUntil = 0
   private throttleTimer: NodeJS.Timeout | undefined
   /** Settles when the newest request that had to wait for a codec can go. */
@@ -86,7 +101,7 @@ export class BrokerSender {
   }
 
   private drain(): void {
-    if (this.ready.isEmpty() || this.isConnecting || this.inFlight >= this.config.maxInFlight) return
+    if (this.ready.isEmpty() || this.connecting !== undefined || this.sent.size >= this.config.maxInFlight) return
     const wait = this.throttledUntil - performance.now()
     if (wait > 0) {
       this.throttleTimer ??= setTimeout(() => {
@@ -103,7 +118,7 @@ export class BrokerSender {
         void this.connect(producer)
         return
       }
-      while (this.inFlight < this.config.maxInFlight && this.send(producer, session)) {
+      while (this.sent.size < this.config.maxInFlight && this.send(producer, session)) {
         if (this.turn.isSpent) return this.schedule()
       }
     } catch (error) {
@@ -112,13 +127,13 @@ export class BrokerSender {
   }
 
   private async connect(producer: SyncProducer): Promise<void> {
-    this.isConnecting = true
+    this.connecting = producer
     try {
       await producer.connect()
-      this.isConnecting = false
+      this.connecting = undefined
       this.drain()
     } catch (error) {
-      this.isConnecting = false
+      this.connecting = undefined
       // The metadata has another address by now: this one was given up before anything was tried.
       if (producer.isRetired) this.drain()
       else this.failReady(error as KafkaProducerError)
@@ -134,9 +149,10 @@ export class BrokerSender {
     })
     if (batches.length === 0) return false
     for (const batch of batches) this.depart(batch)
-    this.inFlight++
-    void this.exchange(producer, session, batches, magic).finally(() => {
-      this.inFlight--
+    const sent: Sent = { session, batches, stage: new Stage() }
+    this.sent.add(sent)
+    void this.exchange(producer, sent, magic).finally(() => {
+      this.sent.delete(sent)
       this.context.answered()
       this.drain()
     })
@@ -144,12 +160,7 @@ export class BrokerSender {
   }
 
   /** One request and its answer: tells every batch's outcome, whatever happens, and never throws. */
-  private async exchange(
-    producer: SyncProducer,
-    session: BrokerSession,
-    batches: readonly Batch[],
-    magic: Magic,
-  ): Promise<void> {
+  private async exchange(producer: SyncProducer, { session, batches, stage }: Sent, magic: Magic): Promise<void> {
     const generation = this.context.metadataGeneration()
     let isWritten = false
     try {
@@ -167,8 +178,11 @@ export class BrokerSender {
       const request = produceRequest(collated, records, topicIds, this.config.acks, this.config.requestTimeoutMs)
       if (!session.connection.isOpen)
         throw new ConnectionClosedError('the connection was lost while the request was made')
+      const name = this.nameOf(producer)
+      stage.enter(`Produce v${version} has been held back from ${name}`)
       const response = await producer.send(session, version, request, () => {
         isWritten = true
+        stage.enter(`${name} has not ${this.config.acks === 0 ? 'taken' : 'answered'} Produce v${version}`)
       })
       if (this.turn.isSpent) await this.turn.nextTurn()
       if (response === undefined) {
@@ -243,6 +257,29 @@ export class BrokerSender {
     // What is behind a batch that failed for good, such as for refused credentials, fares no better.
     for (const queue of hopeless) this.context.giveUp(queue, error)
     this.context.answered()
+  }
+
+  private nameOf({ address }: SyncProducer): string {
+    return `broker ${this.brokerId} at ${formatAddress(address)}`
+  }
+
+  /**
+   * Messages got their fate ahead of an answer. Where no message waits for any answer of this broker, the connection is
+   * given up, unless it answers soon: it may lead nowhere any more, and what comes next must not wait behind it.
+   */
+  giveUpUnneeded(): void {
+    for (const { batches } of this.sent) if (batches.some((batch) => batch.isAwaited)) return
+    for (const { session } of this.sent) session.connection.hurry(UNNEEDED_ANSWER_MS)
+  }
+
+  /** What this broker is being waited for; undefined where for nothing. */
+  get stage(): string | undefined {
+    const [oldest] = this.sent
+    const wait = this.throttledUntil - performance.now()
+    if (oldest !== undefined) return String(oldest.stage)
+    if (this.connecting !== undefined) return `${String(this.connecting.stage)} (broker ${this.brokerId})`
+    if (wait > 0) return `broker ${this.brokerId} throttles this client for another ${Math.ceil(wait)} ms`
+    return undefined
   }
 
   close(): void {

@@ -378,7 +378,7 @@ describe('a hundred thousand messages past their deadline', () => {
     ['in batches that are never answered', 'orders'],
   ])('%s: each is told, and the loop turns meanwhile', async (_, topic) => {
     const kafka = await startKafka({ autoCreateTopics: false, topics: { orders: {} } })
-    kafka.stall({ api: 'Produce' })
+    kafka.stall({ api: 'Produce', times: Infinity })
     const producer = startProducer(kafka, { deliveryTimeoutMs: 1_500 })
     const failed: number[] = []
     let turns = 0

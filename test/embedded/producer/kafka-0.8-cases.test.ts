@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Producer, ProducerClosedError, SerializationError } from '../../../src/index.js'
 import { SessionFactory } from '../../../src/network/session.js'
+import { Slots } from '../../../src/network/slots.js'
 import { SyncProducer } from '../../../src/producer/brokers/sync-producer.js'
 import { startKafka } from '../support/cluster.js'
 import {
@@ -322,11 +323,8 @@ describe('an empty produce request', () => {
     })
     try {
       const address = { host: '127.0.0.1', port: portOf(kafka.bootstrap) }
-      const sync = new SyncProducer(address, sessions, {
-        requestTimeoutMs: 1_000,
-        retryBackoffMs: 1,
-        retryBackoffMaxMs: 1,
-      })
+      const times = { requestTimeoutMs: 1_000, deliveryTimeoutMs: 1_000, retryBackoffMs: 1, retryBackoffMaxMs: 1 }
+      const sync = new SyncProducer(address, sessions, new Slots(1), times)
       const session = await sync.connect()
       const request = { transactionalId: null, acks: 1, timeoutMs: 1_000, topicData: [] }
       expect((await sync.send(session, version, request, () => undefined))?.responses).toEqual([])
