@@ -1,11 +1,11 @@
 import { setMaxListeners } from 'node:events'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
-import { ConnectionFailedError, TlsError } from '../errors.js'
+import { ConnectionFailedError, foreignText, TlsError } from '../errors.js'
 import { timerDelay } from '../timer-delay.js'
 import type { HostLookup } from './host-lookup.js'
 import { orAborted } from './or-aborted.js'
-import { tlsProblem } from './tls-errors.js'
+import { asCause, tlsProblem } from './tls-errors.js'
 import { within } from './within.js'
 
 export interface BrokerAddress {
@@ -80,9 +80,12 @@ export async function openSocket(
     )
   } catch (failure) {
     if (failure instanceof TlsError) throw failure
-    throw new ConnectionFailedError(`can't connect to ${formatAddress(address)}: ${(failure as Error).message}`, {
-      cause: failure,
-    })
+    throw new ConnectionFailedError(
+      `can't connect to ${formatAddress(address)}: ${foreignText((failure as Error).message)}`,
+      {
+        cause: failure,
+      },
+    )
   } finally {
     clearInterval(watch)
     signal.removeEventListener('abort', onAbort)
@@ -191,6 +194,9 @@ function handshakeError(error: Error, address: BrokerAddress): TlsError {
   const hint = 'if its port has no TLS, leave `ssl` out or take the port of its TLS listener'
   return (
     tlsProblem(error, broker) ??
-    new TlsError(`${broker}: no TLS handshake: ${error.message}; ${hint}`, { cause: error, retriable: true })
+    new TlsError(`${broker}: no TLS handshake: ${foreignText(error.message)}; ${hint}`, {
+      cause: asCause(error),
+      retriable: true,
+    })
   )
 }

@@ -59,10 +59,18 @@ export function tlsProblem(
   const found =
     PROBLEMS.find(([pattern]) => pattern.test(code))?.[1] ??
     (!isHandshakeDone && NO_TLS.test(code) ? NO_TLS_TEXT : undefined)
-  if (found !== undefined) return new TlsError(`${broker}: ${found} ${said}`, { cause: error })
+  if (found !== undefined) return new TlsError(`${broker}: ${found} ${said}`, { cause: asCause(error) })
   if (!/^ERR_(SSL|TLS|OSSL)_/.test(code)) return undefined
   return new TlsError(`${broker}: TLS failed${hint === undefined ? '' : `; ${hint}`} ${said}`, {
-    cause: error,
+    cause: asCause(error),
     retriable: true,
   })
+}
+
+/** An error of Node's as the cause of another: without the certificate that it may show, nor what that has for a name. */
+export function asCause(error: unknown): unknown {
+  const { code, message } = error as NodeJS.ErrnoException
+  const plain = foreignText(String(message))
+  if (!(error instanceof Error) || (plain === message && !('cert' in error))) return error
+  return Object.assign(new Error(plain), code === undefined ? {} : { code })
 }

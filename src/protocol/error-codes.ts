@@ -1,4 +1,4 @@
-import { BrokerResponseError } from '../errors.js'
+import { BrokerResponseError, foreignText } from '../errors.js'
 
 /** What a broker's error code means to a client. */
 export interface ErrorCode {
@@ -191,6 +191,6 @@ export function errorCode(code: number): ErrorCode {
 /** The error for a code a broker answered; `subject` says what it was asked, `detail` is the broker's own message. */
 export function brokerResponseError(code: number, subject: string, detail?: string | null): BrokerResponseError {
   const { name, retriable } = errorCode(code)
-  const tail = detail ? `: ${detail}` : ''
+  const tail = detail ? `: ${foreignText(detail)}` : ''
   return new BrokerResponseError(code, name, `${subject}: broker answered ${name} (${code})${tail}`, retriable)
 }

@@ -1,4 +1,4 @@
-import { AuthenticationError, ConnectionClosedError, KafkaProducerError } from '../../errors.js'
+import { AuthenticationError, ConnectionClosedError, foreignText, KafkaProducerError } from '../../errors.js'
 import { saslAuthenticate } from '../../protocol/apis/sasl-authenticate.js'
 import { saslHandshake } from '../../protocol/apis/sasl-handshake.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
@@ -122,7 +122,7 @@ export class Authenticator {
     const answer = await connection.request(saslHandshake, version, { mechanism: name }, this.terms)
     if (answer.errorCode === UNSUPPORTED_SASL_MECHANISM) {
       throw new AuthenticationError(
-        `${broker} does not take ${name}; it takes ${answer.mechanisms.join(', ') || 'none'}: give one of these as \`sasl: { mechanism }\``,
+        `${broker} does not take ${name}; it takes ${foreignText(answer.mechanisms.join(', ')) || 'none'}: give one of these as \`sasl: { mechanism }\``,
       )
     }
     if (answer.errorCode === ILLEGAL_SASL_STATE) {
@@ -173,7 +173,7 @@ export class Authenticator {
   }
 
   private refusal(connection: BrokerConnection, told: string | null): AuthenticationError {
-    const why = told === null || told === '' ? '' : `, saying: ${told}`
+    const why = told === null || told === '' ? '' : `, saying: ${foreignText(told)}`
     return new AuthenticationError(
       `${formatAddress(connection.address)} refuses the credentials given as \`sasl\` for ${this.mechanism.name}${why}; ${this.mechanism.remedy}`,
     )
@@ -185,7 +185,7 @@ export class Authenticator {
 }
 
 function reason(thrown: unknown): string {
-  return thrownMessage(thrown) ?? 'what was thrown is no Error'
+  return foreignText(thrownMessage(thrown) ?? 'what was thrown is no Error')
 }
 
 /** What a broker says, less what it may have from the tokens that it was sent: a careless one says a password back. */

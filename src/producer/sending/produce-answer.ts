@@ -1,4 +1,4 @@
-import { MalformedResponseError } from '../../errors.js'
+import { foreignText, MalformedResponseError } from '../../errors.js'
 import type { BrokerAddress } from '../../network/connect.js'
 import type { ProducePartitionResponse, ProduceResponse } from '../../protocol/apis/produce.js'
 import type { Batch } from '../queues/batch.js'
@@ -27,7 +27,7 @@ export function matchAnswer(
     for (const answer of topic.partitionResponses) {
       const batch = batches?.get(answer.index)
       if (batch === undefined)
-        throw contradiction(`names ${name ?? 'an unknown topic'}-${answer.index}, which was not sent`)
+        throw contradiction(`names ${foreignText(name ?? 'an unknown topic')}-${answer.index}, which was not sent`)
       if (matched.has(batch)) throw contradiction(`names ${name}-${answer.index} twice`)
       matched.set(batch, answer)
     }

@@ -6,12 +6,13 @@ import { ByteReader } from '../../../src/protocol/byte-reader.js'
 import { encodeResponseFrame, FrameSplitter } from '../../../src/protocol/frame.js'
 import { readRequestHeader } from '../../../src/protocol/header.js'
 
-interface Asked {
+export interface Asked {
   readonly socket: Socket
+  readonly apiKey: number
   readonly correlationId: number
 }
 
-type Manner = (asked: Asked) => void
+export type Manner = (asked: Asked) => void
 
 function framed(body: Buffer): Buffer {
   const size = Buffer.alloc(4)
@@ -156,7 +157,7 @@ export class HostileServer {
 
   private answer(socket: Socket, frame: Buffer): void {
     const { apiKey, apiVersion, correlationId } = readRequestHeader(new ByteReader(frame))
-    if (!this.saysVersions || apiKey !== apiVersions.key) return this.manner({ socket, correlationId })
+    if (!this.saysVersions || apiKey !== apiVersions.key) return this.manner({ socket, apiKey, correlationId })
     const known = apiVersion <= 3
     const ranges = [
       [0, 9],
