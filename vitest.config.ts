@@ -35,8 +35,9 @@ export default defineConfig({
         test: {
           name: 'package',
           include: ['test/smoke/**/*.test.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          globalSetup: 'test/smoke/support/pack.ts',
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
     ],

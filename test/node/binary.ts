@@ -12,12 +12,10 @@ export function nodeBinary(version: string): string {
   const binary = join(home, 'bin', 'node')
   if (!existsSync(binary)) {
     mkdirSync(dir, { recursive: true })
-    execFileSync('npm', ['install', '--prefix', dir, '--no-save', '--no-audit', '--no-fund', `node@${version}`], {
-      stdio: 'inherit',
-    })
-    // What its install script does, for an npm that runs none.
-    if (!existsSync(binary))
-      execFileSync(process.execPath, ['installArchSpecificPackage.js'], { cwd: home, stdio: 'inherit' })
+    const options = ['--prefix', dir, '--no-save', '--no-audit', '--no-fund', '--ignore-scripts']
+    execFileSync('npm', ['install', ...options, `node@${version}`], { stdio: 'inherit' })
+    // Its install script, which npm runs or not: with a warning, or without one.
+    execFileSync(process.execPath, ['installArchSpecificPackage.js'], { cwd: home, stdio: 'inherit' })
   }
   const found = execFileSync(binary, ['--version'], { encoding: 'utf8' }).trim()
   if (!found.startsWith(`v${version}.`)) throw new Error(`${binary} is ${found}, wanted was ${version}`)

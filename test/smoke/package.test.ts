@@ -1,15 +1,13 @@
-import { execFile } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { nodeBinary, ROOT } from '../node/binary.js'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { ROOT } from '../node/binary.js'
+import { describeInstalled, EXERCISED, write, writeExercise } from './support/project.js'
+import { run as runCommand } from './support/run.js'
 
-const FIXTURE = fileURLToPath(new URL('fixture/', import.meta.url))
 const BIN = join(ROOT, 'node_modules', '.bin')
-const NODES = ['20', '22', '24']
+const tarball = inject('tarball')
 
 interface Manifest {
   readonly scripts?: Readonly<Record<string, string>>
@@ -18,35 +16,28 @@ interface Manifest {
 }
 
 let dir: string
-let tarball: string
 
-/** Its output; what fails is shown with all that it said. */
 async function run(command: string, args: readonly string[], cwd = dir): Promise<string> {
-  try {
-    const { stdout } = await promisify(execFile)(command, args, {
-      cwd,
-      maxBuffer: 1 << 26,
-      env: { ...process.env, NODE_PATH: '' },
-    })
-    return stdout
-  } catch (error) {
-    const { stdout, stderr, message } = error as Error & { stdout?: string; stderr?: string }
-    throw new Error(`${message}\n${stdout ?? ''}\n${stderr ?? ''}`, { cause: error })
-  }
+  return (await runCommand(command, args, cwd)).stdout
 }
 
 async function readJson<T>(path: string): Promise<T> {
   return JSON.parse(await readFile(path, 'utf8')) as T
 }
 
-/** A new project that has nothing but the package, as its users get it. */
-async function install(name: string, ...options: string[]): Promise<string> {
+/** A new project that has nothing but the package, as its users get it; and what npm said. */
+async function install(name: string, ...options: string[]): Promise<{ project: string; said: string }> {
   const project = join(dir, name)
   await mkdir(project)
   await writeFile(join(project, 'package.json'), JSON.stringify({ private: true }))
-  await run('npm', ['install', '--no-audit', '--no-fund', ...options, tarball], project)
-  await cp(FIXTURE, project, { recursive: true })
-  return project
+  const { stdout, stderr } = await runCommand(
+    'npm',
+    ['install', '--no-audit', '--no-fund', ...options, tarball],
+    project,
+  )
+  await writeExercise(project, 'exercise.mjs', 'esm')
+  await write(project, { 'main.mjs': `import { exercise } from './exercise.mjs'\nconsole.log(await exercise())\n` })
+  return { project, said: stdout + stderr }
 }
 
 async function sizeOf(path: string): Promise<number> {
@@ -57,16 +48,8 @@ async function sizeOf(path: string): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0)
 }
 
-function node(version: string): string {
-  return process.versions.node.startsWith(`${version}.`) ? process.execPath : nodeBinary(version)
-}
-
 beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'package-'))
-  // Builds first: `prepack` says so.
-  await run('npm', ['pack', '--pack-destination', dir], ROOT)
-  const [name] = (await readdir(dir)).filter((file) => file.endsWith('.tgz'))
-  tarball = join(dir, name as string)
+  dir = await mkdtemp(join(tmpdir(), 'kafka-producer-package-'))
 })
 
 afterAll(() => rm(dir, { recursive: true, force: true }))
@@ -77,26 +60,55 @@ describe('the tarball', () => {
       .trim()
       .split('\n')
       .map((file) => file.replace('package/', ''))
-    const others = files.filter((file) => !/^dist\/[\w./-]+\.(js|d\.ts)$/.test(file))
-    expect(others.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
-    expect(files).toContain('dist/index.js')
-    expect(files).toContain('dist/testing/index.d.ts')
+    const others = files.filter((file) => !/^dist\/[\w./-]+\.(js|cjs|d\.ts|d\.cts)$/.test(file))
+    expect(others.sort()).toEqual([
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'SECURITY.md',
+      'dist/bundled-licences.txt',
+      'package.json',
+    ])
+    for (const name of ['index', 'testing/index']) {
+      for (const suffix of ['js', 'cjs', 'd.ts', 'd.cts']) expect(files).toContain(`dist/${name}.${suffix}`)
+    }
+  })
+
+  it('has the licence of all that is bundled', async () => {
+    const licences = await readFile(join(ROOT, 'dist', 'bundled-licences.txt'), 'utf8')
+    for (const name of ['is-network-error', 'p-retry']) {
+      const { version } = await readJson<{ version: string }>(join(ROOT, 'node_modules', name, 'package.json'))
+      const licence = await readFile(join(ROOT, 'node_modules', name, 'license'), 'utf8')
+      expect(licences).toContain(`${name} ${version}\n\n${licence.trim()}\n`)
+    }
+    const code = await Promise.all(
+      (await readdir(join(ROOT, 'dist'), { recursive: true }))
+        .filter((file) => /\.c?js$/.test(file))
+        .map((file) => readFile(join(ROOT, 'dist', file), 'utf8')),
+    )
+    const bundled = code.flatMap((text) => [...text.matchAll(/^\/\/ node_modules\/((?:@[^/]+\/)?[^/]+)\//gm)])
+    expect(new Set(bundled.map(([, name]) => name))).toEqual(new Set(['is-network-error', 'p-retry']))
   })
 
   it('is as publint wants it', async () => {
     expect(await run(join(BIN, 'publint'), ['run', tarball, '--strict'])).toContain('All good!')
   })
 
-  it('has types that resolve everywhere where an ES module does', async () => {
-    await run(join(BIN, 'attw'), [tarball, '--profile', 'esm-only'])
+  it('has types that resolve everywhere', async () => {
+    await run(join(BIN, 'attw'), [tarball])
   })
 })
 
-describe('installed', () => {
+describeInstalled('installed', () => {
   let project: string
+  let said: string
 
   beforeAll(async () => {
-    project = await install('whole')
+    ;({ project, said } = await install('whole'))
+  })
+
+  it('comes without a warning', () => {
+    expect(said).toMatch(/^\nadded \d+ packages in \d+m?s\n$/)
   })
 
   it('runs no script of anyone', async () => {
@@ -110,20 +122,6 @@ describe('installed', () => {
     for (const hook of ['preinstall', 'install', 'postinstall', 'prepare']) expect(scripts).not.toHaveProperty(hook)
   })
 
-  it.each(NODES)('is imported and sends on Node %s', async (version) => {
-    expect(await run(node(version), ['send.mjs'], project)).toBe('sent 500\n')
-  })
-
-  it.each(NODES)('is required and sends on Node %s', async (version) => {
-    expect(await run(node(version), ['send.cjs'], project)).toBe('sent to smoke\n')
-  })
-
-  it.each(NODES)('loads on Node %s without a warning', async (version) => {
-    const program =
-      'process.on("warning", ({ message }) => { console.log(message) }); require("kafka-producer"); import("kafka-producer")'
-    expect(await run(node(version), ['-e', program], project)).toBe('')
-  })
-
   it('brings its command', async () => {
     expect(await run(join(project, 'node_modules', '.bin', 'kafka-producer'), ['--help'], project)).toMatch(
       /^Usage: kafka-producer /,
@@ -133,6 +131,18 @@ describe('installed', () => {
   it('keeps its insides to itself', async () => {
     const program = 'import("kafka-producer/dist/version.js").catch((error) => console.log(error.code))'
     expect(await run(process.execPath, ['-e', program], project)).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED\n')
+  })
+
+  it('prints what DEBUG names, by the package debug', async () => {
+    const program = `const { Producer } = require('kafka-producer')
+require('debug').log = (...args) => console.log('by debug:', ...args)
+new Producer({ brokers: '127.0.0.1:1', deliveryTimeoutMs: 100 }).send({ topic: 't', value: '' }).catch(() => {})`
+    const { stdout } = await runCommand(
+      process.execPath,
+      ['-e', `process.env.DEBUG = 'kafka-producer:*'\n${program}`],
+      project,
+    )
+    expect(stdout).toMatch(/^by debug: .*kafka-producer:.*ECONNREFUSED/m)
   })
 
   it('tells its size and how long it takes to load', async () => {
@@ -147,50 +157,28 @@ describe('installed', () => {
   })
 })
 
-describe('installed beside TypeScript', () => {
-  let project: string
-
-  beforeAll(async () => {
-    project = await install('typed', '@types/node@20')
-  })
-
-  it.each([
-    ['an ES module', 'NodeNext', 'NodeNext', 'module'],
-    ['a CommonJS module', 'NodeNext', 'NodeNext', 'commonjs'],
-    ['a bundled module', 'ESNext', 'Bundler', 'module'],
-  ])('gives %s its types: module %s, resolution %s', async (_, module, moduleResolution, type) => {
-    const compilerOptions = {
-      module,
-      moduleResolution,
-      target: 'ES2022',
-      lib: ['ES2022', 'ESNext.Disposable'],
-      types: ['node'],
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      noEmit: true,
-      // The package's own declarations are checked too.
-      skipLibCheck: false,
-    }
-    const manifest = await readJson<object>(join(project, 'package.json'))
-    await writeFile(join(project, 'package.json'), JSON.stringify({ ...manifest, type }))
-    await writeFile(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['typed.ts'] }))
-    await run(join(BIN, 'tsc'), ['-p', '.'], project)
-  })
-})
-
-describe('installed without what is optional', () => {
+describeInstalled('installed without what is optional', () => {
   it('works all the same', async () => {
-    const project = await install('bare', '--omit=optional')
+    const { project } = await install('bare', '--omit=optional')
     const { dependencies, optionalDependencies = {} } = await readJson<Manifest>(join(ROOT, 'package.json'))
     const installed = (await readdir(join(project, 'node_modules'), { recursive: true })).filter((path) =>
       path.endsWith('package.json'),
     )
     for (const name of Object.keys(optionalDependencies)) expect(installed).not.toContain(join(name, 'package.json'))
     for (const name of Object.keys(dependencies)) expect(installed).toContain(join(name, 'package.json'))
-    expect(await run(process.execPath, ['send.mjs'], project)).toBe('sent 500\n')
-    expect(await run(process.execPath, ['send.cjs'], project)).toBe('sent to smoke\n')
+    expect(await run(process.execPath, ['main.mjs'], project)).toMatch(EXERCISED)
     console.log(
       `installed without what is optional: ${Math.round((await sizeOf(join(project, 'node_modules'))) / 1024)} KB`,
     )
+  })
+})
+
+describeInstalled('a clone', () => {
+  it('gets what it needs without a warning', async () => {
+    const clone = join(dir, 'clone')
+    await mkdir(clone)
+    for (const file of ['package.json', 'package-lock.json']) await cp(join(ROOT, file), join(clone, file))
+    const { stdout, stderr } = await runCommand('npm', ['ci', '--no-audit', '--no-fund'], clone)
+    expect(stdout + stderr).toMatch(/^\nadded \d+ packages in \d+m?s\n$/)
   })
 })

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir, userInfo } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { transform } from 'esbuild'
+import { describe, inject } from 'vitest'
+import { run } from './run.js'
+
+const FIXTURE = fileURLToPath(new URL('../fixture/', import.meta.url))
+const NPM_INSTALL = ['install', '--no-audit', '--no-fund', '--loglevel=error']
+
+/** For tests of what is installed. Where no registry can be reached they are not run; in the pipeline they fail. */
+export const describeInstalled =
+  inject('isRegistryReachable') || process.env['CI'] === 'true' ? describe : describe.skip
+
+/** What is expected of `exercise()` in fixture/exercise.ts. */
+export const EXERCISED = /^sent: none gzip snappy lz4( zstd)?$/m
+
+/**
+ * A folder with packages to build and run others with, and nothing else. It is kept, under a name that changes with the
+ * packages: hundreds of them are not installed again and again. Outside of the clone, since everything looks for
+ * packages in the folders above as well.
+ */
+export async function toolchain(packages: Readonly<Record<string, string>>): Promise<string> {
+  const manifest = JSON.stringify({ private: true, dependencies: packages })
+  const key = createHash('sha256').update(manifest).digest('hex').slice(0, 12)
+  const folder = join(tmpdir(), `kafka-producer-toolchains-${userInfo().uid}`, key)
+  if (existsSync(folder)) return folder
+  await mkdir(dirname(folder), { recursive: true, mode: 0o700 })
+  // Renamed when it is complete: a run that was interrupted leaves nothing that looks like it.
+  const fresh = await mkdtemp(`${folder}-`)
+  await writeFile(join(fresh, 'package.json'), manifest)
+  // Whoever needs a script of one of them runs it by name.
+  await run('npm', [...NPM_INSTALL, '--ignore-scripts'], fresh)
+  await rename(fresh, folder).catch(async (error: unknown) => {
+    await rm(fresh, { recursive: true, force: true })
+    if (!existsSync(folder)) throw error
+  })
+  return folder
+}
+
+/** A project with the package and the exercise, in each form that it may be wanted in. Others' packages are those of the folder it is in. */
+export async function project(
+  parent: string,
+  files: Readonly<Record<string, string>>,
+  options: readonly string[] = [],
+): Promise<string> {
+  await mkdir(join(parent, 'projects'), { recursive: true })
+  const folder = await mkdtemp(join(parent, 'projects', 'app-'))
+  await write(folder, { 'package.json': JSON.stringify({ private: true }), ...files })
+  await run('npm', [...NPM_INSTALL, ...options, inject('tarball')], folder)
+  await cp(join(FIXTURE, 'exercise.ts'), join(folder, 'exercise.ts'))
+  return folder
+}
+
+/** Writes the exercise as JavaScript. */
+export async function writeExercise(folder: string, file: string, format: 'esm' | 'cjs'): Promise<void> {
+  const source = await readFile(join(FIXTURE, 'exercise.ts'), 'utf8')
+  const { code } = await transform(source, { loader: 'ts', format, target: 'node20' })
+  await write(folder, { [file]: code })
+}
+
+export async function write(folder: string, files: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true })
+    await writeFile(join(folder, name), text)
+  }
+}
