@@ -1,3 +1,4 @@
+import { createDebug } from '../debug.js'
 import {
   DeliveryError,
   DeliveryTimeoutError,
@@ -38,6 +39,9 @@ import type { RecordMetadata } from './record-metadata.js'
 import { BatchOutcomes } from './sending/batch-outcomes.js'
 import { BrokerSender, type BrokerSenderConfig } from './sending/broker-sender.js'
 import { DeadlineErrors } from './sending/deadline-errors.js'
+import { tellUser } from './tell-user.js'
+
+const debug = createDebug('kafka-producer:handler')
 
 /** The five parts that a handler is made of; each can be replaced. */
 export interface EventHandlerParts<K, V> {
@@ -273,7 +277,12 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   private onTopics(updates: readonly TopicMetadata[], isAnswer: boolean): void {
     this.topics.update(updates, isAnswer)
-    this.parts.partitioner.onMetadataRefresh(updates.map(({ topic }) => topic))
+    const { onMetadataRefresh } = this.parts.partitioner
+    const names = updates.map(({ topic }) => topic)
+    tellUser(onMetadataRefresh, names, (error) => {
+      this.counters.throwingCallbacks++
+      debug("the partitioner's onMetadataRefresh threw: %O", error)
+    })
     this.admission.pump()
   }
 

@@ -5,6 +5,7 @@ import type { StatsCounters } from '../stats/producer-stats.js'
 import type { KeyedMessage } from './keyed-message.js'
 import type { Fate } from './queues/serialized-message.js'
 import type { RecordMetadata } from './record-metadata.js'
+import { tellUser } from './tell-user.js'
 
 const debug = createDebug('kafka-producer:delivery')
 
@@ -22,7 +23,10 @@ export type DeliveryReport<K = unknown, V = unknown> =
   | (ReportBase<K, V> & { readonly metadata: RecordMetadata; readonly error?: undefined })
   | (ReportBase<K, V> & { readonly error: DeliveryError; readonly metadata?: undefined })
 
-/** What is called with each report. What it throws is logged through `debug` and harms nothing. */
+/**
+ * What is called with each report. It may be asynchronous, but nothing waits for it. What it throws, or rejects with, is
+ * logged through `debug`, counted in `stats().throwingCallbacks`, and harms nothing.
+ */
 export type OnDelivery<K = unknown, V = unknown> = (report: DeliveryReport<K, V>) => void
 
 /**
@@ -37,7 +41,7 @@ export class DeliveryReporter {
   ) {}
 
   report(message: KeyedMessage, fate: Fate, attempts: number, latencyMs: number): void {
-    const { onDelivery, events } = this
+    const { onDelivery, events, threw } = this
     const hasListeners = events.listenerCount('delivery') > 0
     if (onDelivery === undefined && !hasListeners) {
       if (fate instanceof DeliveryError) this.unheard(fate)
@@ -49,16 +53,10 @@ export class DeliveryReporter {
         : { message, attempts, latencyMs, metadata: fate }
     // The messages are those that this producer's types let in.
     const report = untyped as DeliveryReport<never, never>
-    try {
-      onDelivery?.(report)
-    } catch (error) {
-      this.threw(error)
-    }
-    try {
-      if (hasListeners) events.emit('delivery', report)
-    } catch (error) {
-      this.threw(error)
-    }
+    if (onDelivery !== undefined) tellUser(onDelivery, report, threw)
+    if (!hasListeners) return
+    // Not by emit(): it stops at the first listener that throws, and looks at no promise of theirs.
+    for (const listener of events.rawListeners('delivery')) tellUser(listener.bind(events), report, threw)
   }
 
   private unheard(error: DeliveryError): void {
@@ -66,7 +64,7 @@ export class DeliveryReporter {
     debug('a message for %s failed and nobody listens: %s', error.topic, error.message)
   }
 
-  private threw(error: unknown): void {
+  private readonly threw = (error: unknown): void => {
     this.counters.throwingCallbacks++
     debug('a delivery callback threw: %O', error)
   }

@@ -1,7 +1,8 @@
 /**
  * Chooses the partition of each message that does not name its own (Kafka 0.8: `partitioner.class`). A partitioner may
  * keep state per topic, so it belongs to one producer. What it throws, and a result that is no partition of the topic,
- * fails the message with an `InvalidPartitionError`. The choice is made once and never again on a retry.
+ * such as a promise, fails the message with an `InvalidPartitionError`. The choice is made once and never again on a
+ * retry.
  */
 export interface Partitioner extends Partial<KeylessPlacement> {
   /**
@@ -33,7 +34,10 @@ export interface KeylessPlacement {
    */
   partitionKeyless(context: PartitionContext, bytes: number): number
 
-  /** Called after the metadata of these topics was read anew, whether or not anything in it changed. */
+  /**
+   * Called after the metadata of these topics was read anew, whether or not anything in it changed. What it throws is
+   * counted in `stats().throwingCallbacks`, and harms nothing.
+   */
   onMetadataRefresh?(topics: readonly string[]): void
 }
 

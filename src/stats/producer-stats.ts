@@ -16,7 +16,7 @@ export interface ProducerStats {
   readonly resends: number
   /** Async mode: failures that neither `onDelivery` nor a listener heard of. */
   readonly unheardFailures: number
-  /** Async mode: delivery callbacks that threw. */
+  /** Callbacks that threw or rejected: of deliveries in async mode, and a partitioner's `onMetadataRefresh`. */
   readonly throwingCallbacks: number
   /** Messages and bytes waiting or in flight now. */
   readonly queueMessages: number

@@ -25,6 +25,7 @@ export abstract class KeyPartitioner implements Partitioner {
   }
 
   onMetadataRefresh(topics: readonly string[]): void {
-    this.keyless.onMetadataRefresh?.(topics)
+    // Its promise, where it is asynchronous, is for who called this.
+    return this.keyless.onMetadataRefresh?.(topics)
   }
 }

@@ -2,6 +2,7 @@ import { InvalidConfigError } from '../../errors.js'
 import { nearestName } from '../../nearest-name.js'
 import { shown } from '../../shown.js'
 import type { KeyUse, PartitionFunction, Partitioner } from '../partitioner.js'
+import { refused } from './check-options.js'
 import { ByteArrayPartitioner, JavaHashPartitioner } from './java-hash-partitioner.js'
 import { StickyByBytes } from './keyless.js'
 import { LibrdkafkaPartitioner, RandomPartitioner } from './librdkafka-partitioners.js'
@@ -67,11 +68,22 @@ function keyUseOf(partition: PartitionFunction): KeyUse {
 }
 
 function complete(partitioner: Partitioner): ResolvedPartitioner {
+  checkParts(partitioner)
   const sticky = new StickyByBytes()
   return {
     keyUse: partitioner.keyUse ?? 'encoded',
     partition: partitioner.partition.bind(partitioner),
     partitionKeyless: partitioner.partitionKeyless?.bind(partitioner) ?? sticky.partitionKeyless.bind(sticky),
     onMetadataRefresh: partitioner.onMetadataRefresh?.bind(partitioner) ?? (() => undefined),
+  }
+}
+
+const KEY_USES: ReadonlySet<unknown> = new Set<KeyUse | undefined>(['encoded', 'original', 'none', undefined])
+
+/** With a part that is misspelt keys would choose no partition, or a hook would never be called, and nobody would know. */
+function checkParts({ keyUse, partitionKeyless, onMetadataRefresh }: Partitioner): void {
+  if (!KEY_USES.has(keyUse)) throw refused('partitioner.keyUse', keyUse, "'encoded', 'original' or 'none'")
+  for (const [name, part] of Object.entries({ partitionKeyless, onMetadataRefresh })) {
+    if (part !== undefined && typeof part !== 'function') throw refused(`partitioner.${name}`, part, 'a function')
   }
 }

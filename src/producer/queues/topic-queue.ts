@@ -1,4 +1,6 @@
 import { InvalidPartitionError, type KafkaProducerError } from '../../errors.js'
+import { isPromise } from '../../is-promise.js'
+import { kindOf, reasonOf } from '../../kind-of.js'
 import type { TopicMetadata } from '../brokers/broker-partition-info.js'
 import type { PartitionContext } from '../partitioner.js'
 import type { ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
@@ -55,7 +57,7 @@ export class TopicQueue {
       return this.queues[partition] as PartitionQueue
     }
     throw new InvalidPartitionError(
-      `'${this.name}' has the partitions 0 to ${context.partitionCount - 1}, ${given >= 0 ? 'the message names' : 'the partitioner chose'} ${partition}`,
+      `'${this.name}' has the partitions 0 to ${context.partitionCount - 1}, ${given >= 0 ? 'the message names' : 'the partitioner chose'} ${chosen(partition)}`,
     )
   }
 
@@ -64,6 +66,7 @@ export class TopicQueue {
     return placement !== null && placement.partition >= (this.context as PartitionContext).partitionCount
   }
 
+  /** What it answers is no more than the types of its author promise. */
   private askPartitioner(message: SerializedMessage, context: PartitionContext): number {
     const { partitioner } = this
     const { placement } = message
@@ -76,10 +79,9 @@ export class TopicQueue {
       return partitioner.partition(key, context.partitionCount, encodedKey ?? '', context)
     } catch (cause) {
       if (cause instanceof InvalidPartitionError) throw cause
-      throw new InvalidPartitionError(
-        `the partitioner threw for a message for '${this.name}': ${(cause as Error)?.message}`,
-        { cause },
-      )
+      throw new InvalidPartitionError(`the partitioner threw for a message for '${this.name}': ${reasonOf(cause)}`, {
+        cause,
+      })
     }
   }
 
@@ -135,6 +137,18 @@ export class TopicQueue {
   /** Why messages wait here, as the metadata has it. */
   get problem(): KafkaProducerError | undefined {
     return this.metadata?.error ?? this.metadata?.partitions.find(({ error }) => error !== undefined)?.error
+  }
+}
+
+/** Says what a partitioner chose, whatever that is. Nobody waits for a promise, but it may reject all the same. */
+function chosen(partition: unknown): string {
+  if (typeof partition === 'number') return String(partition)
+  try {
+    if (!isPromise(partition)) return kindOf(partition)
+    Promise.resolve(partition).catch(() => undefined)
+    return 'a promise, but nothing waits for it'
+  } catch {
+    return kindOf(partition)
   }
 }
 
