@@ -1,6 +1,8 @@
 import { EventEmitter } from 'node:events'
 import { pipeline } from 'node:stream/promises'
+import { inspect, type InspectOptions } from 'node:util'
 import { FlushTimeoutError, InvalidConfigError, ProducerClosedError } from '../errors.js'
+import { formatAddress } from '../network/connect.js'
 import { SessionFactory } from '../network/session.js'
 import { shown } from '../shown.js'
 import { StatsCounters, type ProducerStats } from '../stats/producer-stats.js'
@@ -49,21 +51,22 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   implements AsyncDisposable
 {
   readonly config: ProducerConfig<K, V, T>
-  private readonly eventHandler: DefaultEventHandler<K, V>
+  // Not to be walked to: the rest leads to messages, connections and keys.
+  readonly #eventHandler: DefaultEventHandler<K, V>
   /** Async mode only. */
-  private readonly sendLoop: ProducerSendLoop | undefined
-  private readonly reporter: DeliveryReporter
-  private readonly sessions: SessionFactory
-  private readonly topicPartitionInfos: BrokerPartitionInfo
-  private readonly counters = new StatsCounters()
-  private closing: Promise<readonly KeyedMessage<K, V>[]> | undefined
+  readonly #sendLoop: ProducerSendLoop | undefined
+  readonly #reporter: DeliveryReporter
+  readonly #sessions: SessionFactory
+  readonly #topicPartitionInfos: BrokerPartitionInfo
+  readonly #counters = new StatsCounters()
+  #closing: Promise<readonly KeyedMessage<K, V>[]> | undefined
 
   /** @throws InvalidConfigError; nothing is connected yet. */
   constructor(options: ProducerOptions<K, V, T> | ProducerConfig<K, V, T>) {
     super()
     const config = options instanceof ProducerConfig ? options : new ProducerConfig(options)
     this.config = config
-    this.sessions = new SessionFactory({
+    this.#sessions = new SessionFactory({
       brokers: config.brokers,
       clientId: config.clientId,
       connectTimeoutMs: config.connectTimeoutMs,
@@ -76,26 +79,26 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       sasl: config.sasl,
       retryAuthenticationErrors: config.retryAuthenticationErrors,
     })
-    this.topicPartitionInfos = new BrokerPartitionInfo(this.sessions, { ...config, bootstrap: config.brokers })
+    this.#topicPartitionInfos = new BrokerPartitionInfo(this.#sessions, { ...config, bootstrap: config.brokers })
     const turn = new TurnBudget()
     const sendLoop =
       config.type === 'async'
         ? new ProducerSendLoop(config, turn, (messages, from, to) =>
-            this.eventHandler.partitionAndCollate(messages, from, to),
+            this.#eventHandler.partitionAndCollate(messages, from, to),
           )
         : undefined
-    this.sendLoop = sendLoop
-    this.reporter = new DeliveryReporter(config.onDelivery, this, this.counters)
-    this.eventHandler = new DefaultEventHandler(
+    this.#sendLoop = sendLoop
+    this.#reporter = new DeliveryReporter(config.onDelivery, this, this.#counters)
+    this.#eventHandler = new DefaultEventHandler(
       {
         partitioner: config.partitioner,
         encoder: config.encoder,
         keyEncoder: config.keyEncoder,
-        topicPartitionInfos: this.topicPartitionInfos,
-        producerPool: new ProducerPool(this.sessions, config),
+        topicPartitionInfos: this.#topicPartitionInfos,
+        producerPool: new ProducerPool(this.#sessions, config),
       },
       config,
-      this.counters,
+      this.#counters,
       turn,
       sendLoop === undefined ? undefined : (messages, from, to) => sendLoop.put(messages, from, to),
     )
@@ -114,7 +117,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
    * @throws ProducerClosedError, AbortedError
    */
   send(messages: KeyedMessage<K, V> | readonly KeyedMessage<K, V>[], options?: SendOptions): Promise<SendResult<T>> {
-    if (this.closing !== undefined) return Promise.reject(new ProducerClosedError())
+    if (this.#closing !== undefined) return Promise.reject(new ProducerClosedError())
     let list: KeyedMessage<K, V>[]
     try {
       // A copy: the list is looked at again when the messages have their fate.
@@ -123,9 +126,9 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       return Promise.reject(unreadable(messages, cause))
     }
     const sent =
-      this.sendLoop === undefined
-        ? this.eventHandler.handle(list, options)
-        : this.eventHandler.enqueue(list, this.reporter, options)
+      this.#sendLoop === undefined
+        ? this.#eventHandler.handle(list, options)
+        : this.#eventHandler.enqueue(list, this.#reporter, options)
     return sent as Promise<SendResult<T>>
   }
 
@@ -137,8 +140,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
    */
   async flush({ timeoutMs }: FlushOptions = {}): Promise<void> {
     if (timeoutMs !== undefined) checkTimeout(timeoutMs)
-    const settled = this.eventHandler.settledSoFar()
-    void this.sendLoop?.hurry(settled)
+    const settled = this.#eventHandler.settledSoFar()
+    void this.#sendLoop?.hurry(settled)
     if (timeoutMs === undefined) return settled
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_, reject) => {
@@ -172,24 +175,24 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
 
   /** The partitions of a topic and their leaders, as the brokers tell them now. */
   async partitionsFor(topic: string): Promise<readonly PartitionMetadata[]> {
-    if (this.closing !== undefined) throw new ProducerClosedError()
+    if (this.#closing !== undefined) throw new ProducerClosedError()
     // Nothing else keeps the process alive for it: connections never do.
     const alive = setInterval(() => undefined, this.config.requestTimeoutMs)
-    this.sessions.retain()
+    this.#sessions.retain()
     try {
-      await this.topicPartitionInfos.lookUp(topic)
+      await this.#topicPartitionInfos.lookUp(topic)
     } finally {
-      this.sessions.release()
+      this.#sessions.release()
       clearInterval(alive)
     }
-    const metadata = this.topicPartitionInfos.topic(topic)
+    const metadata = this.#topicPartitionInfos.topic(topic)
     if (metadata?.error !== undefined) throw metadata.error
     return metadata?.partitions ?? []
   }
 
   /** What this producer has counted. */
   stats(): ProducerStats {
-    return this.counters.snapshot(this.eventHandler.held)
+    return this.#counters.snapshot(this.#eventHandler.held)
   }
 
   /**
@@ -197,20 +200,32 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
    * then fails with a ProducerClosedError, and is what the promise resolves with. Closing twice is harmless.
    */
   close({ timeoutMs = this.config.deliveryTimeoutMs }: CloseOptions = {}): Promise<readonly KeyedMessage<K, V>[]> {
-    if (this.closing === undefined) {
+    if (this.#closing === undefined) {
       try {
         checkTimeout(timeoutMs)
       } catch (error) {
         return Promise.reject(error)
       }
-      this.closing = this.eventHandler.close(timeoutMs)
-      void this.sendLoop?.hurry(this.closing)
+      this.#closing = this.#eventHandler.close(timeoutMs)
+      void this.#sendLoop?.hurry(this.#closing)
     }
-    return this.closing
+    return this.#closing
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  /** What a logger shows of it. */
+  toJSON(): Readonly<Record<string, unknown>> {
+    const { clientId, type } = this.config
+    const brokers = this.config.brokers.map(formatAddress)
+    const { messages, bytes } = this.#eventHandler.held
+    return { clientId, brokers, type, state: this.#closing === undefined ? 'open' : 'closed', messages, bytes }
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    return `Producer ${inspect(this.toJSON(), options)}`
   }
 }
 
