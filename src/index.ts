@@ -38,7 +38,7 @@ export type { CodecName, CompressionOption } from './producer/queues/topic-compr
 export type { BrokerAddress } from './network/connect.js'
 export type { SslOption, SslOptions } from './network/tls.js'
 export type { Asked } from './network/sasl/mechanism.js'
-export { oidcToken, type OidcOptions } from './network/sasl/oidc-token.js'
+export { oidcToken, type OidcClientAuthentication, type OidcOptions } from './network/sasl/oidc-token.js'
 export type { OAuthToken } from './network/sasl/oauthbearer.js'
 export type { OwnExchange, SaslAuthenticator } from './network/sasl/own-authenticator.js'
 export type { OwnSaslOptions, PasswordSaslOptions, SaslOptions, TokenSaslOptions } from './network/sasl/sasl-options.js'

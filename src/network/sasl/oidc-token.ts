@@ -1,22 +1,56 @@
-import { AuthenticationError, InvalidConfigError } from '../../errors.js'
+import { AuthenticationError, foreignText, InvalidConfigError } from '../../errors.js'
+import { shown } from '../../shown.js'
 import { Secret } from '../secret.js'
+import { thrownMessage } from '../thrown-message.js'
+import { checkTlsOptions } from '../tls-options.js'
+import type { SslOptions } from '../tls.js'
+import { askUser, NothingCame } from '../user-code.js'
+import { postForm, type FormAnswer } from './post-form.js'
+
+/**
+ * How the client says who it is: `'basic'`, form-encoded in the Authorization header, as RFC 6749 has it; `'basic-raw'`,
+ * in the same header as it is, which some providers want, and which is what Kafka's Java client does by default (KIP-1025);
+ * `'post'`, as `client_id` and `client_secret` in the body.
+ */
+export type OidcClientAuthentication = 'basic' | 'basic-raw' | 'post'
 
 /** A client that is registered with an OpenID provider, for the grant `client_credentials`. */
 export interface OidcOptions {
-  /** `https:`, or `http:` on this machine. */
+  /** `https:`, or `http:` on this machine; without credentials in it. */
   readonly tokenEndpoint: string
   readonly clientId: string
+  /** A string, or a function that is asked at each fetch. */
   readonly clientSecret: string | (() => string | Promise<string>)
   readonly scope?: string
   /** Further fields of the request, such as `audience`. */
   readonly parameters?: Readonly<Record<string, string>>
+  /** How id and secret are sent. Default: `'basic'`. */
+  readonly clientAuthentication?: OidcClientAuthentication
+  /** Certificates of the authorities to trust for the endpoint, in PEM. Default: those that Node trusts. */
+  readonly ca?: SslOptions['ca']
+  /** How long a fetch may take, with all that belongs to it, such as `clientSecret()`; in milliseconds. Default: 8,000. */
+  readonly timeoutMs?: number
 }
 
-const TIMEOUT_MS = 10_000
-const MAX_ANSWER_BYTES = 1024 * 1024
+/** Less than connections have by default, so that what went wrong is told instead of that it took too long. */
+const TIMEOUT_MS = 8_000
+const MAX_TIMEOUT_MS = 600_000
 /** Part of a token's lifetime after which another is fetched. */
 const RENEW_AT = 0.8
+/** What a provider says is believed for a day at most. */
+const MAX_LIFETIME_MS = 86_400_000
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
+const FIELDS = new Set<string>([
+  ...['tokenEndpoint', 'clientId', 'clientSecret', 'scope', 'parameters'],
+  ...['clientAuthentication', 'ca', 'timeoutMs'],
+])
+const CLIENT_AUTHENTICATIONS: readonly unknown[] = ['basic', 'basic-raw', 'post'] satisfies OidcClientAuthentication[]
+
+interface Provider extends OidcOptions {
+  readonly url: URL
+  readonly clientAuthentication: OidcClientAuthentication
+  readonly timeoutMs: number
+}
 
 /**
  * A function for `sasl: { mechanism: 'oauthbearer', token }` that fetches tokens, keeps each until shortly before it
@@ -25,24 +59,15 @@ const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
  * @throws InvalidConfigError
  */
 export function oidcToken(options: OidcOptions): () => Promise<string> {
-  const { tokenEndpoint, clientId, clientSecret } = options
-  const url = URL.canParse(tokenEndpoint) ? new URL(tokenEndpoint) : undefined
-  if (url === undefined || !(url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname)))) {
-    throw new InvalidConfigError('tokenEndpoint: allowed is an https: URL; the client’s secret would be seen by others')
-  }
-  if (typeof clientId !== 'string' || clientId === '')
-    throw new InvalidConfigError('clientId: allowed is a string that is not empty')
-  if (typeof clientSecret !== 'function' && (typeof clientSecret !== 'string' || clientSecret === '')) {
-    throw new InvalidConfigError('clientSecret: allowed is a string that is not empty, or a function that gives one')
-  }
-  const given = new Secret(options)
+  const given = new Secret(checked(options))
   let kept: { readonly token: Secret<string>; readonly renewAt: number } | undefined
   let fetching: Promise<string> | undefined
   return async () => {
     if (kept !== undefined && performance.now() < kept.renewAt) return kept.token.reveal()
-    fetching ??= fetchToken(url, given.reveal())
+    const askedAt = performance.now()
+    fetching ??= fetchToken(given.reveal())
       .then(({ token, lifetimeMs }) => {
-        kept = { token: new Secret(token), renewAt: performance.now() + lifetimeMs * RENEW_AT }
+        kept = { token: new Secret(token), renewAt: askedAt + lifetimeMs * RENEW_AT }
         return token
       })
       .finally(() => {
@@ -52,53 +77,102 @@ export function oidcToken(options: OidcOptions): () => Promise<string> {
   }
 }
 
-async function fetchToken(url: URL, options: OidcOptions): Promise<{ token: string; lifetimeMs: number }> {
-  const { clientId, clientSecret, scope, parameters } = options
-  const secret = typeof clientSecret === 'function' ? await clientSecret() : clientSecret
-  // RFC 6749, 2.3.1: both are form-encoded first.
-  const encoded = [clientId, secret].map((text) => new URLSearchParams({ _: text }).toString().slice(2)).join(':')
-  const body = new URLSearchParams({
+/** Errors name fields, and of the endpoint its origin at most: a URL may hold secrets in all its other parts. */
+function checked(options: OidcOptions): Provider {
+  const { tokenEndpoint, clientId, clientSecret, scope, parameters = {}, ca } = options
+  const { clientAuthentication = 'basic', timeoutMs = TIMEOUT_MS } = options
+  const refuse = (name: keyof OidcOptions, allowed: string): never => {
+    throw new InvalidConfigError(`oidcToken: ${name}: allowed is ${allowed}`)
+  }
+  const unknown = Object.keys(options).find((name) => !FIELDS.has(name))
+  if (unknown !== undefined)
+    throw new InvalidConfigError(`oidcToken: there is no field ${shown(unknown)}; it has ${[...FIELDS].join(', ')}`)
+  const url = URL.canParse(tokenEndpoint) ? new URL(tokenEndpoint) : undefined
+  if (url === undefined || !(url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname))))
+    return refuse('tokenEndpoint', 'an https: URL; the client’s secret would be seen by others')
+  if (url.username !== '' || url.password !== '')
+    return refuse(
+      'tokenEndpoint',
+      `a URL without credentials, which are clientId and clientSecret; given was one of ${url.origin} with some`,
+    )
+  if (typeof clientId !== 'string' || clientId === '') return refuse('clientId', 'a string that is not empty')
+  if (typeof clientSecret !== 'function' && (typeof clientSecret !== 'string' || clientSecret === ''))
+    return refuse('clientSecret', 'a string that is not empty, or a function that gives one')
+  if (scope !== undefined && typeof scope !== 'string') return refuse('scope', 'a string')
+  if (typeof parameters !== 'object' || !Object.values(parameters).every((value) => typeof value === 'string'))
+    return refuse('parameters', 'an object of strings')
+  if (!CLIENT_AUTHENTICATIONS.includes(clientAuthentication))
+    return refuse(
+      'clientAuthentication',
+      `one of ${CLIENT_AUTHENTICATIONS.map((one) => `'${String(one)}'`).join(', ')}`,
+    )
+  if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_TIMEOUT_MS)
+    return refuse('timeoutMs', `a whole number from 1 to ${MAX_TIMEOUT_MS}`)
+  if (ca !== undefined) checkTlsOptions({ ca }, 'oidcToken')
+  return { ...options, url, parameters, clientAuthentication, timeoutMs }
+}
+
+async function fetchToken(provider: Provider): Promise<{ token: string; lifetimeMs: number }> {
+  const { url, timeoutMs } = provider
+  const controller = new AbortController()
+  let answer: FormAnswer
+  try {
+    answer = await askUser(() => ask(provider, controller.signal), timeoutMs)
+  } catch (cause) {
+    controller.abort(cause)
+    throw new AuthenticationError(`${url.origin} gave no token: ${reasonOf(cause)}`, { cause, retriable: true })
+  }
+  const { access_token: token, expires_in: expiresIn, error } = readJson(answer.text)
+  if (answer.status !== 200 || typeof token !== 'string') {
+    const { status } = answer
+    const isRedirect = status >= 300 && status < 400
+    const told = typeof error === 'string' && /^[a-z_]{1,60}$/.test(error) ? `: ${error}` : ''
+    const hint = isRedirect ? '; redirects are not followed: give the endpoint itself' : ''
+    // What the endpoint finds wrong with the client does not change by itself; that it is busy, or elsewhere, does.
+    const retriable = status >= 500 || isRedirect || status === 429 || status === 408
+    throw new AuthenticationError(`${url.origin} gave no token, but status ${status}${told}${hint}`, { retriable })
+  }
+  // Some providers write the number as a text.
+  const seconds = typeof expiresIn === 'number' || typeof expiresIn === 'string' ? Number(expiresIn) : 0
+  return { token, lifetimeMs: seconds > 0 ? Math.min(seconds * 1_000, MAX_LIFETIME_MS) : 0 }
+}
+
+async function ask(provider: Provider, signal: AbortSignal): Promise<FormAnswer> {
+  const { url, clientId, clientSecret, clientAuthentication, scope, parameters, ca } = provider
+  const secret: unknown = typeof clientSecret === 'function' ? await clientSecret() : clientSecret
+  signal.throwIfAborted()
+  if (typeof secret !== 'string' || secret === '') throw new TypeError('clientSecret() gave no string, or an empty one')
+  const form = new URLSearchParams({
     grant_type: 'client_credentials',
     ...(scope === undefined ? {} : { scope }),
     ...parameters,
+    ...(clientAuthentication === 'post' ? { client_id: clientId, client_secret: secret } : {}),
   })
-  let status: number
-  let text: string
-  try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: { authorization: `Basic ${Buffer.from(encoded).toString('base64')}`, accept: 'application/json' },
-      body,
-      redirect: 'error',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    })
-    status = response.status
-    text = await readBounded(response)
-  } catch (cause) {
-    throw new AuthenticationError(`${url.origin} gave no token: ${(cause as Error).message}`, {
-      cause,
-      retriable: true,
-    })
+  const headers = {
+    accept: 'application/json',
+    ...(clientAuthentication === 'post' ? {} : { authorization: basic(clientId, secret, clientAuthentication) }),
   }
-  const { access_token: token, expires_in: seconds, error } = readJson(text)
-  if (status !== 200 || typeof token !== 'string') {
-    const told = typeof error === 'string' && /^[a-z_]{1,60}$/.test(error) ? `: ${error}` : ''
-    // What the endpoint finds wrong with the client does not change by itself; that it is busy does.
-    const retriable = status >= 500 || status === 429 || status === 408
-    throw new AuthenticationError(`${url.origin} gave no token, but status ${status}${told}`, { retriable })
-  }
-  return { token, lifetimeMs: typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : 0 }
+  return postForm(url, form, { headers, ca, signal })
 }
 
-async function readBounded(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-    size += chunk.length
-    if (size > MAX_ANSWER_BYTES) throw new Error('the answer is too large')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
+function basic(clientId: string, secret: string, how: 'basic' | 'basic-raw'): string {
+  // RFC 6749, 2.3.1: both are form-encoded first.
+  const encode = (text: string) => new URLSearchParams({ _: text }).toString().slice(2)
+  const pair = how === 'basic' ? `${encode(clientId)}:${encode(secret)}` : `${clientId}:${secret}`
+  return `Basic ${Buffer.from(pair).toString('base64')}`
+}
+
+/** Why a provider was not reached; of a name with several addresses Node tells the failures apart from their error. */
+function reasonOf(cause: unknown): string {
+  if (cause instanceof NothingCame) return cause.message
+  const { code, errors } = Object(cause) as { code?: unknown; errors?: unknown }
+  const each = Array.isArray(errors) ? errors.map((one) => thrownMessage(one)) : []
+  const message = [thrownMessage(cause), each.filter(Boolean).join(', '), code].find(Boolean)
+  const text = typeof message === 'string' ? foreignText(message) : 'what was thrown is no Error'
+  if (typeof code !== 'string') return text
+  return /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO)/.test(code)
+    ? `its certificate is not trusted: give the certificate of the authority that signed it as \`ca\` (${code}: ${text})`
+    : `${code}: ${text}`
 }
 
 function readJson(text: string): Record<string, unknown> {

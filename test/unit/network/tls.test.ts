@@ -78,7 +78,7 @@ describe('sessions of TLS', () => {
       (options: object) => Object.assign(options, { servername: 'other' }),
     ]) {
       const options = { ca: ['a'], cert: Buffer.from('cert'), key: [{ pem: 'k' }] }
-      const client = new TlsClient(new Secret(options as unknown as SslOptions))
+      const client = new TlsClient(new Secret(options))
       ;(await client.settingsFor(address, 1_000)).keep(Buffer.from('session'))
       expect((await client.settingsFor(address, 1_000)).options.session).toBeDefined()
       change(options)

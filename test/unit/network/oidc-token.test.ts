@@ -1,0 +1,210 @@
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { oidcToken, type OidcOptions } from '../../../src/index.js'
+import { CertificateAuthority, type KeyPair } from '../../embedded/support/certificates.js'
+import { deadAddress, turns, until } from '../../embedded/support/producers.js'
+
+let authority: CertificateAuthority
+let pair: KeyPair
+beforeAll(() => {
+  authority = new CertificateAuthority()
+  pair = authority.issue()
+})
+afterAll(() => authority.remove())
+
+interface Seen {
+  readonly authorization: string | undefined
+  readonly body: string
+}
+
+/** A provider, by TLS or not, and what it was sent. */
+async function provider(
+  answer: (response: ServerResponse, request: IncomingMessage) => void = give('tok'),
+  isSecure = false,
+): Promise<{ tokenEndpoint: string; seen: Seen[]; open: Set<Socket> }> {
+  const seen: Seen[] = []
+  const listener: RequestListener = (request, response) => {
+    let body = ''
+    request.on('data', (chunk: Buffer) => (body += String(chunk)))
+    request.on('end', () => {
+      const basic = request.headers.authorization?.replace(/^Basic /, '')
+      seen.push({ authorization: basic && String(Buffer.from(basic, 'base64')), body })
+      answer(response, request)
+    })
+  }
+  const server: Server = isSecure ? createTlsServer(pair, listener) : createServer(listener)
+  const open = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    open.add(socket)
+    socket.on('close', () => open.delete(socket))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    for (const socket of open) socket.destroy()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  return { tokenEndpoint: `${isSecure ? 'https' : 'http'}://127.0.0.1:${port}/token`, seen, open }
+}
+
+function give(token: string, more: object = { expires_in: 3600 }) {
+  return (response: ServerResponse) => void response.end(JSON.stringify({ access_token: token, ...more }))
+}
+
+const client = { clientId: 'me', clientSecret: 'S3CRET' }
+
+describe('the endpoint', () => {
+  it.each(['0', '1'])('an impostor is told nothing, with NODE_TLS_REJECT_UNAUTHORIZED=%s', async (value) => {
+    const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = value
+    onTestFinished(() => {
+      if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+      else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before
+    })
+    const { tokenEndpoint, seen } = await provider(give('tok'), true)
+    await expect(oidcToken({ ...client, tokenEndpoint })()).rejects.toMatchObject({
+      code: 'AUTHENTICATION_FAILED',
+      retriable: true,
+      message: expect.stringMatching(/not trusted: give .* `ca` \(/),
+    })
+    expect(seen).toEqual([])
+  })
+
+  it('is trusted by the authority given', async () => {
+    const { tokenEndpoint, seen } = await provider(give('tok'), true)
+    expect(await oidcToken({ ...client, tokenEndpoint, ca: authority.cert })()).toBe('tok')
+    const another = new CertificateAuthority('Another')
+    onTestFinished(() => another.remove())
+    await expect(oidcToken({ ...client, tokenEndpoint, ca: [another.cert] })()).rejects.toThrow(/not trusted/)
+    expect(seen).toHaveLength(1)
+  })
+
+  it('is told by its origin alone where its URL has credentials, or is none of https', () => {
+    for (const tokenEndpoint of [
+      'https://me:s3cretpw@login.example/token',
+      'https://s3cretpw@login.example/token?key=s3cretpw',
+      'http://me:s3cretpw@login.example/token',
+      'me:s3cretpw@login.example',
+    ]) {
+      expect(() => oidcToken({ ...client, tokenEndpoint }), tokenEndpoint).toThrow(
+        expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.not.stringContaining('s3cretpw') }),
+      )
+    }
+    expect(() => oidcToken({ ...client, tokenEndpoint: 'https://a:b@login.example/token' })).toThrow(
+      /without credentials.*https:\/\/login\.example with/,
+    )
+  })
+
+  it('that can’t be reached is told with the reason', async () => {
+    const tokenEndpoint = `http://${await deadAddress()}/token`
+    await expect(oidcToken({ ...client, tokenEndpoint })()).rejects.toMatchObject({
+      retriable: true,
+      message: expect.stringMatching(/gave no token: ECONNREFUSED/),
+    })
+    await expect(
+      oidcToken({ ...client, tokenEndpoint: tokenEndpoint.replace('127.0.0.1', 'localhost') })(),
+    ).rejects.toThrow(/gave no token: .*ECONNREFUSED/)
+  })
+
+  it('that sends elsewhere is not followed there', async () => {
+    const { tokenEndpoint: elsewhere, seen } = await provider()
+    const { tokenEndpoint } = await provider((response) => response.writeHead(307, { location: elsewhere }).end())
+    await expect(oidcToken({ ...client, tokenEndpoint })()).rejects.toThrow(/status 307; redirects are not followed/)
+    expect(seen).toEqual([])
+  })
+
+  it.each<[string, (response: ServerResponse) => void]>([
+    ['never answers', () => undefined],
+    ['never ends its answer', (response) => void response.write('{')],
+  ])('that %s is given up, connection and all, and asked anew', async (_, misbehave) => {
+    let asked = 0
+    const { tokenEndpoint, open } = await provider((response) => (++asked === 1 ? misbehave : give('tok'))(response))
+    const token = oidcToken({ ...client, tokenEndpoint, timeoutMs: 200 })
+    await expect(token()).rejects.toMatchObject({ retriable: true, message: expect.stringMatching(/within 200 ms/) })
+    await until(() => open.size === 0, 'the connection is closed')
+    expect(await token()).toBe('tok')
+  })
+
+  it.each([
+    ['a number', { expires_in: 3600 }, 1],
+    ['a text', { expires_in: '3600' }, 1],
+    ['nothing', {}, 2],
+    ['nonsense', { expires_in: 'soon' }, 2],
+    ['the past', { expires_in: -1 }, 2],
+  ])('tells the lifetime as %s', async (_, lifetime, asked) => {
+    const { tokenEndpoint, seen } = await provider(give('tok', lifetime))
+    const token = oidcToken({ ...client, tokenEndpoint })
+    await token()
+    await token()
+    expect(seen).toHaveLength(asked)
+  })
+})
+
+describe('clientSecret()', () => {
+  it.each<[string, () => unknown]>([
+    ['never settles', () => new Promise(() => undefined)],
+    ['gives a thenable that never settles', () => ({ then: () => undefined })],
+    [
+      'throws',
+      () => {
+        throw new Error('vault')
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('vault'))],
+    ['gives nothing', () => undefined],
+    ['gives an empty text', () => ''],
+  ])('that once %s fails all who wait, and is asked anew', async (_, misbehave) => {
+    const { tokenEndpoint, seen } = await provider()
+    let asked = 0
+    const clientSecret = () => (++asked === 1 ? (misbehave() as string) : 'S3CRET')
+    const token = oidcToken({ ...client, clientSecret, tokenEndpoint, timeoutMs: 200 })
+    const outcomes = await Promise.allSettled([token(), token(), token()])
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+    expect(outcomes[0]).toMatchObject({ reason: { code: 'AUTHENTICATION_FAILED', retriable: true } })
+    expect(seen).toEqual([])
+    expect(await token()).toBe('tok')
+    expect(asked).toBe(2)
+  })
+
+  it('that comes too late is sent to nobody', async () => {
+    const { tokenEndpoint, seen } = await provider()
+    let tell: (secret: string) => void = () => undefined
+    const clientSecret = () => new Promise<string>((resolve) => (tell = resolve))
+    await expect(oidcToken({ ...client, clientSecret, tokenEndpoint, timeoutMs: 50 })()).rejects.toThrow(/within 50 ms/)
+    tell('S3CRET')
+    await turns()
+    expect(seen).toEqual([])
+  })
+})
+
+describe('the client', () => {
+  const strange = { clientId: 'me~1', clientSecret: 'a+/=~: b' }
+
+  it.each<[OidcOptions['clientAuthentication'], string | undefined, string]>([
+    [undefined, 'me%7E1:a%2B%2F%3D%7E%3A+b', 'grant_type=client_credentials&audience=k'],
+    ['basic', 'me%7E1:a%2B%2F%3D%7E%3A+b', 'grant_type=client_credentials&audience=k'],
+    ['basic-raw', 'me~1:a+/=~: b', 'grant_type=client_credentials&audience=k'],
+    ['post', undefined, 'grant_type=client_credentials&audience=k&client_id=me%7E1&client_secret=a%2B%2F%3D%7E%3A+b'],
+  ])('says who it is in the way that was asked for: %s', async (how, authorization, body) => {
+    const { tokenEndpoint, seen } = await provider()
+    const given = how === undefined ? {} : { clientAuthentication: how }
+    await oidcToken({ ...strange, tokenEndpoint, parameters: { audience: 'k' }, ...given })()
+    expect(seen).toEqual([{ authorization, body }])
+  })
+
+  it.each<[string, object]>([
+    ['clientAuthentication', { clientAuthentication: 'raw' }],
+    ['timeoutMs', { timeoutMs: 0 }],
+    ['ca', { ca: '/etc/ca.pem' }],
+    ['parameters', { parameters: { audience: 7 } }],
+    ['clientSecret', { clientSecret: '' }],
+    ['scope', { scope: ['S3CRET'] }],
+    ['clientSecrt', { clientSecrt: 'S3CRET' }],
+  ])('is refused by the name of what is wrong: %s', (name, wrong) => {
+    const make = () => oidcToken({ ...client, tokenEndpoint: 'https://login.example/token', ...wrong })
+    expect(make).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.stringContaining(name) }))
+    expect(make).toThrow(expect.objectContaining({ message: expect.not.stringContaining('S3CRET') }))
+  })
+})
