@@ -8,7 +8,7 @@ export type { KeyedMessage } from './producer/keyed-message.js'
 export type { HeaderValue, MessageHeaders } from './producer/message-headers.js'
 export { RecordMetadata } from './producer/record-metadata.js'
 export type { EventHandler, SendOptions } from './producer/event-handler.js'
-export type { PartitionMetadata } from './producer/brokers/broker-partition-info.js'
+export type { PartitionMetadata } from './producer/brokers/topic-metadata.js'
 export type { ProducerStats } from './stats/producer-stats.js'
 export {
   DefaultEncoder,

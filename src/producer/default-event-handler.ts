@@ -8,8 +8,9 @@ import {
 } from '../errors.js'
 import { StatsCounters } from '../stats/producer-stats.js'
 import { TurnBudget } from '../turn-budget.js'
-import type { BrokerPartitionInfo, TopicMetadata } from './brokers/broker-partition-info.js'
+import type { BrokerPartitionInfo } from './brokers/broker-partition-info.js'
 import type { ProducerPool } from './brokers/producer-pool.js'
+import type { TopicMetadata } from './brokers/topic-metadata.js'
 import { Admission, type AdmittedMessages } from './calls/admission.js'
 import { CallSerializer } from './calls/call-serializer.js'
 import { ListCall } from './calls/list-call.js'
@@ -144,6 +145,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     parts.topicPartitionInfos.listen({
       onBrokers: (brokers) => parts.producerPool.updateProducers(brokers),
       onTopics: (topics, isAnswer) => this.onTopics(topics, isAnswer),
+      onIdleCheck: (idleSince) => this.topics.forgetIdle(idleSince),
+      isInUse: (topic) => this.topics.get(topic) !== undefined,
     })
   }
 
@@ -275,6 +278,11 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     sender.enlist(queue)
   }
 
+  /** Whether messages wait for the metadata of a topic. */
+  isWaitingFor(topic: string): boolean {
+    return this.topics.get(topic)?.needsMetadata === true
+  }
+
   private onTopics(updates: readonly TopicMetadata[], isAnswer: boolean): void {
     this.topics.update(updates, isAnswer)
     const { onMetadataRefresh } = this.parts.partitioner
@@ -373,7 +381,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private finished(call: MessageCall): void {
     this.calls.done(call)
     if (this.config.metadataRefreshIntervalMs === 0) {
-      this.parts.topicPartitionInfos.refresh().catch(() => undefined)
+      this.parts.topicPartitionInfos.refresh({ isDue: true }).catch(() => undefined)
     }
   }
 

@@ -8,8 +8,9 @@ import { shown } from '../shown.js'
 import { StatsCounters, type ProducerStats } from '../stats/producer-stats.js'
 import { TurnBudget } from '../turn-budget.js'
 import { VERSION } from '../version.js'
-import { BrokerPartitionInfo, type PartitionMetadata } from './brokers/broker-partition-info.js'
+import { BrokerPartitionInfo } from './brokers/broker-partition-info.js'
 import { ProducerPool } from './brokers/producer-pool.js'
+import type { PartitionMetadata } from './brokers/topic-metadata.js'
 import { signalOf } from './calls/signal-listeners.js'
 import { ProducerConfig } from './config/producer-config.js'
 import type { ProducerOptions, ProducerType } from './config/producer-options.js'
@@ -173,21 +174,25 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     await pipeline(messages, this.writable(options), signal === undefined ? {} : { signal })
   }
 
-  /** The partitions of a topic and their leaders, as the brokers tell them now. */
+  /**
+   * The partitions of a topic and their leaders, as the brokers tell them now. It never creates the topic; one that is
+   * just being created, by anybody or by this producer's own messages, it waits for, `enqueueTimeoutMs` at most.
+   *
+   * @throws BrokerResponseError, such as `UNKNOWN_TOPIC_OR_PARTITION`; MetadataUnavailableError, ProducerClosedError
+   */
   async partitionsFor(topic: string): Promise<readonly PartitionMetadata[]> {
     if (this.#closing !== undefined) throw new ProducerClosedError()
+    const { enqueueTimeoutMs } = this.config
     // Nothing else keeps the process alive for it: connections never do.
     const alive = setInterval(() => undefined, this.config.requestTimeoutMs)
     this.#sessions.retain()
     try {
-      await this.#topicPartitionInfos.lookUp(topic)
+      const giveUpAt = enqueueTimeoutMs < 0 ? Infinity : performance.now() + enqueueTimeoutMs
+      return await this.#topicPartitionInfos.partitionsOf(topic, giveUpAt, () => this.#eventHandler.isWaitingFor(topic))
     } finally {
       this.#sessions.release()
       clearInterval(alive)
     }
-    const metadata = this.#topicPartitionInfos.topic(topic)
-    if (metadata?.error !== undefined) throw metadata.error
-    return metadata?.partitions ?? []
   }
 
   /** What this producer has counted. */

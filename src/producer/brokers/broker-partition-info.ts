@@ -1,11 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createDebug } from '../../debug.js'
 import { BrokerResponseError, MetadataUnavailableError, type KafkaProducerError } from '../../errors.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
 import { metadata as metadataApi, type MetadataResponse, type MetadataTopic } from '../../protocol/apis/metadata.js'
 import { ZERO_UUID } from '../../protocol/byte-writer.js'
-import { brokerResponseError, errorCode, ErrorCodes } from '../../protocol/error-codes.js'
+import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
+import { ownCopy } from '../../topic-name.js'
 import { AnyBroker } from './any-broker.js'
+import { LeaderEpochs, RELIABLE_EPOCHS_FROM } from './leader-epochs.js'
+import { topicMetadata, type PartitionMetadata, type TopicMetadata } from './topic-metadata.js'
 
 const debug = createDebug('kafka-producer:metadata')
 
@@ -16,33 +20,20 @@ const CLIENT_THROTTLES_FROM = 6
 /** From this version on, a question can say that it must not create the topic. */
 const NO_AUTO_CREATION_FROM = 4
 const REBOOTSTRAP_REQUIRED = 129
-const TOPIC_AUTHORIZATION_FAILED = 29
-/** What a topic can't get better from by waiting. */
-const FINAL_TOPIC_ERRORS = new Set<number>([ErrorCodes.INVALID_TOPIC_EXCEPTION, TOPIC_AUTHORIZATION_FAILED])
-
-export interface PartitionMetadata {
-  readonly partition: number
-  /** A broker's id; -1 while the partition has no leader. */
-  readonly leader: number
-  /** -1 where the broker is too old to tell. */
-  readonly leaderEpoch: number
-  readonly error: BrokerResponseError | undefined
-}
-
-export interface TopicMetadata {
-  readonly topic: string
-  /** 16 bytes; null before Kafka 2.8. */
-  readonly id: Buffer | null
-  /** Ordered by partition, without gaps; empty while the topic is unknown or in error. */
-  readonly partitions: readonly PartitionMetadata[]
-  readonly error: BrokerResponseError | undefined
-}
+/** What the question as a whole can't get better from by asking again: 31, 35 and 42. All else may pass. */
+const FINAL_ERRORS = new Set<number>([31, ErrorCodes.UNSUPPORTED_VERSION, ErrorCodes.INVALID_REQUEST])
+/** Topics are looked through for idle ones so many times within `metadataMaxIdleMs`. */
+const IDLE_CHECKS = 4
 
 export interface BrokerPartitionInfoOptions {
   readonly bootstrap: readonly BrokerAddress[]
   readonly requestTimeoutMs: number
+  /** The least time between one refresh and the next, and before a look-up after one that was refused. */
+  readonly retryBackoffMs: number
   /** 0: after each send; negative: only on failure. */
   readonly metadataRefreshIntervalMs: number
+  /** After how long a topic that nobody sends to is forgotten. */
+  readonly metadataMaxIdleMs: number
   readonly allowAutoTopicCreation: boolean
 }
 
@@ -50,31 +41,54 @@ export interface MetadataListener {
   onBrokers(brokers: ReadonlyMap<number, BrokerAddress>): void
   /** @param isAnswer whether a broker was asked for them; false for what an answer to messages told besides */
   onTopics(topics: readonly TopicMetadata[], isAnswer: boolean): void
+  /** Time to forget the topics that nobody has sent to since then, on the clock of `performance.now()`. */
+  onIdleCheck(idleSince: number): void
+  isInUse(topic: string): boolean
+}
+
+/** Topics of a question that has no answer yet. */
+interface Question {
+  readonly topics: Set<string>
+  readonly answer: Promise<ReadonlyMap<string, TopicMetadata>>
+}
+
+/** What is kept of a topic that exists. */
+interface KnownTopic {
+  readonly metadata: TopicMetadata
+  /** Which answer it is from; kept through what is learned from answers to messages. */
+  readonly generation: number
+  readonly epochs: LeaderEpochs
+  /** When it was first told, on the clock of `performance.now()`. */
+  readonly learnedAt: number
 }
 
 /**
- * The cache of which partitions a topic has and who leads them (Kafka 0.8's BrokerPartitionInfo).
+ * The cache of which partitions a topic has and who leads them (Kafka 0.8's BrokerPartitionInfo). Kept are topics that
+ * exist, until they are {@link forget forgotten}; of one that does not, those who asked are told, and nothing is kept.
  *
- * Every answer is a new generation. Whoever fails says which generation it relied on: a thousand failures of the same
- * one cause a single refresh.
+ * Every answer is a new generation of the topics in it. Whoever fails says which generation it relied on: a thousand
+ * failures of the same one cause a single refresh, and an answer about other topics does not stand in for it.
  */
 export class BrokerPartitionInfo {
   /** How many answers there were. */
   generation = 0
-  /** When the last one came, on the clock of `performance.now()`. */
-  answeredAt = -Infinity
   private readonly anyBroker: AnyBroker
-  private readonly topics = new Map<string, TopicMetadata>()
-  /** Topics asked for and not answered yet: the question for these may create them. */
-  private readonly unanswered = new Set<string>()
-  private refreshing: Promise<void> | undefined
-  private lookingUp: Promise<void> | undefined
-  private timer: NodeJS.Timeout | undefined
+  private readonly topics = new Map<string, KnownTopic>()
+  /** Look-ups that go out at the end of this turn, by whether they may create topics. */
+  private readonly lookUps = new Map<boolean, Question>()
+  /** The refresh that waits until it is due, and the one that is under way. */
+  private dueRefresh: Question | undefined
+  private refreshing: Question | undefined
+  /** When the last question ended, and when the last one that was refused or failed. */
+  private askedAt = -Infinity
+  private refusedAt = -Infinity
+  private refreshTimer: NodeJS.Timeout | undefined
+  private idleTimer: NodeJS.Timeout | undefined
   private closed = false
   private listener: MetadataListener | undefined
 
   constructor(
-    sessions: SessionFactory,
+    private readonly sessions: SessionFactory,
     private readonly options: BrokerPartitionInfoOptions,
   ) {
     this.anyBroker = new AnyBroker(sessions, options.bootstrap)
@@ -96,36 +110,106 @@ export class BrokerPartitionInfo {
   }
 
   topic(name: string): TopicMetadata | undefined {
-    return this.topics.get(name)
-  }
-
-  /** Asks for a topic that is not known yet; those asked for in the same turn go in one question. */
-  lookUp(topic: string): Promise<void> {
-    this.unanswered.add(topic)
-    this.lookingUp ??= Promise.resolve().then(() => {
-      this.lookingUp = undefined
-      return this.askUnanswered()
-    })
-    return this.lookingUp
+    return this.topics.get(name)?.metadata
   }
 
   /**
-   * Asks for all topics anew, unless an answer newer than `generation` is there already. Joins a refresh under way.
+   * Asks for topics, known or not; those asked for in the same turn go in one question. It goes at once, unless the last
+   * one was refused or failed just now: however many unknown topics are sent to, brokers are not asked as often.
    *
+   * @param forMessages whether messages wait for them: then they are created, where the option allows it
+   * @throws like {@link refresh}
+   */
+  lookUp(names: Iterable<string>, forMessages: boolean): Promise<ReadonlyMap<string, TopicMetadata>> {
+    const mayCreate = forMessages && this.options.allowAutoTopicCreation
+    let question = this.lookUps.get(mayCreate)
+    if (question === undefined) {
+      const topics = new Set<string>()
+      const ask = async () => {
+        await this.untilPast(this.refusedAt + this.options.retryBackoffMs)
+        this.lookUps.delete(mayCreate)
+        return this.ask(topics, mayCreate)
+      }
+      question = { topics, answer: ask() }
+      this.lookUps.set(mayCreate, question)
+    }
+    for (const name of names) question.topics.add(ownCopy(name))
+    return question.answer
+  }
+
+  /**
+   * The partitions of a topic, asked for now. A topic that is being created is asked for again until then.
+   *
+   * @param giveUpAt on the clock of `performance.now()`
+   * @param isCreating whether one that the brokers don't know yet is being created all the same
+   * @throws BrokerResponseError where there is no such topic; and like {@link refresh}
+   */
+  async partitionsOf(name: string, giveUpAt: number, isCreating: () => boolean): Promise<readonly PartitionMetadata[]> {
+    for (;;) {
+      const { error, partitions } = (await this.lookUp([name], false)).get(name) as TopicMetadata
+      if (error === undefined) return partitions
+      const isUnknown = error.errorCode === ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION
+      if (!error.retriable || (isUnknown && !isCreating()) || performance.now() >= giveUpAt) throw error
+      await this.untilPast(Math.min(giveUpAt, performance.now() + this.options.retryBackoffMs))
+    }
+  }
+
+  /**
+   * Asks for these topics, and all that are known, unless there is an answer about each of these that is newer than
+   * `newerThan`. Joins a refresh under way; the next one goes out `retryBackoffMs` after the last, at the earliest.
+   *
+   * @param isDue it goes out now
    * @throws MetadataUnavailableError; or, not retriable, what asking again can't help, such as AuthenticationError
    */
-  refresh({ newerThan = this.generation } = {}): Promise<void> {
-    if (this.generation > newerThan) return Promise.resolve()
-    this.refreshing ??= this.askAll().finally(() => {
-      this.refreshing = undefined
-    })
-    return this.refreshing
+  async refresh({
+    topics = [],
+    newerThan = this.generation,
+    isDue = false,
+  }: { topics?: readonly string[]; newerThan?: number; isDue?: boolean } = {}): Promise<void> {
+    if (topics.length > 0 && topics.every((name) => (this.topics.get(name)?.generation ?? 0) > newerThan)) return
+    const { refreshing } = this
+    if (refreshing !== undefined && topics.every((name) => refreshing.topics.has(name))) {
+      await refreshing.answer
+      return
+    }
+    await this.nextRefresh(topics, isDue).answer
+  }
+
+  /** The refresh that goes out next, these topics in it. */
+  private nextRefresh(names: readonly string[], isDue = false): Question {
+    this.dueRefresh ??= this.planRefresh(isDue)
+    for (const name of names) this.dueRefresh.topics.add(name)
+    return this.dueRefresh
+  }
+
+  private planRefresh(isDue: boolean): Question {
+    const { refreshing } = this
+    const topics = new Set<string>()
+    const ask = async () => {
+      await refreshing?.answer.catch(() => undefined)
+      await this.untilPast(isDue ? 0 : this.askedAt + this.options.retryBackoffMs)
+      this.refreshing = question
+      this.dueRefresh = undefined
+      for (const name of this.topics.keys()) topics.add(name)
+      try {
+        return await this.ask(topics, false)
+      } finally {
+        this.refreshing = undefined
+        this.scheduleRefresh()
+      }
+    }
+    const question: Question = { topics, answer: Promise.resolve().then(ask) }
+    return question
   }
 
   /** Drops a topic that nobody sends to any more, so that refreshes leave it out. */
   forget(topic: string): void {
     this.topics.delete(topic)
-    this.unanswered.delete(topic)
+  }
+
+  /** A partition's leader refused, or could not be reached: what is known of it may be wrong. */
+  doubtLeader(topic: string, partition: number): void {
+    this.topics.get(topic)?.epochs.doubt(partition)
   }
 
   /** What a broker said of a partition's leader in answer to a Produce request (KIP-951); true where that was news. */
@@ -137,50 +221,48 @@ export class BrokerPartitionInfo {
     brokers: ReadonlyMap<number, BrokerAddress>,
   ): boolean {
     const known = this.topics.get(topic)
-    const old = known?.partitions[partition]
+    const old = known?.metadata.partitions[partition]
     if (known === undefined || old === undefined || leaderEpoch <= old.leaderEpoch) return false
     if (!brokers.has(leader) && !this.anyBroker.brokers.has(leader)) return false
     this.learnBrokers(new Map([...this.anyBroker.brokers, ...brokers]))
-    const partitions = [...known.partitions]
+    const partitions = [...known.metadata.partitions]
     partitions[partition] = { partition, leader, leaderEpoch, error: undefined }
-    const updated = { ...known, partitions }
-    this.topics.set(topic, updated)
-    this.listener?.onTopics([updated], false)
+    const metadata = { ...known.metadata, partitions }
+    this.topics.set(topic, { ...known, metadata })
+    this.listener?.onTopics([metadata], false)
     return true
   }
 
   close(): void {
     this.closed = true
     this.anyBroker.close()
-    clearTimeout(this.timer)
+    clearTimeout(this.refreshTimer)
+    clearInterval(this.idleTimer)
   }
 
-  private async askAll(): Promise<void> {
-    await this.askUnanswered()
-    const names = [...this.topics.keys()]
-    if (names.length > 0) await this.ask(names, false)
-  }
-
-  private async askUnanswered(): Promise<void> {
-    const names = [...this.unanswered]
-    if (names.length > 0) await this.ask(names, this.options.allowAutoTopicCreation)
-  }
-
-  private async ask(names: readonly string[], mayCreate: boolean): Promise<void> {
-    this.learn(await this.anyBroker.ask((session) => this.askOne(session, names, mayCreate)), names)
+  private async ask(topics: ReadonlySet<string>, mayCreate: boolean): Promise<ReadonlyMap<string, TopicMetadata>> {
+    if (topics.size === 0) return new Map()
+    try {
+      return this.learn(await this.anyBroker.ask((session) => this.askOne(session, topics, mayCreate)), topics)
+    } catch (error) {
+      this.refusedAt = performance.now()
+      throw error
+    } finally {
+      this.askedAt = performance.now()
+    }
   }
 
   private async askOne(
     { connection, versions }: BrokerSession,
-    names: readonly string[],
+    names: ReadonlySet<string>,
     mayCreate: boolean,
   ): Promise<MetadataResponse> {
     const version = versions.highest(metadataApi)
     // Older brokers create every topic that is named: the question that must not do so names none and means all.
     const namesTopics = mayCreate || version >= NO_AUTO_CREATION_FROM
     const question = {
-      topics: namesTopics ? names.map((name) => ({ name, topicId: ZERO_UUID })) : null,
-      wanted: names,
+      topics: namesTopics ? [...names].map((name) => ({ name, topicId: ZERO_UUID })) : null,
+      wanted: [...names],
       allowAutoTopicCreation: mayCreate || !namesTopics,
       includeClusterAuthorizedOperations: false,
       includeTopicAuthorizedOperations: false,
@@ -190,26 +272,36 @@ export class BrokerPartitionInfo {
     if (version >= CLIENT_THROTTLES_FROM && response.throttleTimeMs > 0)
       this.anyBroker.throttle(connection.address, response.throttleTimeMs)
     if (response.errorCode === REBOOTSTRAP_REQUIRED) this.anyBroker.forgetBrokers()
-    if (response.errorCode !== ErrorCodes.NONE) throw brokerResponseError(response.errorCode, 'Metadata')
+    if (response.errorCode !== ErrorCodes.NONE) throw answerError(response.errorCode)
     if (response.brokers.length === 0)
       throw new MetadataUnavailableError(`${formatAddress(connection.address)} knows no broker yet`)
-    return response
+    return version >= RELIABLE_EPOCHS_FROM ? response : withoutEpochs(response)
   }
 
-  private learn(response: MetadataResponse, asked: readonly string[]): void {
-    this.generation++
-    this.answeredAt = performance.now()
+  private learn(response: MetadataResponse, asked: ReadonlySet<string>): ReadonlyMap<string, TopicMetadata> {
+    const generation = ++this.generation
     this.learnBrokers(new Map(response.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }])))
     const answers = new Map(response.topics.map((topic) => [topic.name, topic]))
-    const updated: TopicMetadata[] = []
+    const updated = new Map<string, TopicMetadata>()
+    const undecided: string[] = []
     for (const name of asked) {
-      const topic = this.merge(name, answers.get(name))
-      this.topics.set(name, topic)
-      if (!failedToCreate(topic)) this.unanswered.delete(name)
-      updated.push(topic)
+      const old = this.topics.get(name)
+      const epochs = old?.epochs ?? new LeaderEpochs()
+      const metadata = topicMetadata(name, answers.get(name), old?.metadata, epochs)
+      updated.set(name, metadata)
+      if (metadata.error === undefined) {
+        this.topics.set(name, { metadata, generation, epochs, learnedAt: old?.learnedAt ?? performance.now() })
+        if (epochs.isUndecided) undecided.push(name)
+      } else {
+        this.topics.delete(name)
+        if (!metadata.error.retriable) this.refusedAt = performance.now()
+      }
     }
-    this.listener?.onTopics(updated, true)
-    this.scheduleRefresh()
+    this.listener?.onTopics([...updated.values()], true)
+    if (undecided.length > 0) this.nextRefresh(undecided).answer.catch(() => undefined)
+    if (this.refreshTimer === undefined) this.scheduleRefresh()
+    this.watchIdleTopics()
+    return updated
   }
 
   private learnBrokers(brokers: ReadonlyMap<number, BrokerAddress>): void {
@@ -217,63 +309,46 @@ export class BrokerPartitionInfo {
     this.listener?.onBrokers(brokers)
   }
 
-  /** A partition's older leader epoch is no news; a topic left out of the answer does not exist. */
-  private merge(name: string, answer: MetadataTopic | undefined): TopicMetadata {
-    const old = this.topics.get(name)
-    const code = answer?.errorCode ?? ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION
-    const partitions =
-      answer === undefined ? [] : [...answer.partitions].sort((a, b) => a.partitionIndex - b.partitionIndex)
-    const hasGap = partitions.some(({ partitionIndex }, position) => partitionIndex !== position)
-    if (answer === undefined || code !== ErrorCodes.NONE || hasGap || partitions.length === 0) {
-      const error = topicError(code === ErrorCodes.NONE ? ErrorCodes.LEADER_NOT_AVAILABLE : code, name)
-      return { topic: name, id: null, partitions: [], error }
-    }
-    const id = answer.topicId.equals(ZERO_UUID) ? null : answer.topicId
-    const oldId = old?.id ?? null
-    const isSameTopic = oldId === null || id === null || oldId.equals(id)
-    return {
-      topic: name,
-      id,
-      error: undefined,
-      partitions: partitions.map(({ partitionIndex, leaderId, leaderEpoch, errorCode }) => {
-        const known = isSameTopic ? old?.partitions[partitionIndex] : undefined
-        if (known !== undefined && leaderEpoch >= 0 && leaderEpoch < known.leaderEpoch) return known
-        // Errors such as REPLICA_NOT_AVAILABLE (9) say nothing about the leader.
-        const error =
-          leaderId < 0
-            ? brokerResponseError(
-                errorCode || ErrorCodes.LEADER_NOT_AVAILABLE,
-                `partition ${partitionIndex} of '${name}'`,
-              )
-            : undefined
-        return { partition: partitionIndex, leader: leaderId, leaderEpoch, error }
-      }),
-    }
+  /** Waits until then, at most; no longer once the producer is closed. */
+  private async untilPast(time: number): Promise<void> {
+    const wait = time - performance.now()
+    if (wait > 0) await sleep(wait, undefined, { signal: this.sessions.signal, ref: false }).catch(() => undefined)
   }
 
   private scheduleRefresh(): void {
     const { metadataRefreshIntervalMs } = this.options
-    clearTimeout(this.timer)
+    clearTimeout(this.refreshTimer)
     if (metadataRefreshIntervalMs <= 0 || this.closed) return
-    this.timer = setTimeout(() => {
-      this.refresh().catch((error: KafkaProducerError) => {
-        debug('periodic refresh: %s', error.message)
-        this.scheduleRefresh()
-      })
+    this.refreshTimer = setTimeout(() => {
+      this.refresh({ isDue: true }).catch((error: KafkaProducerError) => debug('periodic refresh: %s', error.message))
     }, metadataRefreshIntervalMs).unref()
+  }
+
+  private watchIdleTopics(): void {
+    const { metadataMaxIdleMs } = this.options
+    if (this.closed) return
+    this.idleTimer ??= setInterval(
+      () => {
+        const idleSince = performance.now() - metadataMaxIdleMs
+        this.listener?.onIdleCheck(idleSince)
+        for (const [name, { learnedAt }] of this.topics)
+          if (learnedAt <= idleSince && this.listener?.isInUse(name) !== true) this.forget(name)
+      },
+      Math.ceil(metadataMaxIdleMs / IDLE_CHECKS),
+    ).unref()
   }
 }
 
-/**
- * A broker that has lost its ZooKeeper, or knows too few others, fails to create a topic with whatever error that gives
- * (-1, 38): it may do so a little later.
- */
-function topicError(code: number, topic: string): BrokerResponseError {
-  const error = brokerResponseError(code, `metadata of topic '${topic}'`)
-  return FINAL_TOPIC_ERRORS.has(code) ? error : new BrokerResponseError(code, error.code, error.message, true)
+/** An error of the answer as a whole passes mostly; Kafka 4 sends -1 there while it starts. */
+function answerError(code: number): BrokerResponseError {
+  const error = brokerResponseError(code, 'Metadata')
+  return FINAL_ERRORS.has(code) ? error : new BrokerResponseError(code, error.code, error.message, true)
 }
 
-/** Whether the next question must try to create the topic again. */
-function failedToCreate({ error }: TopicMetadata): boolean {
-  return error !== undefined && !FINAL_TOPIC_ERRORS.has(error.errorCode) && !errorCode(error.errorCode).retriable
+function withoutEpochs(response: MetadataResponse): MetadataResponse {
+  const topics = response.topics.map((topic: MetadataTopic) => ({
+    ...topic,
+    partitions: topic.partitions.map((partition) => ({ ...partition, leaderEpoch: -1 })),
+  }))
+  return { ...response, topics }
 }

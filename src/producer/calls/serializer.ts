@@ -2,6 +2,7 @@ import { InvalidMessageError, SerializationError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
 import { kindOf, reasonOf } from '../../kind-of.js'
 import { OutgoingHeaders, sizeOfData, type Data } from '../../protocol/records/record.js'
+import { ValidTopicNames } from '../../topic-name.js'
 import { copyOf, dataOf, hasLoneSurrogate } from '../data.js'
 import type { Encoder } from '../encoder.js'
 import {
@@ -29,7 +30,7 @@ const MAX_MESSAGE_BYTES = 0x7fff0000
  */
 export class Serializer<K, V> {
   private latestHeaders: OutgoingHeaders | undefined
-  private readonly validTopics = new Set<string>()
+  private readonly validTopics = new ValidTopicNames()
 
   constructor(
     private readonly encoder: Encoder<V>,

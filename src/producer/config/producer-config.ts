@@ -39,6 +39,7 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
   readonly retryBackoffMs: number
   readonly retryBackoffMaxMs: number
   readonly metadataRefreshIntervalMs: number
+  readonly metadataMaxIdleMs: number
   readonly allowAutoTopicCreation: boolean
   readonly lingerMs: number
   readonly batchMessages: number
@@ -101,6 +102,7 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
     this.retryBackoffMs = read('retryBackoffMs')
     this.retryBackoffMaxMs = read('retryBackoffMaxMs')
     this.metadataRefreshIntervalMs = read('metadataRefreshIntervalMs')
+    this.metadataMaxIdleMs = read('metadataMaxIdleMs')
     this.allowAutoTopicCreation = read('allowAutoTopicCreation')
     this.lingerMs = read('lingerMs')
     this.batchMessages = read('batchMessages')

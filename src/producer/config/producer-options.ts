@@ -25,6 +25,7 @@ export interface ProducerOptions<K = unknown, V = unknown, T extends ProducerTyp
   retryBackoffMs?: number | undefined
   retryBackoffMaxMs?: number | undefined
   metadataRefreshIntervalMs?: number | undefined
+  metadataMaxIdleMs?: number | undefined
   allowAutoTopicCreation?: boolean | undefined
   lingerMs?: number | undefined
   batchMessages?: number | undefined
@@ -130,10 +131,16 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     MAX_TIMER_MS,
     'How often metadata is asked for anew without need. 0: after each send; -1: only on failure.',
   ),
+  metadataMaxIdleMs: integer(
+    300_000,
+    1,
+    MAX_TIMER_MS,
+    'After how long a topic that nobody sends to is forgotten, and left out of what is asked for.',
+  ),
   allowAutoTopicCreation: row(
     true,
     'true or false',
-    'Whether the first message for an unknown topic may create it, where the broker does so. A refresh never creates one.',
+    'Whether messages for an unknown topic may create it, where the broker does so. A refresh and `partitionsFor()` never create one.',
     parseBoolean,
   ),
   lingerMs: integer(5, 0, MAX_TIMER_MS, 'Async: how long the first of the queued messages may wait for others.'),

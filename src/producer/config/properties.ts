@@ -105,6 +105,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   'max.request.size': integer('maxRequestBytes'),
   'max.in.flight.requests.per.connection': integer('maxInFlight'),
   'metadata.max.age.ms': refreshInterval,
+  'metadata.max.idle.ms': integer('metadataMaxIdleMs'),
   'connections.max.idle.ms': integer('connectionsMaxIdleMs'),
   'socket.connection.setup.timeout.ms': integer('connectTimeoutMs'),
   'key.serializer': (value, { options, properties }, name) => (options.keyEncoder = encoder(name, value, properties)),
@@ -170,7 +171,6 @@ const ROWS: Readonly<Record<string, Row>> = {
   'reconnect.backoff.max.ms': noted('connections are tried again after retryBackoffMaxMs at the most'),
   'socket.connection.setup.timeout.max.ms': noted('connectTimeoutMs does not grow'),
   'client.dns.lookup': noted('every address of a name is tried'),
-  'metadata.max.idle.ms': noted('a topic is forgotten when the brokers no longer know it'),
   'metadata.recovery.strategy': noted('the bootstrap list is asked again whenever no known broker answers'),
   'metadata.recovery.rebootstrap.trigger.ms': noted(
     'the bootstrap list is asked again whenever no known broker answers',

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../bounded-map.js'
 import type { KeylessPlacement, PartitionContext } from '../partitioner.js'
 import { checkFlag, checkRandom, refused } from './check-options.js'
 
@@ -27,7 +28,7 @@ export class StickyByBytes implements KeylessPlacement {
   private readonly stickyBytes: number
   private readonly adaptive: boolean
   private readonly random: Random
-  private readonly topics = new Map<string, Stay>()
+  private readonly topics = new BoundedMap<string, Stay>()
   /** Most messages are for the topic of the one before. */
   private latest: Stay | undefined
 
@@ -83,7 +84,7 @@ export class StickyByBytes implements KeylessPlacement {
  */
 export class StickyUntilRefresh implements KeylessPlacement {
   private readonly random: Random
-  private readonly topics = new Map<string, number>()
+  private readonly topics = new BoundedMap<string, number>()
 
   /** @throws InvalidConfigError */
   constructor({ random = Math.random }: { random?: Random | undefined } = {}) {

@@ -4,51 +4,74 @@ import type { RetryPolicy } from './retry-policy.js'
 import type { TopicQueue } from './topic-queue.js'
 
 /**
- * Asks for metadata as long as a message waits for it: for a topic that is unknown yet, a partition that has no leader,
- * or one that the topic did not have when last asked. One loop serves them all, and its questions cost no message an
- * attempt.
+ * Any topic that something waits for is asked about, for as long as it waits: a topic that is unknown yet, a partition
+ * that has no leader, or one that the topic did not have when last asked. A topic that begins to wait is asked for at
+ * once; one loop, with its back-off, serves all that go on waiting. Questions cost no message an attempt.
+ *
+ * A topic that was never seen is asked for with creation each time: whatever became of the questions before, it may not
+ * exist yet. One that was seen and is gone is not: who deleted it does not want it back.
  */
 export class MetadataWatch {
-  private isRunning = false
+  /** Topics in which something waits, or did when they were last asked for. */
+  private readonly waiting = new Set<TopicQueue>()
+  /** Those that began to wait in this turn. */
+  private newcomers: TopicQueue[] = []
+  private isPacing = false
 
   constructor(
     private readonly info: BrokerPartitionInfo,
     private readonly policy: RetryPolicy,
-    private readonly topics: ReadonlyMap<string, TopicQueue>,
     /** Told why no answer will come, such as credentials that are refused; ends the waiting. */
     private readonly giveUp: (topic: TopicQueue, cause: KafkaProducerError) => void,
   ) {}
 
-  /** Starts the loop unless it runs already or nothing waits. */
-  start(): void {
-    if (this.isRunning || this.waitingTopic() === undefined) return
-    this.isRunning = true
-    void this.run()
+  /** Something in this topic waits for metadata. */
+  await(topic: TopicQueue): void {
+    if (this.waiting.has(topic)) return
+    this.waiting.add(topic)
+    if (this.newcomers.push(topic) === 1) queueMicrotask(() => void this.askForNewcomers())
   }
 
-  private async run(): Promise<void> {
+  private async askForNewcomers(): Promise<void> {
+    const topics = this.newcomers
+    this.newcomers = []
+    await this.askFor(topics)
+    this.pace()
+  }
+
+  /** Goes on asking, with the back-off between one question and the next, until nothing waits. */
+  private pace(): void {
+    const [topic] = this.waiting
+    if (this.isPacing || topic === undefined) return
+    this.isPacing = true
     const ask = async () => {
-      if (this.waitingTopic() === undefined) return
-      try {
-        await this.info.refresh()
-      } catch (error) {
-        if ((error as KafkaProducerError).retriable) throw error
-        for (const topic of [...this.topics.values()])
-          if (topic.needsMetadata) this.giveUp(topic, error as KafkaProducerError)
-        return
-      }
-      const topic = this.waitingTopic()
-      if (topic !== undefined) throw topic.problem ?? new BrokerUnavailableError(`'${topic.name}' has no leader`)
+      await this.askFor([...this.waiting])
+      const [first] = this.waiting
+      if (first !== undefined) throw whyItWaits(first)
     }
-    // However fast messages come that name a partition which is not there: the brokers are not asked as fast.
-    const goesOn = await this.policy.retryUntilDone(ask, performance.now() - this.info.answeredAt)
-    this.isRunning = false
-    // Somebody may have begun to wait since the loop last looked.
-    if (goesOn) this.start()
+    void this.policy.retryAfter(whyItWaits(topic), 1, ask).then((goesOn) => {
+      this.isPacing = false
+      // Somebody may have begun to wait since the loop last looked.
+      if (goesOn) this.pace()
+    })
   }
 
-  private waitingTopic(): TopicQueue | undefined {
-    for (const topic of this.topics.values()) if (topic.needsMetadata) return topic
-    return undefined
+  private async askFor(topics: readonly TopicQueue[]): Promise<void> {
+    const unseen = topics.filter(({ wasSeen }) => !wasSeen).map(({ name }) => name)
+    const seen = topics.filter(({ wasSeen, needsMetadata }) => wasSeen && needsMetadata).map(({ name }) => name)
+    try {
+      await Promise.all([
+        unseen.length > 0 ? this.info.lookUp(unseen, true) : undefined,
+        seen.length > 0 ? this.info.refresh({ topics: seen }) : undefined,
+      ])
+    } catch (error) {
+      if (!(error as KafkaProducerError).retriable)
+        for (const topic of topics) if (topic.needsMetadata) this.giveUp(topic, error as KafkaProducerError)
+    }
+    for (const topic of topics) if (!topic.needsMetadata) this.waiting.delete(topic)
   }
+}
+
+function whyItWaits({ problem, name }: TopicQueue): KafkaProducerError {
+  return problem ?? new BrokerUnavailableError(`'${name}' has no leader`)
 }

@@ -109,6 +109,11 @@ export class CompressionChoice {
     return this.of(topic) ?? this.plain
   }
 
+  /** Nobody sends to the topic any more: what was learned of it goes. */
+  forget(topic: string): void {
+    this.byTopic.delete(topic)
+  }
+
   private option(topic: string): CompressionOption {
     const { compression, topicCompression } = this.config
     if (Object.hasOwn(topicCompression, topic)) return topicCompression[topic] as CompressionOption

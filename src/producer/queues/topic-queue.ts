@@ -1,7 +1,7 @@
 import { InvalidPartitionError, type KafkaProducerError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
 import { kindOf, reasonOf } from '../../kind-of.js'
-import type { TopicMetadata } from '../brokers/broker-partition-info.js'
+import type { TopicMetadata } from '../brokers/topic-metadata.js'
 import type { PartitionContext } from '../partitioner.js'
 import type { ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
 import { PartitionQueue } from './partition-queue.js'
@@ -21,6 +21,8 @@ export class TopicQueue {
   /** True while those that waited are placed: who hears of one may send more, which come after them. */
   isPlacing = false
   metadata: TopicMetadata | undefined
+  /** When it was last sent to, on the clock of `performance.now()`. */
+  usedAt = 0
   private context: PartitionContext | undefined
 
   constructor(
@@ -90,9 +92,14 @@ export class TopicQueue {
     return this.waiting.length === 0 && !this.isPlacing && this.hasMetadata
   }
 
+  /** Whether its partitions were ever known: else the question for them may create it. */
+  get wasSeen(): boolean {
+    return this.queues.length > 0
+  }
+
   /** Whether the partitions are known. */
   get hasMetadata(): boolean {
-    return this.queues.length > 0 && this.metadata?.error === undefined
+    return this.wasSeen && this.metadata?.error === undefined
   }
 
   /** Takes out the messages that waited; those that got their fate meanwhile have been taken out before. */
@@ -128,6 +135,11 @@ export class TopicQueue {
       this.waitingForPartition.length > 0 ||
       this.queues.some((queue) => queue.leader < 0 && !queue.isEmpty)
     )
+  }
+
+  /** Whether nothing is lost with it: no metadata, and nobody waits. The next message is then a first look-up again. */
+  get isGone(): boolean {
+    return !this.hasMetadata && this.isEmpty
   }
 
   get isEmpty(): boolean {

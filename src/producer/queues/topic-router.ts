@@ -1,7 +1,9 @@
 import type { KafkaProducerError } from '../../errors.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
+import { ownCopy } from '../../topic-name.js'
 import type { TurnBudget } from '../../turn-budget.js'
-import type { BrokerPartitionInfo, TopicMetadata } from '../brokers/broker-partition-info.js'
+import type { BrokerPartitionInfo } from '../brokers/broker-partition-info.js'
+import type { TopicMetadata } from '../brokers/topic-metadata.js'
 import type { ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
 import type { BufferBound } from './buffer-bound.js'
 import { MetadataWatch } from './metadata-watch.js'
@@ -41,9 +43,7 @@ export class TopicRouter {
   private readonly watch: MetadataWatch
 
   constructor(private readonly parts: TopicQueuesParts) {
-    this.watch = new MetadataWatch(parts.topicPartitionInfos, parts.policy, this.topics, (topic, cause) =>
-      this.giveUp(topic, cause),
-    )
+    this.watch = new MetadataWatch(parts.topicPartitionInfos, parts.policy, (topic, cause) => this.giveUp(topic, cause))
   }
 
   get(name: string): TopicQueue | undefined {
@@ -52,25 +52,42 @@ export class TopicRouter {
 
   /** Takes the messages `from` a place up to but not including another. */
   place(messages: readonly SerializedMessage[], from: number, to: number): void {
-    const { bound, counters } = this.parts
+    const { bound, counters, onRoom } = this.parts
     let topic: TopicQueue | undefined
+    let gaveRoom = false
     for (let i = from; i < to; i++) {
       const message = messages[i] as SerializedMessage
       if (message.settled) {
-        if (message.isAdmitted) bound.release(1, message.bytes)
+        if (message.isAdmitted) {
+          bound.release(1, message.bytes)
+          gaveRoom = true
+        }
         continue
       }
-      if (topic?.name !== message.topic) topic = this.topics.get(message.topic) ?? this.add(message.topic)
+      if (topic?.name !== message.topic) topic = this.find(message)
       counters.messages++
       counters.bytes += message.bytes
       if (topic.canPlace) {
         // A message that can't be placed is told so, and whoever hears of it may do anything, even end the topic.
-        if (!this.append(topic, message)) topic = undefined
+        if (!this.append(topic, message)) {
+          topic = undefined
+          gaveRoom = true
+        }
       } else {
         topic.waiting.push(message)
-        if (topic.waiting.length === 1 && topic.metadata !== undefined) this.watch.start()
+        this.watch.await(topic)
       }
     }
+    // Whoever waits for room may be in the midst of taking these in.
+    if (gaveRoom) queueMicrotask(onRoom)
+  }
+
+  /** The topic of a message that is about to be placed. */
+  private find({ topic: name, owner }: SerializedMessage): TopicQueue {
+    const known = this.topics.get(name)
+    const topic = known === undefined || known.isGone ? this.add(ownCopy(name)) : known
+    topic.usedAt = owner.sentAt.at
+    return topic
   }
 
   private add(name: string): TopicQueue {
@@ -78,9 +95,7 @@ export class TopicRouter {
     const topic = new TopicQueue(name, partitioner, compression.limitOf(name))
     this.topics.set(name, topic)
     const known = topicPartitionInfos.topic(name)
-    if (known !== undefined && known.error === undefined) topic.update(known)
-    // A failure is no concern of its own: the watch goes on asking for as long as a message waits.
-    else topicPartitionInfos.lookUp(name).catch(() => this.watch.start())
+    if (known !== undefined) topic.update(known)
     return topic
   }
 
@@ -93,7 +108,7 @@ export class TopicRouter {
     if (!isFresh && topic.lacksPartitionOf(message)) {
       // The topic may have been given more since.
       topic.waitingForPartition.push(message)
-      this.watch.start()
+      this.watch.await(topic)
       return true
     }
     let queue: PartitionQueue
@@ -110,8 +125,13 @@ export class TopicRouter {
 
   /** Something is in a partition's queue, or may be. */
   mayHaveToSend(queue: PartitionQueue): void {
-    if (queue.leader < 0) this.watch.start()
-    else if (queue.listedAt !== queue.leader && queue.isReady) this.parts.enlist(queue)
+    const { leader, listedAt, topic } = queue
+    if (leader >= 0) {
+      if (listedAt !== leader && queue.isReady) this.parts.enlist(queue)
+      return
+    }
+    const its = this.topics.get(topic)
+    if (its !== undefined && !queue.isEmpty) this.watch.await(its)
   }
 
   /** Takes over new metadata; `isAnswer` where somebody asked for it. */
@@ -120,7 +140,6 @@ export class TopicRouter {
       const topic = this.topics.get(metadata.topic)
       if (topic !== undefined) this.updateTopic(topic, metadata, isAnswer)
     }
-    this.watch.start()
   }
 
   private updateTopic(topic: TopicQueue, metadata: TopicMetadata, isAnswer: boolean): void {
@@ -130,37 +149,48 @@ export class TopicRouter {
       this.placeWaiting(topic, isAnswer)
       for (const queue of topic.queues) if (!queue.isEmpty) this.mayHaveToSend(queue)
     } else if (!error.retriable) {
-      for (const message of topic.takeWaiting()) this.refuse(message, error)
+      this.refuseAll(topic.takeWaiting(), error)
     }
-    this.forgetIfGone(topic)
+    if (topic.isGone) this.forget(topic)
+    else if (topic.needsMetadata) this.watch.await(topic)
   }
 
   /** Places what waited for the metadata; what comes meanwhile waits behind it. */
   private placeWaiting(topic: TopicQueue, isFresh: boolean): void {
     if (!topic.hasMetadata || topic.isPlacing) return
-    const { bound, turn } = this.parts
+    const { turn, onRoom } = this.parts
     const waiting = topic.takeWaiting()
     let next = 0
     topic.isPlacing = true
     while (next < waiting.length) {
       const message = waiting[next++] as SerializedMessage
-      if (message.settled) bound.release(1, message.bytes)
+      if (message.settled) this.parts.bound.release(1, message.bytes)
       else this.append(topic, message, isFresh)
       if (next % RUN === 0 && turn.isSpent) break
     }
     topic.isPlacing = false
     topic.waiting = [...waiting.slice(next), ...topic.waiting]
     if (topic.waiting.length === 0) return
-    turn.inNextTurn(() => this.placeWaiting(topic, isFresh))
+    turn.inNextTurn(() => {
+      this.placeWaiting(topic, isFresh)
+      onRoom()
+    })
   }
 
   /** No metadata will come: what waits for them fails. */
   private giveUp(topic: TopicQueue, cause: KafkaProducerError): void {
-    for (const message of topic.takeWaiting()) this.refuse(message, cause)
+    this.refuseAll(topic.takeWaiting(), cause)
     for (const queue of topic.queues) if (queue.leader < 0) this.parts.giveUp(queue, cause)
-    // Not asked for again until somebody sends to it.
-    if (topic.metadata === undefined && topic.isEmpty) this.forget(topic)
+    if (topic.isGone) this.forget(topic)
     this.parts.onRoom()
+  }
+
+  /** Who hears of one may end the others. */
+  private refuseAll(messages: readonly SerializedMessage[], cause: KafkaProducerError): void {
+    for (const message of messages) {
+      if (message.settled) this.parts.bound.release(1, message.bytes)
+      else this.refuse(message, cause)
+    }
   }
 
   private refuse(message: SerializedMessage, cause: KafkaProducerError): void {
@@ -171,16 +201,20 @@ export class TopicRouter {
   /** Lets go of messages, at most `count`, that got their fate while they waited for a topic's metadata. */
   dropSettled(topic: TopicQueue, count: number): void {
     for (const message of topic.dropSettledWaiting(count)) this.parts.bound.release(1, message.bytes)
-    this.forgetIfGone(topic)
+    if (topic.isGone) this.forget(topic)
   }
 
-  /** A topic that is in error and that nobody waits for: the next message is a first look-up again, which may create it. */
-  private forgetIfGone(topic: TopicQueue): void {
-    if (topic.metadata?.error !== undefined && topic.isEmpty) this.forget(topic)
+  /** Forgets the topics that nobody has sent to since then, and in which nothing is under way. */
+  forgetIdle(idleSince: number): void {
+    for (const topic of this.topics.values()) if (topic.usedAt <= idleSince && topic.isEmpty) this.forget(topic)
   }
 
-  private forget({ name }: TopicQueue): void {
+  private forget(topic: TopicQueue): void {
+    const { name } = topic
+    // There may be another of the name by now.
+    if (this.topics.get(name) !== topic) return
     this.topics.delete(name)
     this.parts.topicPartitionInfos.forget(name)
+    this.parts.compression.forget(name)
   }
 }

@@ -186,6 +186,7 @@ export class BatchOutcomes implements SenderContext {
     const queues: PartitionQueue[] = []
     let failures = 1
     for (const batch of batches) {
+      if (needsMetadata) info.doubtLeader(batch.queue.topic, batch.queue.partition)
       if (!this.mayTryAgain(batch, cause)) continue
       const { queue } = batch
       this.leaveFlight(batch)
@@ -194,7 +195,8 @@ export class BatchOutcomes implements SenderContext {
       queue.backingOff = true
       queues.push(queue)
     }
-    const refresh = () => info.refresh({ newerThan: generation })
+    const topics = [...new Set(batches.map(({ queue }) => queue.topic))]
+    const refresh = () => info.refresh({ topics, newerThan: generation })
     refresh().catch(() => undefined)
     if (queues.length === 0) return
     const attempt = async (): Promise<void> => {

@@ -171,7 +171,7 @@ describe('one bad topic harms no other', () => {
 describe('auto-creation', () => {
   const mayCreate = (broker: ScriptedBroker) => broker.asked.map(({ request }) => request.allowAutoTopicCreation)
 
-  it('is asked for on the first look-up of a send alone', async () => {
+  it('is asked for as long as a message waits for a topic that was never seen, and by no refresh', async () => {
     const broker = await ScriptedBroker.start({
       onMetadata: ({ index }, good) =>
         index < 3
@@ -180,13 +180,8 @@ describe('auto-creation', () => {
     })
     const producer = startProducer(broker.address, { metadataRefreshIntervalMs: 20 })
     await producer.send({ topic: 'orders', value: 'x' })
-    await until(() => broker.asked.length >= 6, 'some refreshes')
-    expect(mayCreate(broker)).toEqual([
-      true,
-      ...mayCreate(broker)
-        .slice(1)
-        .map(() => false),
-    ])
+    await until(() => broker.asked.length >= 7, 'some refreshes')
+    expect(mayCreate(broker).slice(0, 7)).toEqual([true, true, true, true, false, false, false])
   })
 
   it('is not asked for where the option says so', async () => {
@@ -660,6 +655,59 @@ describe('partitionsFor', () => {
   it('of an unknown topic rejects', async () => {
     const kafka = await startKafka({ autoCreateTopics: false })
     expect((await errorOf(startProducer(kafka).partitionsFor('missing'))).code).toBe('UNKNOWN_TOPIC_OR_PARTITION')
+  })
+
+  it.each(['0.8.2', '0.10.2', '2.8', '4'])('Kafka %s: never creates the topic', async (release) => {
+    const kafka = await startKafka({ release, topics: { other: {} } })
+    const producer = startProducer(kafka)
+    for (let i = 0; i < 3; i++)
+      expect((await errorOf(producer.partitionsFor('missing'))).code).toBe('UNKNOWN_TOPIC_OR_PARTITION')
+    expect(() => kafka.records('missing')).toThrow('no topic')
+  })
+
+  it('of a topic that was sent to and is deleted rejects', async () => {
+    const kafka = await startKafka({ autoCreateTopics: false, topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', value: 'x' })
+    kafka.deleteTopic('orders')
+    for (let i = 0; i < 2; i++)
+      expect((await errorOf(producer.partitionsFor('orders'))).code).toBe('UNKNOWN_TOPIC_OR_PARTITION')
+  })
+
+  it.each([5, 7, -1])('of a topic that is just being created (%i) waits for it', async (errorCode) => {
+    const kafka = await startKafka({ topics: { orders: { partitions: 2 } } })
+    kafka.fail({ api: 'Metadata', topic: 'orders', times: 3 }, errorCode)
+    expect(await startProducer(kafka).partitionsFor('orders')).toHaveLength(2)
+  })
+
+  it('of a topic that this producer’s own messages create waits for it', async () => {
+    const kafka = await startKafka()
+    kafka.fail({ api: 'Metadata', topic: 'orders', times: 3 }, 'UNKNOWN_TOPIC_OR_PARTITION')
+    const producer = startProducer(kafka)
+    const sending = producer.send({ topic: 'orders', value: 'x' })
+    expect(await producer.partitionsFor('orders')).toHaveLength(1)
+    await sending
+  })
+
+  it('of a topic whose creation does not end rejects after enqueueTimeoutMs', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    kafka.fail({ api: 'Metadata', topic: 'orders', times: Infinity }, 'LEADER_NOT_AVAILABLE')
+    const asking = startProducer(kafka, { enqueueTimeoutMs: 50 }).partitionsFor('orders')
+    expect((await errorOf(asking)).code).toBe('LEADER_NOT_AVAILABLE')
+    const impatient = startProducer(kafka, { enqueueTimeoutMs: 0 })
+    kafka.clearRequests()
+    expect((await errorOf(impatient.partitionsFor('orders'))).code).toBe('LEADER_NOT_AVAILABLE')
+    expect(metadataCount(kafka)).toBe(1)
+  })
+
+  it('asked in vain leaves nothing behind: later refreshes leave the topic out', async () => {
+    const kafka = await startKafka({ autoCreateTopics: false, topics: { orders: {} } })
+    const producer = startProducer(kafka, { metadataRefreshIntervalMs: 20 })
+    for (const topic of ['missing-1', 'missing-2']) await errorOf(producer.partitionsFor(topic))
+    await producer.send({ topic: 'orders', value: 'x' })
+    kafka.clearRequests()
+    await kafka.waitForRequest({ api: 'Metadata' }, { count: 3 })
+    for (const { topics } of requestsOf(kafka, 'Metadata')) expect(topics.map(({ topic }) => topic)).toEqual(['orders'])
   })
 
   it('without any broker rejects with the cause', async () => {

@@ -1,0 +1,21 @@
+import { BoundedMap } from './bounded-map.js'
+
+/** Letters, digits, '.', '_' and '-', at most 249 of them, and neither '.' nor '..': what every broker accepts. */
+const TOPIC_NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
+
+/** Remembers which names are valid, so that the pattern runs once per topic and not per message. */
+export class ValidTopicNames {
+  private readonly known = new BoundedMap<string, true>()
+
+  has(topic: unknown): topic is string {
+    if (this.known.has(topic as string)) return true
+    if (typeof topic !== 'string' || !TOPIC_NAME.test(topic)) return false
+    this.known.set(ownCopy(topic), true)
+    return true
+  }
+}
+
+/** The same name, to be kept: one that was cut out of a larger string keeps all of that in memory. */
+export function ownCopy(topic: string): string {
+  return Buffer.from(topic, 'utf8').toString('utf8')
+}
