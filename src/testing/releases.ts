@@ -119,6 +119,11 @@ export class Release {
     return !this.atLeast(2, 0)
   }
 
+  /** A member of a group that has joined must ask for its assignment within the rebalance time-out (KAFKA-12890). */
+  get dropsMembersThatDoNotSync(): boolean {
+    return this.atLeast(2, 8)
+  }
+
   /** Throttled clients are answered first and muted then (KIP-219); before, the answer came late. */
   get answersBeforeThrottling(): boolean {
     return this.atLeast(2, 0)

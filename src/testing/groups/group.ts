@@ -5,6 +5,7 @@ import { codeOf } from '../error-names.js'
 import type { Timer, Timers } from '../timers.js'
 import { GroupOffsets } from './group-offsets.js'
 import { Member, type Joined, type MemberTerms, type Synced } from './member.js'
+import { PendingSyncs } from './pending-syncs.js'
 
 /*
  *            a member joins            all have joined               the leader's assignments
@@ -28,6 +29,8 @@ export interface JoinTerms {
   readonly memberIdRequired: boolean
   /** A leader that returns is told to leave the assignments as they are (KIP-814). */
   readonly maySkipAssignment: boolean
+  /** Members that have joined must ask for their assignment before the rebalance time-out is over. */
+  readonly mustSync: boolean
 }
 
 const NO_ASSIGNMENT = Buffer.alloc(0)
@@ -46,12 +49,16 @@ export class Group {
   private rebalance: Timer | undefined
   /** The first members wait for more. */
   private delayed = false
+  private readonly pendingSyncs: PendingSyncs
+  private mustSync = false
 
   constructor(
     readonly id: string,
     private readonly timers: Timers,
     private readonly initialDelayMs: number,
-  ) {}
+  ) {
+    this.pendingSyncs = new PendingSyncs(timers)
+  }
 
   get memberIds(): string[] {
     return [...this.members.keys()]
@@ -59,6 +66,7 @@ export class Group {
 
   join(request: JoinGroupRequest, terms: JoinTerms): Promise<Joined> {
     const { memberId, groupInstanceId } = request
+    this.mustSync = terms.mustSync
     if (!this.accepts(request)) return this.refused('INCONSISTENT_GROUP_PROTOCOL', memberId)
     if (memberId === '') return this.joinAnew(request, terms)
     const promise = this.promised.get(memberId)
@@ -87,6 +95,7 @@ export class Group {
     const member = this.members.get(caller.memberId) as Member
     this.heard(member)
     if (this.state === 'PreparingRebalance') return refused('REBALANCE_IN_PROGRESS')
+    this.pendingSyncs.done(member.id)
     if (this.state === 'Stable') return Promise.resolve(this.synced(0, member.assignment))
     const synced = new Promise<Synced>((resolve) => (member.syncing = resolve))
     if (member.id === this.leaderId) this.assign(assignments)
@@ -211,6 +220,7 @@ export class Group {
       if (this.state === 'CompletingRebalance') member.assignment = NO_ASSIGNMENT
       this.answerSync(member, this.synced(codeOf('REBALANCE_IN_PROGRESS'), NO_ASSIGNMENT))
     }
+    this.pendingSyncs.end()
     const first = this.state === 'Empty'
     this.state = 'PreparingRebalance'
     if (first && this.initialDelayMs > 0) {
@@ -251,6 +261,9 @@ export class Group {
     this.protocolName = this.vote()
     const leader = this.members.get(this.leaderId ?? '')
     if (leader?.joining === undefined) this.leaderId = this.anyWhoJoined()
+    if (this.mustSync) {
+      this.pendingSyncs.begin(this.members.keys(), this.rebalanceTimeoutMs, (late) => this.removeAll(late))
+    }
     for (const member of this.members.values()) {
       const answer = member.joining
       member.joining = undefined
@@ -294,13 +307,18 @@ export class Group {
   }
 
   private remove(member: Member): void {
-    this.forget(member, 'UNKNOWN_MEMBER_ID')
+    this.removeAll([member.id])
+  }
+
+  private removeAll(ids: readonly string[]): void {
+    for (const id of ids) this.forget(this.members.get(id) as Member, 'UNKNOWN_MEMBER_ID')
     this.prepareRebalance()
   }
 
   private forget(member: Member, why: string): void {
     member.session?.clear()
     this.members.delete(member.id)
+    this.pendingSyncs.done(member.id)
     if (this.leaderId === member.id) this.leaderId = this.anyWhoJoined()
     member.joining?.(this.refusal(why, member.id))
     member.joining = undefined

@@ -19,14 +19,16 @@ export const initProducerIdHandler: Handler<InitProducerIdRequest, InitProducerI
     const failed = (errorCode: number): InitProducerIdResponse => response(throttleTimeMs, errorCode, -1n, -1)
     const injected = faults.errorFor()
     if (injected !== undefined) return failed(injected.code)
-    const { transactionalId } = request
+    const { transactionalId, producerId, producerEpoch } = request
+    // Both are told, or neither.
+    if ((producerId === -1n) !== (producerEpoch === -1)) return failed(codeOf('INVALID_REQUEST'))
     // An idempotent producer gets a new id whatever it had, from any broker.
     if (transactionalId === null) return response(throttleTimeMs, 0, cluster.newProducerId(), 0)
     if (transactionalId === '') return failed(codeOf('INVALID_REQUEST'))
-    if (cluster.coordinatorOf(transactionalId) !== broker.id) return failed(codeOf('NOT_COORDINATOR'))
-    const { transactionTimeoutMs, producerId, producerEpoch } = request
+    const { transactionTimeoutMs } = request
     if (transactionTimeoutMs <= 0 || transactionTimeoutMs > MAX_TIMEOUT_MS)
       return failed(codeOf('INVALID_TRANSACTION_TIMEOUT'))
+    if (cluster.coordinatorOf(transactionalId) !== broker.id) return failed(codeOf('NOT_COORDINATOR'))
     const claim = producerId === -1n ? undefined : { producerId, producerEpoch }
     const found = cluster.transactions.init(transactionalId, transactionTimeoutMs, claim)
     if (typeof found === 'string') return failed(transactionCode(found, FENCED_FROM, context))

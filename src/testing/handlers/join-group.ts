@@ -13,7 +13,7 @@ export const joinGroupHandler: Handler<JoinGroupRequest, JoinGroupResponse> = {
   api: joinGroup,
 
   async answer(request, context) {
-    const { cluster, version, clientId, throttleTimeMs, signal } = context
+    const { cluster, broker, version, clientId, throttleTimeMs, signal } = context
     const problem = groupProblem(request.groupId, context) ?? sessionProblem(request, context)
     if (problem !== undefined) return { throttleTimeMs, ...refusedJoin(problem, request.memberId) }
     const { groups } = cluster
@@ -24,6 +24,7 @@ export const joinGroupHandler: Handler<JoinGroupRequest, JoinGroupResponse> = {
       clientId: clientId ?? '',
       memberIdRequired: version >= MEMBER_ID_REQUIRED_FROM,
       maySkipAssignment: version >= SKIP_ASSIGNMENT_FROM,
+      mustSync: broker.release.dropsMembersThatDoNotSync,
     })
     return { throttleTimeMs, ...(await orAborted(joined, signal)) }
   },

@@ -34,7 +34,7 @@ export class Transactions {
   init(id: string, timeoutMs: number, claim?: ProducerIdentity): Transaction | TransactionErrorName {
     const known = this.transactions.get(id)
     if (known === undefined) {
-      if (claim !== undefined) return 'INVALID_PRODUCER_ID_MAPPING'
+      // Whatever id and epoch it claims: nobody is fenced by a producer that was not there before.
       const transaction = new Transaction(id, this.cluster.newProducerId(), timeoutMs)
       this.transactions.set(id, transaction)
       return transaction

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { findCoordinator } from '../../../src/protocol/apis/find-coordinator.js'
 import { offsetFetch } from '../../../src/protocol/apis/offset-fetch.js'
@@ -40,10 +41,37 @@ async function pair(kafka: EmbeddedKafka): Promise<[RawMember, RawMember]> {
 }
 
 /** Joins again as soon as a heartbeat says so. */
-async function rejoin(member: RawMember) {
+async function rejoin(member: RawMember, terms: { rebalanceTimeoutMs?: number } = {}) {
   while ((await member.heartbeat()) !== REBALANCE_IN_PROGRESS);
-  return member.join()
+  return member.join(terms)
 }
+
+describe('members that have joined and do not sync', () => {
+  it('are out when the rebalance time-out is over, and the others begin anew', async () => {
+    const kafka = await start()
+    const terms = { rebalanceTimeoutMs: 1_000 }
+    const [leader, follower] = [await member(kafka), await member(kafka)]
+    await leader.enter(terms)
+    await leader.sync()
+    await follower.join(terms)
+    await Promise.all([rejoin(leader, terms), follower.join(terms)])
+    // The follower waits for what the leader never sends.
+    expect((await follower.sync()).errorCode).toBe(REBALANCE_IN_PROGRESS)
+    const joined = await follower.join(terms)
+    expect([joined.members.length, joined.leader]).toEqual([1, follower.memberId])
+    expect(await leader.heartbeat()).toBe(UNKNOWN_MEMBER_ID)
+  })
+
+  it('stay before Kafka 2.8', async () => {
+    const kafka = await startKafka({ release: '1.1' })
+    const slow = await member(kafka)
+    slow.joinVersion = 2
+    await slow.enter({ rebalanceTimeoutMs: 0 })
+    // Longer than the time-out: nothing tells of what does not happen.
+    await delay(20)
+    expect(kafka.groups.map(({ members }) => members)).toEqual([[slow.memberId]])
+  })
+})
 
 describe('a consumer group', () => {
   it('gives a new member its id first, from version 4 of JoinGroup on', async () => {
