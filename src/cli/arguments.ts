@@ -11,6 +11,7 @@ Runs a Kafka cluster in this process, in memory, for tests and demos, until it i
   --release <version>              Kafka release to play: 0.8.2, 0.9, 0.10.2, 0.11, 1.1, 2.8, 3.9, 4 (default: 4)
   --topic <name>[:<partitions>]    topic to begin with; may be given several times
   --no-auto-create                 topics are not created just because a client asks for them
+  --verbose                        tell of each request that a broker hung up on, and why
   --help                           this text
 `
 
@@ -33,6 +34,7 @@ export function parseCommandLine(args: readonly string[]): 'help' | EmbeddedKafk
     ports: Array.from({ length: brokers }, (_, index) => (port === 0 ? 0 : port + index)),
     topics: Object.fromEntries(values.topic.map(topicOf)),
     autoCreateTopics: !values['no-auto-create'],
+    ...(values.verbose ? { onHangUp: ({ hungUp }) => process.stderr.write(`${hungUp}\n`) } : {}),
     ...(values.release === undefined ? {} : { release: values.release }),
   }
 }
@@ -49,6 +51,7 @@ function parse(args: readonly string[]) {
         release: { type: 'string' },
         topic: { type: 'string', multiple: true, default: [] },
         'no-auto-create': { type: 'boolean', default: false },
+        verbose: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
     })

@@ -1,11 +1,10 @@
-import { setMaxListeners } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import type { ClusterNode } from './cluster.js'
 import { ClientConnection, type ConnectionOwner } from './connection.js'
 import type { PendingRequest, Reply, RequestServer, ServeSignals } from './request-server.js'
 import { SaslSession, type SaslServer } from './security/sasl-server.js'
-import { Gate } from './waiting.js'
+import { Gate, newLifetime } from './waiting.js'
 
 export interface BrokerParts {
   readonly node: ClusterNode
@@ -112,12 +111,18 @@ export class EmbeddedBroker implements ConnectionOwner {
       node,
       parts: { server },
     } = this
-    if (!sasl.awaitsBareToken && !sasl.admits(frame)) return { hangUp: true }
+    if (!sasl.awaitsBareToken && !sasl.admits(frame)) {
+      return server.refuse(frame, node, connection, 'its client is not authenticated, or no longer').serve(signals)
+    }
     const request = sasl.awaitsBareToken
       ? server.receiveToken(frame, sasl, node, connection)
       : server.receive(frame, node, connection)
     const reply = await request.serve(signals)
     return sasl.isOver ? { ...reply, hangUp: true } : reply
+  }
+
+  lostPlace(connection: ClientConnection, why: string): void {
+    this.parts.server.refuse(Buffer.alloc(0), this.node, connection, why)
   }
 
   failed(error: unknown): void {
@@ -133,11 +138,4 @@ export class EmbeddedBroker implements ConnectionOwner {
     const { sasl } = this.parts
     this.connections.add(new ClientConnection(id, socket, this, sasl && new SaslSession(sasl, id)))
   }
-}
-
-/** Every request that is held listens to it; there may be any number. */
-function newLifetime(): AbortController {
-  const controller = new AbortController()
-  setMaxListeners(0, controller.signal)
-  return controller
 }

@@ -15,6 +15,8 @@ export interface ConnectionOwner {
   /** Aborted when the broker stops. */
   readonly stopped: AbortSignal
   receive(frame: Buffer, connection: ClientConnection): PendingRequest
+  /** What the client sends can't be cut into requests any more. */
+  lostPlace(connection: ClientConnection, why: string): void
   /** Something went wrong that no client can cause. */
   failed(error: unknown): void
   closed(connection: ClientConnection): void
@@ -74,8 +76,9 @@ export class ClientConnection {
   private receive(chunk: Buffer): void {
     try {
       this.splitter.push(chunk, (frame) => this.waiting.push(this.owner.receive(frame, this)))
-    } catch {
-      // The stream has lost its place: no frame after this one can be found.
+    } catch (error) {
+      // No frame after this one can be found.
+      this.owner.lostPlace(this, error instanceof Error ? error.message : String(error))
       this.destroy()
       return
     }

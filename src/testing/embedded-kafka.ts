@@ -24,7 +24,7 @@ import { Release } from './releases.js'
 import { RequestServer } from './request-server.js'
 import { SaslServer, type Authentication } from './security/sasl-server.js'
 import type { TransactionState } from './transactions/transaction.js'
-import { sleep, waitFor } from './waiting.js'
+import { newLifetime, sleep, waitFor } from './waiting.js'
 
 /** A broker as it is at present. */
 export interface BrokerStatus {
@@ -107,7 +107,7 @@ const AFTER_APPEND: readonly number[] = [7, 20]
 export class EmbeddedKafka {
   private readonly cluster: Cluster
   private readonly brokersById = new Map<number, EmbeddedBroker>()
-  private readonly lifetime = new AbortController()
+  private readonly lifetime = newLifetime()
   private readonly faults = new Faults(this.lifetime.signal)
   private readonly journal: Journal
   private readonly frozenViews = new Map<number, MetadataView>()
@@ -121,7 +121,7 @@ export class EmbeddedKafka {
   private constructor(private readonly options: ResolvedOptions) {
     this.sasl = options.sasl === undefined ? undefined : new SaslServer(options.sasl)
     this.cluster = new Cluster(options)
-    this.journal = new Journal(options.requestHistory, this.lifetime.signal)
+    this.journal = new Journal(options.requestHistory, this.lifetime.signal, (request) => this.tellHangUp(request))
     this.server = new RequestServer({
       cluster: this.cluster,
       handlers: makeHandlers(),
@@ -472,6 +472,14 @@ export class EmbeddedKafka {
       throw new EmbeddedKafkaError('WRONG_STATE', 'these brokers do not ask who a client is: start them with `sasl`')
     if (password === null) this.sasl.users.delete(user)
     else this.sasl.users.set(user, password)
+  }
+
+  private tellHangUp(request: ReceivedRequest): void {
+    try {
+      this.options.onHangUp?.({ ...request })
+    } catch (error) {
+      this.failures.push(error)
+    }
   }
 
   private order(target: FaultTarget, behaviour: Behaviour): Fault {

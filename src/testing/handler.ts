@@ -12,7 +12,10 @@ import type { SaslSession } from './security/sasl-server.js'
 /** What a handler returns where there is nothing to answer. */
 export const NO_ANSWER: unique symbol = Symbol('no answer')
 /** What a handler returns where Kafka closes the connection. */
-export const HANG_UP: unique symbol = Symbol('hang up')
+export class HangUp {
+  /** @param why what Kafka would write to its log at most: it tells the client nothing */
+  constructor(readonly why: string) {}
+}
 
 /** What a handler needs to know of the request besides its body. */
 export interface RequestContext {
@@ -33,7 +36,7 @@ export interface RequestContext {
   readonly signal: AbortSignal
 }
 
-type Answer<Response> = Response | typeof NO_ANSWER | typeof HANG_UP
+type Answer<Response> = Response | typeof NO_ANSWER | HangUp
 
 /** One request of the protocol as the embedded broker serves it, in all versions. */
 export interface Handler<Request, Response extends object> {
@@ -56,7 +59,7 @@ export interface OpenedRequest {
 export interface ServedApi {
   readonly info: ApiInfo
   readonly name: ApiName
-  /** The reader says afterwards whether the body was well-formed. */
+  /** The reader says afterwards whether the body could be read; like Kafka, bytes after its end are nobody's business. */
   open(reader: ByteReader, version: number, cluster: Cluster): OpenedRequest
 }
 
@@ -66,13 +69,13 @@ export function serve<Request, Response extends object>(name: ApiName, handler: 
     name,
     open(reader, version, cluster) {
       const request = handler.api.decodeRequest(reader, version)
-      const wellFormed = reader.problem() === undefined
+      const readable = !reader.invalid
       return {
-        topics: wellFormed ? (handler.topics?.(request, cluster) ?? []) : [],
-        acks: wellFormed ? handler.acks?.(request) : undefined,
+        topics: readable ? (handler.topics?.(request, cluster) ?? []) : [],
+        acks: readable ? handler.acks?.(request) : undefined,
         async answer(context, correlationId) {
           const response = await handler.answer(request, context)
-          if (typeof response === 'symbol') return response
+          if (typeof response === 'symbol' || response instanceof HangUp) return response
           return encodeResponseFrame(handler.api, version, correlationId, response)
         },
       }

@@ -25,8 +25,10 @@ export interface ReceivedRequest {
   readonly broker: number
   /** Counts the connections of the cluster from 1. */
   readonly connection: number
+  /** -1 where not even the header could be read; so is `apiVersion` then. */
   readonly apiKey: number
-  readonly api: ApiName
+  /** Undefined where the embedded broker has no such request. */
+  readonly api: ApiName | undefined
   readonly apiVersion: number
   readonly clientId: string | null
   readonly correlationId: number
@@ -35,7 +37,15 @@ export interface ReceivedRequest {
   /** Of a Produce, else undefined. */
   readonly acks: number | undefined
   readonly topics: readonly RequestedTopic[]
+  /**
+   * What it was when the broker closed the connection over it instead of answering, as Kafka does with what it can't read
+   * or serve: `'hung up on Metadata v12: 4 bytes wanted, 2 left at byte 13'`. Else undefined.
+   */
+  readonly hungUp: string | undefined
 }
+
+/** An entry of the journal; whoever serves the request says here how that ended. */
+export type JournalEntry = ReceivedRequest & { hungUp: string | undefined }
 
 /** Which requests are meant: by some of their fields, or a function that says. */
 export type RequestFilter =
@@ -48,22 +58,34 @@ export interface WaitOptions {
 
 /** Remembers the newest requests. */
 export class Journal {
-  private entries: ReceivedRequest[] = []
+  private entries: JournalEntry[] = []
   private next = 0
-  private readonly added = new Changes()
+  private readonly changes = new Changes()
 
+  /** @param onHangUp told of each request that the broker hung up on */
   constructor(
     private readonly limit: number,
     private readonly lifetime: AbortSignal,
+    private readonly onHangUp: (request: ReceivedRequest) => void,
   ) {}
 
-  add(request: Omit<ReceivedRequest, 'index'>): void {
+  add(request: Omit<ReceivedRequest, 'index' | 'hungUp'>): JournalEntry {
     if (this.entries.length >= this.limit * 2) this.entries = this.newest()
-    this.entries.push({ index: this.next++, ...request })
-    this.added.notify()
+    const entry = { index: this.next++, ...request, hungUp: undefined }
+    this.entries.push(entry)
+    this.changes.notify()
+    return entry
   }
 
-  newest(): ReceivedRequest[] {
+  hungUp(entry: JournalEntry, why: string): void {
+    const { apiKey, api, apiVersion } = entry
+    const what = api ?? (apiKey < 0 ? undefined : `API key ${apiKey}`)
+    entry.hungUp = `hung up on ${what === undefined ? 'what is no request' : `${what} v${apiVersion}`}: ${why}`
+    this.changes.notify()
+    this.onHangUp(entry)
+  }
+
+  newest(): JournalEntry[] {
     return this.entries.slice(-this.limit)
   }
 
@@ -76,7 +98,7 @@ export class Journal {
     const matches = typeof filter === 'function' ? filter : byFields(filter)
     const found = (): ReceivedRequest[] => this.newest().filter(matches)
     return waitFor(() => found()[count - 1], {
-      changes: this.added,
+      changes: this.changes,
       timeoutMs,
       lifetime: this.lifetime,
       missing: () => `${found().length} of ${count} requests have come`,

@@ -1,5 +1,6 @@
 import type { TlsOptions } from 'node:tls'
 import { EmbeddedKafkaError } from './errors.js'
+import type { ReceivedRequest } from './journal.js'
 import { Release } from './releases.js'
 import type { EmbeddedSaslOptions } from './security/sasl-server.js'
 
@@ -54,6 +55,11 @@ export interface EmbeddedKafkaOptions {
   ports?: readonly number[]
   /** How many requests {@link EmbeddedKafka.requests} remembers; older ones go. Default: 10,000. */
   requestHistory?: number
+  /**
+   * Told of each request on which a broker hung up because it could not read or serve it, or because it was a Produce
+   * without acks that failed; `hungUp` says why. They stand in {@link EmbeddedKafka.requests} too. Default: nobody is told.
+   */
+  onHangUp?: (request: ReceivedRequest) => void
   /** Node's options of a TLS server, such as `key` and `cert`: all brokers then speak TLS. Default: none. */
   ssl?: TlsOptions
   /** All brokers then want clients to authenticate. Default: none. */
@@ -83,6 +89,7 @@ export interface ResolvedOptions {
   readonly retentionBytes: number
   readonly host: string
   readonly requestHistory: number
+  readonly onHangUp: ((request: ReceivedRequest) => void) | undefined
   readonly ssl: TlsOptions | undefined
   readonly sasl: EmbeddedSaslOptions | undefined
   readonly initialRebalanceDelayMs: number
@@ -108,6 +115,7 @@ const NAMES: ReadonlySet<string> = new Set([
   'topics',
   'release',
   'ports',
+  'onHangUp',
   'ssl',
   'sasl',
 ])
@@ -132,6 +140,7 @@ export function resolveOptions(options: EmbeddedKafkaOptions): ResolvedOptions {
     retentionBytes: positive('retentionBytes', options.retentionBytes ?? DEFAULTS.retentionBytes),
     host: options.host ?? DEFAULTS.host,
     requestHistory: positive('requestHistory', options.requestHistory ?? DEFAULTS.requestHistory),
+    onHangUp: options.onHangUp,
     ssl: options.ssl,
     sasl: options.sasl,
     initialRebalanceDelayMs: notNegative(

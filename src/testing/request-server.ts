@@ -4,9 +4,9 @@ import type { Decompress } from '../protocol/records/record.js'
 import type { ApiName } from './api-names.js'
 import type { Cluster, ClusterNode } from './cluster.js'
 import type { Faults, RequestFaults } from './faults.js'
-import { HANG_UP, NO_ANSWER, type OpenedRequest, type RequestContext, type ServedApi } from './handler.js'
+import { HangUp, NO_ANSWER, type OpenedRequest, type RequestContext, type ServedApi } from './handler.js'
 import { unknownApiVersion } from './handlers/api-versions.js'
-import type { Journal } from './journal.js'
+import type { Journal, JournalEntry } from './journal.js'
 import { liveView, type MetadataView } from './metadata-view.js'
 import type { SaslSession } from './security/sasl-server.js'
 import { spoil } from './spoil.js'
@@ -50,6 +50,8 @@ export interface RequestSource {
 /** A request that was decoded, and what of it the answer depends on. */
 interface Received {
   readonly api: ApiName
+  /** Of the journal; a bare token has none. */
+  readonly entry: JournalEntry | undefined
   readonly opened: OpenedRequest
   readonly version: number
   readonly correlationId: number
@@ -68,8 +70,6 @@ export interface RequestServerParts {
   readonly frozenViews: ReadonlyMap<number, MetadataView>
 }
 
-const HANGS_UP: PendingRequest = { serve: () => Promise.resolve({ hangUp: true }) }
-
 /** Turns the frames that a broker receives into answers. */
 export class RequestServer {
   constructor(private readonly parts: RequestServerParts) {}
@@ -78,38 +78,63 @@ export class RequestServer {
   receive(frame: Buffer, broker: ClusterNode, connection: RequestSource): PendingRequest {
     const reader = new ByteReader(frame)
     const header = readRequestHeader(reader)
-    const { apiKey, apiVersion, correlationId } = header
-    if (reader.invalid) return HANGS_UP
+    if (reader.invalid) return this.hangUp(NO_HEADER, frame, broker, connection, reader.problem() ?? '')
+    const { apiKey, apiVersion, correlationId, clientId } = header
+    const hangUp = (why: string): PendingRequest => this.hangUp(header, frame, broker, connection, why)
     if (apiKey === API_VERSIONS_KEY) {
+      if (broker.release.apiVersions === 'hangs-up') return hangUp(`Kafka ${broker.release.name} has no such request`)
       const special = withoutApiVersions(broker, header)
       if (special !== undefined) return special
     }
     const api = this.parts.handlers.get(apiKey)
     const version = broker.release.servedVersion(apiKey, apiVersion)
-    if (api === undefined || version === undefined || !hasCodec(api, version)) return HANGS_UP
+    if (api === undefined || version === undefined || !hasCodec(api, version)) {
+      return hangUp(whyNotServed(api, broker, apiKey))
+    }
     readRequestHeaderEnd(reader, api.info, version)
     const opened = api.open(reader, version, this.parts.cluster)
-    if (reader.problem() !== undefined) return HANGS_UP
+    if (reader.invalid) return hangUp(reader.problem() ?? '')
     const { topics, acks } = opened
-    const { clientId } = header
     connection.clientId = clientId
-    this.parts.journal.add({
-      receivedAt: Date.now(),
-      broker: broker.id,
-      connection: connection.id,
-      apiKey,
-      api: api.name,
-      apiVersion,
-      clientId,
-      correlationId,
-      sizeBytes: frame.length,
-      acks,
-      topics,
-    })
+    const entry = this.parts.journal.add({ ...this.entryOf(header, frame, broker, connection), acks, topics })
     return {
       serve: (signals) =>
-        this.serve({ api: api.name, opened, version, correlationId, clientId, broker, sasl: connection.sasl }, signals),
+        this.serve(
+          { api: api.name, entry, opened, version, correlationId, clientId, broker, sasl: connection.sasl },
+          signals,
+        ),
     }
+  }
+
+  /** What came is not served, whatever it is: it is recorded, and the connection closed when its turn comes. */
+  refuse(frame: Buffer, broker: ClusterNode, connection: RequestSource, why: string): PendingRequest {
+    const reader = new ByteReader(frame)
+    const header = readRequestHeader(reader)
+    return this.hangUp(reader.invalid ? NO_HEADER : header, frame, broker, connection, why)
+  }
+
+  private hangUp(
+    header: RequestHeader,
+    frame: Buffer,
+    broker: ClusterNode,
+    connection: RequestSource,
+    why: string,
+  ): PendingRequest {
+    const { journal } = this.parts
+    const request = this.entryOf(header, frame, broker, connection)
+    journal.hungUp(journal.add({ ...request, acks: undefined, topics: [] }), why)
+    return { serve: () => Promise.resolve({ hangUp: true }) }
+  }
+
+  private entryOf(
+    { apiKey, apiVersion, correlationId, clientId }: RequestHeader,
+    frame: Buffer,
+    broker: ClusterNode,
+    connection: RequestSource,
+  ) {
+    const api = this.parts.handlers.get(apiKey)?.name
+    const where = { receivedAt: Date.now(), broker: broker.id, connection: connection.id }
+    return { ...where, apiKey, api, apiVersion, clientId, correlationId, sizeBytes: frame.length }
   }
 
   /** A token that came bare, as after SaslHandshake v0: to faults it is a SaslAuthenticate. */
@@ -117,11 +142,15 @@ export class RequestServer {
     const opened: OpenedRequest = {
       topics: [],
       acks: undefined,
-      answer: ({ faults }) => Promise.resolve(sasl.bareToken(token, faults.errorFor() !== undefined) ?? HANG_UP),
+      answer: ({ faults }) =>
+        Promise.resolve(sasl.bareToken(token, faults.errorFor() !== undefined) ?? new HangUp('the token was refused')),
     }
     return {
       serve: (signals) =>
-        this.serve({ api: 'SaslAuthenticate', opened, version: 0, correlationId: 0, clientId, broker, sasl }, signals),
+        this.serve(
+          { api: 'SaslAuthenticate', entry: undefined, opened, version: 0, correlationId: 0, clientId, broker, sasl },
+          signals,
+        ),
     }
   }
 
@@ -134,7 +163,10 @@ export class RequestServer {
     const { throttleTimeMs } = faults
     const context = this.contextOf(received, faults, gone)
     const answer = await opened.answer(context, correlationId)
-    if (answer === HANG_UP) return { hangUp: true }
+    if (answer instanceof HangUp) {
+      if (received.entry !== undefined) this.parts.journal.hungUp(received.entry, answer.why)
+      return { hangUp: true }
+    }
     await holdAfter(faults, stopped)
     if (throttleTimeMs > 0 && !broker.release.answersBeforeThrottling) await sleep(throttleTimeMs, gone)
     const muteMs = broker.release.answersBeforeThrottling ? throttleTimeMs : 0
@@ -153,13 +185,22 @@ export class RequestServer {
   }
 }
 
+/** Of bytes too few to be a request. */
+const NO_HEADER: RequestHeader = { apiKey: -1, apiVersion: -1, correlationId: -1, clientId: null }
+
+function whyNotServed(api: ServedApi | undefined, { release }: ClusterNode, apiKey: number): string {
+  const range = release.served(apiKey)
+  if (range === undefined) return `Kafka ${release.name} has no such request`
+  if (api === undefined) return 'the embedded broker has no such request'
+  return `Kafka ${release.name} has versions ${range.min} to ${Math.min(range.max, api.info.maxVersion)}`
+}
+
 function hasCodec({ info }: ServedApi, version: number): boolean {
   return version >= info.minVersion && version <= info.maxVersion
 }
 
 /** An ApiVersions request that this release does not take like any other. */
 function withoutApiVersions({ release }: ClusterNode, header: RequestHeader): PendingRequest | undefined {
-  if (release.apiVersions === 'hangs-up') return HANGS_UP
   // Its processor trips over the unknown key and forgets the request; what comes after it on the connection is served.
   if (release.apiVersions === 'silent') return { serve: () => Promise.resolve({}) }
   const range = release.served(API_VERSIONS_KEY)

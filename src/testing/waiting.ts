@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as timer } from 'node:timers/promises'
 import { timerDelay } from '../timer-delay.js'
 import { EmbeddedKafkaError } from './errors.js'
@@ -6,6 +7,13 @@ import { EmbeddedKafkaError } from './errors.js'
 export function isAbort(error: unknown): boolean {
   // By its name: where this runs in a context of its own, as under Jest, Node's errors are no instances of its `Error`.
   return (error as { name?: unknown } | null | undefined)?.name === 'AbortError'
+}
+
+/** What any number may wait with at once: Node takes more than ten listeners for a leak unless told. */
+export function newLifetime(): AbortController {
+  const controller = new AbortController()
+  setMaxListeners(0, controller.signal)
+  return controller
 }
 
 /** Resolves after `ms` milliseconds, rejects once the signal is aborted. */
@@ -72,26 +80,30 @@ export class Gate {
 
 /** Tells everybody who waits that something has changed, so that they look again. */
 export class Changes {
-  private waiting: (() => void)[] = []
+  private readonly waiting = new Set<() => void>()
 
   notify(): void {
-    const waiting = this.waiting
-    this.waiting = []
+    const waiting = [...this.waiting]
+    this.waiting.clear()
     for (const wake of waiting) wake()
   }
 
   /** Resolves at the next change; forgotten once the signal is aborted, which rejects. */
   async next(signal: AbortSignal): Promise<void> {
+    await Changes.nextOfAny([this], signal)
+  }
+
+  /** Resolves at the next change of any of these, or after `ms` milliseconds; rejects once the signal is aborted. */
+  static async nextOfAny(all: readonly Changes[], signal: AbortSignal, ms?: number): Promise<void> {
     let wake: () => void = () => undefined
-    const changed = new Promise<void>((resolve) => {
-      wake = resolve
-    })
-    this.waiting.push(wake)
+    const woken = new Promise<void>((resolve) => (wake = resolve))
+    const timeout = ms === undefined ? undefined : setTimeout(wake, ms)
+    for (const changes of all) changes.waiting.add(wake)
     try {
-      await orAborted(changed, signal)
+      await orAborted(woken, signal)
     } finally {
-      const at = this.waiting.indexOf(wake)
-      if (at >= 0) this.waiting.splice(at, 1)
+      clearTimeout(timeout)
+      for (const changes of all) changes.waiting.delete(wake)
     }
   }
 }

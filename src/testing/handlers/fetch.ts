@@ -12,7 +12,7 @@ import type { Cluster } from '../cluster.js'
 import { codeOf } from '../error-names.js'
 import type { Handler, RequestContext } from '../handler.js'
 import type { Partition, Topic } from '../topic.js'
-import { orAborted, sleep } from '../waiting.js'
+import { Changes } from '../waiting.js'
 import { leadershipProblem } from './leadership.js'
 
 const TOPIC_IDS_FROM = 13
@@ -64,17 +64,14 @@ function mustWait(response: FetchResponse, request: FetchRequest): boolean {
 }
 
 async function appendOrTimeout(request: FetchRequest, context: RequestContext, ms: number): Promise<void> {
-  const over = new AbortController()
-  const appended = request.topics.flatMap((topic) =>
-    topic.partitions.flatMap((asked) => find(topic, asked, context).partition?.changes.next(over.signal) ?? []),
+  const partitions = request.topics.flatMap((topic) =>
+    topic.partitions.flatMap((asked) => find(topic, asked, context).partition ?? []),
   )
-  const timeout = sleep(ms, over.signal)
-  try {
-    await orAborted(Promise.race([...appended, timeout]), context.signal)
-  } finally {
-    over.abort()
-    await Promise.allSettled([...appended, timeout])
-  }
+  await Changes.nextOfAny(
+    partitions.map(({ changes }) => changes),
+    context.signal,
+    ms,
+  )
 }
 
 function read(request: FetchRequest, context: RequestContext): FetchResponse {

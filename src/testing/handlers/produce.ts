@@ -6,10 +6,10 @@ import {
   type ProduceResponse,
   type ProduceTopic,
 } from '../../protocol/apis/produce.js'
-import { ErrorCodes } from '../../protocol/error-codes.js'
+import { errorCode, ErrorCodes } from '../../protocol/error-codes.js'
 import { appendRecords, refused, type Appended } from '../append.js'
 import type { Cluster } from '../cluster.js'
-import { HANG_UP, NO_ANSWER, type Handler, type RequestContext } from '../handler.js'
+import { HangUp, NO_ANSWER, type Handler, type RequestContext } from '../handler.js'
 import { countEntries, RecordsRefused } from '../incoming-records.js'
 import type { Partition, Topic } from '../topic.js'
 import { leadershipProblem } from './leadership.js'
@@ -36,14 +36,15 @@ export const produceHandler: Handler<DecodedProduceRequest, ProduceResponse> = {
 
   answer(request, context) {
     const response = answerAll(request, context)
-    if (response === HANG_UP || request.acks !== 0) return response
+    if (response instanceof HangUp || request.acks !== 0) return response
     // Nobody waits for an answer: all a broker can do to tell of an error is to close the connection.
-    const failed = response.responses.some((topic) => topic.partitionResponses.some(({ errorCode }) => errorCode !== 0))
-    return failed ? HANG_UP : NO_ANSWER
+    const partitions = response.responses.flatMap(({ partitionResponses }) => partitionResponses)
+    const failed = partitions.find((partition) => partition.errorCode !== 0)
+    return failed === undefined ? NO_ANSWER : new HangUp(`${errorCode(failed.errorCode).name}, and acks 0`)
   },
 }
 
-function answerAll(request: DecodedProduceRequest, context: RequestContext): ProduceResponse | typeof HANG_UP {
+function answerAll(request: DecodedProduceRequest, context: RequestContext): ProduceResponse | HangUp {
   try {
     const responses = request.topicData.map((topic) => ({
       name: topic.name,
@@ -57,7 +58,7 @@ function answerAll(request: DecodedProduceRequest, context: RequestContext): Pro
     )
     return { responses, throttleTimeMs: context.throttleTimeMs, nodeEndpoints: context.cluster.endpointsOf(moved) }
   } catch (error) {
-    if (error instanceof RecordsRefused) return HANG_UP
+    if (error instanceof RecordsRefused) return new HangUp(error.message)
     throw error
   }
 }

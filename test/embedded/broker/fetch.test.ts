@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest'
+import { setImmediate } from 'node:timers/promises'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { fetch } from '../../../src/protocol/apis/fetch.js'
 import { listOffsets } from '../../../src/protocol/apis/list-offsets.js'
 import { metadata } from '../../../src/protocol/apis/metadata.js'
@@ -51,6 +52,28 @@ describe('Fetch', () => {
     const { records } = await fetchFrom(client, { version: 1, partitionMaxBytes: set.length - 1 })
     expect(records).toHaveLength(set.length - 1)
     expect(valuesIn(records)).toEqual(['first'])
+  })
+
+  it('waits for any number of partitions without a warning of listeners that leak', async () => {
+    const kafka = await startKafka({ topics: { orders: { partitions: 40 } } })
+    const warnings: string[] = []
+    const warned = ({ message }: Error): unknown => warnings.push(message)
+    process.on('warning', warned)
+    onTestFinished(() => void process.off('warning', warned))
+    const reader = await connectTo(kafka)
+    const asked = fetchRequest({ maxWaitMs: 60_000 })
+    const [topic] = asked.topics
+    const partitions = Array.from({ length: 40 }, (_, partition) => ({ ...topic?.partitions[0], partition }))
+    reader.send(fetch, 11, { ...asked, topics: [{ ...topic, partitions }] as typeof asked.topics })
+    const waiting = Array.from({ length: 40 }, async () => kafka.waitForRequest({ api: 'Produce' }))
+    await kafka.waitForRequest({ api: 'Fetch' })
+    await produceTo(await connectTo(kafka), batchOf([{ value: 'a' }]), { partition: 39 })
+    const { responses } = await reader.answer(fetch, 11)
+    expect(responses[0]?.partitions.filter(({ records }) => valuesIn(records).length > 0)).toHaveLength(1)
+    await Promise.all(waiting)
+    // Node tells of warnings in a turn of their own.
+    await setImmediate()
+    expect(warnings).toEqual([])
   })
 
   it('waits for the bytes it wants, and is woken by an append', async () => {

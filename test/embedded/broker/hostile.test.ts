@@ -77,14 +77,6 @@ describe('hostile requests', () => {
       }),
     ],
     [
-      'bytes left over',
-      frame((writer) => {
-        header(writer, 3, 1)
-        writer.writeInt32(0)
-        writer.writeInt32(0)
-      }),
-    ],
-    [
       'records longer than the frame',
       frame((writer) => {
         header(writer, 0, 3)

@@ -1,11 +1,15 @@
 import { coordinationCases } from './coordination-cases.js'
 import { produceCases } from './produce-cases.js'
 import { readCases } from './read-cases.js'
+import { requestCases } from './request-cases.js'
+import { strangerCases } from './stranger-cases.js'
 import type { Subject } from './subject.js'
 
 /** Everything that a real and an embedded broker of the same release must answer alike. */
 export function conformanceCases(subject: () => Subject): void {
+  requestCases(subject)
   produceCases(subject)
   readCases(subject)
   coordinationCases(subject)
+  strangerCases(subject)
 }

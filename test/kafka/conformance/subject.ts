@@ -153,6 +153,11 @@ export function foreign({ release }: Subject): number {
   return release.errorOfForeignPartition === 'NOT_LEADER_OR_FOLLOWER' ? 6 : 3
 }
 
+/** The code, unless it is of a coordinator that is not ready or still busy with the last transaction. */
+export function unlessPassing(code: number | undefined): number | undefined {
+  return code === undefined || [14, 15, 16, 51].includes(code) ? undefined : code
+}
+
 /** Asks again and again, as a client must while a broker is not ready yet. */
 export async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
   for (const deadline = Date.now() + 30_000; Date.now() < deadline; await delay(20)) {
