@@ -74,6 +74,15 @@ describe('the tarball', () => {
     }
   })
 
+  it('says what it exports in files with nothing else: Node looks through all of a file for the names', async () => {
+    for (const name of ['index', 'testing/index']) {
+      const text = await readFile(join(ROOT, 'dist', `${name}.cjs`), 'utf8')
+      const lines = text.trim().split('\n').slice(3)
+      expect(lines.filter((line) => !/^exports\.(\w+) = code\.\1;$/.test(line))).toEqual([])
+      expect(lines.length).toBeGreaterThan(1)
+    }
+  })
+
   it('has the licence of all that is bundled', async () => {
     const licences = await readFile(join(ROOT, 'dist', 'bundled-licences.txt'), 'utf8')
     for (const name of ['is-network-error', 'p-retry']) {
