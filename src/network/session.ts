@@ -26,6 +26,7 @@ import type { SaslMechanism } from './sasl/mechanism.js'
 import { SessionRenewal } from './sasl/session-renewal.js'
 import type { Secret } from './secret.js'
 import { Stage } from './stage.js'
+import { Throttle } from './throttle.js'
 import { TlsClient, type SslOption } from './tls.js'
 import { within } from './within.js'
 
@@ -63,6 +64,8 @@ export interface SessionOptions {
 export interface BrokerSession {
   readonly connection: BrokerConnection
   readonly versions: ServedVersions
+  /** Whoever sends requests heeds it. */
+  readonly throttle: Throttle
 }
 
 /** A session that is being opened. */
@@ -299,7 +302,7 @@ export class SessionFactory {
     const answer = this.askVersions(connection)
     try {
       const versions = await within(patience, answer)
-      if (versions !== undefined) return { connection, versions }
+      if (versions !== undefined) return this.session(connection, versions)
       const error = new RequestTimeoutError(`no answer to ApiVersions within ${patience} ms`)
       answer.catch(() => undefined)
       return { connection, refusal: 'is silent', error, late: answer }
@@ -343,7 +346,7 @@ export class SessionFactory {
       // It answered nothing of what it was asked: perhaps it is no old broker, or no longer one. With acks 0 nothing is.
       if (connection.hasAsked && !connection.hasAnswered) this.legacy.delete(formatAddress(opening.address))
     })
-    return { connection, versions: LEGACY_VERSIONS }
+    return this.session(connection, LEGACY_VERSIONS)
   }
 
   private async connect({ address, signal, stage }: Opening): Promise<BrokerConnection> {
@@ -372,6 +375,10 @@ export class SessionFactory {
     signal.addEventListener('abort', onCallOff, { once: true })
     if (signal.aborted) onCallOff()
     return connection
+  }
+
+  private session(connection: BrokerConnection, versions: ServedVersions): BrokerSession {
+    return { connection, versions, throttle: new Throttle(this.options.requestTimeoutMs) }
   }
 
   /** What opening a session fails with, for whatever cause. */

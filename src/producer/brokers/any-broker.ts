@@ -5,6 +5,7 @@ import { AuthenticationError, KafkaProducerError, MetadataUnavailableError } fro
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
 import { Stage } from '../../network/stage.js'
+import { timerDelay } from '../../timer-delay.js'
 
 const debug = createDebug('kafka-producer:any-broker')
 
@@ -42,8 +43,6 @@ export class AnyBroker {
   private readonly openings = new Map<string, Opening>()
   /** What each broker that is being asked is at. */
   private readonly stages = new Set<Stage>()
-  /** Until when brokers want no more questions, by address. */
-  private readonly throttledUntil = new Map<string, number>()
   private closed = false
   /** Why the last question had no answer; undefined once one has. */
   lastFailure: KafkaProducerError | undefined
@@ -65,13 +64,6 @@ export class AnyBroker {
   /** None of the known brokers is to be asked any more: the bootstrap list is. */
   forgetBrokers(): void {
     this.known = new Map()
-  }
-
-  /** A broker wants no more questions for so long. */
-  throttle(address: BrokerAddress, throttleTimeMs: number): void {
-    const now = performance.now()
-    for (const [name, until] of this.throttledUntil) if (until <= now) this.throttledUntil.delete(name)
-    this.throttledUntil.set(formatAddress(address), now + throttleTimeMs)
   }
 
   /** What is being asked, of whom, and since when; undefined while nothing is. */
@@ -176,15 +168,15 @@ export class AnyBroker {
 
   /**
    * Ways to a session, the most promising first: the one at hand; those being opened; other brokers and the bootstrap
-   * list in turn, each in random order; and at last those that are throttling this client, when they have done with it.
+   * list in turn, each in random order. One at hand that throttles this client comes last, when it has done with that.
    */
   private *candidates(): Iterator<Candidate, undefined> {
-    const { session } = this
+    const session = this.session?.connection.isOpen ? this.session : undefined
+    const isThrottled = session !== undefined && session.throttle.leftMs > 0
     const seen = new Set<string>()
-    const throttling: BrokerAddress[] = []
-    if (session?.connection.isOpen && this.throttleOf(session.connection.address) === 0) {
+    if (session !== undefined) {
       seen.add(formatAddress(session.connection.address))
-      yield () => Promise.resolve(session)
+      if (!isThrottled) yield () => Promise.resolve(session)
     }
     for (const [name, opening] of this.openings) {
       seen.add(name)
@@ -194,27 +186,25 @@ export class AnyBroker {
       const name = formatAddress(address)
       if (seen.has(name)) continue
       seen.add(name)
-      if (this.throttleOf(address) > 0) throttling.push(address)
-      else yield (signal, stage) => this.connect(address, signal, stage)
+      yield (signal, stage) => this.connect(address, signal, stage)
     }
-    throttling.sort((one, other) => this.throttleOf(one) - this.throttleOf(other))
-    for (const address of throttling) yield (signal, stage) => this.afterThrottle(address, signal, stage)
+    if (isThrottled) yield (signal, stage) => this.afterThrottle(session, signal, stage)
     // Another question may have found one meanwhile, and have called off what this one waited for.
     const { session: newer } = this
     if (newer !== session && newer?.connection.isOpen) yield () => Promise.resolve(newer)
     return undefined
   }
 
-  /** For how many milliseconds a broker wants no question. */
-  private throttleOf(address: BrokerAddress): number {
-    return Math.max(0, (this.throttledUntil.get(formatAddress(address)) ?? 0) - performance.now())
-  }
-
-  private async afterThrottle(address: BrokerAddress, signal: AbortSignal, stage: Stage): Promise<BrokerSession> {
-    const wait = this.throttleOf(address)
-    stage.enter(`heeding ${formatAddress(address)}, which throttles this client for ${Math.round(wait)} ms,`)
-    await sleep(wait, undefined, { signal: AbortSignal.any([signal, this.sessions.signal]), ref: false })
-    return this.connect(address, signal, stage)
+  /** The broker is asked when its throttling is over, which the end of the connection is too. */
+  private async afterThrottle(session: BrokerSession, signal: AbortSignal, stage: Stage): Promise<BrokerSession> {
+    const { connection, throttle } = session
+    stage.enter(`heeding that ${formatAddress(connection.address)} ${String(throttle)}`)
+    const ended = new AbortController()
+    connection.onClose(() => ended.abort())
+    const anyEnd = AbortSignal.any([signal, ended.signal])
+    await sleep(timerDelay(throttle.leftMs), undefined, { signal: anyEnd, ref: false }).catch(() => undefined)
+    signal.throwIfAborted()
+    return this.connect(connection.address, signal, stage)
   }
 
   private connect(address: BrokerAddress, signal: AbortSignal, stage: Stage): Promise<BrokerSession> {

@@ -253,7 +253,7 @@ export class BrokerPartitionInfo {
   }
 
   private async askOne(
-    { connection, versions }: BrokerSession,
+    { connection, versions, throttle }: BrokerSession,
     names: ReadonlySet<string>,
     mayCreate: boolean,
   ): Promise<MetadataResponse> {
@@ -269,8 +269,7 @@ export class BrokerPartitionInfo {
     }
     const timeoutMs = Math.min(this.options.requestTimeoutMs, ATTEMPT_TIMEOUT_MS)
     const response = await connection.request(metadataApi, version, question, { timeoutMs })
-    if (version >= CLIENT_THROTTLES_FROM && response.throttleTimeMs > 0)
-      this.anyBroker.throttle(connection.address, response.throttleTimeMs)
+    if (version >= CLIENT_THROTTLES_FROM) throttle.heed(response.throttleTimeMs)
     if (response.errorCode === REBOOTSTRAP_REQUIRED) this.anyBroker.forgetBrokers()
     if (response.errorCode !== ErrorCodes.NONE) throw answerError(response.errorCode)
     if (response.brokers.length === 0)

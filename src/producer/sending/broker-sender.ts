@@ -71,8 +71,9 @@ export class BrokerSender {
   private connecting: SyncProducer | undefined
   /** The oldest first. */
   private readonly sent = new Set<Sent>()
-  private throttledUntil = 0
   private throttleTimer: NodeJS.Timeout | undefined
+  /** Whose throttle it heeds. */
+  private throttled: BrokerSession | undefined
   /** Settles when the newest request that had to wait for a codec can go. */
   private lastInLine: Promise<unknown> | undefined
 
@@ -102,14 +103,6 @@ export class BrokerSender {
 
   private drain(): void {
     if (this.ready.isEmpty() || this.connecting !== undefined || this.sent.size >= this.config.maxInFlight) return
-    const wait = this.throttledUntil - performance.now()
-    if (wait > 0) {
-      this.throttleTimer ??= setTimeout(() => {
-        this.throttleTimer = undefined
-        this.drain()
-      }, timerDelay(wait)).unref()
-      return
-    }
     let producer: SyncProducer
     try {
       producer = this.pool.getProducer(this.brokerId)
@@ -118,6 +111,7 @@ export class BrokerSender {
         void this.connect(producer)
         return
       }
+      if (session.throttle.leftMs > 0) return this.heed(session)
       while (this.sent.size < this.config.maxInFlight && this.send(producer, session)) {
         if (this.turn.isSpent) return this.schedule()
       }
@@ -190,7 +184,7 @@ export class BrokerSender {
         return
       }
       const matched = matchAnswer(collated, topicIds, version, response)
-      if (version >= CLIENT_THROTTLES_FROM) this.throttle(response.throttleTimeMs)
+      if (version >= CLIENT_THROTTLES_FROM) session.throttle.heed(response.throttleTimeMs)
       this.report(matched, response, magic, generation)
     } catch (error) {
       if (error instanceof MalformedResponseError) producer.disconnect(session.connection)
@@ -217,9 +211,19 @@ export class BrokerSender {
     return encoded
   }
 
-  /** Requests are pipelined: an answer that asks for no wait does not end the one that an earlier answer asked for. */
-  private throttle(throttleTimeMs: number): void {
-    this.throttledUntil = Math.max(this.throttledUntil, performance.now() + throttleTimeMs)
+  /** Goes on when the broker welcomes requests again, or the connection it said otherwise on has ended. */
+  private heed(session: BrokerSession): void {
+    if (this.throttled === session) return
+    const goOn = () => {
+      if (this.throttled !== session) return
+      clearTimeout(this.throttleTimer)
+      this.throttled = undefined
+      this.drain()
+    }
+    clearTimeout(this.throttleTimer)
+    this.throttled = session
+    this.throttleTimer = setTimeout(goOn, timerDelay(session.throttle.leftMs)).unref()
+    session.connection.onClose(goOn)
   }
 
   private report(
@@ -275,11 +279,10 @@ export class BrokerSender {
   /** What this broker is being waited for; undefined where for nothing. */
   get stage(): string | undefined {
     const [oldest] = this.sent
-    const wait = this.throttledUntil - performance.now()
     if (oldest !== undefined) return String(oldest.stage)
     if (this.connecting !== undefined) return `${String(this.connecting.stage)} (broker ${this.brokerId})`
-    if (wait > 0) return `broker ${this.brokerId} throttles this client for another ${Math.ceil(wait)} ms`
-    return undefined
+    const { throttled } = this
+    return throttled && `${formatAddress(throttled.connection.address)} ${String(throttled.throttle)}`
   }
 
   close(): void {

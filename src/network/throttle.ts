@@ -1,0 +1,31 @@
+/**
+ * For how long a broker wants no more requests on a connection, as its answers say.
+ *
+ * It is believed for as long as a broker may take to answer and no longer: a quota's window is some seconds, and a
+ * broker that is to be left alone for more than that is as good as one that does not answer. It is forgotten with the
+ * connection, so that a broker which was mended is not kept waiting for what it said before.
+ */
+export class Throttle {
+  private until = 0
+  private asked = 0
+
+  constructor(private readonly maxMs: number) {}
+
+  /** Answers are pipelined: one that asks for no wait does not end the wait that an earlier one asked for. */
+  heed(throttleTimeMs: number): void {
+    const until = performance.now() + Math.min(throttleTimeMs, this.maxMs)
+    if (until <= this.until) return
+    this.until = until
+    this.asked = throttleTimeMs
+  }
+
+  /** Milliseconds; 0 where requests are welcome. */
+  get leftMs(): number {
+    return Math.max(0, this.until - performance.now())
+  }
+
+  /** `'throttles this client for another 300 ms (it asked for 1000 ms)'`. */
+  toString(): string {
+    return `throttles this client for another ${Math.ceil(this.leftMs)} ms (it asked for ${this.asked} ms)`
+  }
+}

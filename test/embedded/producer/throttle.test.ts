@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest'
+import { startKafka } from '../support/cluster.js'
+import { deliveryErrorOf, requestsOf, startProducer, stored } from '../support/producers.js'
+
+/* Brokers that tell this client to keep quiet for a while: for how long that is believed. */
+
+const FOR_EVER = 0x7fffffff
+
+describe('a throttle time without measure', () => {
+  it('in an answer to Produce is heeded for requestTimeoutMs and no longer', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, { requestTimeoutMs: 400 })
+    kafka.throttle({ api: 'Produce' }, FOR_EVER)
+    await producer.send({ topic: 'orders', value: '1' })
+    const before = performance.now()
+    await producer.send({ topic: 'orders', value: '2' })
+    expect(performance.now() - before).toBeGreaterThan(200)
+    expect(stored(kafka, 'orders')).toEqual(['1', '2'])
+  })
+
+  it('in an answer to Metadata is heeded for requestTimeoutMs and no longer', async () => {
+    const kafka = await startKafka({ topics: { orders: {}, payments: {} } })
+    const producer = startProducer(kafka, { requestTimeoutMs: 400 })
+    kafka.throttle({ api: 'Metadata' }, FOR_EVER)
+    await producer.send({ topic: 'orders', value: '1' })
+    await producer.send({ topic: 'payments', value: '2' })
+    expect(stored(kafka, 'payments')).toEqual(['2'])
+  })
+
+  it.each(['Produce', 'Metadata'] as const)('in an answer to %s is forgotten with the connection', async (api) => {
+    const kafka = await startKafka({ topics: { orders: {}, payments: {} } })
+    const producer = startProducer(kafka, { requestTimeoutMs: 60_000 })
+    kafka.throttle({ api }, FOR_EVER)
+    await producer.send({ topic: 'orders', value: '1' })
+    const waiting = producer.send({ topic: api === 'Produce' ? 'orders' : 'payments', value: '2' })
+    // It waits for the throttle's end, which the end of the connection is.
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    kafka.dropConnections(1)
+    await waiting
+  })
+
+  it.each(['Produce', 'Metadata'] as const)('in an answer to %s is named by the error of a deadline', async (api) => {
+    const kafka = await startKafka({ topics: { orders: {}, payments: {} } })
+    const producer = startProducer(kafka, { requestTimeoutMs: 60_000, deliveryTimeoutMs: 500 })
+    kafka.throttle({ api }, FOR_EVER)
+    await producer.send({ topic: 'orders', value: '1' })
+    const asked = requestsOf(kafka, api).length
+    const { message } = await deliveryErrorOf(
+      producer.send({ topic: api === 'Produce' ? 'orders' : 'payments', value: '2' }),
+    )
+    expect(message).toMatch(/127\.0\.0\.1:\d+ throttles this client/)
+    expect(message).toContain(`asked for ${FOR_EVER} ms`)
+    expect(requestsOf(kafka, api)).toHaveLength(asked)
+  })
+})
