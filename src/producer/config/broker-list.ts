@@ -50,12 +50,12 @@ function quoted(text: string): string {
   return `${shown(host)} and something else than a port behind the colon`
 }
 
-/** Java's files may name the listener before the address. */
-export const LISTENER = /^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL):\/\//i
+/** What Java lets stand before an address: the name of a listener. */
+export const LISTENER_NAME = /^[\w%.-]*:\/\//
 
 function remedyFor(text: string): string {
   if (text.includes('${')) return '. A place for a variable was not filled in'
-  if (LISTENER.test(text))
+  if (LISTENER_NAME.test(text))
     return '. Leave out the name of the listener before the address; TLS is the option `ssl`, and who this client is the option `sasl`'
   return /^[0-9A-Fa-f]*:[0-9A-Fa-f:]+$/.test(text) && text.includes('::') ? '. An IPv6 address stands in brackets' : ''
 }

@@ -57,6 +57,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   ...sameAs('connectTimeoutMs', 'socket.connection.setup.timeout.ms', 'connectionTimeout', 'connectTimeout'),
   ...sameAs('connectionsMaxIdleMs', 'connections.max.idle.ms', 'idleConnection', 'maxIdleTime'),
   ...sameAs('brokerVersion', 'broker.version.fallback'),
+  ...sameAs('metadataMaxIdleMs', 'metadata.max.idle.ms'),
   ...sameAs('ssl', 'tls', 'sslOptions', 'useTls'),
   ...sameAs('compression', 'compression.type', 'compression.codec', 'compressionType'),
   ...sameAs('compressedTopics', 'compressed.topics'),

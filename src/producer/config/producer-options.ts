@@ -63,6 +63,8 @@ interface OptionRow {
   /** What is allowed, in words; the documentation and the error messages use it. */
   readonly allowed: string
   readonly text: string
+  /** Of a number. */
+  readonly range?: { readonly min: number; readonly max: number }
   /** @throws InvalidConfigError */
   readonly parse: (value: unknown, name: string) => unknown
 }
@@ -264,10 +266,11 @@ function row(
 
 function integer(fallback: number, min: number, max: number, text: string): OptionRow {
   const allowed = `a whole number from ${min} to ${max}`
-  return row(fallback, allowed, text, (value, name) => {
+  const parse = (value: unknown, name: string) => {
     if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value
     throw refused(name, value, allowed)
-  })
+  }
+  return { ...row(fallback, allowed, text, parse), range: { min, max } }
 }
 
 function refused(name: string, value: unknown, allowed: string): InvalidConfigError {

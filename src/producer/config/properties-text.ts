@@ -5,7 +5,8 @@
  */
 export function parseProperties(text: string): Map<string, string> {
   const properties = new Map<string, string>()
-  for (const line of logicalLines(text)) {
+  // Editors of Windows begin a file with a byte order mark.
+  for (const line of logicalLines(text.replace(/^\uFEFF/, ''))) {
     const separator = /^((?:\\.|[^\\\s=:])*)[ \t\f]*(?:[=:][ \t\f]*)?(.*)$/s.exec(line)
     if (separator !== null) properties.set(unescape(separator[1] ?? ''), unescape(separator[2] ?? ''))
   }

@@ -39,6 +39,7 @@ describe('properties of secure connections', () => {
       'ssl.keystore.key': client.key,
     })
     expect(inline.ssl?.reveal()).toEqual({
+      allowPartialTrustChain: true,
       ca: authority.cert.trim(),
       cert: client.cert.trim(),
       key: client.key.trim(),
@@ -55,9 +56,12 @@ describe('properties of secure connections', () => {
 
   it.each([
     [{ 'ssl.keystore.location': '/k.jks' }, /ssl\.keystore\.location.*option `ssl`/],
-    [{ 'ssl.truststore.type': 'JKS' }, /option `ssl`/],
+    [
+      { 'security.protocol': 'SSL', 'ssl.truststore.location': '/t.p12', 'ssl.truststore.type': 'PKCS12' },
+      /option `ssl`/,
+    ],
     [{ 'ssl.truststore.password': 'S3CRET' }, /option `ssl`/],
-    [{ 'ssl.endpoint.identification.algorithm': '' }, /checkServerIdentity/],
+    [{ 'security.protocol': 'SSL', 'ssl.endpoint.identification.algorithm': '' }, /checkServerIdentity/],
     [{ 'security.protocol': 'SASL_SSL' }, /option `sasl`/],
     [{ 'sasl.mechanism': 'PLAIN' }, /option `sasl`/],
     [{ 'sasl.jaas.config': 'PlainLoginModule required password="S3CRET";' }, /option `sasl`/],

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { InvalidConfigError, Producer, StickyByBytes, StringEncoder } from '../../../src/index.js'
+import { InvalidConfigError, Producer, ProducerConfig, StickyByBytes, StringEncoder } from '../../../src/index.js'
 import { OPTIONS } from '../../../src/producer/config/producer-options.js'
 
 const brokers = 'localhost:9092'
@@ -84,8 +84,58 @@ describe('a secret in the wrong option is not in the error', () => {
     ['a key without its head', () => new Producer({ brokers, ssl: { key: 'S3CRETkey' } })],
     ['a key of another type', () => new Producer({ brokers, ssl: { key: { S3CRETkey: 1 } as never } })],
     ['ciphers', () => new Producer({ brokers, ssl: { ciphers: 'wonderland' } })],
+    [
+      'a property’s value',
+      () => ProducerConfig.fromProperties({ 'bootstrap.servers': brokers, acks: CONNECTION_STRING }),
+    ],
+    [
+      'a property’s number',
+      () => ProducerConfig.fromProperties({ 'bootstrap.servers': brokers, retries: 'alice:wonderland' }),
+    ],
+    [
+      'a property’s class',
+      () => ProducerConfig.fromProperties({ 'bootstrap.servers': brokers, 'value.serializer': KEY }),
+    ],
+    ['servers of a file', () => ProducerConfig.fromProperties({ 'bootstrap.servers': CONNECTION_STRING })],
+    [
+      'a key where its file belongs',
+      () =>
+        ProducerConfig.fromProperties({
+          'bootstrap.servers': brokers,
+          'security.protocol': 'SSL',
+          'ssl.keystore.type': 'PEM',
+          'ssl.keystore.location': KEY,
+        }),
+    ],
+    [
+      'a mechanism of a file',
+      () =>
+        ProducerConfig.fromProperties(
+          {
+            'bootstrap.servers': brokers,
+            'sasl.mechanism': CONNECTION_STRING,
+            'security.protocol': 'alice:wonderland',
+          },
+          { sasl: { mechanism: 'plain', username: 'a', password: 'b' } },
+        ),
+    ],
+    [
+      'a password that lost its continuation',
+      () => ProducerConfig.fromProperties('sasl.jaas.config=x required \n username="a" \n "S3CRETkey";\n wonderland:x'),
+    ],
+    ['a key that lost its continuation', () => ProducerConfig.fromProperties(`acks=all\nssl.keystore.key=x\n${KEY}`)],
+    ['a name with a secret', () => ProducerConfig.fromProperties(Object.fromEntries([['alice:wonderland@x', 'y']]))],
+    ['a value of another type', () => ProducerConfig.fromProperties({ [CONNECTION_STRING]: ['wonderland'] })],
   ])('%s', (_, make) => {
     checkNothingTold(errorOf(make))
+  })
+
+  it('nor in the notes of a file', () => {
+    const file = `bootstrap.servers=x\nbasic.auth.user.info=alice:wonderland\n${KEY}S3CRETkey\nsasl.jaas.config="S3CRETkey"\nssl.key.password=S3CRETkey`
+    const sasl = { mechanism: 'plain', username: 'a', password: 'b' } as const
+    const { notes } = ProducerConfig.fromProperties(file, { sasl, ssl: true })
+    expect(notes.length).toBeGreaterThan(4)
+    checkNothingTold(notes)
   })
 
   it('flush() and close()', async () => {
