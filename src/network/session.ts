@@ -22,7 +22,7 @@ import { HostLookup } from './host-lookup.js'
 import { orAborted } from './or-aborted.js'
 import { RequestBuffers } from './request-buffers.js'
 import { Authenticator, HungUpOnToken } from './sasl/authenticator.js'
-import type { SaslMechanism } from './sasl/mechanism.js'
+import type { SaslExchange, SaslMechanism } from './sasl/mechanism.js'
 import { SessionRenewal } from './sasl/session-renewal.js'
 import type { Secret } from './secret.js'
 import { Stage } from './stage.js'
@@ -189,14 +189,16 @@ export class SessionFactory {
   ): Promise<boolean> {
     stage.enter(`authenticating to ${formatAddress(connection.address)}`)
     const renewal = new SessionRenewal(connection, versions, authenticator)
+    let exchange: SaslExchange | undefined
     try {
-      await connection.whileUsed(renewal.begin())
+      exchange = await connection.whileUsed(authenticator.begin(connection.address, connection.gone))
+      await connection.whileUsed(renewal.begin(exchange))
       return true
     } catch (error) {
       void connection.close(0)
       // Called off, it was not the broker that hung up.
       if (signal.aborted || !(error instanceof AuthenticationError) || error.retriable) throw error
-      if (authenticator.tryOtherwise()) return false
+      if (isFirst && exchange?.tryOtherwise?.() === true) return false
       if (!(error instanceof HungUpOnToken)) throw error
       // A broker that is being stopped hangs up as well: only twice in a row is it the credentials.
       if (isFirst) return false

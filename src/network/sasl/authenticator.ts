@@ -57,11 +57,6 @@ export class Authenticator {
     }
   }
 
-  /** After a refusal: whether another attempt with the same credentials makes sense. */
-  tryOtherwise(): boolean {
-    return this.mechanism.tryOtherwise?.() ?? false
-  }
-
   /**
    * Authenticates, for the first time or anew.
    *

@@ -11,6 +11,8 @@ export interface SaslExchange {
    * @throws AuthenticationError where the broker's answer is not what it must be
    */
   next(challenge: Buffer | undefined, gone?: AbortSignal): Buffer | undefined | Promise<Buffer | undefined>
+  /** After a refusal: whether the same credentials can be put in another way, which the next exchange then does. */
+  tryOtherwise?(): boolean
 }
 
 /** How a client says who it is. */
@@ -21,8 +23,6 @@ export interface SaslMechanism {
   readonly remedy: string
   /** Begins an authentication with one broker, with credentials asked for anew. */
   begin(broker: BrokerAddress): SaslExchange | Promise<SaslExchange>
-  /** After a refusal: whether the same credentials can be put in another way, which the next attempt then does. */
-  tryOtherwise?(): boolean
 }
 
 /** A value, or a function that is asked for it at each connection. */

@@ -7,11 +7,11 @@
  *   client final   c=biws,r=<both nonces>,p=<proof>
  *   server final   v=<signature>, or e=<error>
  */
-import { promisify } from 'node:util'
 import { AuthenticationError } from '../../errors.js'
 import type { Secret } from '../secret.js'
 import { askString, type SaslExchange, type SaslMechanism } from './mechanism.js'
 import type { Password } from './plain.js'
+import { SaltedPasswords, type Salting } from './salted-passwords.js'
 import { saslprep } from './saslprep.js'
 
 /** Loaded by whoever logs in, and not with the library. */
@@ -21,13 +21,17 @@ export type ScramHash = 'sha256' | 'sha512'
 
 /** Fewer would make a stolen exchange cheap to guess from (RFC 7677); Kafka stores no fewer. */
 const MIN_ITERATIONS = 4_096
-/** More would keep this client busy for whoever answers on that port. Kafka stores 16,384 at most. */
-const MAX_ITERATIONS = 1_000_000
+/**
+ * More would keep this client busy for whoever answers on that port: this many take some 50 ms of a core. Kafka stores
+ * 16,384 at most (`ScramMechanism.maxIterations`); other brokers may store four times that.
+ */
+const MAX_ITERATIONS = 65_536
 const NONCE_BYTES = 24
 
 export function scramMechanism(hash: ScramHash, given: Secret<Password>): SaslMechanism {
+  /** What the next connection does; several may be authenticated at once. */
   let takesAsTyped = false
-  let preparingMatters = false
+  const passwords = new SaltedPasswords(hash)
   const name = hash === 'sha256' ? 'SCRAM-SHA-256' : 'SCRAM-SHA-512'
   return {
     name,
@@ -40,40 +44,52 @@ export function scramMechanism(hash: ScramHash, given: Secret<Password>): SaslMe
       ] as const
       // What RFC 4013 forbids goes as it is: Kafka's own tools store it so.
       const prepared = typed.map((text) => saslprep(text) ?? text)
-      preparingMatters = typed.some((text, i) => text !== prepared[i])
-      const [user, secret] = takesAsTyped ? typed : prepared
-      return scramExchange(hash, user, secret, crypto().randomBytes(NONCE_BYTES).toString('base64'))
-    },
-    /** Apache Kafka does not prepare what it stores: what preparing changes may be known to it as it was typed. */
-    tryOtherwise() {
-      const isNew = preparingMatters && !takesAsTyped
-      takesAsTyped = isNew
-      return isNew
+      const isAsTyped = takesAsTyped
+      const [user, secret] = isAsTyped ? typed : prepared
+      const nonce = crypto().randomBytes(NONCE_BYTES).toString('base64')
+      return {
+        ...scramExchange(hash, user, secret, nonce, passwords),
+        /** Apache Kafka does not prepare what it stores: what preparing changes may be known to it as it was typed. */
+        tryOtherwise() {
+          if (typed.every((text, i) => text === prepared[i])) return false
+          takesAsTyped = !isAsTyped
+          return true
+        },
+      }
     },
   }
 }
 
 /** @param nonce random, of printable characters without commas */
-export function scramExchange(hash: ScramHash, username: string, password: string, nonce: string): SaslExchange {
+export function scramExchange(
+  hash: ScramHash,
+  username: string,
+  password: string,
+  nonce: string,
+  passwords = new SaltedPasswords(hash),
+): SaslExchange {
   const clientFirst = `n=${username.replaceAll('=', '=3D').replaceAll(',', '=2C')},r=${nonce}`
   let serverSignature: Buffer | undefined
   let isVerified = false
   return {
-    async next(challenge) {
+    async next(challenge, gone) {
       if (challenge === undefined) return Buffer.from(`n,,${clientFirst}`)
       if (serverSignature !== undefined) {
         if (!isVerified) verify(challenge, serverSignature)
         isVerified = true
         return undefined
       }
-      const { proof, signature } = await prove(hash, password, clientFirst, nonce, challenge.toString('utf8'))
+      const serverFirst = challenge.toString('utf8')
+      const { bothNonces, ...salting } = readServerFirst(serverFirst, nonce)
+      const salted = await passwords.salted(password, salting, gone)
+      const { proof, signature } = prove(hash, salted, clientFirst, serverFirst, bothNonces)
       serverSignature = signature
       return Buffer.from(proof)
     },
   }
 }
 
-async function prove(hash: ScramHash, password: string, clientFirst: string, nonce: string, serverFirst: string) {
+function readServerFirst(serverFirst: string, nonce: string): Salting & { readonly bothNonces: string } {
   const match = /^r=([\x21-\x2b\x2d-\x7e]+),s=([A-Za-z0-9+/]+={0,2}),i=(\d{1,10})(?:,.*)?$/.exec(serverFirst)
   if (match === null) throw new AuthenticationError(`SCRAM: the broker’s first message is none${reason(serverFirst)}`)
   const [, bothNonces = '', salt = '', count = ''] = match
@@ -88,8 +104,10 @@ async function prove(hash: ScramHash, password: string, clientFirst: string, non
       `SCRAM: the broker asks for ${iterations} iterations, allowed are ${MIN_ITERATIONS} to ${MAX_ITERATIONS}`,
     )
   }
-  const length = hash === 'sha256' ? 32 : 64
-  const salted = await promisify(crypto().pbkdf2)(password, Buffer.from(salt, 'base64'), iterations, length, hash)
+  return { bothNonces, salt, iterations }
+}
+
+function prove(hash: ScramHash, salted: Buffer, clientFirst: string, serverFirst: string, bothNonces: string) {
   const hmac = (key: Buffer, text: string) => crypto().createHmac(hash, key).update(text).digest()
   const clientKey = hmac(salted, 'Client Key')
   // biws is the base64 of "n,,": no channel binding.

@@ -52,11 +52,9 @@ export class SessionRenewal {
    *
    * @throws AuthenticationError, and what a request throws
    */
-  async begin(): Promise<void> {
-    const { connection, versions, authenticator } = this
-    const exchange = await authenticator.begin(connection.address, connection.gone)
+  async begin(exchange: SaslExchange): Promise<void> {
     const startedAt = performance.now()
-    this.begunAt(startedAt, await authenticator.run(connection, versions, exchange))
+    this.begunAt(startedAt, await this.authenticator.run(this.connection, this.versions, exchange))
   }
 
   /** @param lifetimeMs what the broker gives the session; 0: no limit, nothing to do */
