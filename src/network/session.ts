@@ -9,11 +9,11 @@ import {
   UnsupportedVersionError,
   type KafkaProducerError,
 } from '../errors.js'
-import { apiVersions, decodeApiVersionsResponse } from '../protocol/apis/api-versions.js'
+import { apiVersions } from '../protocol/apis/api-versions.js'
 import { metadata } from '../protocol/apis/metadata.js'
-import { brokerResponseError, ErrorCodes } from '../protocol/error-codes.js'
+import { produce } from '../protocol/apis/produce.js'
 import { GatheringBound } from '../protocol/frame.js'
-import { LEGACY_VERSIONS, ServedVersions } from '../protocol/versions.js'
+import { LEGACY_VERSIONS, type ServedVersions } from '../protocol/versions.js'
 import { BoundedMap } from './bounded-map.js'
 import { BrokerConnection } from './broker-connection.js'
 import { ClearTextWarning } from './clear-text-warning.js'
@@ -28,6 +28,7 @@ import type { Secret } from './secret.js'
 import { Stage } from './stage.js'
 import { Throttle } from './throttle.js'
 import { TlsClient, type SslOption } from './tls.js'
+import { askVersions, LAST_QUESTION, VersionsQuestions } from './versions-question.js'
 import { within } from './within.js'
 
 const debug = createDebug('kafka-producer:session')
@@ -36,6 +37,7 @@ const debug = createDebug('kafka-producer:session')
 const PROBE_TIMEOUT_MS = 3_000
 /** How long a broker that answers Metadata is given to answer the older questions too, if it was only stalled. */
 const LATE_ANSWER_MS = 1_000
+const ZOOKEEPER_PORT = 2181
 /** More brokers than any cluster has; addresses that come and go must not pile up. */
 const MAX_VERDICTS = 5_000
 
@@ -91,14 +93,15 @@ interface FailedProbe {
 /**
  * Opens connections and finds out what the brokers of one cluster speak.
  *
- * A broker counts as older than ApiVersions (KIP-35, Kafka 0.10) only if it fails the question twice in the same way on
- * fresh connections, Metadata v0 then works, the questions asked before are still not answered, and no broker of the
+ * A broker counts as older than ApiVersions (KIP-35, Kafka 0.10) only if it fails the question twice or more in the same
+ * way on fresh connections, Metadata v0 then works, the questions asked before are still not answered, and no broker of the
  * cluster ever answered one. So a paused modern broker, a TLS port or a load balancer is never taken for one. The
  * verdict is remembered per broker, since the question harms Kafka 0.9: its network thread drops other clients' bytes.
  */
 export class SessionFactory {
   private readonly legacy = new BoundedMap<string, Refusal>(MAX_VERDICTS)
   private answered = false
+  private readonly questions = new VersionsQuestions()
 
   /** Those whose socket is not closed yet. */
   readonly #connections = new Set<BrokerConnection>()
@@ -207,7 +210,14 @@ export class SessionFactory {
   }
 
   private established(session: BrokerSession): BrokerSession {
-    if (this.authenticator === undefined) session.connection.hint = 'if its listener wants SASL, give `sasl`'
+    const { connection, versions } = session
+    if (!versions.has(metadata) && !versions.has(produce)) {
+      void connection.close(0)
+      throw new UnsupportedVersionError(
+        `${formatAddress(connection.address)} serves neither Metadata nor Produce: it is a controller of a cluster (KRaft), and those serve no producers; give the address of a broker`,
+      )
+    }
+    if (this.authenticator === undefined) connection.hint = 'if its listener wants SASL, give `sasl`'
     return session
   }
 
@@ -228,16 +238,23 @@ export class SessionFactory {
   }
 
   private async openAsking(opening: Opening): Promise<BrokerSession> {
-    const first = await this.probe(opening)
-    if ('versions' in first) return first
-    const probes = [first]
+    const probes: FailedProbe[] = []
     try {
       // With SASL no broker is older, but Kafka 0.9 with GSSAPI, which must be told by `brokerVersion`.
-      if (this.answered || this.authenticator !== undefined) throw this.failure(opening.address, first.error)
-      const second = await this.probe(opening)
-      if ('versions' in second) return second
-      probes.push(second)
-      if (second.refusal !== first.refusal) throw this.failure(opening.address, second.error)
+      const mayBeOlder = !this.answered && this.authenticator === undefined
+      const questions = this.questions.for(opening.address)
+      // The last one waits until Metadata v0, which an old broker answers, was asked: see `confirm`.
+      const answered = await this.probeVersions(opening, mayBeOlder ? questions.slice(0, -1) : questions, probes)
+      if (answered !== undefined) return answered
+      const first = probes[0] as FailedProbe
+      if (!mayBeOlder || this.answered) throw this.failure(opening.address, first.error)
+      if (probes.length === 1) {
+        const second = await this.probe(opening)
+        if ('versions' in second) return second
+        probes.push(second)
+      }
+      const other = probes.find(({ refusal }) => refusal !== first.refusal)
+      if (other !== undefined) throw this.failure(opening.address, other.error)
       const session = await this.openLegacy(opening)
       const modern = await this.confirm(
         opening,
@@ -261,6 +278,24 @@ export class SessionFactory {
     }
   }
 
+  /** Asks ApiVersions in these versions, one after the other as long as it is hung up on. */
+  private async probeVersions(
+    opening: Opening,
+    questions: readonly number[],
+    probes: FailedProbe[],
+  ): Promise<BrokerSession | undefined> {
+    for (const version of questions) {
+      const probe = await this.probe(opening, version)
+      if ('versions' in probe) {
+        this.questions.answered(opening.address, version)
+        return probe
+      }
+      probes.push(probe)
+      if (probe.refusal !== 'hangs up') return undefined
+    }
+    return undefined
+  }
+
   /** Asks Metadata v0, then looks once more for an answer to ApiVersions; with one, the broker is a modern one. */
   private async confirm(
     opening: Opening,
@@ -277,16 +312,22 @@ export class SessionFactory {
       includeTopicAuthorizedOperations: false,
     }
     opening.stage.enter(`waiting for ${formatAddress(opening.address)} to answer Metadata`)
-    try {
-      await session.connection.request(metadata, 0, question, { timeoutMs: this.options.requestTimeoutMs })
-    } catch (error) {
-      throw this.failure(opening.address, error as KafkaProducerError)
-    }
+    const failed = await session.connection
+      .request(metadata, 0, question, { timeoutMs: this.options.requestTimeoutMs })
+      .then(
+        () => undefined,
+        (error: KafkaProducerError) => this.failure(opening.address, error),
+      )
     if (refusal === 'hangs up') {
-      const third = await this.probe(opening)
-      if ('versions' in third) return third
-      void third.connection.close(0)
-      if (third.refusal !== refusal) throw this.failure(opening.address, third.error)
+      const probes: FailedProbe[] = []
+      const modern = await this.probeVersions(opening, LAST_QUESTION, probes)
+      if (modern !== undefined) return modern
+      for (const { connection } of probes) void connection.close(0)
+      if (failed !== undefined) throw failed
+      const other = probes.find((probe) => probe.refusal !== refusal)
+      if (other !== undefined) throw this.failure(opening.address, other.error)
+    } else if (failed !== undefined) {
+      throw failed
     } else if ((await within(LATE_ANSWER_MS, Promise.any(late)).catch(() => undefined)) !== undefined) {
       return this.openAsking(opening)
     }
@@ -295,13 +336,18 @@ export class SessionFactory {
     return undefined
   }
 
-  private async probe(opening: Opening): Promise<BrokerSession | FailedProbe> {
+  private async probe(opening: Opening, version = apiVersions.maxVersion): Promise<BrokerSession | FailedProbe> {
     const connection = await this.connect(opening)
     const patience = this.answered
       ? this.options.requestTimeoutMs
       : Math.min(PROBE_TIMEOUT_MS, this.options.requestTimeoutMs)
     opening.stage.enter(`waiting for ${formatAddress(opening.address)} to answer ApiVersions`)
-    const answer = this.askVersions(connection)
+    // Longer than any patience above: whoever waits decides how long, and a late answer still counts.
+    const timeoutMs = this.options.requestTimeoutMs * 3
+    const { softwareVersion } = this.options
+    const answer = askVersions(connection, version, { softwareVersion, timeoutMs }, () => {
+      this.answered = true
+    })
     try {
       const versions = await within(patience, answer)
       if (versions !== undefined) return this.session(connection, versions)
@@ -312,33 +358,6 @@ export class SessionFactory {
       if (error instanceof ConnectionClosedError) return { connection, refusal: 'hangs up', error, late: answer }
       void connection.close(0)
       throw this.failure(opening.address, error as KafkaProducerError)
-    }
-  }
-
-  private async askVersions(connection: BrokerConnection): Promise<ServedVersions> {
-    let version = apiVersions.maxVersion
-    for (;;) {
-      const asked = version
-      const question = {
-        clientSoftwareName: 'kafka-producer',
-        clientSoftwareVersion: this.options.softwareVersion,
-        clusterId: null,
-        nodeId: -1,
-      }
-      // Longer than any patience above: whoever waits decides how long, and a late answer still counts.
-      const timeoutMs = this.options.requestTimeoutMs * 3
-      const answer = await connection.request(apiVersions, asked, question, { timeoutMs }, (frame) =>
-        decodeApiVersionsResponse(asked, frame),
-      )
-      this.answered = true
-      const ranges = new Map(answer.apiKeys.map((range) => [range.apiKey, range]))
-      const served = new ServedVersions(ranges, `its answer to ApiVersions v${asked}`)
-      if (answer.errorCode === ErrorCodes.NONE) return served
-      if (answer.errorCode !== ErrorCodes.UNSUPPORTED_VERSION || asked === 0) {
-        throw brokerResponseError(answer.errorCode, 'ApiVersions')
-      }
-      // The answer names the versions of ApiVersions itself only from Kafka 2.4 on (KIP-511).
-      version = served.has(apiVersions) ? Math.min(served.highest(apiVersions), asked - 1) : 0
     }
   }
 
@@ -366,8 +385,10 @@ export class SessionFactory {
       this.#buffers,
       this.gathering,
     )
-    connection.hint =
-      tls === undefined
+    const isZooKeepers = address.port === ZOOKEEPER_PORT
+    connection.hint = isZooKeepers
+      ? undefined
+      : tls === undefined
         ? 'if it expects TLS on this port, give `ssl`'
         : 'if it wants a client’s certificate, give `ssl: { cert, key }`'
     this.#connections.add(connection)
@@ -388,11 +409,10 @@ export class SessionFactory {
     const isOfSecurity = cause instanceof TlsError || cause instanceof AuthenticationError
     if (isOfSecurity && (cause.retriable || this.options.retryAuthenticationErrors !== true)) return cause
     if (cause instanceof ConnectionFailedError || cause instanceof UnsupportedVersionError) return cause
+    const hint = address.port === ZOOKEEPER_PORT ? `; port ${address.port} is ZooKeeper’s: give that of a broker` : ''
     return new ConnectionFailedError(
-      `${formatAddress(address)} accepted a connection but set up no session: ${cause.message}`,
-      {
-        cause,
-      },
+      `${formatAddress(address)} accepted a connection but set up no session: ${cause.message}${hint}`,
+      { cause },
     )
   }
 }

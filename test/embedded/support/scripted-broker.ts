@@ -43,6 +43,8 @@ export interface Script {
   metadataVersions?: readonly [number, number]
   /** Whether it tells a client that asks for a newer ApiVersions than it has which ones it has (KIP-511); true by default. */
   tellsApiVersionsRange?: boolean
+  /** Whether it tells such a client the versions of everything, as Redpanda does; false by default. */
+  tellsAllRanges?: boolean
   /** Whether it goes on when the other side has ended a connection; false by default. */
   ignoresEnd?: boolean
   onProduce?: (
@@ -126,7 +128,8 @@ export class ScriptedBroker {
         { apiKey: 18, minVersion: 0, maxVersion: 3 },
       ]
       const known = version <= 3
-      const told = this.script.tellsApiVersionsRange === false ? [] : ranges.slice(2)
+      const { tellsApiVersionsRange = true, tellsAllRanges = false } = this.script
+      const told = tellsAllRanges ? ranges : tellsApiVersionsRange ? ranges.slice(2) : []
       this.versionsAsked.push(version)
       socket.write(
         encodeResponseFrame(apiVersions, known ? version : 0, correlationId, {

@@ -1,0 +1,69 @@
+import { apiVersions, decodeApiVersionsResponse } from '../protocol/apis/api-versions.js'
+import { brokerResponseError, ErrorCodes } from '../protocol/error-codes.js'
+import { ServedVersions } from '../protocol/versions.js'
+import { BoundedMap } from './bounded-map.js'
+import type { BrokerConnection } from './broker-connection.js'
+import { formatAddress, type BrokerAddress } from './connect.js'
+
+/**
+ * The versions of ApiVersions that a broker is asked in, each once, as long as it hangs up on them. Event Hubs hung up
+ * on version 4 and later for a while, instead of saying which it knows.
+ */
+const QUESTIONS = [apiVersions.maxVersion, 3, 0]
+/** The one that every broker since Kafka 0.10 knows. */
+export const LAST_QUESTION = QUESTIONS.slice(-1)
+/** As many addresses as the largest clusters have brokers. */
+const MAX_REMEMBERED = 1_000
+
+/** In which versions brokers are asked for what they serve. */
+export class VersionsQuestions {
+  /** What was answered by brokers that hang up on newer ones, by address. */
+  private readonly answeredIn = new BoundedMap<string, number>(MAX_REMEMBERED)
+
+  /** The versions to ask in, one after the other. What is remembered is forgotten, unless it is {@link answered} anew. */
+  for(address: BrokerAddress): readonly number[] {
+    const name = formatAddress(address)
+    const newest = this.answeredIn.get(name) ?? apiVersions.maxVersion
+    this.answeredIn.delete(name)
+    return QUESTIONS.filter((version) => version <= newest)
+  }
+
+  answered(address: BrokerAddress, version: number): void {
+    if (version < apiVersions.maxVersion) this.answeredIn.set(formatAddress(address), version)
+  }
+}
+
+/**
+ * What a broker serves, asked for in `newest` or in the newest version that it then says it knows.
+ *
+ * @param onAnswer called with every answer
+ */
+export async function askVersions(
+  connection: BrokerConnection,
+  newest: number,
+  { softwareVersion, timeoutMs }: { readonly softwareVersion: string; readonly timeoutMs: number },
+  onAnswer: () => void,
+): Promise<ServedVersions> {
+  const question = {
+    clientSoftwareName: 'kafka-producer',
+    clientSoftwareVersion: softwareVersion,
+    clusterId: null,
+    nodeId: -1,
+  }
+  let version = newest
+  for (;;) {
+    const asked = version
+    const answer = await connection.request(apiVersions, asked, question, { timeoutMs }, (frame) =>
+      decodeApiVersionsResponse(asked, frame),
+    )
+    onAnswer()
+    const ranges = new Map(answer.apiKeys.map((range) => [range.apiKey, range]))
+    const source = `the answer of ${formatAddress(connection.address)} to ApiVersions v${asked}`
+    const served = new ServedVersions(ranges, source)
+    if (answer.errorCode === ErrorCodes.NONE) return served
+    if (answer.errorCode !== ErrorCodes.UNSUPPORTED_VERSION || asked === 0)
+      throw brokerResponseError(answer.errorCode, 'ApiVersions')
+    // The answer names the versions of ApiVersions itself only from Kafka 2.4 on (KIP-511).
+    version = served.has(apiVersions) ? Math.min(served.highest(apiVersions), asked - 1) : 0
+  }
+}
