@@ -1,6 +1,6 @@
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { ROOT } from '../node/binary.js'
 import { describeInstalled, EXERCISED, write, writeExercise } from './support/project.js'
@@ -60,7 +60,9 @@ describe('the tarball', () => {
       .trim()
       .split('\n')
       .map((file) => file.replace('package/', ''))
-    const others = files.filter((file) => !/^dist\/[\w./-]+\.(js|cjs|d\.ts|d\.cts)$/.test(file))
+    const others = files.filter(
+      (file) => !/^(dist\/[\w./-]+\.(js|cjs|d\.ts|d\.cts)|docs\/[\w./-]+\.(md|svg))$/.test(file),
+    )
     expect(others.sort()).toEqual([
       'CHANGELOG.md',
       'LICENSE',
@@ -72,6 +74,27 @@ describe('the tarball', () => {
     for (const name of ['index', 'testing/index']) {
       for (const suffix of ['js', 'cjs', 'd.ts', 'd.cts']) expect(files).toContain(`dist/${name}.${suffix}`)
     }
+  })
+
+  it('has every file that its documents link to', async () => {
+    const extracted = join(dir, 'extracted')
+    await mkdir(extracted)
+    await run('tar', ['-xzf', tarball, '-C', extracted])
+    const documents = (await readdir(extracted, { recursive: true })).filter((file) => file.endsWith('.md'))
+    for (const document of documents) {
+      const text = await readFile(join(extracted, document), 'utf8')
+      for (const [, link] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {
+        const target = join(extracted, dirname(document), link as string)
+        expect(
+          await stat(target).then(
+            (found) => found.isFile(),
+            () => false,
+          ),
+          `${document} → ${link}`,
+        ).toBe(true)
+      }
+    }
+    expect(documents).toContain('package/docs/modes.md')
   })
 
   it('says what it exports in files with nothing else: Node looks through all of a file for the names', async () => {
