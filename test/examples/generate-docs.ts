@@ -1,11 +1,14 @@
 /**
- * Brings what the README takes from the sources up to date: `npm run docs`. A test fails where that was forgotten.
+ * Brings up to date what is made from something else: `npm run docs`. The README and the comments of the options have
+ * the table of options, package.json has addresses. A test fails where that was forgotten.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { DEFAULT_ENCODER, OPTIONS, type OptionName } from '../../src/producer/config/producer-options.js'
+import { withOptionComments } from './support/option-comments.js'
+import { ROOT } from './support/snippets.js'
 
-const README = new URL('../../README.md', import.meta.url)
 const OPTIONS_SECTION = /(<!-- options: .*? -->\n)[^]*?(<!-- \/options -->)/
 
 /** The README as it should be. */
@@ -44,9 +47,25 @@ function cell(text: string): string {
   return text.replaceAll('|', '\\|')
 }
 
+/** package.json as it should be: where the project is at home follows from where its repository is. */
+export function withAddresses(manifest: string): string {
+  const { repository } = JSON.parse(manifest) as { repository: { url: string } }
+  const home = repository.url.replace(/^git\+/, '').replace(/\.git$/, '')
+  return manifest.replace(/("homepage": )".*"/, `$1"${home}#readme"`).replace(/("bugs": )".*"/, `$1"${home}/issues"`)
+}
+
+/** Each file that something is made in, and what makes it. */
+export const GENERATED: Readonly<Record<string, (before: string) => string>> = {
+  'README.md': withGeneratedParts,
+  'src/producer/config/producer-options.ts': withOptionComments,
+  'package.json': withAddresses,
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const before = readFileSync(README, 'utf8')
-  const after = withGeneratedParts(before)
-  if (after !== before) writeFileSync(README, after)
-  console.log(after === before ? 'README.md is up to date' : 'README.md is brought up to date')
+  for (const [file, make] of Object.entries(GENERATED)) {
+    const before = readFileSync(join(ROOT, file), 'utf8')
+    const after = make(before)
+    if (after !== before) writeFileSync(join(ROOT, file), after)
+    console.log(`${file} is ${after === before ? '' : 'brought '}up to date`)
+  }
 }

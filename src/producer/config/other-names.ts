@@ -1,69 +1,38 @@
 import { nearestName } from '../../nearest-name.js'
+import { KAFKA_NAMES } from './kafka-names.js'
 import { OPTIONS } from './producer-options.js'
 
 /**
  * What other clients call it, each with what to do here: kafkajs, librdkafka and what is built on it, kafka-node,
- * @platformatic/kafka, and Java. A name with `.` means that all of them but ours are written so.
+ * @platformatic/kafka, and Kafka itself. A name with `.` means that all of them but ours are written so.
  */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   // What a single option is called elsewhere.
-  ...sameAs(
-    'brokers',
-    'bootstrap.servers',
-    'metadata.broker.list',
-    'broker.list',
-    'kafkaHost',
-    'bootstrapBrokers',
-    'bootstrapServers',
-    'brokerList',
-    'hosts',
-  ),
-  ...sameAs('clientId', 'client.id'),
-  ...sameAs('acks', 'request.required.acks', 'requiredAcks', 'requireAcks'),
-  ...sameAs(
-    'requestTimeoutMs',
-    'request.timeout.ms',
-    'socket.timeout.ms',
-    'ackTimeoutMs',
-    'requestTimeout',
-    'ackTimeout',
-  ),
-  ...sameAs('deliveryTimeoutMs', 'delivery.timeout.ms', 'message.timeout.ms', 'deliveryTimeout', 'messageTimeoutMs'),
-  ...sameAs('retries', 'message.send.max.retries', 'maxRetries', 'maxRetryCount'),
-  ...sameAs('retryBackoffMs', 'retry.backoff.ms', 'retryDelay', 'initialRetryTime'),
-  ...sameAs('retryBackoffMaxMs', 'retry.backoff.max.ms', 'maxRetryTime'),
-  ...sameAs(
-    'metadataRefreshIntervalMs',
-    'metadata.max.age.ms',
-    'topic.metadata.refresh.interval.ms',
-    'metadataMaxAge',
-    'metadataMaxAgeMs',
-  ),
+  ...kafkaNames(),
+  ...sameAs('brokers', 'broker.list', 'kafkaHost', 'bootstrapBrokers', 'bootstrapServers', 'brokerList', 'hosts'),
+  ...sameAs('acks', 'requiredAcks', 'requireAcks'),
+  ...sameAs('requestTimeoutMs', 'socket.timeout.ms', 'ackTimeoutMs', 'requestTimeout', 'ackTimeout'),
+  ...sameAs('deliveryTimeoutMs', 'message.timeout.ms', 'deliveryTimeout', 'messageTimeoutMs'),
+  ...sameAs('retries', 'maxRetries', 'maxRetryCount'),
+  ...sameAs('retryBackoffMs', 'retryDelay', 'initialRetryTime'),
+  ...sameAs('retryBackoffMaxMs', 'maxRetryTime'),
+  ...sameAs('metadataRefreshIntervalMs', 'metadataMaxAge', 'metadataMaxAgeMs'),
   ...sameAs('allowAutoTopicCreation', 'allow.auto.create.topics', 'autocreateTopics', 'autoCreateTopics'),
-  ...sameAs('lingerMs', 'linger.ms', 'queue.buffering.max.ms', 'linger'),
-  ...sameAs('batchMessages', 'batch.num.messages', 'batchNumMessages'),
-  ...sameAs('batchBytes', 'batch.size', 'batchSize'),
-  ...sameAs('maxRequestBytes', 'max.request.size', 'message.max.bytes', 'maxRequestSize'),
-  ...sameAs('queueMessages', 'queue.buffering.max.messages'),
-  ...sameAs('queueBytes', 'buffer.memory', 'queue.buffering.max.kbytes', 'bufferMemory'),
-  ...sameAs('enqueueTimeoutMs', 'max.block.ms', 'queue.enqueue.timeout.ms', 'maxBlockMs'),
-  ...sameAs(
-    'maxInFlight',
-    'max.in.flight.requests.per.connection',
-    'max.in.flight',
-    'maxInFlightRequests',
-    'maxInflights',
-  ),
-  ...sameAs('connectTimeoutMs', 'socket.connection.setup.timeout.ms', 'connectionTimeout', 'connectTimeout'),
-  ...sameAs('connectionsMaxIdleMs', 'connections.max.idle.ms', 'idleConnection', 'maxIdleTime'),
+  ...sameAs('lingerMs', 'linger'),
+  ...sameAs('batchMessages', 'batchNumMessages'),
+  ...sameAs('batchBytes', 'batchSize'),
+  ...sameAs('maxRequestBytes', 'message.max.bytes', 'maxRequestSize'),
+  ...sameAs('queueBytes', 'queue.buffering.max.kbytes', 'bufferMemory'),
+  ...sameAs('enqueueTimeoutMs', 'maxBlockMs'),
+  ...sameAs('maxInFlight', 'max.in.flight', 'maxInFlightRequests', 'maxInflights'),
+  ...sameAs('connectTimeoutMs', 'connectionTimeout', 'connectTimeout'),
+  ...sameAs('connectionsMaxIdleMs', 'idleConnection', 'maxIdleTime'),
   ...sameAs('brokerVersion', 'broker.version.fallback'),
-  ...sameAs('metadataMaxIdleMs', 'metadata.max.idle.ms'),
   ...sameAs('ssl', 'tls', 'sslOptions', 'useTls'),
-  ...sameAs('compression', 'compression.type', 'compression.codec', 'compressionType'),
-  ...sameAs('compressedTopics', 'compressed.topics'),
-  ...sameAs('partitioner', 'partitioner.class', 'partitionerType', 'createPartitioner', 'defaultPartitioner'),
-  ...sameAs('encoder', 'serializer.class', 'value.serializer', 'valueSerializer', 'serializer'),
-  ...sameAs('keyEncoder', 'key.serializer', 'key.serializer.class', 'keySerializer'),
+  ...sameAs('compression', 'compressionType'),
+  ...sameAs('partitioner', 'partitionerType', 'createPartitioner', 'defaultPartitioner'),
+  ...sameAs('encoder', 'valueSerializer', 'serializer'),
+  ...sameAs('keyEncoder', 'keySerializer'),
   ...sameAs('onDelivery', 'dr_cb', 'dr_msg_cb', 'deliveryReport'),
 
   // What takes other words here.
@@ -124,6 +93,14 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   ...absent('a producer has no group', 'groupId', 'group.id'),
   ...absent('connections are opened at the first `send()`', 'autoConnect'),
   ...absent('brokers are asked what they speak', 'api.version.request', 'apiVersion', 'versions'),
+}
+
+function kafkaNames(): Record<string, string> {
+  const names = Object.keys(KAFKA_NAMES) as (keyof typeof KAFKA_NAMES)[]
+  return Object.assign({}, ...names.map((option) => sameAs(option, ...(KAFKA_NAMES[option] ?? [])))) as Record<
+    string,
+    string
+  >
 }
 
 function sameAs(option: keyof typeof OPTIONS, ...names: string[]): Record<string, string> {

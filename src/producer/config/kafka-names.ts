@@ -1,0 +1,31 @@
+import type { OptionName } from './producer-options.js'
+
+/** What Kafka 0.8's producer and today's Java producer call our options, for who comes from there. */
+export const KAFKA_NAMES: Readonly<Partial<Record<OptionName, readonly string[]>>> = {
+  brokers: ['bootstrap.servers', 'metadata.broker.list'],
+  type: ['producer.type'],
+  clientId: ['client.id'],
+  acks: ['acks', 'request.required.acks'],
+  requestTimeoutMs: ['request.timeout.ms'],
+  deliveryTimeoutMs: ['delivery.timeout.ms'],
+  retries: ['retries', 'message.send.max.retries'],
+  retryBackoffMs: ['retry.backoff.ms'],
+  retryBackoffMaxMs: ['retry.backoff.max.ms'],
+  metadataRefreshIntervalMs: ['metadata.max.age.ms', 'topic.metadata.refresh.interval.ms'],
+  metadataMaxIdleMs: ['metadata.max.idle.ms'],
+  lingerMs: ['linger.ms', 'queue.buffering.max.ms'],
+  batchMessages: ['batch.num.messages'],
+  batchBytes: ['batch.size'],
+  maxRequestBytes: ['max.request.size'],
+  queueMessages: ['queue.buffering.max.messages'],
+  queueBytes: ['buffer.memory'],
+  enqueueTimeoutMs: ['max.block.ms', 'queue.enqueue.timeout.ms'],
+  maxInFlight: ['max.in.flight.requests.per.connection'],
+  connectTimeoutMs: ['socket.connection.setup.timeout.ms'],
+  connectionsMaxIdleMs: ['connections.max.idle.ms'],
+  compression: ['compression.type', 'compression.codec'],
+  compressedTopics: ['compressed.topics'],
+  partitioner: ['partitioner.class'],
+  encoder: ['value.serializer', 'serializer.class'],
+  keyEncoder: ['key.serializer', 'key.serializer.class'],
+}
