@@ -380,15 +380,14 @@ export class FailedToSendMessageError<Metadata = unknown, Message = unknown> ext
 
   /** The largest number of attempts that any of the failed messages had. */
   get attempts(): number {
-    return Math.max(0, ...this.errors().map((error) => error.attempts))
+    let most = 0
+    for (const result of this.results)
+      if (result instanceof DeliveryError && result.attempts > most) most = result.attempts
+    return most
   }
 
   /** Whether any of the failed messages may have been written. */
   get mayHaveBeenWritten(): boolean {
-    return this.errors().some((error) => error.mayHaveBeenWritten)
-  }
-
-  private errors(): DeliveryError[] {
-    return this.results.filter((result) => result instanceof DeliveryError)
+    return this.results.some((result) => result instanceof DeliveryError && result.mayHaveBeenWritten)
   }
 }

@@ -5,14 +5,18 @@ import { sizeOfUtf8 } from '../protocol/utf8.js'
 /** Half of a pair: UTF-8 has no bytes for it, so that Java would store a question mark, and Node another character. */
 const LONE_SURROGATE = /\p{Surrogate}/u
 
+/** What can be stored as it is: a string, null and {@link bytesOf}. Undefined for anything else. */
+export function dataOf(value: unknown): Data | undefined {
+  return typeof value === 'string' || value === null ? value : bytesOf(value)
+}
+
 /**
- * What can be stored as it is, without a copy: a string, null, and the bytes of a `Uint8Array`, `ArrayBuffer`,
- * `SharedArrayBuffer` or `DataView` of any realm (Jest's environments have their own). Undefined for anything else.
+ * The bytes of a `Uint8Array`, `ArrayBuffer`, `SharedArrayBuffer` or `DataView` of any realm (Jest's environments have
+ * their own), without a copy. Undefined for anything else.
  *
  * @throws TypeError where the bytes are gone: their buffer is detached, or has become too short for them
  */
-export function dataOf(value: unknown): Data | undefined {
-  if (typeof value === 'string' || value === null) return value
+export function bytesOf(value: unknown): Uint8Array | undefined {
   if (types.isUint8Array(value)) {
     // Both have the length 0 then; what has it rightly passes the check that comes with the call.
     if (value.length === 0) Uint8Array.prototype.keys.call(value)

@@ -132,6 +132,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     }
     this.outcomes = new BatchOutcomes({
       ...shared,
+      codecTimeoutMs: Math.min(config.requestTimeoutMs, config.deliveryTimeoutMs / 2),
       topicId: (topic) => this.topics.get(topic)?.metadata?.id ?? null,
       enlist: (queue) => this.topics.mayHaveToSend(queue),
     })

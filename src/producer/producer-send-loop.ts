@@ -70,8 +70,9 @@ export class ProducerSendLoop {
     if (!this.isReleasing) this.releaseSlice()
   }
 
-  /** What comes meanwhile goes to the end of the queue, so the order stays. */
+  /** What comes meanwhile, from who hears of a message, goes to the end of the queue, so the order stays. */
   private releaseSlice(): void {
+    this.isReleasing = true
     do {
       const run: SerializedMessage[] = []
       for (; run.length < RUN && this.toRelease > 0; this.toRelease--) run.push(this.queue.shift() as SerializedMessage)

@@ -124,7 +124,8 @@ export class Admission {
         owner.admitted(taken)
         this.admit(messages, start, next)
       }
-      if (next < end) break
+      // Some of those taken in may have been refused, and given back their room.
+      if (next < end && taken === 0) break
     }
     this.isAdmitting = false
     return next

@@ -7,6 +7,9 @@ import type { Fate, SerializedMessage } from './serialized-message.js'
 /** What is encoded and settled in one go, so that the event loop gets its turn in between. */
 export const MAX_BATCH_MESSAGES = 5_000
 
+/** Timestamps are stored by what they differ from the first; whichever is that later, it stays a safe integer. */
+const MAX_TIMESTAMP_DELTA = 2 ** 52 - 1
+
 /**
  * The messages that go to one partition together: the unit of delivery and of retry. Its partition is fixed, and it
  * keeps its messages until their fate is known, so that a new leader that needs an older format can have them anew.
@@ -49,6 +52,7 @@ export class Batch {
     if (count === 0) this.baseTimestamp = timestamp
     const size = sizeOfRecord(message, count, timestamp - this.baseTimestamp)
     if (count > 0 && (count >= MAX_BATCH_MESSAGES || BATCH_OVERHEAD + this.recordsSize + size > limit)) return false
+    if (limit !== Infinity && Math.abs(timestamp - this.baseTimestamp) > MAX_TIMESTAMP_DELTA) return false
     this.recordsSize += size
     this.bytes += message.bytes
     messages.push(message)

@@ -11,7 +11,7 @@ import type { RetryPolicy } from '../queues/retry-policy.js'
 import type { SerializedMessage } from '../queues/serialized-message.js'
 import type { CompressionChoice } from '../queues/topic-compression.js'
 import type { SenderContext } from './broker-sender.js'
-import { plainSize, whyFormatCantHold, type Magic } from './collate.js'
+import { plainSize, whyCantBeWritten, type Magic } from './collate.js'
 import { encodeBatch, whyCodecCantGo } from './encode-batch.js'
 import { leaderAddresses } from './produce-answer.js'
 
@@ -33,6 +33,8 @@ export interface BatchOutcomesParts {
   readonly bound: BufferBound
   readonly counters: StatsCounters
   readonly compression: CompressionChoice
+  /** How long a codec may take for a batch, which then goes as it is. */
+  readonly codecTimeoutMs: number
   /** The topic's id as the metadata has it; null where it has none. */
   readonly topicId: (topic: string) => Buffer | null
   /** Lets a partition send again, if it has something to. */
@@ -58,11 +60,9 @@ export class BatchOutcomes implements SenderContext {
 
   prepare(batch: Batch, magic: Magic, version: number): void {
     const codecProblem = whyCodecCantGo(this.parts.compression.of(batch.queue.topic), version)
-    if (magic < 2 || codecProblem !== undefined) {
-      for (const message of batch.messages) {
-        const cause = message.settled ? undefined : (codecProblem ?? whyFormatCantHold(message, magic))
-        if (cause !== undefined) this.failOne(batch, message, cause)
-      }
+    for (const message of batch.messages) {
+      const cause = message.settled ? undefined : (codecProblem ?? whyCantBeWritten(message, magic))
+      if (cause !== undefined) this.failOne(batch, message, cause)
     }
     this.releaseSettled(batch)
     // Batches are filled by the size of format 2, where a message has the least around it.
@@ -72,7 +72,8 @@ export class BatchOutcomes implements SenderContext {
   }
 
   encode(batch: Batch, magic: Magic, version: number): EncodableRecords | Promise<EncodableRecords> {
-    return encodeBatch(batch, magic, this.parts.compression.of(batch.queue.topic), version)
+    const { compression, codecTimeoutMs } = this.parts
+    return encodeBatch(batch, magic, compression.of(batch.queue.topic), version, codecTimeoutMs)
   }
 
   acknowledged(batch: Batch, answer: ProducePartitionResponse | undefined, magic: Magic): void {

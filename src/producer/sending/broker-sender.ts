@@ -74,8 +74,6 @@ export class BrokerSender {
   private throttleTimer: NodeJS.Timeout | undefined
   /** Whose throttle it heeds. */
   private throttled: BrokerSession | undefined
-  /** Settles when the newest request that had to wait for a codec can go. */
-  private lastInLine: Promise<unknown> | undefined
 
   constructor(
     private readonly brokerId: number,
@@ -164,11 +162,9 @@ export class BrokerSender {
       const cap = [...topicIds.values()].includes(null) ? TOPIC_IDS_FROM - 1 : produce.maxVersion
       const version = session.versions.highest(produce, cap)
       const encoded = this.encode(batches, magic, version)
-      // Most requests need no codec that works elsewhere, and go at once; the others keep their order.
-      const records =
-        this.lastInLine === undefined && !isPromise(encoded)
-          ? encoded
-          : await session.connection.whileUsed(this.inLine(encoded))
+      // Most requests need no codec that works elsewhere, and go at once. Others wait for none of them: a partition has
+      // one batch in flight, so that they hold nothing which has an order.
+      const records = isPromise(encoded) ? await session.connection.whileUsed(encoded) : encoded
       const request = produceRequest(collated, records, topicIds, this.config.acks, this.config.requestTimeoutMs)
       if (!session.connection.isOpen)
         throw new ConnectionClosedError('the connection was lost while the request was made')
@@ -199,16 +195,6 @@ export class BrokerSender {
     return encoded.some(isPromise)
       ? Promise.all(encoded.map((records) => Promise.resolve(records))).then(pair)
       : pair(encoded as EncodableRecords[])
-  }
-
-  /** Waits until the requests made before have gone. */
-  private async inLine(encoded: EncodedBatches | Promise<EncodedBatches>): Promise<EncodedBatches> {
-    const before = this.lastInLine
-    const turn = Promise.allSettled([before, encoded])
-    this.lastInLine = turn
-    await turn
-    if (this.lastInLine === turn) this.lastInLine = undefined
-    return encoded
   }
 
   /** Goes on when the broker welcomes requests again, or the connection it said otherwise on has ended. */

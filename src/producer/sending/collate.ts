@@ -1,10 +1,10 @@
 import type Denque from 'denque'
-import { UnsupportedByFormatError, type KafkaProducerError } from '../../errors.js'
+import { InvalidMessageError, UnsupportedByFormatError, type KafkaProducerError } from '../../errors.js'
 import type { ProducePartition, ProduceRequest, ProduceTopic } from '../../protocol/apis/produce.js'
 import { ZERO_UUID } from '../../protocol/byte-writer.js'
 import { sizeOfMessageSet } from '../../protocol/records/message-set.js'
 import { BATCH_OVERHEAD } from '../../protocol/records/record-batch.js'
-import type { EncodableRecords } from '../../protocol/records/record.js'
+import { hasOtherSize, type EncodableRecords } from '../../protocol/records/record.js'
 import { MAX_BATCH_MESSAGES, type Batch } from '../queues/batch.js'
 import type { PartitionQueue } from '../queues/partition-queue.js'
 import type { SerializedMessage } from '../queues/serialized-message.js'
@@ -35,6 +35,8 @@ export function takeBatches(
       continue
     }
     prepare(batch)
+    // Who heard of a message that was left out may have ended the others too, and the batch is off the queue.
+    if (queue.peek() !== batch) continue
     if (batch.messages.length === 0) {
       queue.take()
       continue
@@ -62,8 +64,13 @@ export function plainSize({ messages, recordsSize, bytes }: Batch, magic: Magic)
   return magic === 2 ? BATCH_OVERHEAD + recordsSize : sizeOfMessageSet(messages.length, bytes, magic)
 }
 
-/** What a format has no place for, and must not be dropped in silence; undefined where all fits. */
-export function whyFormatCantHold(message: SerializedMessage, magic: Magic): KafkaProducerError | undefined {
+/**
+ * What a format has no place for, and must not be dropped in silence; or that bytes of it are no longer there. Undefined
+ * where it can be written.
+ */
+export function whyCantBeWritten(message: SerializedMessage, magic: Magic): KafkaProducerError | undefined {
+  if (hasOtherSize(message))
+    return new InvalidMessageError('bytes of the message were detached or resized while it waited to be sent')
   if (magic < 2 && message.headers !== null) {
     return new UnsupportedByFormatError(
       `headers need Kafka 0.11 or later; this broker takes messages of format ${magic}`,

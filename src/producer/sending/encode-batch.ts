@@ -2,10 +2,12 @@ import type { Codec } from '../../compression/codec.js'
 import { createDebug } from '../../debug.js'
 import { UnsupportedVersionError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
+import { within } from '../../network/within.js'
 import { ByteWriter } from '../../protocol/byte-writer.js'
 import { compressedMessageSet, messageSet } from '../../protocol/records/message-set.js'
 import { compressedRecordBatch, recordBatch, writeRecords } from '../../protocol/records/record-batch.js'
 import type { EncodableRecords } from '../../protocol/records/record.js'
+import { bytesOf } from '../data.js'
 import type { Batch } from '../queues/batch.js'
 import type { TopicCompression } from '../queues/topic-compression.js'
 import type { Magic } from './collate.js'
@@ -33,13 +35,14 @@ function takes(version: number, codec: Codec): boolean {
 
 /**
  * A batch as it goes into a request. The promise is there only where a codec works off the event loop. What does not
- * become smaller goes as it is, and so does what a codec fails on.
+ * become smaller goes as it is, and so does what a codec fails on, gives no bytes for, or has not done in time.
  */
 export function encodeBatch(
   { messages, recordsSize }: Batch,
   magic: Magic,
   compression: TopicCompression | null,
   version: number,
+  codecTimeoutMs: number,
 ): EncodableRecords | Promise<EncodableRecords> {
   const plain = magic === 2 ? recordBatch(messages, recordsSize) : messageSet(messages, magic)
   if (compression === null) return plain
@@ -48,7 +51,9 @@ export function encodeBatch(
   if (codec === null || codec === undefined) return plain
   const level = isTaken ? compression.level : undefined
   const input = plainInput()
-  const pack = (bytes: Uint8Array): EncodableRecords => {
+  const pack = (result: unknown): EncodableRecords => {
+    const bytes = bytesOf(result)
+    if (bytes === undefined) throw new TypeError('it gave no bytes')
     const compressed = { codec: codec.id, bytes }
     const packed =
       magic === 2 ? compressedRecordBatch(messages, compressed) : compressedMessageSet(messages, magic, compressed)
@@ -61,7 +66,8 @@ export function encodeBatch(
   }
   try {
     const compressed = codec.compress(input, { magic, level })
-    return isPromise(compressed) ? Promise.resolve(compressed).then(pack).catch(failed) : pack(compressed)
+    if (!isPromise(compressed)) return pack(compressed)
+    return within(codecTimeoutMs, Promise.resolve(compressed)).then(pack).catch(failed)
   } catch (error) {
     return failed(error)
   }

@@ -1,6 +1,6 @@
 import type { ByteWriter } from '../byte-writer.js'
 import { crc32 } from '../crc32.js'
-import type { CompressedRecords, Data, EncodableRecords, OutgoingRecord } from './record.js'
+import { putBytes, type CompressedRecords, type Data, type EncodableRecords, type OutgoingRecord } from './record.js'
 
 /**
  * Message sets, the formats with magic 0 (Kafka 0.8, 0.9) and 1 (0.10, KIP-32): entries without a count,
@@ -87,5 +87,9 @@ function writeSized(writer: ByteWriter, data: Data, size: number): void {
   writer.writeInt32(size)
   if (data === null) return
   if (typeof data === 'string') writer.writeUtf8(data, size)
-  else writer.writeRaw(data)
+  else {
+    writer.ensure(size)
+    putBytes(writer.buffer, writer.position, data, size)
+    writer.position += size
+  }
 }

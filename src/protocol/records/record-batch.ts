@@ -3,10 +3,11 @@ import { crc32c } from '../crc32c.js'
 import { putUtf8, sizeOfUtf8 } from '../utf8.js'
 import { sizeOfVarint, sizeOfVarlong } from '../varint.js'
 import {
-  sizeOfData,
+  putBytes,
   type CompressedRecords,
   type Data,
   type EncodableRecords,
+  type OutgoingHeader,
   type OutgoingHeaders,
   type OutgoingRecord,
 } from './record.js'
@@ -120,11 +121,12 @@ function putShared(buffer: Buffer, at: number, headers: OutgoingHeaders): number
   return at + encoded.length
 }
 
-function putHeaders(buffer: Buffer, start: number, { pairs }: OutgoingHeaders): number {
+function putHeaders(buffer: Buffer, start: number, { pairs, valueSizes }: OutgoingHeaders): number {
   let at = putVarint(buffer, start, pairs.length)
-  for (const [key, value] of pairs) {
+  for (let i = 0; i < pairs.length; i++) {
+    const [key, value] = pairs[i] as OutgoingHeader
     at = putSized(buffer, at, key, sizeOfUtf8(key))
-    at = putSized(buffer, at, value, sizeOfData(value))
+    at = putSized(buffer, at, value, valueSizes[i] as number)
   }
   return at
 }
@@ -156,7 +158,7 @@ function putSized(buffer: Buffer, start: number, data: Data, size: number): numb
   const at = putVarint(buffer, start, size)
   if (size <= 0) return at
   if (typeof data === 'string') putUtf8(buffer, at, data, size)
-  else buffer.set(data as Uint8Array, at)
+  else putBytes(buffer, at, data as Uint8Array, size)
   return at + size
 }
 

@@ -28,6 +28,12 @@ export function sizeOfData(data: Data): number {
   return typeof data === 'string' ? sizeOfUtf8(data) : data.length
 }
 
+/** Writes bytes whose length was measured before; zeros where they are not as many any more, never what was there. */
+export function putBytes(buffer: Buffer, at: number, bytes: Uint8Array, size: number): void {
+  if (bytes.length === size) buffer.set(bytes, at)
+  else buffer.fill(0, at, at + size)
+}
+
 export type OutgoingHeader = readonly [key: string, value: Data]
 
 /** The headers of a message on its way out, measured once. */
@@ -36,6 +42,8 @@ export class OutgoingHeaders {
   readonly bytes: number
   /** Bytes that they take in a record, their count included. */
   readonly size: number
+  /** How many bytes each value has, -1 for null. */
+  readonly valueSizes: readonly number[]
   /** True where several messages have them: then they are encoded once. */
   isShared = false
   /** As they stand in a record, once somebody has encoded them. */
@@ -44,9 +52,10 @@ export class OutgoingHeaders {
   constructor(readonly pairs: readonly OutgoingHeader[]) {
     let bytes = 0
     let size = sizeOfVarint(pairs.length)
-    for (const [key, value] of pairs) {
-      const keySize = sizeOfUtf8(key)
-      const valueSize = sizeOfData(value)
+    this.valueSizes = pairs.map(([, value]) => sizeOfData(value))
+    for (let i = 0; i < pairs.length; i++) {
+      const keySize = sizeOfUtf8((pairs[i] as OutgoingHeader)[0])
+      const valueSize = this.valueSizes[i] as number
       bytes += keySize + (valueSize > 0 ? valueSize : 0)
       size += sizeOfVarint(keySize) + sizeOfVarint(valueSize)
     }
@@ -68,6 +77,18 @@ export interface OutgoingRecord {
   readonly headers: OutgoingHeaders | null
   /** Milliseconds since 1970, a safe integer; negative is allowed. */
   readonly timestamp: number
+}
+
+/** Whether bytes in it are not as many as when it was measured: their buffer was detached, or resized. */
+export function hasOtherSize({ key, keySize, value, valueSize, headers }: OutgoingRecord): boolean {
+  if (isOtherSize(value, valueSize) || isOtherSize(key, keySize)) return true
+  if (headers === null || headers.isShared) return false
+  const { pairs, valueSizes } = headers
+  return pairs.some(([, header], i) => isOtherSize(header, valueSizes[i] as number))
+}
+
+function isOtherSize(data: Data, size: number): boolean {
+  return typeof data === 'object' && data !== null && data.length !== size
 }
 
 /**

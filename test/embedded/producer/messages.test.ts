@@ -50,6 +50,34 @@ describe('what a message may hold', () => {
     expect(results.map(({ timestamp }) => timestamp)).toEqual(timestamps)
   })
 
+  // None of them is ahead of the broker's clock.
+  it.each([
+    [[-(2 ** 53 - 1), 2]],
+    [[2, -(2 ** 53 - 1), 1]],
+    [[-(2 ** 52), -(2 ** 53 - 1), 1, 0]],
+    [[-(2 ** 52), -(2 ** 53 - 1), -1]],
+  ])('timestamps as far apart as can be, to the millisecond: %j', async (timestamps) => {
+    const kafka = await startKafka({ topics: { orders: { partitions: 1 } } })
+    const producer = startProducer(kafka)
+    const sent = await producer.send(timestamps.map((timestamp) => ({ topic: 'orders', value: 'x', timestamp })))
+    expect(kafka.records('orders').map(({ timestamp }) => timestamp)).toEqual(timestamps)
+    expect(sent.map(({ timestamp }) => timestamp)).toEqual(timestamps)
+  })
+
+  it('of which some end early: the others keep their distance', async () => {
+    const kafka = await startKafka({ topics: { orders: { partitions: 1 } } })
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', value: 'known' })
+    const controller = new AbortController()
+    const of = (timestamp: number) => ({ topic: 'orders', value: 'x', timestamp })
+    const gone = errorOf(producer.send(of(-(2 ** 52)), { signal: controller.signal }))
+    const others = [producer.send(of(-1)), producer.send(of(-(2 ** 53 - 1)))]
+    controller.abort()
+    await gone
+    await Promise.all(others)
+    expect(kafka.records('orders').map(({ timestamp }) => timestamp)).toEqual([expect.any(Number), -1, -(2 ** 53 - 1)])
+  })
+
   it("the broker's time where the topic has log-append time", async () => {
     const kafka = await startKafka({ topics: { orders: { config: { 'message.timestamp.type': 'LogAppendTime' } } } })
     const before = Date.now()

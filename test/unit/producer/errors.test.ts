@@ -80,4 +80,10 @@ describe('errors', () => {
     expect(all.message).toMatch(/^1 messages failed/)
     expect(new FailedToSendMessageError([final], [message]).mayHaveBeenWritten).toBe(false)
   })
+
+  it('of a send with a million messages: is made and read without a list of them on the stack', () => {
+    const error = new DeliveryError(brokerResponseError(7, 'orders-0'), { ...failure, attempts: 5 })
+    const some = new FailedToSendMessageError(new Array<DeliveryError>(1_000_000).fill(error), [])
+    expect(some).toMatchObject({ attempts: 5, mayHaveBeenWritten: false, retriable: true, cause: error })
+  })
 })

@@ -1,0 +1,78 @@
+import { runInNewContext } from 'node:vm'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import type { Codec, ProducerOptions } from '../../../src/index.js'
+import { startKafka } from '../support/cluster.js'
+import { expectNothingHeld, requestsOf, startProducer, stored, watched } from '../support/producers.js'
+
+const own = (compress: (input: Uint8Array) => unknown): Pick<ProducerOptions, 'codecs'> => ({
+  codecs: [{ name: 'gzip', id: 1, compress, decompress: (input) => gunzipSync(input) } as Codec],
+})
+const topics = { t: { partitions: 1 }, u: { partitions: 1 } }
+
+describe('a codec that never settles', () => {
+  it('stops no later request, of any topic', async () => {
+    const kafka = await startKafka({ topics })
+    const producer = startProducer(kafka, {
+      topicCompression: { t: 'gzip' },
+      requestTimeoutMs: 60_000,
+      deliveryTimeoutMs: 120_000,
+      ...own(() => new Promise(() => undefined)),
+    })
+    await producer.send({ topic: 'u', value: 'known' })
+    const stuck = watched(producer.send({ topic: 't', value: 'x' }).catch(() => undefined))
+    for (let i = 0; i < 10; i++) await producer.send({ topic: 'u', value: 'x' })
+    expect(stuck.isSettled).toBe(false)
+  })
+
+  it('is given up in time: its messages go as they are, and those that travel with them as well', async () => {
+    const kafka = await startKafka({ topics })
+    const producer = startProducer(kafka, {
+      topicCompression: { t: 'gzip' },
+      requestTimeoutMs: 100,
+      ...own(() => new Promise(() => undefined)),
+    })
+    await producer.send([
+      { topic: 't', value: 'x' },
+      { topic: 'u', value: 'x' },
+    ])
+    expect([stored(kafka, 't'), stored(kafka, 'u')]).toEqual([['x'], ['x']])
+    expectNothingHeld(producer)
+  })
+})
+
+describe('what a codec gives', () => {
+  it.each<[string, (input: Uint8Array) => unknown]>([
+    ['a thenable', (input) => ({ then: (done: (bytes: Uint8Array) => void) => done(gzipSync(input)) })],
+    ['an ArrayBuffer', (input) => new Uint8Array(gzipSync(input)).buffer],
+    ['bytes of another realm', (input) => (runInNewContext('(b) => new Uint8Array(b)') as (b: Buffer) => Uint8Array)(gzipSync(input))], // prettier-ignore
+  ])('%s is taken, and batches stay within their bounds', async (_, compress) => {
+    const kafka = await startKafka({ topics })
+    const producer = startProducer(kafka, { batchBytes: 10_000, maxRequestBytes: 20_000, compression: 'gzip', ...own(compress) }) // prettier-ignore
+    const message = { topic: 't', value: 'x'.repeat(600) }
+    await producer.send(message)
+    await producer.send(Array(3_000).fill(message) as (typeof message)[])
+    expect(Math.max(...kafka.requests.map(({ sizeBytes }) => sizeBytes))).toBeLessThan(30_000)
+    expect(new Set(kafka.records('t').map(({ codec }) => codec))).toEqual(new Set([1]))
+  })
+
+  it.each<[string, () => unknown]>([
+    ['nothing', () => undefined],
+    ['null', () => null],
+    ['a string', () => 'x'],
+    ['an object with a length', () => ({ length: NaN })],
+    ['a promise of nothing', () => Promise.resolve()],
+    ['a thenable that throws', () => ({ then() { throw new Error('no') } })], // prettier-ignore
+    ['a thenable that can’t be read', () => ({ get then() { throw new Error('no') } })], // prettier-ignore
+    ['detached bytes', () => { const b = new Uint8Array(9); structuredClone(b.buffer, { transfer: [b.buffer] }); return b }], // prettier-ignore
+  ])('%s is no bytes: messages go as they are, in batches within their bounds', async (_, compress) => {
+    const kafka = await startKafka({ topics })
+    const producer = startProducer(kafka, { batchBytes: 10_000, maxRequestBytes: 20_000, compression: 'gzip', ...own(compress) }) // prettier-ignore
+    const message = { topic: 't', value: 'x'.repeat(600) }
+    await producer.send(message)
+    await producer.send(Array(300).fill(message) as (typeof message)[])
+    expect(Math.max(...requestsOf(kafka, 'Produce').map(({ sizeBytes }) => sizeBytes))).toBeLessThan(30_000)
+    expect(new Set(kafka.records('t').map(({ codec }) => codec))).toEqual(new Set([0]))
+    expectNothingHeld(producer)
+  })
+})

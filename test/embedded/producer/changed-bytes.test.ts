@@ -1,0 +1,92 @@
+import { gzipSync, gunzipSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import type { Codec, KeyedMessage } from '../../../src/index.js'
+import { startKafka } from '../support/cluster.js'
+import { deliveryErrorOf, expectNothingHeld, startProducer, stored } from '../support/producers.js'
+
+/** Node has them, the types of its oldest release not yet. */
+const ResizableArrayBuffer = ArrayBuffer as unknown as new (
+  length: number,
+  options: { maxByteLength: number },
+) => ArrayBuffer & { resize(length: number): void }
+
+const SIZE = 30_000
+const CHANGES: [string, () => { bytes: Uint8Array; change: () => void }][] = [
+  [
+    'detached',
+    () => {
+      const bytes = new Uint8Array(SIZE)
+      return { bytes, change: () => void structuredClone(bytes.buffer, { transfer: [bytes.buffer] }) }
+    },
+  ],
+  ['shrunk', () => resized(10)],
+  ['shrunk to nothing', () => resized(0)],
+  ['grown', () => resized(2 * SIZE)],
+]
+
+function resized(size: number): { bytes: Uint8Array; change: () => void } {
+  const buffer = new ResizableArrayBuffer(SIZE, { maxByteLength: 2 * SIZE })
+  return { bytes: new Uint8Array(buffer), change: () => buffer.resize(size) }
+}
+
+const PLACES: [string, (bytes: Uint8Array) => object][] = [
+  ['value', (value) => ({ value })],
+  ['key', (key) => ({ key })],
+  ['header', (h) => ({ headers: { h } })],
+]
+
+describe.each(['4', '0.10.2'])('bytes that changed while their message waited, Kafka %s', (release) => {
+  const places = release === '4' ? PLACES : PLACES.slice(0, 2)
+  const cases = CHANGES.flatMap(([how, make]) => places.map(([part, put]) => [how, part, make, put] as const))
+
+  it.each(cases)('%s, in the %s: their message fails alone', async (_, __, make, put) => {
+    const kafka = await startKafka({ release, topics: { t: { partitions: 1 }, u: { partitions: 1 } } })
+    const producer = startProducer(kafka)
+    await producer.send(['t', 'u'].map((topic) => ({ topic, value: 'known' })))
+    const { bytes, change } = make()
+    const failing = deliveryErrorOf(producer.send({ topic: 't', value: 'x', ...put(bytes) }))
+    const others = ['t', 'u'].map((topic) => producer.send({ topic, value: 'other' }))
+    change()
+    expect(await failing).toMatchObject({ code: 'INVALID_MESSAGE', mayHaveBeenWritten: false })
+    await Promise.all(others)
+    expect([stored(kafka, 't'), stored(kafka, 'u')]).toEqual([
+      ['known', 'other'],
+      ['known', 'other'],
+    ])
+    expectNothingHeld(producer)
+  })
+
+  it.each(cases)(
+    '%s, in the %s, while a codec works: nothing of others is in their place',
+    async (_, __, make, put) => {
+      const kafka = await startKafka({ release, topics: { t: { partitions: 1 }, u: { partitions: 1 } } })
+      const gates: (() => void)[] = []
+      let started!: () => void
+      const compressing = new Promise<void>((resolve) => (started = resolve))
+      const slow: Codec = {
+        name: 'gzip',
+        id: 1,
+        compress: (input) => {
+          started()
+          return new Promise((resolve) => gates.push(() => resolve(gzipSync(input))))
+        },
+        decompress: (input) => gunzipSync(input),
+      }
+      const producer = startProducer(kafka, { topicCompression: { u: 'gzip' }, codecs: [slow] })
+      await producer.send({ topic: 't', value: 'SECRET '.repeat(10_000) })
+      const { bytes, change } = make()
+      const message = { topic: 't', value: 'x', ...put(bytes) } as KeyedMessage
+      const sending = producer.send([message, { topic: 't', value: 'other' }, { topic: 'u', value: 'other' }])
+      await compressing
+      change()
+      for (const open of gates) open()
+      await sending
+      const records = [...kafka.records('t').slice(1), ...kafka.records('u')]
+      expect(records).toHaveLength(3)
+      for (const { key, value, headers } of records)
+        for (const part of [key, value, headers[0]?.value]) expect(String(part)).not.toContain('SECRET')
+      expect(stored(kafka, 't').slice(2)).toEqual(['other'])
+      expectNothingHeld(producer)
+    },
+  )
+})
