@@ -3,6 +3,10 @@ import { foreignText, TlsError } from '../errors.js'
 /** What Node or OpenSSL calls it → what it means, and what to do. */
 const PROBLEMS: readonly (readonly [pattern: RegExp, text: string])[] = [
   [
+    /^UNABLE_TO_GET_ISSUER_CERT$/,
+    'its certificate is signed by one in `ssl: { ca }` that is no root: give the root there, or `allowPartialTrustChain: true` beside it',
+  ],
+  [
     /^ERR_TLS_CERT_ALTNAME_INVALID$/,
     'its certificate is for other names: connect by a name that it has, or give that name as `ssl: { servername }`',
   ],

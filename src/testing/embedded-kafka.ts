@@ -1,3 +1,4 @@
+import { given } from '../given.js'
 import { EmbeddedBroker } from './broker.js'
 import { Cluster } from './cluster.js'
 import { makeDecompress } from './decompress.js'
@@ -208,7 +209,7 @@ export class EmbeddedKafka {
       partitions: partitions.length,
       replicationFactor,
       config: Object.fromEntries(config.entries),
-      ...options,
+      ...given(options),
     })
   }
 

@@ -1,4 +1,5 @@
 import type { TlsOptions } from 'node:tls'
+import { given } from '../given.js'
 import { EmbeddedKafkaError } from './errors.js'
 import type { ReceivedRequest } from './journal.js'
 import { Release } from './releases.js'
@@ -159,7 +160,7 @@ function resolveBrokers(options: EmbeddedKafkaOptions, release: Release): Resolv
   list.forEach((broker, index) => {
     resolved.push(
       resolveBroker(
-        { port: ports[index] ?? 0, ...broker },
+        { port: ports[index] ?? 0, ...given(broker) },
         release,
         resolved.map(({ id }) => id),
       ),

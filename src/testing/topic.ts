@@ -1,3 +1,4 @@
+import { given } from '../given.js'
 import { invalid } from './options.js'
 import { PartitionLog } from './partition-log.js'
 import { ProducerStates } from './producer-states.js'
@@ -10,7 +11,9 @@ export class TopicConfig {
 
   /** Throws `INVALID_OPTION` where a number is wanted and is not one. */
   static of(config: Readonly<Record<string, string | number>>): TopicConfig {
-    const topicConfig = new TopicConfig(new Map(Object.entries(config).map(([name, value]) => [name, String(value)])))
+    const topicConfig = new TopicConfig(
+      new Map(Object.entries(given(config)).map(([name, value]) => [name, String(value)])),
+    )
     for (const name of ['max.message.bytes', 'min.insync.replicas', 'retention.bytes']) topicConfig.number(name)
     return topicConfig
   }

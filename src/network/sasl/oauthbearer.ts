@@ -3,6 +3,7 @@
  * the exchange only when the client has answered with a single byte 1.
  */
 import { AuthenticationError } from '../../errors.js'
+import { given } from '../../given.js'
 import type { Secret } from '../secret.js'
 import type { Asked, SaslExchange, SaslMechanism } from './mechanism.js'
 
@@ -39,7 +40,7 @@ export function oauthBearerExchange(token: unknown, extensions: Readonly<Record<
     )
   }
   let fields = `auth=Bearer ${token}\x01`
-  for (const [name, value] of Object.entries(extensions)) {
+  for (const [name, value] of Object.entries(given(extensions))) {
     if (!/^[A-Za-z]+$/.test(name) || name === 'auth' || !/^[\x20-\x7e\r\n\t]*$/.test(value)) {
       throw new AuthenticationError(
         `OAUTHBEARER: the extension '${name}' must have a name of letters and a value of printable ASCII`,

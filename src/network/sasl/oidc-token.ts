@@ -1,4 +1,5 @@
 import { AuthenticationError, foreignText, InvalidConfigError } from '../../errors.js'
+import { given } from '../../given.js'
 import { shown } from '../../shown.js'
 import { Secret } from '../secret.js'
 import { thrownMessage } from '../thrown-message.js'
@@ -59,13 +60,13 @@ interface Provider extends OidcOptions {
  * @throws InvalidConfigError
  */
 export function oidcToken(options: OidcOptions): () => Promise<string> {
-  const given = new Secret(checked(options))
+  const provider = new Secret(checked(options))
   let kept: { readonly token: Secret<string>; readonly renewAt: number } | undefined
   let fetching: Promise<string> | undefined
   return async () => {
     if (kept !== undefined && performance.now() < kept.renewAt) return kept.token.reveal()
     const askedAt = performance.now()
-    fetching ??= fetchToken(given.reveal())
+    fetching ??= fetchToken(provider.reveal())
       .then(({ token, lifetimeMs }) => {
         kept = { token: new Secret(token), renewAt: askedAt + lifetimeMs * RENEW_AT }
         return token
@@ -99,7 +100,7 @@ function checked(options: OidcOptions): Provider {
   if (typeof clientSecret !== 'function' && (typeof clientSecret !== 'string' || clientSecret === ''))
     return refuse('clientSecret', 'a string that is not empty, or a function that gives one')
   if (scope !== undefined && typeof scope !== 'string') return refuse('scope', 'a string')
-  if (typeof parameters !== 'object' || !Object.values(parameters).every((value) => typeof value === 'string'))
+  if (typeof parameters !== 'object' || !Object.values(given(parameters)).every((value) => typeof value === 'string'))
     return refuse('parameters', 'an object of strings')
   if (!CLIENT_AUTHENTICATIONS.includes(clientAuthentication))
     return refuse(
@@ -109,7 +110,7 @@ function checked(options: OidcOptions): Provider {
   if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_TIMEOUT_MS)
     return refuse('timeoutMs', `a whole number from 1 to ${MAX_TIMEOUT_MS}`)
   if (ca !== undefined) checkTlsOptions({ ca }, 'oidcToken')
-  return { ...options, url, parameters, clientAuthentication, timeoutMs }
+  return { ...options, url, parameters: given(parameters), clientAuthentication, timeoutMs }
 }
 
 async function fetchToken(provider: Provider): Promise<{ token: string; lifetimeMs: number }> {

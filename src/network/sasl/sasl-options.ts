@@ -1,4 +1,6 @@
 import { InvalidConfigError } from '../../errors.js'
+import { given } from '../../given.js'
+import { shown } from '../../shown.js'
 import { Secret } from '../secret.js'
 import type { SaslMechanism } from './mechanism.js'
 import { oauthBearerMechanism, type TokenSource } from './oauthbearer.js'
@@ -46,8 +48,8 @@ const MECHANISMS: Readonly<Record<string, Row>> = {
  * @throws InvalidConfigError
  */
 export function makeMechanism(option: unknown, name = 'sasl'): SaslMechanism {
-  const given = (typeof option === 'object' && option !== null ? option : {}) as Record<string, unknown>
-  const { mechanism, authenticator, ...others } = given
+  const isObject = typeof option === 'object' && option !== null
+  const { mechanism, authenticator, ...others } = (isObject ? given(option) : {}) as Record<string, unknown>
   if (typeof mechanism !== 'string' || !/^[A-Za-z0-9_-]{1,20}$/.test(mechanism)) {
     throw new InvalidConfigError(
       `${name}: allowed is an object whose \`mechanism\` is one of ${quoted(Object.keys(MECHANISMS))}, or another's name beside an \`authenticator\``,
@@ -83,7 +85,9 @@ function checkField(name: string, field: Field, value: unknown): void {
 function refuseOthers(name: string, given: object, allowed: readonly string[]): void {
   const other = Object.keys(given).find((field) => !allowed.includes(field))
   if (other !== undefined)
-    throw new InvalidConfigError(`${name}: there is no field '${other}' with this mechanism; it has ${quoted(allowed)}`)
+    throw new InvalidConfigError(
+      `${name}: there is no field ${shown(other)} with this mechanism; it has ${quoted(allowed)}`,
+    )
 }
 
 function quoted(names: readonly string[]): string {
