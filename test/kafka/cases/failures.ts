@@ -117,4 +117,20 @@ export function failureCases(cluster: Cluster): void {
     const values = records.map(({ value }) => value?.toString())
     expect(values.filter((value, index) => values.indexOf(value) === index)).toEqual(['before', 'meanwhile', 'after'])
   })
+
+  test('a topic is deleted and made anew, its leader elsewhere, while nothing is sent: what follows arrives', async () => {
+    const { topic, leader, others } = await someTopic('made-anew')
+    const producer = cluster.producer({ deliveryTimeoutMs: 60_000 })
+    // Each move raises the leader epoch; the new topic's begins at 0 again.
+    for (const broker of [others[0], leader, others[1]]) await cluster.kafka.moveLeader(topic, 0, broker as number)
+    await producer.send({ topic, value: 'old' })
+    const before = await cluster.kafka.leaderOf(topic, 0)
+    do {
+      await cluster.kafka.deleteTopic(topic)
+      await cluster.kafka.createTopic(topic)
+    } while ((await cluster.kafka.leaderOf(topic, 0)) === before)
+    const messages: Message[] = [{ topic, value: 'new' }]
+    const metadata = await producer.send(messages)
+    expectAt(await readBack(cluster.kafka, topic), messages, metadata)
+  })
 }

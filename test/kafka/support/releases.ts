@@ -122,11 +122,44 @@ export const releases: readonly Release[] = [
   },
 ]
 
+/** Run only where they are named: releases of which one thing or another differs from those above. */
+const furtherReleases: readonly Release[] = [
+  {
+    // Metadata up to v8: leader epochs that can't be relied on.
+    name: '2.3',
+    version: '2.3.1',
+    // ZooKeeper 3.4.13 and 3.4.14, its own, can't read addresses as Java 14 and later print them (ZOOKEEPER-3779).
+    artifacts: [
+      'org.apache.kafka:kafka_2.12:2.3.1',
+      'org.apache.kafka:kafka-tools:2.3.1',
+      'org.apache.zookeeper:zookeeper:3.4.10',
+      ...log4j1Binding,
+    ],
+    coordination: 'zookeeper',
+    logging: 'log4j1',
+    metadataVersion: 1,
+    createTopicsVersion: 2,
+    adminOnTheWire: false,
+  },
+  {
+    // The last one without topic ids.
+    name: '2.7',
+    version: '2.7.2',
+    artifacts: ['org.apache.kafka:kafka_2.13:2.7.2', 'org.apache.kafka:kafka-tools:2.7.2', ...log4j1Binding],
+    coordination: 'zookeeper',
+    logging: 'log4j1',
+    metadataVersion: 1,
+    createTopicsVersion: 2,
+    adminOnTheWire: true,
+  },
+]
+
 export function findRelease(name: string): Release {
-  const release = releases.find((row) => row.name === name || row.version === name)
+  const known = [...releases, ...furtherReleases]
+  const release = known.find((row) => row.name === name || row.version === name)
   if (release === undefined) {
     throw new Error(
-      `Unknown Kafka release "${name}"; known are ${releases.map((row) => `${row.name} (${row.version})`).join(', ')}.`,
+      `Unknown Kafka release "${name}"; known are ${known.map((row) => `${row.name} (${row.version})`).join(', ')}.`,
     )
   }
   return release
