@@ -6,6 +6,7 @@ import type { BrokerSession, SessionFactory } from '../../network/session.js'
 import { metadata as metadataApi, type MetadataResponse, type MetadataTopic } from '../../protocol/apis/metadata.js'
 import { ZERO_UUID } from '../../protocol/byte-writer.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
+import { timerDelay } from '../../timer-delay.js'
 import { ownCopy } from '../../topic-name.js'
 import { AnyBroker } from './any-broker.js'
 import { LeaderEpochs, RELIABLE_EPOCHS_FROM } from './leader-epochs.js'
@@ -311,7 +312,7 @@ export class BrokerPartitionInfo {
   /** Waits until then, at most; no longer once the producer is closed. */
   private async untilPast(time: number): Promise<void> {
     const wait = time - performance.now()
-    if (wait > 0) await sleep(wait, undefined, { signal: this.sessions.signal, ref: false }).catch(() => undefined)
+    if (wait > 0) await sleep(timerDelay(wait), undefined, { signal: this.sessions.signal, ref: false }).catch(() => undefined)
   }
 
   private scheduleRefresh(): void {
