@@ -2,7 +2,7 @@
  * OAUTHBEARER (RFC 7628, KIP-255): a token instead of a password. A broker that refuses it says why in JSON, and ends
  * the exchange only when the client has answered with a single byte 1.
  */
-import { AuthenticationError } from '../../errors.js'
+import { AuthenticationError, foreignText } from '../../errors.js'
 import { given } from '../../given.js'
 import type { Secret } from '../secret.js'
 import type { Asked, SaslExchange, SaslMechanism } from './mechanism.js'
@@ -17,13 +17,13 @@ export interface TokenSource {
   readonly token: Asked<string | OAuthToken>
 }
 
-export function oauthBearerMechanism(given: Secret<TokenSource>): SaslMechanism {
+export function oauthBearerMechanism(source: Secret<TokenSource>): SaslMechanism {
   return {
     name: 'OAUTHBEARER',
     remedy:
       'look at when the token ends, and at its signature, issuer and audience; a function as `token` is asked for a new one at each connection',
     async begin(broker) {
-      const { token } = given.reveal()
+      const { token } = source.reveal()
       const answer = typeof token === 'function' ? await token(broker) : token
       return typeof answer === 'string'
         ? oauthBearerExchange(answer)
@@ -33,17 +33,25 @@ export function oauthBearerMechanism(given: Secret<TokenSource>): SaslMechanism 
 }
 
 /** @throws AuthenticationError */
-export function oauthBearerExchange(token: unknown, extensions: Readonly<Record<string, string>> = {}): SaslExchange {
+export function oauthBearerExchange(
+  token: unknown,
+  extensions?: Readonly<Record<string, string>> | null,
+): SaslExchange {
   if (typeof token !== 'string' || !/^[-._~+/A-Za-z0-9]+=*$/.test(token)) {
     throw new AuthenticationError(
       'OAUTHBEARER: the token must be a string in the form of RFC 6750, or an object with such a token',
     )
   }
   let fields = `auth=Bearer ${token}\x01`
-  for (const [name, value] of Object.entries(given(extensions))) {
-    if (!/^[A-Za-z]+$/.test(name) || name === 'auth' || !/^[\x20-\x7e\r\n\t]*$/.test(value)) {
+  for (const [name, value] of Object.entries<unknown>(given(extensions ?? {}))) {
+    if (
+      !/^[A-Za-z]+$/.test(name) ||
+      name === 'auth' ||
+      typeof value !== 'string' ||
+      !/^[\x20-\x7e\r\n\t]*$/.test(value)
+    ) {
       throw new AuthenticationError(
-        `OAUTHBEARER: the extension '${name}' must have a name of letters and a value of printable ASCII`,
+        `OAUTHBEARER: the extension '${foreignText(name)}' must have a name of letters and a value of printable ASCII`,
       )
     }
     fields += `${name}=${value}\x01`

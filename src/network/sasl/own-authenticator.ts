@@ -1,6 +1,7 @@
 /*
  * Any other mechanism, such as GSSAPI: the user's own object makes the tokens.
  */
+import { isUint8Array } from 'node:util/types'
 import type { BrokerAddress } from '../connect.js'
 import type { Secret } from '../secret.js'
 import type { SaslExchange, SaslMechanism } from './mechanism.js'
@@ -21,11 +22,16 @@ export function ownMechanism(name: string, given: Secret<SaslAuthenticator>): Sa
     name,
     remedy: 'look at what its `authenticator` makes the tokens of',
     async begin(broker): Promise<SaslExchange> {
-      const exchange = await given.reveal().begin(broker)
+      const exchange: unknown = await given.reveal().begin(broker)
+      if (typeof (exchange as Partial<OwnExchange> | null | undefined)?.next !== 'function')
+        throw new TypeError('begin() of the `authenticator` gave no object with a method next()')
       return {
         async next(challenge) {
-          const token = await exchange.next(challenge)
-          return token === undefined ? undefined : Buffer.from(token)
+          const token: unknown = await (exchange as OwnExchange).next(challenge)
+          if (token === undefined) return undefined
+          // Of whatever realm; a copy, since the bytes are the user's.
+          if (isUint8Array(token)) return Buffer.from(token)
+          throw new TypeError('next() of the `authenticator` gave neither bytes nor undefined')
         },
       }
     },

@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { oidcToken } from '../../../src/index.js'
 import { oauthBearerExchange } from '../../../src/network/sasl/oauthbearer.js'
 import { plainExchange } from '../../../src/network/sasl/plain.js'
+import { makeMechanism } from '../../../src/network/sasl/sasl-options.js'
 import { saslprep } from '../../../src/network/sasl/saslprep.js'
 import { scramExchange } from '../../../src/network/sasl/scram.js'
 import { Secret } from '../../../src/network/secret.js'
@@ -90,6 +91,20 @@ describe('PLAIN and OAUTHBEARER', () => {
     )
     expect(() => oauthBearerExchange('a', { auth: 'b' })).toThrow(/extension/)
   })
+})
+
+it('a field that is undefined is one that was not given, whatever the mechanism', () => {
+  const plain = { mechanism: 'plain', username: 'a', password: 'b', token: undefined, authenticator: undefined }
+  expect(makeMechanism(plain).name).toBe('PLAIN')
+  const own = {
+    mechanism: 'gssapi',
+    authenticator: { begin: () => undefined },
+    username: undefined,
+    password: undefined,
+  }
+  expect(makeMechanism(own).name).toBe('GSSAPI')
+  expect(() => makeMechanism({ ...plain, password: undefined })).toThrow(/sasl\.password.*missing/)
+  for (const none of [undefined, null, 'plain', 7]) expect(() => makeMechanism(none)).toThrow(/`mechanism`/)
 })
 
 it('a secret shows itself to nobody', () => {
