@@ -1,3 +1,5 @@
+import type { BrokerErrorCode, KafkaProducerErrorCode } from './error-code.js'
+
 /** More of what somebody else says is not quoted. */
 const MAX_FOREIGN_TEXT = 300
 /** Controls (C0 and C1), what changes the direction or is not seen, line and paragraph separators, halves of surrogates. */
@@ -35,12 +37,12 @@ export class KafkaProducerError extends Error {
     this.prototype.name = 'KafkaProducerError'
   }
 
-  /** Stable, upper case: `'QUEUE_FULL'`, `'NOT_LEADER_OR_FOLLOWER'`. */
-  readonly code: string
+  /** Stable, upper case: `'QUEUE_FULL'`, `'NOT_LEADER_OR_FOLLOWER'`; a name that is none does not compile. */
+  readonly code: KafkaProducerErrorCode
   /** Whether the same call may succeed when tried again later. */
   readonly retriable: boolean
 
-  constructor(code: string, message: string, options: KafkaProducerErrorOptions = {}) {
+  constructor(code: KafkaProducerErrorCode, message: string, options: KafkaProducerErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
     this.code = code
     this.retriable = options.retriable ?? false
@@ -128,7 +130,7 @@ export class NotQueuedError extends KafkaProducerError {
   readonly taken: readonly number[]
 
   constructor(
-    code: string,
+    code: KafkaProducerErrorCode,
     message: string,
     refused: readonly number[],
     taken: readonly number[],
@@ -295,10 +297,11 @@ export class BrokerResponseError extends KafkaProducerError {
     this.prototype.name = 'BrokerResponseError'
   }
 
+  declare readonly code: BrokerErrorCode
   /** Kafka's number for the error. */
   readonly errorCode: number
 
-  constructor(errorCode: number, name: string, message: string, retriable: boolean) {
+  constructor(errorCode: number, name: BrokerErrorCode, message: string, retriable: boolean) {
     super(name, message, { retriable })
     this.errorCode = errorCode
   }

@@ -1,3 +1,4 @@
+export type { BrokerErrorCode, KafkaProducerErrorCode, ProducerErrorCode } from './error-code.js'
 export * from './errors.js'
 export { Producer, type CloseOptions, type FlushOptions, type SendResult } from './producer/producer.js'
 export { MessageWritable, type WritableMessage, type WritableOptions } from './producer/message-writable.js'

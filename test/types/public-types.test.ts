@@ -4,6 +4,7 @@
  */
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import {
+  BrokerResponseError,
   DeliveryError,
   IntegerEncoder,
   JsonEncoder,
@@ -14,11 +15,14 @@ import {
   type DeliveryReport,
   type Encoder,
   type FailedToSendMessageError,
+  type KafkaProducerError,
+  type KafkaProducerErrorCode,
   type KeyedMessage,
   type ProducerOptions,
   type ProducerStats,
   type RecordMetadata,
 } from '../../src/index.js'
+import type { EmbeddedKafkaError } from '../../src/testing/index.js'
 
 const BROKERS = 'localhost:9092'
 
@@ -168,6 +172,20 @@ describe('what comes out', () => {
     expectTypeOf<RecordMetadata['timestamp']>().toEqualTypeOf<number>()
     expectTypeOf<ReturnType<RecordMetadata['toJSON']>['offset']>().toEqualTypeOf<string>()
     expectTypeOf<bigint>().not.toExtend<ProducerStats[keyof ProducerStats]>()
+  })
+
+  it('has codes that are known, so that a mistyped one is found', () => {
+    neverRun((error = {} as KafkaProducerError, code = error.code) => [
+      code === 'QUEUE_FULL',
+      code === 'NOT_LEADER_OR_FOLLOWER',
+      code === 'UNKNOWN_ERROR_CODE_999',
+      // @ts-expect-error There is no such code.
+      code === 'QUEUE_FUL',
+      // @ts-expect-error A broker's errors have Kafka's names.
+      new BrokerResponseError(6, 'NOT_LEADER', 'moved', true),
+    ])
+    expectTypeOf<DeliveryError['code']>().toEqualTypeOf<KafkaProducerErrorCode>()
+    expectTypeOf<EmbeddedKafkaError['code']>().toExtend<KafkaProducerErrorCode>()
   })
 
   it('tells of each message that failed', () => {

@@ -1,5 +1,5 @@
-import { DEFAULT_ENCODER, OPTIONS, type OptionName } from '../../../src/producer/config/producer-options.js'
 import { KAFKA_NAMES } from '../../../src/producer/config/kafka-names.js'
+import { DEFAULT_ENCODER, OPTIONS, type OptionName } from '../../../src/producer/config/producer-options.js'
 
 const INTERFACE = /(export interface ProducerOptions<[^]*?\{\n)([^]*?)(^\}\n)/m
 /** A field of it, with the comment that it may have. */
