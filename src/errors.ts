@@ -49,7 +49,7 @@ export class KafkaProducerError extends Error {
   }
 }
 
-/** `INVALID_CONFIG`: an option of the producer is unknown or has a value that is not allowed. */
+/** `INVALID_CONFIG`: an option of the producer, or of one of its calls, is unknown or has a value that is not allowed. */
 export class InvalidConfigError extends KafkaProducerError {
   static {
     this.prototype.name = 'InvalidConfigError'
@@ -60,7 +60,10 @@ export class InvalidConfigError extends KafkaProducerError {
   }
 }
 
-/** `INVALID_MESSAGE`: a message handed to `send()` can't be sent by any broker. Nothing of that call was sent. */
+/**
+ * `INVALID_MESSAGE`: a message handed to `send()` can't be sent by any broker. Nothing of that call was sent. As the cause
+ * of a {@link DeliveryError}: bytes of that one message were detached or resized before they were written.
+ */
 export class InvalidMessageError extends KafkaProducerError {
   static {
     this.prototype.name = 'InvalidMessageError'

@@ -1,7 +1,8 @@
 import { Writable } from 'node:stream'
+import { types } from 'node:util'
 import { InvalidConfigError, InvalidMessageError } from '../errors.js'
 import { shown } from '../shown.js'
-import type { KeyedMessage } from './keyed-message.js'
+import { unreadable, type KeyedMessage } from './keyed-message.js'
 
 /** What may be written: a message; with a `topic` set for the stream one without its own, or its value alone. */
 export type WritableMessage<K = unknown, V = unknown> =
@@ -96,12 +97,29 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
   }
 
   private toMessage(chunk: WritableMessage<K, V>): KeyedMessage<K, V> {
-    const isValue = typeof chunk === 'string' || chunk instanceof Uint8Array
-    if (!isValue && typeof chunk === 'object' && 'topic' in chunk && chunk.topic !== undefined) return chunk
-    if (this.topic === undefined) {
-      throw new InvalidMessageError('a message written to a stream without a topic of its own must name one')
+    // What the encoder takes is checked by the encoder, and what is no message at all by send().
+    if (isBareValue(chunk)) return { topic: this.ownTopic(), value: chunk as V }
+    if (typeof chunk !== 'object' || chunk === null) return chunk as unknown as KeyedMessage<K, V>
+    try {
+      const { topic } = chunk as Partial<KeyedMessage<K, V>>
+      if ((topic ?? undefined) !== undefined) return chunk as KeyedMessage<K, V>
+      // One by one: an instance of a class may have accessors, which a copy of its own properties leaves behind.
+      const { value, key, partitionKey, partition, headers, timestamp } = chunk as KeyedMessage<K, V>
+      return { topic: this.ownTopic(), value, key, partitionKey, partition, headers, timestamp } as KeyedMessage<K, V>
+    } catch (cause) {
+      throw cause instanceof InvalidMessageError ? cause : unreadable(chunk, cause)
     }
-    // What the encoder takes is checked by the encoder.
-    return isValue ? { topic: this.topic, value: chunk as V } : { ...chunk, topic: this.topic }
   }
+
+  private ownTopic(): string {
+    if (this.topic !== undefined) return this.topic
+    throw new InvalidMessageError('a message written to a stream without a topic of its own must name one')
+  }
+}
+
+/** A value alone: what the default encoder takes. */
+function isBareValue(chunk: unknown): boolean {
+  return (
+    typeof chunk === 'string' || types.isUint8Array(chunk) || types.isAnyArrayBuffer(chunk) || types.isDataView(chunk)
+  )
 }

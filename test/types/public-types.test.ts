@@ -132,6 +132,14 @@ describe('a message', () => {
       headers: [string, Uint8Array][]
       timestamp: Date
     }>().toExtend<KeyedMessage>()
+    expectTypeOf<{
+      topic: string
+      value: string
+      key: null
+      partition: null
+      headers: Map<string, string | Buffer[]> | Headers | URLSearchParams | null
+      timestamp: bigint | null
+    }>().toExtend<KeyedMessage>()
     const producer = new Producer({ brokers: BROKERS })
     neverRun(() => [
       // @ts-expect-error No topic.

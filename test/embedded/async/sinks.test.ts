@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
-import { FailedToSendMessageError, Producer } from '../../../src/index.js'
+import { FailedToSendMessageError, Producer, type WritableMessage } from '../../../src/index.js'
 import { EmbeddedKafka } from '../../../src/testing/index.js'
 
 const range = (count: number) =>
@@ -51,6 +52,63 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
     await producer.sendAll(['1', Buffer.from('2'), { value: '3' }, { topic: 'other', value: '4' }], { topic: 'logs' })
     expect(kafka.records('logs').map(({ value }) => String(value))).toEqual(['1', '2', '3'])
     expect(kafka.records('other').map(({ value }) => String(value))).toEqual(['4'])
+  })
+
+  test('bytes of every kind are bare values, and a message keeps all its fields', async () => {
+    await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 2 } } })
+    await using producer = new Producer({ brokers: kafka.bootstrap, type })
+    class Line {
+      get value() {
+        return 'line'
+      }
+      get key() {
+        return 'k'
+      }
+      get partition() {
+        return 1
+      }
+      get headers() {
+        return { a: 'b' }
+      }
+      get timestamp() {
+        return 5
+      }
+    }
+    const bytes = Buffer.from('bytes')
+    const chunks = [
+      new Uint8Array(bytes).buffer,
+      new DataView(new Uint8Array(bytes).buffer),
+      runInNewContext('new Uint8Array(bytes)', { bytes }) as Uint8Array,
+      new Line(),
+      { topic: null, value: 'bytes' },
+    ] as WritableMessage[]
+    await producer.sendAll(chunks, { topic: 'logs' })
+    const values = kafka.records('logs').map(({ value }) => String(value))
+    expect(values.sort()).toEqual(['bytes', 'bytes', 'bytes', 'bytes', 'line'])
+    const line = kafka.records('logs').find(({ value }) => String(value) === 'line')
+    expect(line).toMatchObject({ key: Buffer.from('k'), partition: 1, timestamp: 5, headers: [{ key: 'a' }] })
+  })
+
+  test.each([5, true, Symbol('s'), () => 'x'])(
+    'what is no message ends the stream with a clear error: %o',
+    async (bad) => {
+      await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
+      await using producer = new Producer({ brokers: kafka.bootstrap, type })
+      const sending = producer.sendAll([bad] as unknown as WritableMessage[], { topic: 'logs' })
+      await expect(sending).rejects.toMatchObject({ code: 'INVALID_MESSAGE' })
+    },
+  )
+
+  test('a message whose topic can’t be read ends the stream with a clear error', async () => {
+    await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
+    await using producer = new Producer({ brokers: kafka.bootstrap, type })
+    const bad = {
+      value: 'x',
+      get topic(): string {
+        throw new Error('getter')
+      },
+    }
+    await expect(producer.sendAll([bad])).rejects.toMatchObject({ code: 'INVALID_MESSAGE' })
   })
 
   test('a message without a topic ends the stream with a clear error', async () => {

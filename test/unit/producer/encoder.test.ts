@@ -188,6 +188,35 @@ describe('JsonEncoder', () => {
     },
   )
 
+  it.each<[string, unknown]>([
+    ['NaN', NaN],
+    ['Infinity', -Infinity],
+    ['an invalid Date', new Date(NaN)],
+    ['a Map', new Map([['a', 1]])],
+    ['a Map of another realm', runInNewContext("new Map([['a', 1]])")],
+    ['a Set', new Set([1])],
+    ['a promise, whose value somebody forgot to wait for', Promise.resolve(1)],
+    ['an Error', Object.assign(new Error('x'), { code: 'X' })],
+    ['an ArrayBuffer', new ArrayBuffer(1)],
+    ['a Uint8Array', new Uint8Array([1])],
+    ['a Float64Array', new Float64Array([1])],
+    ['a RegExp', /x/],
+  ])('refuses %s, which JSON takes for nothing or for something else', (_, value) => {
+    expectRefused(encoder, value, /expected a value that JSON can hold/)
+  })
+
+  it.each<[unknown, string]>([
+    [new (class Empty {})(), '{}'],
+    [new (class Point { x = 1 })(), '{"x":1}'], // prettier-ignore
+    [Object.assign(new Map(), { toJSON: () => [1] }), '[1]'],
+    [Buffer.from('x'), '{"type":"Buffer","data":[120]}'],
+    [new Date(0), '"1970-01-01T00:00:00.000Z"'],
+    [{ n: NaN }, '{"n":null}'],
+    [{}, '{}'],
+  ])('takes what says itself how it is written, and instances of classes: %j', (value, text) => {
+    expect(encoder.encode(value, 'orders')).toBe(text)
+  })
+
   it('tells what JSON.stringify threw', () => {
     const cycle: { self?: unknown } = {}
     cycle.self = cycle
