@@ -312,7 +312,8 @@ export class BrokerPartitionInfo {
   /** Waits until then, at most; no longer once the producer is closed. */
   private async untilPast(time: number): Promise<void> {
     const wait = time - performance.now()
-    if (wait > 0) await sleep(timerDelay(wait), undefined, { signal: this.sessions.signal, ref: false }).catch(() => undefined)
+    if (wait > 0)
+      await sleep(timerDelay(wait), undefined, { signal: this.sessions.signal, ref: false }).catch(() => undefined)
   }
 
   private scheduleRefresh(): void {
