@@ -283,6 +283,18 @@ export class BrokerUnavailableError extends KafkaProducerError {
   }
 }
 
+/** `BROKER_NOT_ALLOWED`: the option `allowBroker` does not let this client connect to an address that the cluster named. */
+export class BrokerNotAllowedError extends KafkaProducerError {
+  static {
+    this.prototype.name = 'BrokerNotAllowedError'
+  }
+
+  constructor(message: string, options?: KafkaProducerErrorOptions) {
+    // The cluster may name another leader, or another address of it.
+    super('BROKER_NOT_ALLOWED', message, { ...options, retriable: true })
+  }
+}
+
 /** `METADATA_UNAVAILABLE`: none of the known brokers and none of the bootstrap list answered; `cause` is the last failure. */
 export class MetadataUnavailableError extends KafkaProducerError {
   static {

@@ -36,6 +36,7 @@ export { RoundRobinPartitioner } from './producer/partitioners/round-robin-parti
 export type { PartitionerName, PartitionerOption } from './producer/partitioners/partitioner-by-name.js'
 export type { Codec, CompressOptions, DecompressOptions } from './compression/codec.js'
 export type { CodecName, CompressionOption } from './producer/queues/topic-compression.js'
+export type { AllowBroker } from './network/broker-filter.js'
 export type { BrokerAddress } from './network/connect.js'
 export type { SslOption, SslOptions } from './network/tls.js'
 export type { Asked } from './network/sasl/mechanism.js'

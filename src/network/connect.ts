@@ -47,6 +47,8 @@ export interface ConnectTerms {
    */
   readonly isNeeded: () => boolean
   readonly hosts: Pick<HostLookup, 'addressesOf'>
+  /** What an error says behind the address, of where that was taken from. */
+  readonly origin?: string | undefined
   /** How the connection is secured; undefined: not at all. */
   readonly tls?: TlsSettings | undefined
 }
@@ -60,7 +62,7 @@ export interface ConnectTerms {
  */
 export async function openSocket(
   address: BrokerAddress,
-  { timeoutMs, signal, isNeeded, hosts, tls }: ConnectTerms,
+  { timeoutMs, signal, isNeeded, hosts, origin = '', tls }: ConnectTerms,
 ): Promise<Socket> {
   const deadline = performance.now() + timeoutMs
   const attempt = new AbortController()
@@ -72,7 +74,7 @@ export async function openSocket(
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     if (signal.aborted) onAbort()
-    const found = await within(timeoutMs, orAborted(hosts.addressesOf(address.host), attempt.signal))
+    const found = await within(timeoutMs, orAborted(hosts.addressesOf(address.host, attempt.signal), attempt.signal))
     if (found === undefined) throw new Error(`its name was not resolved within ${timeoutMs} ms`)
     const headStartMs = Math.min(MAX_HEAD_START_MS, timeoutMs / found.length)
     return await firstToConnect(found, headStartMs, (host) =>
@@ -81,7 +83,7 @@ export async function openSocket(
   } catch (failure) {
     if (failure instanceof TlsError) throw failure
     throw new ConnectionFailedError(
-      `can't connect to ${formatAddress(address)}: ${foreignText((failure as Error).message)}`,
+      `can't connect to ${formatAddress(address)}${origin}: ${foreignText((failure as Error).message)}`,
       {
         cause: failure,
       },

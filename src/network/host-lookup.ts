@@ -1,29 +1,71 @@
 import { isIP } from 'node:net'
+import { orAborted } from './or-aborted.js'
+import { Slots } from './slots.js'
+
+/** How many names are looked up at once: half the threads that Node has for that, unless it is told otherwise. */
+const MAX_LOOK_UPS = 2
+
+/** A look-up, for all who want to know the addresses of that name. */
+interface LookUp {
+  readonly found: Promise<string[]>
+  readonly callOff: AbortController
+  askers: number
+  isBegun: boolean
+}
 
 /**
  * The addresses that names have.
  *
  * A look-up can't be cancelled: until the system's resolver gives up by itself, it takes one of the few threads that the
- * whole process has for such work, and keeps the process alive. How long is the resolver's affair (resolv.conf: by
- * default two rounds of 5 seconds for each name server). So there is at most one at a time for a name, which all who ask
- * meanwhile share; whoever can't wait for it leaves it to the others.
+ * whole process has for such work, files and compression among it, and keeps the process alive. How long is the
+ * resolver's affair (resolv.conf: by default two rounds of 5 seconds for each name server). So there is at most one at a
+ * time for a name, which all who ask meanwhile share, and few at a time in all: metadata may name any number of hosts.
+ * Whoever can't wait for it leaves it to the others; one that is not begun yet is dropped with the last who waits.
  */
 export class HostLookup {
-  private readonly pending = new Map<string, Promise<string[]>>()
+  private readonly pending = new Map<string, LookUp>()
+  private readonly slots = new Slots(MAX_LOOK_UPS)
 
-  /** In the resolver's order, each once. */
-  addressesOf(host: string): Promise<string[]> {
-    if (isIP(host)) return Promise.resolve([host])
-    let found = this.pending.get(host)
-    if (found === undefined) {
-      found = lookUp(host).finally(() => this.pending.delete(host))
-      this.pending.set(host, found)
+  /**
+   * In the resolver's order, each once.
+   *
+   * @throws the signal's reason once that is aborted
+   */
+  async addressesOf(host: string, signal: AbortSignal): Promise<string[]> {
+    if (isIP(host)) return [host]
+    const lookUp = this.pending.get(host) ?? this.begin(host)
+    const leave = () => {
+      if (--lookUp.askers > 0 || lookUp.isBegun) return
+      this.pending.delete(host)
+      lookUp.callOff.abort()
     }
-    return found
+    lookUp.askers++
+    signal.addEventListener('abort', leave, { once: true })
+    try {
+      return await orAborted(lookUp.found, signal)
+    } finally {
+      signal.removeEventListener('abort', leave)
+    }
+  }
+
+  private begin(host: string): LookUp {
+    const callOff = new AbortController()
+    const begin = () => {
+      lookUp.isBegun = true
+      return resolve(host)
+    }
+    const found = Promise.resolve()
+      .then(() => this.slots.run(begin, callOff.signal))
+      .finally(() => {
+        if (this.pending.get(host) === lookUp) this.pending.delete(host)
+      })
+    const lookUp: LookUp = { found, callOff, askers: 0, isBegun: false }
+    this.pending.set(host, lookUp)
+    return lookUp
   }
 }
 
-async function lookUp(host: string): Promise<string[]> {
+async function resolve(host: string): Promise<string[]> {
   // Loaded by whoever gives names, and not with the library: that takes as long as a fair part of its own code.
   const { lookup } = process.getBuiltinModule('node:dns/promises')
   const found = await lookup(host, { all: true, verbatim: true })

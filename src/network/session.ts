@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { createDebug } from '../debug.js'
 import {
   AuthenticationError,
+  BrokerNotAllowedError,
   ConnectionClosedError,
   ConnectionFailedError,
   RequestTimeoutError,
@@ -16,6 +17,7 @@ import { GatheringBound } from '../protocol/frame.js'
 import { LEGACY_VERSIONS, type ServedVersions } from '../protocol/versions.js'
 import { BoundedMap } from './bounded-map.js'
 import { BrokerConnection } from './broker-connection.js'
+import { BrokerFilter, type AllowBroker } from './broker-filter.js'
 import { ClearTextWarning } from './clear-text-warning.js'
 import { formatAddress, openSocket, type BrokerAddress } from './connect.js'
 import { HostLookup } from './host-lookup.js'
@@ -32,6 +34,10 @@ import { askVersions, LAST_QUESTION, VersionsQuestions } from './versions-questi
 import { within } from './within.js'
 
 const debug = createDebug('kafka-producer:session')
+
+/** What an error says of an address that the user never wrote anywhere. */
+const NAMED_BY_CLUSTER =
+  ' (an address that the cluster named, see `advertised.listeners` of its brokers; not of `brokers`)'
 
 /** How long a broker that may be older than ApiVersions is given to answer the question. */
 const PROBE_TIMEOUT_MS = 3_000
@@ -60,6 +66,7 @@ export interface SessionOptions {
   readonly sasl?: SaslMechanism | undefined
   /** Whether what TLS or the credentials failed at is to be tried again like any other failure. */
   readonly retryAuthenticationErrors?: boolean | undefined
+  readonly allowBroker?: AllowBroker | undefined
 }
 
 /** A connection that is ready for requests. */
@@ -114,6 +121,8 @@ export class SessionFactory {
   private readonly authenticator: Authenticator | undefined
   private readonly clearText: ClearTextWarning
 
+  private readonly filter: BrokerFilter
+
   constructor(private readonly options: SessionOptions) {
     setMaxListeners(0, this.closing.signal)
     this.gathering = new GatheringBound(options.maxResponseBytes)
@@ -122,6 +131,7 @@ export class SessionFactory {
     const userTimeoutMs = Math.min(connectTimeoutMs, requestTimeoutMs)
     this.tls = ssl === undefined ? undefined : new TlsClient(ssl)
     this.authenticator = sasl === undefined ? undefined : new Authenticator(sasl, requestTimeoutMs, userTimeoutMs)
+    this.filter = new BrokerFilter(options.brokers ?? [], options.allowBroker, options.connectTimeoutMs)
     this.clearText = new ClearTextWarning(sasl?.name, ssl !== undefined)
     for (const broker of options.brokers ?? []) this.clearText.about(broker)
   }
@@ -176,6 +186,7 @@ export class SessionFactory {
 
   private async openAuthenticated(opening: Opening): Promise<BrokerSession> {
     const { authenticator } = this
+    await this.filter.check(opening.address)
     for (let attempt = 1; ; attempt++) {
       const session = await this.openUnauthenticated(opening)
       if (authenticator === undefined || (await this.authenticate(session, authenticator, opening, attempt === 1)))
@@ -374,7 +385,8 @@ export class SessionFactory {
     const { connectTimeoutMs, clientId, maxResponseBytes, maxIdleMs } = this.options
     stage.enter(`connecting to ${formatAddress(address)}`)
     const tls = await this.tls?.settingsFor(address, connectTimeoutMs)
-    const terms = { timeoutMs: connectTimeoutMs, signal, isNeeded: () => this.isNeeded, hosts: this.hosts, tls }
+    const origin = this.filter.isOfCluster(address) ? NAMED_BY_CLUSTER : undefined
+    const terms = { timeoutMs: connectTimeoutMs, signal, isNeeded: () => this.isNeeded, hosts: this.hosts, origin, tls }
     const socket = await openSocket(address, terms)
     const connection = new BrokerConnection(
       socket,
@@ -408,7 +420,8 @@ export class SessionFactory {
   private failure(address: BrokerAddress, cause: KafkaProducerError): KafkaProducerError {
     const isOfSecurity = cause instanceof TlsError || cause instanceof AuthenticationError
     if (isOfSecurity && (cause.retriable || this.options.retryAuthenticationErrors !== true)) return cause
-    if (cause instanceof ConnectionFailedError || cause instanceof UnsupportedVersionError) return cause
+    const isClear = cause instanceof ConnectionFailedError || cause instanceof BrokerNotAllowedError
+    if (isClear || cause instanceof UnsupportedVersionError) return cause
     const hint = address.port === ZOOKEEPER_PORT ? `; port ${address.port} is ZooKeeper’s: give that of a broker` : ''
     return new ConnectionFailedError(
       `${formatAddress(address)} accepted a connection but set up no session: ${cause.message}${hint}`,

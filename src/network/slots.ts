@@ -9,9 +9,10 @@ export class Slots {
   /**
    * Does it when there is a slot, and gives that back when it is done, whatever comes of it.
    *
-   * @throws the signal's reason, where that is aborted while waiting
+   * @throws the signal's reason, where that is aborted before it is begun
    */
   async run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    signal.throwIfAborted()
     if (this.taken < this.size) this.taken++
     else await this.turn(signal)
     try {
@@ -25,7 +26,6 @@ export class Slots {
 
   /** Resolves with the slot of somebody who is done. */
   private turn(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.line.delete(enter)

@@ -79,6 +79,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       ssl: config.ssl,
       sasl: config.sasl,
       retryAuthenticationErrors: config.retryAuthenticationErrors,
+      allowBroker: config.allowBroker,
     })
     this.#topicPartitionInfos = new BrokerPartitionInfo(this.#sessions, { ...config, bootstrap: config.brokers })
     const turn = new TurnBudget()

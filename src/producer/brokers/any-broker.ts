@@ -1,8 +1,9 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createDebug } from '../../debug.js'
-import { AuthenticationError, KafkaProducerError, MetadataUnavailableError } from '../../errors.js'
+import { AuthenticationError, KafkaProducerError, MetadataUnavailableError, RequestTimeoutError } from '../../errors.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
+import { orAborted } from '../../network/or-aborted.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
 import { Stage } from '../../network/stage.js'
 import { timerDelay } from '../../timer-delay.js'
@@ -13,14 +14,14 @@ const debug = createDebug('kafka-producer:any-broker')
 const UNNEEDED_QUESTION_MS = 1_000
 /** How long a broker may take before the next one is asked beside it, as with the addresses of one name. */
 const HEAD_START_MS = 1_000
-/** The most that are asked the same beside each other, however many are silent. */
-const MAX_ASKED_AT_ONCE = 10
-
-/** A way to a session. It is called off by the signal, and says in `stage` how far it has come. */
-type Candidate = (signal: AbortSignal, stage: Stage) => Promise<BrokerSession>
+/** The most that are asked the same beside each other; for one more the oldest is given up, which had so many seconds. */
+const MAX_ASKED_AT_ONCE = 16
+/** How many of them an error names. */
+const MAX_STAGES_TOLD = 3
 
 /** A session that is being opened, for all questions that want one with that broker. */
 interface Opening {
+  readonly address: BrokerAddress
   readonly session: Promise<BrokerSession>
   readonly callOff: AbortController
   readonly stage: Stage
@@ -68,7 +69,9 @@ export class AnyBroker {
 
   /** What is being asked, of whom, and since when; undefined while nothing is. */
   get stage(): string | undefined {
-    return this.stages.size === 0 ? undefined : [...this.stages].join(', ')
+    if (this.stages.size === 0) return undefined
+    const told = [...this.stages].slice(0, MAX_STAGES_TOLD).join(', ')
+    return this.stages.size > MAX_STAGES_TOLD ? `${told}, and ${this.stages.size - MAX_STAGES_TOLD} more` : told
   }
 
   /**
@@ -79,45 +82,62 @@ export class AnyBroker {
    */
   ask<T>(question: (session: BrokerSession) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const candidates = this.candidates()
+      const untried = this.candidates()
+      /** Those that did not keep silent: they may be back before every silent one has been asked. */
+      const failed: BrokerAddress[] = []
       const failures: unknown[] = []
+      const running = new Map<AbortController, Stage>()
       const startedAt = performance.now()
-      const calledOff = new AbortController()
-      setMaxListeners(0, calledOff.signal)
-      let running = 0
+      let isSettled = false
+      let ticks = 0
       let timer: NodeJS.Timeout | undefined
       const settle = (failure: KafkaProducerError | undefined) => {
+        isSettled = true
         clearTimeout(timer)
-        calledOff.abort()
+        for (const attempt of running.keys()) attempt.abort()
         this.lastFailure = failure
       }
-      const startNext = () => {
+      const start = (address: BrokerAddress) => {
+        const [oldest] = running
+        if (oldest !== undefined && running.size >= MAX_ASKED_AT_ONCE)
+          oldest[0].abort(new RequestTimeoutError(`given up for others: ${String(oldest[1])}`))
+        const attempt = new AbortController()
+        const stage = new Stage()
+        setMaxListeners(0, attempt.signal)
+        running.set(attempt, stage)
+        this.put(question, address, attempt.signal, stage).then(
+          (answer) => {
+            running.delete(attempt)
+            if (isSettled) return
+            settle(undefined)
+            resolve(answer)
+          },
+          (error: unknown) => {
+            running.delete(attempt)
+            if (isSettled) return
+            debug('%s', (error as Error).message)
+            failures.push(error)
+            failed.push(address)
+            startNext()
+          },
+        )
+      }
+      const startNext = (again?: BrokerAddress) => {
         clearTimeout(timer)
-        if (calledOff.signal.aborted || running >= MAX_ASKED_AT_ONCE) return
-        const isFirst = running === 0 && failures.length === 0
-        const isTooLong = !isFirst && !this.sessions.isNeeded && performance.now() - startedAt >= UNNEEDED_QUESTION_MS
-        const next = this.closed || isTooLong ? undefined : candidates.next().value
-        if (next !== undefined) {
-          running++
-          timer = setTimeout(startNext, HEAD_START_MS).unref()
-          this.put(question, next, calledOff.signal).then(
-            (answer) => {
-              settle(undefined)
-              resolve(answer)
-            },
-            (error: unknown) => {
-              if (calledOff.signal.aborted) return
-              debug('%s', (error as Error).message)
-              failures.push(error)
-              running--
-              startNext()
-            },
-          )
-        } else if (running === 0) {
+        const isTooLong =
+          failures.length > 0 && !this.sessions.isNeeded && performance.now() - startedAt >= UNNEEDED_QUESTION_MS
+        const next = this.closed || isTooLong ? undefined : (again ?? untried.next().value)
+        if (next === undefined && running.size === 0) {
           const failure = whatNoRetryHelps(failures) ?? this.unavailable(failures.at(-1))
           settle(failure)
-          reject(failure)
+          return reject(failure)
         }
+        timer = setTimeout(tick, HEAD_START_MS).unref()
+        if (next !== undefined) start(next)
+      }
+      const tick = () => {
+        if (this.sessions.isNeeded) startNext(ticks++ % 2 === 0 ? failed.shift() : undefined)
+        else timer = setTimeout(tick, HEAD_START_MS).unref()
       }
       startNext()
     })
@@ -130,19 +150,19 @@ export class AnyBroker {
   /** Puts the question to one broker. The session that answers is kept for the next question, instead of the last one. */
   private async put<T>(
     question: (session: BrokerSession) => Promise<T>,
-    candidate: Candidate,
+    address: BrokerAddress,
     signal: AbortSignal,
+    stage: Stage,
   ): Promise<T> {
-    const stage = new Stage()
     this.stages.add(stage)
     let session: BrokerSession | undefined
     const drop = () => void session?.connection.close(0)
     try {
-      session = await candidate(signal, stage)
+      session = await this.reach(address, signal, stage)
       signal.addEventListener('abort', drop, { once: true })
       if (signal.aborted) drop()
       stage.enter(`waiting for ${formatAddress(session.connection.address)} to answer`)
-      const answer = await question(session)
+      const answer = await orAborted(question(session), signal)
       signal.throwIfAborted()
       signal.removeEventListener('abort', drop)
       const previous = this.session
@@ -167,55 +187,50 @@ export class AnyBroker {
   }
 
   /**
-   * Ways to a session, the most promising first: the one at hand; those being opened; other brokers and the bootstrap
-   * list in turn, each in random order. One at hand that throttles this client comes last, when it has done with that.
+   * Whom to ask, the most promising first: the one that answered last; those that are being connected to; other brokers
+   * and the bootstrap list in turn, each in random order. One that throttles this client comes last.
    */
-  private *candidates(): Iterator<Candidate, undefined> {
-    const session = this.session?.connection.isOpen ? this.session : undefined
-    const isThrottled = session !== undefined && session.throttle.leftMs > 0
-    const seen = new Set<string>()
-    if (session !== undefined) {
-      seen.add(formatAddress(session.connection.address))
-      if (!isThrottled) yield () => Promise.resolve(session)
-    }
-    for (const [name, opening] of this.openings) {
-      seen.add(name)
-      yield (signal, stage) => this.join(opening, signal, stage)
-    }
-    for (const address of inTurn(shuffled([...this.known.values()]), shuffled(this.bootstrap))) {
+  private *candidates(): Iterator<BrokerAddress, undefined> {
+    const atHand = this.session?.connection.isOpen ? this.session : undefined
+    const isThrottled = atHand !== undefined && atHand.throttle.leftMs > 0
+    const first = atHand === undefined || isThrottled ? [] : [atHand.connection.address]
+    const opening = [...this.openings.values()].map(({ address }) => address)
+    const last = isThrottled ? [atHand.connection.address] : []
+    const others = inTurn(shuffled([...this.known.values()]), shuffled(this.bootstrap))
+    const seen = new Set<string>(last.map(formatAddress))
+    for (const address of [...first, ...opening, ...others]) {
       const name = formatAddress(address)
-      if (seen.has(name)) continue
+      if (!seen.has(name)) yield address
       seen.add(name)
-      yield (signal, stage) => this.connect(address, signal, stage)
     }
-    if (isThrottled) yield (signal, stage) => this.afterThrottle(session, signal, stage)
-    // Another question may have found one meanwhile, and have called off what this one waited for.
-    const { session: newer } = this
-    if (newer !== session && newer?.connection.isOpen) yield () => Promise.resolve(newer)
+    yield* last
     return undefined
   }
 
-  /** The broker is asked when its throttling is over, which the end of the connection is too. */
-  private async afterThrottle(session: BrokerSession, signal: AbortSignal, stage: Stage): Promise<BrokerSession> {
-    const { connection, throttle } = session
-    stage.enter(`heeding that ${formatAddress(connection.address)} ${String(throttle)}`)
-    const ended = new AbortController()
-    connection.onClose(() => ended.abort())
-    const anyEnd = AbortSignal.any([signal, ended.signal])
-    await sleep(timerDelay(throttle.leftMs), undefined, { signal: anyEnd, ref: false }).catch(() => undefined)
-    signal.throwIfAborted()
-    return this.connect(connection.address, signal, stage)
+  /** A session with that broker: the one at hand, when its throttling is over, or a new one. */
+  private async reach(address: BrokerAddress, signal: AbortSignal, stage: Stage): Promise<BrokerSession> {
+    const atHand = this.sessionWith(address)
+    if (atHand !== undefined && atHand.throttle.leftMs > 0) {
+      stage.enter(`heeding that ${formatAddress(address)} ${String(atHand.throttle)}`)
+      await throttled(atHand, signal)
+      signal.throwIfAborted()
+    }
+    return this.sessionWith(address) ?? (await this.connect(address, signal, stage))
+  }
+
+  private sessionWith(address: BrokerAddress): BrokerSession | undefined {
+    const { session } = this
+    const isIt = session?.connection.isOpen && formatAddress(session.connection.address) === formatAddress(address)
+    return isIt ? session : undefined
   }
 
   private connect(address: BrokerAddress, signal: AbortSignal, stage: Stage): Promise<BrokerSession> {
     const name = formatAddress(address)
-    const { session: atHand } = this
-    if (atHand?.connection.isOpen && formatAddress(atHand.connection.address) === name) return Promise.resolve(atHand)
     let opening = this.openings.get(name)
     if (opening === undefined) {
       const callOff = new AbortController()
       const session = this.sessions.open(address, callOff.signal, stage).finally(() => this.openings.delete(name))
-      opening = { session, callOff, stage, users: 0 }
+      opening = { address, session, callOff, stage, users: 0 }
       this.openings.set(name, opening)
     }
     return this.join(opening, signal, stage)
@@ -235,6 +250,14 @@ export class AnyBroker {
       signal.removeEventListener('abort', leave)
     }
   }
+}
+
+/** Resolves when the broker welcomes requests again, or the connection it said otherwise on has ended. */
+async function throttled({ connection, throttle }: BrokerSession, signal: AbortSignal): Promise<void> {
+  const ended = new AbortController()
+  connection.onClose(() => ended.abort())
+  const either = AbortSignal.any([signal, ended.signal])
+  await sleep(timerDelay(throttle.leftMs), undefined, { signal: either, ref: false }).catch(() => undefined)
 }
 
 /** One of each list after the other. */

@@ -1,5 +1,6 @@
 import { InvalidConfigError } from '../../errors.js'
 import { given } from '../../given.js'
+import type { AllowBroker } from '../../network/broker-filter.js'
 import type { BrokerAddress } from '../../network/connect.js'
 import type { SaslMechanism } from '../../network/sasl/mechanism.js'
 import type { Secret } from '../../network/secret.js'
@@ -55,6 +56,7 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
   readonly ssl: Secret<SslOption> | undefined
   readonly sasl: SaslMechanism | undefined
   readonly retryAuthenticationErrors: boolean
+  readonly allowBroker: AllowBroker | undefined
   readonly partitioner: ResolvedPartitioner
   readonly encoder: Encoder<V>
   readonly keyEncoder: Encoder<K>
@@ -118,6 +120,7 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
     this.ssl = read('ssl')
     this.sasl = read('sasl')
     this.retryAuthenticationErrors = read('retryAuthenticationErrors')
+    this.allowBroker = read('allowBroker')
     this.encoder = read('encoder')
     // As in Kafka 0.8, keys are encoded like values unless they have an encoder of their own.
     this.keyEncoder = options.keyEncoder === undefined ? (this.encoder as unknown as Encoder<K>) : read('keyEncoder')

@@ -1,6 +1,7 @@
 import type { Codec } from '../../compression/codec.js'
 import { InvalidConfigError } from '../../errors.js'
 import { given } from '../../given.js'
+import type { AllowBroker } from '../../network/broker-filter.js'
 import { makeMechanism, type SaslOptions } from '../../network/sasl/sasl-options.js'
 import { Secret } from '../../network/secret.js'
 import { checkTlsOptions } from '../../network/tls-options.js'
@@ -202,6 +203,13 @@ export interface ProducerOptions<K = unknown, V = unknown, T extends ProducerTyp
    * @default false
    */
   retryAuthenticationErrors?: boolean | undefined
+  /**
+   * Says which addresses that the cluster names may be connected to; those of `brokers` may. Asked each time, before a
+   * name is resolved; what is no `true` within connectTimeoutMs is a no. Default: all may.
+   *
+   * Allowed: a function of host and port that gives true or false, or a promise of that.
+   */
+  allowBroker?: AllowBroker | undefined
   /**
    * The codec of batches. The fallback stands in where a broker does not take it: zstd needs Kafka 2.1.
    *
@@ -427,6 +435,12 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     'true or false',
     'Whether wrong credentials and certificates are tried again until deliveryTimeoutMs, instead of failing messages at once.',
     parseBoolean,
+  ),
+  allowBroker: row(
+    undefined,
+    'a function of host and port that gives true or false, or a promise of that',
+    'Says which addresses that the cluster names may be connected to; those of `brokers` may. Asked each time, before a name is resolved; what is no `true` within connectTimeoutMs is a no. Default: all may.',
+    parseFunction,
   ),
   compression: row(
     'none',

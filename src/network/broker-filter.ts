@@ -1,0 +1,50 @@
+import { BrokerNotAllowedError } from '../errors.js'
+import { formatAddress, type BrokerAddress } from './connect.js'
+import { within } from './within.js'
+
+/** The option of that name: whether an address that the cluster names may be connected to. */
+export type AllowBroker = (host: string, port: number) => boolean | Promise<boolean>
+
+/**
+ * Whose word an address is taken on. Those of the bootstrap list were given by the user; all others are what brokers say
+ * of each other, and lead wherever they like.
+ */
+export class BrokerFilter {
+  private readonly given: ReadonlySet<string>
+
+  /** @param timeoutMs how long the user's function may take */
+  constructor(
+    bootstrap: readonly BrokerAddress[],
+    private readonly allow: AllowBroker | undefined,
+    private readonly timeoutMs: number,
+  ) {
+    this.given = new Set(bootstrap.map(formatAddress))
+  }
+
+  /** Whether it was a broker that named the address. */
+  isOfCluster(address: BrokerAddress): boolean {
+    return !this.given.has(formatAddress(address))
+  }
+
+  /** @throws BrokerNotAllowedError unless the user's function says `true` in time, where there is one to be asked */
+  async check(address: BrokerAddress): Promise<void> {
+    const { allow } = this
+    if (allow === undefined || !this.isOfCluster(address)) return
+    let answer: unknown
+    try {
+      const { host, port } = address
+      answer = await within(this.timeoutMs, Promise.resolve(allow(host, port)))
+    } catch (cause) {
+      throw refused(address, 'threw when it was asked for', cause)
+    }
+    if (answer === true) return
+    throw refused(address, answer === undefined ? 'gave no answer for' : 'does not allow')
+  }
+}
+
+function refused(address: BrokerAddress, how: string, cause?: unknown): BrokerNotAllowedError {
+  return new BrokerNotAllowedError(
+    `\`allowBroker\` ${how} ${formatAddress(address)}, an address that the cluster named`,
+    cause === undefined ? {} : { cause },
+  )
+}
