@@ -1,4 +1,4 @@
-import { foreignText } from './errors.js'
+import { foreignText } from './foreign-text.js'
 
 /** Enough to know a thing by; what comes from outside may be of any length. */
 const MAX_SHOWN = 60

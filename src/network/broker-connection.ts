@@ -4,11 +4,11 @@ import Denque from 'denque'
 import { createDebug } from '../debug.js'
 import {
   ConnectionClosedError,
-  foreignText,
   MalformedResponseError,
   RequestTimeoutError,
   type KafkaProducerError,
 } from '../errors.js'
+import { foreignText } from '../foreign-text.js'
 import { maxResponseBytes, type Api, type RequestEncoder } from '../protocol/api.js'
 import { decodeResponseFrame, encodeRequestFrame, FrameSplitter, GatheringBound } from '../protocol/frame.js'
 import { timerDelay } from '../timer-delay.js'

@@ -1,4 +1,5 @@
-import { foreignText, TlsError } from '../errors.js'
+import { TlsError } from '../errors.js'
+import { foreignText } from '../foreign-text.js'
 
 /** What Node or OpenSSL calls it → what it means, and what to do. */
 const PROBLEMS: readonly (readonly [pattern: RegExp, text: string])[] = [

@@ -1,4 +1,5 @@
-import { AuthenticationError, ConnectionClosedError, foreignText, KafkaProducerError } from '../../errors.js'
+import { AuthenticationError, ConnectionClosedError, KafkaProducerError } from '../../errors.js'
+import { foreignText } from '../../foreign-text.js'
 import { saslAuthenticate } from '../../protocol/apis/sasl-authenticate.js'
 import { saslHandshake } from '../../protocol/apis/sasl-handshake.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'

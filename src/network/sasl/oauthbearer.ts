@@ -2,7 +2,8 @@
  * OAUTHBEARER (RFC 7628, KIP-255): a token instead of a password. A broker that refuses it says why in JSON, and ends
  * the exchange only when the client has answered with a single byte 1.
  */
-import { AuthenticationError, foreignText } from '../../errors.js'
+import { AuthenticationError } from '../../errors.js'
+import { foreignText } from '../../foreign-text.js'
 import { given } from '../../given.js'
 import type { Secret } from '../secret.js'
 import type { Asked, SaslExchange, SaslMechanism } from './mechanism.js'

@@ -1,4 +1,5 @@
-import { AuthenticationError, foreignText, InvalidConfigError } from '../../errors.js'
+import { AuthenticationError, InvalidConfigError } from '../../errors.js'
+import { foreignText } from '../../foreign-text.js'
 import { given } from '../../given.js'
 import { shown } from '../../shown.js'
 import { Secret } from '../secret.js'

@@ -1,4 +1,5 @@
-import { foreignText, MalformedResponseError } from '../../errors.js'
+import { MalformedResponseError } from '../../errors.js'
+import { foreignText } from '../../foreign-text.js'
 import type { BrokerAddress } from '../../network/connect.js'
 import type { ProducePartitionResponse, ProduceResponse } from '../../protocol/apis/produce.js'
 import type { Batch } from '../queues/batch.js'

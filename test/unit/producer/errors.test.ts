@@ -37,6 +37,10 @@ describe('errors', () => {
     expect(String(error)).toBe(`${name}: what happened`)
   })
 
+  it('are exported without what they are made with', () => {
+    expect(Object.keys(index).filter((name) => /^[a-z]/.test(name))).toEqual(['oidcToken'])
+  })
+
   it('say their names themselves, since a minifier renames their classes', () => {
     const classes = Object.entries({ ...index, ...testing }).filter(([, value]) => isErrorClass(value))
     for (const [name, value] of classes)
