@@ -5,7 +5,7 @@ import { Groups } from './groups/groups.js'
 import { positive, type EmbeddedTopicOptions, type ResolvedOptions } from './options.js'
 import type { Release } from './releases.js'
 import { Timers } from './timers.js'
-import { Partition, Topic, TopicConfig } from './topic.js'
+import { Partition, randomTopicId, Topic, TopicConfig } from './topic.js'
 import { Transactions } from './transactions/transactions.js'
 import { Changes } from './waiting.js'
 
@@ -24,8 +24,15 @@ export interface ClusterNode {
 export interface TopicPlacement {
   /** Of each partition; the first leads. */
   readonly replicas?: readonly (readonly number[])[]
-  readonly isInternal?: boolean
 }
+
+/** Kafka's own topics, which here keep nothing: groups and transactions belong to the cluster. */
+const INTERNAL_TOPICS: ReadonlySet<string> = new Set([
+  '__consumer_offsets',
+  '__transaction_state',
+  '__share_group_state',
+])
+const INTERNAL_PARTITIONS = 50
 
 /**
  * What all brokers agree on: which of them live, and the topics with their leaders. Replication is instantaneous and
@@ -92,24 +99,50 @@ export class Cluster {
     return partition
   }
 
+  get defaultReplicationFactor(): number {
+    return Math.min(this.options.defaultReplicationFactor, this.nodes.size)
+  }
+
+  /** One of these topics that shares its metrics' names with a topic of this name, since dots are underscores there. */
+  colliding(name: string, topics: Iterable<string>): string | undefined {
+    const metric = (topic: string): string => topic.replaceAll('.', '_')
+    for (const topic of topics) if (topic !== name && metric(topic) === metric(name)) return topic
+    return undefined
+  }
+
   /** Throws `TOPIC_EXISTS` or `INVALID_OPTION`. */
   createTopic(name: string, options: EmbeddedTopicOptions = {}, placement: TopicPlacement = {}): Topic {
     if (this.topics.has(name)) throw new EmbeddedKafkaError('TOPIC_EXISTS', `there is a topic '${name}' already`)
-    if (!isValidTopicName(name)) throw new EmbeddedKafkaError('INVALID_OPTION', `'${name}' is no valid name of a topic`)
-    const { replicas, isInternal = false } = placement
-    const factor =
-      replicas?.[0]?.length ??
-      options.replicationFactor ??
-      Math.min(this.options.defaultReplicationFactor, this.nodes.size)
+    const problem = problemOfTopicName(name)
+    if (problem !== undefined) throw new EmbeddedKafkaError('INVALID_OPTION', `no topic can have this name: ${problem}`)
+    const { replicas } = placement
+    const factor = replicas?.[0]?.length ?? options.replicationFactor ?? this.defaultReplicationFactor
     if (positive('replicationFactor', factor) > this.nodes.size) {
       throw new EmbeddedKafkaError('INVALID_OPTION', `replicationFactor ${factor} with ${this.nodes.size} brokers`)
     }
     const count = positive('partitions', replicas?.length ?? options.partitions ?? this.options.defaultPartitions)
-    const topic = new Topic(name, randomBytes(16), factor, TopicConfig.of(options.config ?? {}), isInternal)
+    const topic = new Topic(
+      name,
+      randomTopicId(),
+      factor,
+      TopicConfig.of(options.config ?? {}),
+      INTERNAL_TOPICS.has(name),
+    )
     this.topics.set(name, topic)
     this.topicsById.set(topic.id.toString('hex'), topic)
     this.growTopic(topic, count, replicas)
     return topic
+  }
+
+  /** Kafka makes its own topics when they are used first. */
+  useInternalTopic(name: string): void {
+    if (!this.topics.has(name)) this.createTopic(name, { partitions: INTERNAL_PARTITIONS })
+  }
+
+  /** A topic is asked for that there is not. */
+  createOnDemand(name: string): void {
+    if (INTERNAL_TOPICS.has(name)) this.useInternalTopic(name)
+    else if (!this.topics.has(name)) this.createTopic(name)
   }
 
   /** Adds partitions until there are `count`. Their replicas go round the brokers in the order of their ids. */
@@ -224,7 +257,11 @@ export class Cluster {
   }
 }
 
-/** As Kafka has it: letters, digits, dot, underscore and hyphen, at most 249, not all dots. */
-export function isValidTopicName(name: string): boolean {
-  return /^[a-zA-Z0-9._-]{1,249}$/.test(name) && name !== '.' && name !== '..'
+/** What Kafka says of names that no topic can have; undefined where a topic can have it. */
+export function problemOfTopicName(name: string): string | undefined {
+  if (name === '') return 'the empty string is not allowed'
+  if (name === '.' || name === '..') return `'${name}' is not allowed`
+  if (name.length > 249) return `the length of '${name}' is longer than the max allowed length 249`
+  if (/^[a-zA-Z0-9._-]+$/.test(name)) return undefined
+  return `'${name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'`
 }

@@ -12,6 +12,28 @@ const NEWEST = [4, 4] as const
 /** How a release takes an ApiVersions request. */
 export type ApiVersionsManner = 'answers' | 'silent' | 'hangs-up'
 
+/** A feature of a cluster (KIP-584): the levels that a release knows, and that at which it is; 0 is off. */
+export interface Feature {
+  readonly name: string
+  readonly min: number
+  readonly max: number
+  readonly level: number
+}
+
+const FEATURES_OF_4: readonly Feature[] = [
+  { name: 'group.version', min: 0, max: 1, level: 1 },
+  { name: 'kraft.version', min: 0, max: 1, level: 0 },
+  { name: 'metadata.version', min: 7, max: 33, level: 33 },
+  { name: 'share.version', min: 0, max: 2, level: 2 },
+  { name: 'streams.version', min: 0, max: 1, level: 1 },
+  { name: 'transaction.version', min: 0, max: 2, level: 2 },
+  { name: 'eligible.leader.replicas.version', min: 0, max: 1, level: 1 },
+]
+const FEATURES_OF_3: readonly Feature[] = [
+  { name: 'kraft.version', min: 0, max: 1, level: 0 },
+  { name: 'metadata.version', min: 1, max: 21, level: 21 },
+]
+
 export class Release {
   private readonly number: readonly [major: number, minor: number]
   private readonly ranges: ReadonlyMap<number, VersionRange>
@@ -139,14 +161,23 @@ export class Release {
     return this.atLeast(4, 0) ? 3_600_000 : Infinity
   }
 
-  /** Any broker takes requests that are the controller's, and passes them on. */
-  get forwardsToController(): boolean {
+  /**
+   * Topics are the business of a KRaft controller, to which any broker passes requests on; else of the broker that is the
+   * controller by ZooKeeper. Their texts of errors differ.
+   */
+  get isKraft(): boolean {
     return this.atLeast(3, 0)
+  }
+
+  /** The features that ApiVersions tells of; undefined where the release has none. */
+  get features(): readonly Feature[] | undefined {
+    if (this.atLeast(4, 0)) return FEATURES_OF_4
+    return this.isKraft ? FEATURES_OF_3 : undefined
   }
 
   /** The level of the feature `transaction.version`; 2 is KIP-890. Undefined where the release does not tell of it. */
   get transactionVersion(): number | undefined {
-    return this.atLeast(4, 0) ? 2 : undefined
+    return this.features?.find(({ name }) => name === 'transaction.version')?.level
   }
 
   /** A partition takes a transaction's messages only if its coordinator knows that it is part of it (KIP-890). */
@@ -154,7 +185,7 @@ export class Release {
     return this.atLeast(3, 6)
   }
 
-  private atLeast(major: number, minor: number): boolean {
+  atLeast(major: number, minor: number): boolean {
     const [ownMajor, ownMinor] = this.number
     return ownMajor !== major ? ownMajor > major : ownMinor >= minor
   }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { given } from '../given.js'
 import { invalid } from './options.js'
 import { PartitionLog } from './partition-log.js'
@@ -5,16 +6,19 @@ import { ProducerStates } from './producer-states.js'
 import { PartitionTransactions } from './transactions/partition-transactions.js'
 import { Changes } from './waiting.js'
 
+/** What Kafka takes at the least. */
+const LEAST = { 'max.message.bytes': 0, 'min.insync.replicas': 1, 'retention.bytes': -Infinity } as const
+
 /** A topic's settings under Kafka's names, and what those mean that have an effect. */
 export class TopicConfig {
   constructor(readonly entries: ReadonlyMap<string, string>) {}
 
-  /** Throws `INVALID_OPTION` where a number is wanted and is not one. */
+  /** Throws `INVALID_OPTION` where an integer is wanted and is none. */
   static of(config: Readonly<Record<string, string | number>>): TopicConfig {
     const topicConfig = new TopicConfig(
       new Map(Object.entries(given(config)).map(([name, value]) => [name, String(value)])),
     )
-    for (const name of ['max.message.bytes', 'min.insync.replicas', 'retention.bytes']) topicConfig.number(name)
+    for (const name of Object.keys(LEAST) as (keyof typeof LEAST)[]) topicConfig.number(name)
     return topicConfig
   }
 
@@ -34,8 +38,10 @@ export class TopicConfig {
     return this.number('min.insync.replicas')
   }
 
+  /** Undefined where the topic may keep everything, which is -1 to Kafka: memory is bounded all the same. */
   get retentionBytes(): number | undefined {
-    return this.number('retention.bytes')
+    const bytes = this.number('retention.bytes')
+    return bytes === undefined || bytes < 0 ? undefined : bytes
   }
 
   /** The newest record format, where `message.format.version` says. */
@@ -50,12 +56,13 @@ export class TopicConfig {
     return (this.entries.get(name) ?? '').split(',').map((part) => part.trim())
   }
 
-  private number(name: string): number | undefined {
+  private number(name: keyof typeof LEAST): number | undefined {
     const text = this.entries.get(name)
     if (text === undefined) return undefined
-    const value = Number(text)
-    if (!Number.isSafeInteger(value) || value < 1)
-      throw invalid(`${name} must be an integer of at least 1, not ${text}`)
+    const value = text.trim() === '' ? NaN : Number(text)
+    const least = LEAST[name]
+    if (!Number.isInteger(value) || value < least)
+      throw invalid(`${name} must be an integer of at least ${least}, not ${text}`)
     return value
   }
 }
@@ -100,6 +107,10 @@ export class Partition {
     this.leaderEpoch++
     this.changes.notify()
   }
+}
+
+export function randomTopicId(): Buffer {
+  return randomBytes(16)
 }
 
 export class Topic {

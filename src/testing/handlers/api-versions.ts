@@ -2,6 +2,8 @@ import type { ApiInfo } from '../../protocol/api.js'
 import { apiVersions, type ApiVersionsRequest, type ApiVersionsResponse } from '../../protocol/apis/api-versions.js'
 import { ErrorCodes } from '../../protocol/error-codes.js'
 import { encodeResponseFrame } from '../../protocol/frame.js'
+import type { Cluster, ClusterNode } from '../cluster.js'
+import { codeOf } from '../error-names.js'
 import type { Handler } from '../handler.js'
 import type { Release } from '../releases.js'
 
@@ -16,25 +18,45 @@ const NO_FEATURES = {
 export function apiVersionsHandler(served: () => Iterable<ApiInfo>): Handler<ApiVersionsRequest, ApiVersionsResponse> {
   return {
     api: apiVersions,
-    answer(_request, { broker, faults, throttleTimeMs }) {
-      const errorCode = faults.errorFor()?.code ?? 0
+    answer(request, { broker, cluster, faults, throttleTimeMs, version }) {
+      const errorCode = faults.errorFor()?.code ?? problemOf(request, version, broker, cluster)
       return {
         errorCode,
         apiKeys: errorCode === 0 ? [...served()].flatMap((api) => listed(api, broker.release)) : [],
         throttleTimeMs,
-        ...(errorCode === 0 ? featuresOf(broker.release) : NO_FEATURES),
+        ...(errorCode === 0 ? featuresOf(broker.release, version) : NO_FEATURES),
       }
     },
   }
 }
 
-function featuresOf({ transactionVersion }: Release) {
-  if (transactionVersion === undefined) return NO_FEATURES
-  const name = 'transaction.version'
+const SOFTWARE_FROM = 3
+const TARGET_FROM = 5
+/** Older clients take a least level of 0 for damage. */
+const LEVEL_ZERO_FROM = 4
+
+/** Why a broker tells nothing of itself: an error code, or 0. */
+function problemOf(request: ApiVersionsRequest, version: number, { id }: ClusterNode, cluster: Cluster): number {
+  const { clientSoftwareName, clientSoftwareVersion, clusterId, nodeId } = request
+  const isName = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/
+  if (version >= SOFTWARE_FROM && !(isName.test(clientSoftwareName) && isName.test(clientSoftwareVersion)))
+    return codeOf('INVALID_REQUEST')
+  if (version < TARGET_FROM || (clusterId === null && nodeId === -1)) return 0
+  // Both are told, or neither (KIP-1242).
+  if (clusterId === null || nodeId === -1) return codeOf('INVALID_REQUEST')
+  return clusterId === cluster.id && nodeId === id ? 0 : codeOf('REBOOTSTRAP_REQUIRED')
+}
+
+function featuresOf({ features }: Release, version: number) {
+  if (features === undefined) return NO_FEATURES
   return {
-    supportedFeatures: [{ name, minVersion: 0, maxVersion: transactionVersion }],
+    supportedFeatures: features.flatMap(({ name, min, max }) =>
+      min === 0 && version < LEVEL_ZERO_FROM ? [] : [{ name, minVersion: min, maxVersion: max }],
+    ),
     finalizedFeaturesEpoch: 1n,
-    finalizedFeatures: [{ name, minVersionLevel: transactionVersion, maxVersionLevel: transactionVersion }],
+    finalizedFeatures: features.flatMap(({ name, level }) =>
+      level === 0 ? [] : [{ name, minVersionLevel: level, maxVersionLevel: level }],
+    ),
     zkMigrationReady: false,
   }
 }

@@ -6,105 +6,103 @@ import {
   type CreateTopicsResponse,
 } from '../../protocol/apis/create-topics.js'
 import { ZERO_UUID } from '../../protocol/byte-writer.js'
-import { isValidTopicName } from '../cluster.js'
 import { codeOf } from '../error-names.js'
-import { EmbeddedKafkaError } from '../errors.js'
 import type { Handler, RequestContext } from '../handler.js'
 import type { EmbeddedTopicOptions } from '../options.js'
+import { describeSettings, givenSettings } from '../topic-settings.js'
+import { randomTopicId } from '../topic.js'
+import { problemOfNewTopic } from './new-topic-problem.js'
 
 export const createTopicsHandler: Handler<CreateTopicsRequest, CreateTopicsResponse> = {
   api: createTopics,
 
   topics: (request) => request.topics.map(({ name }) => ({ topic: name, partitions: [] })),
 
-  answer: (request, context) => ({
-    throttleTimeMs: context.throttleTimeMs,
-    topics: request.topics.map((asked) => create(asked, request, context)),
-  }),
+  answer(request, context) {
+    const { release } = context.broker
+    const names = request.topics.map(({ name }) => name)
+    const twice = new Set(names.filter((name, at) => names.indexOf(name) !== at))
+    // A KRaft controller answers each name once, a ZooKeeper one each entry.
+    const asked = release.isKraft ? request.topics.filter(({ name }, at) => names.indexOf(name) === at) : request.topics
+    const existing = new Set(context.cluster.topics.keys())
+    const terms = { request, twice, existing }
+    const results = asked.map((topic) => create(topic, terms, context))
+    return { throttleTimeMs: context.throttleTimeMs, topics: results }
+  },
 }
 
-function create(asked: CreatableTopic, request: CreateTopicsRequest, context: RequestContext): CreatableTopicResult {
-  const { cluster, faults } = context
-  const injected = faults.errorFor(asked.name)
-  if (injected !== undefined) return failed(asked.name, injected.code, null)
-  const problem = problemOf(asked, request, context)
-  if (problem !== undefined) return failed(asked.name, codeOf(problem[0]), problem[1])
-  const options = optionsOf(asked)
-  const replicas = asked.assignments.map(({ brokerIds }) => brokerIds)
-  if (request.validateOnly) return created(asked.name, ZERO_UUID, asked.numPartitions, asked.replicationFactor)
-  try {
-    const topic = cluster.createTopic(asked.name, options, replicas.length > 0 ? { replicas } : {})
-    return created(asked.name, topic.id, topic.partitions.length, topic.replicationFactor)
-  } catch (error) {
-    if (!(error instanceof EmbeddedKafkaError)) throw error
-    return failed(asked.name, codeOf('INVALID_CONFIG'), error.message)
-  }
+/** What the answer for one topic depends on besides itself. */
+export interface CreationTerms {
+  readonly request: CreateTopicsRequest
+  /** The names that the request has more than once. */
+  readonly twice: ReadonlySet<string>
+  /** The topics that there were before the request. */
+  readonly existing: ReadonlySet<string>
 }
 
-function problemOf(
-  asked: CreatableTopic,
-  request: CreateTopicsRequest,
-  { cluster, broker }: RequestContext,
-): readonly [error: string, message: string] | undefined {
+function create(asked: CreatableTopic, terms: CreationTerms, context: RequestContext): CreatableTopicResult {
+  const { cluster, broker, faults } = context
   const { name, numPartitions, replicationFactor, assignments } = asked
-  if (!broker.release.forwardsToController && broker.id !== cluster.controllerId) {
-    return ['NOT_CONTROLLER', `broker ${cluster.controllerId} is the controller`]
+  const injected = faults.errorFor(name)
+  if (injected !== undefined) return failed(name, injected.code, null)
+  const problem = problemOfNewTopic(asked, terms, context)
+  if (problem !== undefined) return failed(name, codeOf(problem.error), problem.message)
+  const late = terms.request.timeoutMs <= 0 && !terms.request.validateOnly
+  // A KRaft controller has not begun when the time is over; a ZooKeeper one goes on, and does not wait for itself.
+  if (late && broker.release.isKraft) return failed(name, codeOf('REQUEST_TIMED_OUT'), null)
+  const settings = givenSettings(asked.configs)
+  const defaults = new Map([
+    ['max.message.bytes', String(cluster.options.messageMaxBytes)],
+    ['min.insync.replicas', String(cluster.options.minInsyncReplicas)],
+  ])
+  const configs = describeSettings(settings, defaults, broker.release)
+  const result = { ...failed(name, 0, null), configs }
+  if (terms.request.validateOnly) {
+    return {
+      ...result,
+      topicId: broker.release.isKraft ? randomTopicId() : ZERO_UUID,
+      numPartitions: assignments.length || (numPartitions > 0 ? numPartitions : cluster.options.defaultPartitions),
+      replicationFactor:
+        assignments[0]?.brokerIds.length ??
+        (replicationFactor > 0 ? replicationFactor : cluster.defaultReplicationFactor),
+    }
   }
-  if (request.topics.filter((other) => other.name === name).length > 1) return ['INVALID_REQUEST', 'named twice']
-  if (!isValidTopicName(name)) return ['INVALID_TOPIC_EXCEPTION', `'${name}' is no valid name of a topic`]
-  if (cluster.topics.has(name)) return ['TOPIC_ALREADY_EXISTS', `topic '${name}' already exists`]
-  if (assignments.length > 0) return problemOfAssignment(asked, [...cluster.nodes.keys()])
-  if (numPartitions < 1 && numPartitions !== -1) return ['INVALID_PARTITIONS', `${numPartitions} partitions`]
-  const brokers = cluster.livingIds().length
-  if (replicationFactor !== -1 && (replicationFactor < 1 || replicationFactor > brokers)) {
-    return ['INVALID_REPLICATION_FACTOR', `replication factor ${replicationFactor} with ${brokers} brokers`]
+  const topic = cluster.createTopic(name, optionsOf(asked, settings), placementOf(asked))
+  if (late) return failed(name, codeOf('REQUEST_TIMED_OUT'), null)
+  return {
+    ...result,
+    topicId: topic.id,
+    numPartitions: topic.partitions.length,
+    replicationFactor: topic.replicationFactor,
   }
-  return undefined
 }
 
-function problemOfAssignment(
-  { numPartitions, replicationFactor, assignments }: CreatableTopic,
-  brokers: readonly number[],
-): readonly [error: string, message: string] | undefined {
-  if (numPartitions !== -1 || replicationFactor !== -1) return ['INVALID_REQUEST', 'both numbers and an assignment']
-  const size = assignments[0]?.brokerIds.length ?? 0
-  const sound = assignments.every(
-    ({ partitionIndex, brokerIds }, index) =>
-      partitionIndex === index &&
-      brokerIds.length === size &&
-      size > 0 &&
-      new Set(brokerIds).size === size &&
-      brokerIds.every((id) => brokers.includes(id)),
-  )
-  return sound ? undefined : ['INVALID_REPLICA_ASSIGNMENT', 'an assignment that does not fit this cluster']
-}
-
-function optionsOf({ numPartitions, replicationFactor, configs }: CreatableTopic): EmbeddedTopicOptions {
+function optionsOf(
+  { numPartitions, replicationFactor }: CreatableTopic,
+  settings: ReadonlyMap<string, string>,
+): EmbeddedTopicOptions {
   return {
     ...(numPartitions > 0 ? { partitions: numPartitions } : {}),
     ...(replicationFactor > 0 ? { replicationFactor } : {}),
-    config: Object.fromEntries(configs.flatMap(({ name, value }) => (value === null ? [] : [[name, value] as const]))),
+    config: Object.fromEntries(settings),
   }
 }
 
-function failed(name: string, errorCode: number, errorMessage: string | null): CreatableTopicResult {
-  return { ...created(name, ZERO_UUID, -1, -1), errorCode, errorMessage }
+function placementOf({ assignments }: CreatableTopic) {
+  if (assignments.length === 0) return {}
+  const inOrder = [...assignments].sort((one, other) => one.partitionIndex - other.partitionIndex)
+  return { replicas: inOrder.map(({ brokerIds }) => brokerIds) }
 }
 
-function created(
-  name: string,
-  topicId: Buffer,
-  numPartitions: number,
-  replicationFactor: number,
-): CreatableTopicResult {
+function failed(name: string, errorCode: number, errorMessage: string | null): CreatableTopicResult {
   return {
     name,
-    topicId,
-    errorCode: 0,
-    errorMessage: null,
+    topicId: ZERO_UUID,
+    errorCode,
+    errorMessage,
     topicConfigErrorCode: 0,
-    numPartitions,
-    replicationFactor,
+    numPartitions: -1,
+    replicationFactor: -1,
     configs: [],
   }
 }

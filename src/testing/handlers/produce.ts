@@ -17,6 +17,8 @@ import { leadershipProblem } from './leadership.js'
 const NO_RECORDS = Buffer.alloc(0)
 const TOPIC_IDS_FROM = 13
 const LEADER_HINTS_FROM = 10
+/** The client id of those that may write to Kafka's own topics. */
+const ADMIN_CLIENT = '__admin_client'
 
 export const produceHandler: Handler<DecodedProduceRequest, ProduceResponse> = {
   api: produce,
@@ -102,11 +104,14 @@ function append(
   request: DecodedProduceRequest,
   context: RequestContext,
 ): Appended {
-  const { cluster, broker, version, decompress } = context
+  const { cluster, broker, version, decompress, clientId } = context
   const { acks, transactionalId } = request
   const { topic, partition } = find(asked, index, context)
   if (topic === undefined || partition === undefined) {
     return refused(topic === undefined ? missingTopicError(version) : ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION, null)
+  }
+  if (topic.isInternal && clientId !== ADMIN_CLIENT) {
+    return refused(ErrorCodes.INVALID_TOPIC_EXCEPTION, `Cannot append to internal topic ${topic.name}`)
   }
   if (!(acks >= -1 && acks <= 1) && !broker.release.takesAnyAcks) return refused(ErrorCodes.INVALID_REQUIRED_ACKS, null)
   const elsewhere = leadershipProblem(partition, broker)

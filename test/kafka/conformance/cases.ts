@@ -4,6 +4,7 @@ import { readCases } from './read-cases.js'
 import { requestCases } from './request-cases.js'
 import { strangerCases } from './stranger-cases.js'
 import type { Subject } from './subject.js'
+import { topicCases } from './topic-cases.js'
 
 /** Everything that a real and an embedded broker of the same release must answer alike. */
 export function conformanceCases(subject: () => Subject): void {
@@ -12,4 +13,5 @@ export function conformanceCases(subject: () => Subject): void {
   readCases(subject)
   coordinationCases(subject)
   strangerCases(subject)
+  topicCases(subject)
 }

@@ -248,6 +248,11 @@ export function coordinationCases(subject: () => Subject): void {
         const found = response.groups[0]?.topics[0]?.partitions[0]
         return [found?.errorCode, found?.committedOffset, found?.metadata]
       }
+      // Another broker's coordinator may hear of the topic a moment later.
+      await until(async () => {
+        const [found] = (await subject().metadata(topic, { create: false, client: coordinator })).topics
+        return found?.errorCode === 0 ? true : undefined
+      })
       expect(await settled(async () => commit(0, 5))).toBe(22)
       expect(await read()).toEqual([0, -1n, ''])
       expect(await settled(async () => commit(0, -1))).toBe(0)

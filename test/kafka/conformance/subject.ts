@@ -103,6 +103,13 @@ export class Subject {
     return this.connect(`${other?.host ?? ''}:${other?.port ?? 0}`)
   }
 
+  /** A connection to the broker that takes what the controller does. */
+  async controller(): Promise<RawClient> {
+    const { brokers, controllerId } = await this.metadata('small')
+    const controller = brokers.find(({ nodeId }) => nodeId === controllerId)
+    return this.connect(controller && `${controller.host}:${controller.port}`)
+  }
+
   async coordinator(key: string, keyType: 0 | 1): Promise<RawClient> {
     const client = await this.connect()
     const address = await until(async () => {
