@@ -250,7 +250,7 @@ export function coordinationCases(subject: () => Subject): void {
       }
       // Another broker's coordinator may hear of the topic a moment later.
       await until(async () => {
-        const [found] = (await subject().metadata(topic, { create: false, client: coordinator })).topics
+        const [found] = (await subject().metadata(topic, { client: coordinator })).topics
         return found?.errorCode === 0 ? true : undefined
       })
       expect(await settled(async () => commit(0, 5))).toBe(22)
