@@ -87,6 +87,14 @@ export class ByteReader {
   }
 
   readUnsignedVarint(): number {
+    // Most have one byte.
+    if (this.position < this.end) {
+      const byte = this.buffer[this.position] as number
+      if (byte < 0x80) {
+        this.position++
+        return byte
+      }
+    }
     let value = 0
     for (let shift = 0; shift < 35; shift += 7) {
       const at = this.take(1)

@@ -58,7 +58,7 @@ const BROKER = Buffer.from([0, 0, 0, 1, 2, 0x61, 0, 0, 0x23, 0x84, 0, 0])
 
 /** Metadata v9 with these brokers and topics. */
 function metadataOf(correlationId: number, brokers: Buffer, topics: Buffer): Buffer {
-  return framed(body(correlationId, int32(0), brokers, Buffer.of(0), int32(1), topics, Buffer.of(0)))
+  return framed(body(correlationId, int32(0), brokers, Buffer.of(0), int32(1), topics, int32(0), Buffer.of(0)))
 }
 
 /** Of a flexible answer: correlation id, no tagged fields in its header, then what it begins with. */
