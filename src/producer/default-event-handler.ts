@@ -117,9 +117,6 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       counters,
     )
     this.bound = new BufferBound(config.queueMessages, config.queueBytes)
-    this.admission = new Admission(this.bound, turn, config.enqueueTimeoutMs, route, (message, cause) =>
-      this.refuse(message, cause),
-    )
     this.policy = new RetryPolicy(config)
     const { bound, policy } = this
     const shared = {
@@ -143,6 +140,9 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       fail: (message, cause) => this.fail(message, cause),
       giveUp: (queue, cause) => this.outcomes.giveUp(queue, cause),
     })
+    this.admission = new Admission(this.bound, turn, config.enqueueTimeoutMs, this.topics, route, (message, cause) =>
+      this.refuse(message, cause),
+    )
     parts.topicPartitionInfos.listen({
       onBrokers: (brokers) => parts.producerPool.updateProducers(brokers),
       onTopics: (topics, isAnswer) => this.onTopics(topics, isAnswer),

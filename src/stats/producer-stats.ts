@@ -1,3 +1,10 @@
+import { ownCopy } from '../topic-name.js'
+
+/** Topics that have a counter of their own: names may come from anywhere. */
+const MAX_DROPPED_TOPICS = 1_000
+/** No topic has this name. */
+const OTHERS = '*'
+
 /** What a producer counts, from its start on. */
 export interface ProducerStats {
   /** Messages taken in. */
@@ -8,7 +15,7 @@ export interface ProducerStats {
   readonly acknowledged: number
   /** Messages that failed, for whatever reason. */
   readonly failed: number
-  /** Messages refused for want of room, per topic. */
+  /** Messages refused for want of room, per topic; of so many topics only, those of all others under `'*'`. */
   readonly dropped: Readonly<Record<string, number>>
   /** Messages that an encoder failed on. */
   readonly serializationErrors: number
@@ -36,7 +43,9 @@ export class StatsCounters {
   private readonly dropped = new Map<string, number>()
 
   drop(topic: string): void {
-    this.dropped.set(topic, (this.dropped.get(topic) ?? 0) + 1)
+    const count = this.dropped.get(topic)
+    const name = count !== undefined ? topic : this.dropped.size < MAX_DROPPED_TOPICS ? ownCopy(topic) : OTHERS
+    this.dropped.set(name, (count ?? this.dropped.get(name) ?? 0) + 1)
   }
 
   snapshot(held: { readonly messages: number; readonly bytes: number }): ProducerStats {

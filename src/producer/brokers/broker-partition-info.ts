@@ -21,8 +21,11 @@ const CLIENT_THROTTLES_FROM = 6
 /** From this version on, a question can say that it must not create the topic. */
 const NO_AUTO_CREATION_FROM = 4
 const REBOOTSTRAP_REQUIRED = 129
-/** What the question as a whole can't get better from by asking again: 31, 35 and 42. All else may pass. */
-const FINAL_ERRORS = new Set<number>([31, ErrorCodes.UNSUPPORTED_VERSION, ErrorCodes.INVALID_REQUEST])
+/**
+ * Errors of an answer as a whole that pass, beside those that Kafka calls retriable: Kafka 4 sends -1 there for a moment
+ * now and then, a broker that starts may send 8 (BROKER_NOT_AVAILABLE), and 129 is about whom to ask next.
+ */
+const MOMENTARY_ERRORS = new Set<number>([-1, 8, REBOOTSTRAP_REQUIRED])
 /** Topics are looked through for idle ones so many times within `metadataMaxIdleMs`. */
 const IDLE_CHECKS = 4
 
@@ -108,6 +111,11 @@ export class BrokerPartitionInfo {
   /** Who is being asked, and since when; undefined while nobody is. */
   get stage(): string | undefined {
     return this.anyBroker.stage
+  }
+
+  /** Whether any topic is known. */
+  get knowsAny(): boolean {
+    return this.topics.size > 0
   }
 
   topic(name: string): TopicMetadata | undefined {
@@ -340,10 +348,10 @@ export class BrokerPartitionInfo {
   }
 }
 
-/** An error of the answer as a whole passes mostly; Kafka 4 sends -1 there while it starts. */
+/** An error of the answer as a whole. */
 function answerError(code: number): BrokerResponseError {
   const error = brokerResponseError(code, 'Metadata')
-  return FINAL_ERRORS.has(code) ? error : new BrokerResponseError(code, error.code, error.message, true)
+  return MOMENTARY_ERRORS.has(code) ? new BrokerResponseError(code, error.code, error.message, true) : error
 }
 
 function withoutEpochs(response: MetadataResponse): MetadataResponse {

@@ -36,8 +36,8 @@ export class SerializedMessage implements OutgoingRecord {
   index = 0
   /** The batch it waits or travels in; null before it has one. */
   batch: Batch | null = null
-  /** True once there was room for it: it waits or travels. */
-  isAdmitted = false
+  /** The room it was taken into: that of messages for topics without metadata, or of all others. Null: none yet. */
+  room: 'unknown' | 'known' | null = null
   /** True once its owner knows its fate. */
   settled = false
 
@@ -54,6 +54,11 @@ export class SerializedMessage implements OutgoingRecord {
     readonly ownTimestamp: number | null,
     readonly placement: Placement | null,
   ) {}
+
+  /** Whether there was room for it: it waits or travels. */
+  get isAdmitted(): boolean {
+    return this.room !== null
+  }
 
   get timestamp(): number {
     return this.ownTimestamp ?? this.owner.sentAt.timestamp

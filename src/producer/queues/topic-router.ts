@@ -50,16 +50,26 @@ export class TopicRouter {
     return this.topics.get(name)
   }
 
+  /** Whether there is metadata of any topic. */
+  get knowsAny(): boolean {
+    return this.parts.topicPartitionInfos.knowsAny
+  }
+
+  /** Whether messages for the topic would have to wait for its metadata. */
+  isUnknown(name: string): boolean {
+    return !(this.topics.get(name)?.hasMetadata ?? this.parts.topicPartitionInfos.topic(name) !== undefined)
+  }
+
   /** Takes the messages `from` a place up to but not including another. */
   place(messages: readonly SerializedMessage[], from: number, to: number): void {
-    const { bound, counters, onRoom } = this.parts
+    const { counters, onRoom } = this.parts
     let topic: TopicQueue | undefined
     let gaveRoom = false
     for (let i = from; i < to; i++) {
       const message = messages[i] as SerializedMessage
       if (message.settled) {
         if (message.isAdmitted) {
-          bound.release(1, message.bytes)
+          this.giveRoomBack(message)
           gaveRoom = true
         }
         continue
@@ -118,6 +128,7 @@ export class TopicRouter {
       this.refuse(message, error as KafkaProducerError)
       return false
     }
+    this.parts.bound.leaveShare(message)
     queue.append(message)
     this.mayHaveToSend(queue)
     return true
@@ -164,7 +175,7 @@ export class TopicRouter {
     topic.isPlacing = true
     while (next < waiting.length) {
       const message = waiting[next++] as SerializedMessage
-      if (message.settled) this.parts.bound.release(1, message.bytes)
+      if (message.settled) this.giveRoomBack(message)
       else this.append(topic, message, isFresh)
       if (next % RUN === 0 && turn.isSpent) break
     }
@@ -188,19 +199,25 @@ export class TopicRouter {
   /** Who hears of one may end the others. */
   private refuseAll(messages: readonly SerializedMessage[], cause: KafkaProducerError): void {
     for (const message of messages) {
-      if (message.settled) this.parts.bound.release(1, message.bytes)
+      if (message.settled) this.giveRoomBack(message)
       else this.refuse(message, cause)
     }
   }
 
   private refuse(message: SerializedMessage, cause: KafkaProducerError): void {
-    this.parts.bound.release(1, message.bytes)
+    this.giveRoomBack(message)
     this.parts.fail(message, cause)
+  }
+
+  private giveRoomBack(message: SerializedMessage): void {
+    const { bound } = this.parts
+    bound.leaveShare(message)
+    bound.release(1, message.bytes)
   }
 
   /** Lets go of messages, at most `count`, that got their fate while they waited for a topic's metadata. */
   dropSettled(topic: TopicQueue, count: number): void {
-    for (const message of topic.dropSettledWaiting(count)) this.parts.bound.release(1, message.bytes)
+    for (const message of topic.dropSettledWaiting(count)) this.giveRoomBack(message)
     if (topic.isGone) this.forget(topic)
   }
 

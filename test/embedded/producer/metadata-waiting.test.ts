@@ -77,13 +77,16 @@ describe('a momentary error of a Metadata answer as a whole is asked again', () 
     expect(error.message).toContain('UNKNOWN_SERVER_ERROR')
   })
 
-  it('one that asking again can’t help ends the messages at once', async () => {
+  it.each([
+    [31, 'CLUSTER_AUTHORIZATION_FAILED'],
+    [42, 'INVALID_REQUEST'],
+  ])('%i, which asking again can’t help, ends the messages at once', async (errorCode, code) => {
     const broker = await ScriptedBroker.start({
       metadataVersions: [0, 13],
-      onMetadata: (_question, good) => ({ ...good, errorCode: 31 }),
+      onMetadata: (_question, good) => ({ ...good, errorCode }),
     })
     const error = await deliveryErrorOf(startProducer(broker.address).send({ topic: 'orders', value: 'x' }))
-    expect(error.code).toBe('CLUSTER_AUTHORIZATION_FAILED')
+    expect(error.code).toBe(code)
   })
 })
 
