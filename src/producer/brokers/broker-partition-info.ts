@@ -83,8 +83,9 @@ export class BrokerPartitionInfo {
   /** The refresh that waits until it is due, and the one that is under way. */
   private dueRefresh: Question | undefined
   private refreshing: Question | undefined
-  /** When the last question ended, and when the last one that was refused or failed. */
-  private askedAt = -Infinity
+  /** When the last refresh ended. */
+  private refreshedAt = -Infinity
+  /** When the last question failed, or a topic was refused for good. */
   private refusedAt = -Infinity
   private refreshTimer: NodeJS.Timeout | undefined
   private idleTimer: NodeJS.Timeout | undefined
@@ -196,7 +197,7 @@ export class BrokerPartitionInfo {
     const topics = new Set<string>()
     const ask = async () => {
       await refreshing?.answer.catch(() => undefined)
-      await this.untilPast(isDue ? 0 : this.askedAt + this.options.retryBackoffMs)
+      await this.untilPast(isDue ? 0 : this.refreshedAt + this.options.retryBackoffMs)
       this.refreshing = question
       this.dueRefresh = undefined
       for (const name of this.topics.keys()) topics.add(name)
@@ -204,6 +205,7 @@ export class BrokerPartitionInfo {
         return await this.ask(topics, false)
       } finally {
         this.refreshing = undefined
+        this.refreshedAt = performance.now()
         this.scheduleRefresh()
       }
     }
@@ -256,8 +258,6 @@ export class BrokerPartitionInfo {
     } catch (error) {
       this.refusedAt = performance.now()
       throw error
-    } finally {
-      this.askedAt = performance.now()
     }
   }
 
