@@ -34,7 +34,7 @@ export interface AppendTerms {
 
 /** Checks records as Kafka does, finds duplicates, and appends the rest. Throws only where the connection must be closed. */
 export function appendRecords(records: Buffer, terms: AppendTerms): Appended {
-  const { topic, partition, release } = terms
+  const { topic, partition, release, transactionalId } = terms
   let batches: CheckedBatch[]
   try {
     batches = checkRecords(records, rulesOf(terms), terms.decompress)
@@ -49,6 +49,12 @@ export function appendRecords(records: Buffer, terms: AppendTerms): Appended {
   const baseOffset = partition.log.endOffset
   const first = batches[0]
   if (first === undefined) return accepted(baseOffset, appendTime)
+  if (first.transactional && transactionalId === null)
+    return refused(codeOf('TRANSACTIONAL_ID_AUTHORIZATION_FAILED'), null)
+  if (first.transactional && transactionalId === '' && release.verifiesTransactions)
+    return refused(codeOf('INVALID_REQUEST'), null)
+  if (first.producerId >= 0n && first.baseSequence < 0)
+    return refused(codeOf(release.errorOfInvalidRecord), `a producer's batch with the sequence ${first.baseSequence}`)
   if (first.producerId >= 0n) {
     const verdict = partition.producers.check(first, release)
     if (verdict.kind === 'refused') return refused(codeOf(verdict.errorName), verdict.message)

@@ -31,6 +31,8 @@ export interface JoinTerms {
   readonly maySkipAssignment: boolean
   /** Members that have joined must ask for their assignment before the rebalance time-out is over. */
   readonly mustSync: boolean
+  /** Whoever says an instance id that is no member's is refused, whatever member id it has. */
+  readonly knowsInstances: boolean
 }
 
 const NO_ASSIGNMENT = Buffer.alloc(0)
@@ -51,6 +53,7 @@ export class Group {
   private delayed = false
   private readonly pendingSyncs: PendingSyncs
   private mustSync = false
+  private knowsInstances = false
 
   constructor(
     readonly id: string,
@@ -67,6 +70,7 @@ export class Group {
   join(request: JoinGroupRequest, terms: JoinTerms): Promise<Joined> {
     const { memberId, groupInstanceId } = request
     this.mustSync = terms.mustSync
+    this.knowsInstances = terms.knowsInstances
     if (!this.accepts(request)) return this.refused('INCONSISTENT_GROUP_PROTOCOL', memberId)
     if (memberId === '') return this.joinAnew(request, terms)
     const promise = this.promised.get(memberId)
@@ -332,6 +336,7 @@ export class Group {
   private problemOf({ memberId, groupInstanceId }: Omit<Caller, 'generationId'>): string | undefined {
     const instance = groupInstanceId === null ? undefined : this.instance(groupInstanceId)
     if (instance !== undefined && instance.id !== memberId) return 'FENCED_INSTANCE_ID'
+    if (instance === undefined && groupInstanceId !== null && this.knowsInstances) return 'UNKNOWN_MEMBER_ID'
     return this.members.has(memberId) ? undefined : 'UNKNOWN_MEMBER_ID'
   }
 

@@ -4,6 +4,8 @@ import { Group } from './group.js'
 /** All consumer groups of a cluster; whichever broker coordinates one finds it here. */
 export class Groups {
   private readonly groups = new Map<string, Group>()
+  /** The highest epoch of each producer that offsets were committed for, or a marker written to. */
+  private readonly producerEpochs = new Map<bigint, number>()
 
   constructor(
     private readonly timers: Timers,
@@ -21,6 +23,13 @@ export class Groups {
       this.groups.set(id, group)
     }
     return group
+  }
+
+  /** Remembers the epoch; false where a higher one has been here. */
+  sees(producerId: bigint, epoch: number): boolean {
+    if (epoch < (this.producerEpochs.get(producerId) ?? epoch)) return false
+    this.producerEpochs.set(producerId, epoch)
+    return true
   }
 
   all(): Group[] {

@@ -10,6 +10,7 @@ import { codeOf } from '../error-names.js'
 import type { Handler, RequestContext } from '../handler.js'
 import type { Partition } from '../topic.js'
 import type { Transaction } from '../transactions/transaction.js'
+import { eachOnce } from './once.js'
 import { claimedTransaction } from './transactions.js'
 
 const FENCED_FROM = 2
@@ -35,11 +36,17 @@ export const addPartitionsToTxnHandler: Handler<AddPartitionsToTxnRequest, AddPa
 }
 
 function answerTransaction(asked: AddPartitionsToTxnTransaction, context: RequestContext): AddPartitionsToTxnResult {
+  const distinct = eachOnce(
+    asked.topics,
+    ({ name }) => name,
+    ({ partitions }) => partitions,
+    (partition) => partition,
+  )
   const transaction = claimedTransaction(asked, FENCED_FROM, context)
   const codes = typeof transaction === 'number' ? () => transaction : codesOf(asked, transaction, context)
   return {
     transactionalId: context.version >= TRANSACTIONS_FROM ? asked.transactionalId : '',
-    topicResults: asked.topics.map(({ name, partitions }) => ({
+    topicResults: distinct.map(([{ name }, partitions]) => ({
       name,
       resultsByPartition: partitions.map((partitionIndex) => ({
         partitionIndex,
@@ -60,6 +67,9 @@ function codesOf(
   const problemOf = (topic: string, index: number): number => {
     const injected = faults.errorFor(topic, index)
     if (injected !== undefined) return injected.code
+    // Kafka's own topics are for brokers alone.
+    if (version < TRANSACTIONS_FROM && cluster.topics.get(topic)?.isInternal)
+      return codeOf('TOPIC_AUTHORIZATION_FAILED')
     const partition = find(topic, index)
     if (partition === undefined) return ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION
     if (!verifyOnly || transaction.partitions.has(partition)) return 0

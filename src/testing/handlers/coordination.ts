@@ -8,8 +8,15 @@ export function coordinationProblem(key: string, { cluster, broker, faults }: Re
   return cluster.coordinatorOf(key) === broker.id ? undefined : codeOf('NOT_COORDINATOR')
 }
 
-/** The same for groups, whose id must not be empty. */
+/** The same for groups with members, whose id must not be empty. Offsets alone may be kept under an empty one. */
 export function groupProblem(groupId: string, context: RequestContext): number | undefined {
-  const problem = coordinationProblem(groupId, context)
-  return problem ?? (groupId === '' ? codeOf('INVALID_GROUP_ID') : undefined)
+  return (
+    context.faults.errorFor()?.code ??
+    (groupId === '' ? codeOf('INVALID_GROUP_ID') : coordinationProblem(groupId, context))
+  )
+}
+
+/** The same for transactions. */
+export function transactionalIdProblem(id: string, context: RequestContext): number | undefined {
+  return context.faults.errorFor()?.code ?? (id === '' ? codeOf('INVALID_REQUEST') : coordinationProblem(id, context))
 }

@@ -1,6 +1,6 @@
 import { endTxn, type EndTxnRequest, type EndTxnResponse } from '../../protocol/apis/end-txn.js'
 import type { Handler } from '../handler.js'
-import { coordinationProblem } from './coordination.js'
+import { transactionalIdProblem } from './coordination.js'
 import { transactionCode } from './transactions.js'
 
 const FENCED_FROM = 2
@@ -17,7 +17,7 @@ export const endTxnHandler: Handler<EndTxnRequest, EndTxnResponse> = {
       producerId: -1n,
       producerEpoch: -1,
     })
-    const problem = coordinationProblem(request.transactionalId, context)
+    const problem = transactionalIdProblem(request.transactionalId, context)
     if (problem !== undefined) return failed(problem)
     const ended = cluster.transactions.end(request, request.committed, version >= EPOCH_RAISED_FROM)
     if (typeof ended === 'string') return failed(transactionCode(ended, FENCED_FROM, context))

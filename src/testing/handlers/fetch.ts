@@ -14,7 +14,9 @@ import type { Handler, RequestContext } from '../handler.js'
 import type { Partition, Topic } from '../topic.js'
 import { Changes } from '../waiting.js'
 import { leadershipProblem } from './leadership.js'
+import { eachOnce } from './once.js'
 
+const SESSIONS_FROM = 7
 const TOPIC_IDS_FROM = 13
 const LEADER_HINTS_FROM = 12
 const ENDPOINTS_FROM = 16
@@ -36,7 +38,8 @@ export const fetchHandler: Handler<FetchRequest, FetchResponse> = {
 
   async answer(request, context) {
     const injected = context.faults.errorFor()
-    if (injected !== undefined && context.version >= 7) return failed(injected.code, context)
+    if (injected !== undefined && context.version >= SESSIONS_FROM) return failed(injected.code, context)
+    if (request.sessionEpoch > 0) return failed(codeOf('FETCH_SESSION_ID_NOT_FOUND'), context)
     let response = read(request, context)
     const deadline = Date.now() + request.maxWaitMs
     for (let left = request.maxWaitMs; left > 0 && mustWait(response, request); left = deadline - Date.now()) {
@@ -77,7 +80,7 @@ async function appendOrTimeout(request: FetchRequest, context: RequestContext, m
 function read(request: FetchRequest, context: RequestContext): FetchResponse {
   const { cluster, version, throttleTimeMs } = context
   const budget = { left: request.maxBytes, anything: false }
-  const responses = request.topics.map((topic) => ({
+  const responses = distinct(request.topics).map((topic) => ({
     topic: topic.topic,
     topicId: topic.topicId,
     partitions: topic.partitions.map((asked) => readPartition(topic, asked, request, budget, context)),
@@ -85,6 +88,17 @@ function read(request: FetchRequest, context: RequestContext): FetchResponse {
   const moved = responses.flatMap(({ partitions }) => partitions.map(({ currentLeader }) => currentLeader.leaderId))
   const nodeEndpoints = version >= ENDPOINTS_FROM ? cluster.endpointsOf(moved) : []
   return { throttleTimeMs, errorCode: 0, sessionId: 0, responses, nodeEndpoints }
+}
+
+function distinct(topics: readonly FetchTopic[]): FetchTopic[] {
+  const keyOf = ({ topic, topicId }: FetchTopic): string => `${topic}/${topicId.toString('hex')}`
+  const found = eachOnce(
+    topics,
+    keyOf,
+    ({ partitions }) => partitions,
+    ({ partition }) => partition,
+  )
+  return found.map(([topic, partitions]) => ({ ...topic, partitions }))
 }
 
 interface Budget {
@@ -109,7 +123,10 @@ function readPartition(
     return answer(asked, undefined, code, null, context)
   }
   if (partition === undefined) return answer(asked, undefined, ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION, null, context)
-  const epochError = partition.epochError(asked.currentLeaderEpoch)
+  if (request.maxBytes < 0 || asked.partitionMaxBytes < 0 || request.isolationLevel > READ_COMMITTED)
+    return answer(asked, undefined, codeOf('UNKNOWN_SERVER_ERROR'), null, context)
+  // Any negative epoch is a client that does not say.
+  const epochError = partition.epochError(Math.max(-1, asked.currentLeaderEpoch))
   if (epochError !== undefined) return answer(asked, partition, codeOf(epochError), null, context)
   const elsewhere = leadershipProblem(partition, broker)
   if (elsewhere !== undefined) return answer(asked, partition, elsewhere, null, context)

@@ -25,6 +25,7 @@ export const joinGroupHandler: Handler<JoinGroupRequest, JoinGroupResponse> = {
       memberIdRequired: version >= MEMBER_ID_REQUIRED_FROM,
       maySkipAssignment: version >= SKIP_ASSIGNMENT_FROM,
       mustSync: broker.release.dropsMembersThatDoNotSync,
+      knowsInstances: broker.release.isKraft,
     })
     return { throttleTimeMs, ...(await orAborted(joined, signal)) }
   },

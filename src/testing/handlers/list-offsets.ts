@@ -16,7 +16,20 @@ const LATEST = -1
 const EARLIEST = -2
 const MAX_TIMESTAMP = -3
 const EARLIEST_LOCAL = -4
+/** In tiered storage, which there is none of. */
+const LATEST_TIERED = -5
+const EARLIEST_PENDING_UPLOAD = -6
 const READ_COMMITTED = 1
+
+/** The versions from which a negative timestamp means something. */
+const SPECIAL_FROM: ReadonlyMap<number, number> = new Map([
+  [LATEST, 0],
+  [EARLIEST, 0],
+  [MAX_TIMESTAMP, 7],
+  [EARLIEST_LOCAL, 8],
+  [LATEST_TIERED, 9],
+  [EARLIEST_PENDING_UPLOAD, 11],
+])
 
 interface Found {
   readonly timestamp: number
@@ -34,13 +47,33 @@ export const listOffsetsHandler: Handler<ListOffsetsRequest, ListOffsetsResponse
       partitions: partitions.map(({ partitionIndex }) => ({ partition: partitionIndex, batches: 0, bytes: 0 })),
     })),
 
-  answer: (request, context) => ({
-    throttleTimeMs: context.throttleTimeMs,
-    topics: request.topics.map(({ name, partitions }) => ({
+  answer(request, context) {
+    const { throttleTimeMs, version, broker } = context
+    const times = new Map<string, number>()
+    for (const { name, partitions } of request.topics) {
+      for (const { partitionIndex } of partitions) {
+        const key = keyOf(name, partitionIndex)
+        times.set(key, (times.get(key) ?? 0) + 1)
+      }
+    }
+    // What is asked for twice is answered with an error, since 4.0 once.
+    const answered = new Set<string>()
+    const topics = request.topics.map(({ name, partitions }) => ({
       name,
-      partitions: partitions.map((asked) => answerPartition(name, asked, request, context)),
-    })),
-  }),
+      partitions: partitions.flatMap((asked) => {
+        const key = keyOf(name, asked.partitionIndex)
+        if (version === 0 || times.get(key) === 1) return answerPartition(name, asked, request, context)
+        if (broker.release.atLeast(4, 0) && answered.has(key)) return []
+        answered.add(key)
+        return response(asked, codeOf('INVALID_REQUEST'), NOTHING, undefined, version)
+      }),
+    }))
+    return { throttleTimeMs, topics: topics.filter(({ partitions }) => partitions.length > 0) }
+  },
+}
+
+function keyOf(topic: string, partition: number): string {
+  return `${partition}-${topic}`
 }
 
 function answerPartition(
@@ -59,11 +92,18 @@ function answerPartition(
   if (epochError !== undefined) return response(asked, codeOf(epochError), NOTHING, partition, version)
   const elsewhere = leadershipProblem(partition, broker)
   if (elsewhere !== undefined) return response(asked, elsewhere, NOTHING, partition, version)
+  if (request.isolationLevel > READ_COMMITTED)
+    return response(asked, codeOf('UNKNOWN_SERVER_ERROR'), NOTHING, partition, version)
+  if (broker.release.isKraft && version < (SPECIAL_FROM.get(asked.timestamp) ?? (asked.timestamp < 0 ? Infinity : 0)))
+    return response(asked, codeOf('UNSUPPORTED_VERSION'), NOTHING, partition, version)
   return response(asked, 0, find(asked.timestamp, partition, request.isolationLevel, context), partition, version)
 }
 
 function find(timestamp: number, partition: Partition, isolationLevel: number, context: RequestContext): Found {
   const { log } = partition
+  // Older brokers look for a message of that time.
+  if (!context.broker.release.isKraft && timestamp < EARLIEST)
+    return context.version === 0 ? NOTHING : firstFrom(timestamp, partition, context)
   switch (timestamp) {
     case LATEST:
       return { timestamp: -1, offset: isolationLevel === READ_COMMITTED ? partition.lastStableOffset : log.endOffset }

@@ -9,10 +9,11 @@ import { ErrorCodes } from '../../protocol/error-codes.js'
 import type { Cluster } from '../cluster.js'
 import { codeOf } from '../error-names.js'
 import type { Handler, RequestContext } from '../handler.js'
-import { groupProblem } from './coordination.js'
+import { coordinationProblem } from './coordination.js'
 
 const TOPIC_IDS_FROM = 10
-const MAX_METADATA_BYTES = 4096
+const GROUP_NOT_FOUND_FROM = 9
+const MAX_METADATA_LENGTH = 4096
 
 /** A topic in a request that commits offsets, and what of its partitions is the same in OffsetCommit and TxnOffsetCommit. */
 export interface CommittedTopic {
@@ -28,14 +29,14 @@ export const offsetCommitHandler: Handler<OffsetCommitRequest, OffsetCommitRespo
 
   answer(request, context) {
     const { cluster, throttleTimeMs, version } = context
-    const problem = groupProblem(request.groupId, context) ?? memberProblem(request, context)
+    const problem = coordinationProblem(request.groupId, context) ?? memberProblem(request, context)
     const topics = request.topics.map((topic: OffsetCommitTopic) => {
       const name = nameOf(topic, cluster)
       return {
         name: topic.name,
         topicId: topic.topicId,
         partitions: topic.partitions.map((partition) => {
-          const errorCode = problem ?? partitionProblem(name, partition, version >= TOPIC_IDS_FROM, context)
+          const errorCode = partitionProblem(name, partition, version >= TOPIC_IDS_FROM, problem, context)
           if (errorCode === 0) cluster.groups.getOrCreate(request.groupId).offsets.commit(committed(name, partition))
           return { partitionIndex: partition.partitionIndex, errorCode }
         }),
@@ -45,19 +46,29 @@ export const offsetCommitHandler: Handler<OffsetCommitRequest, OffsetCommitRespo
   },
 }
 
-function memberProblem(request: OffsetCommitRequest, { cluster }: RequestContext): number | undefined {
+function memberProblem(request: OffsetCommitRequest, { cluster, broker, version }: RequestContext): number | undefined {
   const generationId = request.generationIdOrMemberEpoch
   const group = cluster.groups.get(request.groupId)
-  if (group === undefined) return generationId < 0 ? undefined : codeOf('ILLEGAL_GENERATION')
+  if (group === undefined && generationId < 0) return undefined
+  if (group === undefined) {
+    const tellsIt = version >= GROUP_NOT_FOUND_FROM && broker.release.atLeast(4, 0)
+    return codeOf(tellsIt ? 'GROUP_ID_NOT_FOUND' : 'ILLEGAL_GENERATION')
+  }
   const problem = group.commitProblem({ ...request, generationId })
   return problem === 0 ? undefined : problem
 }
 
-/** Why an offset of this partition can't be committed; 0 where it can. */
+/**
+ * Why an offset of this partition can't be committed; 0 where it can. What there is not is told first, and by any broker:
+ * only the rest of a request gets to the group.
+ *
+ * @param groupProblem why nothing can be committed for the group at all
+ */
 export function partitionProblem(
   name: string,
   { partitionIndex, committedMetadata }: CommittedTopic['partitions'][number],
   byId: boolean,
+  groupProblem: number | undefined,
   { cluster, broker, faults }: RequestContext,
 ): number {
   const injected = faults.errorFor(name, partitionIndex)
@@ -67,8 +78,9 @@ export function partitionProblem(
   if (topic === undefined) return ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION
   const known = topic.partitions[partitionIndex] !== undefined || broker.release.keepsOffsetsOfUnknownPartitions
   if (!known) return ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION
-  if (Buffer.byteLength(committedMetadata ?? '') > MAX_METADATA_BYTES) return codeOf('OFFSET_METADATA_TOO_LARGE')
-  return 0
+  if (groupProblem !== undefined) return groupProblem
+  // Java's characters, not bytes.
+  return (committedMetadata ?? '').length > MAX_METADATA_LENGTH ? codeOf('OFFSET_METADATA_TOO_LARGE') : 0
 }
 
 export function committed(topic: string, partition: CommittedTopic['partitions'][number]) {

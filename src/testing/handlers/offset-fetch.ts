@@ -12,7 +12,7 @@ import { ErrorCodes } from '../../protocol/error-codes.js'
 import type { Cluster } from '../cluster.js'
 import { codeOf } from '../error-names.js'
 import type { Handler, RequestContext } from '../handler.js'
-import { groupProblem } from './coordination.js'
+import { coordinationProblem } from './coordination.js'
 import { nameOf } from './offset-commit.js'
 
 const GROUPS_FROM = 8
@@ -42,7 +42,7 @@ function answerGroup(
   context: RequestContext,
 ): OffsetFetchGroupResponse {
   const { cluster, version } = context
-  const problem = groupProblem(asked.groupId, context)
+  const problem = coordinationProblem(asked.groupId, context)
   const topics = asked.topics ?? topicsOf(asked.groupId, cluster)
   // Up to version 1 there is no place for an error but with each partition.
   const answered = problem !== undefined && version >= GROUP_ERROR_FROM ? [] : topics

@@ -13,6 +13,7 @@ import { HangUp, NO_ANSWER, type Handler, type RequestContext } from '../handler
 import { countEntries, RecordsRefused } from '../incoming-records.js'
 import type { Partition, Topic } from '../topic.js'
 import { leadershipProblem } from './leadership.js'
+import { eachOnce } from './once.js'
 
 const NO_RECORDS = Buffer.alloc(0)
 const TOPIC_IDS_FROM = 13
@@ -48,7 +49,7 @@ export const produceHandler: Handler<DecodedProduceRequest, ProduceResponse> = {
 
 function answerAll(request: DecodedProduceRequest, context: RequestContext): ProduceResponse | HangUp {
   try {
-    const responses = request.topicData.map((topic) => ({
+    const responses = distinct(request.topicData).map((topic) => ({
       name: topic.name,
       topicId: topic.topicId,
       partitionResponses: topic.partitionData.map(({ index, records }) =>
@@ -63,6 +64,19 @@ function answerAll(request: DecodedProduceRequest, context: RequestContext): Pro
     if (error instanceof RecordsRefused) return new HangUp(error.message)
     throw error
   }
+}
+
+type AskedTopic = ProduceTopic<Buffer | null>
+
+function distinct(topics: readonly AskedTopic[]): AskedTopic[] {
+  const keyOf = ({ name, topicId }: AskedTopic): string => `${name}/${topicId.toString('hex')}`
+  const found = eachOnce(
+    topics,
+    keyOf,
+    ({ partitionData }) => partitionData,
+    ({ index }) => index,
+  )
+  return found.map(([topic, partitionData]) => ({ ...topic, partitionData }))
 }
 
 function answerPartition(

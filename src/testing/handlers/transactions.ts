@@ -2,13 +2,12 @@ import { codeOf } from '../error-names.js'
 import type { RequestContext } from '../handler.js'
 import type { Transaction } from '../transactions/transaction.js'
 import type { Claim, TransactionErrorName } from '../transactions/transactions.js'
-import { coordinationProblem } from './coordination.js'
+import { transactionalIdProblem } from './coordination.js'
 
 /** The claimed transaction, or the error code to answer. `fencedFrom` is the first version that has PRODUCER_FENCED. */
 export function claimedTransaction(claim: Claim, fencedFrom: number, context: RequestContext): Transaction | number {
-  const problem = coordinationProblem(claim.transactionalId, context)
+  const problem = transactionalIdProblem(claim.transactionalId, context)
   if (problem !== undefined) return problem
-  if (claim.transactionalId === '') return codeOf('INVALID_REQUEST')
   const found = context.cluster.transactions.find(claim)
   return typeof found === 'string' ? transactionCode(found, fencedFrom, context) : found
 }

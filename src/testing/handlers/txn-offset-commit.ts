@@ -3,6 +3,7 @@ import {
   type TxnOffsetCommitRequest,
   type TxnOffsetCommitResponse,
 } from '../../protocol/apis/txn-offset-commit.js'
+import type { Cluster } from '../cluster.js'
 import { codeOf } from '../error-names.js'
 import type { Handler, RequestContext } from '../handler.js'
 import { groupProblem } from './coordination.js'
@@ -27,7 +28,7 @@ export const txnOffsetCommitHandler: Handler<TxnOffsetCommitRequest, TxnOffsetCo
         name: topic.name,
         topicId: topic.topicId,
         partitions: topic.partitions.map((partition) => {
-          const errorCode = problem ?? partitionProblem(name, partition, version >= TOPIC_IDS_FROM, context)
+          const errorCode = partitionProblem(name, partition, version >= TOPIC_IDS_FROM, problem, context)
           if (errorCode === 0) {
             cluster.groups.getOrCreate(groupId).offsets.commitInTransaction(producerId, committed(name, partition))
           }
@@ -52,11 +53,20 @@ function transactionProblem(
   request: TxnOffsetCommitRequest,
   { cluster, version, broker }: RequestContext,
 ): number | undefined {
+  if (!broker.release.verifiesTransactions) return problemOfEpoch(request, cluster)
   const transaction = cluster.transactions.find(request)
   // The group's coordinator finds a fenced producer by its epoch, like any partition's leader.
   if (transaction === 'PRODUCER_FENCED') return codeOf('INVALID_PRODUCER_EPOCH')
   if (typeof transaction === 'string') return codeOf(transaction)
   if (version >= ADDS_TO_TRANSACTION_FROM) cluster.transactions.addGroup(transaction, request.groupId)
-  if (transaction.groups.has(request.groupId) || !broker.release.verifiesTransactions) return undefined
-  return codeOf('INVALID_TXN_STATE')
+  return transaction.groups.has(request.groupId) ? undefined : codeOf('INVALID_TXN_STATE')
+}
+
+/** Before KIP-890 a group knew no more of a producer than the epochs that it had seen: any other was welcome. */
+function problemOfEpoch(
+  { producerId, producerEpoch }: TxnOffsetCommitRequest,
+  { groups }: Cluster,
+): number | undefined {
+  if (producerEpoch < 0) return codeOf('UNKNOWN_SERVER_ERROR')
+  return groups.sees(producerId, producerEpoch) ? undefined : codeOf('INVALID_PRODUCER_EPOCH')
 }

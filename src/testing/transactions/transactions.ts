@@ -120,6 +120,7 @@ export class Transactions {
     transaction.state = committed ? 'CompleteCommit' : 'CompleteAbort'
     for (const partition of partitions) this.writeMarker(partition, producerId, producerEpoch, committed)
     for (const group of groups) this.cluster.groups.get(group)?.offsets.endTransaction(producerId, committed)
+    if (groups.size > 0) this.cluster.groups.sees(producerId, producerEpoch)
     partitions.clear()
     groups.clear()
   }

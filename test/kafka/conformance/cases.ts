@@ -5,6 +5,7 @@ import { requestCases } from './request-cases.js'
 import { strangerCases } from './stranger-cases.js'
 import type { Subject } from './subject.js'
 import { topicCases } from './topic-cases.js'
+import { twiceCases } from './twice-cases.js'
 
 /** Everything that a real and an embedded broker of the same release must answer alike. */
 export function conformanceCases(subject: () => Subject): void {
@@ -14,4 +15,5 @@ export function conformanceCases(subject: () => Subject): void {
   coordinationCases(subject)
   strangerCases(subject)
   topicCases(subject)
+  twiceCases(subject)
 }

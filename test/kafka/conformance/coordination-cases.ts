@@ -249,10 +249,7 @@ export function coordinationCases(subject: () => Subject): void {
         return [found?.errorCode, found?.committedOffset, found?.metadata]
       }
       // Another broker's coordinator may hear of the topic a moment later.
-      await until(async () => {
-        const [found] = (await subject().metadata(topic, { client: coordinator })).topics
-        return found?.errorCode === 0 ? true : undefined
-      })
+      await subject().known(topic, coordinator)
       expect(await settled(async () => commit(0, 5))).toBe(22)
       expect(await read()).toEqual([0, -1n, ''])
       expect(await settled(async () => commit(0, -1))).toBe(0)

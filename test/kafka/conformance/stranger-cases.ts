@@ -1,8 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { addOffsetsToTxn } from '../../../src/protocol/apis/add-offsets-to-txn.js'
+import { addPartitionsToTxn } from '../../../src/protocol/apis/add-partitions-to-txn.js'
+import { endTxn } from '../../../src/protocol/apis/end-txn.js'
+import { heartbeat } from '../../../src/protocol/apis/heartbeat.js'
 import { initProducerId, type InitProducerIdResponse } from '../../../src/protocol/apis/init-producer-id.js'
 import { joinGroup } from '../../../src/protocol/apis/join-group.js'
+import { leaveGroup } from '../../../src/protocol/apis/leave-group.js'
+import { offsetCommit } from '../../../src/protocol/apis/offset-commit.js'
 import { syncGroup } from '../../../src/protocol/apis/sync-group.js'
+import { txnOffsetCommit, type TxnOffsetCommitRequest } from '../../../src/protocol/apis/txn-offset-commit.js'
+import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
+import type { RawClient } from '../../embedded/support/raw-client.js'
 import { unlessPassing, until, type Subject } from './subject.js'
 
 let names = 0
@@ -59,6 +68,97 @@ export function strangerCases(subject: () => Subject): void {
     })
   })
 
+  describe('A transaction of nobody', () => {
+    const claim = { transactionalId: 'nobody', producerId: 987_654_321n, producerEpoch: 0 }
+
+    it('is not added to, and not ended', async ({ skip }) => {
+      if (!subject().has(endTxn)) skip('has no transactions')
+      const topic = await subject().topic()
+      const coordinator = await subject().coordinator(claim.transactionalId, 1)
+      const ask = async (transactionalId: string) => {
+        const own = { ...claim, transactionalId }
+        const topics = [{ name: topic, partitions: [0] }]
+        const transactions = [{ ...own, verifyOnly: false, topics }]
+        const added = await coordinator.call(addPartitionsToTxn, subject().version(addPartitionsToTxn, 3), {
+          transactions,
+        })
+        const version = subject().version(addOffsetsToTxn)
+        return [
+          added.resultsByTransaction[0]?.topicResults[0]?.resultsByPartition[0]?.partitionErrorCode,
+          (await coordinator.call(addOffsetsToTxn, version, { ...own, groupId: 'readers' })).errorCode,
+          (await coordinator.call(endTxn, subject().version(endTxn, 4), { ...own, committed: true })).errorCode,
+        ]
+      }
+      await until(async () => (unlessPassing((await ask(claim.transactionalId))[2]) === undefined ? undefined : true))
+      expect(await ask(claim.transactionalId)).toEqual([49, 49, 49])
+      expect(await ask('')).toEqual([42, 42, 42])
+    })
+
+    it('commits offsets, where the group does not ask its coordinator (before KIP-890)', async ({ skip }) => {
+      if (!subject().has(txnOffsetCommit)) skip('has no transactions')
+      const topic = await subject().topic()
+      const groupId = newName()
+      const coordinator = await subject().coordinator(groupId, 0)
+      const commit = async (more: Partial<TxnOffsetCommitRequest> = {}, partitionIndex = 0, name = topic) =>
+        until(async () => {
+          const partition = { partitionIndex, committedOffset: 5n, committedLeaderEpoch: -1, committedMetadata: null }
+          const { topics } = await coordinator.call(txnOffsetCommit, subject().version(txnOffsetCommit, 3), {
+            ...{ ...claim, groupId, generationIdOrMemberEpoch: -1, memberId: '', groupInstanceId: null },
+            ...{ topics: [{ name, topicId: ZERO_UUID, partitions: [partition] }] },
+            ...more,
+          })
+          return unlessPassing(topics[0]?.partitions[0]?.errorCode)
+        })
+      await subject().known(topic, coordinator)
+      const { verifiesTransactions, keepsOffsetsOfUnknownPartitions } = subject().release
+      expect(await commit()).toBe(verifiesTransactions ? 49 : 0)
+      expect(await commit({}, 0, 'nowhere')).toBe(3)
+      if (subject().release.atLeast(2, 8)) expect(await commit({ groupId: '' })).toBe(24)
+      if (!keepsOffsetsOfUnknownPartitions) expect(await commit({}, 7)).toBe(3)
+      if (verifiesTransactions) return
+      expect(await commit({ producerEpoch: 4 })).toBe(0)
+      expect(await commit({ producerEpoch: 3 })).toBe(47)
+    })
+  })
+
+  describe('A group of nobody', () => {
+    it('has an id, unless it keeps offsets alone', async ({ skip }) => {
+      if (subject().version(offsetCommit) < 2) skip('keeps them in ZooKeeper, or times them')
+      if (!subject().release.atLeast(2, 8)) skip('was not asked')
+      const topic = await subject().topic()
+      const coordinator = await subject().coordinator('', 0)
+      await subject().known(topic, coordinator)
+      const nobody = { groupId: '', generationId: 1, memberId: 'nobody', groupInstanceId: null }
+      const version = subject().version(leaveGroup)
+      const members = [{ memberId: 'nobody', groupInstanceId: null, reason: null }]
+      const codes = [
+        (await coordinator.call(heartbeat, subject().version(heartbeat), nobody)).errorCode,
+        (await coordinator.call(leaveGroup, version, { groupId: '', members })).errorCode,
+      ]
+      expect(codes).toEqual([24, 24])
+      const offsets = new Committer(coordinator, subject().version(offsetCommit, 8), '', topic)
+      expect(await until(async () => unlessPassing(await offsets.commit()))).toBe(0)
+    })
+
+    it('has no generation, and no offsets of what there is not', async ({ skip }) => {
+      if (subject().version(offsetCommit) < 2) skip('keeps them in ZooKeeper, or times them')
+      if (!subject().release.atLeast(2, 8)) skip('was not asked')
+      const topic = await subject().topic()
+      const groupId = newName()
+      const coordinator = await subject().coordinator(groupId, 0)
+      await subject().known(topic, coordinator)
+      const version = subject().version(offsetCommit, 9)
+      const offsets = new Committer(coordinator, version, groupId, topic)
+      const unknown = version >= 9 && subject().release.atLeast(4, 0) ? 69 : 22
+      expect(await until(async () => unlessPassing(await offsets.commit({ generation: 3 })))).toBe(unknown)
+      // Java counts characters.
+      expect(await offsets.commit({ metadata: 'é'.repeat(4_096) })).toBe(0)
+      expect(await offsets.commit({ metadata: 'é'.repeat(4_097) })).toBe(12)
+      expect(await offsets.commit({ generation: 3, partition: 7 })).toBe(3)
+      expect(await offsets.commit({ generation: 3, topic: 'nowhere' })).toBe(3)
+    })
+  })
+
   describe('A member that has joined', () => {
     it.for([0, 500])(
       'and does not ask for its assignment within %i ms is out',
@@ -97,4 +197,43 @@ export function strangerCases(subject: () => Subject): void {
       },
     )
   })
+}
+
+/** Commits offsets that no transaction is for, one at a time. */
+class Committer {
+  constructor(
+    private readonly client: RawClient,
+    private readonly version: number,
+    private readonly groupId: string,
+    private readonly topic: string,
+  ) {}
+
+  /** An error code. */
+  async commit({ generation = -1, partition = 0, topic = this.topic, metadata = '' } = {}): Promise<
+    number | undefined
+  > {
+    const { topics } = await this.client.call(offsetCommit, this.version, {
+      groupId: this.groupId,
+      generationIdOrMemberEpoch: generation,
+      memberId: generation < 0 ? '' : 'nobody',
+      groupInstanceId: null,
+      retentionTimeMs: -1,
+      topics: [
+        {
+          name: topic,
+          topicId: ZERO_UUID,
+          partitions: [
+            {
+              partitionIndex: partition,
+              committedOffset: 17n,
+              committedLeaderEpoch: -1,
+              commitTimestamp: -1,
+              committedMetadata: metadata,
+            },
+          ],
+        },
+      ],
+    })
+    return topics[0]?.partitions[0]?.errorCode
+  }
 }

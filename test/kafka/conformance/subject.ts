@@ -90,7 +90,17 @@ export class Subject {
     })
     const leader = await this.connect(address)
     await until(async () => (passing.has((await this.offset(leader, topic, -1n)).errorCode) ? undefined : true))
+    // It leads before it has heard of the topic.
+    await this.known(topic, leader)
     return leader
+  }
+
+  /** Resolves when the broker has heard of the topic. */
+  async known(topic: string, client: RawClient): Promise<void> {
+    await until(async () => {
+      const [found] = (await this.metadata(topic, { client })).topics
+      return found?.errorCode === 0 ? true : undefined
+    })
   }
 
   /** A connection to a broker that has no replica of the topic. */
