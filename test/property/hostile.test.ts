@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { MalformedResponseError } from '../../src/errors.js'
 import type { Api } from '../../src/protocol/api.js'
+import { metadata, type MetadataRequest } from '../../src/protocol/apis/metadata.js'
+import { produce, type ProduceRequest } from '../../src/protocol/apis/produce.js'
 import { ByteReader } from '../../src/protocol/byte-reader.js'
 import { decodeResponseFrame } from '../../src/protocol/frame.js'
+import { recordBatch } from '../../src/protocol/records/record-batch.js'
+import type { ApiSchema } from '../golden/schemas/schema.js'
 import { apisWithSchemas, versionsOf } from './all-apis.js'
 import { encodeMessage } from './schema-codec.js'
 import { fullMessage } from './schema-messages.js'
@@ -50,11 +54,15 @@ function responseFrame(api: Api<unknown, unknown>, version: number, body: Buffer
 
 /** True where the frame was a valid response; what is thrown otherwise is of one type. */
 function decodesFrame(api: Api<unknown, unknown>, version: number, frame: Buffer): boolean {
+  return answerIn(() => ({ answer: decodeResponseFrame(api, version, frame) })) !== undefined
+}
+
+/** What was decoded; undefined where that is refused, which is of one type. */
+function answerIn<T>(decode: () => T): T | undefined {
   try {
-    decodeResponseFrame(api, version, frame)
-    return true
+    return decode()
   } catch (error) {
-    if (error instanceof MalformedResponseError) return false
+    if (error instanceof MalformedResponseError) return undefined
     throw error
   }
 }
@@ -101,6 +109,47 @@ describe('hostile bytes', () => {
       const body = encodeMessage(schema.response, version, fullMessage(schema.response.fields, version), options)
       for (const bytes of corruptionsOf(body)) survives(bytes, (reader) => api.decodeResponse(reader, version))
       for (const frame of corruptionsOf(responseFrame(api, version, body))) decodesFrame(api, version, frame)
+    }
+  })
+})
+
+/** Of Metadata and Produce, whatever byte is wrong, no more is built than was asked for. */
+describe('hostile answers to a question', () => {
+  const id = Buffer.alloc(16, 7)
+  const topics = ['a', 'b'].map((name) => ({ name, topicId: id }))
+  const question: MetadataRequest = {
+    topics,
+    allowAutoTopicCreation: true,
+    includeClusterAuthorizedOperations: false,
+    includeTopicAuthorizedOperations: false,
+  }
+  const records = recordBatch([], 0)
+  const sent: ProduceRequest = {
+    transactionalId: null,
+    acks: -1,
+    timeoutMs: 1,
+    topicData: topics.map((topic) => ({ ...topic, partitionData: [{ index: 0, records }] })),
+  }
+
+  function answersOf(api: Api<unknown, unknown>, version: number): Generator<Buffer> {
+    const { schema } = apisWithSchemas().find((one) => one.api.name === api.name) as { schema: ApiSchema }
+    const body = encodeMessage(schema.response, version, fullMessage(schema.response.fields, version))
+    return corruptionsOf(responseFrame(api, version, body))
+  }
+
+  it.each(versionsOf(metadata))('Metadata v%i', (version) => {
+    for (const frame of answersOf(metadata, version)) {
+      const answer = answerIn(() => decodeResponseFrame(metadata, version, frame, question))
+      const names = answer?.topics.map(({ name }) => name) ?? []
+      expect(names.filter((name) => name !== 'a' && name !== 'b')).toEqual([])
+      expect(new Set(names).size).toBe(names.length)
+    }
+  })
+
+  it.each(versionsOf(produce))('Produce v%i', (version) => {
+    for (const frame of answersOf(produce, version)) {
+      const parts = answerIn(() => decodeResponseFrame(produce, version, frame, sent))?.responses ?? []
+      expect(parts.flatMap(({ partitionResponses }) => partitionResponses).length).toBeLessThanOrEqual(4)
     }
   })
 })
