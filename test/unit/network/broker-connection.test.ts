@@ -284,6 +284,9 @@ describe('bytes that nobody asked for', () => {
     const closed = new Promise<void>((resolve) => connection.onClose(resolve))
     peer.write(Buffer.of(0))
     await closed
+    expect(connection.gone.reason).toMatchObject({
+      message: expect.stringContaining('sent bytes that nothing asked for'),
+    })
   })
 
   it('behind an answer, in the same piece, do not harm that answer', async () => {
@@ -293,6 +296,9 @@ describe('bytes that nobody asked for', () => {
     peer.write(Buffer.concat([answer(0), Buffer.of(0)]))
     expect((await asked).brokers).toHaveLength(1)
     await closed
+    expect(connection.gone.reason).toMatchObject({
+      message: expect.stringContaining('sent bytes that nothing asked for'),
+    })
   })
 })
 
@@ -330,6 +336,7 @@ describe('answers to requests that want none', () => {
     await connection.sendOneWay(produce, 3, ONE_MESSAGE, { timeoutMs: 60_000 })
     peer.write(Buffer.concat(bytes))
     await closed
+    expect(connection.gone.reason).toMatchObject({ code: 'MALFORMED_RESPONSE' })
   })
 
   it('are not waited for without end once they have begun', async () => {
