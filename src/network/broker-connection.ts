@@ -28,6 +28,11 @@ const MAX_TOKEN_BYTES = 1024 * 1024
 const REST = { since: 0, timeoutMs: 30_000 }
 const EMPTY = Buffer.alloc(0)
 
+/** From this size on a request that was hung up on may have been too large: no broker is known that takes less. */
+const LARGE_REQUEST_BYTES = 500_000
+const MAY_BE_TOO_LARGE =
+  '; brokers hang up on requests above their `socket.request.max.bytes` (Azure Event Hubs: 1,046,528): `maxRequestBytes` and `batchBytes` bound them'
+
 export interface RequestOptions {
   /** How long the broker may take, from the later of "written" and "previous answer". */
   readonly timeoutMs: number
@@ -44,6 +49,8 @@ interface InFlight {
   /** Undefined for a bare token, whose answer has none. */
   readonly correlationId: number | undefined
   readonly label: string
+  /** Of the whole frame. */
+  readonly bytes: number
   timeoutMs: number
   /** What is larger is not its answer. */
   readonly maxBytes: number
@@ -57,6 +64,7 @@ interface InFlight {
 /** A request that has no answer, until the system has taken its bytes. */
 interface OneWay {
   readonly label: string
+  readonly bytes: number
   timeoutMs: number
   readonly since: number
   readonly fail: (error: KafkaProducerError) => void
@@ -158,8 +166,13 @@ export class BrokerConnection {
   }
 
   private closedByPeer(how: string, cause?: Error): ConnectionClosedError {
-    const hint = this.hint === undefined ? '' : `; ${this.hint}`
-    return new ConnectionClosedError(`${this.name} ${how}${hint}`, cause === undefined ? {} : { cause })
+    const unanswered = this.#inFlight.peekFront()
+    const open = unanswered ?? this.notTaken.peekFront()
+    const verb = unanswered === undefined ? 'taken' : 'answered'
+    const asked = open === undefined ? '' : `, and had not ${verb} ${open.label} of ${open.bytes} bytes`
+    const isLarge = open !== undefined && open.bytes >= LARGE_REQUEST_BYTES
+    const hint = isLarge ? MAY_BE_TOO_LARGE : this.hint === undefined ? '' : `; ${this.hint}`
+    return new ConnectionClosedError(`${this.name} ${how}${asked}${hint}`, cause === undefined ? {} : { cause })
   }
 
   /** Sockets of TLS show the key they were opened with. */
@@ -207,6 +220,7 @@ export class BrokerConnection {
       const entry: InFlight = {
         correlationId,
         label: `${api.name} v${version}`,
+        bytes: frame.length,
         timeoutMs: options.timeoutMs,
         maxBytes: this.maxBytes(api, request, frame),
         since: 0,
@@ -230,6 +244,7 @@ export class BrokerConnection {
         {
           correlationId: undefined,
           label: 'a token',
+          bytes: token.length,
           timeoutMs,
           maxBytes: MAX_TOKEN_BYTES,
           since: 0,
@@ -284,7 +299,13 @@ export class BrokerConnection {
       const label = `${api.name} v${version}`
       const write = () => {
         options.onWritten?.()
-        this.notTaken.push({ label, timeoutMs: options.timeoutMs, since: performance.now(), fail: reject })
+        this.notTaken.push({
+          label,
+          bytes: frame.length,
+          timeoutMs: options.timeoutMs,
+          since: performance.now(),
+          fail: reject,
+        })
         this.armTimer(options.timeoutMs)
         this.#oneWay.add(correlationId, maxBytes)
         this.#socket.write(frame, (error) => {

@@ -122,6 +122,8 @@ export class SyncProducer {
     // After that nobody waits any more; a broker that is merely slow may still keep its connection.
     const timeoutMs = Math.min(gathersFor, deliveryTimeoutMs + ANSWER_GRACE_MS)
     const options = { timeoutMs, capacity, onWritten }
+    // The metadata was had by the same listener: if it hangs up now, it is not for want of SASL.
+    connection.hint = undefined
     if (request.acks === 0) return connection.sendOneWay(produce, version, request, options).then(() => undefined)
     return connection.request(produce, version, request, options)
   }

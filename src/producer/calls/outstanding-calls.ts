@@ -89,7 +89,9 @@ export class OutstandingCalls {
   }
 
   private arm(oldest: MessageCall): void {
-    this.timer = setTimeout(() => this.check(), Math.max(1, timerDelay(this.deadlineOf(oldest) - performance.now())))
+    // After a stall of this process an answer may be waiting in the socket: let it be read first.
+    const look = () => setImmediate(() => this.check())
+    this.timer = setTimeout(look, Math.max(1, timerDelay(this.deadlineOf(oldest) - performance.now())))
     if (this.size === 0) this.timer.unref()
   }
 

@@ -32,6 +32,10 @@ export class Batch {
   attempts = 0
   mayHaveBeenWritten = false
   closed = false
+  /** Whether it has a request to itself: one of several batches was hung up on, perhaps for its size. */
+  travelsAlone = false
+  /** Whether it was sent on at once to a leader that an answer told. */
+  wasSentOn = false
   inFlight = false
   lastError: KafkaProducerError | undefined
   /** Messages in the list that have their fate already. */

@@ -1,4 +1,4 @@
-import type { KafkaProducerError } from '../../errors.js'
+import { ConnectionClosedError, type KafkaProducerError } from '../../errors.js'
 import type { ProducePartitionResponse, ProduceResponse } from '../../protocol/apis/produce.js'
 import { brokerResponseError, errorCode, ErrorCodes } from '../../protocol/error-codes.js'
 import type { EncodableRecords } from '../../protocol/records/record.js'
@@ -26,6 +26,13 @@ const MAY_HAVE_BEEN_WRITTEN = new Set<number>([
 ])
 /** Answers to a batch that a smaller one may not get. */
 const TOO_LARGE = new Set<number>([ErrorCodes.MESSAGE_TOO_LARGE, ErrorCodes.RECORD_LIST_TOO_LARGE])
+/** No broker is known that takes less in one request. */
+const LARGE_REQUEST_BYTES = 500_000
+/**
+ * Answers to a batch for the sake of single messages, which brokers name from Kafka 2.4 on (KIP-467): with older ones
+ * halving the batch finds them, so that messages of others don't fail with them.
+ */
+const OF_SINGLE_MESSAGES = new Set<number>([ErrorCodes.INVALID_TIMESTAMP])
 
 export interface BatchOutcomesParts {
   readonly topicPartitionInfos: BrokerPartitionInfo
@@ -92,7 +99,7 @@ export class BatchOutcomes implements SenderContext {
     const { queue } = batch
     const { leaderId, leaderEpoch } = answer.currentLeader
     const subject = `${batch.messages.length} messages for ${queue.topic}-${queue.partition}`
-    const cause = brokerResponseError(answer.errorCode, subject, answer.errorMessage)
+    const cause = brokerResponseError(answer.errorCode, subject, this.detailOf(batch, answer))
     if (MAY_HAVE_BEEN_WRITTEN.has(answer.errorCode)) batch.mayHaveBeenWritten = true
     const toldLeader =
       leaderId >= 0 &&
@@ -107,6 +114,8 @@ export class BatchOutcomes implements SenderContext {
     if (TOO_LARGE.has(answer.errorCode) && batch.messages.length > 1) {
       this.parts.compression.of(queue.topic)?.reset()
       this.split(batch)
+    } else if (OF_SINGLE_MESSAGES.has(answer.errorCode) && recordErrors.length === 0 && batch.messages.length > 1) {
+      this.split(batch)
     } else if (recordErrors.length > 0 && recordErrors.length < batch.messages.length) {
       // Refused, so none of it was written.
       this.leaveFlight(batch)
@@ -117,17 +126,35 @@ export class BatchOutcomes implements SenderContext {
       // The others were not written either, and nothing is wrong with them: that costs no attempt (KIP-467).
       batch.attempts--
       this.sendAgain(batch)
-    } else if (toldLeader && cause.retriable) {
-      // The answer came with the new leader (KIP-951): nothing to wait for.
+    } else if (toldLeader && cause.retriable && !batch.wasSentOn) {
+      // The answer came with the new leader (KIP-951): nothing to wait for. Brokers that tell of each other without end
+      // are not followed any faster than others that refuse.
+      batch.wasSentOn = true
       if (this.mayTryAgain(batch, cause)) this.sendAgain(batch)
     } else {
       this.retry([batch], cause, errorCode(answer.errorCode).refreshMetadata, generation)
     }
   }
 
+  /** What is known of a refusal beside its code, and what the broker says of it. */
+  private detailOf(batch: Batch, { errorCode: code, errorMessage }: ProducePartitionResponse): string | null {
+    const told = errorMessage === null ? '' : `; ${errorMessage}`
+    if (TOO_LARGE.has(code)) {
+      const isCompressed = this.parts.compression.of(batch.queue.topic) !== null
+      const size = `${plainSize(batch, 2)} bytes${isCompressed ? ' before compression' : ''}`
+      return `${size} are more than max.message.bytes of the topic, or message.max.bytes of the broker, allows${told}`
+    }
+    const isKeyless = batch.messages.some(({ key }) => key === null)
+    if (code === ErrorCodes.CORRUPT_MESSAGE && isKeyless)
+      return `a message was changed on its way, or has no key and the topic is compacted, which Kafka before 2.4 does not tell apart${told}`
+    return errorMessage
+  }
+
   unanswered(batches: readonly Batch[], cause: KafkaProducerError, written: boolean, generation: number): void {
     if (batches.length === 0) return
     if (written) for (const batch of batches) batch.mayHaveBeenWritten = true
+    if (written && cause instanceof ConnectionClosedError && mayBeTooLarge(batches))
+      for (const batch of batches) batch.travelsAlone = true
     this.retry(batches, cause, true, generation)
   }
 
@@ -246,4 +273,15 @@ export class BatchOutcomes implements SenderContext {
     queue.backlogBytes -= bytes
     this.parts.bound.release(messages, bytes)
   }
+}
+
+/**
+ * Whether a request that was hung up on may have been larger than the broker takes (`socket.request.max.bytes`), of which
+ * it says nothing; then each of its batches may pass by itself. A small one was hung up on for its size only if it was so
+ * twice: brokers that are stopped hang up too.
+ */
+function mayBeTooLarge(batches: readonly Batch[]): boolean {
+  if (batches.length === 1) return false
+  const bytes = batches.reduce((sum, { recordsSize }) => sum + recordsSize, 0)
+  return bytes >= LARGE_REQUEST_BYTES || batches.every(({ lastError }) => lastError instanceof ConnectionClosedError)
 }

@@ -43,13 +43,14 @@ export function takeBatches(
     }
     const batchSize = encodedSize(batch, magic)
     const isFull = size + batchSize > maxRequestBytes || messages + batch.messages.length > MAX_BATCH_MESSAGES
-    if (isFull && batches.length > 0) break
+    if ((isFull || batch.travelsAlone) && batches.length > 0) break
     size += batchSize
     messages += batch.messages.length
     ready.shift()
     queue.unlist(brokerId)
     queue.take()
     batches.push(batch)
+    if (batch.travelsAlone) break
   }
   return batches
 }
