@@ -12,6 +12,9 @@ export async function run(command: string, args: readonly string[], cwd: string)
     return await promisify(execFile)(command, args, {
       cwd,
       maxBuffer: 1 << 26,
+      // Ended before its test is: nothing is to be left running.
+      timeout: 240_000,
+      killSignal: 'SIGKILL',
       // What runs these tests is not to be noticed by what they run: neither its packages nor that it is a test.
       env: { ...without(process.env, /^(NODE_ENV|NODE_OPTIONS|VITEST.*|npm_.*)$/), NODE_PATH: '' },
     })
