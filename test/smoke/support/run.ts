@@ -16,7 +16,7 @@ export async function run(command: string, args: readonly string[], cwd: string)
       timeout: 240_000,
       killSignal: 'SIGKILL',
       // What runs these tests is not to be noticed by what they run: neither its packages nor that it is a test.
-      env: { ...without(process.env, /^(NODE_ENV|NODE_OPTIONS|VITEST.*|npm_.*)$/), NODE_PATH: '' },
+      env: { ...without(process.env, /^(NODE_ENV|NODE_OPTIONS|VITEST.*|npm_(lifecycle|package)_.*)$/), NODE_PATH: '' },
     })
   } catch (error) {
     const { stdout, stderr, message } = error as Error & Partial<Output>
