@@ -152,9 +152,13 @@ export class EmbeddedKafka {
     return kafka
   }
 
-  /** Addresses of all brokers, stopped ones too: `'127.0.0.1:51001,127.0.0.1:51002'`. */
+  /** Addresses of all brokers, stopped ones too: `'127.0.0.1:51001,127.0.0.1:51002'`, or `'[::1]:51001'`. */
   get bootstrap(): string {
-    return [...this.cluster.nodes.values()].map(({ host, port }) => `${host}:${port}`).join(',')
+    const addresses = [...this.cluster.nodes.values()].map(({ host, port }) => {
+      // The colons of IPv6 are no place for a port.
+      return `${host.includes(':') ? `[${host}]` : host}:${port}`
+    })
+    return addresses.join(',')
   }
 
   get brokers(): BrokerStatus[] {

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { kcat } from './support/kcat.js'
@@ -29,7 +29,8 @@ function start(...args: string[]): Running {
       for (;;) {
         const match = pattern.exec(this.output)
         if (match !== null) return match
-        const over = await Promise.race([once(child.stdout, 'data').then(() => false), ended.then(() => true)])
+        const more = [child.stdout, child.stderr].map(async (stream) => once(stream, 'data').then(() => false))
+        const over = await Promise.race([...more, ended.then(() => true)])
         if (over) throw new Error(`it ended without printing ${pattern}: ${this.output}`)
       }
     },
@@ -64,6 +65,15 @@ describe('kafka-producer broker', () => {
     expect(read.stdout.trim().split('\n').sort()).toEqual(['one', 'two'])
     broker.child.kill(signal)
     expect(await broker.ended).toBe(0)
+  })
+
+  it('--verbose says what a broker hung up on, and why', async () => {
+    const broker = start('broker', '--port', '0', '--verbose')
+    const [, port] = await broker.printed(/^Kafka 4 is ready at 127\.0\.0\.1:(\d+)$/m)
+    // A Metadata v12 that ends within its list of topics.
+    const client = connect(Number(port), '127.0.0.1')
+    client.end(Buffer.from('0000000d0003000c000000010000000203', 'hex'))
+    await broker.printed(/^hung up on Metadata v12: \d+ bytes wanted, \d+ left at byte \d+$/m)
   })
 
   it.each([
