@@ -10,11 +10,10 @@ import {
 } from '../errors.js'
 import { foreignText } from '../foreign-text.js'
 import { maxResponseBytes, type Api, type RequestEncoder } from '../protocol/api.js'
-import { decodeResponseFrame, encodeRequestFrame, FrameSplitter, GatheringBound } from '../protocol/frame.js'
+import { decodeResponseFrame, encodeRequest, FrameSplitter, GatheringBound } from '../protocol/frame.js'
 import { timerDelay } from '../timer-delay.js'
 import { formatAddress, type BrokerAddress } from './connect.js'
 import { HEAD_BYTES, notKafka } from './foreign-protocol.js'
-import { RequestBuffers } from './request-buffers.js'
 import { tlsProblem } from './tls-errors.js'
 import { UnansweredRequests } from './unanswered-requests.js'
 
@@ -42,6 +41,8 @@ export interface RequestOptions {
   readonly authentication?: boolean
   /** Called when it goes to the socket: from then on the broker may act on it. Until then it may be held back. */
   readonly onWritten?: () => void
+  /** Called when the system has taken its bytes, which nobody reads from then on. It may never be. */
+  readonly onTaken?: () => void
 }
 
 /** A request written and not answered yet. */
@@ -55,8 +56,6 @@ interface InFlight {
   /** What is larger is not its answer. */
   readonly maxBytes: number
   since: number
-  /** What was written, once the system has taken it: then its buffer can be used again. */
-  written: Buffer | undefined
   readonly answer: (frame: Buffer) => void
   readonly fail: (error: KafkaProducerError) => void
 }
@@ -126,7 +125,6 @@ export class BrokerConnection {
     private readonly clientId: string,
     private readonly maxResponseBytes: number,
     maxIdleMs: number,
-    private readonly buffers = new RequestBuffers(),
     /** Shared by all connections that together may hold no more of answers that are not whole yet. */
     gathering = new GatheringBound(maxResponseBytes),
   ) {
@@ -216,21 +214,20 @@ export class BrokerConnection {
   ): Promise<Response> {
     return new Promise((resolve, reject) => {
       const correlationId = this.nextCorrelationId
-      const frame = this.encode(api, version, request, options.capacity)
+      const { parts, bytes } = this.encode(api, version, request, options.capacity)
       const entry: InFlight = {
         correlationId,
         label: `${api.name} v${version}`,
-        bytes: frame.length,
+        bytes,
         timeoutMs: options.timeoutMs,
-        maxBytes: this.maxBytes(api, request, frame),
+        maxBytes: this.maxBytes(api, request, bytes),
         since: 0,
-        written: undefined,
         answer: (frame) => resolve(decode(frame)),
         fail: reject,
       }
       const write = () => {
         options.onWritten?.()
-        this.writeInFlight(entry, frame)
+        this.writeInFlight(entry, parts, options.onTaken)
       }
       if (options.authentication === true) write()
       else this.writeOrHold({ write, fail: reject })
@@ -248,11 +245,10 @@ export class BrokerConnection {
           timeoutMs,
           maxBytes: MAX_TOKEN_BYTES,
           since: 0,
-          written: undefined,
           answer: (answer) => resolve(Buffer.from(answer)),
           fail: reject,
         },
-        this.frameOf(token),
+        [this.frameOf(token)],
       )
     })
   }
@@ -269,15 +265,26 @@ export class BrokerConnection {
     return Buffer.concat([size, token])
   }
 
-  private writeInFlight(entry: InFlight, frame: Buffer): void {
+  private writeInFlight(entry: InFlight, parts: readonly Uint8Array[], onTaken?: () => void): void {
     entry.since = performance.now()
     this.#inFlight.push(entry)
     this.asked = true
     this.armTimer(entry.timeoutMs)
-    this.#socket.write(frame, (error) => {
+    this.write(parts, (error) => {
       entry.since = performance.now()
-      if (!error) entry.written = frame
+      // A socket that is destroyed calls back for the write it was at as if that had been done.
+      if (!error && !this.#socket.destroyed) onTaken?.()
     })
+  }
+
+  /** Writes what belongs together in one go. */
+  private write(parts: readonly Uint8Array[], onEnd: (error: Error | null | undefined) => void): void {
+    const last = parts.length - 1
+    const socket = this.#socket
+    if (last > 0) socket.cork()
+    for (let i = 0; i < last; i++) socket.write(parts[i] as Uint8Array)
+    socket.write(parts[last] as Uint8Array, onEnd)
+    if (last > 0) socket.uncork()
   }
 
   /**
@@ -294,26 +301,26 @@ export class BrokerConnection {
   ): Promise<void> {
     return new Promise((resolve, reject) => {
       const correlationId = this.nextCorrelationId
-      const frame = this.encode(api, version, request, options.capacity)
-      const maxBytes = this.maxBytes(api, request, frame)
+      const { parts, bytes } = this.encode(api, version, request, options.capacity)
+      const maxBytes = this.maxBytes(api, request, bytes)
       const label = `${api.name} v${version}`
       const write = () => {
         options.onWritten?.()
         this.notTaken.push({
           label,
-          bytes: frame.length,
+          bytes,
           timeoutMs: options.timeoutMs,
           since: performance.now(),
           fail: reject,
         })
         this.armTimer(options.timeoutMs)
         this.#oneWay.add(correlationId, maxBytes)
-        this.#socket.write(frame, (error) => {
+        this.write(parts, (error) => {
           // A socket that is destroyed calls back for the write it was at as if that had been done.
           if (error || this.#socket.destroyed) return this.failNotTaken(this.whyClosed(error))
           this.notTaken.shift()
           this.lastTakenAt = performance.now()
-          this.buffers.release(frame)
+          options.onTaken?.()
           resolve()
         })
       }
@@ -360,24 +367,21 @@ export class BrokerConnection {
     this.fail(error)
   }
 
-  private encode<Request>(api: RequestEncoder<Request>, version: number, request: Request, capacity?: number): Buffer {
+  private encode<Request>(
+    api: RequestEncoder<Request>,
+    version: number,
+    request: Request,
+    capacity?: number,
+  ): { parts: readonly Uint8Array[]; bytes: number } {
     if (this.state !== 'open') throw new ConnectionClosedError(`the connection to ${this.name} is closed`)
-    const frame = encodeRequestFrame(
-      api,
-      version,
-      this.nextCorrelationId,
-      this.clientId,
-      request,
-      capacity,
-      this.buffers.allocate,
-    )
+    const parts = encodeRequest(api, version, this.nextCorrelationId, this.clientId, request, capacity)
     this.nextCorrelationId = (this.nextCorrelationId + 1) & 0x7fffffff
     this.lastUsedAt = performance.now()
-    return frame
+    return { parts, bytes: parts.reduce((sum, part) => sum + part.length, 0) }
   }
 
-  private maxBytes<Request>(api: RequestEncoder<Request>, request: Request, frame: Buffer): number {
-    return Math.min(maxResponseBytes(api, request, frame.length), this.maxResponseBytes)
+  private maxBytes<Request>(api: RequestEncoder<Request>, request: Request, written: number): number {
+    return Math.min(maxResponseBytes(api, request, written), this.maxResponseBytes)
   }
 
   /**
@@ -437,7 +441,6 @@ export class BrokerConnection {
     // Decoded before it leaves the queue: an answer that can't be read fails its request along with the connection.
     entry.answer(frame)
     this.#inFlight.shift()
-    if (entry.written !== undefined) this.buffers.release(entry.written)
     this.noteAnswer()
   }
 

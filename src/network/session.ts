@@ -22,7 +22,6 @@ import { ClearTextWarning } from './clear-text-warning.js'
 import { formatAddress, openSocket, type BrokerAddress } from './connect.js'
 import { HostLookup } from './host-lookup.js'
 import { orAborted } from './or-aborted.js'
-import { RequestBuffers } from './request-buffers.js'
 import { Authenticator, HungUpOnToken } from './sasl/authenticator.js'
 import type { SaslExchange, SaslMechanism } from './sasl/mechanism.js'
 import { SessionRenewal } from './sasl/session-renewal.js'
@@ -113,7 +112,6 @@ export class SessionFactory {
   /** Those whose socket is not closed yet. */
   readonly #connections = new Set<BrokerConnection>()
   private readonly hosts = new HostLookup()
-  readonly #buffers = new RequestBuffers()
   private readonly gathering: GatheringBound
   private readonly closing = new AbortController()
   private waiters = 0
@@ -388,15 +386,7 @@ export class SessionFactory {
     const origin = this.filter.isOfCluster(address) ? NAMED_BY_CLUSTER : undefined
     const terms = { timeoutMs: connectTimeoutMs, signal, isNeeded: () => this.isNeeded, hosts: this.hosts, origin, tls }
     const socket = await openSocket(address, terms)
-    const connection = new BrokerConnection(
-      socket,
-      address,
-      clientId,
-      maxResponseBytes,
-      maxIdleMs,
-      this.#buffers,
-      this.gathering,
-    )
+    const connection = new BrokerConnection(socket, address, clientId, maxResponseBytes, maxIdleMs, this.gathering)
     const isZooKeepers = address.port === ZOOKEEPER_PORT
     connection.hint = isZooKeepers
       ? undefined

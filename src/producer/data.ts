@@ -1,9 +1,5 @@
 import { types } from 'node:util'
 import type { Data } from '../protocol/records/record.js'
-import { sizeOfUtf8 } from '../protocol/utf8.js'
-
-/** Half of a pair: UTF-8 has no bytes for it, so that Java would store a question mark, and Node another character. */
-const LONE_SURROGATE = /\p{Surrogate}/u
 
 /** What can be stored as it is: a string, null and {@link bytesOf}. Undefined for anything else. */
 export function dataOf(value: unknown): Data | undefined {
@@ -38,10 +34,10 @@ export function copyOf(value: unknown): unknown {
 }
 
 /**
- * Whether UTF-8 can't hold a string.
- *
- * @param size its bytes as UTF-8; as many as it has characters where all are ASCII
+ * Whether a string has half of a pair, for which UTF-8 has no bytes: Java would store a question mark, and Node another
+ * character.
  */
-export function hasLoneSurrogate(text: string, size = sizeOfUtf8(text)): boolean {
-  return size !== text.length && LONE_SURROGATE.test(text)
+export function hasLoneSurrogate(text: string): boolean {
+  // Known to every Node since 20, but not to the types that are asked for here.
+  return !(text as string & { isWellFormed(): boolean }).isWellFormed()
 }

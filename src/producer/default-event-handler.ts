@@ -2,9 +2,9 @@ import { createDebug } from '../debug.js'
 import {
   DeliveryError,
   DeliveryTimeoutError,
-  type KafkaProducerError,
   ProducerClosedError,
   QueueFullError,
+  type KafkaProducerError,
 } from '../errors.js'
 import { StatsCounters } from '../stats/producer-stats.js'
 import { TurnBudget } from '../turn-budget.js'
@@ -13,8 +13,10 @@ import type { ProducerPool } from './brokers/producer-pool.js'
 import type { TopicMetadata } from './brokers/topic-metadata.js'
 import { Admission, type AdmittedMessages } from './calls/admission.js'
 import { CallSerializer } from './calls/call-serializer.js'
-import { ListCall } from './calls/list-call.js'
-import type { MessageCall } from './calls/message-call.js'
+import { EncoderLine } from './calls/encoder-line.js'
+import { Endings } from './calls/endings.js'
+import type { ListCall } from './calls/list-call.js'
+import type { MessageCall, Whereabouts } from './calls/message-call.js'
 import { OutstandingCalls } from './calls/outstanding-calls.js'
 import { QueueCall } from './calls/queue-call.js'
 import { SendCall } from './calls/send-call.js'
@@ -27,19 +29,19 @@ import type { Encoder } from './encoder.js'
 import type { EventHandler, SendOptions } from './event-handler.js'
 import type { KeyedMessage } from './keyed-message.js'
 import type { ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
-import { tell, type Batch } from './queues/batch.js'
-import { BufferBound } from './queues/buffer-bound.js'
+import { type Batch, type Freed } from './queues/batch.js'
+import { OutgoingMessage } from './queues/outgoing-message.js'
 import type { PartitionQueue } from './queues/partition-queue.js'
 import { RetryPolicy, type RetrySettings } from './queues/retry-policy.js'
+import { Room } from './queues/room.js'
 import { SendClock, type SendMoment } from './queues/send-clock.js'
-import { SerializedMessage } from './queues/serialized-message.js'
 import type { CompressionChoice } from './queues/topic-compression.js'
-import type { TopicQueue } from './queues/topic-queue.js'
 import { TopicRouter } from './queues/topic-router.js'
 import type { RecordMetadata } from './record-metadata.js'
-import { BatchOutcomes } from './sending/batch-outcomes.js'
-import { BrokerSender, type BrokerSenderConfig } from './sending/broker-sender.js'
+import { BrokerSender, type BrokerSenderConfig, type SenderParts } from './sending/broker-sender.js'
 import { DeadlineErrors } from './sending/deadline-errors.js'
+import { Outcomes } from './sending/outcomes.js'
+import { Preparation } from './sending/preparation.js'
 import { tellUser } from './tell-user.js'
 
 const debug = createDebug('kafka-producer:handler')
@@ -61,6 +63,12 @@ export interface EventHandlerConfig extends BrokerSenderConfig, RetrySettings {
   readonly enqueueTimeoutMs: number
   readonly metadataRefreshIntervalMs: number
   readonly copyBytes: boolean
+}
+
+/** The queue of async mode, in front of the partitions. */
+export interface LingeringQueue {
+  put: AdmittedMessages
+  releaseAll(): void
 }
 
 /** What `send()` answers where all is queued at once. */
@@ -85,66 +93,100 @@ const SOCKET_GRACE_MS = 1_000
  */
 export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private readonly serializer: CallSerializer<K, V>
-  private readonly bound: BufferBound
+  private readonly line: EncoderLine
+  private readonly room: Room
   private readonly admission: Admission
   private readonly policy: RetryPolicy
-  private readonly outcomes: BatchOutcomes
   private readonly calls: OutstandingCalls
+  private readonly endings: Endings
   private readonly clock = new SendClock()
   /** The newest call of those that messages of async mode share. */
   private sharedCall: SharedCall | undefined
   private readonly topics: TopicRouter
+  private readonly outcomes: Outcomes
+  private readonly senderParts: SenderParts
   private readonly senders = new Map<number, BrokerSender>()
-  private readonly signals = new SignalListeners()
+  private readonly signals = new SignalListeners(() => this.endings.start())
+  private isClosed = false
   /** One function for all calls. */
   private readonly onDone = (call: MessageCall) => this.finished(call)
 
   /**
-   * @param route where admitted messages go: on to their partitions at once, or through the queue of async mode, which
-   *   hands them to {@link partitionAndCollate} later
+   * @param lingering where admitted messages wait in async mode, which hands them to {@link partitionAndCollate} later;
+   *   without it they go on to their partitions at once
    */
   constructor(
     private readonly parts: EventHandlerParts<K, V>,
     private readonly config: EventHandlerConfig,
     readonly counters: StatsCounters = new StatsCounters(),
-    private readonly turn: TurnBudget = new TurnBudget(),
-    route: AdmittedMessages = (messages, from, to) => this.partitionAndCollate(messages, from, to),
+    turn: TurnBudget = new TurnBudget(),
+    lingering?: LingeringQueue,
   ) {
-    this.calls = new OutstandingCalls(config.deliveryTimeoutMs, parts.producerPool, (calls) => this.expire(calls))
+    const { topicPartitionInfos, producerPool, partitioner } = parts
+    const { compressionChoice: compression, deliveryTimeoutMs } = config
+    const release = (freed: Freed) => this.room.release(freed)
+    const enlist = (queue: PartitionQueue) => this.topics.mayHaveToSend(queue)
+    const onRoom = () => this.admission.pump()
     this.serializer = new CallSerializer(
-      new Serializer(parts.encoder, parts.keyEncoder, parts.partitioner.keyUse, config.copyBytes),
+      new Serializer(parts.encoder, parts.keyEncoder, partitioner.keyUse, config.copyBytes),
       turn,
       counters,
     )
-    this.bound = new BufferBound(config.queueMessages, config.queueBytes)
+    this.room = new Room(config.queueMessages, config.queueBytes)
     this.policy = new RetryPolicy(config)
-    const { bound, policy } = this
-    const shared = {
-      ...parts,
-      compression: config.compressionChoice,
-      policy,
-      bound,
-      counters,
-      onRoom: () => this.admission.pump(),
-    }
-    this.outcomes = new BatchOutcomes({
-      ...shared,
-      codecTimeoutMs: Math.min(config.requestTimeoutMs, config.deliveryTimeoutMs / 2),
-      topicId: (topic) => this.topics.get(topic)?.metadata?.id ?? null,
-      enlist: (queue) => this.topics.mayHaveToSend(queue),
-    })
+    this.line = new EncoderLine((messages) => this.admission.submit(messages))
+    this.calls = new OutstandingCalls(deliveryTimeoutMs, producerPool, (calls) => this.expire(calls))
+    this.outcomes = new Outcomes({ topicPartitionInfos, policy: this.policy, counters, compression, release, enlist })
     this.topics = new TopicRouter({
-      ...shared,
+      ...parts,
+      compression,
+      policy: this.policy,
+      room: this.room,
+      counters,
       turn,
       enlist: (queue) => this.enlist(queue),
       fail: (message, cause) => this.fail(message, cause),
       giveUp: (queue, cause) => this.outcomes.giveUp(queue, cause),
+      onRoom,
     })
-    this.admission = new Admission(this.bound, turn, config.enqueueTimeoutMs, this.topics, route, (message, cause) =>
-      this.refuse(message, cause),
-    )
-    parts.topicPartitionInfos.listen({
-      onBrokers: (brokers) => parts.producerPool.updateProducers(brokers),
+    this.admission = new Admission({
+      room: this.room,
+      turn,
+      enqueueTimeoutMs: config.enqueueTimeoutMs,
+      topics: this.topics,
+      admit: (messages, from, to) =>
+        lingering === undefined ? this.partitionAndCollate(messages, from, to) : lingering.put(messages, from, to),
+      refuse: (message, cause) => this.refuse(message, cause),
+      onWaiting: () => lingering?.releaseAll(),
+    })
+    this.endings = new Endings({
+      counters,
+      turn,
+      thin: (batch) => this.thin(batch),
+      dropped: (topic, count) => this.topics.dropSettled(topic, count),
+      onEnded: () => {
+        for (const sender of this.senders.values()) sender.giveUpUnneeded()
+        onRoom()
+      },
+    })
+    this.senderParts = {
+      pool: producerPool,
+      turn,
+      preparation: new Preparation({
+        compression,
+        counters,
+        deliveryTimeoutMs,
+        codecTimeoutMs: Math.min(config.requestTimeoutMs, deliveryTimeoutMs / 2),
+        whyLate: (batch) => this.deadlineErrors().of(batch),
+        release,
+      }),
+      outcomes: this.outcomes,
+      topicId: (topic) => this.topics.get(topic)?.metadata?.id ?? null,
+      metadataGeneration: () => topicPartitionInfos.generation,
+      onAnswered: onRoom,
+    }
+    topicPartitionInfos.listen({
+      onBrokers: (brokers) => producerPool.updateProducers(brokers),
       onTopics: (topics, isAnswer) => this.onTopics(topics, isAnswer),
       onIdleCheck: (idleSince) => this.topics.forgetIdle(idleSince),
       isInUse: (topic) => this.topics.get(topic) !== undefined,
@@ -158,8 +200,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       if (messages.length === 0) return Promise.resolve([])
       const sentAt = this.clock.now()
       if (messages.length === 1 && signal === undefined) return this.handleOne(messages, sentAt)
-      const call = new SendCall(messages, sentAt, this.onDone)
-      this.takeInAll(call, messages, signal)
+      const call = new SendCall(messages, sentAt, signal, this.onDone)
+      this.takeInAll(call, messages)
       return call.promise
     } catch (error) {
       return Promise.reject(error)
@@ -168,15 +210,16 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   private handleOne(messages: readonly KeyedMessage<K, V>[], sentAt: SendMoment): Promise<RecordMetadata[]> {
     const message = messages[0] as KeyedMessage<K, V>
-    const serialized = this.serializer.serializeOne(message)
-    if (serialized instanceof SerializedMessage) {
-      const call = new SingleCall(message, serialized, sentAt, this.onDone)
+    const encoded = this.serializer.serializeOne(message)
+    this.checkOpen()
+    if (encoded instanceof OutgoingMessage) {
+      const call = new SingleCall(message, encoded, sentAt, this.onDone)
       this.calls.add(call)
-      this.admission.submit([serialized])
+      this.line.pass([encoded])
       return call.promise
     }
-    const call = new SendCall(messages, sentAt, this.onDone)
-    this.takeIn(call, this.serializer.handOver(serialized, call))
+    const call = new SendCall(messages, sentAt, undefined, this.onDone)
+    this.takeIn(call, this.serializer.handOver(encoded, call))
     return call.promise
   }
 
@@ -188,8 +231,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       if (messages.length === 0) return Promise.resolve()
       const sentAt = this.clock.now()
       if (messages.length === 1 && signal === undefined) return this.enqueueOne(messages, reporter, sentAt)
-      const call = new QueueCall(messages, sentAt, this.onDone, reporter)
-      this.takeInAll(call, messages, signal)
+      const call = new QueueCall(messages, sentAt, signal, this.onDone, reporter)
+      this.takeInAll(call, messages)
       return call.queued()
     } catch (error) {
       return Promise.reject(error)
@@ -203,25 +246,26 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     sentAt: SendMoment,
   ): Promise<void> {
     const message = messages[0] as KeyedMessage<K, V>
-    const serialized = this.serializer.serializeOne(message)
-    if (serialized instanceof SerializedMessage && this.admission.hasRoomNow(serialized)) {
+    const encoded = this.serializer.serializeOne(message)
+    this.checkOpen()
+    if (encoded instanceof OutgoingMessage && this.line.isEmpty && this.admission.hasRoomNow(encoded)) {
       let call = this.sharedCall
       if (call?.isOpenAt(sentAt) !== true) {
         call = this.sharedCall = new SharedCall(sentAt, this.onDone, reporter)
         this.calls.add(call)
       }
-      call.join(message, serialized)
-      this.admission.admitNow(serialized)
+      call.join(message, encoded)
+      this.admission.admitNow(encoded)
       return QUEUED
     }
-    const call = new QueueCall(messages, sentAt, this.onDone, reporter)
-    this.takeIn(call, this.serializer.handOver(serialized, call))
+    const call = new QueueCall(messages, sentAt, undefined, this.onDone, reporter)
+    this.takeIn(call, this.serializer.handOver(encoded, call))
     return call.queued()
   }
 
-  private takeInAll(call: ListCall, messages: readonly KeyedMessage<K, V>[], signal: AbortSignal | undefined): void {
+  private takeInAll(call: ListCall, messages: readonly KeyedMessage<K, V>[]): void {
     // Before the encoders, one of which may abort it.
-    if (signal !== undefined) this.heed(signal, call)
+    if (call.signal !== undefined) this.heed(call.signal, call)
     try {
       this.takeIn(call, this.serialize(messages, call))
     } catch (error) {
@@ -232,48 +276,51 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     }
   }
 
-  private takeIn(call: ListCall, serialized: SerializedMessage[] | Promise<SerializedMessage[]>): void {
-    if (call.isDone) {
-      // An encoder aborted the call's signal.
-      if (!Array.isArray(serialized)) void handled(serialized)
-      return
-    }
+  private takeIn(call: ListCall, encoded: OutgoingMessage[] | Promise<OutgoingMessage[]>): void {
+    // An encoder is the user's: it may have closed the producer, or aborted the signal.
+    if (!Array.isArray(encoded)) void handled(encoded)
+    this.checkOpen()
+    if (call.isDone) return
     this.calls.add(call)
-    if (Array.isArray(serialized)) {
-      call.serialized = serialized
-      this.admission.submit(serialized)
+    if (Array.isArray(encoded)) {
+      this.line.pass(encoded)
       this.tellFailures(call)
     } else {
-      const ready = this.serializer.whenReady(call, serialized)
-      this.admission.submit(ready)
+      const ready = this.serializer.whenReady(call, encoded)
+      this.line.wait(topicsOf(call.messages), ready)
       // After the others were handed on: what hears of it and sends comes behind them.
       void ready.then(() => this.tellFailures(call))
     }
   }
 
   private tellFailures(call: ListCall): void {
-    const told = call.tellFailures()
-    this.counters.failed += told
+    this.counters.failed += call.tellFailures()
+  }
+
+  private checkOpen(): void {
+    if (this.isClosed) throw new ProducerClosedError()
   }
 
   /** Checks and encodes all messages of a call: see {@link CallSerializer}. */
-  serialize(
-    messages: readonly KeyedMessage<K, V>[],
-    call: ListCall,
-  ): SerializedMessage[] | Promise<SerializedMessage[]> {
+  serialize(messages: readonly KeyedMessage<K, V>[], call: ListCall): OutgoingMessage[] | Promise<OutgoingMessage[]> {
     return this.serializer.serialize(messages, call)
   }
 
   /** Appends messages to their partitions' queues, or lets them wait for the metadata of their topic. */
-  partitionAndCollate(messages: readonly SerializedMessage[], from: number, to: number): void {
+  partitionAndCollate(messages: readonly OutgoingMessage[], from: number, to: number): void {
     this.topics.place(messages, from, to)
+  }
+
+  /** A message is to linger: it holds no more room than it comes to. */
+  measure(message: OutgoingMessage): void {
+    this.room.measure(message)
   }
 
   /** Puts a partition on its leader's list. */
   private enlist(queue: PartitionQueue): void {
     let sender = this.senders.get(queue.leader)
     if (sender === undefined) {
-      sender = new BrokerSender(queue.leader, this.parts.producerPool, this.config, this.turn, this.outcomes)
+      sender = new BrokerSender(queue.leader, this.config, this.senderParts)
       this.senders.set(queue.leader, sender)
     }
     sender.enlist(queue)
@@ -286,9 +333,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   private onTopics(updates: readonly TopicMetadata[], isAnswer: boolean): void {
     this.topics.update(updates, isAnswer)
-    const { onMetadataRefresh } = this.parts.partitioner
     const names = updates.map(({ topic }) => topic)
-    tellUser(onMetadataRefresh, names, (error) => {
+    tellUser(this.parts.partitioner.onMetadataRefresh, names, (error) => {
       this.counters.throwingCallbacks++
       debug("the partitioner's onMetadataRefresh threw: %O", error)
     })
@@ -297,84 +343,53 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   // How messages end before an answer says so.
 
-  private fail(message: SerializedMessage, cause: KafkaProducerError): void {
+  private fail(message: OutgoingMessage, cause: KafkaProducerError): void {
     this.counters.failed++
-    const { topic, placement } = message
+    const { topic, placement, owner, index } = message
     const partition = placement === null || placement.partition < 0 ? undefined : placement.partition
-    tell(message, new DeliveryError(cause, { topic, partition, attempts: 0, mayHaveBeenWritten: false }))
+    const error = new DeliveryError(cause, { topic, partition, attempts: 0, mayHaveBeenWritten: false })
+    owner.settle(index, error, performance.now())
   }
 
-  private refuse(message: SerializedMessage, cause: KafkaProducerError): void {
+  private refuse(message: OutgoingMessage, cause: KafkaProducerError): void {
     if (cause instanceof QueueFullError) this.counters.drop(message.topic)
     this.fail(message, cause)
   }
 
   private expire(calls: readonly MessageCall[]): void {
+    const errors = this.deadlineErrors()
+    for (const call of calls) this.endings.add(call, (at) => this.deadlineCause(at, errors))
+    this.endings.start()
+  }
+
+  private deadlineErrors(): DeadlineErrors {
     const { deliveryTimeoutMs } = this.config
     const { topicPartitionInfos } = this.parts
-    const { senders } = this
     const topic = (name: string) => this.topics.get(name)
-    const errors = new DeadlineErrors({ deliveryTimeoutMs, topicPartitionInfos, topic, senders })
-    this.end(calls, (message) =>
-      message === undefined
-        ? new DeliveryTimeoutError(`an encoder did not finish within ${deliveryTimeoutMs} ms`)
-        : errors.of(message),
-    )
-    for (const sender of senders.values()) sender.giveUpUnneeded()
-    this.admission.pump()
+    return new DeadlineErrors({ deliveryTimeoutMs, topicPartitionInfos, topic, senders: this.senders })
   }
 
-  /** Ends calls ahead of any answer. The cause is asked for without a message where an encoder still works. */
-  private end(calls: readonly MessageCall[], cause: (message?: SerializedMessage) => KafkaProducerError): void {
-    const serialized: SerializedMessage[] = []
-    for (const call of calls) {
-      if (call instanceof ListCall && call.serialized === undefined) this.endUnserialized(call, cause())
-      else for (const message of call.serialized ?? []) serialized.push(message)
-    }
-    this.endEarly(serialized, cause)
+  /** Why a message at this place is not acknowledged by its deadline. */
+  private deadlineCause(at: Whereabouts, errors: DeadlineErrors): KafkaProducerError {
+    if (at !== undefined) return errors.of(at)
+    return new DeliveryTimeoutError(`an encoder did not finish within ${this.config.deliveryTimeoutMs} ms`)
   }
 
-  private endUnserialized(call: ListCall, cause: KafkaProducerError): void {
-    this.counters.failed += call.unsettled
-    call.failAllUnserialized(cause)
-  }
-
-  /** Tells messages that have no fate yet one ahead of any answer, and gives back the room of those not in flight. */
-  private endEarly(
-    messages: readonly SerializedMessage[],
-    cause: (message: SerializedMessage) => KafkaProducerError,
-  ): void {
-    const batches = new Set<Batch>()
-    const topics = new Map<TopicQueue, number>()
-    for (const message of messages) {
-      if (message.settled) continue
-      const { batch } = message
-      const topic = this.topics.get(message.topic)
-      if (topic !== undefined) topics.set(topic, (topics.get(topic) ?? 0) + (batch === null ? 1 : 0))
-      if (batch === null) {
-        this.fail(message, cause(message))
-      } else {
-        this.outcomes.failOne(batch, message, cause(message))
-        if (!batch.inFlight) batches.add(batch)
-      }
-    }
-    for (const batch of batches) {
-      this.outcomes.releaseSettled(batch)
-      batch.queue.dropEmpty()
-    }
-    for (const [topic, count] of topics) this.topics.dropSettled(topic, count)
+  /** Leaves out of a batch what was ended, where that is much of it or somebody waits for the room. */
+  private thin(batch: Batch): void {
+    if (batch.isSettled || batch.isInFlight) return
+    if (batch.unsettled > batch.count / 2 && this.admission.isEmpty) return
+    this.room.release(batch.queue.thin(batch))
   }
 
   private heed(signal: AbortSignal, call: ListCall): void {
+    let cause: KafkaProducerError | undefined
     const onAbort = () => {
-      const cause = abortedBy(signal)
-      if (call.serialized === undefined) this.endUnserialized(call, cause)
-      else
-        this.endEarly(
-          call.serialized.filter((message) => message.batch?.closed !== true),
-          () => cause,
-        )
-      this.admission.pump()
+      this.endings.add(
+        call,
+        () => (cause ??= abortedBy(signal)),
+        (batch) => batch.wasSent,
+      )
     }
     call.onEnd = this.signals.add(signal, onAbort)
   }
@@ -388,7 +403,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   /** Messages and bytes waiting or in flight now. */
   get held(): { readonly messages: number; readonly bytes: number } {
-    return this.bound
+    return this.room
   }
 
   /** Resolves when every call made so far has its fate. */
@@ -399,6 +414,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 
   async close(timeoutMs: number): Promise<KeyedMessage<K, V>[]> {
+    this.isClosed = true
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)))
     await Promise.race([this.settledSoFar(), late])
@@ -406,13 +422,21 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     this.policy.close()
     this.parts.topicPartitionInfos.close()
     const cause = new ProducerClosedError(`the producer was closed, and did not wait longer than ${timeoutMs} ms`)
-    const calls = this.calls.all()
-    const unsent = calls.flatMap((call) => call.messagesWithoutFate() as KeyedMessage<K, V>[])
-    this.end(calls, () => cause)
+    const unsent: KeyedMessage<K, V>[] = []
+    for (let call = this.calls.first; call !== undefined; call = call.newer) {
+      for (const message of call.messagesWithoutFate()) unsent.push(message as KeyedMessage<K, V>)
+      this.endings.add(call, () => cause)
+    }
+    this.endings.start()
+    await this.settledSoFar()
     this.calls.close()
     this.admission.close()
     for (const sender of this.senders.values()) sender.close()
     await this.parts.producerPool.close(SOCKET_GRACE_MS)
     return unsent
   }
+}
+
+function* topicsOf(messages: readonly KeyedMessage[]): Iterable<string> {
+  for (const { topic } of messages) yield topic
 }

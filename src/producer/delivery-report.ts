@@ -1,9 +1,11 @@
 import type { EventEmitter } from 'node:events'
+import Denque from 'denque'
 import { createDebug } from '../debug.js'
 import { DeliveryError } from '../errors.js'
 import type { StatsCounters } from '../stats/producer-stats.js'
+import type { TurnBudget } from '../turn-budget.js'
 import type { KeyedMessage } from './keyed-message.js'
-import type { Fate } from './queues/serialized-message.js'
+import type { Fate } from './queues/outgoing-message.js'
 import type { RecordMetadata } from './record-metadata.js'
 import { tellUser } from './tell-user.js'
 
@@ -29,34 +31,66 @@ export type DeliveryReport<K = unknown, V = unknown> =
  */
 export type OnDelivery<K = unknown, V = unknown> = (report: DeliveryReport<K, V>) => void
 
+/** Who is to know that the fate of one of its messages was told. */
+export interface Reported {
+  told(): void
+}
+
+/** A report that is not told yet. */
+interface Untold {
+  readonly report: DeliveryReport<never, never>
+  readonly of: Reported
+}
+
+/** The clock is read once for so many reports. */
+const RUN = 16
+
 /**
- * Tells the fates of queued messages to `onDelivery` and to the listeners of the event `'delivery'`. A failure that
- * nobody listens for is logged through `debug` and counted.
+ * Tells the fates of queued messages to `onDelivery` and to the listeners of the event `'delivery'`. What is told was
+ * gathered before: a callback runs when whatever told of the fate is through with it, and may send, flush, abort, close
+ * or throw. A failure that nobody listens for is logged through `debug` and counted.
  */
 export class DeliveryReporter {
+  private readonly untold = new Denque<Untold>()
+  private isTelling = false
+
   constructor(
     private readonly onDelivery: OnDelivery<never, never> | undefined,
     private readonly events: EventEmitter<{ delivery: [DeliveryReport<never, never>] }>,
     private readonly counters: StatsCounters,
+    private readonly turn: TurnBudget,
   ) {}
 
-  report(message: KeyedMessage, fate: Fate, attempts: number, latencyMs: number): void {
-    const { onDelivery, events, threw } = this
-    const hasListeners = events.listenerCount('delivery') > 0
-    if (onDelivery === undefined && !hasListeners) {
+  report(message: KeyedMessage, fate: Fate, attempts: number, latencyMs: number, of: Reported): void {
+    if (this.onDelivery === undefined && this.events.listenerCount('delivery') === 0) {
       if (fate instanceof DeliveryError) this.unheard(fate)
-      return
+      return of.told()
     }
-    const untyped: DeliveryReport =
+    const report: DeliveryReport =
       fate instanceof DeliveryError
         ? { message, attempts, latencyMs, error: fate }
         : { message, attempts, latencyMs, metadata: fate }
     // The messages are those that this producer's types let in.
-    const report = untyped as DeliveryReport<never, never>
-    if (onDelivery !== undefined) tellUser(onDelivery, report, threw)
-    if (!hasListeners) return
-    // Not by emit(): it stops at the first listener that throws, and looks at no promise of theirs.
-    for (const listener of events.rawListeners('delivery')) tellUser(listener.bind(events), report, threw)
+    this.untold.push({ report: report as DeliveryReport<never, never>, of })
+    if (this.isTelling) return
+    this.isTelling = true
+    queueMicrotask(this.tell)
+  }
+
+  /** Tells what there is, as long as others can wait for their turn. */
+  private readonly tell = (): void => {
+    let count = 0
+    for (let next = this.untold.shift(); next !== undefined; next = this.untold.shift()) {
+      const { report, of } = next
+      if (this.onDelivery !== undefined) tellUser(this.onDelivery, report, this.threw)
+      // Not by emit(): it stops at the first listener that throws, and looks at no promise of theirs.
+      for (const listener of this.events.rawListeners('delivery')) {
+        tellUser(listener.bind(this.events), report, this.threw)
+      }
+      of.told()
+      if (++count % RUN === 0 && this.turn.isSpent) return this.turn.inNextTurn(this.tell)
+    }
+    this.isTelling = false
   }
 
   private unheard(error: DeliveryError): void {

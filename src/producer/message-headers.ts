@@ -1,7 +1,7 @@
 import { types } from 'node:util'
 import { InvalidMessageError } from '../errors.js'
 import { kindOf, quoted, reasonOf } from '../kind-of.js'
-import type { Data, OutgoingHeader } from '../protocol/records/record.js'
+import type { Data, OutgoingHeaders } from '../protocol/records/record.js'
 import { dataOf, hasLoneSurrogate } from './data.js'
 
 /** A header's value: bytes, a string stored as UTF-8, or null. */
@@ -16,32 +16,32 @@ export type MessageHeaders =
   | Iterable<readonly [name: string, value: HeaderValue | readonly HeaderValue[]]>
 
 /**
- * The headers as pairs; null where there is none.
+ * The headers as a record has them, name after value; null where there is none.
  *
  * @throws InvalidMessageError for what is neither a plain object nor pairs: what another object holds can't be known
  */
-export function headerPairs(headers: unknown): readonly OutgoingHeader[] | null {
+export function outgoingHeaders(headers: unknown): OutgoingHeaders | null {
   if (headers === undefined || headers === null) return null
-  const pairs: OutgoingHeader[] = []
+  const parts: Data[] = []
   try {
-    collect(pairs, headers)
+    collect(parts, headers)
   } catch (cause) {
     if (cause instanceof InvalidMessageError) throw cause
     throw new InvalidMessageError(`headers: ${kindOf(headers)} can't be read: ${reasonOf(cause)}`, { cause })
   }
-  return pairs.length === 0 ? null : pairs
+  return parts.length === 0 ? null : parts
 }
 
-function collect(pairs: OutgoingHeader[], headers: unknown): void {
+function collect(parts: Data[], headers: unknown): void {
   if (typeof headers !== 'object' || headers === null) throw neither(headers)
   if (isIterable(headers)) {
     for (const pair of headers) {
       if (!Array.isArray(pair) || pair.length !== 2)
         throw new InvalidMessageError(`headers: given was ${kindOf(pair)}, allowed are pairs of name and value`)
-      addValues(pairs, pair[0], pair[1])
+      addValues(parts, pair[0], pair[1])
     }
   } else if (isPlain(headers)) {
-    for (const name of Object.keys(headers)) addValues(pairs, name, (headers as Record<string, unknown>)[name])
+    for (const name of Object.keys(headers)) addValues(parts, name, (headers as Record<string, unknown>)[name])
   } else {
     throw neither(headers)
   }
@@ -65,12 +65,12 @@ function isPlain(value: object): boolean {
   return Object.getPrototypeOf(prototype) === null && Object.keys(prototype).length === 0
 }
 
-function addValues(pairs: OutgoingHeader[], name: unknown, value: unknown): void {
+function addValues(parts: Data[], name: unknown, value: unknown): void {
   if (typeof name !== 'string')
     throw new InvalidMessageError(`headers: a name must be a string, given was ${kindOf(name)}`)
   if (hasLoneSurrogate(name)) throw loneSurrogate(`the name ${quoted(name)}`)
-  if (Array.isArray(value)) for (const one of value as readonly unknown[]) pairs.push([name, headerValue(name, one)])
-  else pairs.push([name, headerValue(name, value)])
+  if (Array.isArray(value)) for (const one of value as readonly unknown[]) parts.push(name, headerValue(name, one))
+  else parts.push(name, headerValue(name, value))
 }
 
 function headerValue(name: string, value: unknown): Data {
@@ -86,28 +86,4 @@ function headerValue(name: string, value: unknown): Data {
 
 function loneSurrogate(what: string): InvalidMessageError {
   return new InvalidMessageError(`headers: ${what} has a lone surrogate, which UTF-8 can't hold`)
-}
-
-/** Whether headers by name are these pairs and hold nothing but strings, which nobody can change. */
-export function areSameStrings(headers: unknown, pairs: readonly OutgoingHeader[]): boolean {
-  try {
-    return haveSameStrings(headers, pairs)
-  } catch {
-    // A getter, or a proxy. Who reads them in earnest tells what it threw.
-    return false
-  }
-}
-
-function haveSameStrings(headers: unknown, pairs: readonly OutgoingHeader[]): boolean {
-  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) return false
-  if (Object.getPrototypeOf(headers) !== Object.prototype || Symbol.iterator in headers) return false
-  const named = headers as Readonly<Record<string, unknown>>
-  const names = Object.keys(named)
-  if (names.length !== pairs.length) return false
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i] as string
-    const [pairName, pairValue] = pairs[i] as OutgoingHeader
-    if (pairName !== name || typeof pairValue !== 'string' || named[name] !== pairValue) return false
-  }
-  return true
 }

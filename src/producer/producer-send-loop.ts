@@ -1,7 +1,7 @@
 import Denque from 'denque'
 import type { TurnBudget } from '../turn-budget.js'
 import type { AdmittedMessages } from './calls/admission.js'
-import type { SerializedMessage } from './queues/serialized-message.js'
+import type { OutgoingMessage } from './queues/outgoing-message.js'
 
 export interface SendLoopConfig {
   readonly lingerMs: number
@@ -19,7 +19,7 @@ const RUN = 256
  * for their fate. It never waits for an earlier release: one slow broker holds up nobody else's messages.
  */
 export class ProducerSendLoop {
-  private readonly queue = new Denque<SerializedMessage>()
+  private readonly queue = new Denque<OutgoingMessage>()
   private queuedBytes = 0
   private timer: NodeJS.Timeout | undefined
   /** How many wait for the fate of messages: then nothing lingers. */
@@ -32,6 +32,8 @@ export class ProducerSendLoop {
     private readonly config: SendLoopConfig,
     private readonly turn: TurnBudget,
     private readonly release: AdmittedMessages,
+    /** Told of each message that is to linger. */
+    private readonly measure: (message: OutgoingMessage) => void,
   ) {}
 
   /** How many messages linger. */
@@ -39,11 +41,12 @@ export class ProducerSendLoop {
     return this.queue.length
   }
 
-  put(messages: readonly SerializedMessage[], from: number, to: number): void {
+  put(messages: readonly OutgoingMessage[], from: number, to: number): void {
     for (let i = from; i < to; i++) {
-      const message = messages[i] as SerializedMessage
+      const message = messages[i] as OutgoingMessage
+      this.measure(message)
       this.queue.push(message)
-      this.queuedBytes += message.bytes
+      this.queuedBytes += message.room ?? 0
     }
     const { batchMessages, batchBytes, lingerMs } = this.config
     if (this.queue.length - this.toRelease >= batchMessages || this.queuedBytes >= batchBytes || this.hurried > 0)
@@ -62,7 +65,8 @@ export class ProducerSendLoop {
     }
   }
 
-  private releaseAll(): void {
+  /** Releases what lingers. */
+  releaseAll(): void {
     clearTimeout(this.timer)
     this.timer = undefined
     this.queuedBytes = 0
@@ -74,8 +78,8 @@ export class ProducerSendLoop {
   private releaseSlice(): void {
     this.isReleasing = true
     do {
-      const run: SerializedMessage[] = []
-      for (; run.length < RUN && this.toRelease > 0; this.toRelease--) run.push(this.queue.shift() as SerializedMessage)
+      const run: OutgoingMessage[] = []
+      for (; run.length < RUN && this.toRelease > 0; this.toRelease--) run.push(this.queue.shift() as OutgoingMessage)
       this.release(run, 0, run.length)
     } while (this.toRelease > 0 && !this.turn.isSpent)
     this.isReleasing = this.toRelease > 0

@@ -85,12 +85,15 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     const turn = new TurnBudget()
     const sendLoop =
       config.type === 'async'
-        ? new ProducerSendLoop(config, turn, (messages, from, to) =>
-            this.#eventHandler.partitionAndCollate(messages, from, to),
+        ? new ProducerSendLoop(
+            config,
+            turn,
+            (messages, from, to) => this.#eventHandler.partitionAndCollate(messages, from, to),
+            (message) => this.#eventHandler.measure(message),
           )
         : undefined
     this.#sendLoop = sendLoop
-    this.#reporter = new DeliveryReporter(config.onDelivery, this, this.#counters)
+    this.#reporter = new DeliveryReporter(config.onDelivery, this, this.#counters, turn)
     this.#eventHandler = new DefaultEventHandler(
       {
         partitioner: config.partitioner,
@@ -102,7 +105,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       config,
       this.#counters,
       turn,
-      sendLoop === undefined ? undefined : (messages, from, to) => sendLoop.put(messages, from, to),
+      sendLoop,
     )
   }
 

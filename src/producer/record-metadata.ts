@@ -1,5 +1,3 @@
-import { inspect } from 'node:util'
-
 /** What the broker said of a whole batch. */
 export interface BrokerAcknowledgement {
   /** -1 with acks 0, where the broker says nothing. */
@@ -11,55 +9,37 @@ export interface BrokerAcknowledgement {
   readonly acknowledged: boolean
 }
 
-/** A batch as the metadata of its messages refer to it. */
-export interface AcknowledgedBatch extends BrokerAcknowledgement {
+/** `RecordMetadata` as JSON has it. */
+export interface RecordMetadataJson {
   readonly topic: string
   readonly partition: number
-  readonly baseTimestamp: number
+  /** Decimal digits, since JSON's numbers are no integers of 64 bits. */
+  readonly offset: string
+  readonly timestamp: number
+  readonly acknowledged: boolean
 }
 
-/** Where a message stands in Kafka. */
+/**
+ * Where a message stands in Kafka. It is plain data: it can be spread, cloned, compared and sent to a worker.
+ * `JSON.stringify` writes the offset as a string; of a copy made by spreading, which has no `toJSON`, it can't, since JSON
+ * has no bigint.
+ */
 export class RecordMetadata {
   constructor(
-    private readonly batch: AcknowledgedBatch,
-    private readonly offsetDelta: number,
-    private readonly timestampDelta: number,
+    readonly topic: string,
+    readonly partition: number,
+    /** A bigint, since Kafka's offsets have 64 bits; -1n where the broker did not tell it: with acks 0. */
+    readonly offset: bigint,
+    /**
+     * Milliseconds since 1970, as stored: the message's own, or the broker's where the topic has log-append time; -1
+     * before Kafka 0.10.
+     */
+    readonly timestamp: number,
+    /** False with acks 0: the bytes were handed to the system, and nobody said that they arrived. */
+    readonly acknowledged: boolean,
   ) {}
 
-  get topic(): string {
-    return this.batch.topic
-  }
-
-  get partition(): number {
-    return this.batch.partition
-  }
-
-  /** -1n where the broker did not tell it: with acks 0. */
-  get offset(): bigint {
-    const { baseOffset } = this.batch
-    return baseOffset < 0n ? -1n : baseOffset + BigInt(this.offsetDelta)
-  }
-
-  /** Milliseconds since 1970, as stored: the message's own, or the broker's where the topic has log-append time; -1 before Kafka 0.10. */
-  get timestamp(): number {
-    const { logAppendTime, hasTimestamps, baseTimestamp } = this.batch
-    if (logAppendTime >= 0) return logAppendTime
-    return hasTimestamps ? baseTimestamp + this.timestampDelta : -1
-  }
-
-  /** False with acks 0: the bytes were handed to the system, and nobody said that they arrived. */
-  get acknowledged(): boolean {
-    return this.batch.acknowledged
-  }
-
-  /** `offset` as a string, since JSON has no integers of 64 bits. */
-  toJSON(): { topic: string; partition: number; offset: string; timestamp: number; acknowledged: boolean } {
-    const { topic, partition, offset, timestamp, acknowledged } = this
-    return { topic, partition, offset: offset.toString(), timestamp, acknowledged }
-  }
-
-  [inspect.custom](): unknown {
-    const { topic, partition, offset, timestamp, acknowledged } = this
-    return { topic, partition, offset, timestamp, acknowledged }
+  toJSON(): RecordMetadataJson {
+    return { ...this, offset: this.offset.toString() }
   }
 }

@@ -117,6 +117,11 @@ export class ByteWriter {
     this.position += bytes.length
   }
 
+  /** Bytes that may be many: a writer for gathered writes takes them by reference. */
+  writeBlock(bytes: Uint8Array): void {
+    this.writeRaw(bytes)
+  }
+
   /** `byteLength` is the string's length in UTF-8, which the caller has measured. */
   writeUtf8(text: string, byteLength: number): void {
     this.ensure(byteLength)
@@ -185,9 +190,4 @@ export class ByteWriter {
       this.writeRaw(content.bytes())
     }
   }
-}
-
-/** Bytes that the length before bytes or records takes, or the count before an array's elements. */
-export function sizeOfBytesLength(length: number, flexible: boolean): number {
-  return flexible ? sizeOfUnsignedVarint(length + 1) : 4
 }

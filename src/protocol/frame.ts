@@ -2,27 +2,28 @@ import { MalformedResponseError } from '../errors.js'
 import type { RequestEncoder, ResponseDecoder, ResponseEncoder } from './api.js'
 import { ByteReader } from './byte-reader.js'
 import { ByteWriter } from './byte-writer.js'
+import { GatheringWriter } from './gathering-writer.js'
 import { readResponseHeaderEnd, writeRequestHeader, writeResponseHeader } from './header.js'
 
 /**
- * A request as it goes on the wire: size, header, body. `capacity` is a guess at the body's size that saves growing,
- * `allocate` gives the buffer.
+ * A request as it goes on the wire: size, header, body. It comes in parts, since large blocks of records are not copied.
+ *
+ * @param capacity a guess at the body's size, without such blocks, that saves growing
  */
-export function encodeRequestFrame<Request>(
+export function encodeRequest<Request>(
   api: RequestEncoder<Request>,
   version: number,
   correlationId: number,
   clientId: string | null,
   request: Request,
   capacity = 256,
-  allocate?: (size: number) => Buffer,
-): Buffer {
-  const writer = new ByteWriter(capacity + 32 + (clientId?.length ?? 0) * 3, allocate)
+): Uint8Array[] {
+  const writer = new GatheringWriter(capacity + 32 + (clientId?.length ?? 0) * 3)
   writer.writeInt32(0)
   writeRequestHeader(writer, api, version, correlationId, clientId)
   api.encodeRequest(writer, version, request)
-  writer.putInt32(0, writer.position - 4)
-  return writer.bytes()
+  writer.putInt32(0, writer.byteLength - 4)
+  return writer.parts()
 }
 
 /** A response as it goes on the wire: size, header, body. */

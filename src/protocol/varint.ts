@@ -24,3 +24,28 @@ export function sizeOfVarlong(value: number): number {
   for (magnitude = Math.floor(magnitude / 64); magnitude > 0; magnitude = Math.floor(magnitude / 128)) size++
   return size
 }
+
+/** Writes a zigzag varint of a 32-bit signed integer; returns where it ends. The buffer must have room. */
+export function putVarint(buffer: Uint8Array, start: number, value: number): number {
+  let at = start
+  let v = ((value << 1) ^ (value >> 31)) >>> 0
+  while (v > 0x7f) {
+    buffer[at++] = (v & 0x7f) | 0x80
+    v >>>= 7
+  }
+  buffer[at++] = v
+  return at
+}
+
+/** The same of a 64-bit signed integer, given as a safe integer. */
+export function putVarlong(buffer: Uint8Array, start: number, value: number): number {
+  if (value >> 0 === value) return putVarint(buffer, start, value)
+  const negative = value < 0
+  const magnitude = negative ? -(value + 1) : value
+  let at = start
+  buffer[at++] = (magnitude % 64) * 2 + (negative ? 0x81 : 0x80)
+  let rest = Math.floor(magnitude / 64)
+  for (; rest > 0x7f; rest = Math.floor(rest / 128)) buffer[at++] = (rest % 128) | 0x80
+  buffer[at++] = rest
+  return at
+}

@@ -83,18 +83,9 @@ describe('the checks of the demo', () => {
   }
   const sent = (count: number): Ledger => {
     const ledger = new Ledger('t', 'run', count, 2)
-    const batch = {
-      topic: 't',
-      partition: 0,
-      baseOffset: 0n,
-      baseTimestamp: 0,
-      logAppendTime: -1,
-      hasTimestamps: true,
-      acknowledged: true,
-    }
     ledger.wereSent(
       0,
-      Array.from({ length: count }, (_, i) => new RecordMetadata(batch, i, 0)),
+      Array.from({ length: count }, (_, i) => new RecordMetadata('t', 0, BigInt(i), 0, true)),
     )
     return ledger
   }

@@ -10,13 +10,18 @@ import { describe, expect, it } from 'vitest'
 import { Codecs, type Codec } from '../../src/compression/codec.js'
 import { lz4Codec } from '../../src/compression/lz4.js'
 import { snappyCodec } from '../../src/compression/snappy.js'
-import { ByteWriter } from '../../src/protocol/byte-writer.js'
-import { compressedMessageSet, messageSet, type MessageSetMagic } from '../../src/protocol/records/message-set.js'
-import { compressedRecordBatch, sizeOfRecords, writeRecords } from '../../src/protocol/records/record-batch.js'
+import type { MessageSetMagic } from '../../src/protocol/records/message-set.js'
 import type { OutgoingRecord } from '../../src/protocol/records/record.js'
 import { inScalasWords, recordsInJavasWords } from '../golden/records/fixtures.js'
 import { jsonLines, randomBytes } from '../unit/compression/support.js'
-import { encode, expected, outgoing } from '../unit/protocol/records/support.js'
+import {
+  compressedMessageSet,
+  compressedRecordBatch,
+  expected,
+  messageSet,
+  outgoing,
+  recordBytes,
+} from '../unit/protocol/records/support.js'
 import { install } from './support/install.js'
 import { runJava } from './support/jvm.js'
 import { findRelease } from './support/releases.js'
@@ -48,14 +53,13 @@ const contents: Readonly<Record<string, readonly OutgoingRecord[]>> = {
 async function compressed(codec: Codec, magic: number, records: readonly OutgoingRecord[]): Promise<Buffer> {
   if (magic < 2) {
     const format = magic as MessageSetMagic
-    const bytes = await codec.compress(encode(messageSet(records, format)), { magic })
-    return encode(compressedMessageSet(records, format, { codec: codec.id, bytes }))
+    const bytes = await codec.compress(messageSet(records, format), { magic })
+    return compressedMessageSet(records, format, { codec: codec.id, bytes })
   }
-  const writer = new ByteWriter(sizeOfRecords(records))
-  writeRecords(writer, records, sizeOfRecords(records))
-  return encode(
-    compressedRecordBatch(records, { codec: codec.id, bytes: await codec.compress(writer.bytes(), { magic }) }),
-  )
+  return compressedRecordBatch(records, {
+    codec: codec.id,
+    bytes: await codec.compress(recordBytes(records), { magic }),
+  })
 }
 
 /** What the program next to the golden files says of each of these. */

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { produce, sizeOfProduceRequest } from '../../src/protocol/apis/produce.js'
 import { ByteReader } from '../../src/protocol/byte-reader.js'
 import { ByteWriter } from '../../src/protocol/byte-writer.js'
 import { parseRange, type MessageSchema } from '../golden/schemas/schema.js'
@@ -92,19 +91,6 @@ describe('every API', () => {
         const reader = new ByteReader(encodeMessage(schema, version, message))
         half.decode(reader, version)
         expect(reader.problem()).toContain('null where')
-      }
-    }
-  })
-
-  it('knows the size of a Produce request before it is written', () => {
-    for (const { schema } of apisWithSchemas().filter(({ api }) => api === produce)) {
-      for (const version of versionsOf(produce)) {
-        const property = fc.property(anyMessage(schema.request.fields, version), (message) => {
-          const bytes = encodeMessage(schema.request, version, message)
-          const request = produce.decodeRequest(new ByteReader(bytes), version)
-          expect(sizeOfProduceRequest(version, request)).toBe(bytes.length)
-        })
-        fc.assert(property, { numRuns: 25 })
       }
     }
   })

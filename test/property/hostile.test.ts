@@ -5,8 +5,8 @@ import { metadata, type MetadataRequest } from '../../src/protocol/apis/metadata
 import { produce, type ProduceRequest } from '../../src/protocol/apis/produce.js'
 import { ByteReader } from '../../src/protocol/byte-reader.js'
 import { decodeResponseFrame } from '../../src/protocol/frame.js'
-import { recordBatch } from '../../src/protocol/records/record-batch.js'
 import type { ApiSchema } from '../golden/schemas/schema.js'
+import { outgoing, recordBatch } from '../unit/protocol/records/support.js'
 import { apisWithSchemas, versionsOf } from './all-apis.js'
 import { encodeMessage } from './schema-codec.js'
 import { fullMessage } from './schema-messages.js'
@@ -123,7 +123,7 @@ describe('hostile answers to a question', () => {
     includeClusterAuthorizedOperations: false,
     includeTopicAuthorizedOperations: false,
   }
-  const records = recordBatch([], 0)
+  const records = recordBatch([outgoing({})])
   const sent: ProduceRequest = {
     transactionalId: null,
     acks: -1,

@@ -5,17 +5,23 @@ import { describe, expect, it } from 'vitest'
 import { ByteReader } from '../../src/protocol/byte-reader.js'
 import { ByteWriter } from '../../src/protocol/byte-writer.js'
 import { decodeBatches } from '../../src/protocol/records/decode.js'
-import { compressedMessageSet, messageSet } from '../../src/protocol/records/message-set.js'
-import {
-  BATCH_OVERHEAD,
-  compressedRecordBatch,
-  recordBatch,
-  sizeOfRecord,
-  sizeOfRecords,
-  writeRecords,
-} from '../../src/protocol/records/record-batch.js'
+import { RecordBatchBuilder, UNPOOLED } from '../../src/protocol/records/record-batch.js'
+import { RecordCursor } from '../../src/protocol/records/record-cursor.js'
+import { sizeOfData } from '../../src/protocol/records/record.js'
 import { sizeOfUnsignedVarint, sizeOfVarint, sizeOfVarlong } from '../../src/protocol/varint.js'
-import { decodeOrReject, encode, expected, fakeCodecs, flip, outgoing } from '../unit/protocol/records/support.js'
+import {
+  build,
+  compressedMessageSet,
+  compressedRecordBatch,
+  decodeOrReject,
+  expected,
+  fakeCodecs,
+  flip,
+  messageSet,
+  outgoing,
+  recordBatch,
+  recordBytes,
+} from '../unit/protocol/records/support.js'
 
 const text = fc.string({ unit: 'binary', maxLength: 80 })
 // Halves of a surrogate pair alone have no UTF-8; they go out as U+FFFD, like everywhere else in Node.
@@ -58,7 +64,7 @@ describe('whatever is written is read back', () => {
   it('as a record batch', () => {
     fc.assert(
       fc.property(records, producer, (written, by) => {
-        const [decoded, ...others] = decodeBatches(encode(recordBatch(written, sizeOfRecords(written), by)))
+        const [decoded, ...others] = decodeBatches(recordBatch(written, by))
         expect(others).toEqual([])
         expect(decoded).toMatchObject({
           ...by,
@@ -76,9 +82,7 @@ describe('whatever is written is read back', () => {
   it('as a compressed record batch', () => {
     fc.assert(
       fc.property(records, producer, codec, (written, by, { id, compress }) => {
-        const writer = new ByteWriter(sizeOfRecords(written))
-        writeRecords(writer, written, sizeOfRecords(written))
-        const bytes = encode(compressedRecordBatch(written, { codec: id, bytes: compress(writer.bytes()) }, by))
+        const bytes = compressedRecordBatch(written, { codec: id, bytes: compress(recordBytes(written)) }, by)
         const [decoded, ...others] = decodeBatches(bytes, { decompress: fakeCodecs })
         expect(others).toEqual([])
         expect(decoded).toMatchObject({ ...by, codec: id, lastOffset: BigInt(written.length - 1) })
@@ -93,7 +97,7 @@ describe('whatever is written is read back', () => {
   it('as a message set', () => {
     fc.assert(
       fc.property(records, magic, (written, format) => {
-        const decoded = decodeBatches(encode(messageSet(written, format)))
+        const decoded = decodeBatches(messageSet(written, format))
         expectSame(
           decoded.flatMap((entry) => entry.records),
           written.map((one, i) => expected(one, BigInt(i), format)),
@@ -110,9 +114,10 @@ describe('whatever is written is read back', () => {
         codec,
         fc.bigInt({ min: 1n, max: 2n ** 62n }),
         (written, format, { id, compress }, offset) => {
-          const bytes = encode(
-            compressedMessageSet(written, format, { codec: id, bytes: compress(encode(messageSet(written, format))) }),
-          )
+          const bytes = compressedMessageSet(written, format, {
+            codec: id,
+            bytes: compress(messageSet(written, format)),
+          })
           const last = BigInt(written.length - 1)
           const moved = format === 1 ? offset : 0n
           bytes.writeBigInt64BE(last + moved)
@@ -128,15 +133,66 @@ describe('whatever is written is read back', () => {
     )
   })
 
-  it('in the size announced for each record alone', () => {
+  it('by its place, without being decoded', () => {
     fc.assert(
-      fc.property(record, fc.nat(2 ** 31 - 1), timestamp, (one, offsetDelta, base) => {
-        const alone = sizeOfRecord(one, 0, 0)
-        expect(encode(recordBatch([one], sizeOfRecords([one]))).length).toBe(BATCH_OVERHEAD + alone)
-        const delta = one.timestamp - base
-        const grown = sizeOfVarint(offsetDelta) + sizeOfVarlong(delta) - 2
-        expect(sizeOfRecord(one, offsetDelta, delta) - alone).toBeGreaterThanOrEqual(grown)
-        expect(sizeOfRecord(one, offsetDelta, delta) - alone).toBeLessThanOrEqual(grown + 1)
+      fc.property(records, (written) => {
+        const { recordBytes: bytes, baseTimestamp, dataBytes } = build(written)
+        const cursor = new RecordCursor(bytes, 0, bytes.length)
+        const sizes: number[] = []
+        const seen: unknown[] = []
+        while (cursor.next()) {
+          const { keySize, valueSize, keyAt, valueAt, hasHeaders, timestampDelta } = cursor
+          seen.push([
+            keySize < 0 ? null : bytes.toString('hex', keyAt, keyAt + keySize),
+            valueSize < 0 ? null : bytes.toString('hex', valueAt, valueAt + valueSize),
+            hasHeaders,
+            baseTimestamp + timestampDelta,
+          ])
+          sizes.push(cursor.dataBytes)
+        }
+        const hex = (data: Uint8Array | string | null) => data && Buffer.from(data as string).toString('hex')
+        expectSame(
+          seen,
+          written.map(({ key, value, headers, timestamp }) => [
+            key === '' ? '' : hex(key),
+            value === '' ? '' : hex(value),
+            headers !== null,
+            timestamp,
+          ]),
+        )
+        expectSame(
+          sizes,
+          written.map(({ key, value, headers }) =>
+            [key, value, ...(headers ?? [])].reduce<number>((sum, data) => sum + Math.max(sizeOfData(data), 0), 0),
+          ),
+        )
+        expect(dataBytes).toBe(sizes.reduce((sum, size) => sum + size))
+      }),
+    )
+  })
+
+  it('from a batch that took some of them over from another', () => {
+    fc.assert(
+      fc.property(records, fc.infiniteStream(fc.boolean()), (written, choices) => {
+        const kept = written.filter(() => choices.next().value)
+        const from = build(written)
+        const bytes = from.recordBytes
+        const cursor = new RecordCursor(bytes, 0, bytes.length)
+        const isKept = new Set(kept.map((one) => written.indexOf(one)))
+        const thinned = new RecordBatchBuilder(UNPOOLED)
+        const expectedRecords = written.filter((_, i) => isKept.has(i))
+        while (cursor.next())
+          if (isKept.has(cursor.index))
+            thinned.appendEncoded(
+              from.baseTimestamp + cursor.timestampDelta,
+              bytes,
+              cursor.dataAt,
+              cursor.end,
+              cursor.dataBytes,
+            )
+        if (expectedRecords.length === 0) return
+        expect(thinned.seal().equals(recordBatch(expectedRecords))).toBe(true)
+        expect(thinned.dataBytes).toBe(build(expectedRecords).dataBytes)
       }),
     )
   })
@@ -145,9 +201,7 @@ describe('whatever is written is read back', () => {
 describe('corrupt bytes give the one error, or what was not covered', () => {
   const formats = fc
     .tuple(records, fc.constantFrom(0 as const, 1 as const, 2 as const))
-    .map(([written, format]) =>
-      encode(format === 2 ? recordBatch(written, sizeOfRecords(written)) : messageSet(written, format)),
-    )
+    .map(([written, format]) => (format === 2 ? recordBatch(written) : messageSet(written, format)))
 
   it('when a byte is changed or the end is missing', () => {
     fc.assert(

@@ -93,16 +93,18 @@ export class SyncProducer {
    * Sends a Produce request; resolves with the answer, or with undefined once the system has the bytes (acks 0).
    *
    * @param onWritten called when the request goes to the socket, which may be later or never
+   * @param onTaken called when the system has taken its bytes, which may be never
    */
   async send(
     session: BrokerSession,
     version: number,
     request: ProduceRequest,
     onWritten: () => void,
+    onTaken: () => void,
   ): Promise<ProduceResponse | undefined> {
     this.pending++
     try {
-      return await this.exchange(session, version, request, onWritten)
+      return await this.exchange(session, version, request, onWritten, onTaken)
     } finally {
       this.pending--
       if (this.isRetired) this.endWhenAnswered()
@@ -114,14 +116,15 @@ export class SyncProducer {
     version: number,
     request: ProduceRequest,
     onWritten: () => void,
+    onTaken: () => void,
   ): Promise<ProduceResponse | undefined> {
-    const capacity = sizeOfProduceRequest(version, request)
+    const capacity = sizeOfProduceRequest(request)
     const { requestTimeoutMs, deliveryTimeoutMs } = this.config
     // A broker older than ApiVersions answers in time or never, and with acks 0 none gathers anything.
     const gathersFor = requestTimeoutMs + (request.acks === 0 || versions === LEGACY_VERSIONS ? 0 : ANSWER_GRACE_MS)
     // After that nobody waits any more; a broker that is merely slow may still keep its connection.
     const timeoutMs = Math.min(gathersFor, deliveryTimeoutMs + ANSWER_GRACE_MS)
-    const options = { timeoutMs, capacity, onWritten }
+    const options = { timeoutMs, capacity, onWritten, onTaken }
     // The metadata was had by the same listener: if it hangs up now, it is not for want of SASL.
     connection.hint = undefined
     if (request.acks === 0) return connection.sendOneWay(produce, version, request, options).then(() => undefined)

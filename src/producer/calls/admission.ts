@@ -2,8 +2,8 @@ import Denque from 'denque'
 import { QueueFullError, type KafkaProducerError } from '../../errors.js'
 import { timerDelay } from '../../timer-delay.js'
 import type { TurnBudget } from '../../turn-budget.js'
-import type { BufferBound } from '../queues/buffer-bound.js'
-import type { SerializedMessage } from '../queues/serialized-message.js'
+import type { OutgoingMessage } from '../queues/outgoing-message.js'
+import type { Room } from '../queues/room.js'
 import { SetAside } from './set-aside.js'
 
 /** So many are admitted in a turn at the least: what is sent together should travel together on a slow machine too. */
@@ -12,7 +12,7 @@ const MIN_PER_TURN = 500
 const RUN = 64
 
 /** Takes the messages `from` a place up to but not including another, for which there is room. */
-export type AdmittedMessages = (messages: readonly SerializedMessage[], from: number, to: number) => void
+export type AdmittedMessages = (messages: readonly OutgoingMessage[], from: number, to: number) => void
 
 /** Which topics there is metadata for. */
 export interface KnownTopics {
@@ -22,17 +22,30 @@ export interface KnownTopics {
 
 /** A call's messages on their way in. */
 interface Entry {
-  /** Undefined while an encoder still works. */
-  messages: readonly SerializedMessage[] | undefined
+  readonly messages: readonly OutgoingMessage[]
   /** The next message to be admitted. */
   next: number
   /** When it was given, or last got a message in: its patience counts from then. */
   since: number
 }
 
+export interface AdmissionParts {
+  readonly room: Room
+  readonly turn: TurnBudget
+  /** 0: fail at once; negative: wait without limit. */
+  readonly enqueueTimeoutMs: number
+  readonly topics: KnownTopics
+  /** Takes messages in, of one call. */
+  readonly admit: AdmittedMessages
+  /** Tells a message that it was not taken in. */
+  readonly refuse: (message: OutgoingMessage, cause: KafkaProducerError) => void
+  /** Somebody waits for room: whatever lingers may go. */
+  readonly onWaiting: () => void
+}
+
 /**
- * Where messages come in: in the order of the calls that gave them, however long an encoder takes, and only as far as
- * there is room. Whoever finds none waits, first come first served, for `enqueueTimeoutMs`.
+ * Where messages come in: in the order of the calls that gave them, and only as far as there is room. Whoever finds none
+ * waits, first come first served, for `enqueueTimeoutMs`.
  *
  * Messages for topics without metadata have half of the room at most: names may come from anywhere, and what is sent to
  * topics that don't exist must not keep out what is sent to those that do. Beyond it they wait apart. Only while no
@@ -41,7 +54,7 @@ interface Entry {
 export class Admission {
   private readonly entries = new Denque<Entry>()
   private readonly aside = new SetAside()
-  private expiryTimer: NodeJS.Timeout | undefined
+  private patienceTimer: NodeJS.Timeout | undefined
   private admittedThisTurn = 0
   /** How many admitted make it look at the clock again. */
   private lookAtClockAt = RUN
@@ -50,81 +63,70 @@ export class Admission {
     this.admittedThisTurn = 0
     this.lookAtClockAt = RUN
     this.isTurnOver = false
+    this.knownTopic = undefined
     this.pump()
   }
-  /** True within {@link admitFrom}: a callback may send, or abort, in the midst of it. */
+  /** True within {@link admitFrom}: a partitioner may send, or abort, in the midst of it. */
   private isAdmitting = false
+  /** A topic of which there was metadata in this turn. */
+  private knownTopic: string | undefined
 
-  /**
-   * @param enqueueTimeoutMs 0: fail at once; negative: wait without limit
-   * @param topics tells for which topics there is metadata
-   * @param admit takes messages in, of one call
-   * @param refuse tells a message that it was not taken in
-   */
-  constructor(
-    private readonly bound: BufferBound,
-    private readonly turn: TurnBudget,
-    private readonly enqueueTimeoutMs: number,
-    private readonly topics: KnownTopics,
-    private readonly admit: AdmittedMessages,
-    private readonly refuse: (message: SerializedMessage, cause: KafkaProducerError) => void,
-  ) {}
+  constructor(private readonly parts: AdmissionParts) {}
 
-  /** Takes in what there is room for, now or when it is this call's turn. The promise never rejects. */
-  submit(messages: readonly SerializedMessage[] | Promise<readonly SerializedMessage[]>): void {
-    if ('then' in messages) {
-      const entry: Entry = { messages: undefined, next: 0, since: performance.now() }
-      this.entries.push(entry)
-      void messages.then((serialized) => {
-        entry.messages = serialized
-        this.pump()
-      })
-      return
-    }
+  /** Takes in what there is room for, now or when it is this call's turn. */
+  submit(messages: readonly OutgoingMessage[]): void {
     // Mostly nobody waits, and there is room.
     const next = this.entries.isEmpty() && !this.isAdmitting ? this.admitFrom(messages, 0) : 0
     if (next === messages.length) return
     this.entries.push({ messages, next, since: performance.now() })
     if (this.entries.length === 1) this.pump()
+    else if (this.patienceTimer === undefined) this.watchPatience()
   }
 
   /** Called when room was given back. */
   pump(): void {
     if (this.isAdmitting) return
     if (!this.aside.isEmpty) this.admitAside()
-    for (let entry = this.entries.peekFront(); entry?.messages !== undefined; entry = this.entries.peekFront()) {
+    for (let entry = this.entries.peekFront(); entry !== undefined; entry = this.entries.peekFront()) {
       const next = this.admitFrom(entry.messages, entry.next)
       if (next > entry.next) entry.since = performance.now()
       entry.next = next
       if (next < entry.messages.length) {
         if (this.isTurnOver) return
-        if (this.mayWait(entry.since)) return
-        this.entries.shift()
-        this.refuseRest(entry)
+        this.parts.onWaiting()
+        // What lingered may have given back room, and this was called for that.
+        const isStill = this.entries.peekFront() === entry && entry.next === next
+        if (isStill && !this.parts.room.hasRoomFor(entry.messages[next] as OutgoingMessage)) return this.watchPatience()
       } else {
         this.entries.shift()
       }
     }
   }
 
+  /** Whether nobody waits for room. */
+  get isEmpty(): boolean {
+    return this.entries.isEmpty() && this.aside.isEmpty
+  }
+
   /** Whether a message that waits for nobody can come in. */
-  hasRoomNow(message: SerializedMessage): boolean {
+  hasRoomNow(message: OutgoingMessage): boolean {
     return (
       this.entries.isEmpty() &&
       !this.isAdmitting &&
       !this.isTurnOver &&
-      this.bound.hasRoomFor(message.bytes) &&
+      this.parts.room.hasRoomFor(message) &&
       !this.belongsAside(message)
     )
   }
 
   /** Takes in one that {@link hasRoomNow}. */
-  admitNow(message: SerializedMessage): void {
+  admitNow(message: OutgoingMessage): void {
     this.admitFrom([message], 0)
   }
 
   /** Takes in messages as long as there is room and the turn is not over; returns the place of the first left outside. */
-  private admitFrom(messages: readonly SerializedMessage[], from: number): number {
+  private admitFrom(messages: readonly OutgoingMessage[], from: number): number {
+    const { room, admit } = this.parts
     let next = from
     this.isAdmitting = true
     while (next < messages.length && !this.isTurnOver) {
@@ -132,17 +134,16 @@ export class Admission {
       const end = Math.min(start + RUN, messages.length)
       let taken = 0
       for (; next < end; next++) {
-        const message = messages[next] as SerializedMessage
-        if (message.settled) continue
-        if (!this.bound.hasRoomFor(message.bytes) || this.belongsAside(message)) break
-        this.bound.take(message, this.topics.isUnknown(message.topic))
+        const message = messages[next] as OutgoingMessage
+        if (message.isSettled) continue
+        if (this.belongsAside(message) || !room.take(message, this.isUnknown(message.topic))) break
         taken++
       }
       if (taken > 0) {
         this.countForTurn(taken)
-        const { owner } = messages[start] as SerializedMessage
+        const { owner } = messages[start] as OutgoingMessage
         owner.admitted(taken)
-        this.admit(messages, start, next)
+        admit(messages, start, next)
       }
       const outside = next < end ? messages[next] : undefined
       if (outside !== undefined && this.belongsAside(outside)) {
@@ -158,83 +159,120 @@ export class Admission {
   }
 
   /** Whether a message has to wait apart from the line. */
-  private belongsAside({ topic, bytes }: SerializedMessage): boolean {
-    return this.aside.has(topic) || (this.topics.isUnknown(topic) && !this.hasShareFor(bytes))
+  private belongsAside(message: OutgoingMessage): boolean {
+    return this.aside.has(message.topic) || (this.isUnknown(message.topic) && !this.hasShareFor(message))
+  }
+
+  /** Mostly a message is for the topic of the one before. */
+  private isUnknown(topic: string): boolean {
+    if (topic === this.knownTopic) return false
+    const isUnknown = this.parts.topics.isUnknown(topic)
+    if (!isUnknown) this.knownTopic = topic
+    return isUnknown
   }
 
   /** As long as no topic is known, there are no messages to keep room for. */
-  private hasShareFor(bytes: number): boolean {
-    return !this.topics.knowsAny || this.bound.hasShareFor(bytes)
+  private hasShareFor(message: OutgoingMessage): boolean {
+    return !this.parts.topics.knowsAny || this.parts.room.hasShareFor(message)
   }
 
-  private setAside(message: SerializedMessage): void {
-    if (this.enqueueTimeoutMs === 0) {
-      this.refuse(message, this.noRoom())
-      return
-    }
+  private setAside(message: OutgoingMessage): void {
+    if (this.parts.enqueueTimeoutMs === 0) return this.parts.refuse(message, this.noRoom())
     this.aside.add(message)
-    this.mayWait(performance.now())
+    if (this.patienceTimer === undefined) this.watchPatience()
   }
 
   private admitAside(): void {
+    const { room, admit } = this.parts
     this.isAdmitting = true
-    this.aside.drain(({ message, since }) => {
-      const { topic, bytes, owner } = message
-      const isUnknown = this.topics.isUnknown(topic)
-      if (this.isTurnOver) return false
-      if (this.bound.hasRoomFor(bytes) && (!isUnknown || this.hasShareFor(bytes))) {
-        this.bound.take(message, isUnknown)
-        this.countForTurn(1)
-        owner.admitted(1)
-        this.admit([message], 0, 1)
-        return true
-      }
-      if (this.mayWait(since)) return false
-      this.refuse(message, this.noRoom())
+    this.aside.drain(({ message }) => {
+      const isUnknown = this.isUnknown(message.topic)
+      if (this.isTurnOver || (isUnknown && !this.hasShareFor(message)) || !room.take(message, isUnknown)) return false
+      this.countForTurn(1)
+      message.owner.admitted(1)
+      admit([message], 0, 1)
       return true
     })
     this.isAdmitting = false
   }
 
   private countForTurn(admitted: number): void {
-    if (this.admittedThisTurn === 0) this.turn.inNextTurn(this.startTurn)
+    const { turn } = this.parts
+    if (this.admittedThisTurn === 0) turn.inNextTurn(this.startTurn)
     this.admittedThisTurn += admitted
     if (this.admittedThisTurn < this.lookAtClockAt) return
     this.lookAtClockAt = this.admittedThisTurn + RUN
-    this.isTurnOver = this.turn.isSpent && this.admittedThisTurn >= MIN_PER_TURN
+    this.isTurnOver = turn.isSpent && this.admittedThisTurn >= MIN_PER_TURN
   }
 
-  /** False when patience is over. The timer needs not keep the process alive: the calls' deadlines do. */
-  private mayWait(since: number): boolean {
-    if (this.enqueueTimeoutMs < 0) return true
-    const left = since + this.enqueueTimeoutMs - performance.now()
-    if (left <= 0) return false
-    this.expiryTimer ??= setTimeout(() => {
-      this.expiryTimer = undefined
-      this.pump()
-    }, timerDelay(left)).unref()
-    return true
+  /**
+   * Refuses those whose patience is over, wherever in line they are: they were promised an answer by then. The timer
+   * needs not keep the process alive, the calls' deadlines do.
+   */
+  private readonly watchPatience = (): void => {
+    const { enqueueTimeoutMs } = this.parts
+    if (enqueueTimeoutMs < 0) return
+    clearTimeout(this.patienceTimer)
+    this.patienceTimer = undefined
+    const now = performance.now()
+    const impatient: Entry[] = []
+    let next = Infinity
+    for (let i = 0; i < this.entries.length; i++) {
+      const entry = this.entries.peekAt(i) as Entry
+      const end = entry.since + enqueueTimeoutMs
+      if (end <= now) impatient.push(entry)
+      else next = Math.min(next, end)
+      // The first may have been at it for long; the others came one after the other.
+      if (i > 0 && end > now) break
+    }
+    for (const entry of impatient) {
+      this.entries.removeOne(this.indexOf(entry))
+      this.refuseRest(entry)
+    }
+    this.aside.drain(({ message, since }) => {
+      const end = since + enqueueTimeoutMs
+      if (end > now) {
+        next = Math.min(next, end)
+        return false
+      }
+      this.parts.refuse(message, this.noRoom())
+      return true
+    })
+    if (next === Infinity) return
+    this.patienceTimer = setTimeout(this.pumpOrRefuse, timerDelay(next - now)).unref()
+  }
+
+  private readonly pumpOrRefuse = (): void => {
+    this.patienceTimer = undefined
+    this.pump()
+    if (this.patienceTimer === undefined && !(this.entries.isEmpty() && this.aside.isEmpty)) this.watchPatience()
+  }
+
+  private indexOf(entry: Entry): number {
+    let index = 0
+    while (this.entries.peekAt(index) !== entry) index++
+    return index
   }
 
   private refuseRest(entry: Entry): void {
     const cause = this.noRoom()
-    for (const message of entry.messages?.slice(entry.next) ?? []) if (!message.settled) this.refuse(message, cause)
+    for (const message of entry.messages.slice(entry.next)) if (!message.isSettled) this.parts.refuse(message, cause)
   }
 
   private noRoom(): QueueFullError {
-    const { messages, bytes, maxMessages, maxBytes, unknownMessages, unknownBytes } = this.bound
+    const { messages, bytes, maxMessages, maxBytes, unknownMessages, unknownBytes } = this.parts.room
     const ofUnknown =
       unknownMessages === 0
         ? ''
         : `, ${unknownMessages} messages and ${unknownBytes} bytes of it for topics without metadata, which may have half`
     return new QueueFullError(
-      `no room for the message within enqueueTimeoutMs (${this.enqueueTimeoutMs} ms): ${messages} of queueMessages ${maxMessages} and ${bytes} of queueBytes ${maxBytes} are taken${ofUnknown}`,
+      `no room for the message within enqueueTimeoutMs (${this.parts.enqueueTimeoutMs} ms): ${messages} of queueMessages ${maxMessages} and ${bytes} of queueBytes ${maxBytes} are taken${ofUnknown}`,
     )
   }
 
   /** Ends the wait for room; everything here has its fate by now. */
   close(): void {
-    clearTimeout(this.expiryTimer)
+    clearTimeout(this.patienceTimer)
     this.entries.clear()
     this.aside.clear()
   }

@@ -2,7 +2,7 @@ import { InvalidMessageError, SerializationError, type KafkaProducerError } from
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import type { TurnBudget } from '../../turn-budget.js'
 import type { KeyedMessage } from '../keyed-message.js'
-import { SerializedMessage } from '../queues/serialized-message.js'
+import { OutgoingMessage } from '../queues/outgoing-message.js'
 import type { ListCall } from './list-call.js'
 import { handled, type Serializer } from './serializer.js'
 
@@ -10,7 +10,7 @@ import { handled, type Serializer } from './serializer.js'
 const SLICE = 1_000
 
 /** A message, or the promise of one, or of nothing where its encoder failed and the others go on. */
-type MaybeSerialized = SerializedMessage | Promise<SerializedMessage | undefined>
+type MaybeSerialized = OutgoingMessage | Promise<OutgoingMessage | undefined>
 
 /** Checks the messages of a call and runs the encoders over them: all of it before any of it goes on. */
 export class CallSerializer<K, V> {
@@ -28,14 +28,11 @@ export class CallSerializer<K, V> {
    *
    * @throws InvalidMessageError and, where the call does not go on without such messages, SerializationError
    */
-  serialize(
-    messages: readonly KeyedMessage<K, V>[],
-    call: ListCall,
-  ): SerializedMessage[] | Promise<SerializedMessage[]> {
+  serialize(messages: readonly KeyedMessage<K, V>[], call: ListCall): OutgoingMessage[] | Promise<OutgoingMessage[]> {
     if (messages.length > SLICE && !this.serializer.copyBytes) return this.serializeInSlices(messages, call)
     const encoded: MaybeSerialized[] = []
     const isReady = this.encodeSlice(messages, 0, messages.length, call, encoded)
-    return isReady ? (encoded as SerializedMessage[]) : withoutSkipped(encoded)
+    return isReady ? (encoded as OutgoingMessage[]) : withoutSkipped(encoded)
   }
 
   /**
@@ -43,7 +40,7 @@ export class CallSerializer<K, V> {
    *
    * @throws InvalidMessageError
    */
-  serializeOne(message: KeyedMessage<K, V>): SerializedMessage | Promise<SerializedMessage> {
+  serializeOne(message: KeyedMessage<K, V>): OutgoingMessage | Promise<OutgoingMessage> {
     try {
       return this.serializer.serialize(message)
     } catch (error) {
@@ -54,17 +51,14 @@ export class CallSerializer<K, V> {
 
   /** Makes it the only message of a call. */
   handOver(
-    message: SerializedMessage | Promise<SerializedMessage>,
+    message: OutgoingMessage | Promise<OutgoingMessage>,
     call: ListCall,
-  ): SerializedMessage[] | Promise<SerializedMessage[]> {
-    if (message instanceof SerializedMessage) return [call.own(message, 0)]
+  ): OutgoingMessage[] | Promise<OutgoingMessage[]> {
+    if (message instanceof OutgoingMessage) return [call.own(message, 0)]
     return withoutSkipped([this.pending(message, call, 0)])
   }
 
-  private async serializeInSlices(
-    messages: readonly KeyedMessage<K, V>[],
-    call: ListCall,
-  ): Promise<SerializedMessage[]> {
+  private async serializeInSlices(messages: readonly KeyedMessage<K, V>[], call: ListCall): Promise<OutgoingMessage[]> {
     const all: MaybeSerialized[] = []
     for (let from = 0; from < messages.length && !call.isDone; from += SLICE) {
       this.encodeSlice(messages, from, Math.min(from + SLICE, messages.length), call, all)
@@ -85,7 +79,7 @@ export class CallSerializer<K, V> {
     for (let i = from; i < to; i++) {
       try {
         const one = this.serializer.serialize(messages[i] as KeyedMessage<K, V>)
-        if (one instanceof SerializedMessage) {
+        if (one instanceof OutgoingMessage) {
           encoded.push(call.own(one, i))
         } else {
           isReady = false
@@ -99,11 +93,7 @@ export class CallSerializer<K, V> {
   }
 
   /** Apart, so that the loop above makes no closure where nothing is awaited. */
-  private pending(
-    one: Promise<SerializedMessage>,
-    call: ListCall,
-    index: number,
-  ): Promise<SerializedMessage | undefined> {
+  private pending(one: Promise<OutgoingMessage>, call: ListCall, index: number): Promise<OutgoingMessage | undefined> {
     return handled(
       one.then(
         (message) => call.own(message, index),
@@ -124,7 +114,7 @@ export class CallSerializer<K, V> {
   }
 
   /** What a call with a promise is left with once its encoders are done, or it has ended before them. Never rejects. */
-  async whenReady(call: ListCall, pending: Promise<SerializedMessage[]>): Promise<readonly SerializedMessage[]> {
+  async whenReady(call: ListCall, pending: Promise<OutgoingMessage[]>): Promise<readonly OutgoingMessage[]> {
     // The deadline, the caller's signal or a close may end the call meanwhile: nobody waits for its encoder then.
     const ended = new Promise<never[]>((resolve) => {
       const { onEnd } = call
@@ -135,8 +125,7 @@ export class CallSerializer<K, V> {
     })
     try {
       const serialized = await Promise.race([pending, ended])
-      call.serialized = call.isDone ? [] : serialized
-      return call.serialized
+      return call.isDone ? [] : serialized
     } catch (error) {
       call.failWhole(error as KafkaProducerError)
       return []
@@ -154,7 +143,7 @@ function atPlace(index: number, error: unknown): unknown {
     : new SerializationError(message, options)
 }
 
-async function withoutSkipped(encoded: readonly MaybeSerialized[]): Promise<SerializedMessage[]> {
+async function withoutSkipped(encoded: readonly MaybeSerialized[]): Promise<OutgoingMessage[]> {
   const all = await Promise.all(encoded.map(async (message) => message))
   return all.filter((message) => message !== undefined)
 }

@@ -1,28 +1,60 @@
 import { DeliveryError, type KafkaProducerError } from '../../errors.js'
 import type { KeyedMessage } from '../keyed-message.js'
+import type { Batch } from '../queues/batch.js'
+import type { Fate, OutgoingMessage } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
-import type { Fate, SerializedMessage } from '../queues/serialized-message.js'
-import { MessageCall } from './message-call.js'
+import { MessageCall, type Whereabouts } from './message-call.js'
+
+/** In place of a message's whereabouts once it has its fate. */
+const SETTLED = null
 
 /** One `send()` and its messages, whose promise is about them all. */
 export abstract class ListCall extends MessageCall {
-  serialized: readonly SerializedMessage[] | undefined
+  private readonly places: (Whereabouts | typeof SETTLED)[]
   /** What encoders failed on, and why. It is told with the others: until then nothing of the call has gone on. */
   private failures: Map<number, KafkaProducerError> | undefined
 
   constructor(
     readonly messages: readonly KeyedMessage[],
     sentAt: SendMoment,
+    signal: AbortSignal | undefined,
     onDone: (call: MessageCall) => void,
   ) {
-    super(sentAt, onDone, messages.length)
+    super(sentAt, signal, onDone, messages.length)
+    this.places = new Array<Whereabouts>(messages.length)
+  }
+
+  get size(): number {
+    return this.messages.length
+  }
+
+  messageAt(index: number): KeyedMessage {
+    return this.messages[index] as KeyedMessage
   }
 
   /** Takes over what a message of it was encoded to. */
-  own(serialized: SerializedMessage, index: number): SerializedMessage {
-    serialized.owner = this
-    serialized.index = index
-    return serialized
+  own(encoded: OutgoingMessage, index: number): OutgoingMessage {
+    encoded.owner = this
+    encoded.index = index
+    if (!this.isSettled(index)) this.places[index] = encoded
+    return encoded
+  }
+
+  isSettled(index: number): boolean {
+    return this.places[index] === SETTLED
+  }
+
+  whereabouts(index: number): Whereabouts {
+    return this.places[index] ?? undefined
+  }
+
+  placed(index: number, batch: Batch): void {
+    this.places[index] = batch
+  }
+
+  /** What could not be encoded is as good as told. */
+  protected override isUntold(index: number): boolean {
+    return super.isUntold(index) && this.failures?.has(index) !== true
   }
 
   /** Whether the messages that can be encoded go on without those that can't. */
@@ -31,13 +63,14 @@ export abstract class ListCall extends MessageCall {
   /** Ends the call before any of its messages went on. */
   abstract failWhole(error: KafkaProducerError): void
 
-  protected abstract put(index: number, fate: Fate, message: SerializedMessage | undefined, now: number): void
+  /** A message has its fate, for the first time. */
+  protected abstract put(index: number, fate: Fate, at: Whereabouts, now: number): void
 
-  /** Every message has its fate. */
-  protected abstract finish(): void
-
-  settled(message: SerializedMessage, fate: Fate, now: number): void {
-    this.settle(message.index, fate, message, now)
+  settle(index: number, fate: Fate, now: number): void {
+    const at = this.places[index]
+    if (at === SETTLED) return
+    this.places[index] = SETTLED
+    this.put(index, fate, at, now)
   }
 
   /** Keeps in mind that a message can't be encoded, while the others of the call still are. */
@@ -51,34 +84,19 @@ export abstract class ListCall extends MessageCall {
     const { failures } = this
     if (failures === undefined || this.isDone) return 0
     this.failures = undefined
-    for (const [index, cause] of failures) this.failUnserialized(index, cause)
-    return failures.size
+    let count = 0
+    for (const [index, cause] of failures) {
+      if (this.isSettled(index)) continue
+      this.failUnserialized(index, cause)
+      count++
+    }
+    return count
   }
 
-  /** Fails all of them, while an encoder still works; those that could not be encoded with that cause. */
-  failAllUnserialized(cause: KafkaProducerError): void {
-    // Who hears of the first may end the call once more.
-    this.serialized = []
-    const { failures } = this
-    for (let index = 0; index < this.messages.length; index++)
-      if (failures?.has(index) !== true) this.failUnserialized(index, cause)
-    this.tellFailures()
-  }
-
-  private failUnserialized(index: number, cause: KafkaProducerError): void {
-    const { topic, partition } = this.messages[index] as KeyedMessage
-    const failure = { topic, partition: partition ?? undefined, attempts: 0, mayHaveBeenWritten: false }
-    this.settle(index, new DeliveryError(cause, failure), undefined, performance.now())
-  }
-
-  private settle(index: number, fate: Fate, message: SerializedMessage | undefined, now: number): void {
-    this.put(index, fate, message, now)
-    if (this.countSettled()) this.finish()
-  }
-
-  messagesWithoutFate(): readonly KeyedMessage[] {
-    const { messages, serialized, failures } = this
-    if (serialized === undefined) return messages.filter((_, index) => failures?.has(index) !== true)
-    return serialized.filter(({ settled }) => !settled).map(({ index }) => messages[index] as KeyedMessage)
+  /** Fails a message that is not encoded; with what its encoder failed on, where it has. */
+  failUnserialized(index: number, cause: KafkaProducerError): void {
+    const { topic, partition } = this.messageAt(index)
+    const where = { topic, partition: partition ?? undefined, attempts: 0, mayHaveBeenWritten: false }
+    this.settle(index, new DeliveryError(this.failures?.get(index) ?? cause, where), performance.now())
   }
 }

@@ -1,46 +1,65 @@
 import type { KeyedMessage } from '../keyed-message.js'
+import type { Batch } from '../queues/batch.js'
+import type { Fate, MessageOwner, OutgoingMessage } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
-import type { Fate, MessageOwner, SerializedMessage } from '../queues/serialized-message.js'
 
-/** Messages that were given together, until each of them has its fate. */
+/** Where a message is: before its batch, or in it; undefined while an encoder still works on it. */
+export type Whereabouts = OutgoingMessage | Batch | undefined
+
+/** Messages that were given together, until each of them has its fate and its owner was told. */
 export abstract class MessageCall implements MessageOwner {
   /** Its neighbours among the outstanding calls, which keep them here. */
   older: MessageCall | undefined
   newer: MessageCall | undefined
-  isOutstanding = false
+  /** Its place in the order of the calls, among the outstanding ones; 0 where it is none of them. */
+  number = 0
   /** Called when the last message has its fate. */
   onEnd: (() => void) | undefined
 
   constructor(
     readonly sentAt: SendMoment,
+    readonly signal: AbortSignal | undefined,
     private readonly onDone: (call: MessageCall) => void,
-    /** How many messages have no fate yet. */
+    /** How many messages are not told their fate yet. */
     protected remaining: number,
   ) {}
 
-  /** How many messages have no fate yet. */
-  get unsettled(): number {
-    return this.remaining
-  }
-
-  /** Whether every message has its fate. */
+  /** Whether every message was told its fate. */
   get isDone(): boolean {
     return this.remaining === 0
   }
 
-  /** Its messages, where they are encoded; undefined while an encoder still works. */
-  abstract readonly serialized: readonly SerializedMessage[] | undefined
+  /** How many messages it has. */
+  abstract readonly size: number
 
-  /** The messages that have no fate yet, as they were given. */
-  abstract messagesWithoutFate(): readonly KeyedMessage[]
+  abstract isSettled(index: number): boolean
+
+  /** Where a message without a fate is. */
+  abstract whereabouts(index: number): Whereabouts
+
+  /** A message as it was given. */
+  abstract messageAt(index: number): KeyedMessage
 
   /** Messages were taken in: from here on they wait or travel. */
   abstract admitted(count: number): void
 
-  abstract settled(message: SerializedMessage, fate: Fate, now: number): void
+  abstract placed(index: number, batch: Batch): void
 
-  /** One more message has its fate; true where that was the last. */
-  protected countSettled(): boolean {
+  abstract settle(index: number, fate: Fate, now: number): void
+
+  /** The messages that have no fate yet, as they were given. */
+  messagesWithoutFate(): KeyedMessage[] {
+    const messages: KeyedMessage[] = []
+    for (let index = 0; index < this.size; index++) if (this.isUntold(index)) messages.push(this.messageAt(index))
+    return messages
+  }
+
+  protected isUntold(index: number): boolean {
+    return !this.isSettled(index)
+  }
+
+  /** One more message was told its fate; true where that was the last. */
+  protected countTold(): boolean {
     if (--this.remaining > 0) return false
     this.end()
     return true

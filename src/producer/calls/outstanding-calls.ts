@@ -3,12 +3,10 @@ import type { MessageCall } from './message-call.js'
 
 /** Somebody who waits until the calls made so far have their fate. */
 interface Waiter {
-  remaining: number
+  /** The number of the last of them. */
+  readonly upTo: number
   readonly resolve: () => void
 }
-
-/** Messages that are ended in one go, and the calls they are of, before the event loop gets its turn: errors are dear. */
-const MAX_EXPIRED = 100
 
 /**
  * The calls that have no fate yet, and their deadlines: a list linked through the calls themselves, the oldest first, so
@@ -18,8 +16,12 @@ const MAX_EXPIRED = 100
 export class OutstandingCalls {
   private oldest: MessageCall | undefined
   private newest: MessageCall | undefined
+  /** The oldest whose deadline has not passed; those before it are being ended. */
+  private nextToExpire: MessageCall | undefined
   private size = 0
-  private readonly waiters = new Map<MessageCall, Waiter[]>()
+  private lastNumber = 0
+  /** In the order of the calls that they wait for. */
+  private readonly waiters: Waiter[] = []
   private timer: NodeJS.Timeout | undefined
 
   /**
@@ -37,84 +39,74 @@ export class OutstandingCalls {
       this.timer?.ref()
       this.connections.retain()
     }
-    call.isOutstanding = true
+    call.number = ++this.lastNumber
     call.older = this.newest
     if (this.newest === undefined) this.oldest = call
     else this.newest.newer = call
     this.newest = call
-    if (this.timer === undefined) this.arm(call)
+    if (this.nextToExpire !== undefined) return
+    this.nextToExpire = call
+    this.arm(call)
   }
 
   /** Called when a call has its fate. */
   done(call: MessageCall): void {
-    if (!call.isOutstanding) return
+    if (call.number === 0) return
     const { older, newer } = call
     if (older === undefined) this.oldest = newer
     else older.newer = newer
     if (newer === undefined) this.newest = older
     else newer.older = older
-    call.isOutstanding = false
+    if (this.nextToExpire === call) this.nextToExpire = newer
+    call.number = 0
     call.older = call.newer = undefined
     if (--this.size === 0) {
       this.timer?.unref()
       this.connections.release()
     }
-    if (this.waiters.size === 0) return
-    for (const waiter of this.waiters.get(call) ?? []) if (--waiter.remaining === 0) waiter.resolve()
-    this.waiters.delete(call)
+    if (this.waiters.length > 0 && older === undefined) this.wake()
   }
 
-  /** The calls as they are now, the oldest first. */
-  all(): MessageCall[] {
-    const calls: MessageCall[] = []
-    for (let call = this.oldest; call !== undefined; call = call.newer) calls.push(call)
-    return calls
+  private wake(): void {
+    const first = this.oldest?.number ?? Infinity
+    let count = 0
+    while (count < this.waiters.length && (this.waiters[count] as Waiter).upTo < first) count++
+    for (const { resolve } of this.waiters.splice(0, count)) resolve()
+  }
+
+  /** The first call, and from each the next: {@link MessageCall.newer}. */
+  get first(): MessageCall | undefined {
+    return this.oldest
   }
 
   /** Resolves when every call made so far has its fate. */
   settledSoFar(): Promise<void> {
     if (this.size === 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      const waiter = { remaining: this.size, resolve }
-      for (const call of this.all()) {
-        const others = this.waiters.get(call)
-        if (others === undefined) this.waiters.set(call, [waiter])
-        else others.push(waiter)
-      }
-    })
+    return new Promise((resolve) => this.waiters.push({ upTo: this.lastNumber, resolve }))
   }
 
   private deadlineOf({ sentAt }: MessageCall): number {
     return sentAt.at + this.deliveryTimeoutMs
   }
 
-  private arm(oldest: MessageCall): void {
+  /** The timer may still be set for a call that has its fate since. */
+  private arm(call: MessageCall): void {
+    if (this.timer !== undefined) return
+    const delay = Math.max(1, timerDelay(this.deadlineOf(call) - performance.now()))
     // After a stall of this process an answer may be waiting in the socket: let it be read first.
-    const look = () => setImmediate(() => this.check())
-    this.timer = setTimeout(look, Math.max(1, timerDelay(this.deadlineOf(oldest) - performance.now())))
+    this.timer = setTimeout(() => setImmediate(this.check), delay)
     if (this.size === 0) this.timer.unref()
   }
 
-  private check(): void {
+  private readonly check = (): void => {
     this.timer = undefined
     const now = performance.now()
     const expired: MessageCall[] = []
-    let messages = 0
-    for (
-      let call = this.oldest;
-      call !== undefined && messages < MAX_EXPIRED && this.deadlineOf(call) <= now;
-      call = call.newer
-    ) {
-      expired.push(call)
-      messages += call.unsettled
-    }
+    let call = this.nextToExpire
+    for (; call !== undefined && this.deadlineOf(call) <= now; call = call.newer) expired.push(call)
+    this.nextToExpire = call
+    if (call !== undefined) this.arm(call)
     this.expire(expired)
-    // Everything of them has its fate now; whatever it was, they are watched no longer.
-    for (const call of expired) this.done(call)
-    // Who heard of it may have sent something, which armed the timer for itself.
-    clearTimeout(this.timer)
-    this.timer = undefined
-    if (this.oldest !== undefined) this.arm(this.oldest)
   }
 
   close(): void {

@@ -7,10 +7,11 @@ import {
 } from '../../errors.js'
 import type { DeliveryReporter } from '../delivery-report.js'
 import type { KeyedMessage } from '../keyed-message.js'
+import type { Fate } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
-import type { Fate, SerializedMessage } from '../queues/serialized-message.js'
 import { ListCall } from './list-call.js'
-import type { MessageCall } from './message-call.js'
+import type { MessageCall, Whereabouts } from './message-call.js'
+import { attemptsOf } from './shared-call.js'
 
 const QUEUED = Promise.resolve()
 
@@ -31,10 +32,11 @@ export class QueueCall extends ListCall {
   constructor(
     messages: readonly KeyedMessage[],
     sentAt: SendMoment,
+    signal: AbortSignal | undefined,
     onDone: (call: MessageCall) => void,
     private readonly reporter: DeliveryReporter,
   ) {
-    super(messages, sentAt, onDone)
+    super(messages, sentAt, signal, onDone)
     this.outside = messages.length
   }
 
@@ -56,27 +58,28 @@ export class QueueCall extends ListCall {
     this.enter(this.outside)
   }
 
-  protected put(index: number, fate: Fate, message: SerializedMessage | undefined, now: number): void {
-    if (fate instanceof DeliveryError && message?.isAdmitted !== true) {
-      if (fate.cause instanceof SerializationError) {
-        this.reporter.report(this.messages[index] as KeyedMessage, fate, 0, now - this.sentAt.at)
-      } else {
-        this.refused ??= new Map()
-        this.refused.set(index, fate)
-      }
-      this.enter(1)
+  protected put(index: number, fate: Fate, at: Whereabouts, now: number): void {
+    const isTakenIn = at !== undefined && (!('isAdmitted' in at) || at.isAdmitted)
+    if (isTakenIn || !(fate instanceof DeliveryError)) {
+      this.report(index, fate, attemptsOf(at), now)
       return
     }
-    this.reporter.report(
-      this.messages[index] as KeyedMessage,
-      fate,
-      message?.batch?.attempts ?? 0,
-      now - this.sentAt.at,
-    )
+    if (fate.cause instanceof SerializationError) {
+      this.report(index, fate, 0, now)
+    } else {
+      this.refused ??= new Map()
+      this.refused.set(index, fate)
+      this.countTold()
+    }
+    this.enter(1)
   }
 
-  protected finish(): void {
-    // Every message has been reported or refused.
+  private report(index: number, fate: Fate, attempts: number, now: number): void {
+    this.reporter.report(this.messageAt(index), fate, attempts, now - this.sentAt.at, this)
+  }
+
+  told(): void {
+    this.countTold()
   }
 
   private enter(count: number): void {

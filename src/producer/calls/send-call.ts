@@ -1,7 +1,7 @@
 import { DeliveryError, FailedToSendMessageError, QueueFullError, type KafkaProducerError } from '../../errors.js'
 import type { KeyedMessage } from '../keyed-message.js'
+import type { Fate } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
-import type { Fate } from '../queues/serialized-message.js'
 import type { RecordMetadata } from '../record-metadata.js'
 import { ListCall } from './list-call.js'
 import type { MessageCall } from './message-call.js'
@@ -16,8 +16,13 @@ export class SendCall extends ListCall {
   private readonly results: Fate[]
   private hasFailures = false
 
-  constructor(messages: readonly KeyedMessage[], sentAt: SendMoment, onDone: (call: MessageCall) => void) {
-    super(messages, sentAt, onDone)
+  constructor(
+    messages: readonly KeyedMessage[],
+    sentAt: SendMoment,
+    signal: AbortSignal | undefined,
+    onDone: (call: MessageCall) => void,
+  ) {
+    super(messages, sentAt, signal, onDone)
     this.results = new Array<Fate>(messages.length)
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve
@@ -35,14 +40,23 @@ export class SendCall extends ListCall {
     this.reject(error)
   }
 
+  override isSettled(index: number): boolean {
+    return this.isDone || super.isSettled(index)
+  }
+
   protected put(index: number, fate: Fate): void {
     if (fate instanceof DeliveryError) this.hasFailures = true
     this.results[index] = fate
+    if (this.countTold()) this.finish()
   }
 
-  protected finish(): void {
-    if (!this.hasFailures) this.resolve(this.results as RecordMetadata[])
-    else this.reject(this.allRefused() ?? new FailedToSendMessageError(this.results, this.messages))
+  /** Every message has its fate. */
+  private finish(): void {
+    const { results } = this
+    if (!this.hasFailures) return this.resolve(results as RecordMetadata[])
+    const refused = this.allRefused()
+    if (refused !== undefined) this.reject(refused)
+    else this.reject(new FailedToSendMessageError(results, this.messages))
   }
 
   /** Where no message at all was taken in for want of room, that is the error, and not one of many. */

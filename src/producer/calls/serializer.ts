@@ -1,7 +1,7 @@
 import { InvalidMessageError, SerializationError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
 import { kindOf, reasonOf } from '../../kind-of.js'
-import { OutgoingHeaders, sizeOfData, type Data } from '../../protocol/records/record.js'
+import type { Data, OutgoingHeaders } from '../../protocol/records/record.js'
 import { ValidTopicNames } from '../../topic-name.js'
 import { copyOf, dataOf, hasLoneSurrogate } from '../data.js'
 import type { Encoder } from '../encoder.js'
@@ -14,9 +14,9 @@ import {
   valueMissing,
   type KeyedMessage,
 } from '../keyed-message.js'
-import { areSameStrings, headerPairs } from '../message-headers.js'
+import { outgoingHeaders } from '../message-headers.js'
 import type { KeyUse } from '../partitioner.js'
-import { SerializedMessage, type Placement } from '../queues/serialized-message.js'
+import { OutgoingMessage, type Placement } from '../queues/outgoing-message.js'
 
 /** What an encoder is given, by its name in the message. */
 type Part = 'value' | 'key' | 'partitionKey'
@@ -29,7 +29,6 @@ const MAX_MESSAGE_BYTES = 0x7fff0000
  * the messages that follow one that does are encoded meanwhile, and put in order at the end.
  */
 export class Serializer<K, V> {
-  private latestHeaders: OutgoingHeaders | undefined
   private readonly validTopics = new ValidTopicNames()
 
   constructor(
@@ -47,7 +46,7 @@ export class Serializer<K, V> {
    * @throws InvalidMessageError for what no broker could take, whatever its version
    * @throws SerializationError, at once or as a rejection
    */
-  serialize(message: KeyedMessage<K, V>): SerializedMessage | Promise<SerializedMessage> {
+  serialize(message: KeyedMessage<K, V>): OutgoingMessage | Promise<OutgoingMessage> {
     checkIsObject(message)
     let topic: string
     let value: V
@@ -61,7 +60,7 @@ export class Serializer<K, V> {
     if (value === undefined) throw valueMissing(message, topic)
     const namedPartition = partitionOf(partition)
     const ownTimestamp = timestampOf(timestamp)
-    const outgoingHeaders = this.headersOf(headers)
+    const ownHeaders = this.headersOf(headers)
 
     const ownKey = this.own(key ?? null, topic, 'key')
     const chooser = this.own(partitionKey ?? null, topic, 'partitionKey')
@@ -74,26 +73,17 @@ export class Serializer<K, V> {
 
     if (isPromise(encodedValue) || isPromise(encodedKey) || isPromise(encodedChooser)) {
       return Promise.all([encodedValue, encodedKey, encodedChooser]).then(([v, k, p]) =>
-        build(topic, v, k, outgoingHeaders, ownTimestamp, placementOf(namedPartition, chooser, p, ownKey, k)),
+        build(topic, v, k, ownHeaders, ownTimestamp, placementOf(namedPartition, chooser, p, ownKey, k)),
       )
     }
     const placement = placementOf(namedPartition, chooser, encodedChooser, ownKey, encodedKey)
-    return build(topic, encodedValue, encodedKey, outgoingHeaders, ownTimestamp, placement)
+    return build(topic, encodedValue, encodedKey, ownHeaders, ownTimestamp, placement)
   }
 
-  /** Many messages have the same few strings as the one before: those are looked through and encoded once. */
   private headersOf(headers: unknown): OutgoingHeaders | null {
     if (headers === undefined || headers === null) return null
-    const { latestHeaders } = this
-    if (latestHeaders !== undefined && areSameStrings(headers, latestHeaders.pairs)) {
-      latestHeaders.isShared = true
-      return latestHeaders
-    }
-    const pairs = headerPairs(headers)
-    if (pairs === null) return null
-    return (this.latestHeaders = new OutgoingHeaders(
-      this.copyBytes ? pairs.map(([name, data]) => [name, copyOf(data)] as const) : pairs,
-    ))
+    const parts = outgoingHeaders(headers)
+    return parts !== null && this.copyBytes ? parts.map(copyOf) : parts
   }
 
   /** What was given, copied where it is bytes and they are to be: an encoder or a partitioner may read it later. */
@@ -147,24 +137,42 @@ function build(
   headers: OutgoingHeaders | null,
   ownTimestamp: number | null,
   placement: Placement | null,
-): SerializedMessage {
-  const valueSize = checkedSize(value, topic, 'value')
-  const keySize = checkedSize(key, topic, 'key')
-  if (placement !== null && placement.encodedKey !== key) checkedSize(placement.encodedKey, topic, 'partitionKey')
-  const bytes = (keySize > 0 ? keySize : 0) + (valueSize > 0 ? valueSize : 0) + (headers === null ? 0 : headers.bytes)
-  if (bytes > MAX_MESSAGE_BYTES)
-    throw new InvalidMessageError(`a message of ${bytes} bytes for '${topic}', a record can hold ${MAX_MESSAGE_BYTES}`)
-  return new SerializedMessage(topic, key, keySize, value, valueSize, headers, bytes, ownTimestamp, placement)
+): OutgoingMessage {
+  checkText(value, topic, 'value')
+  checkText(key, topic, 'key')
+  if (placement !== null && placement.encodedKey !== key) checkText(placement.encodedKey, topic, 'partitionKey')
+  let least = sizeAtLeast(key) + sizeAtLeast(value)
+  let longer = longerAtMost(key) + longerAtMost(value)
+  if (headers !== null) {
+    for (const data of headers) {
+      least += sizeAtLeast(data)
+      longer += longerAtMost(data)
+    }
+  }
+  if (least > MAX_MESSAGE_BYTES)
+    throw new InvalidMessageError(`a message of ${least} bytes for '${topic}', a record can hold ${MAX_MESSAGE_BYTES}`)
+  return new OutgoingMessage(topic, key, value, headers, least, least + longer, ownTimestamp, placement)
 }
 
-function checkedSize(data: Data, topic: string, part: Part): number {
-  const size = sizeOfData(data)
-  if (typeof data === 'string' && hasLoneSurrogate(data, size)) {
-    throw new SerializationError(
-      `${part}: a string for '${topic}' has a lone surrogate, which UTF-8 can't hold; toWellFormed() replaces it`,
-    )
-  }
-  return size
+/** Strings from this length on are measured: so much room for what they may come to would be too much. */
+const MEASURED_FROM = 1_024
+
+/** Bytes that data comes to if it is ASCII. */
+function sizeAtLeast(data: Data): number {
+  if (data === null) return 0
+  return typeof data === 'string' && data.length >= MEASURED_FROM ? Buffer.byteLength(data) : data.length
+}
+
+/** How many bytes more it may come to: UTF-8 has three at the most for a unit of UTF-16. */
+function longerAtMost(data: Data): number {
+  return typeof data === 'string' && data.length < MEASURED_FROM ? 2 * data.length : 0
+}
+
+function checkText(data: Data, topic: string, part: Part): void {
+  if (typeof data !== 'string' || !hasLoneSurrogate(data)) return
+  throw new SerializationError(
+    `${part}: a string for '${topic}' has a lone surrogate, which UTF-8 can't hold; toWellFormed() replaces it`,
+  )
 }
 
 function wrap(cause: unknown, topic: string, part: Part): SerializationError {

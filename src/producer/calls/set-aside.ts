@@ -1,9 +1,9 @@
 import Denque from 'denque'
-import type { SerializedMessage } from '../queues/serialized-message.js'
+import type { OutgoingMessage } from '../queues/outgoing-message.js'
 
 /** A message that waits for room, and since when, on the clock of `performance.now()`. */
 export interface Waiting {
-  readonly message: SerializedMessage
+  readonly message: OutgoingMessage
   readonly since: number
 }
 
@@ -22,7 +22,7 @@ export class SetAside {
     return this.lines.has(topic)
   }
 
-  add(message: SerializedMessage): void {
+  add(message: OutgoingMessage): void {
     let line = this.lines.get(message.topic)
     if (line === undefined) this.lines.set(message.topic, (line = new Denque()))
     line.push({ message, since: performance.now() })
@@ -32,7 +32,7 @@ export class SetAside {
   drain(take: (waiting: Waiting) => boolean): void {
     for (const [topic, line] of this.lines) {
       for (let head = line.peekFront(); head !== undefined; head = line.peekFront()) {
-        if (!head.message.settled && !take(head)) break
+        if (!head.message.isSettled && !take(head)) break
         line.shift()
       }
       if (line.isEmpty()) this.lines.delete(topic)

@@ -1,10 +1,11 @@
 import type { DeliveryReporter } from '../delivery-report.js'
 import type { KeyedMessage } from '../keyed-message.js'
+import type { Batch } from '../queues/batch.js'
+import type { Fate, OutgoingMessage } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
-import type { Fate, SerializedMessage } from '../queues/serialized-message.js'
-import { MessageCall } from './message-call.js'
+import { MessageCall, type Whereabouts } from './message-call.js'
 
-/** Past their deadline they are ended in one go. */
+/** So that what is done with a whole call is done soon. */
 const MAX_MESSAGES = 100
 
 /**
@@ -13,45 +14,67 @@ const MAX_MESSAGES = 100
  */
 export class SharedCall extends MessageCall {
   private readonly messages: (KeyedMessage | undefined)[] = []
-  private readonly encoded: (SerializedMessage | undefined)[] = []
+  private readonly places: Whereabouts[] = []
 
   constructor(
     sentAt: SendMoment,
     onDone: (call: MessageCall) => void,
     private readonly reporter: DeliveryReporter,
   ) {
-    super(sentAt, onDone, 0)
+    super(sentAt, undefined, onDone, 0)
   }
 
   /** Whether a message of this moment may still join. */
   isOpenAt(moment: SendMoment): boolean {
-    return this.sentAt === moment && this.isOutstanding && this.messages.length < MAX_MESSAGES
+    return this.sentAt === moment && this.number > 0 && this.messages.length < MAX_MESSAGES
   }
 
-  join(message: KeyedMessage, serialized: SerializedMessage): void {
-    serialized.owner = this
-    serialized.index = this.messages.length
+  join(message: KeyedMessage, encoded: OutgoingMessage): void {
+    encoded.owner = this
+    encoded.index = this.messages.length
     this.messages.push(message)
-    this.encoded.push(serialized)
+    this.places.push(encoded)
     this.remaining++
   }
 
-  get serialized(): readonly SerializedMessage[] {
-    return this.encoded.filter((message) => message !== undefined)
+  get size(): number {
+    return this.messages.length
   }
 
-  messagesWithoutFate(): readonly KeyedMessage[] {
-    return this.messages.filter((message) => message !== undefined)
+  isSettled(index: number): boolean {
+    return this.messages[index] === undefined
+  }
+
+  whereabouts(index: number): Whereabouts {
+    return this.places[index]
+  }
+
+  messageAt(index: number): KeyedMessage {
+    return this.messages[index] as KeyedMessage
   }
 
   admitted(): void {
     // It was known before they joined.
   }
 
-  settled({ index, batch }: SerializedMessage, fate: Fate, now: number): void {
-    const message = this.messages[index] as KeyedMessage
-    this.messages[index] = this.encoded[index] = undefined
-    this.reporter.report(message, fate, batch?.attempts ?? 0, now - this.sentAt.at)
-    this.countSettled()
+  placed(index: number, batch: Batch): void {
+    this.places[index] = batch
   }
+
+  settle(index: number, fate: Fate, now: number): void {
+    const message = this.messages[index]
+    if (message === undefined) return
+    const at = this.places[index]
+    this.messages[index] = this.places[index] = undefined
+    this.reporter.report(message, fate, attemptsOf(at), now - this.sentAt.at, this)
+  }
+
+  told(): void {
+    this.countTold()
+  }
+}
+
+/** How often a message was attempted. */
+export function attemptsOf(at: Whereabouts): number {
+  return at !== undefined && 'attempts' in at ? at.attempts : 0
 }

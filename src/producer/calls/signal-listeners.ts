@@ -55,6 +55,9 @@ export function abortedBy(signal: AbortSignal): AbortedError {
 export class SignalListeners {
   private readonly bySignal = new WeakMap<AbortSignal, Shared>()
 
+  /** @param onAborted called after the listeners of a signal */
+  constructor(private readonly onAborted: () => void) {}
+
   /**
    * Calls `listener` when the signal is aborted; returns what takes it back.
    *
@@ -78,6 +81,7 @@ export class SignalListeners {
     const listeners = new Set<() => void>()
     const onAbort = () => {
       for (const listener of [...listeners]) listener()
+      this.onAborted()
     }
     try {
       signal.addEventListener('abort', onAbort, { once: true })

@@ -1,11 +1,12 @@
 import { DeliveryError, FailedToSendMessageError, QueueFullError } from '../../errors.js'
 import type { KeyedMessage } from '../keyed-message.js'
+import type { Batch } from '../queues/batch.js'
+import type { Fate, OutgoingMessage } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
-import type { Fate, SerializedMessage } from '../queues/serialized-message.js'
 import type { RecordMetadata } from '../record-metadata.js'
 import { MessageCall } from './message-call.js'
 
-type Resolve = (results: RecordMetadata[]) => void
+type Resolve = (results: [RecordMetadata]) => void
 type Reject = (error: Error) => void
 
 /** One function for all promises: a closure for each would cost about as much as the promise itself. */
@@ -18,34 +19,48 @@ const keepResolvers = (resolve: Resolve, reject: Reject): void => {
 
 /** A `send()` of one message in sync mode, encoded already: the same as a list of one, and cheaper by half. */
 export class SingleCall extends MessageCall {
-  readonly promise = new Promise<RecordMetadata[]>(keepResolvers)
+  readonly promise = new Promise<[RecordMetadata]>(keepResolvers)
   private readonly resolve = resolveNewest
   private readonly reject = rejectNewest
+  private at: OutgoingMessage | Batch
 
   constructor(
     private readonly message: KeyedMessage,
-    private readonly encoded: SerializedMessage,
+    encoded: OutgoingMessage,
     sentAt: SendMoment,
     onDone: (call: MessageCall) => void,
   ) {
-    super(sentAt, onDone, 1)
+    super(sentAt, undefined, onDone, 1)
     encoded.owner = this
+    this.at = encoded
   }
 
-  get serialized(): readonly SerializedMessage[] {
-    return [this.encoded]
+  get size(): number {
+    return 1
   }
 
-  messagesWithoutFate(): readonly KeyedMessage[] {
-    return this.isDone ? [] : [this.message]
+  isSettled(): boolean {
+    return this.remaining === 0
+  }
+
+  whereabouts(): OutgoingMessage | Batch {
+    return this.at
+  }
+
+  messageAt(): KeyedMessage {
+    return this.message
   }
 
   admitted(): void {
     // The promise is about the fate alone.
   }
 
-  settled(_: SerializedMessage, fate: Fate): void {
-    this.countSettled()
+  placed(_index: number, batch: Batch): void {
+    this.at = batch
+  }
+
+  settle(_index: number, fate: Fate): void {
+    this.countTold()
     if (!(fate instanceof DeliveryError)) this.resolve([fate])
     else if (fate.cause instanceof QueueFullError) this.reject(new QueueFullError(fate.cause.message, [0], []))
     else this.reject(new FailedToSendMessageError([fate], [this.message]))

@@ -1,6 +1,6 @@
 import { nearestName } from '../../nearest-name.js'
 import { KAFKA_NAMES } from './kafka-names.js'
-import { OPTIONS } from './options.js'
+import { OPTIONS } from './producer-options.js'
 
 /**
  * What other clients call it, each with what to do here: kafkajs, librdkafka and what is built on it, kafka-node,

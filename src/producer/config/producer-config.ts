@@ -10,9 +10,14 @@ import type { OnDelivery } from '../delivery-report.js'
 import type { Encoder } from '../encoder.js'
 import { resolvePartitioner, type ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
 import { CompressionChoice } from '../queues/topic-compression.js'
-import { DEFAULT_ENCODER, OPTIONS } from './options.js'
 import { adviceForOption } from './other-names.js'
-import type { OptionName, ProducerOptions, ProducerType } from './producer-options.js'
+import {
+  DEFAULT_ENCODER,
+  OPTIONS,
+  type OptionName,
+  type ProducerOptions,
+  type ProducerType,
+} from './producer-options.js'
 import { readProperties } from './properties.js'
 
 /** Options that mean nothing without the queue. */

@@ -1,11 +1,18 @@
 import type { Codec } from '../../compression/codec.js'
+import { InvalidConfigError } from '../../errors.js'
+import { given } from '../../given.js'
 import type { AllowBroker } from '../../network/broker-filter.js'
-import type { SaslOptions } from '../../network/sasl/sasl-options.js'
+import { makeMechanism, type SaslOptions } from '../../network/sasl/sasl-options.js'
+import { Secret } from '../../network/secret.js'
+import { checkTlsOptions } from '../../network/tls-options.js'
 import type { SslOption } from '../../network/tls.js'
+import { shown } from '../../shown.js'
+import { MAX_TIMER_MS } from '../../timer-delay.js'
 import type { OnDelivery } from '../delivery-report.js'
-import type { Encoder } from '../encoder.js'
+import { DefaultEncoder, type Encoder } from '../encoder.js'
 import type { PartitionerOption } from '../partitioners/partitioner-by-name.js'
 import type { CompressionOption } from '../queues/topic-compression.js'
+import { parseBrokers } from './broker-list.js'
 
 /** What `new Producer()` takes. Times are in milliseconds, sizes in bytes. An option that is undefined is not given. */
 export interface ProducerOptions<K = unknown, V = unknown, T extends ProducerType = ProducerType> {
@@ -271,3 +278,325 @@ export interface ProducerOptions<K = unknown, V = unknown, T extends ProducerTyp
 export type ProducerType = 'sync' | 'async'
 
 export type OptionName = keyof ProducerOptions
+
+interface OptionRow {
+  /** Taken where the option is not given; undefined is required or none. */
+  readonly fallback: unknown
+  /** What is allowed, in words; the documentation and the error messages use it. */
+  readonly allowed: string
+  readonly text: string
+  /** Of a number. */
+  readonly range?: { readonly min: number; readonly max: number }
+  /** @throws InvalidConfigError */
+  readonly parse: (value: unknown, name: string) => unknown
+}
+
+export const DEFAULT_ENCODER: Encoder = new DefaultEncoder()
+
+const CODEC_NAMES = "'none', 'gzip', 'snappy', 'lz4', 'zstd'"
+
+const MAX_INT32 = 0x7fffffff
+const MAX_INT16 = 0x7fff
+
+/** Every option: its default, its range, its meaning. Checks and documentation are made from this table. */
+export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
+  brokers: row(
+    undefined,
+    "'host:port,host:port' or a list of 'host:port'",
+    'Where the first metadata is asked for; any of the cluster will do. The port is 9092 where none is given.',
+    parseBrokers,
+  ),
+  type: row(
+    'sync',
+    "'sync' or 'async'",
+    'What the promise of `send()` is: the acknowledgement (sync), or that the messages are queued (async).',
+    parseType,
+  ),
+  clientId: row(
+    'kafka-producer',
+    'a string without control characters, of at most 32,767 bytes',
+    'Names this client in the broker’s logs, metrics and quotas. Brokers before Kafka 1.0 take letters, digits, “.”, “_” and “-” alone.',
+    parseClientId,
+  ),
+  acks: row(
+    -1,
+    "0, 1, -1 or 'all'",
+    'Who must have a message before it counts as acknowledged: nobody (0), the leader (1), all in-sync replicas (-1, the same as all).',
+    parseAcks,
+  ),
+  requestTimeoutMs: integer(
+    30_000,
+    1,
+    MAX_TIMER_MS,
+    'How long a broker may gather acknowledgements, and answer any request.',
+  ),
+  deliveryTimeoutMs: integer(
+    120_000,
+    1,
+    MAX_TIMER_MS,
+    'From `send()` to the fate of its messages, everything included: metadata, waiting, connecting, retrying.',
+  ),
+  retries: row(
+    Infinity,
+    'a whole number from 0, or Infinity',
+    'How often a batch is tried again; without a limit deliveryTimeoutMs decides. Waiting for metadata costs none.',
+    parseRetries,
+  ),
+  retryBackoffMs: integer(
+    100,
+    1,
+    MAX_TIMER_MS,
+    'The first wait before a batch is tried again; it doubles from time to time, with jitter.',
+  ),
+  retryBackoffMaxMs: integer(1_000, 1, MAX_TIMER_MS, 'The longest such wait.'),
+  metadataRefreshIntervalMs: integer(
+    300_000,
+    -1,
+    MAX_TIMER_MS,
+    'How often metadata is asked for anew without need. 0: after each send; -1: only on failure.',
+  ),
+  metadataMaxIdleMs: integer(
+    300_000,
+    1,
+    MAX_TIMER_MS,
+    'After how long a topic that nobody sends to is forgotten, and left out of what is asked for.',
+  ),
+  allowAutoTopicCreation: row(
+    true,
+    'true or false',
+    'Whether messages for an unknown topic may create it, where the broker does so. A refresh and `partitionsFor()` never create one.',
+    parseBoolean,
+  ),
+  lingerMs: integer(5, 0, MAX_TIMER_MS, 'Async: how long the first of the queued messages may wait for others.'),
+  batchMessages: integer(10_000, 1, MAX_INT32, 'Async: how many queued messages are released without waiting longer.'),
+  batchBytes: integer(
+    1_000_000,
+    1,
+    MAX_INT32,
+    'The most bytes of one partition’s batch; one larger message travels alone. Old brokers refuse more than 1,000,012.',
+  ),
+  maxRequestBytes: integer(
+    1_000_000,
+    1,
+    MAX_INT32,
+    'The most bytes of batches in one request; a larger batch travels alone. Azure Event Hubs hangs up above 1,046,528.',
+  ),
+  queueMessages: integer(500_000, 1, MAX_INT32, 'The most messages held, waiting and in flight together.'),
+  queueBytes: integer(
+    33_554_432,
+    1,
+    Number.MAX_SAFE_INTEGER,
+    'The most bytes of keys, values and headers held, waiting and in flight together.',
+  ),
+  enqueueTimeoutMs: integer(
+    60_000,
+    -1,
+    MAX_TIMER_MS,
+    'How long a message may wait for room. 0: it fails at once; -1: without limit.',
+  ),
+  maxInFlight: integer(
+    5,
+    1,
+    1_000,
+    'Requests on their way to one broker at a time. A partition has one at a time, so that order is kept.',
+  ),
+  connectTimeoutMs: integer(
+    10_000,
+    1,
+    MAX_TIMER_MS,
+    'How long it may take to connect to a broker, over all addresses of its name.',
+  ),
+  connectionsMaxIdleMs: integer(
+    180_000,
+    1,
+    MAX_TIMER_MS,
+    'Idle connections are closed after this long. Brokers do so after ten minutes, balancers of clouds drop them without a word after four.',
+  ),
+  brokerVersion: row(
+    undefined,
+    "'0.8' or '0.9', with or without the rest of the version",
+    'Says that the brokers are older than Kafka 0.10 and can’t be asked what they speak. Others are asked.',
+    parseBrokerVersion,
+  ),
+  ssl: row(
+    undefined,
+    'true, false, Node’s options of a TLS connection, or a function that gives them',
+    'Connects by TLS. The broker’s certificate and name are checked. A function is asked at each connection, so that new certificates need no restart.',
+    parseSsl,
+  ),
+  sasl: row(
+    undefined,
+    "{ mechanism: 'plain', 'scram-sha-256' or 'scram-sha-512', username, password }, { mechanism: 'oauthbearer', token }, or { mechanism, authenticator }",
+    'Who this client is. Names, passwords and tokens may be functions, which are asked at each connection and before a session ends.',
+    parseSasl,
+  ),
+  retryAuthenticationErrors: row(
+    false,
+    'true or false',
+    'Whether wrong credentials and certificates are tried again until deliveryTimeoutMs, instead of failing messages at once.',
+    parseBoolean,
+  ),
+  allowBroker: row(
+    undefined,
+    'a function of host and port that gives true or false, or a promise of that',
+    'Says which addresses that the cluster names may be connected to; those of `brokers` may. Asked each time, before a name is resolved; what is no `true` within connectTimeoutMs is a no. Default: all may.',
+    parseFunction,
+  ),
+  compression: row(
+    'none',
+    `${CODEC_NAMES}, or { type, level?, fallback? }`,
+    'The codec of batches. The fallback stands in where a broker does not take it: zstd needs Kafka 2.1.',
+    parseCompression,
+  ),
+  compressedTopics: row([], 'a list of topics', 'Where not empty, only these topics are compressed.', parseTopics),
+  topicCompression: row(
+    {},
+    'an object of topics, each with what `compression` may be',
+    'Codecs of single topics; goes before the two above.',
+    parseTopicCompression,
+  ),
+  codecs: row([], 'a list of codecs', 'Codecs of your own, which `compression` then can name.', parseCodecs),
+  partitioner: row(
+    undefined,
+    'a name, a function or a Partitioner',
+    'Chooses the partition of a message that does not name its own. Default: murmur2 of the key, as in Java; without a key by bytes.',
+    (value) => value,
+  ),
+  encoder: row(
+    DEFAULT_ENCODER,
+    'an object with a method encode()',
+    'Makes bytes of values. Default: bytes as they are, strings as UTF-8.',
+    parseEncoder,
+  ),
+  keyEncoder: row(
+    undefined,
+    'an object with a method encode()',
+    'Makes bytes of keys. Default: the encoder of values.',
+    parseEncoder,
+  ),
+  copyBytes: row(
+    false,
+    'true or false',
+    'Whether keys, values and headers given as bytes are copied, so that the caller may change its own at once.',
+    parseBoolean,
+  ),
+  onDelivery: row(undefined, 'a function', 'Async: called with the fate of each message.', parseFunction),
+}
+
+function row(
+  fallback: unknown,
+  allowed: string,
+  text: string,
+  parse: (value: unknown, name: string, allowed: string) => unknown,
+): OptionRow {
+  return { fallback, allowed, text, parse: (value, name) => parse(value, name, allowed) }
+}
+
+function integer(fallback: number, min: number, max: number, text: string): OptionRow {
+  const allowed = `a whole number from ${min} to ${max}`
+  const parse = (value: unknown, name: string) => {
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value
+    throw refused(name, value, allowed)
+  }
+  return { ...row(fallback, allowed, text, parse), range: { min, max } }
+}
+
+function refused(name: string, value: unknown, allowed: string): InvalidConfigError {
+  return new InvalidConfigError(`${name}: given was ${shown(value)}, allowed is ${allowed}`)
+}
+
+function parseClientId(value: unknown, name: string, allowed: string): string {
+  // Since KIP-190 any string; the protocol has 16 bits for its size. Line ends would forge lines of a broker's log.
+  if (typeof value === 'string' && !/\p{Cc}/u.test(value) && Buffer.byteLength(value) <= MAX_INT16) return value
+  throw refused(name, value, allowed)
+}
+
+function parseAcks(value: unknown, name: string, allowed: string): number {
+  if (value === 'all') return -1
+  if (value === 0 || value === 1 || value === -1) return value
+  throw refused(name, value, allowed)
+}
+
+function parseRetries(value: unknown, name: string, allowed: string): number {
+  if (value === Infinity || (typeof value === 'number' && Number.isInteger(value) && value >= 0)) return value
+  throw refused(name, value, allowed)
+}
+
+function parseType(value: unknown, name: string, allowed: string): ProducerType {
+  if (value === 'sync' || value === 'async') return value
+  throw refused(name, value, allowed)
+}
+
+function parseFunction(value: unknown, name: string, allowed: string): unknown {
+  if (value === undefined || typeof value === 'function') return value
+  throw refused(name, value, allowed)
+}
+
+function parseCompression(value: unknown, name: string, allowed: string): CompressionOption {
+  if (typeof value === 'string') return value
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+  const { type, level, fallback, ...others } = (isObject ? given(value) : {}) as Record<string, unknown>
+  const isLevel = level === undefined || typeof level === 'number'
+  const isFallback = fallback === undefined || typeof fallback === 'string'
+  if (typeof type !== 'string' || !isLevel || !isFallback || Object.keys(others).length > 0)
+    throw refused(name, value, allowed)
+  return value as CompressionOption
+}
+
+function parseTopics(value: unknown, name: string, allowed: string): readonly string[] {
+  if (Array.isArray(value) && value.every((topic) => typeof topic === 'string')) return value
+  throw refused(name, value, allowed)
+}
+
+function parseTopicCompression(
+  value: unknown,
+  name: string,
+  allowed: string,
+): Readonly<Record<string, CompressionOption>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(name, value, allowed)
+  const { allowed: allowedOption } = OPTIONS.compression
+  const topics = given(value as Record<string, unknown>)
+  for (const [topic, option] of Object.entries(topics))
+    parseCompression(option, `${name} of ${shown(topic)}`, allowedOption)
+  return topics as Readonly<Record<string, CompressionOption>>
+}
+
+function parseCodecs(value: unknown, name: string, allowed: string): readonly Codec[] {
+  if (Array.isArray(value) && value.every(isCodec)) return value
+  throw refused(name, value, allowed)
+}
+
+function parseBoolean(value: unknown, name: string, allowed: string): boolean {
+  if (typeof value === 'boolean') return value
+  throw refused(name, value, allowed)
+}
+
+function parseBrokerVersion(value: unknown, name: string, allowed: string): string | undefined {
+  if (value === undefined || (typeof value === 'string' && /^0\.[89](\.\d+)*$/.test(value))) return value
+  throw refused(name, value, allowed)
+}
+
+/** What it says is never told in an error, and is held where nothing prints it. */
+function parseSsl(value: unknown, name: string, allowed: string): Secret<SslOption> | undefined {
+  if (value === undefined || value === false) return undefined
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (value !== true && typeof value !== 'function' && !isObject) {
+    const shape = typeof value === 'string' ? 'a text' : shown(value)
+    throw new InvalidConfigError(`${name}: given was ${shape}, allowed is ${allowed}`)
+  }
+  return new Secret((isObject ? checkTlsOptions(value, name) : value) as SslOption)
+}
+
+function parseSasl(value: unknown, name: string): unknown {
+  return value === undefined ? undefined : makeMechanism(value, name)
+}
+
+function parseEncoder(value: unknown, name: string, allowed: string): Encoder {
+  if (typeof (value as Partial<Encoder> | null)?.encode === 'function') return value as Encoder
+  throw refused(name, value, allowed)
+}
+
+function isCodec(value: unknown): value is Codec {
+  const codec = value as Partial<Codec> | null
+  return typeof codec === 'object' && typeof codec?.name === 'string' && typeof codec.compress === 'function'
+}

@@ -1,139 +1,392 @@
 import { DeliveryError, type KafkaProducerError } from '../../errors.js'
-import { BATCH_OVERHEAD, sizeOfRecord } from '../../protocol/records/record-batch.js'
+import { messageSet, sizeOfMessageSet, type MessageSetMagic } from '../../protocol/records/message-set.js'
+import { RecordBatchBuilder, type BufferSource } from '../../protocol/records/record-batch.js'
+import { RecordCursor } from '../../protocol/records/record-cursor.js'
 import { RecordMetadata, type BrokerAcknowledgement } from '../record-metadata.js'
-import type { PartitionQueue } from './partition-queue.js'
-import type { Fate, SerializedMessage } from './serialized-message.js'
+import type { MessageOwner, OutgoingMessage } from './outgoing-message.js'
 
-/** What is encoded and settled in one go, so that the event loop gets its turn in between. */
+/** What is settled in one go, so that the event loop gets its turn in between. */
 export const MAX_BATCH_MESSAGES = 5_000
 
 /** Timestamps are stored by what they differ from the first; whichever is that later, it stays a safe integer. */
 const MAX_TIMESTAMP_DELTA = 2 ** 52 - 1
 
+export type Magic = 0 | 1 | 2
+
+/** The queue that a batch is of. */
+export interface BatchQueue {
+  readonly topic: string
+  readonly partition: number
+  /** The broker that leads the partition; -1 while none is known. */
+  readonly leader: number
+  /** Leaves out what has its fate of a batch that is not in flight, and the batch where nothing is left. */
+  thin(batch: Batch): Freed
+}
+
+/** Room that messages have held and hold no longer. */
+export interface Freed {
+  readonly messages: number
+  readonly bytes: number
+}
+
+/** A batch that is settled: how many messages were told by it, and the room of all. */
+export interface Settled extends Freed {
+  readonly told: number
+}
+
+/** A message of a batch, as those see it who look for what can't be sent. */
+export interface BatchMessage {
+  readonly owner: MessageOwner
+  readonly hasHeaders: boolean
+  /** Whether the caller gave its timestamp. */
+  readonly hasOwnTimestamp: boolean
+}
+
 /**
- * The messages that go to one partition together: the unit of delivery and of retry. Its partition is fixed, and it
- * keeps its messages until their fate is known, so that a new leader that needs an older format can have them anew.
+ * The messages that go to one partition together: the unit of delivery and of retry. It is its bytes, written once as
+ * each message came, and their owners: whose each record is.
  *
- *     open ──collated──▶ closed, in flight ──acknowledged or failed──▶ gone
- *                            ▲        │
- *                            └─retry──┘  (at the head of its partition's queue)
+ *     open ──depart()──▶ in flight ──acknowledge(), fail()──▶ settled
+ *                          ▲                      │
+ *                          └──────comeBack()──────┘
  *
- * A message may get its fate while the batch still has it: its deadline passed, or its caller took it out. It stays in
- * the list until the batch is next collated, or answered, and is passed over there.
+ * A message may get its fate while the batch still has it: its deadline passed, or its caller took it out. It is marked
+ * with its owner and passed over; {@link thin} leaves such messages out of a batch that is not in flight.
  */
-export class Batch {
-  messages: SerializedMessage[] = []
-  /** Bytes of the messages as records of a batch with magic 2. */
-  recordsSize = 0
+export class Batch<Queue extends BatchQueue = BatchQueue> {
+  private state: 'open' | 'waiting' | 'in flight' | 'settled' = 'open'
+  private owners: MessageOwner[] = []
+  private places: number[] = []
+  /** By the place in the batch: the timestamps that callers gave. */
+  private ownTimestamps: Map<number, number> | undefined
+  private builder: RecordBatchBuilder
+  /** Messages that have their fate already. */
+  private ended = 0
+  private someHaveSignals = false
+  private attemptCount = 0
+  /** Once true it stays. */
+  private maybeWritten = false
+  private latestError: KafkaProducerError | undefined
+  private isToTravelAlone = false
+  private sentOnByHint = false
+  /** Those who read its bytes, such as a socket that is being written to, and have not ended. */
+  private readers = 0
+
+  constructor(
+    readonly queue: Queue,
+    private readonly buffers: BufferSource,
+    expectedBytes = 0,
+  ) {
+    this.builder = new RecordBatchBuilder(buffers, expectedBytes)
+  }
+
+  get count(): number {
+    return this.owners.length
+  }
+
+  /** Bytes of the batch, its header included, in the format with magic 2. */
+  get byteLength(): number {
+    return this.builder.byteLength
+  }
+
   /** Bytes of the messages as they count against `queueBytes`. */
-  bytes = 0
-  private baseTimestamp = 0
+  get dataBytes(): number {
+    return this.builder.dataBytes
+  }
+
+  /** Whether messages may be added. */
+  get isOpen(): boolean {
+    return this.state === 'open'
+  }
+
+  /** Whether it is closed: it went into a request before, or is in one. */
+  get wasSent(): boolean {
+    return this.state !== 'open'
+  }
+
+  /** Whether some of its messages have their fate. */
+  get hasEnded(): boolean {
+    return this.ended > 0
+  }
+
+  get isInFlight(): boolean {
+    return this.state === 'in flight'
+  }
+
+  get isSettled(): boolean {
+    return this.state === 'settled'
+  }
+
+  /** Messages that wait for their fate. */
+  get unsettled(): number {
+    return this.owners.length - this.ended
+  }
+
+  /** When the `send()` of its first message was, on the clock of `performance.now()`; those behind it came later. */
+  get oldestAt(): number {
+    return this.owners[0]?.sentAt.at ?? Infinity
+  }
+
   /** How many times it was written, or could not be for want of a connection. */
-  attempts = 0
-  mayHaveBeenWritten = false
-  closed = false
+  get attempts(): number {
+    return this.attemptCount
+  }
+
+  /** Why it was not acknowledged, the last time. */
+  get lastError(): KafkaProducerError | undefined {
+    return this.latestError
+  }
+
   /** Whether it has a request to itself: one of several batches was hung up on, perhaps for its size. */
-  travelsAlone = false
+  get travelsAlone(): boolean {
+    return this.isToTravelAlone
+  }
+
+  travelAlone(): void {
+    this.isToTravelAlone = true
+  }
+
   /** Whether it was sent on at once to a leader that an answer told. */
-  wasSentOn = false
-  inFlight = false
-  lastError: KafkaProducerError | undefined
-  /** Messages in the list that have their fate already. */
-  private settledCount = 0
-
-  constructor(readonly queue: PartitionQueue) {}
-
-  /** Whether any of its messages has no fate yet. */
-  get isAwaited(): boolean {
-    return this.settledCount < this.messages.length
+  get wasSentOn(): boolean {
+    return this.sentOnByHint
   }
 
-  /** Adds a message if the batch, its header included, has room for it under `limit`; the first one always fits. */
-  add(message: SerializedMessage, limit = Infinity): boolean {
-    const { messages } = this
-    const count = messages.length
-    const { timestamp } = message
-    if (count === 0) this.baseTimestamp = timestamp
-    const size = sizeOfRecord(message, count, timestamp - this.baseTimestamp)
-    if (count > 0 && (count >= MAX_BATCH_MESSAGES || BATCH_OVERHEAD + this.recordsSize + size > limit)) return false
-    if (limit !== Infinity && Math.abs(timestamp - this.baseTimestamp) > MAX_TIMESTAMP_DELTA) return false
-    this.recordsSize += size
-    this.bytes += message.bytes
-    messages.push(message)
-    message.batch = this
+  noteSentOn(): void {
+    this.sentOnByHint = true
+  }
+
+  /** Whether any of its messages has no key. */
+  get hasKeyless(): boolean {
+    const cursor = this.cursor()
+    while (cursor.next()) if (cursor.keySize < 0) return true
+    return false
+  }
+
+  /** Writes a message onto the end if the batch has room for it under `limit`; the first one always fits. */
+  add(message: OutgoingMessage, limit: number): boolean {
+    const { builder, owners } = this
+    const { owner, index, ownTimestamp } = message
+    const place = owners.length
+    if (place >= MAX_BATCH_MESSAGES) return false
+    const timestamp = ownTimestamp ?? owner.sentAt.timestamp
+    if (place > 0 && Math.abs(timestamp - builder.baseTimestamp) > MAX_TIMESTAMP_DELTA) return false
+    const { key, value, headers, leastBytes, mostBytes } = message
+    if (!builder.append(timestamp, key, value, headers, leastBytes, mostBytes, limit)) return false
+    owners.push(owner)
+    this.places.push(index)
+    if (ownTimestamp !== null) (this.ownTimestamps ??= new Map()).set(place, ownTimestamp)
+    if (owner.signal !== undefined) this.someHaveSignals = true
+    owner.placed(index, this)
     return true
   }
 
-  /** Tells one message's owner its fate ahead of the others; false where it has one already. */
-  settle(message: SerializedMessage, fate: Fate): boolean {
-    if (message.settled) return false
-    this.settledCount++
-    tell(message, fate)
+  /** It goes into a request, or would if there were a connection: an attempt. */
+  depart(): void {
+    this.state = 'in flight'
+    this.attemptCount++
+  }
+
+  /** It is to be sent again. */
+  comeBack(): void {
+    this.state = 'waiting'
+  }
+
+  /** The last attempt does not count against it. */
+  forgiveAttempt(): void {
+    this.attemptCount--
+  }
+
+  /** An attempt did not succeed, for this cause. */
+  noteFailure(cause: KafkaProducerError, maybeWritten: boolean): void {
+    this.latestError = cause
+    if (maybeWritten) this.maybeWritten = true
+  }
+
+  /** Somebody reads its bytes, until it calls what this returns. Where that never comes they are not used again. */
+  beginReading(): () => void {
+    const { builder } = this
+    this.readers++
+    return () => {
+      if (builder !== this.builder) return
+      this.readers--
+      if (this.state === 'settled' && this.readers === 0) builder.release()
+    }
+  }
+
+  /** Tells one message its fate ahead of the others; false where it has one already. */
+  endOne(place: number, cause: KafkaProducerError, now: number): boolean {
+    const owner = this.owners[place] as MessageOwner
+    const index = this.places[place] as number
+    if (owner.isSettled(index)) return false
+    this.ended++
+    owner.settle(index, this.deliveryError(cause), now)
     return true
   }
 
-  /** Leaves out the messages that have their fate; returns them, so that their room can be given back. */
-  dropSettled(): SerializedMessage[] {
-    if (this.settledCount === 0) return []
-    const dropped = this.messages.filter((message) => message.settled)
-    this.refill(this.messages.filter((message) => !message.settled))
-    return dropped
+  /** A message in it was told its fate by its owner. */
+  countEnded(): void {
+    this.ended++
+  }
+
+  /** Looks at each message that has no fate yet; where `causeFor` gives a cause it fails. Returns how many did. */
+  endSome(now: number, causeFor: (message: BatchMessage) => KafkaProducerError | undefined): number {
+    let count = 0
+    const cursor = this.cursor()
+    while (cursor.next()) {
+      const place = cursor.index
+      const owner = this.owners[place] as MessageOwner
+      if (owner.isSettled(this.places[place] as number)) continue
+      const { hasHeaders } = cursor
+      const cause = causeFor({ owner, hasHeaders, hasOwnTimestamp: this.ownTimestamps?.has(place) === true })
+      if (cause !== undefined && this.endOne(place, cause, now)) count++
+    }
+    return count
+  }
+
+  /** Whether a signal may have taken out some of it. */
+  get mayBeAborted(): boolean {
+    return this.someHaveSignals
+  }
+
+  /** Leaves out the messages that have their fate, unless its bytes are under way; returns the room they held. */
+  thin(): Freed {
+    if (this.ended === 0 || this.state === 'in flight') return { messages: 0, bytes: 0 }
+    const { owners, places } = this
+    return this.keep((place) => !(owners[place] as MessageOwner).isSettled(places[place] as number))
   }
 
   /** Splits off the second half, for a broker that finds the whole too large. */
-  splitHalf(): Batch {
-    const rest = new Batch(this.queue)
-    rest.closed = true
-    rest.attempts = this.attempts
-    rest.mayHaveBeenWritten = this.mayHaveBeenWritten
-    rest.lastError = this.lastError
-    const half = this.messages.length >> 1
-    rest.refill(this.messages.slice(half))
-    this.refill(this.messages.slice(0, half))
+  splitHalf(): Batch<Queue> {
+    const rest = new Batch<Queue>(this.queue, this.buffers, this.byteLength >> 1)
+    rest.state = 'waiting'
+    rest.attemptCount = this.attemptCount
+    rest.maybeWritten = this.maybeWritten
+    rest.latestError = this.latestError
+    const half = this.count >> 1
+    this.keep((place) => place < half, rest)
     return rest
   }
 
-  private refill(messages: readonly SerializedMessage[]): void {
-    this.messages = []
-    this.recordsSize = this.bytes = this.settledCount = 0
-    for (const message of messages) {
-      this.add(message)
-      if (message.settled) this.settledCount++
+  /** Keeps some messages; the others go to `rest`, if there is one. */
+  private keep(isKept: (place: number) => boolean, rest?: Batch<Queue>): Freed {
+    const { builder, owners, places, ownTimestamps } = this
+    const cursor = this.cursor()
+    this.builder = new RecordBatchBuilder(this.buffers, builder.byteLength)
+    this.owners = []
+    this.places = []
+    this.ownTimestamps = undefined
+    this.ended = 0
+    let bytes = 0
+    while (cursor.next()) {
+      const place = cursor.index
+      const to = isKept(place) ? this : rest
+      if (to === undefined) bytes += cursor.dataBytes
+      else {
+        const owner = owners[place] as MessageOwner
+        to.takeOver(cursor, builder.baseTimestamp, owner, places[place] as number, ownTimestamps?.get(place))
+      }
     }
+    // Where somebody may still read them, those bytes are nobody's to use again.
+    if (this.readers === 0) builder.release()
+    this.readers = 0
+    return { messages: owners.length - this.count - (rest?.count ?? 0), bytes }
   }
 
-  /** Every message that has no fate yet is acknowledged; returns how many that were. */
-  acknowledge(broker: BrokerAcknowledgement): number {
-    const { messages, baseTimestamp } = this
+  private takeOver(
+    cursor: RecordCursor,
+    baseTimestamp: number,
+    owner: MessageOwner,
+    index: number,
+    ownTimestamp: number | undefined,
+  ): void {
+    const timestamp = baseTimestamp + cursor.timestampDelta
+    this.builder.appendEncoded(timestamp, cursor.bytes, cursor.dataAt, cursor.end, cursor.dataBytes)
+    if (ownTimestamp !== undefined) (this.ownTimestamps ??= new Map()).set(this.count, ownTimestamp)
+    this.owners.push(owner)
+    this.places.push(index)
+    if (owner.signal !== undefined) this.someHaveSignals = true
+    if (owner.isSettled(index)) this.ended++
+    else owner.placed(index, this)
+  }
+
+  private cursor(): RecordCursor {
+    const bytes = this.builder.recordBytes
+    return new RecordCursor(bytes, 0, bytes.length)
+  }
+
+  /** Bytes that it takes in a request, uncompressed. */
+  sizeIn(magic: Magic): number {
+    return magic === 2 ? this.byteLength : sizeOfMessageSet(this.count, this.dataBytes, magic)
+  }
+
+  /** The batch as record batches have it, sealed. */
+  sealed(): Buffer {
+    return this.builder.seal()
+  }
+
+  /** What a codec is given for a record batch. */
+  get recordBytes(): Buffer {
+    return this.builder.recordBytes
+  }
+
+  /** For what is made of the batch as a whole. */
+  get records(): RecordBatchBuilder {
+    return this.builder
+  }
+
+  /** The batch in a format of Kafka before 0.11, in a buffer of its own. */
+  asMessageSet(magic: MessageSetMagic): Buffer {
+    return messageSet(this.cursor(), this.builder.baseTimestamp, magic, this.sizeIn(magic))
+  }
+
+  /** Every message that has no fate yet is acknowledged. */
+  acknowledge({ baseOffset, logAppendTime, hasTimestamps, acknowledged }: BrokerAcknowledgement): Settled {
+    const { owners, places, ownTimestamps } = this
+    const { topic, partition } = this.queue
     const now = performance.now()
-    const acknowledgement = { ...broker, topic: this.queue.topic, partition: this.queue.partition, baseTimestamp }
-    for (let i = 0; i < messages.length; i++) {
-      const message = messages[i] as SerializedMessage
-      if (!message.settled)
-        tell(message, new RecordMetadata(acknowledgement, i, message.timestamp - baseTimestamp), now)
+    const step = baseOffset < 0n ? 0n : 1n
+    let offset = baseOffset
+    for (let i = 0; i < owners.length; i++, offset += step) {
+      const owner = owners[i] as MessageOwner
+      const index = places[i] as number
+      if (owner.isSettled(index)) continue
+      let timestamp = logAppendTime
+      if (timestamp < 0 && hasTimestamps) timestamp = ownTimestamps?.get(i) ?? owner.sentAt.timestamp
+      owner.settle(index, new RecordMetadata(topic, partition, offset, timestamp, acknowledged), now)
     }
-    return messages.length - this.settledCount
+    return this.settled()
   }
 
-  /** Every message that has no fate yet fails with this cause; returns how many that were. */
-  fail(cause: KafkaProducerError): number {
+  /** Every message that has no fate yet fails with this cause. */
+  fail(cause: KafkaProducerError): Settled {
+    const { owners, places } = this
     const error = this.deliveryError(cause)
     const now = performance.now()
-    for (const message of this.messages) if (!message.settled) tell(message, error, now)
-    return this.messages.length - this.settledCount
+    for (let i = 0; i < owners.length; i++) {
+      const owner = owners[i] as MessageOwner
+      const index = places[i] as number
+      if (!owner.isSettled(index)) owner.settle(index, error, now)
+    }
+    return this.settled()
+  }
+
+  private settled(): Settled {
+    const settled = { told: this.unsettled, messages: this.count, bytes: this.dataBytes }
+    this.state = 'settled'
+    if (this.readers === 0) this.builder.release()
+    return settled
+  }
+
+  /** Nothing in it waits for its fate any more. */
+  discard(): Freed {
+    return this.settled()
   }
 
   /** What a message of this batch fails with. */
   deliveryError(cause: KafkaProducerError): DeliveryError {
     const { attempts } = this
-    const mayHaveBeenWritten = this.mayHaveBeenWritten || this.inFlight
+    const mayHaveBeenWritten = this.maybeWritten || this.isInFlight
     const { topic, partition } = this.queue
     return new DeliveryError(cause, { topic, partition, attempts, mayHaveBeenWritten })
   }
-}
-
-/** Tells the owner, once. */
-export function tell(message: SerializedMessage, fate: Fate, now = performance.now()): void {
-  message.settled = true
-  message.owner.settled(message, fate, now)
 }

@@ -57,8 +57,10 @@ export class MetadataWatch {
   }
 
   private async askFor(topics: readonly TopicQueue[]): Promise<void> {
-    const unseen = topics.filter(({ wasSeen }) => !wasSeen).map(({ name }) => name)
-    const seen = topics.filter(({ wasSeen, needsMetadata }) => wasSeen && needsMetadata).map(({ name }) => name)
+    // What waited may have had its fate since.
+    const waiting = topics.filter(({ needsMetadata }) => needsMetadata)
+    const unseen = waiting.filter(({ wasSeen }) => !wasSeen).map(({ name }) => name)
+    const seen = waiting.filter(({ wasSeen }) => wasSeen).map(({ name }) => name)
     try {
       await Promise.all([
         unseen.length > 0 ? this.info.lookUp(unseen, true) : undefined,

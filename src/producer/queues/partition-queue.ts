@@ -1,80 +1,216 @@
 import Denque from 'denque'
-import { Batch } from './batch.js'
-import type { SerializedMessage } from './serialized-message.js'
+import type { KafkaProducerError } from '../../errors.js'
+import type { BufferSource } from '../../protocol/records/record-batch.js'
+import type { BrokerAcknowledgement } from '../record-metadata.js'
+import { Batch, type BatchQueue, type Freed, type Settled } from './batch.js'
+import type { OutgoingMessage } from './outgoing-message.js'
 import type { BatchLimit } from './topic-compression.js'
 
+/** A batch, as its queue and the senders know it. */
+export type PartitionBatch = Batch<PartitionQueue>
+
+/** The most that a new batch's first buffer is made for: where little comes after all, little is wasted. */
+const MAX_EXPECTED_BYTES = 131_072
+
 /**
- * The batches of one partition, in the order they go out. All `send()` calls share it: what is given while the broker
- * is busy joins the batch at its tail.
+ * The batches of one partition, in the order they go out, until each is settled. All `send()` calls share it: what is
+ * given while the broker is busy joins the batch at its tail. It owns all that a partition's state is made of:
+ *
+ *     idle ──append()──▶ has something to send ◀──────────── goOn() ──────────┐
+ *                             │  ▲                                            │
+ *                  takeNext() │  │ acknowledged(), failed(), split()          │
+ *                             ▼  │                                            │
+ *                          in flight ──returned()──▶ its batch first again ──backOff()──▶ backing off
+ *
+ * The batches in flight are the first ones; `next` is the index of the one that goes out next. What is to be sent again
+ * is a reset of that index, once nothing is in flight: several come back in their order. Until then, and until the old
+ * leader has answered all, nothing more goes out.
  */
-export class PartitionQueue {
-  private readonly batches = new Denque<Batch>()
+export class PartitionQueue implements BatchQueue {
+  private readonly batches = new Denque<PartitionBatch>()
+  private next = 0
+  private inFlightCount = 0
+  /** Some of what was in flight goes out again: first the rest must be answered. */
+  private isRewinding = false
+  private isBackingOff = false
   /** The broker that leads the partition; -1 while none is known. */
-  leader = -1
-  /** Batches written and not answered. */
-  inFlight = 0
-  /** True from a failed attempt until the retry policy lets it go on. */
-  backingOff = false
+  private leaderId = -1
+  /** Whom what is in flight was sent to. */
+  private sentTo = -1
   /** The broker whose sender has it in its list of partitions with something to send; -1 for none. */
-  listedAt = -1
-  /** Bytes of the messages that have no fate yet. */
-  backlogBytes = 0
+  private listedWith = -1
+  /** Bytes of the messages here. */
+  private backlog = 0
+  /** What the last batch came to: the next one is likely to. */
+  private lastBatchBytes = 0
 
   constructor(
     readonly topic: string,
     readonly partition: number,
     readonly limit: BatchLimit,
+    private readonly buffers: BufferSource,
+    /** Batches in flight at a time: without a sequence one alone keeps the order. */
+    private readonly maxInFlight = 1,
   ) {}
 
-  /** Whether its leader may be sent a batch now. Without a sequence one at a time keeps the order. */
-  get isReady(): boolean {
-    return this.inFlight === 0 && !this.backingOff && this.leader >= 0 && !this.batches.isEmpty()
+  get leader(): number {
+    return this.leaderId
   }
 
+  /** The metadata names this leader; -1 for none. */
+  isLedBy(leader: number): void {
+    this.leaderId = leader
+  }
+
+  get backlogBytes(): number {
+    return this.backlog
+  }
+
+  /** Whether nothing is here, in flight or waiting. */
   get isEmpty(): boolean {
     return this.batches.isEmpty()
   }
 
-  append(message: SerializedMessage): void {
-    const tail = this.batches.peekBack()
-    if (tail === undefined || tail.closed || !tail.add(message, this.limit.plainBytes)) {
-      const batch = new Batch(this)
-      batch.add(message)
-      this.batches.push(batch)
-    }
-    this.backlogBytes += message.bytes
+  /** Whether something waits to be sent. */
+  get hasUnsent(): boolean {
+    return this.next < this.batches.length
   }
 
-  peek(): Batch | undefined {
-    return this.batches.peekFront()
+  get isInFlight(): boolean {
+    return this.inFlightCount > 0
   }
 
-  /** Leaves a sender's list; nothing where another sender's has it by now. */
+  /** Whether its leader may be sent a batch now. */
+  get isReady(): boolean {
+    if (this.isBackingOff || this.leaderId < 0 || !this.hasUnsent) return false
+    if (this.inFlightCount === 0) return true
+    return this.inFlightCount < this.maxInFlight && !this.isRewinding && this.sentTo === this.leaderId
+  }
+
+  /** Whether it is ready and on nobody's list who would send it. */
+  get wantsToBeListed(): boolean {
+    return this.listedWith !== this.leaderId && this.isReady
+  }
+
+  /** It stands on the list of its leader's sender. */
+  list(): number {
+    return (this.listedWith = this.leaderId)
+  }
+
+  isListedWith(brokerId: number): boolean {
+    return this.listedWith === brokerId
+  }
+
+  /** It left a sender's list; nothing where another sender's has it by now. */
   unlist(brokerId: number): void {
-    if (this.listedAt === brokerId) this.listedAt = -1
+    if (this.listedWith === brokerId) this.listedWith = -1
   }
 
-  /** Takes the head off, for a request. */
-  take(): Batch | undefined {
-    return this.batches.shift()
-  }
-
-  /** Puts a batch back at the head, ahead of all that came later. */
-  putBack(batch: Batch): void {
-    this.batches.unshift(batch)
-  }
-
-  /** Puts a batch right behind the head. */
-  putSecond(batch: Batch): void {
-    const head = this.batches.shift()
-    this.batches.unshift(batch)
-    if (head !== undefined) this.batches.unshift(head)
-  }
-
-  /** Leaves out batches whose messages all have their fate. */
-  dropEmpty(): void {
-    for (let i = this.batches.length - 1; i >= 0; i--) {
-      if (this.batches.peekAt(i)?.messages.length === 0) this.batches.removeOne(i)
+  /** Writes a message into the last batch, or into a new one; returns its bytes. */
+  append(message: OutgoingMessage): number {
+    const limit = this.limit.plainBytes
+    let tail = this.batches.peekBack()
+    let before = tail?.dataBytes ?? 0
+    if (tail?.isOpen !== true || !tail.add(message, limit)) {
+      if (tail !== undefined) this.lastBatchBytes = tail.byteLength
+      tail = new Batch<PartitionQueue>(this, this.buffers, Math.min(this.lastBatchBytes, MAX_EXPECTED_BYTES))
+      before = 0
+      tail.add(message, limit)
+      this.batches.push(tail)
     }
+    const bytes = tail.dataBytes - before
+    this.backlog += bytes
+    return bytes
+  }
+
+  /** The batch that goes out next. */
+  peekNext(): PartitionBatch | undefined {
+    return this.batches.peekAt(this.next)
+  }
+
+  /** Takes the next batch for a request to the leader. */
+  takeNext(): PartitionBatch {
+    const batch = this.peekNext() as PartitionBatch
+    this.lastBatchBytes = batch.byteLength
+    batch.depart()
+    this.next++
+    this.inFlightCount++
+    this.sentTo = this.leaderId
+    return batch
+  }
+
+  acknowledged(batch: PartitionBatch, acknowledgement: BrokerAcknowledgement): Settled {
+    return this.leave(batch, (it) => it.acknowledge(acknowledgement))
+  }
+
+  failed(batch: PartitionBatch, cause: KafkaProducerError): Settled {
+    return this.leave(batch, (it) => {
+      // It is answered, or never left: what it may be has been noted.
+      if (it.isInFlight) it.comeBack()
+      return it.fail(cause)
+    })
+  }
+
+  /** Leaves out what has its fate of a batch that is not in flight, and the batch where nothing is left. */
+  thin(batch: PartitionBatch): Freed {
+    return batch.unsettled === 0 ? this.leave(batch, (it) => it.discard()) : this.freed(batch.thin())
+  }
+
+  /** A batch is settled: it is here no longer. */
+  private leave<T extends Freed>(batch: PartitionBatch, settle: (batch: PartitionBatch) => T): T {
+    const wasInFlight = batch.isInFlight
+    const index = this.indexOf(batch)
+    if (index === 0) this.batches.shift()
+    else this.batches.removeOne(index)
+    if (index < this.next) this.next--
+    const settled = this.freed(settle(batch))
+    if (wasInFlight) this.landed()
+    return settled
+  }
+
+  /** A batch is to go out again, ahead of all that came later. */
+  returned(batch: PartitionBatch): void {
+    this.isRewinding = true
+    batch.comeBack()
+    this.landed()
+  }
+
+  /** Half of its messages at a time go out again: a smaller batch may pass. It costs no attempt. */
+  split(batch: PartitionBatch): void {
+    this.returned(batch)
+    batch.forgiveAttempt()
+    this.halve(batch)
+  }
+
+  /** Splits a batch that is not in flight. */
+  halve(batch: PartitionBatch): void {
+    this.batches.splice(this.indexOf(batch) + 1, 0, batch.splitHalf())
+  }
+
+  /** One less is in flight; after the last, what came back goes first. */
+  private landed(): void {
+    if (--this.inFlightCount > 0) return
+    this.isRewinding = false
+    this.next = 0
+  }
+
+  private indexOf(batch: PartitionBatch): number {
+    let index = 0
+    while (this.batches.peekAt(index) !== batch) index++
+    return index
+  }
+
+  private freed<T extends Freed>(freed: T): T {
+    this.backlog -= freed.bytes
+    return freed
+  }
+
+  /** Nothing goes out until {@link goOn}. */
+  backOff(): void {
+    this.isBackingOff = true
+  }
+
+  goOn(): void {
+    this.isBackingOff = false
   }
 }

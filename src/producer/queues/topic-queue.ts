@@ -1,23 +1,24 @@
 import { InvalidPartitionError, type KafkaProducerError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
 import { kindOf, reasonOf } from '../../kind-of.js'
+import type { BufferSource } from '../../protocol/records/record-batch.js'
 import type { TopicMetadata } from '../brokers/topic-metadata.js'
 import type { PartitionContext } from '../partitioner.js'
 import type { ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
+import type { OutgoingMessage } from './outgoing-message.js'
 import { PartitionQueue } from './partition-queue.js'
-import type { SerializedMessage } from './serialized-message.js'
 import type { BatchLimit } from './topic-compression.js'
 
 /** What the handler keeps of one topic: a queue for each partition, and the messages that came before its metadata. */
 export class TopicQueue {
   queues: PartitionQueue[] = []
   /** Messages whose partition can't be chosen yet, in the order given. */
-  waiting: SerializedMessage[] = []
+  waiting: OutgoingMessage[] = []
   /**
    * Messages that name a partition which the metadata does not have yet; those for others go on meanwhile. They came
    * before those in `waiting`: from when there is one in there, all go there.
    */
-  waitingForPartition: SerializedMessage[] = []
+  waitingForPartition: OutgoingMessage[] = []
   /** True while those that waited are placed: who hears of one may send more, which come after them. */
   isPlacing = false
   metadata: TopicMetadata | undefined
@@ -29,14 +30,16 @@ export class TopicQueue {
     readonly name: string,
     private readonly partitioner: ResolvedPartitioner,
     private readonly limit: BatchLimit,
+    private readonly buffers: BufferSource,
   ) {}
 
   /** Takes over new metadata; queues of partitions are only ever added, since they may hold messages. */
   update(metadata: TopicMetadata): void {
     this.metadata = metadata
     const count = metadata.partitions.length
-    while (this.queues.length < count) this.queues.push(new PartitionQueue(this.name, this.queues.length, this.limit))
-    for (const queue of this.queues) queue.leader = metadata.partitions[queue.partition]?.leader ?? -1
+    while (this.queues.length < count)
+      this.queues.push(new PartitionQueue(this.name, this.queues.length, this.limit, this.buffers))
+    for (const queue of this.queues) queue.isLedBy(metadata.partitions[queue.partition]?.leader ?? -1)
     const { queues } = this
     this.context = {
       topic: this.name,
@@ -51,7 +54,7 @@ export class TopicQueue {
    *
    * @throws InvalidPartitionError
    */
-  queueFor(message: SerializedMessage): PartitionQueue {
+  queueFor(message: OutgoingMessage): PartitionQueue {
     const context = this.context as PartitionContext
     const given = message.placement?.partition ?? -1
     const partition = given >= 0 ? given : this.askPartitioner(message, context)
@@ -64,12 +67,12 @@ export class TopicQueue {
   }
 
   /** Whether a message names a partition that the metadata does not have. */
-  lacksPartitionOf({ placement }: SerializedMessage): boolean {
+  lacksPartitionOf({ placement }: OutgoingMessage): boolean {
     return placement !== null && placement.partition >= (this.context as PartitionContext).partitionCount
   }
 
   /** What it answers is no more than the types of its author promise. */
-  private askPartitioner(message: SerializedMessage, context: PartitionContext): number {
+  private askPartitioner(message: OutgoingMessage, context: PartitionContext): number {
     const { partitioner } = this
     const { placement } = message
     const key = placement === null ? message.key : placement.key
@@ -77,7 +80,7 @@ export class TopicQueue {
     const hasKey =
       partitioner.keyUse === 'encoded' ? encodedKey !== null : partitioner.keyUse === 'original' && key !== null
     try {
-      if (!hasKey) return partitioner.partitionKeyless(context, message.bytes)
+      if (!hasKey) return partitioner.partitionKeyless(context, message.leastBytes)
       return partitioner.partition(key, context.partitionCount, encodedKey ?? '', context)
     } catch (cause) {
       if (cause instanceof InvalidPartitionError) throw cause
@@ -103,7 +106,7 @@ export class TopicQueue {
   }
 
   /** Takes out the messages that waited; those that got their fate meanwhile have been taken out before. */
-  takeWaiting(): SerializedMessage[] {
+  takeWaiting(): OutgoingMessage[] {
     const waiting = [...this.waitingForPartition, ...this.waiting]
     this.waiting = []
     this.waitingForPartition = []
@@ -114,13 +117,13 @@ export class TopicQueue {
    * Leaves out messages that got their fate while they waited here, and returns them. Deadlines pass in the order
    * given, so mostly they are the first ones: the others are looked at only if `count` is not reached with those.
    */
-  dropSettledWaiting(count: number): SerializedMessage[] {
+  dropSettledWaiting(count: number): OutgoingMessage[] {
     const gone = [...takeLeadingSettled(this.waitingForPartition), ...takeLeadingSettled(this.waiting)]
     if (gone.length >= count) return gone
     for (const list of [this.waitingForPartition, this.waiting])
-      for (const message of list) if (message.settled) gone.push(message)
-    this.waiting = this.waiting.filter((message) => !message.settled)
-    this.waitingForPartition = this.waitingForPartition.filter((message) => !message.settled)
+      for (const message of list) if (message.isSettled) gone.push(message)
+    this.waiting = this.waiting.filter((message) => !message.isSettled)
+    this.waitingForPartition = this.waitingForPartition.filter((message) => !message.isSettled)
     return gone
   }
 
@@ -143,7 +146,7 @@ export class TopicQueue {
   }
 
   get isEmpty(): boolean {
-    return !this.hasWaiting && this.queues.every((queue) => queue.isEmpty && queue.inFlight === 0)
+    return !this.hasWaiting && this.queues.every((queue) => queue.isEmpty)
   }
 
   /** Why messages wait here, as the metadata has it. */
@@ -164,7 +167,7 @@ function chosen(partition: unknown): string {
   }
 }
 
-function takeLeadingSettled(list: SerializedMessage[]): SerializedMessage[] {
-  const unsettled = list.findIndex((message) => !message.settled)
+function takeLeadingSettled(list: OutgoingMessage[]): OutgoingMessage[] {
+  const unsettled = list.findIndex((message) => !message.isSettled)
   return list.splice(0, unsettled < 0 ? list.length : unsettled)
 }

@@ -1,33 +1,36 @@
-import type { KafkaProducerError } from '../../errors.js'
+import { InvalidMessageError, type KafkaProducerError } from '../../errors.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import { ownCopy } from '../../topic-name.js'
 import type { TurnBudget } from '../../turn-budget.js'
 import type { BrokerPartitionInfo } from '../brokers/broker-partition-info.js'
 import type { TopicMetadata } from '../brokers/topic-metadata.js'
 import type { ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
-import type { BufferBound } from './buffer-bound.js'
+import { BatchBuffers } from './batch-buffers.js'
 import { MetadataWatch } from './metadata-watch.js'
+import type { OutgoingMessage } from './outgoing-message.js'
 import type { PartitionQueue } from './partition-queue.js'
 import type { RetryPolicy } from './retry-policy.js'
-import type { SerializedMessage } from './serialized-message.js'
+import type { Room } from './room.js'
 import type { CompressionChoice } from './topic-compression.js'
 import { TopicQueue } from './topic-queue.js'
 
 /** The clock is read once for so many messages. */
 const RUN = 64
 
-export interface TopicQueuesParts {
+const CHANGED = 'bytes of the message were detached or resized while it waited to be sent'
+
+export interface TopicRouterParts {
   readonly partitioner: ResolvedPartitioner
   readonly topicPartitionInfos: BrokerPartitionInfo
   readonly compression: CompressionChoice
   readonly policy: RetryPolicy
-  readonly bound: BufferBound
+  readonly room: Room
   readonly counters: StatsCounters
   readonly turn: TurnBudget
   /** Lets a partition send, whose leader is known. */
   readonly enlist: (queue: PartitionQueue) => void
   /** Tells a message that has no batch that it failed. */
-  readonly fail: (message: SerializedMessage, cause: KafkaProducerError) => void
+  readonly fail: (message: OutgoingMessage, cause: KafkaProducerError) => void
   /** Fails what a partition has in batches. */
   readonly giveUp: (queue: PartitionQueue, cause: KafkaProducerError) => void
   /** Called when room may have been given back. */
@@ -40,9 +43,10 @@ export interface TopicQueuesParts {
  */
 export class TopicRouter {
   private readonly topics = new Map<string, TopicQueue>()
+  private readonly buffers = new BatchBuffers()
   private readonly watch: MetadataWatch
 
-  constructor(private readonly parts: TopicQueuesParts) {
+  constructor(private readonly parts: TopicRouterParts) {
     this.watch = new MetadataWatch(parts.topicPartitionInfos, parts.policy, (topic, cause) => this.giveUp(topic, cause))
   }
 
@@ -61,39 +65,38 @@ export class TopicRouter {
   }
 
   /** Takes the messages `from` a place up to but not including another. */
-  place(messages: readonly SerializedMessage[], from: number, to: number): void {
-    const { counters, onRoom } = this.parts
+  place(messages: readonly OutgoingMessage[], from: number, to: number): void {
+    const { room, counters, onRoom } = this.parts
     let topic: TopicQueue | undefined
     let gaveRoom = false
     for (let i = from; i < to; i++) {
-      const message = messages[i] as SerializedMessage
-      if (message.settled) {
-        if (message.isAdmitted) {
-          this.giveRoomBack(message)
-          gaveRoom = true
-        }
+      const message = messages[i] as OutgoingMessage
+      if (message.isSettled) {
+        room.leave(message)
+        gaveRoom = true
         continue
       }
       if (topic?.name !== message.topic) topic = this.find(message)
       counters.messages++
-      counters.bytes += message.bytes
       if (topic.canPlace) {
-        // A message that can't be placed is told so, and whoever hears of it may do anything, even end the topic.
+        // A partitioner is the user's: whatever it did, the topic is looked up anew.
         if (!this.append(topic, message)) {
           topic = undefined
           gaveRoom = true
         }
       } else {
+        room.measure(message)
         topic.waiting.push(message)
         this.watch.await(topic)
       }
+      counters.bytes += message.room ?? 0
     }
     // Whoever waits for room may be in the midst of taking these in.
     if (gaveRoom) queueMicrotask(onRoom)
   }
 
   /** The topic of a message that is about to be placed. */
-  private find({ topic: name, owner }: SerializedMessage): TopicQueue {
+  private find({ topic: name, owner }: OutgoingMessage): TopicQueue {
     const known = this.topics.get(name)
     const topic = known === undefined || known.isGone ? this.add(ownCopy(name)) : known
     topic.usedAt = owner.sentAt.at
@@ -102,7 +105,7 @@ export class TopicRouter {
 
   private add(name: string): TopicQueue {
     const { topicPartitionInfos, partitioner, compression } = this.parts
-    const topic = new TopicQueue(name, partitioner, compression.limitOf(name))
+    const topic = new TopicQueue(name, partitioner, compression.limitOf(name), this.buffers)
     this.topics.set(name, topic)
     const known = topicPartitionInfos.topic(name)
     if (known !== undefined) topic.update(known)
@@ -114,9 +117,10 @@ export class TopicRouter {
    *
    * @param isFresh whether the topic's metadata was asked for with this message in mind
    */
-  private append(topic: TopicQueue, message: SerializedMessage, isFresh = false): boolean {
+  private append(topic: TopicQueue, message: OutgoingMessage, isFresh = false): boolean {
     if (!isFresh && topic.lacksPartitionOf(message)) {
       // The topic may have been given more since.
+      this.parts.room.measure(message)
       topic.waitingForPartition.push(message)
       this.watch.await(topic)
       return true
@@ -128,20 +132,28 @@ export class TopicRouter {
       this.refuse(message, error as KafkaProducerError)
       return false
     }
-    this.parts.bound.leaveShare(message)
-    queue.append(message)
+    if (message.hasChanged) {
+      this.refuse(message, new InvalidMessageError(CHANGED))
+      return false
+    }
+    // Its partitioner may have ended it, or closed the producer.
+    if (message.isSettled) {
+      this.parts.room.leave(message)
+      return false
+    }
+    this.parts.room.leaveShare(message)
+    this.parts.room.correct(message, queue.append(message))
     this.mayHaveToSend(queue)
     return true
   }
 
   /** Something is in a partition's queue, or may be. */
   mayHaveToSend(queue: PartitionQueue): void {
-    const { leader, listedAt, topic } = queue
-    if (leader >= 0) {
-      if (listedAt !== leader && queue.isReady) this.parts.enlist(queue)
+    if (queue.leader >= 0) {
+      if (queue.wantsToBeListed) this.parts.enlist(queue)
       return
     }
-    const its = this.topics.get(topic)
+    const its = this.topics.get(queue.topic)
     if (its !== undefined && !queue.isEmpty) this.watch.await(its)
   }
 
@@ -174,8 +186,8 @@ export class TopicRouter {
     let next = 0
     topic.isPlacing = true
     while (next < waiting.length) {
-      const message = waiting[next++] as SerializedMessage
-      if (message.settled) this.giveRoomBack(message)
+      const message = waiting[next++] as OutgoingMessage
+      if (message.isSettled) this.parts.room.leave(message)
       else this.append(topic, message, isFresh)
       if (next % RUN === 0 && turn.isSpent) break
     }
@@ -197,27 +209,23 @@ export class TopicRouter {
   }
 
   /** Who hears of one may end the others. */
-  private refuseAll(messages: readonly SerializedMessage[], cause: KafkaProducerError): void {
+  private refuseAll(messages: readonly OutgoingMessage[], cause: KafkaProducerError): void {
     for (const message of messages) {
-      if (message.settled) this.giveRoomBack(message)
+      if (message.isSettled) this.parts.room.leave(message)
       else this.refuse(message, cause)
     }
   }
 
-  private refuse(message: SerializedMessage, cause: KafkaProducerError): void {
-    this.giveRoomBack(message)
+  private refuse(message: OutgoingMessage, cause: KafkaProducerError): void {
+    this.parts.room.leave(message)
     this.parts.fail(message, cause)
   }
 
-  private giveRoomBack(message: SerializedMessage): void {
-    const { bound } = this.parts
-    bound.leaveShare(message)
-    bound.release(1, message.bytes)
-  }
-
   /** Lets go of messages, at most `count`, that got their fate while they waited for a topic's metadata. */
-  dropSettled(topic: TopicQueue, count: number): void {
-    for (const message of topic.dropSettledWaiting(count)) this.giveRoomBack(message)
+  dropSettled(name: string, count: number): void {
+    const topic = this.topics.get(name)
+    if (topic === undefined) return
+    for (const message of topic.dropSettledWaiting(count)) this.parts.room.leave(message)
     if (topic.isGone) this.forget(topic)
   }
 

@@ -4,16 +4,17 @@ import { isPromise } from '../../is-promise.js'
 import { formatAddress } from '../../network/connect.js'
 import type { BrokerSession } from '../../network/session.js'
 import { Stage } from '../../network/stage.js'
-import { produce, type ProducePartitionResponse, type ProduceResponse } from '../../protocol/apis/produce.js'
-import type { EncodableRecords } from '../../protocol/records/record.js'
+import { produce } from '../../protocol/apis/produce.js'
 import { magicOfProduce } from '../../protocol/versions.js'
 import { timerDelay } from '../../timer-delay.js'
 import type { TurnBudget } from '../../turn-budget.js'
 import type { ProducerPool } from '../brokers/producer-pool.js'
 import type { SyncProducer } from '../brokers/sync-producer.js'
-import type { Batch } from '../queues/batch.js'
-import type { PartitionQueue } from '../queues/partition-queue.js'
-import { collate, produceRequest, takeBatches, type Magic } from './collate.js'
+import type { Magic } from '../queues/batch.js'
+import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.js'
+import { collate, produceRequest, takeBatches } from './collate.js'
+import type { Outcomes } from './outcomes.js'
+import type { Preparation } from './preparation.js'
 import { matchAnswer, TOPIC_IDS_FROM } from './produce-answer.js'
 
 export interface BrokerSenderConfig {
@@ -23,35 +24,29 @@ export interface BrokerSenderConfig {
   readonly maxInFlight: number
 }
 
-/** What a sender needs of the event handler, and tells it. */
-export interface SenderContext {
+/** What a sender needs of the others, and tells them. */
+export interface SenderParts {
+  readonly pool: ProducerPool
+  readonly turn: TurnBudget
+  readonly preparation: Preparation
+  readonly outcomes: Outcomes
   /** The topic's id as the metadata has it; null where it has none. */
-  topicId(topic: string): Buffer | null
+  readonly topicId: (topic: string) => Buffer | null
   /** How many answers the metadata came from. */
-  metadataGeneration(): number
-  /** Leaves out of a batch what has its fate and what the format can't hold. */
-  prepare(batch: Batch, magic: Magic, version: number): void
-  /** What a batch is in a request; a promise where it is compressed off the event loop. */
-  encode(batch: Batch, magic: Magic, version: number): EncodableRecords | Promise<EncodableRecords>
-  acknowledged(batch: Batch, answer: ProducePartitionResponse | undefined, magic: Magic): void
-  refused(batch: Batch, answer: ProducePartitionResponse, response: ProduceResponse, generation: number): void
-  /** The connection was lost, or never there: nothing was answered for these. */
-  unanswered(batches: readonly Batch[], cause: KafkaProducerError, written: boolean, generation: number): void
-  /** No connection, and trying again can't help: what the partition has waiting fails. */
-  giveUp(queue: PartitionQueue, cause: KafkaProducerError): void
+  readonly metadataGeneration: () => number
   /** Everything of one answer has been told. */
-  answered(): void
+  readonly onAnswered: () => void
 }
 
 /** A request that is made, or written and not answered yet. */
 interface Sent {
   readonly session: BrokerSession
-  readonly batches: readonly Batch[]
+  readonly batches: readonly PartitionBatch[]
   /** What it is, and since when it is on its way. */
   readonly stage: Stage
 }
 
-type EncodedBatches = ReadonlyMap<Batch, EncodableRecords>
+type EncodedBatches = ReadonlyMap<PartitionBatch, Uint8Array>
 
 /** How long a broker that nobody waits for may be silent before its connection counts as lost. */
 const UNNEEDED_ANSWER_MS = 1_000
@@ -77,15 +72,13 @@ export class BrokerSender {
 
   constructor(
     private readonly brokerId: number,
-    private readonly pool: ProducerPool,
     private readonly config: BrokerSenderConfig,
-    private readonly turn: TurnBudget,
-    private readonly context: SenderContext,
+    private readonly parts: SenderParts,
   ) {}
 
   /** Notes that a partition led by this broker has something to send. */
   enlist(queue: PartitionQueue): void {
-    queue.listedAt = this.brokerId
+    queue.list()
     this.ready.push(queue)
     this.schedule()
   }
@@ -103,7 +96,7 @@ export class BrokerSender {
     if (this.ready.isEmpty() || this.connecting !== undefined || this.sent.size >= this.config.maxInFlight) return
     let producer: SyncProducer
     try {
-      producer = this.pool.getProducer(this.brokerId)
+      producer = this.parts.pool.getProducer(this.brokerId)
       const { session } = producer
       if (session === undefined) {
         void this.connect(producer)
@@ -111,7 +104,7 @@ export class BrokerSender {
       }
       if (session.throttle.leftMs > 0) return this.heed(session)
       while (this.sent.size < this.config.maxInFlight && this.send(producer, session)) {
-        if (this.turn.isSpent) return this.schedule()
+        if (this.parts.turn.isSpent) return this.schedule()
       }
     } catch (error) {
       this.failReady(error as KafkaProducerError)
@@ -137,15 +130,14 @@ export class BrokerSender {
     const highest = session.versions.highest(produce)
     const magic = magicOfProduce(highest)
     const batches = takeBatches(this.ready, this.brokerId, this.config.maxRequestBytes, magic, (batch) => {
-      this.context.prepare(batch, magic, highest)
+      this.parts.preparation.prepare(batch, magic, highest)
     })
     if (batches.length === 0) return false
-    for (const batch of batches) this.depart(batch)
     const sent: Sent = { session, batches, stage: new Stage() }
     this.sent.add(sent)
     void this.exchange(producer, sent, magic).finally(() => {
       this.sent.delete(sent)
-      this.context.answered()
+      this.parts.onAnswered()
       this.drain()
     })
     return true
@@ -153,12 +145,13 @@ export class BrokerSender {
 
   /** One request and its answer: tells every batch's outcome, whatever happens, and never throws. */
   private async exchange(producer: SyncProducer, { session, batches, stage }: Sent, magic: Magic): Promise<void> {
-    const generation = this.context.metadataGeneration()
+    const generation = this.parts.metadataGeneration()
+    const readings = batches.map((batch) => batch.beginReading())
     let isWritten = false
     try {
       const collated = collate(batches)
       const topicIds = new Map<string, Buffer | null>()
-      for (const topic of collated.keys()) topicIds.set(topic, this.context.topicId(topic))
+      for (const topic of collated.keys()) topicIds.set(topic, this.parts.topicId(topic))
       const cap = [...topicIds.values()].includes(null) ? TOPIC_IDS_FROM - 1 : produce.maxVersion
       const version = session.versions.highest(produce, cap)
       const encoded = this.encode(batches, magic, version)
@@ -170,31 +163,42 @@ export class BrokerSender {
         throw new ConnectionClosedError('the connection was lost while the request was made')
       const name = this.nameOf(producer)
       stage.enter(`Produce v${version} has been held back from ${name}`)
-      const response = await producer.send(session, version, request, () => {
+      const onWritten = () => {
         isWritten = true
         stage.enter(`${name} has not ${this.config.acks === 0 ? 'taken' : 'answered'} Produce v${version}`)
-      })
-      if (this.turn.isSpent) await this.turn.nextTurn()
+      }
+      const onTaken = () => {
+        for (const end of readings) end()
+      }
+      const response = await producer.send(session, version, request, onWritten, onTaken)
+      if (this.parts.turn.isSpent) await this.parts.turn.nextTurn()
       if (response === undefined) {
-        for (const batch of batches) this.context.acknowledged(batch, undefined, magic)
+        for (const batch of batches) this.parts.outcomes.acknowledged(batch, undefined, magic)
         return
       }
       const matched = matchAnswer(collated, topicIds, version, response)
       if (version >= CLIENT_THROTTLES_FROM) session.throttle.heed(response.throttleTimeMs)
-      this.report(matched, response, magic, generation)
+      for (const [batch, answer] of matched) {
+        this.parts.outcomes.answered(batch, answer, response, magic, generation)
+      }
     } catch (error) {
       if (error instanceof MalformedResponseError) producer.disconnect(session.connection)
-      this.context.unanswered(batches, error as KafkaProducerError, isWritten, generation)
+      this.parts.outcomes.unanswered(batches, error as KafkaProducerError, isWritten, generation)
     }
   }
 
   /** The promise is there only where a codec works off the event loop; the batches are compressed side by side. */
-  private encode(batches: readonly Batch[], magic: Magic, version: number): EncodedBatches | Promise<EncodedBatches> {
-    const encoded = batches.map((batch) => this.context.encode(batch, magic, version))
-    const pair = (all: readonly EncodableRecords[]) => new Map(all.map((records, i) => [batches[i] as Batch, records]))
+  private encode(
+    batches: readonly PartitionBatch[],
+    magic: Magic,
+    version: number,
+  ): EncodedBatches | Promise<EncodedBatches> {
+    const encoded = batches.map((batch) => this.parts.preparation.encode(batch, magic, version))
+    const pair = (all: readonly Uint8Array[]) =>
+      new Map(all.map((records, i) => [batches[i] as PartitionBatch, records]))
     return encoded.some(isPromise)
       ? Promise.all(encoded.map((records) => Promise.resolve(records))).then(pair)
-      : pair(encoded as EncodableRecords[])
+      : pair(encoded as Uint8Array[])
   }
 
   /** Goes on when the broker welcomes requests again, or the connection it said otherwise on has ended. */
@@ -212,41 +216,21 @@ export class BrokerSender {
     session.connection.onClose(goOn)
   }
 
-  private report(
-    matched: ReadonlyMap<Batch, ProducePartitionResponse>,
-    response: ProduceResponse,
-    magic: Magic,
-    generation: number,
-  ): void {
-    for (const [batch, answer] of matched) {
-      if (answer.errorCode === 0) this.context.acknowledged(batch, answer, magic)
-      else this.context.refused(batch, answer, response, generation)
-    }
-  }
-
-  private depart(batch: Batch): void {
-    batch.closed = true
-    batch.inFlight = true
-    batch.attempts++
-    batch.queue.inFlight++
-  }
-
   /** No connection: the oldest batch of each partition that is ready has used up an attempt. */
   private failReady(error: KafkaProducerError): void {
-    const batches: Batch[] = []
+    const batches: PartitionBatch[] = []
     const hopeless: PartitionQueue[] = []
     for (let queue = this.ready.shift(); queue !== undefined; queue = this.ready.shift()) {
-      const batch = queue.listedAt === this.brokerId && queue.isReady ? queue.take() : undefined
+      const batch = queue.isListedWith(this.brokerId) && queue.isReady ? queue.takeNext() : undefined
       queue.unlist(this.brokerId)
       if (batch === undefined) continue
-      this.depart(batch)
       batches.push(batch)
       if (!error.retriable) hopeless.push(queue)
     }
-    this.context.unanswered(batches, error, false, this.context.metadataGeneration())
+    this.parts.outcomes.unanswered(batches, error, false, this.parts.metadataGeneration())
     // What is behind a batch that failed for good, such as for refused credentials, fares no better.
-    for (const queue of hopeless) this.context.giveUp(queue, error)
-    this.context.answered()
+    for (const queue of hopeless) this.parts.outcomes.giveUp(queue, error)
+    this.parts.onAnswered()
   }
 
   private nameOf({ address }: SyncProducer): string {
@@ -258,7 +242,7 @@ export class BrokerSender {
    * given up, unless it answers soon: it may lead nowhere any more, and what comes next must not wait behind it.
    */
   giveUpUnneeded(): void {
-    for (const { batches } of this.sent) if (batches.some((batch) => batch.isAwaited)) return
+    for (const { batches } of this.sent) if (batches.some((batch) => batch.unsettled > 0)) return
     for (const { session } of this.sent) session.connection.hurry(UNNEEDED_ANSWER_MS)
   }
 

@@ -1,8 +1,7 @@
 import { DeliveryTimeoutError, type KafkaProducerError } from '../../errors.js'
 import type { BrokerPartitionInfo } from '../brokers/broker-partition-info.js'
-import type { Batch } from '../queues/batch.js'
-import type { PartitionQueue } from '../queues/partition-queue.js'
-import type { SerializedMessage } from '../queues/serialized-message.js'
+import { Batch, type BatchQueue } from '../queues/batch.js'
+import type { OutgoingMessage } from '../queues/outgoing-message.js'
 import type { TopicQueue } from '../queues/topic-queue.js'
 import type { BrokerSender } from './broker-sender.js'
 
@@ -22,20 +21,26 @@ export class DeadlineErrors {
 
   constructor(private readonly parts: DeadlineErrorsParts) {}
 
-  of(message: SerializedMessage): DeliveryTimeoutError {
-    const together = message.batch ?? message.topic
+  /** @param at where the message is: before its batch, or in it */
+  of(at: Batch | OutgoingMessage): DeliveryTimeoutError {
+    const together = at instanceof Batch ? at : `${at.topic} ${at.isAdmitted}`
     let error = this.made.get(together)
-    if (error === undefined) this.made.set(together, (error = this.make(message)))
+    if (error === undefined) this.made.set(together, (error = this.make(at)))
     return error
   }
 
-  private make({ batch, topic: name, isAdmitted }: SerializedMessage): DeliveryTimeoutError {
+  private make(at: Batch | OutgoingMessage): DeliveryTimeoutError {
     const { deliveryTimeoutMs, topicPartitionInfos } = this.parts
-    const topic = this.parts.topic(name)
+    const batch = at instanceof Batch ? at : undefined
+    const topic = this.parts.topic(at instanceof Batch ? at.queue.topic : at.topic)
     const lastError: KafkaProducerError | undefined =
       batch?.lastError ?? topic?.problem ?? topicPartitionInfos.lastFailure
     const stage =
-      batch !== null ? this.stageOf(batch.queue, topic) : isAdmitted ? this.stageOfTopic(topic) : 'it waited for room'
+      at instanceof Batch
+        ? this.stageOf(at.queue, topic)
+        : at.isAdmitted
+          ? this.stageOfTopic(topic)
+          : 'it waited for room'
     const reasons = [
       ...(stage === undefined ? [] : [stage]),
       ...(lastError === undefined ? [] : [`the last failure: ${lastError.message}`]),
@@ -46,7 +51,7 @@ export class DeadlineErrors {
     )
   }
 
-  private stageOf(queue: PartitionQueue, topic: TopicQueue | undefined): string | undefined {
+  private stageOf(queue: BatchQueue, topic: TopicQueue | undefined): string | undefined {
     const count = topic?.metadata?.partitions.length ?? 0
     if (count > 0 && queue.partition >= count)
       return `'${queue.topic}' has the partitions 0 to ${count - 1} by now, and partition ${queue.partition} no more`

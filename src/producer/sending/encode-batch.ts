@@ -3,14 +3,10 @@ import { createDebug } from '../../debug.js'
 import { UnsupportedVersionError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
 import { within } from '../../network/within.js'
-import { ByteWriter } from '../../protocol/byte-writer.js'
-import { compressedMessageSet, messageSet } from '../../protocol/records/message-set.js'
-import { compressedRecordBatch, recordBatch, writeRecords } from '../../protocol/records/record-batch.js'
-import type { EncodableRecords } from '../../protocol/records/record.js'
+import { compressedMessageSet } from '../../protocol/records/message-set.js'
 import { bytesOf } from '../data.js'
-import type { Batch } from '../queues/batch.js'
+import type { Batch, Magic } from '../queues/batch.js'
 import type { TopicCompression } from '../queues/topic-compression.js'
-import type { Magic } from './collate.js'
 
 const debug = createDebug('kafka-producer:compression')
 
@@ -38,31 +34,35 @@ function takes(version: number, codec: Codec): boolean {
  * become smaller goes as it is, and so does what a codec fails on, gives no bytes for, or has not done in time.
  */
 export function encodeBatch(
-  { messages, recordsSize }: Batch,
+  batch: Batch,
   magic: Magic,
   compression: TopicCompression | null,
   version: number,
   codecTimeoutMs: number,
-): EncodableRecords | Promise<EncodableRecords> {
-  const plain = magic === 2 ? recordBatch(messages, recordsSize) : messageSet(messages, magic)
-  if (compression === null) return plain
+): Uint8Array | Promise<Uint8Array> {
+  const plain = () => (magic === 2 ? batch.sealed() : batch.asMessageSet(magic))
+  if (compression === null) return plain()
   const isTaken = takes(version, compression.codec)
   const codec = isTaken ? compression.codec : compression.fallback
-  if (codec === null || codec === undefined) return plain
+  if (codec === null || codec === undefined) return plain()
   const level = isTaken ? compression.level : undefined
-  const input = plainInput()
-  const pack = (result: unknown): EncodableRecords => {
+  const { count, records } = batch
+  const input = magic === 2 ? records.recordBytes : batch.asMessageSet(magic)
+  const plainSize = batch.sizeIn(magic)
+  const pack = (result: unknown): Uint8Array => {
     const bytes = bytesOf(result)
     if (bytes === undefined) throw new TypeError('it gave no bytes')
     const compressed = { codec: codec.id, bytes }
     const packed =
-      magic === 2 ? compressedRecordBatch(messages, compressed) : compressedMessageSet(messages, magic, compressed)
-    compression.observe(plain.byteLength, packed.byteLength)
-    return packed.byteLength < plain.byteLength ? packed : plain
+      magic === 2
+        ? records.sealCompressed(compressed)
+        : compressedMessageSet(count, records.maxTimestamp, magic, compressed)
+    compression.observe(plainSize, packed.length)
+    return packed.length < plainSize ? packed : plain()
   }
-  const failed = (error: unknown): EncodableRecords => {
-    debug('%s failed, so %d messages go as they are: %O', codec.name, messages.length, error)
-    return plain
+  const failed = (error: unknown): Uint8Array => {
+    debug('%s failed, so %d messages go as they are: %O', codec.name, count, error)
+    return plain()
   }
   try {
     const compressed = codec.compress(input, { magic, level })
@@ -70,12 +70,5 @@ export function encodeBatch(
     return within(codecTimeoutMs, Promise.resolve(compressed)).then(pack).catch(failed)
   } catch (error) {
     return failed(error)
-  }
-
-  function plainInput(): Buffer {
-    const writer = new ByteWriter(plain.byteLength)
-    if (magic === 2) writeRecords(writer, messages, recordsSize)
-    else plain.writeTo(writer)
-    return writer.bytes()
   }
 }

@@ -2,7 +2,7 @@ import { MalformedResponseError } from '../../errors.js'
 import { foreignText } from '../../foreign-text.js'
 import type { BrokerAddress } from '../../network/connect.js'
 import type { ProducePartitionResponse, ProduceResponse } from '../../protocol/apis/produce.js'
-import type { Batch } from '../queues/batch.js'
+import type { PartitionBatch } from '../queues/partition-queue.js'
 import type { CollatedBatches } from './collate.js'
 
 /** From this version of Produce on, an answer names topics by id. */
@@ -19,9 +19,9 @@ export function matchAnswer(
   topicIds: ReadonlyMap<string, Buffer | null>,
   version: number,
   response: ProduceResponse,
-): Map<Batch, ProducePartitionResponse> {
+): Map<PartitionBatch, ProducePartitionResponse> {
   const byId = version >= TOPIC_IDS_FROM ? namesById(topicIds) : undefined
-  const matched = new Map<Batch, ProducePartitionResponse>()
+  const matched = new Map<PartitionBatch, ProducePartitionResponse>()
   for (const topic of response.responses) {
     const name = byId === undefined ? topic.name : byId.get(topic.topicId.toString('hex'))
     const batches = name === undefined ? undefined : collated.get(name)

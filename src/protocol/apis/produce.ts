@@ -19,9 +19,8 @@
  */
 import { unsupportedField, type Api } from '../api.js'
 import type { ByteReader } from '../byte-reader.js'
-import { sizeOfBytesLength, ZERO_UUID, type ByteWriter } from '../byte-writer.js'
-import type { EncodableRecords } from '../records/record.js'
-import { sizeOfUnsignedVarint } from '../varint.js'
+import { ZERO_UUID, type ByteWriter } from '../byte-writer.js'
+import { COPIED_BELOW } from '../gathering-writer.js'
 import {
   checkHosts,
   isUnknownLeader,
@@ -45,14 +44,15 @@ const RESPONSE_BYTES_PER_PARTITION = 1024
 const RESPONSE_BYTES_PER_RECORD = 128
 const MAX_RESPONSE_BYTES = 32 * 1024 * 1024
 /** Where a batch says how many records it has. */
+const MAGIC_AT = 16
 const RECORD_COUNT_AT = 57
 
-export interface ProducePartition<Records = EncodableRecords | Uint8Array | null> {
+export interface ProducePartition<Records = Uint8Array | null> {
   readonly index: number
   readonly records: Records
 }
 
-export interface ProduceTopic<Records = EncodableRecords | Uint8Array | null> {
+export interface ProduceTopic<Records = Uint8Array | null> {
   /** Written up to version 12. */
   readonly name: string
   /** Written from version 13 on. */
@@ -60,7 +60,7 @@ export interface ProduceTopic<Records = EncodableRecords | Uint8Array | null> {
   readonly partitionData: readonly ProducePartition<Records>[]
 }
 
-export interface ProduceRequest<Records = EncodableRecords | Uint8Array | null> {
+export interface ProduceRequest<Records = Uint8Array | null> {
   readonly transactionalId: string | null
   /** 0, 1, or -1 for all in-sync replicas. */
   readonly acks: number
@@ -127,9 +127,8 @@ export const produce: ProduceApi = {
       writer.writeArrayLength(topic.partitionData.length, flexible)
       for (const { index, records } of topic.partitionData) {
         writer.writeInt32(index)
-        writer.writeBytesLength(records === null ? -1 : records.byteLength, flexible)
-        if (records instanceof Uint8Array) writer.writeRaw(records)
-        else if (records !== null) records.writeTo(writer)
+        writer.writeBytesLength(records === null ? -1 : records.length, flexible)
+        if (records !== null) writer.writeBlock(records)
         if (flexible) writer.writeNoTaggedFields()
       }
       if (flexible) writer.writeNoTaggedFields()
@@ -215,36 +214,21 @@ function roomFor({ topicData }: ProduceRequest): Room {
   return { topics: partitions, partitions, records }
 }
 
-/** Of message sets, which are older than answers about single records, none are counted where they come as bytes. */
-function recordCount(records: EncodableRecords | Uint8Array | null): number {
-  if (records === null) return 0
-  if (!(records instanceof Uint8Array)) return records.recordCount
-  if (records.length < RECORD_COUNT_AT + 4) return 0
+/** Message sets are older than answers about single records: there none are counted. */
+function recordCount(records: Uint8Array | null): number {
+  if (records === null || records.length < RECORD_COUNT_AT + 4 || records[MAGIC_AT] !== 2) return 0
   const count = new DataView(records.buffer, records.byteOffset).getInt32(RECORD_COUNT_AT)
   return Math.min(Math.max(count, 0), MAX_RESPONSE_BYTES)
 }
 
-/** The exact number of bytes that `encodeRequest` writes. */
-export function sizeOfProduceRequest(version: number, request: ProduceRequest): number {
-  const flexible = version >= FLEXIBLE_FROM
-  const tags = flexible ? 1 : 0
-  let size = 2 + 4 + sizeOfBytesLength(request.topicData.length, flexible) + tags
-  if (version >= 3) size += sizeOfString(request.transactionalId, flexible)
-  for (const topic of request.topicData) {
-    size += version >= TOPIC_IDS_FROM ? 16 : sizeOfString(topic.name, flexible)
-    size += sizeOfBytesLength(topic.partitionData.length, flexible) + tags
-    for (const { records } of topic.partitionData) {
-      const length = records === null ? -1 : records.byteLength
-      size += 4 + sizeOfBytesLength(length, flexible) + Math.max(length, 0) + tags
-    }
+/** A guess at the bytes that `encodeRequest` writes, without the records that go by reference. */
+export function sizeOfProduceRequest(request: ProduceRequest): number {
+  let size = 32 + (request.transactionalId?.length ?? 0) * 3
+  for (const { name, partitionData } of request.topicData) {
+    size += 24 + name.length
+    for (const { records } of partitionData) size += 10 + Math.min(records?.length ?? 0, COPIED_BELOW)
   }
   return size
-}
-
-function sizeOfString(value: string | null, flexible: boolean): number {
-  const length = value === null ? 0 : Buffer.byteLength(value)
-  if (!flexible) return 2 + length
-  return (value === null ? 1 : sizeOfUnsignedVarint(length + 1)) + length
 }
 
 function readTopic(reader: ByteReader, version: number): ProduceTopic<Buffer | null> {

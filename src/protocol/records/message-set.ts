@@ -1,6 +1,7 @@
-import type { ByteWriter } from '../byte-writer.js'
+import { ByteWriter } from '../byte-writer.js'
 import { crc32 } from '../crc32.js'
-import { putBytes, type CompressedRecords, type Data, type EncodableRecords, type OutgoingRecord } from './record.js'
+import type { RecordCursor } from './record-cursor.js'
+import type { CompressedRecords } from './record.js'
 
 /**
  * Message sets, the formats with magic 0 (Kafka 0.8, 0.9) and 1 (0.10, KIP-32): entries without a count,
@@ -10,6 +11,9 @@ import { putBytes, type CompressedRecords, type Data, type EncodableRecords, typ
  *
  * The crc is CRC-32 over all that follows it. A compressed set is one message whose value is the compressed inner set;
  * the offsets inside count from 0 (KIP-31), the message outside has the offset of the last and the newest timestamp.
+ *
+ * Messages wait as records of a batch (magic 2). For a broker that takes only these formats they are read from there and
+ * written anew.
  */
 
 export type MessageSetMagic = 0 | 1
@@ -22,53 +26,58 @@ export function sizeOfMessageSet(count: number, bytes: number, magic: MessageSet
   return count * ENTRY_OVERHEAD[magic] + bytes
 }
 
-function sizeOfRecords(records: readonly OutgoingRecord[], magic: MessageSetMagic): number {
-  let bytes = 0
-  for (const { keySize, valueSize } of records) bytes += Math.max(keySize, 0) + Math.max(valueSize, 0)
-  return sizeOfMessageSet(records.length, bytes, magic)
-}
-
-export function messageSet(records: readonly OutgoingRecord[], magic: MessageSetMagic): EncodableRecords {
-  return {
-    byteLength: sizeOfRecords(records, magic),
-    recordCount: records.length,
-    writeTo(writer) {
-      for (let i = 0; i < records.length; i++) {
-        const record = records[i] as OutgoingRecord
-        writeMessage(writer, magic, i, 0, record.timestamp, record.key, record.keySize, record.value, record.valueSize)
-      }
-    },
+/** The records that a cursor goes through, as a message set. They must have no headers, which these formats lack. */
+export function messageSet(
+  records: RecordCursor,
+  baseTimestamp: number,
+  magic: MessageSetMagic,
+  expectedSize: number,
+): Buffer {
+  const writer = new ByteWriter(expectedSize)
+  while (records.next()) {
+    const { bytes, keyAt, keySize, valueAt, valueSize } = records
+    const crcAt = beginMessage(
+      writer,
+      magic,
+      records.index,
+      0,
+      baseTimestamp + records.timestampDelta,
+      keySize,
+      valueSize,
+    )
+    writeSized(writer, bytes, keyAt, keySize)
+    writeSized(writer, bytes, valueAt, valueSize)
+    endMessage(writer, crcAt)
   }
+  return writer.bytes()
 }
 
 /** A set whose inner set was written by {@link messageSet} and then compressed. */
 export function compressedMessageSet(
-  records: readonly OutgoingRecord[],
+  count: number,
+  maxTimestamp: number,
   magic: MessageSetMagic,
-  compressed: CompressedRecords,
-): EncodableRecords {
-  return {
-    byteLength: ENTRY_OVERHEAD[magic] + compressed.bytes.length,
-    recordCount: records.length,
-    writeTo(writer) {
-      const newest = records.reduce((max, record) => Math.max(max, record.timestamp), records[0]?.timestamp ?? -1)
-      const { codec, bytes } = compressed
-      writeMessage(writer, magic, records.length - 1, codec, newest, null, -1, bytes, bytes.length)
-    },
-  }
+  { codec, bytes }: CompressedRecords,
+): Buffer {
+  const writer = new ByteWriter(ENTRY_OVERHEAD[magic] + bytes.length)
+  const crcAt = beginMessage(writer, magic, count - 1, codec, maxTimestamp, -1, bytes.length)
+  writer.writeInt32(-1)
+  writer.writeInt32(bytes.length)
+  writer.writeRaw(bytes)
+  endMessage(writer, crcAt)
+  return writer.bytes()
 }
 
-function writeMessage(
+/** Writes what comes before the key, and makes room for all; returns where the crc belongs. */
+function beginMessage(
   writer: ByteWriter,
   magic: MessageSetMagic,
   offset: number,
   attributes: number,
   timestamp: number,
-  key: Data,
   keySize: number,
-  value: Data,
   valueSize: number,
-): void {
+): number {
   const size = ENTRY_OVERHEAD[magic] + Math.max(keySize, 0) + Math.max(valueSize, 0)
   writer.ensure(size)
   writer.writeInt64(offset)
@@ -78,18 +87,14 @@ function writeMessage(
   writer.writeInt8(magic)
   writer.writeInt8(attributes)
   if (magic === 1) writer.writeInt64(timestamp)
-  writeSized(writer, key, keySize)
-  writeSized(writer, value, valueSize)
-  writer.putInt32(crcAt, crc32(writer.buffer.subarray(crcAt + 4, writer.position)))
+  return crcAt
 }
 
-function writeSized(writer: ByteWriter, data: Data, size: number): void {
+function writeSized(writer: ByteWriter, from: Buffer, at: number, size: number): void {
   writer.writeInt32(size)
-  if (data === null) return
-  if (typeof data === 'string') writer.writeUtf8(data, size)
-  else {
-    writer.ensure(size)
-    putBytes(writer.buffer, writer.position, data, size)
-    writer.position += size
-  }
+  if (size > 0) writer.position += from.copy(writer.buffer, writer.position, at, at + size)
+}
+
+function endMessage(writer: ByteWriter, crcAt: number): void {
+  writer.putInt32(crcAt, crc32(writer.buffer.subarray(crcAt + 4, writer.position)))
 }

@@ -1,16 +1,7 @@
-import type { ByteWriter } from '../byte-writer.js'
 import { crc32c } from '../crc32c.js'
-import { putUtf8, sizeOfUtf8 } from '../utf8.js'
-import { sizeOfVarint, sizeOfVarlong } from '../varint.js'
-import {
-  putBytes,
-  type CompressedRecords,
-  type Data,
-  type EncodableRecords,
-  type OutgoingHeader,
-  type OutgoingHeaders,
-  type OutgoingRecord,
-} from './record.js'
+import { putVarint, putVarlong, sizeOfVarint, sizeOfVarlong } from '../varint.js'
+import { RecordWriter } from './record-writer.js'
+import type { CompressedRecords, Data, OutgoingHeaders } from './record.js'
 
 /**
  * Record batches, the format with magic 2 (Kafka 0.11 and later, KIP-98):
@@ -19,13 +10,8 @@ import {
  *     attributes int16 | last offset delta int32 | base timestamp int64 | max timestamp int64 |
  *     producer id int64 | producer epoch int16 | base sequence int32 | record count int32 | records…
  *
- * The length counts from the leader epoch on, the crc covers from the attributes on. A record is
- *
- *     size varint | attributes int8 | timestamp delta varlong | offset delta varint |
- *     key size varint, key | value size varint, value | header count varint, headers…
- *
- * This is the hot path of the producer: per message it allocates nothing, and writes each byte once, to its final
- * place in the request.
+ * The length counts from the leader epoch on, the crc covers from the attributes on. What a record is, is told in
+ * record-writer.ts.
  */
 
 /** Bytes of a batch before its first record. */
@@ -33,9 +19,17 @@ export const BATCH_OVERHEAD = 61
 
 const TRANSACTIONAL_FLAG = 0x10
 const LENGTH_AT = 8
+const LEADER_EPOCH_AT = 12
+const MAGIC_AT = 16
 const CRC_AT = 17
 const ATTRIBUTES_AT = 21
+const LAST_OFFSET_DELTA_AT = 23
+const BASE_TIMESTAMP_AT = 27
 const MAX_TIMESTAMP_AT = 35
+const PRODUCER_ID_AT = 43
+const PRODUCER_EPOCH_AT = 51
+const BASE_SEQUENCE_AT = 53
+const COUNT_AT = 57
 
 /** Who wrote the batch, for the broker to find duplicates and gaps (KIP-98). */
 export interface ProducerState {
@@ -52,192 +46,182 @@ export const NO_PRODUCER: ProducerState = {
   transactional: false,
 }
 
-/** Bytes that `record` takes as number `offsetDelta` of its batch, `timestampDelta` after the first. */
-export function sizeOfRecord(record: OutgoingRecord, offsetDelta: number, timestampDelta: number): number {
-  const body = sizeOfRecordBody(record, offsetDelta, timestampDelta)
-  return sizeOfVarint(body) + body
+/** Where the bytes of batches come from and go back to. */
+export interface BufferSource {
+  /** A buffer of `size` bytes or more; what it holds is undefined. */
+  take(size: number): Buffer
+  /** Takes one back that nobody reads any more. */
+  giveBack(buffer: Buffer): void
 }
 
-function sizeOfRecordBody(record: OutgoingRecord, offsetDelta: number, timestampDelta: number): number {
-  return (
-    1 +
-    (timestampDelta === 0 ? 1 : sizeOfVarlong(timestampDelta)) +
-    sizeOfVarint(offsetDelta) +
-    sizeOfVarint(record.keySize) +
-    (record.keySize > 0 ? record.keySize : 0) +
-    sizeOfVarint(record.valueSize) +
-    (record.valueSize > 0 ? record.valueSize : 0) +
-    (record.headers === null ? 1 : record.headers.size)
-  )
-}
-
-/** Bytes of all records without the batch's header. */
-export function sizeOfRecords(records: readonly OutgoingRecord[]): number {
-  const baseTimestamp = records[0]?.timestamp ?? 0
-  let size = 0
-  for (let i = 0; i < records.length; i++) {
-    const record = records[i] as OutgoingRecord
-    size += sizeOfRecord(record, i, record.timestamp - baseTimestamp)
-  }
-  return size
+/** Buffers that the garbage collector takes back. */
+export const UNPOOLED: BufferSource = {
+  take: (size) => Buffer.allocUnsafe(size),
+  giveBack: () => undefined,
 }
 
 /**
- * Writes the records alone, as they stand in a batch after its header, or as input for a codec. Returns their latest
- * timestamp; -1 of none.
+ * A record batch in the making. Each record is written once, in one pass, to its place; the header when the batch is
+ * sealed. This is the hot path of the producer: it allocates nothing per record.
  */
-export function writeRecords(writer: ByteWriter, records: readonly OutgoingRecord[], byteLength: number): number {
-  writer.ensure(byteLength)
-  const buffer = writer.buffer
-  const baseTimestamp = records[0]?.timestamp ?? -1
-  let maxTimestamp = baseTimestamp
-  let at = writer.position
-  for (let i = 0; i < records.length; i++) {
-    const record = records[i] as OutgoingRecord
-    const { timestamp } = record
-    const timestampDelta = timestamp - baseTimestamp
-    if (timestamp > maxTimestamp) maxTimestamp = timestamp
-    at = putVarint(buffer, at, sizeOfRecordBody(record, i, timestampDelta))
+export class RecordBatchBuilder {
+  private readonly writer = new RecordWriter()
+  private buffer: Buffer
+  private end = BATCH_OVERHEAD
+  private records = 0
+  /** Bytes of keys, values, and headers' names and values. */
+  dataBytes = 0
+  /** Of the first record: the others' timestamps are told by their distance from it. */
+  baseTimestamp = -1
+  maxTimestamp = -1
+
+  /** @param expectedSize a guess at what it will come to, header included: a good one saves moving the bytes */
+  constructor(
+    private readonly source: BufferSource,
+    expectedSize = 0,
+  ) {
+    this.buffer = source.take(Math.max(expectedSize, BATCH_OVERHEAD))
+  }
+
+  get count(): number {
+    return this.records
+  }
+
+  /** Bytes of the batch so far, its header included. */
+  get byteLength(): number {
+    return this.end
+  }
+
+  /** The records without the batch's header, as a codec is given them: a view. */
+  get recordBytes(): Buffer {
+    return this.buffer.subarray(BATCH_OVERHEAD, this.end)
+  }
+
+  /**
+   * Writes a record onto the end; false, and nothing is changed, where the batch would then be larger than `limit`. The
+   * first record always fits.
+   *
+   * @param leastData bytes of key, value and headers if every string is ASCII
+   * @param mostData what they come to at the most
+   */
+  append(
+    timestamp: number,
+    key: Data,
+    value: Data,
+    headers: OutgoingHeaders | null,
+    leastData: number,
+    mostData: number,
+    limit = Infinity,
+  ): boolean {
+    const start = this.end
+    const needed = start + mostData + maxOverhead(headers)
+    if (needed > this.buffer.length) this.grow(needed)
+    if (this.records === 0) this.baseTimestamp = this.maxTimestamp = timestamp
+    const { expansion } = this.writer
+    const end = this.writer.put(
+      this.buffer,
+      start,
+      timestamp - this.baseTimestamp,
+      this.records,
+      key,
+      value,
+      headers,
+      leastData,
+    )
+    if (end > limit && this.records > 0) return false
+    this.end = end
+    this.records++
+    this.dataBytes += leastData + this.writer.expansion - expansion
+    if (timestamp > this.maxTimestamp) this.maxTimestamp = timestamp
+    return true
+  }
+
+  /**
+   * Takes over a record that stands in another batch: everything behind its deltas is the same there and here.
+   *
+   * @param dataAt where its key's size stands in `from`
+   * @param dataEnd where the record ends
+   * @param dataBytes of its key, its value and its headers
+   */
+  appendEncoded(timestamp: number, from: Buffer, dataAt: number, dataEnd: number, dataBytes: number): void {
+    if (this.records === 0) this.baseTimestamp = this.maxTimestamp = timestamp
+    const size = dataEnd - dataAt
+    const delta = timestamp - this.baseTimestamp
+    const body = 1 + sizeOfVarlong(delta) + sizeOfVarint(this.records) + size
+    this.grow(this.end + MAX_RECORD_OVERHEAD + size)
+    const { buffer } = this
+    let at = putVarint(buffer, this.end, body)
     buffer[at++] = 0
-    at = putVarlong(buffer, at, timestampDelta)
-    at = putVarint(buffer, at, i)
-    at = putSized(buffer, at, record.key, record.keySize)
-    at = putSized(buffer, at, record.value, record.valueSize)
-    if (record.headers === null) buffer[at++] = 0
-    else at = record.headers.isShared ? putShared(buffer, at, record.headers) : putHeaders(buffer, at, record.headers)
+    at = putVarint(buffer, putVarlong(buffer, at, delta), this.records)
+    from.copy(buffer, at, dataAt, dataEnd)
+    this.end = at + size
+    this.records++
+    this.dataBytes += dataBytes
+    if (timestamp > this.maxTimestamp) this.maxTimestamp = timestamp
   }
-  writer.position = at
-  return maxTimestamp
-}
 
-function putShared(buffer: Buffer, at: number, headers: OutgoingHeaders): number {
-  let { encoded } = headers
-  if (encoded === undefined) {
-    encoded = Buffer.allocUnsafeSlow(headers.size)
-    putHeaders(encoded, 0, headers)
-    headers.encoded = encoded
+  private grow(needed: number): void {
+    if (needed <= this.buffer.length) return
+    const { buffer } = this
+    this.buffer = this.source.take(needed)
+    buffer.copy(this.buffer, BATCH_OVERHEAD, BATCH_OVERHEAD, this.end)
+    this.source.giveBack(buffer)
   }
-  buffer.set(encoded, at)
-  return at + encoded.length
-}
 
-function putHeaders(buffer: Buffer, start: number, { pairs, valueSizes }: OutgoingHeaders): number {
-  let at = putVarint(buffer, start, pairs.length)
-  for (let i = 0; i < pairs.length; i++) {
-    const [key, value] = pairs[i] as OutgoingHeader
-    at = putSized(buffer, at, key, sizeOfUtf8(key))
-    at = putSized(buffer, at, value, valueSizes[i] as number)
+  /** Writes the header, and returns the batch as it goes on the wire: a view. */
+  seal(producer: ProducerState = NO_PRODUCER): Buffer {
+    putHeader(this.buffer, this.end, 0, this, producer)
+    return this.buffer.subarray(0, this.end)
   }
-  return at
-}
 
-function putVarint(buffer: Buffer, start: number, value: number): number {
-  let at = start
-  let v = ((value << 1) ^ (value >> 31)) >>> 0
-  while (v > 0x7f) {
-    buffer[at++] = (v & 0x7f) | 0x80
-    v >>>= 7
+  /** The same batch with its records compressed, in a buffer of its own. */
+  sealCompressed({ codec, bytes }: CompressedRecords, producer: ProducerState = NO_PRODUCER): Buffer {
+    const buffer = Buffer.allocUnsafe(BATCH_OVERHEAD + bytes.length)
+    buffer.set(bytes, BATCH_OVERHEAD)
+    putHeader(buffer, buffer.length, codec, this, producer)
+    return buffer
   }
-  buffer[at++] = v
-  return at
-}
 
-function putVarlong(buffer: Buffer, start: number, value: number): number {
-  if (value >> 0 === value) return putVarint(buffer, start, value)
-  const negative = value < 0
-  const magnitude = negative ? -(value + 1) : value
-  let at = start
-  buffer[at++] = (magnitude % 64) * 2 + (negative ? 0x81 : 0x80)
-  let rest = Math.floor(magnitude / 64)
-  for (; rest > 0x7f; rest = Math.floor(rest / 128)) buffer[at++] = (rest % 128) | 0x80
-  buffer[at++] = rest
-  return at
-}
+  /** Gives the bytes back; the batch is never used again. */
+  release(): void {
+    this.source.giveBack(this.buffer)
+    this.forget()
+  }
 
-function putSized(buffer: Buffer, start: number, data: Data, size: number): number {
-  const at = putVarint(buffer, start, size)
-  if (size <= 0) return at
-  if (typeof data === 'string') putUtf8(buffer, at, data, size)
-  else putBytes(buffer, at, data as Uint8Array, size)
-  return at + size
-}
-
-/** A batch of these records; `recordsSize` is {@link sizeOfRecords} of them, which the caller may have kept count of. */
-export function recordBatch(
-  records: readonly OutgoingRecord[],
-  recordsSize: number,
-  producer: ProducerState = NO_PRODUCER,
-): EncodableRecords {
-  return {
-    byteLength: BATCH_OVERHEAD + recordsSize,
-    recordCount: records.length,
-    writeTo(writer) {
-      const baseTimestamp = records[0]?.timestamp ?? -1
-      const start = writeBatchHeader(writer, records.length, recordsSize, 0, baseTimestamp, producer)
-      sealBatch(writer, start, writeRecords(writer, records, recordsSize))
-    },
+  /** Lets go of bytes that somebody may still read: nobody uses them again. */
+  forget(): void {
+    this.buffer = NOTHING
+    this.end = this.records = 0
   }
 }
 
-/** A batch whose records were written by {@link writeRecords} and then compressed. */
-export function compressedRecordBatch(
-  records: readonly OutgoingRecord[],
-  compressed: CompressedRecords,
-  producer: ProducerState = NO_PRODUCER,
-): EncodableRecords {
-  return {
-    byteLength: BATCH_OVERHEAD + compressed.bytes.length,
-    recordCount: records.length,
-    writeTo(writer) {
-      const baseTimestamp = records[0]?.timestamp ?? -1
-      const start = writeBatchHeader(
-        writer,
-        records.length,
-        compressed.bytes.length,
-        compressed.codec,
-        baseTimestamp,
-        producer,
-      )
-      writer.writeRaw(compressed.bytes)
-      sealBatch(writer, start, maxTimestamp(records, baseTimestamp))
-    },
-  }
+const NOTHING = Buffer.alloc(0)
+/** The size, the attributes, two deltas, and the sizes of key, value and header count. */
+const MAX_RECORD_OVERHEAD = 5 + 1 + 10 + 5 + 5 + 5 + 5
+
+/** Bytes that a record can have at the most beside its key, its value, and its headers' names and values. */
+function maxOverhead(headers: OutgoingHeaders | null): number {
+  return headers === null ? MAX_RECORD_OVERHEAD : MAX_RECORD_OVERHEAD + headers.length * 5
 }
 
-/** Returns where it begins; {@link sealBatch} sets what is known only at the end. */
-function writeBatchHeader(
-  writer: ByteWriter,
-  recordCount: number,
-  recordsSize: number,
+function putHeader(
+  buffer: Buffer,
+  end: number,
   codec: number,
-  baseTimestamp: number,
+  { count, baseTimestamp, maxTimestamp }: RecordBatchBuilder,
   producer: ProducerState,
-): number {
-  const start = writer.position
-  writer.ensure(BATCH_OVERHEAD + recordsSize)
-  writer.writeInt64(0)
-  writer.writeInt32(BATCH_OVERHEAD - LENGTH_AT - 4 + recordsSize)
-  writer.writeInt32(-1)
-  writer.writeInt8(2)
-  writer.writeInt32(0)
-  writer.writeInt16(codec | (producer.transactional ? TRANSACTIONAL_FLAG : 0))
-  writer.writeInt32(recordCount - 1)
-  writer.writeInt64(baseTimestamp)
-  writer.writeInt64(0)
-  writer.writeBigInt64(producer.producerId)
-  writer.writeInt16(producer.producerEpoch)
-  writer.writeInt32(producer.baseSequence)
-  writer.writeInt32(recordCount)
-  return start
-}
-
-function maxTimestamp(records: readonly OutgoingRecord[], atLeast: number): number {
-  let max = atLeast
-  for (const record of records) if (record.timestamp > max) max = record.timestamp
-  return max
-}
-
-function sealBatch(writer: ByteWriter, start: number, latestTimestamp: number): void {
-  writer.buffer.writeBigInt64BE(BigInt(latestTimestamp), start + MAX_TIMESTAMP_AT)
-  writer.putInt32(start + CRC_AT, crc32c(writer.buffer, start + ATTRIBUTES_AT, writer.position))
+): void {
+  buffer.fill(0, 0, LENGTH_AT)
+  buffer.writeInt32BE(end - LEADER_EPOCH_AT, LENGTH_AT)
+  buffer.writeInt32BE(-1, LEADER_EPOCH_AT)
+  buffer[MAGIC_AT] = 2
+  buffer.writeInt16BE(codec | (producer.transactional ? TRANSACTIONAL_FLAG : 0), ATTRIBUTES_AT)
+  buffer.writeInt32BE(count - 1, LAST_OFFSET_DELTA_AT)
+  buffer.writeBigInt64BE(BigInt(baseTimestamp), BASE_TIMESTAMP_AT)
+  buffer.writeBigInt64BE(BigInt(maxTimestamp), MAX_TIMESTAMP_AT)
+  buffer.writeBigInt64BE(producer.producerId, PRODUCER_ID_AT)
+  buffer.writeInt16BE(producer.producerEpoch, PRODUCER_EPOCH_AT)
+  buffer.writeInt32BE(producer.baseSequence, BASE_SEQUENCE_AT)
+  buffer.writeInt32BE(count, COUNT_AT)
+  buffer.writeUInt32BE(crc32c(buffer, ATTRIBUTES_AT, end), CRC_AT)
 }

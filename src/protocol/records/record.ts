@@ -1,6 +1,4 @@
-import type { ByteWriter } from '../byte-writer.js'
 import { sizeOfUtf8 } from '../utf8.js'
-import { sizeOfVarint } from '../varint.js'
 
 /** A header of a message; several may have the same key, their order is kept. */
 export interface RecordHeader {
@@ -28,77 +26,17 @@ export function sizeOfData(data: Data): number {
   return typeof data === 'string' ? sizeOfUtf8(data) : data.length
 }
 
-/** Writes bytes whose length was measured before; zeros where they are not as many any more, never what was there. */
-export function putBytes(buffer: Buffer, at: number, bytes: Uint8Array, size: number): void {
-  if (bytes.length === size) buffer.set(bytes, at)
-  else buffer.fill(0, at, at + size)
-}
+/** The headers of a message on its way out: name, value, name, value …; never empty. */
+export type OutgoingHeaders = readonly Data[]
 
-export type OutgoingHeader = readonly [key: string, value: Data]
-
-/** The headers of a message on its way out, measured once. */
-export class OutgoingHeaders {
-  /** Bytes of their keys and values. */
-  readonly bytes: number
-  /** Bytes that they take in a record, their count included. */
-  readonly size: number
-  /** How many bytes each value has, -1 for null. */
-  readonly valueSizes: readonly number[]
-  /** True where several messages have them: then they are encoded once. */
-  isShared = false
-  /** As they stand in a record, once somebody has encoded them. */
-  encoded: Buffer | undefined
-
-  constructor(readonly pairs: readonly OutgoingHeader[]) {
-    let bytes = 0
-    let size = sizeOfVarint(pairs.length)
-    this.valueSizes = pairs.map(([, value]) => sizeOfData(value))
-    for (let i = 0; i < pairs.length; i++) {
-      const keySize = sizeOfUtf8((pairs[i] as OutgoingHeader)[0])
-      const valueSize = this.valueSizes[i] as number
-      bytes += keySize + (valueSize > 0 ? valueSize : 0)
-      size += sizeOfVarint(keySize) + sizeOfVarint(valueSize)
-    }
-    this.bytes = bytes
-    this.size = size + bytes
-  }
-}
-
-/**
- * A message on its way out. Strings stay strings until they are written to their final place in the request; their
- * sizes were measured once, when the message came in. Writers never change one.
- */
+/** A message on its way out. Strings stay strings until they are written to their place. Writers never change one. */
 export interface OutgoingRecord {
   readonly key: Data
-  readonly keySize: number
   readonly value: Data
-  readonly valueSize: number
-  /** null is the same as none. */
+  /** null is none. */
   readonly headers: OutgoingHeaders | null
-  /** Milliseconds since 1970, a safe integer; negative is allowed. */
+  /** Milliseconds since 1970, a safe integer. */
   readonly timestamp: number
-}
-
-/** Whether bytes in it are not as many as when it was measured: their buffer was detached, or resized. */
-export function hasOtherSize({ key, keySize, value, valueSize, headers }: OutgoingRecord): boolean {
-  if (isOtherSize(value, valueSize) || isOtherSize(key, keySize)) return true
-  if (headers === null || headers.isShared) return false
-  const { pairs, valueSizes } = headers
-  return pairs.some(([, header], i) => isOtherSize(header, valueSizes[i] as number))
-}
-
-function isOtherSize(data: Data, size: number): boolean {
-  return typeof data === 'object' && data !== null && data.length !== size
-}
-
-/**
- * What stands in a Produce request for one partition. The size is known before a byte is written, so that the
- * request's buffer is allocated once.
- */
-export interface EncodableRecords {
-  readonly byteLength: number
-  readonly recordCount: number
-  writeTo(writer: ByteWriter): void
 }
 
 /** The low bits of the attributes of a message or batch: which codec its records are compressed with. */

@@ -1,6 +1,5 @@
-import { ByteWriter } from '../../protocol/byte-writer.js'
 import { crc32c } from '../../protocol/crc32c.js'
-import { recordBatch, sizeOfRecords } from '../../protocol/records/record-batch.js'
+import { RecordBatchBuilder, UNPOOLED } from '../../protocol/records/record-batch.js'
 import type { LogEntry } from '../partition-log.js'
 
 const LEADER_EPOCH_AT = 12
@@ -24,15 +23,10 @@ export function markerEntry({ producerId, producerEpoch, committed, offset, lead
   // Both begin with their version, 0; the value goes on with the coordinator's epoch.
   const key = Buffer.from([0, 0, 0, committed ? COMMIT : ABORT])
   const value = Buffer.alloc(6)
-  const records = [{ key, keySize: key.length, value, valueSize: value.length, headers: null, timestamp }]
-  const writer = new ByteWriter()
-  recordBatch(records, sizeOfRecords(records), {
-    producerId,
-    producerEpoch,
-    baseSequence: -1,
-    transactional: true,
-  }).writeTo(writer)
-  const bytes = Buffer.from(writer.bytes())
+  const batch = new RecordBatchBuilder(UNPOOLED)
+  const size = key.length + value.length
+  batch.append(timestamp, key, value, null, size, size)
+  const bytes = batch.seal({ producerId, producerEpoch, baseSequence: -1, transactional: true })
   bytes.writeBigInt64BE(BigInt(offset), 0)
   bytes.writeInt32BE(leaderEpoch, LEADER_EPOCH_AT)
   bytes.writeInt16BE(bytes.readInt16BE(ATTRIBUTES_AT) | CONTROL_FLAG, ATTRIBUTES_AT)

@@ -389,7 +389,7 @@ describe('a hundred thousand messages past their deadline', () => {
     await Promise.all(sending)
     clearInterval(count)
     expect(failed).toHaveLength(100_000)
-    expect(new Set(failed).size).toBeGreaterThan(20)
+    expect(new Set(failed).size).toBeGreaterThan(5)
     expect(producer.stats()).toMatchObject({ failed: 100_000 })
   })
 })

@@ -327,7 +327,17 @@ describe('an empty produce request', () => {
       const sync = new SyncProducer(address, sessions, new Slots(1), times)
       const session = await sync.connect()
       const request = { transactionalId: null, acks: 1, timeoutMs: 1_000, topicData: [] }
-      expect((await sync.send(session, version, request, () => undefined))?.responses).toEqual([])
+      expect(
+        (
+          await sync.send(
+            session,
+            version,
+            request,
+            () => undefined,
+            () => undefined,
+          )
+        )?.responses,
+      ).toEqual([])
     } finally {
       await sessions.close(100)
     }

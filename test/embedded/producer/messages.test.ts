@@ -281,7 +281,7 @@ it('metadata is plain to read, in JSON and in the log', async () => {
   const plain = { topic: 'orders', partition: 0, offset: '0', timestamp: 5, acknowledged: true }
   expect(JSON.parse(JSON.stringify(metadata))).toEqual(plain)
   expect(inspect(metadata)).toBe(
-    "{\n  topic: 'orders',\n  partition: 0,\n  offset: 0n,\n  timestamp: 5,\n  acknowledged: true\n}",
+    "RecordMetadata {\n  topic: 'orders',\n  partition: 0,\n  offset: 0n,\n  timestamp: 5,\n  acknowledged: true\n}",
   )
 })
 

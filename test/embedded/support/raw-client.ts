@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { RequestEncoder, ResponseDecoder } from '../../../src/protocol/api.js'
-import { decodeResponseFrame, encodeRequestFrame, FrameSplitter } from '../../../src/protocol/frame.js'
+import { decodeResponseFrame, FrameSplitter } from '../../../src/protocol/frame.js'
+import { encodeRequestFrame } from '../../support/frames.js'
 
 /** Where to connect: a broker of `EmbeddedKafka.brokers`, or part of its bootstrap list. */
 export type Address = { readonly host: string; readonly port: number } | string

@@ -1,15 +1,10 @@
 import { fetch, HIGH_WATERMARK_NOT_TOLD, type FetchRequest } from '../../../src/protocol/apis/fetch.js'
 import { metadata, type MetadataRequest, type MetadataResponse } from '../../../src/protocol/apis/metadata.js'
 import { produce, type ProducePartitionResponse, type ProduceRequest } from '../../../src/protocol/apis/produce.js'
-import { ZERO_UUID, ByteWriter } from '../../../src/protocol/byte-writer.js'
-import { messageSet } from '../../../src/protocol/records/message-set.js'
-import {
-  NO_PRODUCER,
-  recordBatch,
-  sizeOfRecords,
-  type ProducerState,
-} from '../../../src/protocol/records/record-batch.js'
-import { OutgoingHeaders, sizeOfData, type OutgoingRecord } from '../../../src/protocol/records/record.js'
+import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
+import { NO_PRODUCER, type ProducerState } from '../../../src/protocol/records/record-batch.js'
+import type { OutgoingRecord } from '../../../src/protocol/records/record.js'
+import { messageSet, outgoing as outgoingRecord, recordBatch } from '../../unit/protocol/records/support.js'
 import type { RawClient } from './raw-client.js'
 
 export interface Message {
@@ -20,29 +15,17 @@ export interface Message {
 }
 
 export function outgoing(messages: readonly Message[]): OutgoingRecord[] {
-  return messages.map(({ key = null, value = null, timestamp = 1_000, headers = null }) => ({
-    key,
-    keySize: sizeOfData(key),
-    value,
-    valueSize: sizeOfData(value),
-    headers: headers && new OutgoingHeaders(headers),
-    timestamp,
-  }))
+  return messages.map((message) => outgoingRecord({ timestamp: 1_000, ...message }))
 }
 
 /** A batch of magic 2 as bytes, for tests that damage it. */
 export function batchOf(messages: readonly Message[], producer: Partial<ProducerState> = {}): Buffer {
-  const records = outgoing(messages)
-  const writer = new ByteWriter()
-  recordBatch(records, sizeOfRecords(records), { ...NO_PRODUCER, ...producer }).writeTo(writer)
-  return Buffer.from(writer.bytes())
+  return recordBatch(outgoing(messages), { ...NO_PRODUCER, ...producer })
 }
 
 /** A message set as bytes. */
 export function messagesOf(messages: readonly Message[], magic: 0 | 1): Buffer {
-  const writer = new ByteWriter()
-  messageSet(outgoing(messages), magic).writeTo(writer)
-  return Buffer.from(writer.bytes())
+  return messageSet(outgoing(messages), magic)
 }
 
 export interface ProduceOptions {

@@ -1,13 +1,12 @@
 import { KAFKA_NAMES } from '../../../src/producer/config/kafka-names.js'
-import { DEFAULT_ENCODER, OPTIONS } from '../../../src/producer/config/options.js'
-import type { OptionName } from '../../../src/producer/config/producer-options.js'
+import { DEFAULT_ENCODER, OPTIONS, type OptionName } from '../../../src/producer/config/producer-options.js'
 
 const INTERFACE = /(export interface ProducerOptions<[^]*?\{\n)([^]*?)(^\}\n)/m
 /** A field of it, with the comment that it may have. */
 const FIELD = /^(?: {2}\/\*\*[^]*?\*\/\n)?( {2}(\w+)\??:[^]*?\n)(?= {2}(?:\/\*\*|\w+\??:)|$(?![^]))/gm
 const COLUMNS = 120
 
-/** src/producer/config/producer-options.ts as it should be: a comment on each option, made from the table in options.ts. */
+/** src/producer/config/producer-options.ts as it should be: a comment on each option, made from the table below it. */
 export function withOptionComments(source: string): string {
   if (!INTERFACE.test(source)) throw new Error('there is no interface ProducerOptions')
   return source.replace(INTERFACE, (_, head: string, fields: string, end: string) => {

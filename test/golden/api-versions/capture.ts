@@ -15,10 +15,11 @@ import {
 import { metadata } from '../../../src/protocol/apis/metadata.js'
 import { produce } from '../../../src/protocol/apis/produce.js'
 import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
-import { decodeResponseFrame, encodeRequestFrame } from '../../../src/protocol/frame.js'
-import { messageSet } from '../../../src/protocol/records/message-set.js'
+import { decodeResponseFrame } from '../../../src/protocol/frame.js'
 import { RealKafka } from '../../kafka/support/real-kafka.js'
 import { findRelease, releases, type Release } from '../../kafka/support/releases.js'
+import { encodeRequestFrame } from '../../support/frames.js'
+import { messageSet } from '../../unit/protocol/records/support.js'
 import type { Answers, Capture, Observed, ProduceObserved } from './captures.js'
 import { ask, type Outcome } from './conversation.js'
 
@@ -97,10 +98,7 @@ function answersOf(response: ApiVersionsResponse): Answers {
 
 async function askProduce(port: number, version: number): Promise<ProduceObserved> {
   const value = `Produce v${version}`
-  const records = messageSet(
-    [{ key: null, keySize: -1, value, valueSize: value.length, headers: null, timestamp: 1_600_000_000_000 }],
-    version === 2 ? 1 : 0,
-  )
+  const records = messageSet([{ key: null, value, headers: null, timestamp: 1_600_000_000_000 }], version === 2 ? 1 : 0)
   const request = {
     transactionalId: null,
     acks: 1,

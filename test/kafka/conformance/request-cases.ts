@@ -3,8 +3,8 @@ import { apiVersions, type ApiVersionsRequest } from '../../../src/protocol/apis
 import { findCoordinator } from '../../../src/protocol/apis/find-coordinator.js'
 import { initProducerId } from '../../../src/protocol/apis/init-producer-id.js'
 import { metadata } from '../../../src/protocol/apis/metadata.js'
-import { encodeRequestFrame } from '../../../src/protocol/frame.js'
 import { metadataRequest } from '../../embedded/support/requests.js'
+import { encodeRequestFrame } from '../../support/frames.js'
 import type { Subject } from './subject.js'
 
 const software: ApiVersionsRequest = {

@@ -3,13 +3,12 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { RequestTimeoutError } from '../../../src/errors.js'
 import { BrokerConnection } from '../../../src/network/broker-connection.js'
-import { RequestBuffers } from '../../../src/network/request-buffers.js'
 import { initProducerId } from '../../../src/protocol/apis/init-producer-id.js'
 import { metadata, type MetadataRequest } from '../../../src/protocol/apis/metadata.js'
 import { produce } from '../../../src/protocol/apis/produce.js'
 import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
 import { encodeResponseFrame, GatheringBound } from '../../../src/protocol/frame.js'
-import { recordBatch } from '../../../src/protocol/records/record-batch.js'
+import { outgoing, recordBatch } from '../protocol/records/support.js'
 
 const ALL: MetadataRequest = {
   topics: null,
@@ -36,8 +35,7 @@ async function connected({
   const [peer] = await accepted
   peer.on('error', () => undefined)
   const address = { host: '127.0.0.1', port }
-  const buffers = new RequestBuffers()
-  const connection = new BrokerConnection(socket, address, 'test', maxResponseBytes, maxIdleMs, buffers, gathering)
+  const connection = new BrokerConnection(socket, address, 'test', maxResponseBytes, maxIdleMs, gathering)
   onTestFinished(async () => {
     await connection.close(0)
     peer.destroy()
@@ -229,7 +227,9 @@ const ONE_MESSAGE = {
   transactionalId: null,
   acks: 0,
   timeoutMs: 1_000,
-  topicData: [{ name: 'orders', topicId: ZERO_UUID, partitionData: [{ index: 0, records: recordBatch([], 0) }] }],
+  topicData: [
+    { name: 'orders', topicId: ZERO_UUID, partitionData: [{ index: 0, records: recordBatch([outgoing({})]) }] },
+  ],
 }
 
 function sizeOf(bytes: number): Buffer {

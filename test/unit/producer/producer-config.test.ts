@@ -6,7 +6,7 @@ import {
   StringEncoder,
   type ProducerOptions,
 } from '../../../src/index.js'
-import { OPTIONS } from '../../../src/producer/config/options.js'
+import { OPTIONS } from '../../../src/producer/config/producer-options.js'
 
 const brokers = 'localhost:9092'
 

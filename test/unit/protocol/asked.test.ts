@@ -16,7 +16,7 @@ import {
 } from '../../../src/protocol/apis/produce.js'
 import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
 import { decodeResponseFrame, encodeResponseFrame } from '../../../src/protocol/frame.js'
-import { recordBatch } from '../../../src/protocol/records/record-batch.js'
+import { outgoing, recordBatch } from './records/support.js'
 
 const VERSIONS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]
 
@@ -128,10 +128,7 @@ function partition(index: number, more: Partial<ProducePartitionResponse> = {}):
 }
 
 describe('an answer to Produce', () => {
-  const records = recordBatch(
-    [1, 2].map((timestamp) => ({ key: null, keySize: -1, value: 'x', valueSize: 1, headers: null, timestamp })),
-    18,
-  )
+  const records = recordBatch([1, 2].map((timestamp) => outgoing({ value: 'x', timestamp })))
   const request: ProduceRequest = {
     transactionalId: null,
     acks: -1,
@@ -169,7 +166,7 @@ describe('an answer to Produce', () => {
   })
 
   it('may have an error for each message, and is of some kilobytes otherwise', () => {
-    const many = { ...records, recordCount: 10_000 }
+    const many = recordBatch(Array.from({ length: 10_000 }, () => outgoing({})))
     const bound = (sent: typeof records) =>
       produce.maxResponseBytes?.({
         ...request,
@@ -182,8 +179,7 @@ describe('an answer to Produce', () => {
   })
 
   it('is bounded by the messages that a batch says it has, where it is bytes', () => {
-    const bytes = Buffer.alloc(70)
-    bytes.writeInt32BE(3, 57)
+    const bytes = recordBatch([1, 2, 3].map((timestamp) => outgoing({ timestamp })))
     const partitionData = [{ index: 0, records: bytes }]
     const sent = { ...request, topicData: [{ name: 'a', topicId: ZERO_UUID, partitionData }] }
     const frameOf = (count: number) =>

@@ -1,13 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { MalformedResponseError } from '../../../src/errors.js'
 import { heartbeat } from '../../../src/protocol/apis/heartbeat.js'
-import {
-  decodeResponseFrame,
-  encodeRequestFrame,
-  encodeResponseFrame,
-  FrameSplitter,
-  GatheringBound,
-} from '../../../src/protocol/frame.js'
+import { decodeResponseFrame, encodeResponseFrame, FrameSplitter, GatheringBound } from '../../../src/protocol/frame.js'
+import { encodeRequestFrame } from '../../support/frames.js'
 
 function frameOf(...bytes: number[]): Buffer {
   return Buffer.from([0, 0, 0, bytes.length, ...bytes])

@@ -2,14 +2,19 @@ import { crc32, gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { CorruptRecordsError } from '../../../../src/errors.js'
 import { decodeBatches } from '../../../../src/protocol/records/decode.js'
+import { sizeOfMessageSet, type MessageSetMagic } from '../../../../src/protocol/records/message-set.js'
+import { sizeOfData } from '../../../../src/protocol/records/record.js'
 import {
   compressedMessageSet,
+  decodeOrReject,
+  expected,
+  fakeCodecs,
+  flip,
   messageSet,
-  sizeOfMessageSet,
-  type MessageSetMagic,
-} from '../../../../src/protocol/records/message-set.js'
-import { recordBatch, sizeOfRecords } from '../../../../src/protocol/records/record-batch.js'
-import { decodeOrReject, encode, expected, fakeCodecs, flip, outgoing, TELLING_BYTES } from './support.js'
+  outgoing,
+  recordBatch,
+  TELLING_BYTES,
+} from './support.js'
 
 const RECORDS = [
   outgoing({ key: 'k', value: 'grüße 雪 🙂', timestamp: 1_700_000_000_000 }),
@@ -23,7 +28,7 @@ function wrapped(
   compress: (bytes: Buffer) => Uint8Array,
   records = RECORDS,
 ): Buffer {
-  return encode(compressedMessageSet(records, magic, { codec, bytes: compress(encode(messageSet(records, magic))) }))
+  return compressedMessageSet(records, magic, { codec, bytes: compress(messageSet(records, magic)) })
 }
 
 /** Makes the checksum of the first entry right again. */
@@ -33,7 +38,7 @@ function reseal(bytes: Buffer): Buffer {
 }
 
 describe.each([0, 1] as const)('messageSet with magic %i', (magic) => {
-  const set = encode(messageSet(RECORDS, magic))
+  const set = messageSet(RECORDS, magic)
   const valueLengthAt = magic === 0 ? 22 : 30
 
   it('is read back as it was written', () => {
@@ -60,7 +65,7 @@ describe.each([0, 1] as const)('messageSet with magic %i', (magic) => {
 
   it('announces its size before it is written', () => {
     const bytes = RECORDS.reduce(
-      (sum, { keySize, valueSize }) => sum + Math.max(keySize, 0) + Math.max(valueSize, 0),
+      (sum, { key, value }) => sum + Math.max(sizeOfData(key), 0) + Math.max(sizeOfData(value), 0),
       0,
     )
     expect(sizeOfMessageSet(RECORDS.length, bytes, magic)).toBe(set.length)
@@ -86,31 +91,26 @@ describe.each([0, 1] as const)('messageSet with magic %i', (magic) => {
 
   it('refuses what is compressed twice, empty, or of another magic inside', () => {
     const other = magic === 0 ? 1 : 0
-    for (const inner of [
-      wrapped(magic, 7, flip),
-      Buffer.alloc(0),
-      encode(messageSet(RECORDS, other)),
-      encode(recordBatch(RECORDS, sizeOfRecords(RECORDS))),
-    ]) {
-      const bytes = encode(compressedMessageSet(RECORDS, magic, { codec: 7, bytes: flip(inner) }))
+    for (const inner of [wrapped(magic, 7, flip), Buffer.alloc(0), messageSet(RECORDS, other), recordBatch(RECORDS)]) {
+      const bytes = compressedMessageSet(RECORDS, magic, { codec: 7, bytes: flip(inner) })
       expect(() => decodeBatches(bytes, { decompress: fakeCodecs })).toThrow(CorruptRecordsError)
     }
-    const nullValue = reseal(Buffer.concat([encode(messageSet([outgoing({})], magic))]))
+    const nullValue = reseal(Buffer.concat([messageSet([outgoing({})], magic)]))
     nullValue[17] = 7
     expect(() => decodeBatches(reseal(nullValue), { decompress: fakeCodecs })).toThrow(CorruptRecordsError)
   })
 
   it('refuses an inner set that is cut off anywhere', () => {
-    const inner = encode(messageSet(RECORDS, magic))
+    const inner = messageSet(RECORDS, magic)
     const ends = decodeBatches(inner).map((entry) => entry.end)
     for (let length = 1; length < inner.length; length++) {
-      const bytes = encode(compressedMessageSet(RECORDS, magic, { codec: 7, bytes: flip(inner.subarray(0, length)) }))
+      const bytes = compressedMessageSet(RECORDS, magic, { codec: 7, bytes: flip(inner.subarray(0, length)) })
       expect(decodeOrReject(bytes, fakeCodecs) !== undefined).toBe(ends.includes(length))
     }
   })
 
   it.each([-2, -(2 ** 31), 2 ** 31 - 1, 1, 3])('refuses a value that says it is %i bytes long', (length) => {
-    const bytes = encode(messageSet([outgoing({ value: 'ab' })], magic))
+    const bytes = messageSet([outgoing({ value: 'ab' })], magic)
     bytes.writeInt32BE(length, valueLengthAt)
     expect(() => decodeBatches(reseal(bytes))).toThrow(CorruptRecordsError)
   })
@@ -123,7 +123,7 @@ describe.each([0, 1] as const)('messageSet with magic %i', (magic) => {
   })
 
   it('refuses every changed byte but of the offset', () => {
-    for (const bytes of [encode(messageSet(RECORDS.slice(0, 1), magic)), wrapped(magic, 1, gzipSync)]) {
+    for (const bytes of [messageSet(RECORDS.slice(0, 1), magic), wrapped(magic, 1, gzipSync)]) {
       for (let at = 0; at < bytes.length; at++) {
         for (const bits of [0x01, 0x02, 0x80, 0xff]) {
           const changed = Buffer.from(bytes)
@@ -136,7 +136,7 @@ describe.each([0, 1] as const)('messageSet with magic %i', (magic) => {
   })
 
   it('survives every changed byte under a right checksum', () => {
-    for (const bytes of [encode(messageSet(RECORDS.slice(0, 1), magic)), wrapped(magic, 1, gzipSync)]) {
+    for (const bytes of [messageSet(RECORDS.slice(0, 1), magic), wrapped(magic, 1, gzipSync)]) {
       for (let at = 17; at < bytes.length; at++) {
         for (const value of TELLING_BYTES) {
           const changed = Buffer.from(bytes)
@@ -162,8 +162,8 @@ describe('offsets of a compressed message set', () => {
   })
 
   it('count up to that of the wrapper where compaction took some out', () => {
-    const inner = encode(messageSet(RECORDS, 1)).subarray(encode(messageSet(RECORDS.slice(0, 1), 1)).length)
-    const bytes = encode(compressedMessageSet(RECORDS, 1, { codec: 7, bytes: flip(inner) }))
+    const inner = messageSet(RECORDS, 1).subarray(messageSet(RECORDS.slice(0, 1), 1).length)
+    const bytes = compressedMessageSet(RECORDS, 1, { codec: 7, bytes: flip(inner) })
     bytes.writeBigInt64BE(52n)
     expect(decodeBatches(bytes, { decompress: fakeCodecs })[0]?.records.map((record) => record.offset)).toEqual([
       51n,
@@ -205,16 +205,12 @@ it("gives every message the broker's time where the wrapper has it", () => {
 })
 
 it.each([3, 127, 128, 255])('refuses magic %i under a right checksum', (magic) => {
-  const bytes = encode(messageSet(RECORDS.slice(0, 1), 0))
+  const bytes = messageSet(RECORDS.slice(0, 1), 0)
   bytes[16] = magic
   expect(() => decodeBatches(reseal(bytes))).toThrow(`magic ${magic}`)
 })
 
 it('reads all three formats one after another', () => {
-  const bytes = Buffer.concat([
-    encode(messageSet(RECORDS, 0)),
-    encode(recordBatch(RECORDS, sizeOfRecords(RECORDS))),
-    encode(messageSet(RECORDS, 1)),
-  ])
+  const bytes = Buffer.concat([messageSet(RECORDS, 0), recordBatch(RECORDS), messageSet(RECORDS, 1)])
   expect(decodeBatches(bytes).map((entry) => entry.magic)).toEqual([0, 0, 0, 2, 1, 1, 1])
 })

@@ -1,18 +1,21 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { CorruptRecordsError } from '../../../../src/errors.js'
-import { ByteWriter } from '../../../../src/protocol/byte-writer.js'
 import { crc32c } from '../../../../src/protocol/crc32c.js'
 import { decodeBatches } from '../../../../src/protocol/records/decode.js'
+import { BATCH_OVERHEAD } from '../../../../src/protocol/records/record-batch.js'
 import {
-  BATCH_OVERHEAD,
+  build,
   compressedRecordBatch,
+  decodeOrReject,
+  expected,
+  fakeCodecs,
+  flip,
+  outgoing,
   recordBatch,
-  sizeOfRecord,
-  sizeOfRecords,
-  writeRecords,
-} from '../../../../src/protocol/records/record-batch.js'
-import { decodeOrReject, encode, expected, fakeCodecs, flip, outgoing, TELLING_BYTES } from './support.js'
+  recordBytes as bytesOf,
+  TELLING_BYTES,
+} from './support.js'
 
 const RECORDS = [
   outgoing({ key: 'k', value: 'grüße 雪 🙂', timestamp: 1_700_000_000_000 }),
@@ -31,14 +34,11 @@ const RECORDS = [
 ]
 
 function batch(records = RECORDS): Buffer {
-  return encode(recordBatch(records, sizeOfRecords(records)))
+  return recordBatch(records)
 }
 
 function recordBytes(): Buffer {
-  const size = sizeOfRecords(RECORDS)
-  const writer = new ByteWriter(size)
-  writeRecords(writer, RECORDS, size)
-  return writer.bytes()
+  return bytesOf(RECORDS)
 }
 
 /** Changes a batch and makes its checksum right again, as a hostile sender would. */
@@ -84,7 +84,7 @@ describe('recordBatch', () => {
 
   it('carries who produced it', () => {
     const producer = { producerId: (1n << 40n) + 7n, producerEpoch: 3, baseSequence: 2 ** 31 - 1, transactional: true }
-    const [decoded] = decodeBatches(encode(recordBatch(RECORDS, sizeOfRecords(RECORDS), producer)))
+    const [decoded] = decodeBatches(recordBatch(RECORDS, producer))
     expect(decoded).toMatchObject(producer)
   })
 
@@ -107,18 +107,28 @@ describe('recordBatch', () => {
     expect(decodeBatches(batch(records))[0]?.records.map((record) => record.timestamp)).toEqual(wide)
   })
 
-  it('announces its size before it is written, record by record', () => {
-    const base = RECORDS[0]?.timestamp ?? 0
-    const each = RECORDS.map((record, i) => sizeOfRecord(record, i, record.timestamp - base))
-    expect(each.reduce((sum, size) => sum + size)).toBe(sizeOfRecords(RECORDS))
-    expect(recordBatch(RECORDS, sizeOfRecords(RECORDS)).byteLength).toBe(BATCH_OVERHEAD + sizeOfRecords(RECORDS))
+  it('takes no record beyond its limit but the first, and is as it was after one that it did not take', () => {
+    const whole = build(RECORDS)
+    const builder = build(RECORDS.slice(0, 2))
+    const before = Buffer.from(builder.seal())
+    const [, , third] = RECORDS as [unknown, unknown, (typeof RECORDS)[number]]
+    const append = (limit: number) =>
+      builder.append(third.timestamp, third.key, third.value, third.headers, 100, 300, limit)
+    expect(append(whole.byteLength - 1)).toBe(false)
+    expect(Buffer.from(builder.seal()).equals(before)).toBe(true)
+    expect(append(whole.byteLength)).toBe(true)
+    expect(Buffer.from(builder.seal()).equals(whole.seal())).toBe(true)
+  })
+
+  it('counts the bytes of keys, values and headers, whatever was guessed of them', () => {
+    expect(build(RECORDS).dataBytes).toBe(1 + 16 + 0 + 2 + (1 + 2) + 1 + (3 + 70) + 0)
   })
 
   it.each([
     [7, flip],
     [1, gzipSync],
   ] as const)('is read back compressed with codec %i', (codec, compress) => {
-    const bytes = encode(compressedRecordBatch(RECORDS, { codec, bytes: compress(recordBytes()) }))
+    const bytes = compressedRecordBatch(RECORDS, { codec, bytes: compress(recordBytes()) })
     const [decoded] = decodeBatches(bytes, { decompress: fakeCodecs })
     expect(decoded).toMatchObject({ codec, lastOffset: 2n, maxTimestamp: 1_700_000_000_001 })
     expect(decoded?.records).toEqual(RECORDS.map((record, i) => expected(record, BigInt(i), 2)))
@@ -126,7 +136,7 @@ describe('recordBatch', () => {
   })
 
   it('tells the codec which format it is for', () => {
-    const bytes = encode(compressedRecordBatch(RECORDS, { codec: 3, bytes: recordBytes() }))
+    const bytes = compressedRecordBatch(RECORDS, { codec: 3, bytes: recordBytes() })
     const calls: unknown[] = []
     decodeBatches(bytes, { decompress: (codec, block, magic) => (calls.push([codec, magic]), Buffer.from(block)) })
     expect(calls).toEqual([[3, 2]])
@@ -233,10 +243,7 @@ describe('decodeBatches of record batches', () => {
   })
 
   it('survives every changed byte under a right checksum', () => {
-    for (const bytes of [
-      batch(),
-      encode(compressedRecordBatch(RECORDS, { codec: 1, bytes: gzipSync(recordBytes()) })),
-    ]) {
+    for (const bytes of [batch(), compressedRecordBatch(RECORDS, { codec: 1, bytes: gzipSync(recordBytes()) })]) {
       for (let at = 21; at < bytes.length; at++) {
         for (const value of TELLING_BYTES) {
           decodeOrReject(

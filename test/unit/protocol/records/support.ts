@@ -1,49 +1,73 @@
 import { gunzipSync } from 'node:zlib'
 import { CorruptRecordsError } from '../../../../src/errors.js'
-import { ByteWriter } from '../../../../src/protocol/byte-writer.js'
 import { decodeBatches, type DecodedBatch } from '../../../../src/protocol/records/decode.js'
 import {
-  type DecodedRecord,
-  type EncodableRecords,
-  type OutgoingHeader,
-  type OutgoingRecord,
-  OutgoingHeaders,
+  compressedMessageSet as compressedSet,
+  messageSet as setOf,
+  type MessageSetMagic,
+} from '../../../../src/protocol/records/message-set.js'
+import { RecordBatchBuilder, UNPOOLED, type ProducerState } from '../../../../src/protocol/records/record-batch.js'
+import { RecordCursor } from '../../../../src/protocol/records/record-cursor.js'
+import {
   sizeOfData,
+  type CompressedRecords,
   type Data,
+  type DecodedRecord,
   type Decompress,
+  type OutgoingRecord,
 } from '../../../../src/protocol/records/record.js'
 
 export interface PlainRecord {
   key?: Data
   value?: Data
-  headers?: readonly OutgoingHeader[] | null
+  headers?: readonly (readonly [name: string, value: Data])[] | null
   timestamp?: number
 }
 
 export function outgoing({ key = null, value = null, headers = null, timestamp = 0 }: PlainRecord): OutgoingRecord {
-  return {
-    key,
-    keySize: sizeOfData(key),
-    value,
-    valueSize: sizeOfData(value),
-    headers: headers && new OutgoingHeaders(headers),
-    timestamp,
-  }
+  return { key, value, headers: headers === null || headers.length === 0 ? null : headers.flat(), timestamp }
 }
 
-/** Writes into a buffer of exactly the size announced, between bytes that belong to others. */
-export function encode(records: EncodableRecords): Buffer {
-  const writer = new ByteWriter(3 + records.byteLength + 2)
-  const buffer = writer.buffer
-  buffer.fill(0xee)
-  writer.position = 3
-  records.writeTo(writer)
-  const end = 3 + records.byteLength
-  if (writer.buffer !== buffer) throw new Error(`more was written than the ${records.byteLength} bytes announced`)
-  if (writer.position !== end) throw new Error(`${writer.position - 3} bytes written, ${records.byteLength} announced`)
-  if (buffer.toString('hex', 0, 3) !== 'eeeeee' || buffer.toString('hex', end) !== 'eeee')
-    throw new Error('wrote outside')
-  return Buffer.from(buffer.subarray(3, end))
+/** The records as they are written one after another, by a builder whose buffer grows as it goes. */
+export function build(records: readonly OutgoingRecord[]): RecordBatchBuilder {
+  const builder = new RecordBatchBuilder(UNPOOLED)
+  for (const { key, value, headers, timestamp } of records) {
+    const all = [key, value, ...(headers ?? [])]
+    const least = all.reduce<number>((sum, data) => sum + (data?.length ?? 0), 0)
+    const most = all.reduce<number>((sum, data) => sum + Math.max(sizeOfData(data), 0), 0)
+    builder.append(timestamp, key, value, headers, least, most)
+  }
+  return builder
+}
+
+export function recordBatch(records: readonly OutgoingRecord[], producer?: ProducerState): Buffer {
+  return build(records).seal(producer)
+}
+
+/** Without the batch's header: what a codec is given. */
+export function recordBytes(records: readonly OutgoingRecord[]): Buffer {
+  return build(records).recordBytes
+}
+
+export function compressedRecordBatch(
+  records: readonly OutgoingRecord[],
+  compressed: CompressedRecords,
+  producer?: ProducerState,
+): Buffer {
+  return build(records).sealCompressed(compressed, producer)
+}
+
+export function messageSet(records: readonly OutgoingRecord[], magic: MessageSetMagic): Buffer {
+  const { recordBytes: bytes, baseTimestamp } = build(records)
+  return setOf(new RecordCursor(bytes, 0, bytes.length), baseTimestamp, magic, 0)
+}
+
+export function compressedMessageSet(
+  records: readonly OutgoingRecord[],
+  magic: MessageSetMagic,
+  compressed: CompressedRecords,
+): Buffer {
+  return compressedSet(records.length, build(records).maxTimestamp, magic, compressed)
 }
 
 /** What a reader must get back for `record`. */
@@ -53,8 +77,16 @@ export function expected(record: OutgoingRecord, offset: bigint, magic: number):
     timestamp: magic === 0 ? -1 : record.timestamp,
     key: bytesOf(record.key),
     value: bytesOf(record.value),
-    headers: magic < 2 ? [] : (record.headers?.pairs ?? []).map(([key, value]) => ({ key, value: bytesOf(value) })),
+    headers: magic < 2 ? [] : headersOf(record),
   }
+}
+
+function headersOf({ headers }: OutgoingRecord): DecodedRecord['headers'] {
+  const parts = headers ?? []
+  return Array.from({ length: parts.length / 2 }, (_, i) => ({
+    key: parts[2 * i] as string,
+    value: bytesOf(parts[2 * i + 1] as Data),
+  }))
 }
 
 function bytesOf(data: Data): Buffer | null {

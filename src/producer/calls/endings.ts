@@ -1,0 +1,112 @@
+import { DeliveryError, type KafkaProducerError } from '../../errors.js'
+import type { StatsCounters } from '../../stats/producer-stats.js'
+import type { TurnBudget } from '../../turn-budget.js'
+import { Batch } from '../queues/batch.js'
+import { ListCall } from './list-call.js'
+import type { MessageCall, Whereabouts } from './message-call.js'
+
+/** Looked at between so many messages: whether others should have their turn. */
+const RUN = 64
+
+/** Why a message ends, where it is. */
+export type CauseOfEnd = (at: Whereabouts) => KafkaProducerError
+
+/** A call whose messages are being ended. */
+interface Ending {
+  readonly call: MessageCall
+  readonly cause: CauseOfEnd
+  /** Whether a message in this batch is spared: it goes on to its true fate. */
+  readonly spares: (batch: Batch) => boolean
+  next: number
+}
+
+export interface EndingsParts {
+  readonly counters: StatsCounters
+  readonly turn: TurnBudget
+  /** A batch has messages that were ended: it may have room to give back. */
+  readonly thin: (batch: Batch) => void
+  /** Messages for a topic were ended before they had a batch. */
+  readonly dropped: (topic: string, count: number) => void
+  /** Some messages have ended. */
+  readonly onEnded: () => void
+}
+
+/**
+ * How messages end ahead of any answer: their deadline has passed, their caller's signal takes them out, the producer
+ * closes. A message is told and marked; it is left out of its batch later, all that are marked at once. However many end
+ * together, the event loop gets its turn in between.
+ */
+export class Endings {
+  private queue: Ending[] = []
+  private head = 0
+  private isScheduled = false
+  private whenDone: (() => void)[] = []
+
+  constructor(private readonly parts: EndingsParts) {}
+
+  /** Notes a call whose messages are to end: {@link start} ends them. */
+  add(call: MessageCall, cause: CauseOfEnd, spares: (batch: Batch) => boolean = () => false): void {
+    this.queue.push({ call, cause, spares, next: 0 })
+  }
+
+  /** Ends the messages, those that have no fate yet, of all calls noted: some at once, the others in later turns. */
+  start(): void {
+    if (!this.isScheduled) this.run()
+  }
+
+  /** Resolves when all that is to end so far has ended. */
+  done(): Promise<void> {
+    if (this.queue.length === this.head) return Promise.resolve()
+    return new Promise((resolve) => this.whenDone.push(resolve))
+  }
+
+  private readonly run = (): void => {
+    this.isScheduled = true
+    const batches = new Set<Batch>()
+    const topics = new Map<string, number>()
+    // Hundreds of thousands of stack traces would all show this place, and take a second.
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
+    let count = 0
+    while (this.head < this.queue.length) {
+      const ending = this.queue[this.head] as Ending
+      for (; ending.next < ending.call.size && !(++count % RUN === 0 && this.parts.turn.isSpent); ending.next++)
+        this.endOne(ending, ending.next, batches, topics)
+      if (ending.next < ending.call.size) break
+      this.head++
+    }
+    Error.stackTraceLimit = stackTraceLimit
+    for (const batch of batches) this.parts.thin(batch)
+    for (const [topic, dropped] of topics) this.parts.dropped(topic, dropped)
+    this.parts.onEnded()
+    if (this.head < this.queue.length) return this.parts.turn.inNextTurn(this.run)
+    this.queue = []
+    this.head = 0
+    this.isScheduled = false
+    for (const resolve of this.whenDone.splice(0)) resolve()
+  }
+
+  private endOne(
+    { call, cause, spares }: Ending,
+    index: number,
+    batches: Set<Batch>,
+    topics: Map<string, number>,
+  ): void {
+    if (call.isSettled(index)) return
+    const at = call.whereabouts(index)
+    const { topic, partition } = call.messageAt(index)
+    if (at instanceof Batch) {
+      if (spares(at)) return
+      this.parts.counters.failed++
+      call.settle(index, at.deliveryError(cause(at)), performance.now())
+      at.countEnded()
+      if (!at.isInFlight) batches.add(at)
+      return
+    }
+    this.parts.counters.failed++
+    if (at === undefined && call instanceof ListCall) return call.failUnserialized(index, cause(at))
+    const where = { topic, partition: partition ?? undefined, attempts: 0, mayHaveBeenWritten: false }
+    call.settle(index, new DeliveryError(cause(at), where), performance.now())
+    topics.set(topic, (topics.get(topic) ?? 0) + 1)
+  }
+}

@@ -1,0 +1,94 @@
+import type { DeliveryError } from '../../errors.js'
+import { type Data, type OutgoingHeaders, sizeOfData } from '../../protocol/records/record.js'
+import type { RecordMetadata } from '../record-metadata.js'
+import type { Batch } from './batch.js'
+import type { SendMoment } from './send-clock.js'
+
+/** How a message ended. */
+export type Fate = RecordMetadata | DeliveryError
+
+/** Whoever handed messages in, knows each by its place, and is told the fate of each, exactly once. */
+export interface MessageOwner {
+  readonly sentAt: SendMoment
+  /** Aborted, it takes out the messages that are in no closed batch yet. */
+  readonly signal: AbortSignal | undefined
+  /** There was room for so many of its messages: they are taken in. */
+  admitted(count: number): void
+  /** The message stands in this batch from now on. */
+  placed(index: number, batch: Batch): void
+  /** Whether a message has its fate. */
+  isSettled(index: number): boolean
+  /** @param now on the clock of `performance.now()` */
+  settle(index: number, fate: Fate, now: number): void
+}
+
+/** What chooses the partition of a message, where that is not just the key as it will be stored. */
+export interface Placement {
+  /** Given by the caller; -1 where the partitioner is to choose. */
+  readonly partition: number
+  /** What the partitioner is asked with: the partition key or else the key, as given; null is none. */
+  readonly key: unknown
+  /** The same after the encoder; null where the partitioner does not read it. */
+  readonly encodedKey: Data
+}
+
+/**
+ * A message after its encoders and before its place in a batch. Where its topic is known and there is room it is gone
+ * again before `send()` returns: from then on it is bytes in the batch, and a place in the call that gave it.
+ */
+export class OutgoingMessage {
+  /** The call that gave it, and its place there. */
+  owner!: MessageOwner
+  index = 0
+  /** True once it was let in. */
+  isAdmitted = false
+  /** Bytes of room that it holds; undefined before it was let in, and when it has given them back. */
+  room: number | undefined
+  /** Whether it holds them of the share for topics without metadata. */
+  isOfUnknownTopic = false
+  /** How much of it was given as bytes. */
+  private readonly rawBytes: number
+
+  constructor(
+    readonly topic: string,
+    readonly key: Data,
+    readonly value: Data,
+    readonly headers: OutgoingHeaders | null,
+    /** Bytes of key, value and headers if every string is ASCII. */
+    readonly leastBytes: number,
+    /** What they come to at the most. */
+    readonly mostBytes: number,
+    /** Null: the time of `send()` was taken, which an old format may leave out. */
+    readonly ownTimestamp: number | null,
+    readonly placement: Placement | null,
+  ) {
+    this.rawBytes = rawBytesOf(key, value, headers)
+  }
+
+  /** Whether bytes in it are not as many as when it came: their buffer was detached, or resized. */
+  get hasChanged(): boolean {
+    return this.rawBytes > 0 && rawBytesOf(this.key, this.value, this.headers) !== this.rawBytes
+  }
+
+  get isSettled(): boolean {
+    return this.owner.isSettled(this.index)
+  }
+
+  /** Bytes of key, value and headers, measured: what a message that has to wait counts against `queueBytes`. */
+  exactBytes(): number {
+    if (this.leastBytes === this.mostBytes) return this.leastBytes
+    let bytes = Math.max(sizeOfData(this.key), 0) + Math.max(sizeOfData(this.value), 0)
+    for (const data of this.headers ?? []) bytes += Math.max(sizeOfData(data), 0)
+    return bytes
+  }
+}
+
+function rawBytesOf(key: Data, value: Data, headers: OutgoingHeaders | null): number {
+  let bytes = lengthOfBytes(key) + lengthOfBytes(value)
+  if (headers !== null) for (const data of headers) bytes += lengthOfBytes(data)
+  return bytes
+}
+
+function lengthOfBytes(data: Data): number {
+  return data === null || typeof data === 'string' ? 0 : data.length
+}

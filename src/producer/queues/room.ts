@@ -1,0 +1,110 @@
+import type { Freed } from './batch.js'
+import type { OutgoingMessage } from './outgoing-message.js'
+
+/** How much of the room may be taken by messages for topics without metadata: they may be for topics that don't exist. */
+const UNKNOWN_SHARE = 0.5
+
+/**
+ * The bound of what one producer holds: messages and bytes, waiting and in flight together. What a message takes is
+ * known in full only when its strings are written, so it takes the most it can come to, and what that was too much is
+ * given back then. Where that finds no room, or the message has to wait, it is measured first.
+ */
+export class Room {
+  private messageCount = 0
+  private byteCount = 0
+  private unknownMessageCount = 0
+  private unknownByteCount = 0
+
+  constructor(
+    readonly maxMessages: number,
+    readonly maxBytes: number,
+  ) {}
+
+  get messages(): number {
+    return this.messageCount
+  }
+
+  get bytes(): number {
+    return this.byteCount
+  }
+
+  /** Those that were taken in while their topic had no metadata, and have no partition yet. */
+  get unknownMessages(): number {
+    return this.unknownMessageCount
+  }
+
+  get unknownBytes(): number {
+    return this.unknownByteCount
+  }
+
+  /** Whether one for a topic without metadata may come in, as far as their share goes. One of them alone always may. */
+  hasShareFor(message: OutgoingMessage): boolean {
+    if (this.unknownMessageCount === 0) return true
+    return (
+      this.unknownMessageCount < this.maxMessages * UNKNOWN_SHARE &&
+      this.unknownByteCount + message.exactBytes() <= this.maxBytes * UNKNOWN_SHARE
+    )
+  }
+
+  /** Takes a message in, where there is room. One alone always finds it, however large. */
+  take(message: OutgoingMessage, isOfUnknownTopic: boolean): boolean {
+    let bytes = message.mostBytes
+    if (!this.fits(bytes)) {
+      bytes = message.exactBytes()
+      if (!this.fits(bytes)) return false
+    }
+    message.isAdmitted = true
+    message.room = bytes
+    this.messageCount++
+    this.byteCount += bytes
+    if (isOfUnknownTopic) {
+      message.isOfUnknownTopic = true
+      this.unknownMessageCount++
+      this.unknownByteCount += bytes
+    }
+    return true
+  }
+
+  hasRoomFor(message: OutgoingMessage): boolean {
+    return this.fits(message.mostBytes) || this.fits(message.exactBytes())
+  }
+
+  private fits(bytes: number): boolean {
+    return this.messageCount < this.maxMessages && (this.byteCount + bytes <= this.maxBytes || this.messageCount === 0)
+  }
+
+  /** The message has to wait: it holds no more than it comes to. */
+  measure(message: OutgoingMessage): void {
+    this.correct(message, message.exactBytes())
+  }
+
+  /** The message came to so many bytes. */
+  correct(message: OutgoingMessage, bytes: number): void {
+    const more = bytes - (message.room ?? 0)
+    this.byteCount += more
+    if (message.isOfUnknownTopic) this.unknownByteCount += more
+    message.room = bytes
+  }
+
+  /** The message has found its partition, or its fate: it counts among those for unknown topics no longer. */
+  leaveShare(message: OutgoingMessage): void {
+    if (!message.isOfUnknownTopic) return
+    message.isOfUnknownTopic = false
+    this.unknownMessageCount--
+    this.unknownByteCount -= message.room ?? 0
+  }
+
+  /** A message that is in no batch gives back what it holds. */
+  leave(message: OutgoingMessage): void {
+    const bytes = message.room
+    if (bytes === undefined) return
+    this.leaveShare(message)
+    message.room = undefined
+    this.release({ messages: 1, bytes })
+  }
+
+  release({ messages, bytes }: Freed): void {
+    this.messageCount -= messages
+    this.byteCount -= bytes
+  }
+}

@@ -1,0 +1,216 @@
+import { ConnectionClosedError, type KafkaProducerError } from '../../errors.js'
+import type { ProducePartitionResponse, ProduceResponse } from '../../protocol/apis/produce.js'
+import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
+import type { StatsCounters } from '../../stats/producer-stats.js'
+import type { BrokerPartitionInfo } from '../brokers/broker-partition-info.js'
+import type { Freed, Magic, Settled } from '../queues/batch.js'
+import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.js'
+import type { RetryPolicy } from '../queues/retry-policy.js'
+import type { CompressionChoice } from '../queues/topic-compression.js'
+import { mayHaveBeenWritten, TOO_LARGE, verdictOn } from './answer-verdict.js'
+import { leaderAddresses } from './produce-answer.js'
+
+/** No broker is known that takes less in one request. */
+const LARGE_REQUEST_BYTES = 500_000
+
+export interface OutcomesParts {
+  readonly topicPartitionInfos: BrokerPartitionInfo
+  readonly policy: RetryPolicy
+  readonly counters: StatsCounters
+  readonly compression: CompressionChoice
+  readonly release: (freed: Freed) => void
+  /** Lets a partition send again, if it has something to. */
+  readonly enlist: (queue: PartitionQueue) => void
+}
+
+/**
+ * Carries out what an answer, or none, means for each batch: its messages are acknowledged; or it goes back to the head
+ * of its queue, to be sent again; or they fail, with the cause.
+ */
+export class Outcomes {
+  constructor(private readonly parts: OutcomesParts) {}
+
+  acknowledged(batch: PartitionBatch, answer: ProducePartitionResponse | undefined, magic: Magic): void {
+    const { queue } = batch
+    const { told, messages, bytes } = queue.acknowledged(batch, {
+      baseOffset: answer?.baseOffset ?? -1n,
+      logAppendTime: answer?.logAppendTimeMs ?? -1,
+      hasTimestamps: magic > 0,
+      acknowledged: answer !== undefined,
+    })
+    this.parts.counters.acknowledged += told
+    this.parts.release({ messages, bytes })
+    this.parts.enlist(queue)
+  }
+
+  /** A broker has answered for a batch, whatever it said. */
+  answered(
+    batch: PartitionBatch,
+    answer: ProducePartitionResponse,
+    response: ProduceResponse,
+    magic: Magic,
+    generation: number,
+  ): void {
+    const invalid = answer.recordErrors.filter(({ batchIndex }) => batchIndex >= 0 && batchIndex < batch.count)
+    const verdict = verdictOn({
+      errorCode: answer.errorCode,
+      messages: batch.count,
+      invalid: new Set(invalid.map(({ batchIndex }) => batchIndex)).size,
+      toldLeader: answer.errorCode !== 0 && this.learnLeader(batch, answer, response),
+      wasSentOn: batch.wasSentOn,
+    })
+    if (verdict.action === 'done') return this.acknowledged(batch, answer, magic)
+    const { queue } = batch
+    const subject = `${batch.count} messages for ${queue.topic}-${queue.partition}`
+    const cause = brokerResponseError(answer.errorCode, subject, this.detailOf(batch, answer))
+    batch.noteFailure(cause, mayHaveBeenWritten(answer.errorCode))
+    switch (verdict.action) {
+      case 'split':
+        if (TOO_LARGE.has(answer.errorCode)) this.parts.compression.of(queue.topic)?.reset()
+        queue.split(batch)
+        return this.resend(queue)
+      case 'leave out': {
+        // Refused, so none of it was written.
+        queue.returned(batch)
+        const now = performance.now()
+        for (const { batchIndex, batchIndexErrorMessage } of invalid) {
+          const error = brokerResponseError(answer.errorCode, subject, batchIndexErrorMessage)
+          if (batch.endOne(batchIndex, error, now)) this.parts.counters.failed++
+        }
+        // Nothing is wrong with the others: that costs them no attempt (KIP-467).
+        batch.forgiveAttempt()
+        return this.resend(queue)
+      }
+      case 'again':
+        batch.noteSentOn()
+        if (this.mayTryAgain(batch, cause)) {
+          queue.returned(batch)
+          this.resend(queue)
+        }
+        return
+      case 'back off':
+        return this.retry([batch], cause, verdict.needsMetadata, generation)
+      case 'fail':
+        this.fail(batch, cause)
+        this.parts.topicPartitionInfos.refresh({ topics: [queue.topic], newerThan: generation }).catch(() => undefined)
+        return
+    }
+  }
+
+  /** What is known of a refusal beside its code, and what the broker says of it. */
+  private detailOf(batch: PartitionBatch, { errorCode: code, errorMessage }: ProducePartitionResponse): string | null {
+    const told = errorMessage === null ? '' : `; ${errorMessage}`
+    if (TOO_LARGE.has(code)) {
+      const isCompressed = this.parts.compression.of(batch.queue.topic) !== null
+      const size = `${batch.byteLength} bytes${isCompressed ? ' before compression' : ''}`
+      return `${size} are more than max.message.bytes of the topic, or message.max.bytes of the broker, allows${told}`
+    }
+    if (code === ErrorCodes.CORRUPT_MESSAGE && batch.hasKeyless)
+      return `a message was changed on its way, or has no key and the topic is compacted, which Kafka before 2.4 does not tell apart${told}`
+    return errorMessage
+  }
+
+  private learnLeader(
+    { queue }: PartitionBatch,
+    { currentLeader }: ProducePartitionResponse,
+    response: ProduceResponse,
+  ): boolean {
+    const { leaderId, leaderEpoch } = currentLeader
+    if (leaderId < 0) return false
+    const addresses = leaderAddresses(response)
+    return this.parts.topicPartitionInfos.learnLeader(queue.topic, queue.partition, leaderId, leaderEpoch, addresses)
+  }
+
+  /** The connection was lost, or never there: nothing was answered for these. */
+  unanswered(
+    batches: readonly PartitionBatch[],
+    cause: KafkaProducerError,
+    written: boolean,
+    generation: number,
+  ): void {
+    if (batches.length === 0) return
+    const mayBeForSize = written && cause instanceof ConnectionClosedError && mayBeTooLarge(batches)
+    for (const batch of batches) {
+      if (mayBeForSize) batch.travelAlone()
+      batch.noteFailure(cause, written)
+    }
+    this.retry(batches, cause, true, generation)
+  }
+
+  /** Fails what a partition has waiting, for a cause that trying again can't help. */
+  giveUp(queue: PartitionQueue, cause: KafkaProducerError): void {
+    for (let batch = queue.peekNext(); batch !== undefined; batch = queue.peekNext()) this.fail(batch, cause)
+  }
+
+  private fail(batch: PartitionBatch, cause: KafkaProducerError): void {
+    const { queue } = batch
+    const settled: Settled = queue.failed(batch, cause)
+    this.parts.counters.failed += settled.told
+    this.parts.release(settled)
+    this.parts.enlist(queue)
+  }
+
+  private resend(queue: PartitionQueue): void {
+    this.parts.counters.resends++
+    this.parts.enlist(queue)
+  }
+
+  /** Puts what failed together back at the head of its queues, to go out again after a wait. */
+  private retry(
+    batches: readonly PartitionBatch[],
+    cause: KafkaProducerError,
+    needsMetadata: boolean,
+    generation: number,
+  ): void {
+    const { topicPartitionInfos: info, policy, counters, enlist } = this.parts
+    const queues: PartitionQueue[] = []
+    let failures = 1
+    for (const batch of batches) {
+      if (needsMetadata) info.doubtLeader(batch.queue.topic, batch.queue.partition)
+      if (!this.mayTryAgain(batch, cause)) continue
+      const { queue } = batch
+      failures = Math.max(failures, batch.attempts)
+      queue.returned(batch)
+      queue.backOff()
+      queues.push(queue)
+    }
+    const topics = [...new Set(batches.map(({ queue }) => queue.topic))]
+    const refresh = () => info.refresh({ topics, newerThan: generation })
+    refresh().catch(() => undefined)
+    if (queues.length === 0) return
+    const attempt = async (): Promise<void> => {
+      // Their messages may all have had their fate meanwhile: nobody waits for an answer then.
+      if (!needsMetadata || queues.every((queue) => queue.isEmpty)) return
+      await refresh().catch((error: KafkaProducerError) => {
+        // The brokers known before may still take the batch; if not, what they say is what it fails with.
+        if (error.retriable) throw error
+      })
+    }
+    void policy.retryAfter(cause, failures, attempt).then((goesOn) => {
+      if (!goesOn) return
+      counters.resends += queues.length
+      for (const queue of queues) {
+        queue.goOn()
+        enlist(queue)
+      }
+    })
+  }
+
+  /** False where the batch has failed for good, which its messages have then been told. */
+  private mayTryAgain(batch: PartitionBatch, cause: KafkaProducerError): boolean {
+    if (cause.retriable && this.parts.policy.allowsAttemptAfter(batch.attempts) && batch.unsettled > 0) return true
+    this.fail(batch, cause)
+    return false
+  }
+}
+
+/**
+ * Whether a request that was hung up on may have been larger than the broker takes (`socket.request.max.bytes`), of which
+ * it says nothing; then each of its batches may pass by itself. A small one was hung up on for its size only if it was so
+ * twice: brokers that are stopped hang up too.
+ */
+function mayBeTooLarge(batches: readonly PartitionBatch[]): boolean {
+  if (batches.length === 1) return false
+  const bytes = batches.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  return bytes >= LARGE_REQUEST_BYTES || batches.every(({ lastError }) => lastError instanceof ConnectionClosedError)
+}

@@ -1,0 +1,76 @@
+import { AbortedError, UnsupportedByFormatError, type KafkaProducerError } from '../../errors.js'
+import type { StatsCounters } from '../../stats/producer-stats.js'
+import type { BatchMessage, Freed, Magic } from '../queues/batch.js'
+import type { PartitionBatch } from '../queues/partition-queue.js'
+import type { CompressionChoice } from '../queues/topic-compression.js'
+import { encodeBatch, whyCodecCantGo } from './encode-batch.js'
+
+export interface PreparationParts {
+  readonly compression: CompressionChoice
+  readonly counters: StatsCounters
+  readonly deliveryTimeoutMs: number
+  /** How long a codec may take for a batch, which then goes as it is. */
+  readonly codecTimeoutMs: number
+  /** Why messages of this batch are not acknowledged by their deadline. */
+  readonly whyLate: (batch: PartitionBatch) => KafkaProducerError
+  readonly release: (freed: Freed) => void
+}
+
+/** What is done with a batch between its queue and its request. */
+export class Preparation {
+  constructor(private readonly parts: PreparationParts) {}
+
+  /**
+   * Leaves out of the next batch of a partition what has its fate, what is to have it now, and what the broker's format
+   * can't hold. Of the batch all, part or nothing is left in its queue.
+   */
+  prepare(batch: PartitionBatch, magic: Magic, version: number): void {
+    const { compression, deliveryTimeoutMs } = this.parts
+    const { queue } = batch
+    const now = performance.now()
+    const codecProblem = whyCodecCantGo(compression.of(queue.topic), version)
+    const mayBeLate = batch.oldestAt + deliveryTimeoutMs <= now
+    if (magic < 2 || codecProblem !== undefined || mayBeLate || batch.mayBeAborted) {
+      // Deadlines that pass together are told in several turns; until it is told, such a message must not be sent.
+      const lateCause = mayBeLate ? this.parts.whyLate(batch) : undefined
+      this.parts.counters.failed += batch.endSome(
+        now,
+        (message) =>
+          (message.owner.sentAt.at + deliveryTimeoutMs <= now ? lateCause : undefined) ??
+          (batch.wasSent ? undefined : whyAborted(message)) ??
+          codecProblem ??
+          whyFormatCantHold(message, magic),
+      )
+    }
+    if (batch.hasEnded) this.parts.release(queue.thin(batch))
+    // Batches are filled by the size of format 2, where a message has the least around it.
+    if (magic < 2) while (batch.count > 1 && batch.sizeIn(magic) > queue.limit.plainBytes) queue.halve(batch)
+  }
+
+  /** The batch as it goes into a request; a promise where it is compressed off the event loop. */
+  encode(batch: PartitionBatch, magic: Magic, version: number): Uint8Array | Promise<Uint8Array> {
+    const { compression, codecTimeoutMs } = this.parts
+    return encodeBatch(batch, magic, compression.of(batch.queue.topic), version, codecTimeoutMs)
+  }
+}
+
+/** So it is with signals: what was aborted together is told in several turns. */
+function whyAborted({ owner: { signal } }: BatchMessage): KafkaProducerError | undefined {
+  return signal?.aborted === true ? new AbortedError(signal.reason) : undefined
+}
+
+/** What a format has no place for, and must not be dropped in silence; undefined where all fits. */
+function whyFormatCantHold(
+  { hasHeaders, hasOwnTimestamp }: BatchMessage,
+  magic: Magic,
+): KafkaProducerError | undefined {
+  if (magic < 2 && hasHeaders) {
+    return new UnsupportedByFormatError(
+      `headers need Kafka 0.11 or later; this broker takes messages of format ${magic}`,
+    )
+  }
+  if (magic < 1 && hasOwnTimestamp) {
+    return new UnsupportedByFormatError('a timestamp needs Kafka 0.10 or later; this broker takes messages of format 0')
+  }
+  return undefined
+}
