@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /** Where a report for machines goes beside the one for people; `.ci/run` adds up what it finds there. */
@@ -5,6 +6,8 @@ const report = process.env['TEST_REPORT']
 
 export default defineConfig({
   test: {
+    // Most tests wait, for a deadline or a process, so two cores can bear more of them than two.
+    maxWorkers: Math.max(4, availableParallelism()),
     reporters: report === undefined || report === '' ? ['default'] : ['default', ['json', { outputFile: report }]],
     projects: [
       {
@@ -13,6 +16,13 @@ export default defineConfig({
           include: ['test/{unit,golden,embedded,property,types,examples}/**/*.test.ts'],
           // For a busy machine: what passes takes seconds.
           testTimeout: 90_000,
+        },
+      },
+      {
+        test: {
+          name: 'long',
+          include: ['test/long/**/*.test.ts'],
+          testTimeout: 300_000,
         },
       },
       {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, type TestContext } from 'vitest'
 import { FailedToSendMessageError, Producer, type DeliveryError, type ProducerOptions } from '../../../src/index.js'
 import { HostileServer, MANNERS, METADATA_MANNERS } from '../support/hostile-servers.js'
 
@@ -7,7 +7,10 @@ const CODES = /^(DELIVERY_TIMEOUT|CONNECTION_FAILED|TLS_FAILED|AUTHENTICATION_FA
 
 const ALL_MANNERS = { ...MANNERS, ...METADATA_MANNERS }
 
+// Each waits for its deadline, so they wait side by side.
+
 async function suffer(
+  { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
   manner: string,
   saysVersions: boolean,
   options: Partial<ProducerOptions<unknown, unknown, 'sync'>> = {},
@@ -24,8 +27,8 @@ async function suffer(
   const before = process.memoryUsage().rss
   const began = performance.now()
   const error: unknown = await producer.send({ topic: 't', value: 'v' }).catch((cause: unknown) => cause)
-  expect(performance.now() - began).toBeLessThan(2_500)
-  expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 * 1024)
+  expect(performance.now() - began).toBeLessThan(20_000)
+  expect(process.memoryUsage().rss - before).toBeLessThan(200 * 1024 * 1024)
   await producer.close({ timeoutMs: 0 })
   for (let i = 0; hostile.sockets.size > 0 && i < 100; i++) await sleep(20)
   expect(hostile.sockets.size).toBe(0)
@@ -33,22 +36,22 @@ async function suffer(
   return (error as FailedToSendMessageError).results[0] as DeliveryError
 }
 
-describe.each(Object.keys(MANNERS))('a peer that %s', (manner) => {
-  it.each([
+describe.concurrent.each(Object.keys(MANNERS))('a peer that %s', (manner) => {
+  it.for([
     ['at once', false],
     ['after it has said its versions', true],
-  ])('%s', async (_, saysVersions) => {
-    const error = await suffer(manner, saysVersions)
+  ] as const)('%s', async ([, saysVersions], test) => {
+    const error = await suffer(test, manner, saysVersions)
     expect(error.code).toMatch(CODES)
     expect(error.mayHaveBeenWritten).toBe(false)
   })
 
-  it('where TLS is expected', async () => {
-    expect((await suffer(manner, false, { ssl: true })).code).toMatch(CODES)
+  it('where TLS is expected', async (test) => {
+    expect((await suffer(test, manner, false, { ssl: true })).code).toMatch(CODES)
   })
 
-  it('where credentials are expected', async () => {
-    const error = await suffer(manner, true, {
+  it('where credentials are expected', async (test) => {
+    const error = await suffer(test, manner, true, {
       sasl: { mechanism: 'scram-sha-256', username: 'a', password: 'S3CRET' },
     })
     expect(error.code).toMatch(CODES)
@@ -56,6 +59,6 @@ describe.each(Object.keys(MANNERS))('a peer that %s', (manner) => {
   })
 })
 
-it.each(Object.keys(METADATA_MANNERS))('a peer that %s', async (manner) => {
-  expect((await suffer(manner, true)).code).toBe('DELIVERY_TIMEOUT')
+it.concurrent.for(Object.keys(METADATA_MANNERS))('a peer that %s', async (manner, test) => {
+  expect((await suffer(test, manner, true)).code).toBe('DELIVERY_TIMEOUT')
 })

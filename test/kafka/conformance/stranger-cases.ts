@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { addOffsetsToTxn } from '../../../src/protocol/apis/add-offsets-to-txn.js'
 import { addPartitionsToTxn } from '../../../src/protocol/apis/add-partitions-to-txn.js'
@@ -184,7 +183,11 @@ export function strangerCases(subject: () => Subject): void {
           })
         const { errorCode, memberId, generationId } = await join((await join('')).memberId)
         expect(errorCode).toBe(0)
-        await delay(rebalanceTimeoutMs + 1_000)
+        const caller = { groupId, generationId, memberId, groupInstanceId: null }
+        await until(async () => {
+          const beat = await coordinator.call(heartbeat, subject().version(heartbeat), caller)
+          return beat.errorCode === 25 ? true : undefined
+        })
         const synced = await coordinator.call(syncGroup, subject().version(syncGroup), {
           groupId,
           generationId,

@@ -1,0 +1,11 @@
+import { describe, expect, it } from 'vitest'
+import { endTogether } from '../../../embedded/support/mass-endings.js'
+
+describe('a hundred thousand messages past their deadline', () => {
+  it.each([
+    ['for a topic that is never there', 'missing'],
+    ['in batches that are never answered', 'orders'],
+  ])('%s: each is told, and the loop turns meanwhile', async (_, topic) => {
+    expect(await endTogether(topic, 100_000)).toBeGreaterThan(5)
+  })
+})
