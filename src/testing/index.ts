@@ -17,5 +17,10 @@ export type { Fault, FaultMoment, FaultTarget, Spoiling } from './faults.js'
 export type { ReceivedRequest, RequestedPartition, RequestedTopic, RequestFilter, WaitOptions } from './journal.js'
 export type { EmbeddedBrokerOptions, EmbeddedKafkaOptions, EmbeddedTopicOptions } from './options.js'
 export type { RecordsOptions, StoredRecord } from './records.js'
-export type { Authentication, EmbeddedSaslOptions, SaslMechanismName } from './security/sasl-server.js'
+export type {
+  Authentication,
+  EmbeddedPassword,
+  EmbeddedSaslOptions,
+  SaslMechanismName,
+} from './security/sasl-server.js'
 export type { TransactionState } from './transactions/transaction.js'

@@ -6,12 +6,21 @@ import { scramServer } from './scram-server.js'
 
 export type SaslMechanismName = 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | 'OAUTHBEARER'
 
+/** A user's password, or those by mechanism: by one that has none here the user can't come in. */
+export type EmbeddedPassword = string | Readonly<Partial<Record<SaslMechanismName, string>>>
+
+/** The password of a user, for one mechanism; undefined where there is none. */
+export type PasswordOf = (user: string) => string | undefined
+
 /** Who may come in, and how. */
 export interface EmbeddedSaslOptions {
   /** Default: all four. */
   mechanisms?: readonly SaslMechanismName[]
-  /** Names and passwords, for PLAIN and SCRAM. Tokens of OAUTHBEARER are taken unsigned: their `sub` and `exp` are looked at. */
-  users?: Readonly<Record<string, string>>
+  /**
+   * Names and passwords, for PLAIN and SCRAM; one password for all, or one for each mechanism, as Kafka keeps them. Tokens
+   * of OAUTHBEARER are taken unsigned: their `sub` and `exp` are looked at.
+   */
+  users?: Readonly<Record<string, EmbeddedPassword>>
   /** Milliseconds after which a client must have authenticated anew (`connections.max.reauth.ms`). Default: no limit. */
   sessionLifetimeMs?: number
 }
@@ -44,7 +53,7 @@ const INJECTED = 'Authentication failed: the test says so'
 
 /** What the brokers of a cluster know of users, and of who has come in. */
 export class SaslServer {
-  readonly users: Map<string, string>
+  readonly users: Map<string, EmbeddedPassword>
   readonly mechanisms: readonly SaslMechanismName[]
   readonly authentications: Authentication[] = []
   /** Connections that the brokers closed over a session that had ended. */
@@ -59,13 +68,18 @@ export class SaslServer {
 
   begin(mechanism: string): ((token: Buffer) => Verdict) | undefined {
     if (!this.mechanisms.some((known) => known === mechanism)) return undefined
-    switch (mechanism as SaslMechanismName) {
+    const name = mechanism as SaslMechanismName
+    const passwordOf: PasswordOf = (user) => {
+      const password = this.users.get(user)
+      return typeof password === 'object' ? password[name] : password
+    }
+    switch (name) {
       case 'PLAIN':
-        return (token) => plain(token, this.users)
+        return (token) => plain(token, passwordOf)
       case 'SCRAM-SHA-256':
-        return scramServer('sha256', this.users)
+        return scramServer('sha256', passwordOf)
       case 'SCRAM-SHA-512':
-        return scramServer('sha512', this.users)
+        return scramServer('sha512', passwordOf)
       case 'OAUTHBEARER':
         return oauthBearer()
     }
@@ -159,9 +173,9 @@ export class SaslSession {
   }
 }
 
-function plain(token: Buffer, users: ReadonlyMap<string, string>): Verdict {
+function plain(token: Buffer, passwordOf: PasswordOf): Verdict {
   const [, user = '', password] = token.toString('utf8').split('\0')
-  if (password !== undefined && users.get(user) === password) return { kind: 'accepted', user, token: EMPTY }
+  if (password !== undefined && passwordOf(user) === password) return { kind: 'accepted', user, token: EMPTY }
   return { kind: 'refused', user, message: 'Authentication failed: Invalid username or password' }
 }
 

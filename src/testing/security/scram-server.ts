@@ -1,10 +1,10 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from 'node:crypto'
-import type { Verdict } from './sasl-server.js'
+import type { PasswordOf, Verdict } from './sasl-server.js'
 
 const ITERATIONS = 4_096
 
 /** The broker's side of SCRAM (RFC 5802), for one client. */
-export function scramServer(hash: 'sha256' | 'sha512', users: ReadonlyMap<string, string>): (token: Buffer) => Verdict {
+export function scramServer(hash: 'sha256' | 'sha512', passwordOf: PasswordOf): (token: Buffer) => Verdict {
   const hmac = (key: Buffer, text: string): Buffer => createHmac(hash, key).update(text).digest()
   const salt = randomBytes(16)
   let started: { user: string; clientFirst: string; serverFirst: string; nonce: string; salted: Buffer } | undefined
@@ -13,7 +13,7 @@ export function scramServer(hash: 'sha256' | 'sha512', users: ReadonlyMap<string
     if (started === undefined) {
       const match = /^n,,(n=([^,]+),r=([^,]+))$/.exec(text)
       const user = match?.[2]?.replaceAll('=2C', ',').replaceAll('=3D', '=') ?? ''
-      const password = users.get(user)
+      const password = passwordOf(user)
       if (match === null || password === undefined) return refused(user)
       const [, clientFirst = '', , clientNonce = ''] = match
       const nonce = clientNonce + randomBytes(16).toString('base64')
