@@ -127,7 +127,11 @@ function reasonFor(field: string, options: SecureContextOptions, cause: unknown)
       : ((first as { pem?: unknown } | null)?.pem ?? first)
   const text = textOf(content)
   const message = messageOf(cause)
-  if ((field === 'key' || field === 'pfx') && /bad decrypt|mac verify failure|bad password read/.test(message)) {
+  const isUndecrypted = /bad decrypt|mac verify failure|bad password read/.test(message)
+  // One wrong passphrase in some hundred decrypts to what looks right, and then is no key.
+  const isEncryptedPem =
+    field === 'key' && text !== undefined && /^(-----BEGIN ENCRYPTED |Proc-Type:.*ENCRYPTED)/m.test(text)
+  if (isEncryptedPem || ((field === 'key' || field === 'pfx') && isUndecrypted)) {
     return options.passphrase === undefined
       ? 'it is encrypted: give its `passphrase`'
       : 'the `passphrase` is not the one it is encrypted with'

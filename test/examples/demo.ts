@@ -106,7 +106,7 @@ async function produceAll(ledger: Ledger, brokers: string, incidents: readonly I
   try {
     for (let first = 0; first < ledger.count && ledger.failure === undefined; first += CALL_SIZE) {
       const [incident] = toCome
-      if (incident !== undefined && ledger.acknowledged >= incident.after) {
+      if (incident !== undefined && first >= incident.after) {
         if (incident.needsQuiet) await Promise.all(underWay)
         toCome.shift()
         progress.note(await incident.happen())
