@@ -382,7 +382,7 @@ describe('the fate of each message', () => {
   test('a deadline that passes is reported', async () => {
     await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
     kafka.stall({ api: 'Produce', times: Infinity })
-    const { producer, reports } = asyncProducer(kafka, { deliveryTimeoutMs: 50, requestTimeoutMs: 10_000 })
+    const { producer, reports } = asyncProducer(kafka, { deliveryTimeoutMs: 1_500, requestTimeoutMs: 10_000 })
     await producer.send({ topic: 'logs', value: 'x' })
     await producer.flush()
     expect(reports[0]?.error).toMatchObject({ code: 'DELIVERY_TIMEOUT', mayHaveBeenWritten: true, attempts: 1 })
