@@ -62,10 +62,8 @@ export class EncoderLine {
       if (place.messages === undefined || place.ahead > 0) continue
       for (const topic of place.topics) if (this.last.get(topic) === place) this.last.delete(topic)
       this.goOn(place.messages)
-      for (const next of place.behind.reverse()) {
-        next.ahead--
-        ready.push(next)
-      }
+      // One that stands behind this for several topics is there as often, and goes on once.
+      for (const next of place.behind.reverse()) if (--next.ahead === 0) ready.push(next)
     }
   }
 }
