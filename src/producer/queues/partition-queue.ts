@@ -195,9 +195,8 @@ export class PartitionQueue implements BatchQueue {
   }
 
   private indexOf(batch: PartitionBatch): number {
-    let index = 0
-    while (this.batches.peekAt(index) !== batch) index++
-    return index
+    for (let index = 0; index < this.batches.length; index++) if (this.batches.peekAt(index) === batch) return index
+    throw new Error(`a batch that is not in the queue of ${this.topic}-${this.partition}`)
   }
 
   private freed<T extends Freed>(freed: T): T {

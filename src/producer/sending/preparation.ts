@@ -43,6 +43,7 @@ export class Preparation {
       )
     }
     if (batch.hasEnded) this.parts.release(queue.thin(batch))
+    if (batch.isSettled) return
     // Batches are filled by the size of format 2, where a message has the least around it.
     if (magic < 2) while (batch.count > 1 && batch.sizeIn(magic) > queue.limit.plainBytes) queue.halve(batch)
   }

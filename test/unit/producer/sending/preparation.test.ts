@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest'
+import { DeliveryError, DeliveryTimeoutError } from '../../../../src/errors.js'
+import type { Freed } from '../../../../src/producer/queues/batch.js'
+import { PartitionQueue, type PartitionBatch } from '../../../../src/producer/queues/partition-queue.js'
+import { CompressionChoice } from '../../../../src/producer/queues/topic-compression.js'
+import { Preparation } from '../../../../src/producer/sending/preparation.js'
+import { UNPOOLED } from '../../../../src/protocol/records/record-batch.js'
+import { StatsCounters } from '../../../../src/stats/producer-stats.js'
+import { Owner, outgoingMessage, type Given } from '../outgoing.js'
+
+const BATCH_BYTES = 1_000
+const PRODUCE_V2 = 2
+
+/** A partition with one batch of so many messages, about to be sent to a broker of Kafka 0.10. */
+function prepared(count: number, given: Given, sentAt = performance.now()) {
+  const freed: Freed[] = []
+  const counters = new StatsCounters()
+  const compression = new CompressionChoice(
+    { compression: 'none', compressedTopics: [], topicCompression: {}, codecs: [] },
+    BATCH_BYTES,
+  )
+  const preparation = new Preparation({
+    compression,
+    counters,
+    deliveryTimeoutMs: 60_000,
+    codecTimeoutMs: 60_000,
+    whyLate: () => new DeliveryTimeoutError('late'),
+    release: (room) => freed.push(room),
+  })
+  const queue = new PartitionQueue('orders', 0, compression.limitOf('orders'), UNPOOLED)
+  const owner = new Owner({ timestamp: 1_700_000_000_000, at: sentAt })
+  queue.isLedBy(1)
+  for (let index = 0; index < count; index++) queue.append(outgoingMessage(owner, index, given))
+  preparation.prepare(queue.peekNext() as PartitionBatch, 1, PRODUCE_V2)
+  return { queue, owner, freed, counters }
+}
+
+describe('the preparation of a batch for an old format', () => {
+  it('halves a batch that is larger in that format than batchBytes', () => {
+    const { queue, owner } = prepared(60, { value: 'v' })
+    const counts: number[] = []
+    while (queue.hasUnsent) counts.push(queue.takeNext().count)
+    expect(counts).toEqual([15, 15, 30])
+    expect(owner.fates).toEqual([])
+  })
+
+  it.each([
+    ['the format can hold none of it', { headers: ['h', ''] }, performance.now(), 40],
+    ['the deadline of all has passed', { value: 'v' }, performance.now() - 70_000, 60],
+  ])('leaves nothing of a large batch where %s', (_, given, sentAt, count) => {
+    const { queue, owner, freed, counters } = prepared(count, given, sentAt)
+    expect(queue.isEmpty).toBe(true)
+    expect(queue.backlogBytes).toBe(0)
+    expect(freed).toEqual([{ told: 0, messages: count, bytes: count }])
+    expect(counters.failed).toBe(count)
+    expect(owner.fates).toHaveLength(count)
+    for (const fates of owner.fates) expect(fates).toEqual([expect.any(DeliveryError)])
+  })
+})
