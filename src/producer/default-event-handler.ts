@@ -345,8 +345,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   private fail(message: OutgoingMessage, cause: KafkaProducerError): void {
     this.counters.failed++
-    const { topic, placement, owner, index } = message
-    const partition = placement === null || placement.partition < 0 ? undefined : placement.partition
+    const { topic, namedPartition: partition, owner, index } = message
     const error = new DeliveryError(cause, { topic, partition, attempts: 0, mayHaveBeenWritten: false })
     owner.settle(index, error, performance.now())
   }

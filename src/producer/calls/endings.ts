@@ -64,18 +64,7 @@ export class Endings {
     this.isScheduled = true
     const batches = new Set<Batch>()
     const topics = new Map<string, number>()
-    // Hundreds of thousands of stack traces would all show this place, and take a second.
-    const { stackTraceLimit } = Error
-    Error.stackTraceLimit = 0
-    let count = 0
-    while (this.head < this.queue.length) {
-      const ending = this.queue[this.head] as Ending
-      for (; ending.next < ending.call.size && !(++count % RUN === 0 && this.parts.turn.isSpent); ending.next++)
-        this.endOne(ending, ending.next, batches, topics)
-      if (ending.next < ending.call.size) break
-      this.head++
-    }
-    Error.stackTraceLimit = stackTraceLimit
+    withoutStackTraces(() => this.endSome(batches, topics))
     for (const batch of batches) this.parts.thin(batch)
     for (const [topic, dropped] of topics) this.parts.dropped(topic, dropped)
     this.parts.onEnded()
@@ -86,6 +75,17 @@ export class Endings {
     for (const resolve of this.whenDone.splice(0)) resolve()
   }
 
+  private endSome(batches: Set<Batch>, topics: Map<string, number>): void {
+    let count = 0
+    while (this.head < this.queue.length) {
+      const ending = this.queue[this.head] as Ending
+      for (; ending.next < ending.call.size && !(++count % RUN === 0 && this.parts.turn.isSpent); ending.next++)
+        this.endOne(ending, ending.next, batches, topics)
+      if (ending.next < ending.call.size) break
+      this.head++
+    }
+  }
+
   private endOne(
     { call, cause, spares }: Ending,
     index: number,
@@ -94,7 +94,6 @@ export class Endings {
   ): void {
     if (call.isSettled(index)) return
     const at = call.whereabouts(index)
-    const { topic, partition } = call.messageAt(index)
     if (at instanceof Batch) {
       if (spares(at)) return
       this.parts.counters.failed++
@@ -104,9 +103,25 @@ export class Endings {
       return
     }
     this.parts.counters.failed++
-    if (at === undefined && call instanceof ListCall) return call.failUnserialized(index, cause(at))
-    const where = { topic, partition: partition ?? undefined, attempts: 0, mayHaveBeenWritten: false }
+    if (at === undefined) {
+      if (call instanceof ListCall) call.failUnserialized(index, cause(at))
+      return
+    }
+    const { topic } = at
+    const where = { topic, partition: at.namedPartition, attempts: 0, mayHaveBeenWritten: false }
     call.settle(index, new DeliveryError(cause(at), where), performance.now())
     topics.set(topic, (topics.get(topic) ?? 0) + 1)
+  }
+}
+
+/** Hundreds of thousands of stack traces would all show the same place, and take a second. */
+function withoutStackTraces(make: () => void): void {
+  const { stackTraceLimit } = Error
+  // It can't be set where a program has frozen what the language brings.
+  const isOurs = Reflect.set(Error, 'stackTraceLimit', 0)
+  try {
+    make()
+  } finally {
+    if (isOurs) Error.stackTraceLimit = stackTraceLimit
   }
 }

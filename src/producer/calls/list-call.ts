@@ -95,8 +95,17 @@ export abstract class ListCall extends MessageCall {
 
   /** Fails a message that is not encoded; with what its encoder failed on, where it has. */
   failUnserialized(index: number, cause: KafkaProducerError): void {
-    const { topic, partition } = this.messageAt(index)
-    const where = { topic, partition: partition ?? undefined, attempts: 0, mayHaveBeenWritten: false }
+    const where = { ...placeOf(this.messageAt(index)), attempts: 0, mayHaveBeenWritten: false }
     this.settle(index, new DeliveryError(this.failures?.get(index) ?? cause, where), performance.now())
+  }
+}
+
+/** Its fields are the caller's: what they answered when they were checked they may not answer again. */
+function placeOf(message: KeyedMessage): { topic: string; partition: number | undefined } {
+  try {
+    const { topic, partition } = message
+    return { topic, partition: partition ?? undefined }
+  } catch {
+    return { topic: '', partition: undefined }
   }
 }

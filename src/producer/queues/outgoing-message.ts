@@ -70,6 +70,11 @@ export class OutgoingMessage {
     return this.rawBytes > 0 && rawBytesOf(this.key, this.value, this.headers) !== this.rawBytes
   }
 
+  /** The partition that its caller named. */
+  get namedPartition(): number | undefined {
+    return this.placement === null || this.placement.partition < 0 ? undefined : this.placement.partition
+  }
+
   get isSettled(): boolean {
     return this.owner.isSettled(this.index)
   }
