@@ -75,18 +75,28 @@ export class Admission {
 
   /** Takes in what there is room for, now or when it is this call's turn. */
   submit(messages: readonly OutgoingMessage[]): void {
+    const isFirst = this.entries.isEmpty() && !this.isAdmitting
     // Mostly nobody waits, and there is room.
-    const next = this.entries.isEmpty() && !this.isAdmitting ? this.admitFrom(messages, 0) : 0
-    if (next === messages.length) return
-    this.entries.push({ messages, next, since: performance.now() })
-    if (this.entries.length === 1) this.pump()
-    else if (this.patienceTimer === undefined) this.watchPatience()
+    const next = isFirst ? this.admitFrom(messages, 0) : 0
+    if (next < messages.length) {
+      const entry = { messages, next, since: performance.now() }
+      // What a partitioner has given meanwhile came later.
+      if (isFirst) this.entries.unshift(entry)
+      else this.entries.push(entry)
+    }
+    if (isFirst && !this.entries.isEmpty()) this.pump()
+    else this.keepWatch()
   }
 
   /** Called when room was given back. */
   pump(): void {
     if (this.isAdmitting) return
     if (!this.aside.isEmpty) this.admitAside()
+    this.admitLine()
+    this.keepWatch()
+  }
+
+  private admitLine(): void {
     for (let entry = this.entries.peekFront(); entry !== undefined; entry = this.entries.peekFront()) {
       const next = this.admitFrom(entry.messages, entry.next)
       if (next > entry.next) entry.since = performance.now()
@@ -96,7 +106,7 @@ export class Admission {
         this.parts.onWaiting()
         // What lingered may have given back room, and this was called for that.
         const isStill = this.entries.peekFront() === entry && entry.next === next
-        if (isStill && !this.parts.room.hasRoomFor(entry.messages[next] as OutgoingMessage)) return this.watchPatience()
+        if (isStill && !this.parts.room.hasRoomFor(entry.messages[next] as OutgoingMessage)) return
       } else {
         this.entries.shift()
       }
@@ -179,7 +189,6 @@ export class Admission {
   private setAside(message: OutgoingMessage): void {
     if (this.parts.enqueueTimeoutMs === 0) return this.parts.refuse(message, this.noRoom())
     this.aside.add(message)
-    if (this.patienceTimer === undefined) this.watchPatience()
   }
 
   private admitAside(): void {
@@ -206,15 +215,32 @@ export class Admission {
   }
 
   /**
+   * Sees to it that nobody waits longer than `enqueueTimeoutMs` for room. Those who wait only for a turn may find some in
+   * the next one, which comes here too; and so does whoever takes messages in, at the end.
+   */
+  private keepWatch(): void {
+    const isWatched = this.patienceTimer !== undefined || this.isEmpty
+    if (!isWatched && !this.isAdmitting && !this.isTurnOver) this.watchPatience()
+  }
+
+  /**
    * Refuses those whose patience is over, wherever in line they are: they were promised an answer by then. The timer
    * needs not keep the process alive, the calls' deadlines do.
    */
-  private readonly watchPatience = (): void => {
+  private watchPatience(): void {
     const { enqueueTimeoutMs } = this.parts
     if (enqueueTimeoutMs < 0) return
-    clearTimeout(this.patienceTimer)
-    this.patienceTimer = undefined
     const now = performance.now()
+    for (let head = this.entries.peekFront(); head !== undefined; head = this.entries.peekFront()) {
+      if (head.since + enqueueTimeoutMs > now) break
+      this.entries.shift()
+      this.refuseRest(head)
+      // There may be room for those behind it.
+      const second = this.entries.peekFront()
+      if (second !== undefined && this.parts.room.hasRoomFor(second.messages[second.next] as OutgoingMessage))
+        this.admitLine()
+      if (this.isTurnOver) return
+    }
     const impatient: Entry[] = []
     let next = Infinity
     for (let i = 0; i < this.entries.length; i++) {
@@ -225,27 +251,28 @@ export class Admission {
       // The first may have been at it for long; the others came one after the other.
       if (i > 0 && end > now) break
     }
-    for (const entry of impatient) {
-      this.entries.removeOne(this.indexOf(entry))
-      this.refuseRest(entry)
-    }
+    for (const entry of impatient) this.entries.removeOne(this.indexOf(entry))
+    const impatientAside: OutgoingMessage[] = []
     this.aside.drain(({ message, since }) => {
       const end = since + enqueueTimeoutMs
       if (end > now) {
         next = Math.min(next, end)
         return false
       }
-      this.parts.refuse(message, this.noRoom())
+      impatientAside.push(message)
       return true
     })
-    if (next === Infinity) return
-    this.patienceTimer = setTimeout(this.pumpOrRefuse, timerDelay(next - now)).unref()
+    clearTimeout(this.patienceTimer)
+    this.patienceTimer = undefined
+    if (next < Infinity) this.patienceTimer = setTimeout(this.pumpOrRefuse, timerDelay(next - now)).unref()
+    // Told when the lines are whole again.
+    for (const entry of impatient) this.refuseRest(entry)
+    for (const message of impatientAside) this.parts.refuse(message, this.noRoom())
   }
 
   private readonly pumpOrRefuse = (): void => {
     this.patienceTimer = undefined
     this.pump()
-    if (this.patienceTimer === undefined && !(this.entries.isEmpty() && this.aside.isEmpty)) this.watchPatience()
   }
 
   private indexOf(entry: Entry): number {

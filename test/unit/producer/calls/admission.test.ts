@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest'
+import { Admission } from '../../../../src/producer/calls/admission.js'
+import type { OutgoingMessage } from '../../../../src/producer/queues/outgoing-message.js'
+import { Room } from '../../../../src/producer/queues/room.js'
+import { Owner, outgoingMessage } from '../outgoing.js'
+import { ManualTurn } from './admission-support.js'
+
+function admission({
+  maxMessages = 10_000,
+  maxBytes = 1_000_000,
+  enqueueTimeoutMs = 0,
+  onAdmit = (_name: string): void => undefined,
+} = {}) {
+  const admitted: string[] = []
+  const refused: string[] = []
+  const turn = new ManualTurn()
+  const room = new Room(maxMessages, maxBytes)
+  const line: Admission = new Admission({
+    room,
+    turn,
+    enqueueTimeoutMs,
+    topics: { knowsAny: true, isUnknown: (topic) => topic.startsWith('unknown') },
+    admit: (messages, from, to) => {
+      for (const { value } of messages.slice(from, to)) {
+        admitted.push(String(value))
+        onAdmit(String(value))
+      }
+    },
+    refuse: ({ value, owner, index }, cause) => {
+      refused.push(String(value))
+      owner.settle(index, cause as never, 0)
+    },
+    onWaiting: () => undefined,
+  })
+  return { line, room, turn, admitted, refused }
+}
+
+function call(count: number, name: string, topic = 'orders', key: Uint8Array | null = null): OutgoingMessage[] {
+  const owner = new Owner()
+  return Array.from({ length: count }, (_, i) => outgoingMessage(owner, i, { topic, key, value: `${name}${i}` }))
+}
+
+describe('admission', () => {
+  it('refuses nobody who waits for a turn and not for room, though enqueueTimeoutMs is 0', () => {
+    const { line, turn, admitted, refused } = admission()
+    turn.spent = true
+    line.submit(call(1_000, 'a'))
+    line.submit(call(1, 'b'))
+    line.submit(call(1, 'c'))
+    expect(refused).toEqual([])
+    expect(admitted.length).toBeLessThan(1_000)
+    while (!line.isEmpty) turn.next()
+    expect(admitted.slice(-2)).toEqual(['b0', 'c0'])
+    expect(admitted).toHaveLength(1_002)
+    expect(refused).toEqual([])
+  })
+
+  it('refuses at once who finds no room, where enqueueTimeoutMs is 0', () => {
+    const { line, admitted, refused } = admission({ maxMessages: 2 })
+    line.submit(call(3, 'a'))
+    line.submit(call(1, 'b'))
+    expect(admitted).toEqual(['a0', 'a1'])
+    expect(refused).toEqual(['a2', 'b0'])
+    expect(line.isEmpty).toBe(true)
+  })
+
+  it('takes in who was behind a message that found no room, when that is refused', () => {
+    const { line, turn, admitted, refused } = admission({ maxBytes: 10_000 })
+    turn.spent = true
+    line.submit(call(512, 'a'))
+    line.submit(call(1, 'large', 'orders', new Uint8Array(9_000)))
+    line.submit(call(1, 'small', 'orders', new Uint8Array(1)))
+    turn.next()
+    expect(refused).toEqual(['large0'])
+    expect(admitted.at(-1)).toBe('small0')
+  })
+
+  it('takes in what is left of a call ahead of what was given from within it', () => {
+    const { line, room, admitted } = admission({
+      maxMessages: 2,
+      enqueueTimeoutMs: -1,
+      onAdmit: (name) => {
+        if (name === 'a0') line.submit(call(1, 'b'))
+      },
+    })
+    const given = call(4, 'a')
+    line.submit(given)
+    for (const message of given) {
+      room.leave(message)
+      line.pump()
+    }
+    expect(admitted).toEqual(['a0', 'a1', 'a2', 'a3', 'b0'])
+  })
+
+  it('keeps a call that is being taken in whole when another is given from within it', () => {
+    const { line, turn, admitted, refused } = admission({
+      onAdmit: (name) => {
+        if (name === 'b0') line.submit(call(1, 'c'))
+      },
+    })
+    turn.spent = true
+    line.submit(call(1_000, 'a'))
+    line.submit(call(200, 'b'))
+    while (!line.isEmpty) turn.next()
+    expect(refused).toEqual([])
+    expect(admitted).toHaveLength(1_201)
+    expect(admitted.at(-1)).toBe('c0')
+  })
+
+  it('holds up nobody else with messages for a topic that is not known, beyond half of the room', () => {
+    const { line, admitted, refused } = admission({ maxMessages: 8 })
+    line.submit(call(6, 'u', 'unknown'))
+    line.submit(call(3, 'k'))
+    expect(admitted).toEqual(['u0', 'u1', 'u2', 'u3', 'k0', 'k1', 'k2'])
+    expect(refused).toEqual(['u4', 'u5'])
+  })
+})
