@@ -175,29 +175,29 @@ function acknowledge(model: Model, { queue }: Real, batch: PartitionBatch): void
 }
 
 const timestamp = fc.oneof(fc.constant(null), fc.constantFrom(0, 1_700_000_000_500, 2 ** 52, -(2 ** 51)))
+const append = fc
+  .record({
+    by: fc.integer({ min: 0, max: 2 }),
+    value: fc.oneof(fc.constant(null), fc.string({ unit: 'binary', maxLength: 60 }), fc.uint8Array({ maxLength: 400 })),
+    headers: fc.option(fc.tuple(fc.constant('trace'), fc.string({ unit: 'grapheme', maxLength: 9 }))),
+    timestamp,
+  })
+  .map(({ by, ...given }) =>
+    command(`append for ${by}: ${fc.stringify(given)}`, ({ messages }, { owners, counts, queue }) => {
+      const owner = owners[by] as Owner
+      const index = (counts[by] as number)++
+      const message = outgoingMessage(owner, index, { key: String(messages.length), ...given })
+      const bytes = dataBytesOf(message)
+      messages.push({ id: messages.length, owner, index, bytes })
+      expect(queue.append(message)).toBe(bytes)
+    }),
+  )
 const commands = fc.commands(
   [
-    fc
-      .record({
-        by: fc.integer({ min: 0, max: 2 }),
-        value: fc.oneof(
-          fc.constant(null),
-          fc.string({ unit: 'binary', maxLength: 60 }),
-          fc.uint8Array({ maxLength: 400 }),
-        ),
-        headers: fc.option(fc.tuple(fc.constant('trace'), fc.string({ unit: 'grapheme', maxLength: 9 }))),
-        timestamp,
-      })
-      .map(({ by, ...given }) =>
-        command(`append for ${by}: ${fc.stringify(given)}`, ({ messages }, { owners, counts, queue }) => {
-          const owner = owners[by] as Owner
-          const index = (counts[by] as number)++
-          const message = outgoingMessage(owner, index, { key: String(messages.length), ...given })
-          const bytes = dataBytesOf(message)
-          messages.push({ id: messages.length, owner, index, bytes })
-          expect(queue.append(message)).toBe(bytes)
-        }),
-      ),
+    append,
+    append,
+    append,
+    fc.constant(command('send', send)),
     fc.constant(command('send', send)),
     fc.constant(command('send', send)),
     place.map((at) =>
