@@ -77,6 +77,7 @@ export class Outcomes {
           const error = brokerResponseError(answer.errorCode, subject, batchIndexErrorMessage)
           if (batch.endOne(batchIndex, error, now)) this.parts.counters.failed++
         }
+        this.thin(batch)
         // Nothing is wrong with the others: that costs them no attempt (KIP-467).
         batch.forgiveAttempt()
         return this.resend(queue)
@@ -85,6 +86,7 @@ export class Outcomes {
         batch.noteSentOn()
         if (this.mayTryAgain(batch, cause)) {
           queue.returned(batch)
+          this.thin(batch)
           this.resend(queue)
         }
         return
@@ -150,6 +152,11 @@ export class Outcomes {
     this.parts.enlist(queue)
   }
 
+  /** What ended while it was in flight holds no room any longer, whenever it goes out again. */
+  private thin(batch: PartitionBatch): void {
+    if (batch.hasEnded) this.parts.release(batch.queue.thin(batch))
+  }
+
   private resend(queue: PartitionQueue): void {
     this.parts.counters.resends++
     this.parts.enlist(queue)
@@ -171,6 +178,7 @@ export class Outcomes {
       const { queue } = batch
       failures = Math.max(failures, batch.attempts)
       queue.returned(batch)
+      this.thin(batch)
       queue.backOff()
       queues.push(queue)
     }
