@@ -100,7 +100,10 @@ export class Outcomes {
   }
 
   /** What is known of a refusal beside its code, and what the broker says of it. */
-  private detailOf(batch: PartitionBatch, { errorCode: code, errorMessage }: ProducePartitionResponse): string | null {
+  private detailOf(batch: PartitionBatch, answer: ProducePartitionResponse): string | null {
+    const { errorCode: code } = answer
+    // Of a batch that is wrong as a whole some brokers say why with its messages alone.
+    const errorMessage = answer.errorMessage ?? answer.recordErrors[0]?.batchIndexErrorMessage ?? null
     const told = errorMessage === null ? '' : `; ${errorMessage}`
     if (TOO_LARGE.has(code)) {
       const isCompressed = this.parts.compression.of(batch.queue.topic) !== null

@@ -1,16 +1,32 @@
-import { expect, it } from 'vitest'
-import { ConnectionClosedError, DeliveryTimeoutError } from '../../../../src/errors.js'
+import { expect, it, onTestFinished } from 'vitest'
+import { ConnectionClosedError, DeliveryTimeoutError, type DeliveryError } from '../../../../src/errors.js'
 import type { BrokerPartitionInfo } from '../../../../src/producer/brokers/broker-partition-info.js'
 import type { Freed } from '../../../../src/producer/queues/batch.js'
 import { PartitionQueue } from '../../../../src/producer/queues/partition-queue.js'
 import { RetryPolicy } from '../../../../src/producer/queues/retry-policy.js'
 import { CompressionChoice } from '../../../../src/producer/queues/topic-compression.js'
 import { Outcomes } from '../../../../src/producer/sending/outcomes.js'
+import { UNKNOWN_LEADER } from '../../../../src/protocol/apis/leader-hints.js'
+import type { ProducePartitionResponse } from '../../../../src/protocol/apis/produce.js'
 import { UNPOOLED } from '../../../../src/protocol/records/record-batch.js'
 import { StatsCounters } from '../../../../src/stats/producer-stats.js'
 import { Owner, outgoingMessage } from '../outgoing.js'
 
-it('what ended while its batch was in flight holds no room any longer when the batch comes back', () => {
+const INVALID_RECORD = 87
+
+const ANSWER: ProducePartitionResponse = {
+  index: 0,
+  errorCode: 0,
+  baseOffset: 0n,
+  logAppendTimeMs: -1,
+  logStartOffset: -1n,
+  recordErrors: [],
+  errorMessage: null,
+  currentLeader: UNKNOWN_LEADER,
+}
+
+/** Outcomes of a partition with a batch in flight of so many messages. */
+function inFlight(count: number) {
   const freed: Freed[] = []
   const compression = new CompressionChoice(
     { compression: 'none', compressedTopics: [], topicCompression: {}, codecs: [] },
@@ -31,12 +47,24 @@ it('what ended while its batch was in flight holds no room any longer when the b
   const queue = new PartitionQueue('orders', 0, compression.limitOf('orders'), UNPOOLED)
   const owner = new Owner()
   queue.isLedBy(1)
-  for (let index = 0; index < 5; index++) queue.append(outgoingMessage(owner, index, { value: 'four' }))
-  const batch = queue.takeNext()
+  for (let index = 0; index < count; index++) queue.append(outgoingMessage(owner, index, { value: 'four' }))
+  onTestFinished(() => policy.close())
+  return { freed, outcomes, queue, owner, batch: queue.takeNext() }
+}
+
+it('what ended while its batch was in flight holds no room any longer when the batch comes back', () => {
+  const { freed, outcomes, queue, batch } = inFlight(5)
   for (const place of [0, 3]) batch.endOne(place, new DeliveryTimeoutError('late'), performance.now())
   outcomes.unanswered([batch], new ConnectionClosedError('lost'), true, 0)
   expect(freed).toEqual([{ messages: 2, bytes: 8 }])
   expect(batch.count).toBe(3)
   expect(queue.backlogBytes).toBe(12)
-  policy.close()
+})
+
+it('a message that is wrong and alone in its batch is told what the broker says of it', () => {
+  const { outcomes, owner, batch } = inFlight(1)
+  const recordErrors = [{ batchIndex: 0, batchIndexErrorMessage: 'it has no key' }]
+  const answer = { ...ANSWER, errorCode: INVALID_RECORD, recordErrors }
+  outcomes.answered(batch, answer, { responses: [], throttleTimeMs: 0, nodeEndpoints: [] }, 2, 0)
+  expect(String((owner.fates[0]?.[0] as DeliveryError).message)).toContain('it has no key')
 })
