@@ -185,11 +185,6 @@ export class RecordBatchBuilder {
   /** Gives the bytes back; the batch is never used again. */
   release(): void {
     this.source.giveBack(this.buffer)
-    this.forget()
-  }
-
-  /** Lets go of bytes that somebody may still read: nobody uses them again. */
-  forget(): void {
     this.buffer = NOTHING
     this.end = this.records = 0
   }
