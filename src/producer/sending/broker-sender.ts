@@ -183,7 +183,9 @@ export class BrokerSender {
       }
     } catch (error) {
       if (error instanceof MalformedResponseError) producer.disconnect(session.connection)
-      this.parts.outcomes.unanswered(batches, error as KafkaProducerError, isWritten, generation)
+      // Some may have had their answer before whatever this is went wrong.
+      const open = batches.filter(({ isInFlight }) => isInFlight)
+      this.parts.outcomes.unanswered(open, error as KafkaProducerError, isWritten, generation)
     }
   }
 
