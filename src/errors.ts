@@ -158,14 +158,14 @@ export class DeliveryTimeoutError extends KafkaProducerError {
   }
 }
 
-/** `ABORTED`: the caller's signal took the message out before it was in a closed batch. */
+/** `ABORTED`: the caller's signal took the message out before it was in a closed batch, or ended what was waited for. */
 export class AbortedError extends KafkaProducerError {
   static {
     this.prototype.name = 'AbortedError'
   }
 
-  constructor(cause: unknown) {
-    super('ABORTED', 'the send was aborted by its signal', { cause })
+  constructor(cause: unknown, what = 'the send') {
+    super('ABORTED', `${what} was aborted by its signal`, { cause })
   }
 }
 

@@ -1,6 +1,7 @@
 export type { BrokerErrorCode, KafkaProducerErrorCode, ProducerErrorCode } from './error-code.js'
 export * from './errors.js'
 export { Producer, type CloseOptions, type FlushOptions, type SendResult } from './producer/producer.js'
+export type { ConnectOptions, ProducerHealth } from './producer/readiness.js'
 export { MessageWritable, type WritableMessage, type WritableOptions } from './producer/message-writable.js'
 export type { DeliveryReport, OnDelivery } from './producer/delivery-report.js'
 export { ProducerConfig } from './producer/config/producer-config.js'

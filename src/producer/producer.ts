@@ -20,6 +20,7 @@ import type { SendOptions } from './event-handler.js'
 import { unreadable, type KeyedMessage } from './keyed-message.js'
 import { MessageWritable, type WritableMessage, type WritableOptions } from './message-writable.js'
 import { ProducerSendLoop } from './producer-send-loop.js'
+import { CONNECT_TIMEOUT_MS, Readiness, type ConnectOptions, type ProducerHealth } from './readiness.js'
 import type { RecordMetadata } from './record-metadata.js'
 
 /** What the brokers may make this client hold of answers that are not whole yet, on all connections together. */
@@ -59,6 +60,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   readonly #reporter: DeliveryReporter
   readonly #sessions: SessionFactory
   readonly #topicPartitionInfos: BrokerPartitionInfo
+  readonly #readiness: Readiness
   readonly #counters = new StatsCounters()
   #closing: Promise<readonly KeyedMessage<K, V>[]> | undefined
 
@@ -82,6 +84,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       allowBroker: config.allowBroker,
     })
     this.#topicPartitionInfos = new BrokerPartitionInfo(this.#sessions, { ...config, bootstrap: config.brokers })
+    const producerPool = new ProducerPool(this.#sessions, config)
+    this.#readiness = new Readiness(this.#sessions, this.#topicPartitionInfos, producerPool)
     const turn = new TurnBudget()
     const sendLoop =
       config.type === 'async'
@@ -100,7 +104,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
         encoder: config.encoder,
         keyEncoder: config.keyEncoder,
         topicPartitionInfos: this.#topicPartitionInfos,
-        producerPool: new ProducerPool(this.#sessions, config),
+        producerPool,
       },
       config,
       this.#counters,
@@ -197,6 +201,33 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       this.#sessions.release()
       clearInterval(alive)
     }
+  }
+
+  /**
+   * Finds out whether brokers answer with these addresses and credentials: for the start of a program, which better ends
+   * than waits. It need not be called, `send()` connects by itself; calling it again asks again.
+   *
+   * It fails as soon as each broker of the list was tried once, with what is wrong: nobody listens, the name is unknown,
+   * TLS or SASL is missing on one side, the credentials are refused, it is no Kafka.
+   *
+   * @throws MetadataUnavailableError (retriable: the brokers may just be starting); TlsError, AuthenticationError,
+   *   ConnectionFailedError, UnsupportedVersionError
+   * @throws AbortedError, ProducerClosedError, InvalidConfigError
+   */
+  async connect({ timeoutMs = CONNECT_TIMEOUT_MS, ...options }: ConnectOptions = {}): Promise<void> {
+    if (this.#closing !== undefined) throw new ProducerClosedError()
+    checkTimeout(timeoutMs)
+    await this.#readiness.reach(timeoutMs, options)
+  }
+
+  /**
+   * Whether brokers answer, as far as is known at this moment: for readiness probes. It waits for nothing. Not healthy is
+   * a producer that had no answer yet (`connect()` gets one), or none to its last question, or whose messages wait while no
+   * connection for them can be had. While it is not, each call sends a question after it, for the next call to know more.
+   */
+  health(): ProducerHealth {
+    if (this.#closing !== undefined) return { healthy: false, problem: new ProducerClosedError() }
+    return this.#readiness.health(this.#eventHandler.held.messages > 0)
   }
 
   /** What this producer has counted. */

@@ -47,6 +47,8 @@ export class AnyBroker {
   private closed = false
   /** Why the last question had no answer; undefined once one has. */
   lastFailure: KafkaProducerError | undefined
+  /** Whether a broker ever answered. */
+  hasAnswered = false
 
   constructor(
     private readonly sessions: SessionFactory,
@@ -96,6 +98,7 @@ export class AnyBroker {
         clearTimeout(timer)
         for (const attempt of running.keys()) attempt.abort()
         this.lastFailure = failure
+        if (failure === undefined) this.hasAnswered = true
       }
       const start = (address: BrokerAddress) => {
         const [oldest] = running

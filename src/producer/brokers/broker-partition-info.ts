@@ -20,6 +20,8 @@ const ATTEMPT_TIMEOUT_MS = 10_000
 const CLIENT_THROTTLES_FROM = 6
 /** From this version on, a question can say that it must not create the topic. */
 const NO_AUTO_CREATION_FROM = 4
+/** From this version on, one can be about no topic at all. */
+const NO_TOPICS_FROM = 1
 const REBOOTSTRAP_REQUIRED = 129
 /**
  * Errors of an answer as a whole that pass, beside those that Kafka calls retriable: Kafka 4 sends -1 there for a moment
@@ -87,6 +89,8 @@ export class BrokerPartitionInfo {
   private refreshedAt = -Infinity
   /** When the last question failed, or a topic was refused for good. */
   private refusedAt = -Infinity
+  /** The question whether anybody answers, while it is under way. */
+  private reaching: Promise<void> | undefined
   private refreshTimer: NodeJS.Timeout | undefined
   private idleTimer: NodeJS.Timeout | undefined
   private closed = false
@@ -107,6 +111,11 @@ export class BrokerPartitionInfo {
   /** Why the last question had no answer; undefined once one has. */
   get lastFailure(): KafkaProducerError | undefined {
     return this.anyBroker.lastFailure
+  }
+
+  /** Whether the last question was answered; false as long as none was asked. */
+  get isReached(): boolean {
+    return this.anyBroker.hasAnswered && this.anyBroker.lastFailure === undefined
   }
 
   /** Who is being asked, and since when; undefined while nobody is. */
@@ -213,6 +222,21 @@ export class BrokerPartitionInfo {
     return question
   }
 
+  /**
+   * Asks which brokers there are, and for no topic. Who wants to know meanwhile shares the question.
+   *
+   * @throws like {@link refresh}
+   */
+  reach(): Promise<void> {
+    const ask = async () => {
+      this.learnBrokers(await this.anyBroker.ask((session) => this.askOne(session, new Set(), false)))
+    }
+    this.reaching ??= ask().finally(() => {
+      this.reaching = undefined
+    })
+    return this.reaching
+  }
+
   /** Drops a topic that nobody sends to any more, so that refreshes leave it out. */
   forget(topic: string): void {
     this.topics.delete(topic)
@@ -235,7 +259,7 @@ export class BrokerPartitionInfo {
     const old = known?.metadata.partitions[partition]
     if (known === undefined || old === undefined || leaderEpoch <= old.leaderEpoch) return false
     if (!brokers.has(leader) && !this.anyBroker.brokers.has(leader)) return false
-    this.learnBrokers(new Map([...this.anyBroker.brokers, ...brokers]))
+    this.setBrokers(new Map([...this.anyBroker.brokers, ...brokers]))
     const partitions = [...known.metadata.partitions]
     partitions[partition] = { partition, leader, leaderEpoch, error: undefined }
     const metadata = { ...known.metadata, partitions }
@@ -268,11 +292,11 @@ export class BrokerPartitionInfo {
   ): Promise<MetadataResponse> {
     const version = versions.highest(metadataApi)
     // Older brokers create every topic that is named: the question that must not do so names none and means all.
-    const namesTopics = mayCreate || version >= NO_AUTO_CREATION_FROM
+    const namesTopics = mayCreate || version >= NO_AUTO_CREATION_FROM || (names.size === 0 && version >= NO_TOPICS_FROM)
     const question = {
       topics: namesTopics ? [...names].map((name) => ({ name, topicId: ZERO_UUID })) : null,
       wanted: [...names],
-      allowAutoTopicCreation: mayCreate || !namesTopics,
+      allowAutoTopicCreation: mayCreate || version < NO_AUTO_CREATION_FROM,
       includeClusterAuthorizedOperations: false,
       includeTopicAuthorizedOperations: false,
     }
@@ -288,7 +312,7 @@ export class BrokerPartitionInfo {
 
   private learn(response: MetadataResponse, asked: ReadonlySet<string>): ReadonlyMap<string, TopicMetadata> {
     const generation = ++this.generation
-    this.learnBrokers(new Map(response.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }])))
+    this.learnBrokers(response)
     const answers = new Map(response.topics.map((topic) => [topic.name, topic]))
     const updated = new Map<string, TopicMetadata>()
     const undecided: string[] = []
@@ -312,7 +336,11 @@ export class BrokerPartitionInfo {
     return updated
   }
 
-  private learnBrokers(brokers: ReadonlyMap<number, BrokerAddress>): void {
+  private learnBrokers({ brokers }: MetadataResponse): void {
+    this.setBrokers(new Map(brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }])))
+  }
+
+  private setBrokers(brokers: ReadonlyMap<number, BrokerAddress>): void {
     this.anyBroker.learn(brokers)
     this.listener?.onBrokers(brokers)
   }

@@ -1,4 +1,4 @@
-import { BrokerUnavailableError } from '../../errors.js'
+import { BrokerUnavailableError, type KafkaProducerError } from '../../errors.js'
 import type { BrokerAddress } from '../../network/connect.js'
 import type { SessionFactory } from '../../network/session.js'
 import { Slots } from '../../network/slots.js'
@@ -39,6 +39,16 @@ export class ProducerPool {
     const producer = this.producers.get(brokerId)
     if (producer === undefined) throw new BrokerUnavailableError(`the metadata names no address for broker ${brokerId}`)
     return producer
+  }
+
+  /** Why no broker can be connected to; undefined where one is, or none was tried. */
+  get problem(): KafkaProducerError | undefined {
+    let problem: KafkaProducerError | undefined
+    for (const producer of this.producers.values()) {
+      if (producer.session !== undefined) return undefined
+      problem ??= producer.problem
+    }
+    return problem
   }
 
   /** A message waits, until {@link release}. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { KafkaProducerError } from '../../errors.js'
 import type { BrokerConnection } from '../../network/broker-connection.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
@@ -39,6 +40,8 @@ export class SyncProducer {
   private pending = 0
   private readonly retirement = new AbortController()
   private failures = 0
+  /** Why connecting failed last; undefined once it has not. */
+  problem: KafkaProducerError | undefined
   private notBefore = 0
   /** While it connects: how far that has come. */
   readonly stage = new Stage()
@@ -79,12 +82,14 @@ export class SyncProducer {
       this.stage.enter(`waiting for other connections to be opened before that to ${formatAddress(this.address)}`)
       this.current = await this.slots.run(() => this.sessions.open(this.address, signal, this.stage), signal)
       this.failures = 0
+      this.problem = undefined
       if (this.isRetired) this.endWhenAnswered()
       return this.current
     } catch (error) {
       const { retryBackoffMs, retryBackoffMaxMs } = this.config
       const backoff = Math.min(retryBackoffMs * 2 ** Math.min(this.failures++, 30), retryBackoffMaxMs)
       this.notBefore = performance.now() + backoff * (0.8 + Math.random() * 0.4)
+      this.problem = error as KafkaProducerError
       throw error
     }
   }

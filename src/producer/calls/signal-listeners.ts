@@ -37,15 +37,15 @@ function isSignal(value: unknown): value is AbortSignal {
   )
 }
 
-/** Why its messages fail. */
-export function abortedBy(signal: AbortSignal): AbortedError {
+/** Why its messages fail, or what else it ends. */
+export function abortedBy(signal: AbortSignal, what?: string): AbortedError {
   let reason: unknown
   try {
     reason = signal.reason
   } catch (error) {
     reason = error
   }
-  return new AbortedError(reason)
+  return new AbortedError(reason, what)
 }
 
 /**
