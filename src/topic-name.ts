@@ -6,11 +6,17 @@ const TOPIC_NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
 /** Remembers which names are valid, so that the pattern runs once per topic and not per message. */
 export class ValidTopicNames {
   private readonly known = new BoundedMap<string, true>()
+  /** Mostly the next one is for the topic of the one before. */
+  private latest: string | undefined
 
   has(topic: unknown): topic is string {
-    if (this.known.has(topic as string)) return true
-    if (typeof topic !== 'string' || !TOPIC_NAME.test(topic)) return false
-    this.known.set(ownCopy(topic), true)
+    if (topic === this.latest) return topic !== undefined
+    if (typeof topic !== 'string') return false
+    if (!this.known.has(topic)) {
+      if (!TOPIC_NAME.test(topic)) return false
+      this.known.set(ownCopy(topic), true)
+    }
+    this.latest = topic
     return true
   }
 }

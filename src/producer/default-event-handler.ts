@@ -215,7 +215,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     if (encoded instanceof OutgoingMessage) {
       const call = new SingleCall(message, encoded, sentAt, this.onDone)
       this.calls.add(call)
-      this.line.pass([encoded])
+      if (this.line.isEmpty && this.admission.takeRoomNow(encoded)) this.admission.admitNow(encoded)
+      else this.line.pass([encoded])
       return call.promise
     }
     const call = new SendCall(messages, sentAt, undefined, this.onDone)
@@ -248,7 +249,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     const message = messages[0] as KeyedMessage<K, V>
     const encoded = this.serializer.serializeOne(message)
     this.checkOpen()
-    if (encoded instanceof OutgoingMessage && this.line.isEmpty && this.admission.hasRoomNow(encoded)) {
+    if (encoded instanceof OutgoingMessage && this.line.isEmpty && this.admission.takeRoomNow(encoded)) {
       let call = this.sharedCall
       if (call?.isOpenAt(sentAt) !== true) {
         call = this.sharedCall = new SharedCall(sentAt, this.onDone, reporter)

@@ -50,8 +50,7 @@ class Real {
   })
 
   place(message: OutgoingMessage): void {
-    this.room.leaveShare(message)
-    this.room.correct(message, dataBytesOf(message))
+    this.room.placed(message, dataBytesOf(message))
   }
 }
 
@@ -141,7 +140,7 @@ const commands = fc.commands(
         const outgoing = messages.map((message, index) => outgoingMessage(owner, index, message))
         for (const message of outgoing) given.push({ message, call, at: performance.now(), state: 'outside' })
         const [first] = outgoing
-        if (outgoing.length === 1 && first !== undefined && admission.hasRoomNow(first)) admission.admitNow(first)
+        if (outgoing.length === 1 && first !== undefined && admission.takeRoomNow(first)) admission.admitNow(first)
         else admission.submit(outgoing)
       }),
     ),

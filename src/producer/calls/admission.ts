@@ -118,20 +118,23 @@ export class Admission {
     return this.entries.isEmpty() && this.aside.isEmpty
   }
 
-  /** Whether a message that waits for nobody can come in. */
-  hasRoomNow(message: OutgoingMessage): boolean {
-    return (
-      this.entries.isEmpty() &&
-      !this.isAdmitting &&
-      !this.isTurnOver &&
-      this.parts.room.hasRoomFor(message) &&
-      !this.belongsAside(message)
-    )
+  /**
+   * Takes room for one message, where nobody waits and there is some, as it is mostly: {@link admitNow} must follow. False
+   * where it has to stand in line.
+   */
+  takeRoomNow(message: OutgoingMessage): boolean {
+    if (this.isAdmitting || this.isTurnOver || !this.entries.isEmpty() || this.belongsAside(message)) return false
+    return this.parts.room.take(message, this.isUnknown(message.topic))
   }
 
-  /** Takes in one that {@link hasRoomNow}. */
+  /** Takes in one that has its room. */
   admitNow(message: OutgoingMessage): void {
-    this.admitFrom([message], 0)
+    this.isAdmitting = true
+    this.countForTurn(1)
+    message.owner.admitted(1)
+    this.parts.admit([message], 0, 1)
+    this.isAdmitting = false
+    if (!this.entries.isEmpty()) this.pump()
   }
 
   /** Takes in messages as long as there is room and the turn is not over; returns the place of the first left outside. */

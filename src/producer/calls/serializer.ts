@@ -71,7 +71,7 @@ export class Serializer<K, V> {
         ? null
         : this.encode(this.keyEncoder, chooser, topic, 'partitionKey')
 
-    if (isPromise(encodedValue) || isPromise(encodedKey) || isPromise(encodedChooser)) {
+    if (isPending(encodedValue) || isPending(encodedKey) || isPending(encodedChooser)) {
       return Promise.all([encodedValue, encodedKey, encodedChooser]).then(([v, k, p]) =>
         build(topic, v, k, ownHeaders, ownTimestamp, placementOf(namedPartition, chooser, p, ownKey, k)),
       )
@@ -100,7 +100,8 @@ export class Serializer<K, V> {
   private encode<T>(encoder: Encoder<T>, given: T, topic: string, part: Part): Data | Promise<Data> {
     try {
       const encoded: unknown = encoder.encode(given, topic)
-      if (!isPromise(encoded)) return this.stored(encoded, given, topic)
+      if (typeof encoded === 'string' || encoded === null) return encoded
+      if (ArrayBuffer.isView(encoded) || !isPromise(encoded)) return this.stored(encoded, given, topic)
       const promise = Promise.resolve(encoded).then((result) => this.stored(result, given, topic))
       return handled(
         promise.catch((cause: unknown) => {
@@ -124,6 +125,11 @@ export class Serializer<K, V> {
   }
 }
 
+/** Whether it is the promise of data, and not data. */
+function isPending(encoded: Data | Promise<Data>): encoded is Promise<Data> {
+  return typeof encoded === 'object' && encoded !== null && !ArrayBuffer.isView(encoded)
+}
+
 /** Its rejection is looked at later, or no more where another encoder of the call failed first. */
 export function handled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined)
@@ -141,31 +147,32 @@ function build(
   checkText(value, topic, 'value')
   checkText(key, topic, 'key')
   if (placement !== null && placement.encodedKey !== key) checkText(placement.encodedKey, topic, 'partitionKey')
-  let least = sizeAtLeast(key) + sizeAtLeast(value)
-  let longer = longerAtMost(key) + longerAtMost(value)
+  let least = lengthOf(key) + lengthOf(value)
+  let most = sizeAtMost(key) + sizeAtMost(value)
   if (headers !== null) {
     for (const data of headers) {
-      least += sizeAtLeast(data)
-      longer += longerAtMost(data)
+      least += lengthOf(data)
+      most += sizeAtMost(data)
     }
   }
-  if (least > MAX_MESSAGE_BYTES)
-    throw new InvalidMessageError(`a message of ${least} bytes for '${topic}', a record can hold ${MAX_MESSAGE_BYTES}`)
-  return new OutgoingMessage(topic, key, value, headers, least, least + longer, ownTimestamp, placement)
+  if (most > MAX_MESSAGE_BYTES)
+    throw new InvalidMessageError(`a message of ${most} bytes for '${topic}', a record can hold ${MAX_MESSAGE_BYTES}`)
+  return new OutgoingMessage(topic, key, value, headers, least, most, ownTimestamp, placement)
 }
 
 /** Strings from this length on are measured: so much room for what they may come to would be too much. */
 const MEASURED_FROM = 1_024
 
-/** Bytes that data comes to if it is ASCII. */
-function sizeAtLeast(data: Data): number {
-  if (data === null) return 0
-  return typeof data === 'string' && data.length >= MEASURED_FROM ? Buffer.byteLength(data) : data.length
+/** What the data come to if they are ASCII or bytes. */
+function lengthOf(data: Data): number {
+  return data === null ? 0 : data.length
 }
 
-/** How many bytes more it may come to: UTF-8 has three at the most for a unit of UTF-16. */
-function longerAtMost(data: Data): number {
-  return typeof data === 'string' && data.length < MEASURED_FROM ? 2 * data.length : 0
+/** What the data come to at the most, in bytes: UTF-8 has three for a unit of UTF-16, and no string has more. */
+function sizeAtMost(data: Data): number {
+  if (data === null) return 0
+  if (typeof data !== 'string') return data.length
+  return data.length < MEASURED_FROM ? 3 * data.length : Buffer.byteLength(data)
 }
 
 function checkText(data: Data, topic: string, part: Part): void {

@@ -1,6 +1,6 @@
 import { DeliveryError, type KafkaProducerError } from '../../errors.js'
 import { messageSet, sizeOfMessageSet, type MessageSetMagic } from '../../protocol/records/message-set.js'
-import { RecordBatchBuilder, type BufferSource } from '../../protocol/records/record-batch.js'
+import { NO_ROOM, RecordBatchBuilder, type BufferSource } from '../../protocol/records/record-batch.js'
 import { RecordCursor } from '../../protocol/records/record-cursor.js'
 import { RecordMetadata, type BrokerAcknowledgement } from '../record-metadata.js'
 import type { MessageOwner, OutgoingMessage } from './outgoing-message.js'
@@ -162,22 +162,28 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     return false
   }
 
-  /** Writes a message onto the end if the batch has room for it under `limit`; the first one always fits. */
-  add(message: OutgoingMessage, limit: number): boolean {
+  /**
+   * Writes a message onto the end if the batch has room for it under `limit`; the first one always fits.
+   *
+   * @returns its bytes, or {@link NO_ROOM}
+   * @throws ChangedBytesError
+   */
+  add(message: OutgoingMessage, limit: number): number {
     const { builder, owners } = this
     const { owner, index, ownTimestamp } = message
     const place = owners.length
-    if (place >= MAX_BATCH_MESSAGES) return false
+    if (place >= MAX_BATCH_MESSAGES) return NO_ROOM
     const timestamp = ownTimestamp ?? owner.sentAt.timestamp
-    if (place > 0 && Math.abs(timestamp - builder.baseTimestamp) > MAX_TIMESTAMP_DELTA) return false
+    if (place > 0 && Math.abs(timestamp - builder.baseTimestamp) > MAX_TIMESTAMP_DELTA) return NO_ROOM
     const { key, value, headers, leastBytes, mostBytes } = message
-    if (!builder.append(timestamp, key, value, headers, leastBytes, mostBytes, limit)) return false
+    const bytes = builder.append(timestamp, key, value, headers, leastBytes, mostBytes, limit)
+    if (bytes === NO_ROOM) return NO_ROOM
     owners.push(owner)
     this.places.push(index)
     if (ownTimestamp !== null) (this.ownTimestamps ??= new Map()).set(place, ownTimestamp)
     if (owner.signal !== undefined) this.someHaveSignals = true
     owner.placed(index, this)
-    return true
+    return bytes
   }
 
   /** It goes into a request, or would if there were a connection: an attempt. */
@@ -346,7 +352,8 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     const now = performance.now()
     const step = baseOffset < 0n ? 0n : 1n
     let offset = baseOffset
-    for (let i = 0; i < owners.length; i++, offset += step) {
+    // That its sums are of 64 bits lets the compiler calculate in registers.
+    for (let i = 0; i < owners.length; i++, offset = BigInt.asIntN(64, offset + step)) {
       const owner = owners[i] as MessageOwner
       const index = places[i] as number
       if (owner.isSettled(index)) continue

@@ -46,29 +46,20 @@ export class OutgoingMessage {
   room: number | undefined
   /** Whether it holds them of the share for topics without metadata. */
   isOfUnknownTopic = false
-  /** How much of it was given as bytes. */
-  private readonly rawBytes: number
 
   constructor(
     readonly topic: string,
     readonly key: Data,
     readonly value: Data,
     readonly headers: OutgoingHeaders | null,
-    /** Bytes of key, value and headers if every string is ASCII. */
+    /** What key, value and headers come to in bytes at the least: when every string is ASCII. */
     readonly leastBytes: number,
-    /** What they come to at the most. */
+    /** And at the most. */
     readonly mostBytes: number,
     /** Null: the time of `send()` was taken, which an old format may leave out. */
     readonly ownTimestamp: number | null,
     readonly placement: Placement | null,
-  ) {
-    this.rawBytes = rawBytesOf(key, value, headers)
-  }
-
-  /** Whether bytes in it are not as many as when it came: their buffer was detached, or resized. */
-  get hasChanged(): boolean {
-    return this.rawBytes > 0 && rawBytesOf(this.key, this.value, this.headers) !== this.rawBytes
-  }
+  ) {}
 
   /** The partition that its caller named. */
   get namedPartition(): number | undefined {
@@ -86,14 +77,4 @@ export class OutgoingMessage {
     for (const data of this.headers ?? []) bytes += Math.max(sizeOfData(data), 0)
     return bytes
   }
-}
-
-function rawBytesOf(key: Data, value: Data, headers: OutgoingHeaders | null): number {
-  let bytes = lengthOfBytes(key) + lengthOfBytes(value)
-  if (headers !== null) for (const data of headers) bytes += lengthOfBytes(data)
-  return bytes
-}
-
-function lengthOfBytes(data: Data): number {
-  return data === null || typeof data === 'string' ? 0 : data.length
 }

@@ -1,6 +1,6 @@
 import Denque from 'denque'
 import type { KafkaProducerError } from '../../errors.js'
-import type { BufferSource } from '../../protocol/records/record-batch.js'
+import { NO_ROOM, type BufferSource } from '../../protocol/records/record-batch.js'
 import type { BrokerAcknowledgement } from '../record-metadata.js'
 import { Batch, type BatchQueue, type Freed, type Settled } from './batch.js'
 import type { OutgoingMessage } from './outgoing-message.js'
@@ -28,6 +28,8 @@ const MAX_EXPECTED_BYTES = 131_072
  */
 export class PartitionQueue implements BatchQueue {
   private readonly batches = new Denque<PartitionBatch>()
+  /** The last one, while messages may be added to it. */
+  private open: PartitionBatch | undefined
   private next = 0
   private inFlightCount = 0
   /** Some of what was in flight goes out again: first the rest must be answered. */
@@ -82,9 +84,10 @@ export class PartitionQueue implements BatchQueue {
 
   /** Whether its leader may be sent a batch now. */
   get isReady(): boolean {
-    if (this.isBackingOff || this.leaderId < 0 || !this.hasUnsent) return false
-    if (this.inFlightCount === 0) return true
-    return this.inFlightCount < this.maxInFlight && !this.isRewinding && this.sentTo === this.leaderId
+    // What rules it out most often comes first: it is asked for each message.
+    if (this.inFlightCount >= this.maxInFlight || this.isBackingOff || this.leaderId < 0) return false
+    if (this.inFlightCount > 0 && (this.isRewinding || this.sentTo !== this.leaderId)) return false
+    return this.hasUnsent
   }
 
   /** Whether it is ready and on nobody's list who would send it. */
@@ -106,19 +109,20 @@ export class PartitionQueue implements BatchQueue {
     if (this.listedWith === brokerId) this.listedWith = -1
   }
 
-  /** Writes a message into the last batch, or into a new one; returns its bytes. */
+  /**
+   * Writes a message into the last batch, or into a new one; returns its bytes.
+   *
+   * @throws ChangedBytesError, and nothing is changed
+   */
   append(message: OutgoingMessage): number {
     const limit = this.limit.plainBytes
-    let tail = this.batches.peekBack()
-    let before = tail?.dataBytes ?? 0
-    if (tail?.isOpen !== true || !tail.add(message, limit)) {
-      if (tail !== undefined) this.lastBatchBytes = tail.byteLength
-      tail = new Batch<PartitionQueue>(this, this.buffers, Math.min(this.lastBatchBytes, MAX_EXPECTED_BYTES))
-      before = 0
-      tail.add(message, limit)
-      this.batches.push(tail)
+    let bytes = this.open === undefined ? NO_ROOM : this.open.add(message, limit)
+    if (bytes === NO_ROOM) {
+      if (this.open !== undefined) this.lastBatchBytes = this.open.byteLength
+      const batch = new Batch<PartitionQueue>(this, this.buffers, Math.min(this.lastBatchBytes, MAX_EXPECTED_BYTES))
+      bytes = batch.add(message, limit)
+      this.batches.push((this.open = batch))
     }
-    const bytes = tail.dataBytes - before
     this.backlog += bytes
     return bytes
   }
@@ -132,6 +136,7 @@ export class PartitionQueue implements BatchQueue {
   takeNext(): PartitionBatch {
     const batch = this.peekNext() as PartitionBatch
     this.lastBatchBytes = batch.byteLength
+    this.close(batch)
     batch.depart()
     this.next++
     this.inFlightCount++
@@ -159,6 +164,7 @@ export class PartitionQueue implements BatchQueue {
   /** A batch is settled: it is here no longer. */
   private leave<T extends Freed>(batch: PartitionBatch, settle: (batch: PartitionBatch) => T): T {
     const wasInFlight = batch.isInFlight
+    this.close(batch)
     const index = this.indexOf(batch)
     if (index === 0) this.batches.shift()
     else this.batches.removeOne(index)
@@ -184,7 +190,13 @@ export class PartitionQueue implements BatchQueue {
 
   /** Splits a batch that is not in flight. */
   halve(batch: PartitionBatch): void {
+    this.close(batch)
     this.batches.splice(this.indexOf(batch) + 1, 0, batch.splitHalf())
+  }
+
+  /** Nothing more is added to a batch. */
+  private close(batch: PartitionBatch): void {
+    if (this.open === batch) this.open = undefined
   }
 
   /** One less is in flight; after the last, what came back goes first. */

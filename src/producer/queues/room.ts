@@ -75,19 +75,22 @@ export class Room {
 
   /** The message has to wait: it holds no more than it comes to. */
   measure(message: OutgoingMessage): void {
-    this.correct(message, message.exactBytes())
-  }
-
-  /** The message came to so many bytes. */
-  correct(message: OutgoingMessage, bytes: number): void {
+    const bytes = message.exactBytes()
     const more = bytes - (message.room ?? 0)
     this.byteCount += more
     if (message.isOfUnknownTopic) this.unknownByteCount += more
     message.room = bytes
   }
 
-  /** The message has found its partition, or its fate: it counts among those for unknown topics no longer. */
-  leaveShare(message: OutgoingMessage): void {
+  /** The message has found its partition, where it came to so many bytes, which its batch gives back with the others. */
+  placed(message: OutgoingMessage, bytes: number): void {
+    this.leaveShare(message)
+    this.byteCount += bytes - (message.room ?? 0)
+    message.room = bytes
+  }
+
+  /** It counts among those for unknown topics no longer. */
+  private leaveShare(message: OutgoingMessage): void {
     if (!message.isOfUnknownTopic) return
     message.isOfUnknownTopic = false
     this.unknownMessageCount--

@@ -11,17 +11,19 @@ import type { BatchLimit } from './topic-compression.js'
 
 /** What the handler keeps of one topic: a queue for each partition, and the messages that came before its metadata. */
 export class TopicQueue {
-  queues: PartitionQueue[] = []
+  readonly queues: PartitionQueue[] = []
   /** Messages whose partition can't be chosen yet, in the order given. */
-  waiting: OutgoingMessage[] = []
+  private waiting: OutgoingMessage[] = []
   /**
    * Messages that name a partition which the metadata does not have yet; those for others go on meanwhile. They came
    * before those in `waiting`: from when there is one in there, all go there.
    */
-  waitingForPartition: OutgoingMessage[] = []
+  private waitingForPartition: OutgoingMessage[] = []
   /** True while those that waited are placed: who hears of one may send more, which come after them. */
-  isPlacing = false
-  metadata: TopicMetadata | undefined
+  private isPlacing = false
+  private latest: TopicMetadata | undefined
+  /** Whether the partitions are known. */
+  private isKnown = false
   /** When it was last sent to, on the clock of `performance.now()`. */
   usedAt = 0
   private context: PartitionContext | undefined
@@ -35,12 +37,13 @@ export class TopicQueue {
 
   /** Takes over new metadata; queues of partitions are only ever added, since they may hold messages. */
   update(metadata: TopicMetadata): void {
-    this.metadata = metadata
+    this.latest = metadata
     const count = metadata.partitions.length
     while (this.queues.length < count)
       this.queues.push(new PartitionQueue(this.name, this.queues.length, this.limit, this.buffers))
     for (const queue of this.queues) queue.isLedBy(metadata.partitions[queue.partition]?.leader ?? -1)
     const { queues } = this
+    this.isKnown = queues.length > 0 && metadata.error === undefined
     this.context = {
       topic: this.name,
       partitionCount: count,
@@ -92,7 +95,40 @@ export class TopicQueue {
 
   /** Whether a message's partition can be chosen now, ahead of none that came before it. */
   get canPlace(): boolean {
-    return this.waiting.length === 0 && !this.isPlacing && this.hasMetadata
+    return this.isKnown && !this.isPlacing && this.waiting.length === 0
+  }
+
+  /** Whether those that waited can be placed, which nobody does yet. */
+  get canPlaceWaiting(): boolean {
+    return this.isKnown && !this.isPlacing
+  }
+
+  /** A message waits until its partition can be chosen. */
+  wait(message: OutgoingMessage): void {
+    this.waiting.push(message)
+  }
+
+  /** A message waits until there is the partition that it names. */
+  waitForPartition(message: OutgoingMessage): void {
+    this.waitingForPartition.push(message)
+  }
+
+  /** Takes out what waited, to be placed; what comes until {@link endPlacing} waits behind it. */
+  beginPlacing(): OutgoingMessage[] {
+    const waiting = this.takeWaiting()
+    this.isPlacing = true
+    return waiting
+  }
+
+  /** Those of them that were not placed yet wait on, ahead of what came meanwhile; true where anything waits. */
+  endPlacing(rest: readonly OutgoingMessage[]): boolean {
+    this.isPlacing = false
+    this.waiting = [...rest, ...this.waiting]
+    return this.waiting.length > 0
+  }
+
+  get metadata(): TopicMetadata | undefined {
+    return this.latest
   }
 
   /** Whether its partitions were ever known: else the question for them may create it. */
@@ -102,7 +138,7 @@ export class TopicQueue {
 
   /** Whether the partitions are known. */
   get hasMetadata(): boolean {
-    return this.wasSeen && this.metadata?.error === undefined
+    return this.isKnown
   }
 
   /** Takes out the messages that waited; those that got their fate meanwhile have been taken out before. */

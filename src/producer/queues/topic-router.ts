@@ -1,4 +1,5 @@
 import { InvalidMessageError, type KafkaProducerError } from '../../errors.js'
+import { ChangedBytesError } from '../../protocol/records/record-writer.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import { ownCopy } from '../../topic-name.js'
 import type { TurnBudget } from '../../turn-budget.js'
@@ -43,6 +44,8 @@ export interface TopicRouterParts {
  */
 export class TopicRouter {
   private readonly topics = new Map<string, TopicQueue>()
+  /** Of the message that was placed last. */
+  private latest: TopicQueue | undefined
   private readonly buffers = new BatchBuffers()
   private readonly watch: MetadataWatch
 
@@ -86,7 +89,7 @@ export class TopicRouter {
         }
       } else {
         room.measure(message)
-        topic.waiting.push(message)
+        topic.wait(message)
         this.watch.await(topic)
       }
       counters.bytes += message.room ?? 0
@@ -95,12 +98,12 @@ export class TopicRouter {
     if (gaveRoom) queueMicrotask(onRoom)
   }
 
-  /** The topic of a message that is about to be placed. */
+  /** The topic of a message that is about to be placed: mostly that of the one before. */
   private find({ topic: name, owner }: OutgoingMessage): TopicQueue {
-    const known = this.topics.get(name)
+    const known = this.latest?.name === name ? this.latest : this.topics.get(name)
     const topic = known === undefined || known.isGone ? this.add(ownCopy(name)) : known
     topic.usedAt = owner.sentAt.at
-    return topic
+    return (this.latest = topic)
   }
 
   private add(name: string): TopicQueue {
@@ -121,28 +124,27 @@ export class TopicRouter {
     if (!isFresh && topic.lacksPartitionOf(message)) {
       // The topic may have been given more since.
       this.parts.room.measure(message)
-      topic.waitingForPartition.push(message)
+      topic.waitForPartition(message)
       this.watch.await(topic)
       return true
     }
+    const { room } = this.parts
     let queue: PartitionQueue
+    let bytes: number
     try {
       queue = topic.queueFor(message)
+      // Its partitioner may have ended it, or closed the producer.
+      if (message.isSettled) {
+        room.leave(message)
+        return false
+      }
+      bytes = queue.append(message)
     } catch (error) {
-      this.refuse(message, error as KafkaProducerError)
+      if (error instanceof ChangedBytesError) this.refuse(message, new InvalidMessageError(CHANGED))
+      else this.refuse(message, error as KafkaProducerError)
       return false
     }
-    if (message.hasChanged) {
-      this.refuse(message, new InvalidMessageError(CHANGED))
-      return false
-    }
-    // Its partitioner may have ended it, or closed the producer.
-    if (message.isSettled) {
-      this.parts.room.leave(message)
-      return false
-    }
-    this.parts.room.leaveShare(message)
-    this.parts.room.correct(message, queue.append(message))
+    room.placed(message, bytes)
     this.mayHaveToSend(queue)
     return true
   }
@@ -180,20 +182,17 @@ export class TopicRouter {
 
   /** Places what waited for the metadata; what comes meanwhile waits behind it. */
   private placeWaiting(topic: TopicQueue, isFresh: boolean): void {
-    if (!topic.hasMetadata || topic.isPlacing) return
+    if (!topic.canPlaceWaiting) return
     const { turn, onRoom } = this.parts
-    const waiting = topic.takeWaiting()
+    const waiting = topic.beginPlacing()
     let next = 0
-    topic.isPlacing = true
     while (next < waiting.length) {
       const message = waiting[next++] as OutgoingMessage
       if (message.isSettled) this.parts.room.leave(message)
       else this.append(topic, message, isFresh)
       if (next % RUN === 0 && turn.isSpent) break
     }
-    topic.isPlacing = false
-    topic.waiting = [...waiting.slice(next), ...topic.waiting]
-    if (topic.waiting.length === 0) return
+    if (!topic.endPlacing(waiting.slice(next))) return
     turn.inNextTurn(() => {
       this.placeWaiting(topic, isFresh)
       onRoom()
@@ -239,6 +238,7 @@ export class TopicRouter {
     // There may be another of the name by now.
     if (this.topics.get(name) !== topic) return
     this.topics.delete(name)
+    this.latest = undefined
     this.parts.topicPartitionInfos.forget(name)
     this.parts.compression.forget(name)
   }

@@ -14,6 +14,9 @@ import type { CompressedRecords, Data, OutgoingHeaders } from './record.js'
  * record-writer.ts.
  */
 
+/** In place of a record's bytes where its batch has no room for it. */
+export const NO_ROOM = -1
+
 /** Bytes of a batch before its first record. */
 export const BATCH_OVERHEAD = 61
 
@@ -98,11 +101,12 @@ export class RecordBatchBuilder {
   }
 
   /**
-   * Writes a record onto the end; false, and nothing is changed, where the batch would then be larger than `limit`. The
-   * first record always fits.
+   * Writes a record onto the end. The first record always fits.
    *
    * @param leastData bytes of key, value and headers if every string is ASCII
    * @param mostData what they come to at the most
+   * @returns what they came to; {@link NO_ROOM}, and nothing is changed, where the batch would be larger than `limit`
+   * @throws ChangedBytesError, and nothing is changed
    */
   append(
     timestamp: number,
@@ -112,28 +116,24 @@ export class RecordBatchBuilder {
     leastData: number,
     mostData: number,
     limit = Infinity,
-  ): boolean {
-    const start = this.end
+  ): number {
+    const { end: start, writer } = this
+    const isFirst = this.records === 0
+    if (start + leastData > limit && !isFirst) return NO_ROOM
     const needed = start + mostData + maxOverhead(headers)
     if (needed > this.buffer.length) this.grow(needed)
-    if (this.records === 0) this.baseTimestamp = this.maxTimestamp = timestamp
-    const { expansion } = this.writer
-    const end = this.writer.put(
-      this.buffer,
-      start,
-      timestamp - this.baseTimestamp,
-      this.records,
-      key,
-      value,
-      headers,
-      leastData,
-    )
-    if (end > limit && this.records > 0) return false
+    const baseTimestamp = isFirst ? timestamp : this.baseTimestamp
+    const delta = timestamp - baseTimestamp
+    const { expansion } = writer
+    const end = writer.put(this.buffer, start, delta, this.records, key, value, headers, leastData)
+    if (end > limit && !isFirst) return NO_ROOM
+    const bytes = leastData + writer.expansion - expansion
     this.end = end
     this.records++
-    this.dataBytes += leastData + this.writer.expansion - expansion
-    if (timestamp > this.maxTimestamp) this.maxTimestamp = timestamp
-    return true
+    this.dataBytes += bytes
+    if (isFirst) this.baseTimestamp = timestamp
+    if (timestamp > this.maxTimestamp || isFirst) this.maxTimestamp = timestamp
+    return bytes
   }
 
   /**

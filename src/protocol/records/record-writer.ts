@@ -2,9 +2,14 @@ import { putVarint, putVarlong, sizeOfVarint } from '../varint.js'
 import type { Data, OutgoingHeaders } from './record.js'
 
 /** Strings up to this length are written here: for them a call into native code takes longer. */
-const SHORT_TEXT = 40
+const SHORT_TEXT = 28
 /** Bytes up to this length are copied here, for the same reason. */
 const SHORT_BYTES = 24
+
+/** Bytes are not as many as when they were given: their buffer was detached or resized meanwhile. */
+export class ChangedBytesError extends Error {
+  override readonly name = 'ChangedBytesError'
+}
 
 /**
  * Writes the records of a record batch:
@@ -18,11 +23,14 @@ const SHORT_BYTES = 24
 export class RecordWriter {
   /** By how many bytes the strings written so far are longer than they would be as ASCII. */
   expansion = 0
+  /** Lengths of the key, the value and the headers written last, together. */
+  private written = 0
 
   /**
    * Writes one record and returns where it ends.
    *
    * @param leastData bytes of key, value and headers if every string is ASCII
+   * @throws ChangedBytesError
    */
   put(
     buffer: Buffer,
@@ -38,6 +46,7 @@ export class RecordWriter {
     const likelyWidth = leastData < 48 ? 1 : leastData < 8_100 ? 2 : leastData < 1_000_000 ? 3 : 4
     const bodyAt = start + likelyWidth
     let at = bodyAt
+    this.written = 0
     buffer[at++] = 0
     if (timestampDelta === 0) buffer[at++] = 0
     else at = putVarlong(buffer, at, timestampDelta)
@@ -49,6 +58,7 @@ export class RecordWriter {
       at = putVarint(buffer, at, headers.length >> 1)
       for (let i = 0; i < headers.length; i++) at = this.putData(buffer, at, headers[i] as Data)
     }
+    if (this.written !== leastData) throw new ChangedBytesError()
     const size = at - bodyAt
     const width = sizeOfVarint(size)
     if (width !== likelyWidth) {
@@ -66,8 +76,10 @@ export class RecordWriter {
       return start + 1
     }
     const { length } = data
+    this.written += length
     const at = putVarint(buffer, start, length)
     if (typeof data !== 'string') {
+      if (at + length > buffer.length) throw new ChangedBytesError()
       if (length > SHORT_BYTES) buffer.set(data, at)
       else for (let i = 0; i < length; i++) buffer[at + i] = data[i] as number
       return at + length

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { CorruptRecordsError } from '../../../../src/errors.js'
 import { crc32c } from '../../../../src/protocol/crc32c.js'
 import { decodeBatches } from '../../../../src/protocol/records/decode.js'
-import { BATCH_OVERHEAD } from '../../../../src/protocol/records/record-batch.js'
+import { BATCH_OVERHEAD, NO_ROOM } from '../../../../src/protocol/records/record-batch.js'
+import { ChangedBytesError } from '../../../../src/protocol/records/record-writer.js'
 import {
   build,
   compressedRecordBatch,
@@ -113,11 +114,23 @@ describe('recordBatch', () => {
     const before = Buffer.from(builder.seal())
     const [, , third] = RECORDS as [unknown, unknown, (typeof RECORDS)[number]]
     const append = (limit: number) =>
-      builder.append(third.timestamp, third.key, third.value, third.headers, 100, 300, limit)
-    expect(append(whole.byteLength - 1)).toBe(false)
+      builder.append(third.timestamp, third.key, third.value, third.headers, 76, 300, limit)
+    expect(append(whole.byteLength - 1)).toBe(NO_ROOM)
     expect(Buffer.from(builder.seal()).equals(before)).toBe(true)
-    expect(append(whole.byteLength)).toBe(true)
+    expect(append(whole.byteLength)).toBeGreaterThan(0)
     expect(Buffer.from(builder.seal()).equals(whole.seal())).toBe(true)
+  })
+
+  it('takes no record whose bytes are fewer or more than they were said to be, and is as it was then', () => {
+    const builder = build(RECORDS)
+    const before = Buffer.from(builder.seal())
+    const bytes = Buffer.alloc(50, 1)
+    for (const said of [49, 51, 0]) {
+      expect(() => builder.append(0, null, bytes, null, said, said)).toThrow(ChangedBytesError)
+      expect(() => builder.append(0, bytes, '', null, said, said)).toThrow(ChangedBytesError)
+    }
+    expect(() => builder.append(0, null, Buffer.alloc(100_000), null, 7, 7)).toThrow(ChangedBytesError)
+    expect(Buffer.from(builder.seal()).equals(before)).toBe(true)
   })
 
   it('counts the bytes of keys, values and headers, whatever was guessed of them', () => {
