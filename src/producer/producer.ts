@@ -8,6 +8,7 @@ import { shown } from '../shown.js'
 import { StatsCounters, type ProducerStats } from '../stats/producer-stats.js'
 import { TurnBudget } from '../turn-budget.js'
 import { VERSION } from '../version.js'
+import { AnyBroker } from './brokers/any-broker.js'
 import { BrokerPartitionInfo } from './brokers/broker-partition-info.js'
 import { ProducerPool } from './brokers/producer-pool.js'
 import type { PartitionMetadata } from './brokers/topic-metadata.js'
@@ -83,7 +84,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       retryAuthenticationErrors: config.retryAuthenticationErrors,
       allowBroker: config.allowBroker,
     })
-    this.#topicPartitionInfos = new BrokerPartitionInfo(this.#sessions, { ...config, bootstrap: config.brokers })
+    const anyBroker = new AnyBroker(this.#sessions, config.brokers)
+    this.#topicPartitionInfos = new BrokerPartitionInfo(this.#sessions, anyBroker, config)
     const producerPool = new ProducerPool(this.#sessions, config)
     this.#readiness = new Readiness(this.#sessions, this.#topicPartitionInfos, producerPool)
     const turn = new TurnBudget()

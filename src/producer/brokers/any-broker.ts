@@ -29,6 +29,16 @@ interface Opening {
 }
 
 /**
+ * What a question throws where the broker is well but does not answer what was asked for: the next one is asked, and
+ * the connection stays.
+ */
+export class Declined extends Error {
+  constructor(readonly why: KafkaProducerError) {
+    super(why.message)
+  }
+}
+
+/**
  * Asks what any broker of the cluster can answer, on a connection of its own, so that a question never queues behind
  * messages. Asked are the brokers that are known and the bootstrap list, in turn.
  *
@@ -60,6 +70,11 @@ export class AnyBroker {
     return this.known
   }
 
+  /** Whether anybody waits for what questions are put for. */
+  get isNeeded(): boolean {
+    return this.sessions.isNeeded
+  }
+
   learn(brokers: ReadonlyMap<number, BrokerAddress>): void {
     this.known = brokers
   }
@@ -77,8 +92,8 @@ export class AnyBroker {
   }
 
   /**
-   * Puts a question to one broker after another until one answers. Whatever a question fails with ends its connection:
-   * the next one starts elsewhere.
+   * Puts a question to one broker after another until one answers. Whatever a question fails with, but {@link Declined},
+   * ends its connection: the next one starts elsewhere.
    *
    * @throws MetadataUnavailableError; or, not retriable, what asking again can't help, such as AuthenticationError
    */
@@ -119,7 +134,7 @@ export class AnyBroker {
             running.delete(attempt)
             if (isSettled) return
             debug('%s', (error as Error).message)
-            failures.push(error)
+            failures.push(error instanceof Declined ? error.why : error)
             failed.push(address)
             startNext()
           },
@@ -167,15 +182,17 @@ export class AnyBroker {
       stage.enter(`waiting for ${formatAddress(session.connection.address)} to answer`)
       const answer = await orAborted(question(session), signal)
       signal.throwIfAborted()
-      signal.removeEventListener('abort', drop)
       const previous = this.session
       this.session = session
       if (previous !== session) void previous?.connection.close(0)
       return answer
     } catch (error) {
-      drop()
+      if (!(error instanceof Declined)) drop()
+      else if (this.session?.connection.isOpen !== true) this.session = session
+      else if (this.session !== session) drop()
       throw error
     } finally {
+      signal.removeEventListener('abort', drop)
       this.stages.delete(stage)
     }
   }

@@ -8,7 +8,7 @@ import { ZERO_UUID } from '../../protocol/byte-writer.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import { timerDelay } from '../../timer-delay.js'
 import { ownCopy } from '../../topic-name.js'
-import { AnyBroker } from './any-broker.js'
+import type { AnyBroker } from './any-broker.js'
 import { LeaderEpochs, RELIABLE_EPOCHS_FROM } from './leader-epochs.js'
 import { topicMetadata, type PartitionMetadata, type TopicMetadata } from './topic-metadata.js'
 
@@ -32,7 +32,6 @@ const MOMENTARY_ERRORS = new Set<number>([-1, 8, REBOOTSTRAP_REQUIRED])
 const IDLE_CHECKS = 4
 
 export interface BrokerPartitionInfoOptions {
-  readonly bootstrap: readonly BrokerAddress[]
   readonly requestTimeoutMs: number
   /** The least time between one refresh and the next, and before a look-up after one that was refused. */
   readonly retryBackoffMs: number
@@ -78,7 +77,6 @@ interface KnownTopic {
 export class BrokerPartitionInfo {
   /** How many answers there were. */
   generation = 0
-  private readonly anyBroker: AnyBroker
   private readonly topics = new Map<string, KnownTopic>()
   /** Look-ups that go out at the end of this turn, by whether they may create topics. */
   private readonly lookUps = new Map<boolean, Question>()
@@ -98,10 +96,9 @@ export class BrokerPartitionInfo {
 
   constructor(
     private readonly sessions: SessionFactory,
+    private readonly anyBroker: AnyBroker,
     private readonly options: BrokerPartitionInfoOptions,
-  ) {
-    this.anyBroker = new AnyBroker(sessions, options.bootstrap)
-  }
+  ) {}
 
   /** Who is told of every answer; set once, by the event handler. */
   listen(listener: MetadataListener): void {

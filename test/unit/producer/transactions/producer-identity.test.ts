@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest'
+import {
+  AuthenticationError,
+  MetadataUnavailableError,
+  ProducerClosedError,
+  type KafkaProducerError,
+} from '../../../../src/errors.js'
+import type { AnyBroker } from '../../../../src/producer/brokers/any-broker.js'
+import { LAST_EPOCH, ProducerIdentity, type Identity } from '../../../../src/producer/transactions/producer-identity.js'
+
+/** Gives what the test says, in turn: an identity, or what the question fails with. */
+function identityFrom(answers: (Identity | KafkaProducerError)[], { isNeeded = true, isClosed = false } = {}) {
+  let asked = 0
+  const anyBroker: Pick<AnyBroker, 'ask' | 'isNeeded'> = {
+    isNeeded,
+    ask: async <T>() => {
+      const answer = answers[asked++]
+      if (answer === undefined) throw new Error('asked once too often')
+      if (answer instanceof Error) throw answer
+      return answer as T
+    },
+  }
+  const pacing = {
+    async retryUntilDone(attempt: () => Promise<void>): Promise<boolean> {
+      if (isClosed) return false
+      for (;;) {
+        try {
+          await attempt()
+          return true
+        } catch {
+          await Promise.resolve()
+        }
+      }
+    },
+  }
+  const identity = new ProducerIdentity(anyBroker, pacing, 1_000)
+  return { identity, asked: () => asked }
+}
+
+const FIRST = { producerId: 7n, epoch: 0 }
+
+describe('the identity of an idempotent producer', () => {
+  it('is asked for once, whoever waits for it', async () => {
+    const { identity, asked } = identityFrom([FIRST])
+    expect(identity.current).toBeUndefined()
+    await expect(Promise.all([identity.whenKnown(), identity.whenKnown()])).resolves.toEqual([FIRST, FIRST])
+    expect(identity.current).toEqual(FIRST)
+    await identity.whenKnown()
+    expect(asked()).toBe(1)
+  })
+
+  it('is asked for again after what passes, as long as messages wait', async () => {
+    const { identity, asked } = identityFrom([new MetadataUnavailableError('none'), FIRST])
+    await expect(identity.whenKnown()).resolves.toEqual(FIRST)
+    expect(asked()).toBe(2)
+  })
+
+  it('is not asked for again when no message waits any more, and anew when one does', async () => {
+    const failure = new MetadataUnavailableError('none')
+    const { identity, asked } = identityFrom([failure, FIRST], { isNeeded: false })
+    await expect(identity.whenKnown()).rejects.toBe(failure)
+    expect(asked()).toBe(1)
+    await expect(identity.whenKnown()).resolves.toEqual(FIRST)
+  })
+
+  it('fails with what no broker can be asked for, and may be asked for later', async () => {
+    const failure = new AuthenticationError('wrong password')
+    const { identity } = identityFrom([failure, FIRST])
+    await expect(identity.whenKnown()).rejects.toBe(failure)
+    expect(identity.refused).toBeUndefined()
+    await expect(identity.whenKnown()).resolves.toEqual(FIRST)
+  })
+
+  it('is not waited for when the producer is closed', async () => {
+    const { identity } = identityFrom([], { isClosed: true })
+    await expect(identity.whenKnown()).rejects.toThrow(ProducerClosedError)
+  })
+
+  it('goes on one epoch later, once for all who saw the same fail', async () => {
+    const { identity, asked } = identityFrom([FIRST])
+    await identity.whenKnown()
+    identity.bump(FIRST)
+    identity.bump(FIRST)
+    expect(identity.current).toEqual({ producerId: 7n, epoch: 1 })
+    identity.bump({ producerId: 8n, epoch: 1 })
+    expect(identity.current).toEqual({ producerId: 7n, epoch: 1 })
+    expect(asked()).toBe(1)
+  })
+
+  it('is a new id after the last epoch', async () => {
+    const last = { producerId: 7n, epoch: LAST_EPOCH }
+    const next = { producerId: 8n, epoch: 0 }
+    const { identity } = identityFrom([{ ...last, epoch: LAST_EPOCH - 1 }, next])
+    await identity.whenKnown()
+    identity.bump({ ...last, epoch: LAST_EPOCH - 1 })
+    expect(identity.current).toEqual(last)
+    identity.bump(last)
+    expect(identity.current).toBeUndefined()
+    await expect(identity.whenKnown()).resolves.toEqual(next)
+  })
+})
