@@ -1,3 +1,5 @@
+import { systemClock, type Clock } from './clock.js'
+
 /** How long this producer works at a stretch. */
 const SHARE_MS = 3
 
@@ -17,18 +19,20 @@ export class TurnBudget {
     for (const goOn of waiting) goOn()
   }
 
+  constructor(private readonly clock: Clock = systemClock) {}
+
   /** Whether the share is used up. Who asks first in a turn starts the clock. */
   get isSpent(): boolean {
-    const now = performance.now()
+    const now = this.clock.now()
     if (this.endsAt > 0) return now >= this.endsAt
     this.endsAt = now + SHARE_MS
-    if (this.waiting.length === 0) setImmediate(this.startTurn)
+    if (this.waiting.length === 0) this.clock.setImmediate(this.startTurn)
     return false
   }
 
   /** Calls back in the next turn, after those who asked before. */
   inNextTurn(goOn: () => void): void {
-    if (this.endsAt === 0 && this.waiting.length === 0) setImmediate(this.startTurn)
+    if (this.endsAt === 0 && this.waiting.length === 0) this.clock.setImmediate(this.startTurn)
     this.waiting.push(goOn)
   }
 

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { nextTurn, systemClock } from '../clock.js'
 import { BLOCK_BYTES } from './lz77.js'
 
 /** Compresses one block of at most {@link BLOCK_BYTES}. */
@@ -29,7 +29,7 @@ export function compressBlocks(
 async function compressInTurns(blocks: readonly Uint8Array[], compressor: BlockCompressor): Promise<Uint8Array[]> {
   const compressed: Uint8Array[] = []
   for (const block of blocks) {
-    if (compressed.length > 0) await nextTurn()
+    if (compressed.length > 0) await nextTurn(systemClock)
     compressed.push(compressor.now(block))
   }
   return compressed

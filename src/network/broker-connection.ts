@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { inspect } from 'node:util'
 import Denque from 'denque'
+import { systemClock, type Clock, type Timer } from '../clock.js'
 import { createDebug } from '../debug.js'
 import {
   ConnectionClosedError,
@@ -102,10 +103,10 @@ export class BrokerConnection {
   private lastAnswerAt = 0
   /** When the first byte came of the answer that is being gathered. */
   private gatheringSince = 0
-  private timer: NodeJS.Timeout | undefined
+  private timer: Timer | undefined
   private timerDue = 0
-  private lastUsedAt = performance.now()
-  private idleTimer: NodeJS.Timeout | undefined
+  private lastUsedAt: number
+  private idleTimer: Timer | undefined
   private readonly closeListeners: (() => void)[] = []
   private readonly goneController = new AbortController()
   /** How many need it for something else than a request on its way. */
@@ -127,7 +128,9 @@ export class BrokerConnection {
     maxIdleMs: number,
     /** Shared by all connections that together may hold no more of answers that are not whole yet. */
     gathering = new GatheringBound(maxResponseBytes),
+    private readonly clock: Clock = systemClock,
   ) {
+    this.lastUsedAt = clock.now()
     this.#socket = socket
     // Bare tokens may be empty; that others have a correlation id is looked at with each.
     this.#splitter = new FrameSplitter(0, () => this.sizeOfNext(), gathering)
@@ -190,7 +193,7 @@ export class BrokerConnection {
       return await work
     } finally {
       this.users--
-      this.lastUsedAt = performance.now()
+      this.lastUsedAt = this.clock.now()
     }
   }
 
@@ -266,12 +269,12 @@ export class BrokerConnection {
   }
 
   private writeInFlight(entry: InFlight, parts: readonly Uint8Array[], onTaken?: () => void): void {
-    entry.since = performance.now()
+    entry.since = this.clock.now()
     this.#inFlight.push(entry)
     this.asked = true
     this.armTimer(entry.timeoutMs)
     this.write(parts, (error) => {
-      entry.since = performance.now()
+      entry.since = this.clock.now()
       // A socket that is destroyed calls back for the write it was at as if that had been done.
       if (!error && !this.#socket.destroyed) onTaken?.()
     })
@@ -310,7 +313,7 @@ export class BrokerConnection {
           label,
           bytes,
           timeoutMs: options.timeoutMs,
-          since: performance.now(),
+          since: this.clock.now(),
           fail: reject,
         })
         this.armTimer(options.timeoutMs)
@@ -319,7 +322,7 @@ export class BrokerConnection {
           // A socket that is destroyed calls back for the write it was at as if that had been done.
           if (error || this.#socket.destroyed) return this.failNotTaken(this.whyClosed(error))
           this.notTaken.shift()
-          this.lastTakenAt = performance.now()
+          this.lastTakenAt = this.clock.now()
           options.onTaken?.()
           resolve()
         })
@@ -376,7 +379,7 @@ export class BrokerConnection {
     if (this.state !== 'open') throw new ConnectionClosedError(`the connection to ${this.name} is closed`)
     const parts = encodeRequest(api, version, this.nextCorrelationId, this.clientId, request, capacity)
     this.nextCorrelationId = (this.nextCorrelationId + 1) & 0x7fffffff
-    this.lastUsedAt = performance.now()
+    this.lastUsedAt = this.clock.now()
     return { parts, bytes: parts.reduce((sum, part) => sum + part.length, 0) }
   }
 
@@ -391,10 +394,10 @@ export class BrokerConnection {
   close(graceMs: number): Promise<void> {
     if (this.#socket.destroyed) return Promise.resolve()
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#socket.destroy(), graceMs)
+      const timer = this.clock.setTimeout(() => this.#socket.destroy(), graceMs)
       this.#socket.ref()
       this.#socket.once('close', () => {
-        clearTimeout(timer)
+        this.clock.clearTimeout(timer)
         resolve()
       })
       this.#socket.end()
@@ -418,7 +421,7 @@ export class BrokerConnection {
   /** How large the answer that has begun may be; nothing is begun that nobody asked for. */
   private sizeOfNext(): number {
     const entry = this.#inFlight.peekFront()
-    this.gatheringSince = performance.now()
+    this.gatheringSince = this.clock.now()
     if (entry !== undefined) return Math.max(entry.maxBytes, this.#oneWay.maxBytes)
     if (!this.#oneWay.isEmpty) return this.#oneWay.maxBytes
     throw new MalformedResponseError(`${this.name} sent bytes that nothing asked for`)
@@ -445,7 +448,7 @@ export class BrokerConnection {
   }
 
   private noteAnswer(): void {
-    this.lastAnswerAt = this.lastUsedAt = performance.now()
+    this.lastAnswerAt = this.lastUsedAt = this.clock.now()
     this.head = EMPTY
     this.hint = undefined
   }
@@ -467,17 +470,19 @@ export class BrokerConnection {
    * for a longer time, by a request that was answered since.
    */
   private armTimer(delayMs: number): void {
-    const due = performance.now() + delayMs
+    const due = this.clock.now() + delayMs
     if (this.timer !== undefined && this.timerDue <= due) return
-    clearTimeout(this.timer)
+    this.clock.clearTimeout(this.timer)
     this.timerDue = due
-    this.timer = setTimeout(() => {
-      // After a stall of this process the answer may be waiting in the socket: let it be read first.
-      setImmediate(() => {
-        this.timer = undefined
-        this.checkTimeout()
-      })
-    }, timerDelay(delayMs)).unref()
+    this.timer = this.clock
+      .setTimeout(() => {
+        // After a stall of this process the answer may be waiting in the socket: let it be read first.
+        this.clock.setImmediate(() => {
+          this.timer = undefined
+          this.checkTimeout()
+        })
+      }, timerDelay(delayMs))
+      .unref()
   }
 
   private checkTimeout(): void {
@@ -497,7 +502,7 @@ export class BrokerConnection {
 
   /** Whether a request has had its time, which begins when the one before it was done with; if not, looks again then. */
   private isLate({ since, timeoutMs }: Pick<InFlight, 'since' | 'timeoutMs'>, doneBeforeAt: number): boolean {
-    const left = Math.max(since, doneBeforeAt) + timeoutMs - performance.now()
+    const left = Math.max(since, doneBeforeAt) + timeoutMs - this.clock.now()
     if (left > 0) this.armTimer(left)
     return left <= 0
   }
@@ -505,16 +510,16 @@ export class BrokerConnection {
   /** Brokers close connections that are idle for ten minutes; closing first spares the next request a broken one. */
   private watchIdle(maxIdleMs: number): void {
     const check = () => {
-      const idle = performance.now() - this.lastUsedAt
+      const idle = this.clock.now() - this.lastUsedAt
       const isAtWork =
         !this.#inFlight.isEmpty() || !this.notTaken.isEmpty() || this.held !== undefined || this.users > 0
       if (!isAtWork && idle >= maxIdleMs) {
         this.fail(new ConnectionClosedError(`the connection to ${this.name} was idle for ${maxIdleMs} ms`))
       } else {
-        this.idleTimer = setTimeout(check, Math.max(maxIdleMs - idle, 1000)).unref()
+        this.idleTimer = this.clock.setTimeout(check, Math.max(maxIdleMs - idle, 1000)).unref()
       }
     }
-    this.idleTimer = setTimeout(check, maxIdleMs).unref()
+    this.idleTimer = this.clock.setTimeout(check, maxIdleMs).unref()
   }
 
   private fail(error: KafkaProducerError): void {
@@ -526,8 +531,8 @@ export class BrokerConnection {
   private leaveOpen(state: 'ending' | 'closed', error: KafkaProducerError): void {
     const wasOpen = this.state === 'open'
     this.state = state
-    clearTimeout(this.timer)
-    clearTimeout(this.idleTimer)
+    this.clock.clearTimeout(this.timer)
+    this.clock.clearTimeout(this.idleTimer)
     // While it is ending, what was written is still being taken.
     if (state === 'closed') this.failNotTaken(error)
     if (!wasOpen) return

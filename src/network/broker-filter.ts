@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.js'
 import { BrokerNotAllowedError } from '../errors.js'
 import { formatAddress, type BrokerAddress } from './connect.js'
 import { within } from './within.js'
@@ -17,6 +18,7 @@ export class BrokerFilter {
     bootstrap: readonly BrokerAddress[],
     private readonly allow: AllowBroker | undefined,
     private readonly timeoutMs: number,
+    private readonly clock: Clock,
   ) {
     this.given = new Set(bootstrap.map(formatAddress))
   }
@@ -33,7 +35,7 @@ export class BrokerFilter {
     let answer: unknown
     try {
       const { host, port } = address
-      answer = await within(this.timeoutMs, Promise.resolve(allow(host, port)))
+      answer = await within(this.clock, this.timeoutMs, Promise.resolve(allow(host, port)))
     } catch (cause) {
       throw refused(address, 'threw when it was asked for', cause)
     }

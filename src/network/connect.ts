@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
+import type { Clock, Timer } from '../clock.js'
 import { ConnectionFailedError, TlsError } from '../errors.js'
 import { foreignText } from '../foreign-text.js'
 import { timerDelay } from '../timer-delay.js'
@@ -52,6 +53,7 @@ export interface ConnectTerms {
   readonly origin?: string | undefined
   /** How the connection is secured; undefined: not at all. */
   readonly tls?: TlsSettings | undefined
+  readonly clock: Clock
 }
 
 /**
@@ -63,23 +65,29 @@ export interface ConnectTerms {
  */
 export async function openSocket(
   address: BrokerAddress,
-  { timeoutMs, signal, isNeeded, hosts, origin = '', tls }: ConnectTerms,
+  { timeoutMs, signal, isNeeded, hosts, origin = '', tls, clock }: ConnectTerms,
 ): Promise<Socket> {
-  const deadline = performance.now() + timeoutMs
+  const deadline = clock.now() + timeoutMs
   const attempt = new AbortController()
   setMaxListeners(0, attempt.signal)
   const onAbort = () => attempt.abort(new Error('closed by this client'))
-  const watch = setInterval(() => {
-    if (!isNeeded()) attempt.abort(new Error('nobody waits for it any more'))
-  }, UNNEEDED_CONNECT_MS).unref()
+  const watch = clock
+    .setInterval(() => {
+      if (!isNeeded()) attempt.abort(new Error('nobody waits for it any more'))
+    }, UNNEEDED_CONNECT_MS)
+    .unref()
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     if (signal.aborted) onAbort()
-    const found = await within(timeoutMs, orAborted(hosts.addressesOf(address.host, attempt.signal), attempt.signal))
+    const found = await within(
+      clock,
+      timeoutMs,
+      orAborted(hosts.addressesOf(address.host, attempt.signal), attempt.signal),
+    )
     if (found === undefined) throw new Error(`its name was not resolved within ${timeoutMs} ms`)
     const headStartMs = Math.min(MAX_HEAD_START_MS, timeoutMs / found.length)
-    return await firstToConnect(found, headStartMs, (host) =>
-      connectTo(host, address, deadline - performance.now(), attempt.signal, tls),
+    return await firstToConnect(clock, found, headStartMs, (host) =>
+      connectTo(clock, host, address, deadline - clock.now(), attempt.signal, tls),
     )
   } catch (failure) {
     if (failure instanceof TlsError) throw failure
@@ -90,7 +98,7 @@ export async function openSocket(
       },
     )
   } finally {
-    clearInterval(watch)
+    clock.clearInterval(watch)
     signal.removeEventListener('abort', onAbort)
     // Those that came off second best.
     attempt.abort()
@@ -98,6 +106,7 @@ export async function openSocket(
 }
 
 function firstToConnect(
+  clock: Clock,
   hosts: readonly string[],
   headStartMs: number,
   connect: (host: string) => Promise<Socket>,
@@ -107,26 +116,26 @@ function firstToConnect(
     let failed = 0
     let isSettled = false
     let failure: unknown
-    let timer: NodeJS.Timeout | undefined
+    let timer: Timer | undefined
     const startNext = () => {
-      clearTimeout(timer)
+      clock.clearTimeout(timer)
       const host = hosts[started]
       if (host === undefined || isSettled) return
       started++
-      timer = setTimeout(startNext, headStartMs).unref()
+      timer = clock.setTimeout(startNext, headStartMs).unref()
       connect(host).then(onConnected, onFailed)
     }
     const onConnected = (socket: Socket) => {
       if (isSettled) return void socket.destroy()
       isSettled = true
-      clearTimeout(timer)
+      clock.clearTimeout(timer)
       resolve(socket)
     }
     const onFailed = (error: unknown) => {
       // A name may have addresses where nothing listens: what the broker itself did wrong tells more.
       if (!(failure instanceof TlsError)) failure = error
       if (++failed < hosts.length) return startNext()
-      clearTimeout(timer)
+      clock.clearTimeout(timer)
       reject(failure)
     }
     startNext()
@@ -134,6 +143,7 @@ function firstToConnect(
 }
 
 function connectTo(
+  clock: Clock,
   host: string,
   address: BrokerAddress,
   timeoutMs: number,
@@ -145,14 +155,16 @@ function connectTo(
     const socket = tls === undefined ? connectTcp({ host, port: address.port }) : startTls(host, address, tls)
     socket.unref()
     let isConnected = false
-    const timer = setTimeout(() => {
-      const what = isConnected ? 'finish the TLS handshake' : 'accept'
-      socket.destroy(new Error(`${host} did not ${what} within ${Math.round(timeoutMs)} ms`))
-    }, timerDelay(timeoutMs)).unref()
+    const timer = clock
+      .setTimeout(() => {
+        const what = isConnected ? 'finish the TLS handshake' : 'accept'
+        socket.destroy(new Error(`${host} did not ${what} within ${Math.round(timeoutMs)} ms`))
+      }, timerDelay(timeoutMs))
+      .unref()
     const onAbort = () => socket.destroy(signal.reason as Error)
     signal.addEventListener('abort', onAbort, { once: true })
     const settle = () => {
-      clearTimeout(timer)
+      clock.clearTimeout(timer)
       signal.removeEventListener('abort', onAbort)
       socket.off('error', onError)
     }

@@ -15,6 +15,7 @@ import { metadata } from '../protocol/apis/metadata.js'
 import { produce } from '../protocol/apis/produce.js'
 import { GatheringBound } from '../protocol/frame.js'
 import { LEGACY_VERSIONS, type ServedVersions } from '../protocol/versions.js'
+import { SYSTEM, type Surroundings } from '../surroundings.js'
 import { BoundedMap } from './bounded-map.js'
 import { BrokerConnection } from './broker-connection.js'
 import { BrokerFilter, type AllowBroker } from './broker-filter.js'
@@ -121,15 +122,20 @@ export class SessionFactory {
 
   private readonly filter: BrokerFilter
 
-  constructor(private readonly options: SessionOptions) {
+  constructor(
+    private readonly options: SessionOptions,
+    private readonly surroundings: Surroundings = SYSTEM,
+  ) {
+    const { clock } = surroundings
     setMaxListeners(0, this.closing.signal)
     this.gathering = new GatheringBound(options.maxResponseBytes)
     const { ssl, sasl, requestTimeoutMs, connectTimeoutMs } = options
     // What functions of the user's are asked for is part of connecting, and no request waits longer for its turn.
     const userTimeoutMs = Math.min(connectTimeoutMs, requestTimeoutMs)
-    this.tls = ssl === undefined ? undefined : new TlsClient(ssl)
-    this.authenticator = sasl === undefined ? undefined : new Authenticator(sasl, requestTimeoutMs, userTimeoutMs)
-    this.filter = new BrokerFilter(options.brokers ?? [], options.allowBroker, options.connectTimeoutMs)
+    this.tls = ssl === undefined ? undefined : new TlsClient(ssl, clock)
+    this.authenticator =
+      sasl === undefined ? undefined : new Authenticator(sasl, requestTimeoutMs, userTimeoutMs, clock)
+    this.filter = new BrokerFilter(options.brokers ?? [], options.allowBroker, options.connectTimeoutMs, clock)
     this.clearText = new ClearTextWarning(sasl?.name, ssl !== undefined)
     for (const broker of options.brokers ?? []) this.clearText.about(broker)
   }
@@ -164,7 +170,11 @@ export class SessionFactory {
    * @throws ConnectionFailedError; TlsError and AuthenticationError where trying again is of no use; and, where nothing
    * is in common with the broker, UnsupportedVersionError
    */
-  async open(address: BrokerAddress, signal?: AbortSignal, stage = new Stage()): Promise<BrokerSession> {
+  async open(
+    address: BrokerAddress,
+    signal?: AbortSignal,
+    stage = new Stage(this.surroundings.clock),
+  ): Promise<BrokerSession> {
     this.clearText.about(address)
     const controller = new AbortController()
     const callOff = () =>
@@ -200,7 +210,7 @@ export class SessionFactory {
     isFirst: boolean,
   ): Promise<boolean> {
     stage.enter(`authenticating to ${formatAddress(connection.address)}`)
-    const renewal = new SessionRenewal(connection, versions, authenticator)
+    const renewal = new SessionRenewal(connection, versions, authenticator, this.surroundings)
     let exchange: SaslExchange | undefined
     try {
       exchange = await connection.whileUsed(authenticator.begin(connection.address, connection.gone))
@@ -337,7 +347,9 @@ export class SessionFactory {
       if (other !== undefined) throw this.failure(opening.address, other.error)
     } else if (failed !== undefined) {
       throw failed
-    } else if ((await within(LATE_ANSWER_MS, Promise.any(late)).catch(() => undefined)) !== undefined) {
+    } else if (
+      (await within(this.surroundings.clock, LATE_ANSWER_MS, Promise.any(late)).catch(() => undefined)) !== undefined
+    ) {
       return this.openAsking(opening)
     }
     if (this.answered)
@@ -358,7 +370,7 @@ export class SessionFactory {
       this.answered = true
     })
     try {
-      const versions = await within(patience, answer)
+      const versions = await within(this.surroundings.clock, patience, answer)
       if (versions !== undefined) return this.session(connection, versions)
       const error = new RequestTimeoutError(`no answer to ApiVersions within ${patience} ms`)
       answer.catch(() => undefined)
@@ -381,12 +393,29 @@ export class SessionFactory {
 
   private async connect({ address, signal, stage }: Opening): Promise<BrokerConnection> {
     const { connectTimeoutMs, clientId, maxResponseBytes, maxIdleMs } = this.options
+    const { clock } = this.surroundings
     stage.enter(`connecting to ${formatAddress(address)}`)
     const tls = await this.tls?.settingsFor(address, connectTimeoutMs)
     const origin = this.filter.isOfCluster(address) ? NAMED_BY_CLUSTER : undefined
-    const terms = { timeoutMs: connectTimeoutMs, signal, isNeeded: () => this.isNeeded, hosts: this.hosts, origin, tls }
+    const terms = {
+      timeoutMs: connectTimeoutMs,
+      signal,
+      isNeeded: () => this.isNeeded,
+      hosts: this.hosts,
+      origin,
+      tls,
+      clock,
+    }
     const socket = await openSocket(address, terms)
-    const connection = new BrokerConnection(socket, address, clientId, maxResponseBytes, maxIdleMs, this.gathering)
+    const connection = new BrokerConnection(
+      socket,
+      address,
+      clientId,
+      maxResponseBytes,
+      maxIdleMs,
+      this.gathering,
+      clock,
+    )
     const isZooKeepers = address.port === ZOOKEEPER_PORT
     connection.hint = isZooKeepers
       ? undefined
@@ -403,7 +432,7 @@ export class SessionFactory {
   }
 
   private session(connection: BrokerConnection, versions: ServedVersions): BrokerSession {
-    return { connection, versions, throttle: new Throttle(this.options.requestTimeoutMs) }
+    return { connection, versions, throttle: new Throttle(this.options.requestTimeoutMs, this.surroundings.clock) }
   }
 
   /** What opening a session fails with, for whatever cause. */

@@ -1,13 +1,19 @@
+import type { Clock } from '../clock.js'
+
 /** What somebody is at, and since when: for whoever has to say later why it took so long. */
 export class Stage {
   private what = 'not begun'
-  private since = performance.now()
+  private since: number
   private followed: Stage | undefined
+
+  constructor(private readonly clock: Clock) {
+    this.since = clock.now()
+  }
 
   /** Something new begins: `'connecting to kafka-1:9092'`. */
   enter(what: string): void {
     this.what = what
-    this.since = performance.now()
+    this.since = this.clock.now()
     this.followed = undefined
   }
 
@@ -19,6 +25,6 @@ export class Stage {
   /** `'connecting to kafka-1:9092 for 3000 ms'`. */
   toString(): string {
     if (this.followed !== undefined) return this.followed.toString()
-    return `${this.what} for ${Math.round(performance.now() - this.since)} ms`
+    return `${this.what} for ${Math.round(this.clock.now() - this.since)} ms`
   }
 }

@@ -1,3 +1,5 @@
+import type { Clock } from '../clock.js'
+
 /**
  * For how long a broker wants no more requests on a connection, as its answers say.
  *
@@ -9,11 +11,14 @@ export class Throttle {
   private until = 0
   private asked = 0
 
-  constructor(private readonly maxMs: number) {}
+  constructor(
+    private readonly maxMs: number,
+    private readonly clock: Clock,
+  ) {}
 
   /** Answers are pipelined: one that asks for no wait does not end the wait that an earlier one asked for. */
   heed(throttleTimeMs: number): void {
-    const until = performance.now() + Math.min(throttleTimeMs, this.maxMs)
+    const until = this.clock.now() + Math.min(throttleTimeMs, this.maxMs)
     if (until <= this.until) return
     this.until = until
     this.asked = throttleTimeMs
@@ -21,7 +26,7 @@ export class Throttle {
 
   /** Milliseconds; 0 where requests are welcome. */
   get leftMs(): number {
-    return Math.max(0, this.until - performance.now())
+    return Math.max(0, this.until - this.clock.now())
   }
 
   /** `'throttles this client for another 300 ms (it asked for 1000 ms)'`. */

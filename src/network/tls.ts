@@ -1,4 +1,5 @@
 import type { ConnectionOptions, PeerCertificate } from 'node:tls'
+import type { Clock } from '../clock.js'
 import { TlsError } from '../errors.js'
 import { BoundedMap } from './bounded-map.js'
 import { formatAddress, type BrokerAddress, type TlsSettings } from './connect.js'
@@ -27,7 +28,10 @@ export class TlsClient {
   readonly #option: Secret<SslOption>
   readonly #sessions = new BoundedMap<string, KeptSession>(MAX_SESSIONS)
 
-  constructor(option: Secret<SslOption>) {
+  constructor(
+    option: Secret<SslOption>,
+    private readonly clock: Clock,
+  ) {
     this.#option = option
   }
 
@@ -43,7 +47,11 @@ export class TlsClient {
     const option = this.#option.reveal()
     const isFunction = typeof option === 'function'
     // A copy: what is compared is what the connection is made with.
-    const options = isFunction ? { ...(await ask(option, address, timeoutMs)) } : option === true ? {} : { ...option }
+    const options = isFunction
+      ? { ...(await ask(this.clock, option, address, timeoutMs)) }
+      : option === true
+        ? {}
+        : { ...option }
     const digest = contentDigest(options)
     const name = formatAddress(address)
     const kept = this.#sessions.get(name)
@@ -66,6 +74,7 @@ export class TlsClient {
 }
 
 async function ask(
+  clock: Clock,
   option: Extract<SslOption, (...args: never[]) => unknown>,
   address: BrokerAddress,
   timeoutMs: number,
@@ -77,7 +86,7 @@ async function ask(
     })
   let options: unknown
   try {
-    options = await askUser(() => option(address), timeoutMs)
+    options = await askUser(clock, () => option(address), timeoutMs)
   } catch (cause) {
     if (cause instanceof NothingCame) throw failed(`gave no options within ${timeoutMs} ms`)
     throw failed(`failed: ${thrownMessage(cause) ?? 'it threw no Error'}`, cause)

@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '../clock.js'
 import { orAborted } from './or-aborted.js'
 
 /** A function of the user's gave nothing in time. */
@@ -15,15 +16,20 @@ export class NothingCame extends Error {
  * @param gone aborted when nobody needs the answer any more
  * @throws what the function throws; `gone`'s reason; NothingCame after `timeoutMs`
  */
-export async function askUser<T>(call: () => T | PromiseLike<T>, timeoutMs: number, gone?: AbortSignal): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
+export async function askUser<T>(
+  clock: Clock,
+  call: () => T | PromiseLike<T>,
+  timeoutMs: number,
+  gone?: AbortSignal,
+): Promise<T> {
+  let timer: Timer | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new NothingCame(timeoutMs)), timeoutMs).unref()
+    timer = clock.setTimeout(() => reject(new NothingCame(timeoutMs)), timeoutMs).unref()
   })
   try {
     const answer = Promise.race([Promise.resolve().then(call), late])
     return await (gone === undefined ? answer : orAborted(answer, gone))
   } finally {
-    clearTimeout(timer)
+    clock.clearTimeout(timer)
   }
 }

@@ -1,3 +1,4 @@
+import type { Timer } from '../clock.js'
 import { createDebug } from '../debug.js'
 import {
   DeliveryError,
@@ -7,6 +8,7 @@ import {
   type KafkaProducerError,
 } from '../errors.js'
 import { StatsCounters } from '../stats/producer-stats.js'
+import { SYSTEM, type Surroundings } from '../surroundings.js'
 import { TurnBudget } from '../turn-budget.js'
 import type { BrokerPartitionInfo } from './brokers/broker-partition-info.js'
 import type { ProducerPool } from './brokers/producer-pool.js'
@@ -99,7 +101,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private readonly policy: RetryPolicy
   private readonly calls: OutstandingCalls
   private readonly endings: Endings
-  private readonly clock = new SendClock()
+  private readonly sendClock: SendClock
   /** The newest call of those that messages of async mode share. */
   private sharedCall: SharedCall | undefined
   private readonly topics: TopicRouter
@@ -121,7 +123,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     readonly counters: StatsCounters = new StatsCounters(),
     turn: TurnBudget = new TurnBudget(),
     lingering?: LingeringQueue,
+    private readonly surroundings: Surroundings = SYSTEM,
   ) {
+    const { clock } = surroundings
+    this.sendClock = new SendClock(clock)
     const { topicPartitionInfos, producerPool, partitioner } = parts
     const { compressionChoice: compression, deliveryTimeoutMs } = config
     const release = (freed: Freed) => this.room.release(freed)
@@ -133,10 +138,18 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       counters,
     )
     this.room = new Room(config.queueMessages, config.queueBytes)
-    this.policy = new RetryPolicy(config)
+    this.policy = new RetryPolicy(config, surroundings)
     this.line = new EncoderLine((messages) => this.admission.submit(messages))
-    this.calls = new OutstandingCalls(deliveryTimeoutMs, producerPool, (calls) => this.expire(calls))
-    this.outcomes = new Outcomes({ topicPartitionInfos, policy: this.policy, counters, compression, release, enlist })
+    this.calls = new OutstandingCalls(deliveryTimeoutMs, producerPool, (calls) => this.expire(calls), clock)
+    this.outcomes = new Outcomes({
+      clock,
+      topicPartitionInfos,
+      policy: this.policy,
+      counters,
+      compression,
+      release,
+      enlist,
+    })
     this.topics = new TopicRouter({
       ...parts,
       compression,
@@ -150,6 +163,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       onRoom,
     })
     this.admission = new Admission({
+      clock,
       room: this.room,
       turn,
       enqueueTimeoutMs: config.enqueueTimeoutMs,
@@ -160,6 +174,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       onWaiting: () => lingering?.releaseAll(),
     })
     this.endings = new Endings({
+      clock,
       counters,
       turn,
       thin: (batch) => this.thin(batch),
@@ -170,9 +185,11 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       },
     })
     this.senderParts = {
+      clock,
       pool: producerPool,
       turn,
       preparation: new Preparation({
+        clock,
         compression,
         counters,
         deliveryTimeoutMs,
@@ -198,7 +215,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       const signal = signalOf(options)
       if (signal?.aborted) return Promise.reject(abortedBy(signal))
       if (messages.length === 0) return Promise.resolve([])
-      const sentAt = this.clock.now()
+      const sentAt = this.sendClock.now()
       if (messages.length === 1 && signal === undefined) return this.handleOne(messages, sentAt)
       const call = new SendCall(messages, sentAt, signal, this.onDone)
       this.takeInAll(call, messages)
@@ -230,7 +247,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       const signal = signalOf(options)
       if (signal?.aborted) return Promise.reject(abortedBy(signal))
       if (messages.length === 0) return Promise.resolve()
-      const sentAt = this.clock.now()
+      const sentAt = this.sendClock.now()
       if (messages.length === 1 && signal === undefined) return this.enqueueOne(messages, reporter, sentAt)
       const call = new QueueCall(messages, sentAt, signal, this.onDone, reporter)
       this.takeInAll(call, messages)
@@ -295,7 +312,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 
   private tellFailures(call: ListCall): void {
-    this.counters.failed += call.tellFailures()
+    this.counters.failed += call.tellFailures(this.surroundings.clock.now())
   }
 
   private checkOpen(): void {
@@ -348,7 +365,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     this.counters.failed++
     const { topic, namedPartition: partition, owner, index } = message
     const error = new DeliveryError(cause, { topic, partition, attempts: 0, mayHaveBeenWritten: false })
-    owner.settle(index, error, performance.now())
+    owner.settle(index, error, this.surroundings.clock.now())
   }
 
   private refuse(message: OutgoingMessage, cause: KafkaProducerError): void {
@@ -415,10 +432,11 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   async close(timeoutMs: number): Promise<KeyedMessage<K, V>[]> {
     this.isClosed = true
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)))
+    const { clock } = this.surroundings
+    let timer: Timer | undefined
+    const late = new Promise<void>((resolve) => (timer = clock.setTimeout(resolve, timeoutMs)))
     await Promise.race([this.settledSoFar(), late])
-    clearTimeout(timer)
+    clock.clearTimeout(timer)
     this.policy.close()
     this.parts.topicPartitionInfos.close()
     const cause = new ProducerClosedError(`the producer was closed, and did not wait longer than ${timeoutMs} ms`)

@@ -1,4 +1,5 @@
 import Denque from 'denque'
+import type { Clock, Timer } from '../clock.js'
 import type { TurnBudget } from '../turn-budget.js'
 import type { AdmittedMessages } from './calls/admission.js'
 import type { OutgoingMessage } from './queues/outgoing-message.js'
@@ -21,7 +22,7 @@ const RUN = 256
 export class ProducerSendLoop {
   private readonly queue = new Denque<OutgoingMessage>()
   private queuedBytes = 0
-  private timer: NodeJS.Timeout | undefined
+  private timer: Timer | undefined
   /** How many wait for the fate of messages: then nothing lingers. */
   private hurried = 0
   /** How many of the oldest are released, and go on within the next turns. */
@@ -34,6 +35,7 @@ export class ProducerSendLoop {
     private readonly release: AdmittedMessages,
     /** Told of each message that is to linger. */
     private readonly measure: (message: OutgoingMessage) => void,
+    private readonly clock: Clock,
   ) {}
 
   /** How many messages linger. */
@@ -51,7 +53,7 @@ export class ProducerSendLoop {
     const { batchMessages, batchBytes, lingerMs } = this.config
     if (this.queue.length - this.toRelease >= batchMessages || this.queuedBytes >= batchBytes || this.hurried > 0)
       this.releaseAll()
-    else this.timer ??= setTimeout(() => this.releaseAll(), lingerMs)
+    else this.timer ??= this.clock.setTimeout(() => this.releaseAll(), lingerMs)
   }
 
   /** Releases what lingers, and all that comes until `done` settles, without lingering. */
@@ -67,7 +69,7 @@ export class ProducerSendLoop {
 
   /** Releases what lingers. */
   releaseAll(): void {
-    clearTimeout(this.timer)
+    this.clock.clearTimeout(this.timer)
     this.timer = undefined
     this.queuedBytes = 0
     this.toRelease = this.queue.length

@@ -1,11 +1,13 @@
 import { EventEmitter } from 'node:events'
 import { pipeline } from 'node:stream/promises'
 import { inspect, type InspectOptions } from 'node:util'
+import type { Timer } from '../clock.js'
 import { FlushTimeoutError, InvalidConfigError, ProducerClosedError } from '../errors.js'
 import { formatAddress } from '../network/connect.js'
 import { SessionFactory } from '../network/session.js'
 import { shown } from '../shown.js'
 import { StatsCounters, type ProducerStats } from '../stats/producer-stats.js'
+import { SYSTEM, type Surroundings } from '../surroundings.js'
 import { TurnBudget } from '../turn-budget.js'
 import { VERSION } from '../version.js'
 import { AnyBroker } from './brokers/any-broker.js'
@@ -65,12 +67,19 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   readonly #counters = new StatsCounters()
   #closing: Promise<readonly KeyedMessage<K, V>[]> | undefined
 
+  readonly #surroundings: Surroundings
+
   /** @throws InvalidConfigError; nothing is connected yet. */
-  constructor(options: ProducerOptions<K, V, T> | ProducerConfig<K, V, T>) {
+  constructor(options: ProducerOptions<K, V, T> | ProducerConfig<K, V, T>)
+  /** @internal */
+  constructor(options: ProducerOptions<K, V, T> | ProducerConfig<K, V, T>, surroundings: Surroundings)
+  constructor(options: ProducerOptions<K, V, T> | ProducerConfig<K, V, T>, surroundings = SYSTEM) {
     super()
     const config = options instanceof ProducerConfig ? options : new ProducerConfig(options)
     this.config = config
-    this.#sessions = new SessionFactory({
+    this.#surroundings = surroundings
+    const { clock } = surroundings
+    const sessionOptions = {
       brokers: config.brokers,
       clientId: config.clientId,
       connectTimeoutMs: config.connectTimeoutMs,
@@ -83,12 +92,13 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       sasl: config.sasl,
       retryAuthenticationErrors: config.retryAuthenticationErrors,
       allowBroker: config.allowBroker,
-    })
-    const anyBroker = new AnyBroker(this.#sessions, config.brokers)
-    this.#topicPartitionInfos = new BrokerPartitionInfo(this.#sessions, anyBroker, config)
-    const producerPool = new ProducerPool(this.#sessions, config)
-    this.#readiness = new Readiness(this.#sessions, this.#topicPartitionInfos, producerPool)
-    const turn = new TurnBudget()
+    }
+    this.#sessions = new SessionFactory(sessionOptions, surroundings)
+    const anyBroker = new AnyBroker(this.#sessions, config.brokers, surroundings)
+    this.#topicPartitionInfos = new BrokerPartitionInfo(this.#sessions, anyBroker, config, surroundings)
+    const producerPool = new ProducerPool(this.#sessions, config, surroundings)
+    this.#readiness = new Readiness(this.#sessions, this.#topicPartitionInfos, producerPool, clock)
+    const turn = new TurnBudget(clock)
     const sendLoop =
       config.type === 'async'
         ? new ProducerSendLoop(
@@ -96,6 +106,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
             turn,
             (messages, from, to) => this.#eventHandler.partitionAndCollate(messages, from, to),
             (message) => this.#eventHandler.measure(message),
+            clock,
           )
         : undefined
     this.#sendLoop = sendLoop
@@ -112,6 +123,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       this.#counters,
       turn,
       sendLoop,
+      surroundings,
     )
   }
 
@@ -154,14 +166,15 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     const settled = this.#eventHandler.settledSoFar()
     void this.#sendLoop?.hurry(settled)
     if (timeoutMs === undefined) return settled
-    let timer: NodeJS.Timeout | undefined
+    const { clock } = this.#surroundings
+    let timer: Timer | undefined
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new FlushTimeoutError(timeoutMs)), timeoutMs)
+      timer = clock.setTimeout(() => reject(new FlushTimeoutError(timeoutMs)), timeoutMs)
     })
     try {
       await Promise.race([settled, late])
     } finally {
-      clearTimeout(timer)
+      clock.clearTimeout(timer)
     }
   }
 
@@ -194,14 +207,15 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     if (this.#closing !== undefined) throw new ProducerClosedError()
     const { enqueueTimeoutMs } = this.config
     // Nothing else keeps the process alive for it: connections never do.
-    const alive = setInterval(() => undefined, this.config.requestTimeoutMs)
+    const { clock } = this.#surroundings
+    const alive = clock.setInterval(() => undefined, this.config.requestTimeoutMs)
     this.#sessions.retain()
     try {
-      const giveUpAt = enqueueTimeoutMs < 0 ? Infinity : performance.now() + enqueueTimeoutMs
+      const giveUpAt = enqueueTimeoutMs < 0 ? Infinity : clock.now() + enqueueTimeoutMs
       return await this.#topicPartitionInfos.partitionsOf(topic, giveUpAt, () => this.#eventHandler.isWaitingFor(topic))
     } finally {
       this.#sessions.release()
-      clearInterval(alive)
+      clock.clearInterval(alive)
     }
   }
 

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.js'
 import { MetadataUnavailableError, ProducerClosedError, type KafkaProducerError } from '../errors.js'
 import { orAborted } from '../network/or-aborted.js'
 import type { SessionFactory } from '../network/session.js'
@@ -35,6 +36,7 @@ export class Readiness {
     private readonly sessions: SessionFactory,
     private readonly info: BrokerPartitionInfo,
     private readonly pool: ProducerPool,
+    private readonly clock: Clock,
   ) {}
 
   /**
@@ -52,14 +54,14 @@ export class Readiness {
     const stopListening = signal && this.signals.add(signal, () => end.abort(abortedBy(signal, CONNECTING)))
     closing.addEventListener('abort', onClose, { once: true })
     // It keeps the process alive: connections never do.
-    const timer = setTimeout(() => end.abort(this.late(timeoutMs)), timeoutMs)
+    const timer = this.clock.setTimeout(() => end.abort(this.late(timeoutMs)), timeoutMs)
     this.sessions.retain()
     try {
       if (closing.aborted) onClose()
       await orAborted(this.info.reach(), end.signal)
     } finally {
       this.sessions.release()
-      clearTimeout(timer)
+      this.clock.clearTimeout(timer)
       closing.removeEventListener('abort', onClose)
       stopListening?.()
     }

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { systemClock } from '../../src/clock.js'
 import type { KafkaProducerError } from '../../src/errors.js'
 import { Admission } from '../../src/producer/calls/admission.js'
 import type { OutgoingMessage } from '../../src/producer/queues/outgoing-message.js'
@@ -30,6 +31,7 @@ class Real {
   /** What became of which message since it was last looked at. */
   readonly log: { readonly message: OutgoingMessage; readonly isRefused: boolean }[] = []
   readonly admission = new Admission({
+    clock: systemClock,
     room: this.room,
     turn: this.turn,
     enqueueTimeoutMs: PATIENCE_MS,

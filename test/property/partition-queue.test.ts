@@ -171,7 +171,10 @@ function answer(real: Real, at: number): PartitionBatch | undefined {
 }
 
 function acknowledge(model: Model, { queue }: Real, batch: PartitionBatch): void {
-  free(model, queue.acknowledged(batch, { baseOffset: 7n, logAppendTime: -1, hasTimestamps: true, acknowledged: true }))
+  free(
+    model,
+    queue.acknowledged(batch, { baseOffset: 7n, logAppendTime: -1, hasTimestamps: true, acknowledged: true }, 0),
+  )
 }
 
 const timestamp = fc.oneof(fc.constant(null), fc.constantFrom(0, 1_700_000_000_500, 2 ** 52, -(2 ** 51)))
@@ -209,7 +212,7 @@ const commands = fc.commands(
     place.map((at) =>
       command(`failed at ${at}`, (model, real) => {
         const batch = answer(real, at)
-        if (batch !== undefined) free(model, real.queue.failed(batch, CAUSE))
+        if (batch !== undefined) free(model, real.queue.failed(batch, CAUSE, 0))
       }),
     ),
     fc.tuple(place, fc.boolean()).map(([at, backsOff]) =>
@@ -225,7 +228,7 @@ const commands = fc.commands(
         const batch = answer(real, at)
         if (batch === undefined) return
         if (batch.count > 1) real.queue.split(batch)
-        else free(model, real.queue.failed(batch, CAUSE))
+        else free(model, real.queue.failed(batch, CAUSE, 0))
       }),
     ),
     fc.constant(

@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from '../../clock.js'
 import { AuthenticationError, ConnectionClosedError, KafkaProducerError } from '../../errors.js'
 import { foreignText } from '../../foreign-text.js'
 import { saslAuthenticate } from '../../protocol/apis/sasl-authenticate.js'
@@ -33,6 +34,7 @@ export class Authenticator {
     private readonly mechanism: SaslMechanism,
     private readonly timeoutMs: number,
     readonly userTimeoutMs = timeoutMs,
+    private readonly clock: Clock = systemClock,
   ) {}
 
   /**
@@ -42,7 +44,7 @@ export class Authenticator {
    */
   async begin(broker: BrokerAddress, gone?: AbortSignal): Promise<SaslExchange> {
     try {
-      return await askUser(() => this.mechanism.begin(broker), this.userTimeoutMs, gone)
+      return await askUser(this.clock, () => this.mechanism.begin(broker), this.userTimeoutMs, gone)
     } catch (cause) {
       if (cause instanceof AuthenticationError || gone?.aborted === true) throw cause
       const { name } = this.mechanism
@@ -89,7 +91,7 @@ export class Authenticator {
     const { gone } = connection
     const broker = formatAddress(connection.address)
     try {
-      return await askUser(() => exchange.next(challenge, gone), this.userTimeoutMs, gone)
+      return await askUser(this.clock, () => exchange.next(challenge, gone), this.userTimeoutMs, gone)
     } catch (cause) {
       if (gone.aborted) throw cause
       if (cause instanceof NothingCame)

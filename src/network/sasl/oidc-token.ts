@@ -1,3 +1,4 @@
+import { systemClock } from '../../clock.js'
 import { AuthenticationError, InvalidConfigError } from '../../errors.js'
 import { foreignText } from '../../foreign-text.js'
 import { given } from '../../given.js'
@@ -65,8 +66,8 @@ export function oidcToken(options: OidcOptions): () => Promise<string> {
   let kept: { readonly token: Secret<string>; readonly renewAt: number } | undefined
   let fetching: Promise<string> | undefined
   return async () => {
-    if (kept !== undefined && performance.now() < kept.renewAt) return kept.token.reveal()
-    const askedAt = performance.now()
+    if (kept !== undefined && systemClock.now() < kept.renewAt) return kept.token.reveal()
+    const askedAt = systemClock.now()
     fetching ??= fetchToken(provider.reveal())
       .then(({ token, lifetimeMs }) => {
         kept = { token: new Secret(token), renewAt: askedAt + lifetimeMs * RENEW_AT }
@@ -119,7 +120,7 @@ async function fetchToken(provider: Provider): Promise<{ token: string; lifetime
   const controller = new AbortController()
   let answer: FormAnswer
   try {
-    answer = await askUser(() => ask(provider, controller.signal), timeoutMs)
+    answer = await askUser(systemClock, () => ask(provider, controller.signal), timeoutMs)
   } catch (cause) {
     controller.abort(cause)
     throw new AuthenticationError(`${url.origin} gave no token: ${reasonOf(cause)}`, { cause, retriable: true })

@@ -8,6 +8,7 @@
  *   server final   v=<signature>, or e=<error>
  */
 import { AuthenticationError } from '../../errors.js'
+import { systemRandom, type Random } from '../../random.js'
 import type { Secret } from '../secret.js'
 import { askString, type SaslExchange, type SaslMechanism } from './mechanism.js'
 import type { Password } from './plain.js'
@@ -28,7 +29,7 @@ const MIN_ITERATIONS = 4_096
 const MAX_ITERATIONS = 65_536
 const NONCE_BYTES = 24
 
-export function scramMechanism(hash: ScramHash, given: Secret<Password>): SaslMechanism {
+export function scramMechanism(hash: ScramHash, given: Secret<Password>, random: Random = systemRandom): SaslMechanism {
   /** What the next connection does; several may be authenticated at once. */
   let takesAsTyped = false
   const passwords = new SaltedPasswords(hash)
@@ -46,7 +47,7 @@ export function scramMechanism(hash: ScramHash, given: Secret<Password>): SaslMe
       const prepared = typed.map((text) => saslprep(text) ?? text)
       const isAsTyped = takesAsTyped
       const [user, secret] = isAsTyped ? typed : prepared
-      const nonce = crypto().randomBytes(NONCE_BYTES).toString('base64')
+      const nonce = random.bytes(NONCE_BYTES).toString('base64')
       return {
         ...scramExchange(hash, user, secret, nonce, passwords),
         /** Apache Kafka does not prepare what it stores: what preparing changes may be known to it as it was typed. */

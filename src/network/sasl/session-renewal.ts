@@ -1,7 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { sleep, type Timer } from '../../clock.js'
 import { createDebug } from '../../debug.js'
 import { ConnectionClosedError, KafkaProducerError } from '../../errors.js'
 import type { ServedVersions } from '../../protocol/versions.js'
+import { SYSTEM, type Surroundings } from '../../surroundings.js'
 import type { BrokerConnection } from '../broker-connection.js'
 import { formatAddress } from '../connect.js'
 import type { Authenticator } from './authenticator.js'
@@ -38,13 +39,14 @@ export class SessionRenewal {
   private isRunning = false
   private isHolding = false
   /** Runs while requests are held for want of credentials. */
-  private patience: NodeJS.Timeout | undefined
+  private patience: Timer | undefined
   private lastFailure: unknown
 
   constructor(
     private readonly connection: BrokerConnection,
     private readonly versions: ServedVersions,
     private readonly authenticator: Authenticator,
+    private readonly surroundings: Surroundings = SYSTEM,
   ) {}
 
   /**
@@ -53,20 +55,22 @@ export class SessionRenewal {
    * @throws AuthenticationError, and what a request throws
    */
   async begin(exchange: SaslExchange): Promise<void> {
-    const startedAt = performance.now()
+    const startedAt = this.surroundings.clock.now()
     this.begunAt(startedAt, await this.authenticator.run(this.connection, this.versions, exchange))
   }
 
   /** @param lifetimeMs what the broker gives the session; 0: no limit, nothing to do */
   begunAt(startedAt: number, lifetimeMs: number): void {
     const isLimited = lifetimeMs > 0
-    this.dueAt = isLimited ? startedAt + lifetimeMs * (DUE_FROM + Math.random() * (DUE_UNTIL - DUE_FROM)) : Infinity
+    this.dueAt = isLimited
+      ? startedAt + lifetimeMs * (DUE_FROM + this.surroundings.random.number() * (DUE_UNTIL - DUE_FROM))
+      : Infinity
     this.lastMoment = isLimited ? startedAt + lifetimeMs * LAST_MOMENT : Infinity
     this.connection.beforeRequest = isLimited ? () => this.check(lifetimeMs) : undefined
   }
 
   private check(lifetimeMs: number): void {
-    const now = performance.now()
+    const now = this.surroundings.clock.now()
     const isLastMoment = now >= this.lastMoment
     if (isLastMoment) this.hold()
     if (this.isRunning || !(isLastMoment || now >= this.dueAt)) return
@@ -78,7 +82,9 @@ export class SessionRenewal {
     if (this.isHolding) return
     this.isHolding = true
     this.connection.holdRequests()
-    this.patience = setTimeout(() => this.giveUp(this.lastFailure), this.authenticator.userTimeoutMs).unref()
+    this.patience = this.surroundings.clock
+      .setTimeout(() => this.giveUp(this.lastFailure), this.authenticator.userTimeoutMs)
+      .unref()
   }
 
   private async renew(pauseMs: number): Promise<void> {
@@ -88,15 +94,15 @@ export class SessionRenewal {
       while ((exchange = await this.credentials()) === undefined) {
         if (!this.isHolding) {
           // There is time left: the session is good, and the credentials may be there a little later.
-          this.dueAt = performance.now() + pauseMs
+          this.dueAt = this.surroundings.clock.now() + pauseMs
           return
         }
-        await sleep(pauseMs, undefined, { ref: false, signal: connection.gone })
+        await sleep(this.surroundings.clock, pauseMs, connection.gone)
       }
       this.hold()
       // From here on each step has a time-out of its own.
-      clearTimeout(this.patience)
-      const startedAt = performance.now()
+      this.surroundings.clock.clearTimeout(this.patience)
+      const startedAt = this.surroundings.clock.now()
       this.begunAt(startedAt, await authenticator.run(connection, versions, exchange))
       debug('%s: authenticated anew', formatAddress(connection.address))
       this.isHolding = false
@@ -105,7 +111,7 @@ export class SessionRenewal {
     } catch (cause) {
       this.giveUp(cause)
     } finally {
-      clearTimeout(this.patience)
+      this.surroundings.clock.clearTimeout(this.patience)
       this.isRunning = false
     }
   }

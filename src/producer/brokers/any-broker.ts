@@ -1,11 +1,13 @@
 import { setMaxListeners } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { sleep, type Clock, type Timer } from '../../clock.js'
 import { createDebug } from '../../debug.js'
 import { AuthenticationError, KafkaProducerError, MetadataUnavailableError, RequestTimeoutError } from '../../errors.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import { orAborted } from '../../network/or-aborted.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
 import { Stage } from '../../network/stage.js'
+import { randomInteger, type Random } from '../../random.js'
+import type { Surroundings } from '../../surroundings.js'
 import { timerDelay } from '../../timer-delay.js'
 
 const debug = createDebug('kafka-producer:any-broker')
@@ -63,6 +65,7 @@ export class AnyBroker {
   constructor(
     private readonly sessions: SessionFactory,
     private readonly bootstrap: readonly BrokerAddress[],
+    private readonly surroundings: Surroundings,
   ) {}
 
   /** The brokers of the cluster, by id; empty while only the bootstrap list is known. */
@@ -98,19 +101,20 @@ export class AnyBroker {
    * @throws MetadataUnavailableError; or, not retriable, what asking again can't help, such as AuthenticationError
    */
   ask<T>(question: (session: BrokerSession) => Promise<T>): Promise<T> {
+    const { clock } = this.surroundings
     return new Promise((resolve, reject) => {
       const untried = this.candidates()
       /** Those that did not keep silent: they may be back before every silent one has been asked. */
       const failed: BrokerAddress[] = []
       const failures: unknown[] = []
       const running = new Map<AbortController, Stage>()
-      const startedAt = performance.now()
+      const startedAt = clock.now()
       let isSettled = false
       let ticks = 0
-      let timer: NodeJS.Timeout | undefined
+      let timer: Timer | undefined
       const settle = (failure: KafkaProducerError | undefined) => {
         isSettled = true
-        clearTimeout(timer)
+        clock.clearTimeout(timer)
         for (const attempt of running.keys()) attempt.abort()
         this.lastFailure = failure
         if (failure === undefined) this.hasAnswered = true
@@ -120,7 +124,7 @@ export class AnyBroker {
         if (oldest !== undefined && running.size >= MAX_ASKED_AT_ONCE)
           oldest[0].abort(new RequestTimeoutError(`given up for others: ${String(oldest[1])}`))
         const attempt = new AbortController()
-        const stage = new Stage()
+        const stage = new Stage(clock)
         setMaxListeners(0, attempt.signal)
         running.set(attempt, stage)
         this.put(question, address, attempt.signal, stage).then(
@@ -141,21 +145,21 @@ export class AnyBroker {
         )
       }
       const startNext = (again?: BrokerAddress) => {
-        clearTimeout(timer)
+        clock.clearTimeout(timer)
         const isTooLong =
-          failures.length > 0 && !this.sessions.isNeeded && performance.now() - startedAt >= UNNEEDED_QUESTION_MS
+          failures.length > 0 && !this.sessions.isNeeded && clock.now() - startedAt >= UNNEEDED_QUESTION_MS
         const next = this.closed || isTooLong ? undefined : (again ?? untried.next().value)
         if (next === undefined && running.size === 0) {
           const failure = whatNoRetryHelps(failures) ?? this.unavailable(failures.at(-1))
           settle(failure)
           return reject(failure)
         }
-        timer = setTimeout(tick, HEAD_START_MS).unref()
+        timer = clock.setTimeout(tick, HEAD_START_MS).unref()
         if (next !== undefined) start(next)
       }
       const tick = () => {
         if (this.sessions.isNeeded) startNext(ticks++ % 2 === 0 ? failed.shift() : undefined)
-        else timer = setTimeout(tick, HEAD_START_MS).unref()
+        else timer = clock.setTimeout(tick, HEAD_START_MS).unref()
       }
       startNext()
     })
@@ -211,12 +215,13 @@ export class AnyBroker {
    * and the bootstrap list in turn, each in random order. One that throttles this client comes last.
    */
   private *candidates(): Iterator<BrokerAddress, undefined> {
+    const { random } = this.surroundings
     const atHand = this.session?.connection.isOpen ? this.session : undefined
     const isThrottled = atHand !== undefined && atHand.throttle.leftMs > 0
     const first = atHand === undefined || isThrottled ? [] : [atHand.connection.address]
     const opening = [...this.openings.values()].map(({ address }) => address)
     const last = isThrottled ? [atHand.connection.address] : []
-    const others = inTurn(shuffled([...this.known.values()]), shuffled(this.bootstrap))
+    const others = inTurn(shuffled([...this.known.values()], random), shuffled(this.bootstrap, random))
     const seen = new Set<string>(last.map(formatAddress))
     for (const address of [...first, ...opening, ...others]) {
       const name = formatAddress(address)
@@ -232,7 +237,7 @@ export class AnyBroker {
     const atHand = this.sessionWith(address)
     if (atHand !== undefined && atHand.throttle.leftMs > 0) {
       stage.enter(`heeding that ${formatAddress(address)} ${String(atHand.throttle)}`)
-      await throttled(atHand, signal)
+      await throttled(this.surroundings.clock, atHand, signal)
       signal.throwIfAborted()
     }
     return this.sessionWith(address) ?? (await this.connect(address, signal, stage))
@@ -273,11 +278,11 @@ export class AnyBroker {
 }
 
 /** Resolves when the broker welcomes requests again, or the connection it said otherwise on has ended. */
-async function throttled({ connection, throttle }: BrokerSession, signal: AbortSignal): Promise<void> {
+async function throttled(clock: Clock, { connection, throttle }: BrokerSession, signal: AbortSignal): Promise<void> {
   const ended = new AbortController()
   connection.onClose(() => ended.abort())
   const either = AbortSignal.any([signal, ended.signal])
-  await sleep(timerDelay(throttle.leftMs), undefined, { signal: either, ref: false }).catch(() => undefined)
+  await sleep(clock, timerDelay(throttle.leftMs), either).catch(() => undefined)
 }
 
 /** One of each list after the other. */
@@ -298,10 +303,10 @@ function whatNoRetryHelps(failures: readonly unknown[]): KafkaProducerError | un
   return refused ?? (final.length === failures.length ? final[0] : undefined)
 }
 
-function shuffled<T>(items: readonly T[]): T[] {
+function shuffled<T>(items: readonly T[], random: Random): T[] {
   const result = [...items]
   for (let i = result.length - 1; i > 0; i--) {
-    const j = Math.floor(Math.random() * (i + 1))
+    const j = randomInteger(random, i + 1)
     ;[result[i], result[j]] = [result[j] as T, result[i] as T]
   }
   return result

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { sleep, type Timer } from '../../clock.js'
 import { createDebug } from '../../debug.js'
 import { BrokerResponseError, MetadataUnavailableError, type KafkaProducerError } from '../../errors.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
@@ -6,6 +6,7 @@ import type { BrokerSession, SessionFactory } from '../../network/session.js'
 import { metadata as metadataApi, type MetadataResponse, type MetadataTopic } from '../../protocol/apis/metadata.js'
 import { ZERO_UUID } from '../../protocol/byte-writer.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
+import type { Surroundings } from '../../surroundings.js'
 import { timerDelay } from '../../timer-delay.js'
 import { ownCopy } from '../../topic-name.js'
 import type { AnyBroker } from './any-broker.js'
@@ -46,7 +47,7 @@ export interface MetadataListener {
   onBrokers(brokers: ReadonlyMap<number, BrokerAddress>): void
   /** @param isAnswer whether a broker was asked for them; false for what an answer to messages told besides */
   onTopics(topics: readonly TopicMetadata[], isAnswer: boolean): void
-  /** Time to forget the topics that nobody has sent to since then, on the clock of `performance.now()`. */
+  /** Time to forget the topics that nobody has sent to since then, by the clock that it was given. */
   onIdleCheck(idleSince: number): void
   isInUse(topic: string): boolean
 }
@@ -63,7 +64,7 @@ interface KnownTopic {
   /** Which answer it is from; kept through what is learned from answers to messages. */
   readonly generation: number
   readonly epochs: LeaderEpochs
-  /** When it was first told, on the clock of `performance.now()`. */
+  /** When it was first told, by the clock that it was given. */
   readonly learnedAt: number
 }
 
@@ -89,8 +90,8 @@ export class BrokerPartitionInfo {
   private refusedAt = -Infinity
   /** The question whether anybody answers, while it is under way. */
   private reaching: Promise<void> | undefined
-  private refreshTimer: NodeJS.Timeout | undefined
-  private idleTimer: NodeJS.Timeout | undefined
+  private refreshTimer: Timer | undefined
+  private idleTimer: Timer | undefined
   private closed = false
   private listener: MetadataListener | undefined
 
@@ -98,6 +99,7 @@ export class BrokerPartitionInfo {
     private readonly sessions: SessionFactory,
     private readonly anyBroker: AnyBroker,
     private readonly options: BrokerPartitionInfoOptions,
+    private readonly surroundings: Surroundings,
   ) {}
 
   /** Who is told of every answer; set once, by the event handler. */
@@ -156,7 +158,7 @@ export class BrokerPartitionInfo {
   /**
    * The partitions of a topic, asked for now. A topic that is being created is asked for again until then.
    *
-   * @param giveUpAt on the clock of `performance.now()`
+   * @param giveUpAt by the clock that it was given
    * @param isCreating whether one that the brokers don't know yet is being created all the same
    * @throws BrokerResponseError where there is no such topic; and like {@link refresh}
    */
@@ -165,8 +167,8 @@ export class BrokerPartitionInfo {
       const { error, partitions } = (await this.lookUp([name], false)).get(name) as TopicMetadata
       if (error === undefined) return partitions
       const isUnknown = error.errorCode === ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION
-      if (!error.retriable || (isUnknown && !isCreating()) || performance.now() >= giveUpAt) throw error
-      await this.untilPast(Math.min(giveUpAt, performance.now() + this.options.retryBackoffMs))
+      if (!error.retriable || (isUnknown && !isCreating()) || this.surroundings.clock.now() >= giveUpAt) throw error
+      await this.untilPast(Math.min(giveUpAt, this.surroundings.clock.now() + this.options.retryBackoffMs))
     }
   }
 
@@ -211,7 +213,7 @@ export class BrokerPartitionInfo {
         return await this.ask(topics, false)
       } finally {
         this.refreshing = undefined
-        this.refreshedAt = performance.now()
+        this.refreshedAt = this.surroundings.clock.now()
         this.scheduleRefresh()
       }
     }
@@ -268,8 +270,8 @@ export class BrokerPartitionInfo {
   close(): void {
     this.closed = true
     this.anyBroker.close()
-    clearTimeout(this.refreshTimer)
-    clearInterval(this.idleTimer)
+    this.surroundings.clock.clearTimeout(this.refreshTimer)
+    this.surroundings.clock.clearInterval(this.idleTimer)
   }
 
   private async ask(topics: ReadonlySet<string>, mayCreate: boolean): Promise<ReadonlyMap<string, TopicMetadata>> {
@@ -277,7 +279,7 @@ export class BrokerPartitionInfo {
     try {
       return this.learn(await this.anyBroker.ask((session) => this.askOne(session, topics, mayCreate)), topics)
     } catch (error) {
-      this.refusedAt = performance.now()
+      this.refusedAt = this.surroundings.clock.now()
       throw error
     }
   }
@@ -319,11 +321,16 @@ export class BrokerPartitionInfo {
       const metadata = topicMetadata(name, answers.get(name), old?.metadata, epochs)
       updated.set(name, metadata)
       if (metadata.error === undefined) {
-        this.topics.set(name, { metadata, generation, epochs, learnedAt: old?.learnedAt ?? performance.now() })
+        this.topics.set(name, {
+          metadata,
+          generation,
+          epochs,
+          learnedAt: old?.learnedAt ?? this.surroundings.clock.now(),
+        })
         if (epochs.isUndecided) undecided.push(name)
       } else {
         this.topics.delete(name)
-        if (!metadata.error.retriable) this.refusedAt = performance.now()
+        if (!metadata.error.retriable) this.refusedAt = this.surroundings.clock.now()
       }
     }
     this.listener?.onTopics([...updated.values()], true)
@@ -344,32 +351,35 @@ export class BrokerPartitionInfo {
 
   /** Waits until then, at most; no longer once the producer is closed. */
   private async untilPast(time: number): Promise<void> {
-    const wait = time - performance.now()
-    if (wait > 0)
-      await sleep(timerDelay(wait), undefined, { signal: this.sessions.signal, ref: false }).catch(() => undefined)
+    const wait = time - this.surroundings.clock.now()
+    if (wait > 0) await sleep(this.surroundings.clock, timerDelay(wait), this.sessions.signal).catch(() => undefined)
   }
 
   private scheduleRefresh(): void {
     const { metadataRefreshIntervalMs } = this.options
-    clearTimeout(this.refreshTimer)
+    this.surroundings.clock.clearTimeout(this.refreshTimer)
     if (metadataRefreshIntervalMs <= 0 || this.closed) return
-    this.refreshTimer = setTimeout(() => {
-      this.refresh({ isDue: true }).catch((error: KafkaProducerError) => debug('periodic refresh: %s', error.message))
-    }, metadataRefreshIntervalMs).unref()
+    this.refreshTimer = this.surroundings.clock
+      .setTimeout(() => {
+        this.refresh({ isDue: true }).catch((error: KafkaProducerError) => debug('periodic refresh: %s', error.message))
+      }, metadataRefreshIntervalMs)
+      .unref()
   }
 
   private watchIdleTopics(): void {
     const { metadataMaxIdleMs } = this.options
     if (this.closed) return
-    this.idleTimer ??= setInterval(
-      () => {
-        const idleSince = performance.now() - metadataMaxIdleMs
-        this.listener?.onIdleCheck(idleSince)
-        for (const [name, { learnedAt }] of this.topics)
-          if (learnedAt <= idleSince && this.listener?.isInUse(name) !== true) this.forget(name)
-      },
-      Math.ceil(metadataMaxIdleMs / IDLE_CHECKS),
-    ).unref()
+    this.idleTimer ??= this.surroundings.clock
+      .setInterval(
+        () => {
+          const idleSince = this.surroundings.clock.now() - metadataMaxIdleMs
+          this.listener?.onIdleCheck(idleSince)
+          for (const [name, { learnedAt }] of this.topics)
+            if (learnedAt <= idleSince && this.listener?.isInUse(name) !== true) this.forget(name)
+        },
+        Math.ceil(metadataMaxIdleMs / IDLE_CHECKS),
+      )
+      .unref()
   }
 }
 

@@ -2,6 +2,7 @@ import { BrokerUnavailableError, type KafkaProducerError } from '../../errors.js
 import type { BrokerAddress } from '../../network/connect.js'
 import type { SessionFactory } from '../../network/session.js'
 import { Slots } from '../../network/slots.js'
+import type { Surroundings } from '../../surroundings.js'
 import { SyncProducer, type SyncProducerConfig } from './sync-producer.js'
 
 /**
@@ -18,6 +19,7 @@ export class ProducerPool {
   constructor(
     private readonly sessions: SessionFactory,
     private readonly config: SyncProducerConfig,
+    private readonly surroundings: Surroundings,
   ) {}
 
   /** Takes over the brokers of new metadata. */
@@ -30,7 +32,7 @@ export class ProducerPool {
     }
     for (const [id, address] of brokers) {
       if (!this.producers.has(id))
-        this.producers.set(id, new SyncProducer(address, this.sessions, this.slots, this.config))
+        this.producers.set(id, new SyncProducer(address, this.sessions, this.slots, this.config, this.surroundings))
     }
   }
 

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { sleep } from '../../clock.js'
 import type { KafkaProducerError } from '../../errors.js'
 import type { BrokerConnection } from '../../network/broker-connection.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
@@ -12,6 +12,7 @@ import {
   type ProduceResponse,
 } from '../../protocol/apis/produce.js'
 import { LEGACY_VERSIONS } from '../../protocol/versions.js'
+import { SYSTEM, type Surroundings } from '../../surroundings.js'
 import { timerDelay } from '../../timer-delay.js'
 
 export interface SyncProducerConfig {
@@ -44,7 +45,7 @@ export class SyncProducer {
   problem: KafkaProducerError | undefined
   private notBefore = 0
   /** While it connects: how far that has come. */
-  readonly stage = new Stage()
+  readonly stage: Stage
 
   constructor(
     readonly address: BrokerAddress,
@@ -52,7 +53,10 @@ export class SyncProducer {
     /** Held by whoever is connecting. */
     private readonly slots: Slots,
     private readonly config: SyncProducerConfig,
-  ) {}
+    private readonly surroundings: Surroundings = SYSTEM,
+  ) {
+    this.stage = new Stage(surroundings.clock)
+  }
 
   /** Whether the metadata no longer has this address. */
   get isRetired(): boolean {
@@ -74,11 +78,11 @@ export class SyncProducer {
   }
 
   private async open(): Promise<BrokerSession> {
-    const wait = this.notBefore - performance.now()
+    const wait = this.notBefore - this.surroundings.clock.now()
     const { signal } = this.retirement
     try {
       this.stage.enter(`waiting before connecting to ${formatAddress(this.address)} again`)
-      if (wait > 0) await sleep(timerDelay(wait), undefined, { signal, ref: false })
+      if (wait > 0) await sleep(this.surroundings.clock, timerDelay(wait), signal)
       this.stage.enter(`waiting for other connections to be opened before that to ${formatAddress(this.address)}`)
       this.current = await this.slots.run(() => this.sessions.open(this.address, signal, this.stage), signal)
       this.failures = 0
@@ -88,7 +92,7 @@ export class SyncProducer {
     } catch (error) {
       const { retryBackoffMs, retryBackoffMaxMs } = this.config
       const backoff = Math.min(retryBackoffMs * 2 ** Math.min(this.failures++, 30), retryBackoffMaxMs)
-      this.notBefore = performance.now() + backoff * (0.8 + Math.random() * 0.4)
+      this.notBefore = this.surroundings.clock.now() + backoff * (0.8 + this.surroundings.random.number() * 0.4)
       this.problem = error as KafkaProducerError
       throw error
     }

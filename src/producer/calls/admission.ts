@@ -1,4 +1,5 @@
 import Denque from 'denque'
+import type { Clock, Timer } from '../../clock.js'
 import { QueueFullError, type KafkaProducerError } from '../../errors.js'
 import { timerDelay } from '../../timer-delay.js'
 import type { TurnBudget } from '../../turn-budget.js'
@@ -30,6 +31,7 @@ interface Entry {
 }
 
 export interface AdmissionParts {
+  readonly clock: Clock
   readonly room: Room
   readonly turn: TurnBudget
   /** 0: fail at once; negative: wait without limit. */
@@ -54,7 +56,7 @@ export interface AdmissionParts {
 export class Admission {
   private readonly entries = new Denque<Entry>()
   private readonly aside = new SetAside()
-  private patienceTimer: NodeJS.Timeout | undefined
+  private patienceTimer: Timer | undefined
   private admittedThisTurn = 0
   /** How many admitted make it look at the clock again. */
   private lookAtClockAt = RUN
@@ -79,7 +81,7 @@ export class Admission {
     // Mostly nobody waits, and there is room.
     const next = isFirst ? this.admitFrom(messages, 0) : 0
     if (next < messages.length) {
-      const entry = { messages, next, since: performance.now() }
+      const entry = { messages, next, since: this.parts.clock.now() }
       // What a partitioner has given meanwhile came later.
       if (isFirst) this.entries.unshift(entry)
       else this.entries.push(entry)
@@ -99,7 +101,7 @@ export class Admission {
   private admitLine(): void {
     for (let entry = this.entries.peekFront(); entry !== undefined; entry = this.entries.peekFront()) {
       const next = this.admitFrom(entry.messages, entry.next)
-      if (next > entry.next) entry.since = performance.now()
+      if (next > entry.next) entry.since = this.parts.clock.now()
       entry.next = next
       if (next < entry.messages.length) {
         if (this.isTurnOver) return
@@ -191,7 +193,7 @@ export class Admission {
 
   private setAside(message: OutgoingMessage): void {
     if (this.parts.enqueueTimeoutMs === 0) return this.parts.refuse(message, this.noRoom())
-    this.aside.add(message)
+    this.aside.add(message, this.parts.clock.now())
   }
 
   private admitAside(): void {
@@ -233,7 +235,7 @@ export class Admission {
   private watchPatience(): void {
     const { enqueueTimeoutMs } = this.parts
     if (enqueueTimeoutMs < 0) return
-    const now = performance.now()
+    const now = this.parts.clock.now()
     for (let head = this.entries.peekFront(); head !== undefined; head = this.entries.peekFront()) {
       if (head.since + enqueueTimeoutMs > now) break
       this.entries.shift()
@@ -265,9 +267,10 @@ export class Admission {
       impatientAside.push(message)
       return true
     })
-    clearTimeout(this.patienceTimer)
+    this.parts.clock.clearTimeout(this.patienceTimer)
     this.patienceTimer = undefined
-    if (next < Infinity) this.patienceTimer = setTimeout(this.pumpOrRefuse, timerDelay(next - now)).unref()
+    if (next < Infinity)
+      this.patienceTimer = this.parts.clock.setTimeout(this.pumpOrRefuse, timerDelay(next - now)).unref()
     // Told when the lines are whole again.
     for (const entry of impatient) this.refuseRest(entry)
     for (const message of impatientAside) this.parts.refuse(message, this.noRoom())
@@ -302,7 +305,7 @@ export class Admission {
 
   /** Ends the wait for room; everything here has its fate by now. */
   close(): void {
-    clearTimeout(this.patienceTimer)
+    this.parts.clock.clearTimeout(this.patienceTimer)
     this.entries.clear()
     this.aside.clear()
   }

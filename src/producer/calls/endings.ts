@@ -1,3 +1,4 @@
+import type { Clock } from '../../clock.js'
 import { DeliveryError, type KafkaProducerError } from '../../errors.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import type { TurnBudget } from '../../turn-budget.js'
@@ -21,6 +22,7 @@ interface Ending {
 }
 
 export interface EndingsParts {
+  readonly clock: Clock
   readonly counters: StatsCounters
   readonly turn: TurnBudget
   /** A batch has messages that were ended: it may have room to give back. */
@@ -97,19 +99,19 @@ export class Endings {
     if (at instanceof Batch) {
       if (spares(at)) return
       this.parts.counters.failed++
-      call.settle(index, at.deliveryError(cause(at)), performance.now())
+      call.settle(index, at.deliveryError(cause(at)), this.parts.clock.now())
       at.countEnded()
       if (!at.isInFlight) batches.add(at)
       return
     }
     this.parts.counters.failed++
     if (at === undefined) {
-      if (call instanceof ListCall) call.failUnserialized(index, cause(at))
+      if (call instanceof ListCall) call.failUnserialized(index, cause(at), this.parts.clock.now())
       return
     }
     const { topic } = at
     const where = { topic, partition: at.namedPartition, attempts: 0, mayHaveBeenWritten: false }
-    call.settle(index, new DeliveryError(cause(at), where), performance.now())
+    call.settle(index, new DeliveryError(cause(at), where), this.parts.clock.now())
     topics.set(topic, (topics.get(topic) ?? 0) + 1)
   }
 }

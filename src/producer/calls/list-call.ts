@@ -80,23 +80,23 @@ export abstract class ListCall extends MessageCall {
   }
 
   /** Fails the messages that could not be encoded; returns how many. */
-  tellFailures(): number {
+  tellFailures(now: number): number {
     const { failures } = this
     if (failures === undefined || this.isDone) return 0
     this.failures = undefined
     let count = 0
     for (const [index, cause] of failures) {
       if (this.isSettled(index)) continue
-      this.failUnserialized(index, cause)
+      this.failUnserialized(index, cause, now)
       count++
     }
     return count
   }
 
   /** Fails a message that is not encoded; with what its encoder failed on, where it has. */
-  failUnserialized(index: number, cause: KafkaProducerError): void {
+  failUnserialized(index: number, cause: KafkaProducerError, now: number): void {
     const where = { ...placeOf(this.messageAt(index)), attempts: 0, mayHaveBeenWritten: false }
-    this.settle(index, new DeliveryError(this.failures?.get(index) ?? cause, where), performance.now())
+    this.settle(index, new DeliveryError(this.failures?.get(index) ?? cause, where), now)
   }
 }
 

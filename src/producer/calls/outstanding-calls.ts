@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '../../clock.js'
 import { timerDelay } from '../../timer-delay.js'
 import type { MessageCall } from './message-call.js'
 
@@ -22,7 +23,7 @@ export class OutstandingCalls {
   private lastNumber = 0
   /** In the order of the calls that they wait for. */
   private readonly waiters: Waiter[] = []
-  private timer: NodeJS.Timeout | undefined
+  private timer: Timer | undefined
 
   /**
    * @param connections retained while any call is there
@@ -32,6 +33,7 @@ export class OutstandingCalls {
     private readonly deliveryTimeoutMs: number,
     private readonly connections: { retain(): void; release(): void },
     private readonly expire: (calls: readonly MessageCall[]) => void,
+    private readonly clock: Clock,
   ) {}
 
   add(call: MessageCall): void {
@@ -92,15 +94,15 @@ export class OutstandingCalls {
   /** The timer may still be set for a call that has its fate since. */
   private arm(call: MessageCall): void {
     if (this.timer !== undefined) return
-    const delay = Math.max(1, timerDelay(this.deadlineOf(call) - performance.now()))
+    const delay = Math.max(1, timerDelay(this.deadlineOf(call) - this.clock.now()))
     // After a stall of this process an answer may be waiting in the socket: let it be read first.
-    this.timer = setTimeout(() => setImmediate(this.check), delay)
+    this.timer = this.clock.setTimeout(() => this.clock.setImmediate(this.check), delay)
     if (this.size === 0) this.timer.unref()
   }
 
   private readonly check = (): void => {
     this.timer = undefined
-    const now = performance.now()
+    const now = this.clock.now()
     const expired: MessageCall[] = []
     let call = this.nextToExpire
     for (; call !== undefined && this.deadlineOf(call) <= now; call = call.newer) expired.push(call)
@@ -110,7 +112,7 @@ export class OutstandingCalls {
   }
 
   close(): void {
-    clearTimeout(this.timer)
+    this.clock.clearTimeout(this.timer)
     this.timer = undefined
   }
 }

@@ -22,10 +22,10 @@ export class SetAside {
     return this.lines.has(topic)
   }
 
-  add(message: OutgoingMessage): void {
+  add(message: OutgoingMessage, since: number): void {
     let line = this.lines.get(message.topic)
     if (line === undefined) this.lines.set(message.topic, (line = new Denque()))
-    line.push({ message, since: performance.now() })
+    line.push({ message, since })
   }
 
   /** Takes the messages out from the head of each topic's line, as long as `take` says true of them. */

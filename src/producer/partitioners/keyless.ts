@@ -1,4 +1,5 @@
 import { BoundedMap } from '../../bounded-map.js'
+import { systemRandom } from '../../random.js'
 import type { KeylessPlacement, PartitionContext } from '../partitioner.js'
 import { checkFlag, checkRandom, refused } from './check-options.js'
 
@@ -33,7 +34,7 @@ export class StickyByBytes implements KeylessPlacement {
   private latest: Stay | undefined
 
   /** @throws InvalidConfigError */
-  constructor({ stickyBytes = 16_384, adaptive = true, random = Math.random }: StickyByBytesOptions = {}) {
+  constructor({ stickyBytes = 16_384, adaptive = true, random = systemRandom.number }: StickyByBytesOptions = {}) {
     // The weight of the slowest partition: without one all messages go to the last.
     if (!(Number.isSafeInteger(stickyBytes) && stickyBytes >= 1))
       throw refused('stickyBytes', stickyBytes, 'a whole number from 1')
@@ -87,7 +88,7 @@ export class StickyUntilRefresh implements KeylessPlacement {
   private readonly topics = new BoundedMap<string, number>()
 
   /** @throws InvalidConfigError */
-  constructor({ random = Math.random }: { random?: Random | undefined } = {}) {
+  constructor({ random = systemRandom.number }: { random?: Random | undefined } = {}) {
     checkRandom(random)
     this.random = random
   }

@@ -1,4 +1,5 @@
 import { crc32 } from '../../protocol/crc32.js'
+import { systemRandom } from '../../random.js'
 import type { EncodedKey, KeylessPlacement, KeyUse, PartitionContext, Partitioner } from '../partitioner.js'
 import { checkFlag, checkRandom, refused } from './check-options.js'
 import { KeyPartitioner } from './key-partitioner.js'
@@ -32,7 +33,7 @@ export class LibrdkafkaPartitioner extends KeyPartitioner {
     super({ keyless: spreadKeyless ? new StickyByBytes(sticky) : new FixedByHash(hashOf('')) })
     this.hash = hashOf
     this.emptyIsNone = hash === 'consistent' && spreadKeyless
-    this.random = sticky.random ?? Math.random
+    this.random = sticky.random ?? systemRandom.number
   }
 
   partition(_key: unknown, partitionCount: number, encodedKey: EncodedKey, context: PartitionContext): number {
@@ -46,7 +47,7 @@ export class RandomPartitioner implements Partitioner {
   readonly keyUse: KeyUse = 'none'
   private readonly random: Random
 
-  constructor({ random = Math.random }: { random?: Random | undefined } = {}) {
+  constructor({ random = systemRandom.number }: { random?: Random | undefined } = {}) {
     checkRandom(random)
     this.random = random
   }

@@ -1,3 +1,4 @@
+import { systemRandom } from '../../random.js'
 import type { EncodedKey, KeyUse, PartitionContext, Partitioner } from '../partitioner.js'
 import { checkRandom } from './check-options.js'
 import type { Random } from './keyless.js'
@@ -11,7 +12,7 @@ export class RoundRobinPartitioner implements Partitioner {
   private readonly random: Random
   private readonly turns = new Map<string, number>()
 
-  constructor({ random = Math.random }: { random?: Random | undefined } = {}) {
+  constructor({ random = systemRandom.number }: { random?: Random | undefined } = {}) {
     checkRandom(random)
     this.random = random
   }

@@ -346,10 +346,9 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   }
 
   /** Every message that has no fate yet is acknowledged. */
-  acknowledge({ baseOffset, logAppendTime, hasTimestamps, acknowledged }: BrokerAcknowledgement): Settled {
+  acknowledge({ baseOffset, logAppendTime, hasTimestamps, acknowledged }: BrokerAcknowledgement, now: number): Settled {
     const { owners, places, ownTimestamps } = this
     const { topic, partition } = this.queue
-    const now = performance.now()
     const step = baseOffset < 0n ? 0n : 1n
     let offset = baseOffset
     // That its sums are of 64 bits lets the compiler calculate in registers.
@@ -365,10 +364,9 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   }
 
   /** Every message that has no fate yet fails with this cause. */
-  fail(cause: KafkaProducerError): Settled {
+  fail(cause: KafkaProducerError, now: number): Settled {
     const { owners, places } = this
     const error = this.deliveryError(cause)
-    const now = performance.now()
     for (let i = 0; i < owners.length; i++) {
       const owner = owners[i] as MessageOwner
       const index = places[i] as number

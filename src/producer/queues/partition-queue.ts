@@ -144,15 +144,15 @@ export class PartitionQueue implements BatchQueue {
     return batch
   }
 
-  acknowledged(batch: PartitionBatch, acknowledgement: BrokerAcknowledgement): Settled {
-    return this.leave(batch, (it) => it.acknowledge(acknowledgement))
+  acknowledged(batch: PartitionBatch, acknowledgement: BrokerAcknowledgement, now: number): Settled {
+    return this.leave(batch, (it) => it.acknowledge(acknowledgement, now))
   }
 
-  failed(batch: PartitionBatch, cause: KafkaProducerError): Settled {
+  failed(batch: PartitionBatch, cause: KafkaProducerError, now: number): Settled {
     return this.leave(batch, (it) => {
       // It is answered, or never left: what it may be has been noted.
       if (it.isInFlight) it.comeBack()
-      return it.fail(cause)
+      return it.fail(cause, now)
     })
   }
 

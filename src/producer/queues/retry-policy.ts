@@ -1,6 +1,8 @@
 import { setMaxListeners } from 'node:events'
 import pRetry from 'p-retry'
+import { sleep } from '../../clock.js'
 import { createDebug } from '../../debug.js'
+import type { Surroundings } from '../../surroundings.js'
 import { timerDelay } from '../../timer-delay.js'
 
 const debug = createDebug('kafka-producer:retry')
@@ -22,7 +24,10 @@ const JITTER = 0.2
 export class RetryPolicy {
   private readonly closing = new AbortController()
 
-  constructor(private readonly settings: RetrySettings) {
+  constructor(
+    private readonly settings: RetrySettings,
+    private readonly surroundings: Surroundings,
+  ) {
     // Every wait listens to it; there may be thousands at once.
     setMaxListeners(0, this.closing.signal)
   }
@@ -55,16 +60,17 @@ export class RetryPolicy {
 
   private async run(failures: number, attempt: (number: number) => Promise<void>): Promise<boolean> {
     const { retryBackoffMs, retryBackoffMaxMs } = this.settings
-    const jitter = 1 - JITTER + Math.random() * 2 * JITTER
-    const first = retryBackoffMs * 2 ** Math.min(failures - 1, 30)
+    const { clock, random } = this.surroundings
+    const jitter = 1 - JITTER + random.number() * 2 * JITTER
+    const wait = (failed: number) => Math.min(retryBackoffMs * 2 ** Math.min(failed, 30), retryBackoffMaxMs) * jitter
     try {
       await pRetry(attempt, {
         retries: Infinity,
-        factor: 2,
-        minTimeout: timerDelay(Math.min(first, retryBackoffMaxMs) * jitter),
-        maxTimeout: timerDelay(retryBackoffMaxMs * jitter),
         signal: this.closing.signal,
-        unref: true,
+        // The waits are by our clock: those of its own would be by the system's.
+        minTimeout: 0,
+        onFailedAttempt: ({ retriesConsumed }) =>
+          sleep(clock, timerDelay(wait(failures - 1 + retriesConsumed)), this.closing.signal),
       })
       return true
     } catch (error) {

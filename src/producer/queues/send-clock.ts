@@ -1,8 +1,10 @@
+import type { Clock } from '../../clock.js'
+
 /** When a call was made, by both of the system's clocks. */
 export interface SendMoment {
   /** Milliseconds since 1970: the timestamp of messages that have none of their own. */
   readonly timestamp: number
-  /** On the clock of `performance.now()`, which never jumps: what deadlines and latencies are counted from. */
+  /** On the clock that never jumps: what deadlines and latencies are counted from. */
   readonly at: number
 }
 
@@ -13,10 +15,12 @@ export class SendClock {
     this.moment = undefined
   }
 
+  constructor(private readonly clock: Clock) {}
+
   now(): SendMoment {
-    const timestamp = Date.now()
+    const timestamp = this.clock.timestamp()
     if (this.moment?.timestamp === timestamp) return this.moment
-    if (this.moment === undefined) setImmediate(this.forget)
-    return (this.moment = { timestamp, at: performance.now() })
+    if (this.moment === undefined) this.clock.setImmediate(this.forget)
+    return (this.moment = { timestamp, at: this.clock.now() })
   }
 }

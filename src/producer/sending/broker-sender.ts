@@ -1,4 +1,5 @@
 import Denque from 'denque'
+import type { Clock, Timer } from '../../clock.js'
 import { ConnectionClosedError, MalformedResponseError, type KafkaProducerError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
 import { formatAddress } from '../../network/connect.js'
@@ -26,6 +27,7 @@ export interface BrokerSenderConfig {
 
 /** What a sender needs of the others, and tells them. */
 export interface SenderParts {
+  readonly clock: Clock
   readonly pool: ProducerPool
   readonly turn: TurnBudget
   readonly preparation: Preparation
@@ -66,7 +68,7 @@ export class BrokerSender {
   private connecting: SyncProducer | undefined
   /** The oldest first. */
   private readonly sent = new Set<Sent>()
-  private throttleTimer: NodeJS.Timeout | undefined
+  private throttleTimer: Timer | undefined
   /** Whose throttle it heeds. */
   private throttled: BrokerSession | undefined
 
@@ -86,7 +88,7 @@ export class BrokerSender {
   private schedule(): void {
     if (this.isScheduled) return
     this.isScheduled = true
-    setImmediate(() => {
+    this.parts.clock.setImmediate(() => {
       this.isScheduled = false
       this.drain()
     })
@@ -133,7 +135,7 @@ export class BrokerSender {
       this.parts.preparation.prepare(batch, magic, highest)
     })
     if (batches.length === 0) return false
-    const sent: Sent = { session, batches, stage: new Stage() }
+    const sent: Sent = { session, batches, stage: new Stage(this.parts.clock) }
     this.sent.add(sent)
     void this.exchange(producer, sent, magic).finally(() => {
       this.sent.delete(sent)
@@ -208,13 +210,13 @@ export class BrokerSender {
     if (this.throttled === session) return
     const goOn = () => {
       if (this.throttled !== session) return
-      clearTimeout(this.throttleTimer)
+      this.parts.clock.clearTimeout(this.throttleTimer)
       this.throttled = undefined
       this.drain()
     }
-    clearTimeout(this.throttleTimer)
+    this.parts.clock.clearTimeout(this.throttleTimer)
     this.throttled = session
-    this.throttleTimer = setTimeout(goOn, timerDelay(session.throttle.leftMs)).unref()
+    this.throttleTimer = this.parts.clock.setTimeout(goOn, timerDelay(session.throttle.leftMs)).unref()
     session.connection.onClose(goOn)
   }
 
@@ -258,6 +260,6 @@ export class BrokerSender {
   }
 
   close(): void {
-    clearTimeout(this.throttleTimer)
+    this.parts.clock.clearTimeout(this.throttleTimer)
   }
 }

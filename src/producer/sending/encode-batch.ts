@@ -1,3 +1,4 @@
+import type { Clock } from '../../clock.js'
 import type { Codec } from '../../compression/codec.js'
 import { createDebug } from '../../debug.js'
 import { UnsupportedVersionError } from '../../errors.js'
@@ -39,6 +40,7 @@ export function encodeBatch(
   compression: TopicCompression | null,
   version: number,
   codecTimeoutMs: number,
+  clock: Clock,
 ): Uint8Array | Promise<Uint8Array> {
   const plain = () => (magic === 2 ? batch.sealed() : batch.asMessageSet(magic))
   if (compression === null) return plain()
@@ -67,7 +69,7 @@ export function encodeBatch(
   try {
     const compressed = codec.compress(input, { magic, level })
     if (!isPromise(compressed)) return pack(compressed)
-    return within(codecTimeoutMs, Promise.resolve(compressed)).then(pack).catch(failed)
+    return within(clock, codecTimeoutMs, Promise.resolve(compressed)).then(pack).catch(failed)
   } catch (error) {
     return failed(error)
   }

@@ -1,3 +1,4 @@
+import type { Clock } from '../../clock.js'
 import { ConnectionClosedError, type KafkaProducerError } from '../../errors.js'
 import type { ProducePartitionResponse, ProduceResponse } from '../../protocol/apis/produce.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
@@ -14,6 +15,7 @@ import { leaderAddresses } from './produce-answer.js'
 const LARGE_REQUEST_BYTES = 500_000
 
 export interface OutcomesParts {
+  readonly clock: Clock
   readonly topicPartitionInfos: BrokerPartitionInfo
   readonly policy: RetryPolicy
   readonly counters: StatsCounters
@@ -32,12 +34,13 @@ export class Outcomes {
 
   acknowledged(batch: PartitionBatch, answer: ProducePartitionResponse | undefined, magic: Magic): void {
     const { queue } = batch
-    const { told, messages, bytes } = queue.acknowledged(batch, {
+    const acknowledgement = {
       baseOffset: answer?.baseOffset ?? -1n,
       logAppendTime: answer?.logAppendTimeMs ?? -1,
       hasTimestamps: magic > 0,
       acknowledged: answer !== undefined,
-    })
+    }
+    const { told, messages, bytes } = queue.acknowledged(batch, acknowledgement, this.parts.clock.now())
     this.parts.counters.acknowledged += told
     this.parts.release({ messages, bytes })
     this.parts.enlist(queue)
@@ -72,7 +75,7 @@ export class Outcomes {
       case 'leave out': {
         // Refused, so none of it was written.
         queue.returned(batch)
-        const now = performance.now()
+        const now = this.parts.clock.now()
         for (const { batchIndex, batchIndexErrorMessage } of invalid) {
           const error = brokerResponseError(answer.errorCode, subject, batchIndexErrorMessage)
           if (batch.endOne(batchIndex, error, now)) this.parts.counters.failed++
@@ -149,7 +152,7 @@ export class Outcomes {
 
   private fail(batch: PartitionBatch, cause: KafkaProducerError): void {
     const { queue } = batch
-    const settled: Settled = queue.failed(batch, cause)
+    const settled: Settled = queue.failed(batch, cause, this.parts.clock.now())
     this.parts.counters.failed += settled.told
     this.parts.release(settled)
     this.parts.enlist(queue)

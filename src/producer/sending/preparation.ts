@@ -1,3 +1,4 @@
+import type { Clock } from '../../clock.js'
 import { AbortedError, UnsupportedByFormatError, type KafkaProducerError } from '../../errors.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import type { BatchMessage, Freed, Magic } from '../queues/batch.js'
@@ -6,6 +7,7 @@ import type { CompressionChoice } from '../queues/topic-compression.js'
 import { encodeBatch, whyCodecCantGo } from './encode-batch.js'
 
 export interface PreparationParts {
+  readonly clock: Clock
   readonly compression: CompressionChoice
   readonly counters: StatsCounters
   readonly deliveryTimeoutMs: number
@@ -27,7 +29,7 @@ export class Preparation {
   prepare(batch: PartitionBatch, magic: Magic, version: number): void {
     const { compression, deliveryTimeoutMs } = this.parts
     const { queue } = batch
-    const now = performance.now()
+    const now = this.parts.clock.now()
     const codecProblem = whyCodecCantGo(compression.of(queue.topic), version)
     const mayBeLate = batch.oldestAt + deliveryTimeoutMs <= now
     if (magic < 2 || codecProblem !== undefined || mayBeLate || batch.mayBeAborted) {
@@ -50,8 +52,8 @@ export class Preparation {
 
   /** The batch as it goes into a request; a promise where it is compressed off the event loop. */
   encode(batch: PartitionBatch, magic: Magic, version: number): Uint8Array | Promise<Uint8Array> {
-    const { compression, codecTimeoutMs } = this.parts
-    return encodeBatch(batch, magic, compression.of(batch.queue.topic), version, codecTimeoutMs)
+    const { clock, compression, codecTimeoutMs } = this.parts
+    return encodeBatch(batch, magic, compression.of(batch.queue.topic), version, codecTimeoutMs, clock)
   }
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Producer } from '../../../src/index.js'
 import { RetryPolicy } from '../../../src/producer/queues/retry-policy.js'
+import { SYSTEM } from '../../../src/surroundings.js'
 import { Timers } from '../../../src/testing/timers.js'
 import { waitFor } from '../../../src/testing/waiting.js'
 import { timerDelay } from '../../../src/timer-delay.js'
@@ -37,7 +38,7 @@ describe('no timer is set for longer than Node keeps one, which would let it go 
   it('the wait before a retry, with its jitter', async () => {
     const random = vi.spyOn(Math, 'random').mockReturnValue(0.999)
     onTestFinished(() => random.mockRestore())
-    const policy = new RetryPolicy({ retries: Infinity, retryBackoffMs: MAX, retryBackoffMaxMs: MAX })
+    const policy = new RetryPolicy({ retries: Infinity, retryBackoffMs: MAX, retryBackoffMaxMs: MAX }, SYSTEM)
     let attempts = 0
     const ended = policy.retryAfter(new Error('x'), 1, async () => void attempts++)
     await sleep(50)

@@ -5,6 +5,7 @@ import { BrokerPartitionInfo } from '../../../src/producer/brokers/broker-partit
 import { parseBrokers } from '../../../src/producer/config/broker-list.js'
 import { RetryPolicy } from '../../../src/producer/queues/retry-policy.js'
 import { ProducerIdentity } from '../../../src/producer/transactions/producer-identity.js'
+import { SYSTEM } from '../../../src/surroundings.js'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
 import { deadAddress, requestsOf } from '../support/producers.js'
@@ -23,15 +24,20 @@ function startIdentity(bootstrap: string) {
     legacyOnly: false,
   })
   sessions.retain()
-  const anyBroker = new AnyBroker(sessions, brokers)
-  const info = new BrokerPartitionInfo(sessions, anyBroker, {
-    requestTimeoutMs: 5_000,
-    retryBackoffMs: 5,
-    metadataRefreshIntervalMs: 0,
-    metadataMaxIdleMs: 60_000,
-    allowAutoTopicCreation: false,
-  })
-  const pacing = new RetryPolicy({ retries: Infinity, retryBackoffMs: 5, retryBackoffMaxMs: 20 })
+  const anyBroker = new AnyBroker(sessions, brokers, SYSTEM)
+  const info = new BrokerPartitionInfo(
+    sessions,
+    anyBroker,
+    {
+      requestTimeoutMs: 5_000,
+      retryBackoffMs: 5,
+      metadataRefreshIntervalMs: 0,
+      metadataMaxIdleMs: 60_000,
+      allowAutoTopicCreation: false,
+    },
+    SYSTEM,
+  )
+  const pacing = new RetryPolicy({ retries: Infinity, retryBackoffMs: 5, retryBackoffMaxMs: 20 }, SYSTEM)
   const identity = new ProducerIdentity(anyBroker, pacing, 5_000)
   onTestFinished(async () => {
     pacing.close()

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { syncBuiltinESMExports } from 'node:module'
 import { createServer, type AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { systemClock } from '../../../src/clock.js'
 import { openSocket, type ConnectTerms } from '../../../src/network/connect.js'
 import { HostLookup } from '../../../src/network/host-lookup.js'
 import { blackHole } from '../../embedded/support/black-hole.js'
@@ -13,7 +14,14 @@ import { SocketWatch } from '../../kafka/support/sockets.js'
 const NEVER = new AbortController().signal
 
 function terms(more: Partial<ConnectTerms> = {}): ConnectTerms {
-  return { timeoutMs: 600_000, signal: NEVER, isNeeded: () => true, hosts: new HostLookup(), ...more }
+  return {
+    timeoutMs: 600_000,
+    signal: NEVER,
+    isNeeded: () => true,
+    hosts: new HostLookup(),
+    clock: systemClock,
+    ...more,
+  }
 }
 
 /** A name service that knows one name. */

@@ -2,6 +2,7 @@ import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { createSecureContext, type ConnectionOptions, type PeerCertificate } from 'node:tls'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../../src/clock.js'
 import { BoundedMap } from '../../../src/network/bounded-map.js'
 import { contentDigest } from '../../../src/network/content-digest.js'
 import { Secret } from '../../../src/network/secret.js'
@@ -9,13 +10,14 @@ import { tlsProblem } from '../../../src/network/tls-errors.js'
 import { TlsClient, type SslOption, type SslOptions } from '../../../src/network/tls.js'
 
 const address = { host: 'kafka-1', port: 9093 }
-const settingsOf = (option: SslOption, of = address) => new TlsClient(new Secret(option)).settingsFor(of, 1_000)
+const settingsOf = (option: SslOption, of = address) =>
+  new TlsClient(new Secret(option), systemClock).settingsFor(of, 1_000)
 
 describe('sessions of TLS', () => {
   /** Whether a session that was begun with the first options is taken up with the second. */
   async function isResumed(first: unknown, second: unknown): Promise<boolean> {
     const option = { ...(first as object) }
-    const client = new TlsClient(new Secret(option))
+    const client = new TlsClient(new Secret(option), systemClock)
     ;(await client.settingsFor(address, 1_000)).keep(Buffer.from('session'))
     for (const field of Object.keys(option)) Reflect.deleteProperty(option, field)
     Object.assign(option, second)
@@ -78,7 +80,7 @@ describe('sessions of TLS', () => {
       (options: object) => Object.assign(options, { servername: 'other' }),
     ]) {
       const options = { ca: ['a'], cert: Buffer.from('cert'), key: [{ pem: 'k' }] }
-      const client = new TlsClient(new Secret(options))
+      const client = new TlsClient(new Secret(options), systemClock)
       ;(await client.settingsFor(address, 1_000)).keep(Buffer.from('session'))
       expect((await client.settingsFor(address, 1_000)).options.session).toBeDefined()
       change(options)
@@ -87,7 +89,7 @@ describe('sessions of TLS', () => {
   })
 
   it('are kept for the newest of ever new brokers', async () => {
-    const client = new TlsClient(new Secret<SslOption>(true))
+    const client = new TlsClient(new Secret<SslOption>(true), systemClock)
     const of = (port: number) => client.settingsFor({ host: 'kafka', port }, 1_000)
     for (let port = 1; port <= 2_000; port++) (await of(port)).keep(Buffer.from('session'))
     const isKept = async (port: number) => (await of(port)).options.session !== undefined
@@ -100,7 +102,7 @@ describe('sessions of TLS', () => {
   })
 
   it('are of one broker each, and dropped where a handshake failed', async () => {
-    const client = new TlsClient(new Secret<SslOption>(true))
+    const client = new TlsClient(new Secret<SslOption>(true), systemClock)
     const settings = await client.settingsFor(address, 1_000)
     settings.keep(Buffer.from('session'))
     expect((await client.settingsFor({ ...address, port: 1 }, 1_000)).options.session).toBeUndefined()
@@ -155,7 +157,7 @@ describe('functions given with `ssl`', () => {
     ['never settles', () => new Promise(() => undefined)],
     ['gives a thenable that never settles', () => ({ then: () => undefined })],
   ])('one that %s is asked again later', async (_, misbehave) => {
-    const client = new TlsClient(new Secret(misbehave as () => SslOptions))
+    const client = new TlsClient(new Secret(misbehave as () => SslOptions), systemClock)
     const failure = client.settingsFor(address, 50)
     await expect(failure).rejects.toMatchObject({ code: 'TLS_FAILED', retriable: true })
     await expect(failure).rejects.toMatchObject({ message: expect.not.stringContaining('S3CRET') })

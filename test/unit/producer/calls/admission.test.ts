@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../../../src/clock.js'
 import { Admission } from '../../../../src/producer/calls/admission.js'
 import type { OutgoingMessage } from '../../../../src/producer/queues/outgoing-message.js'
 import { Room } from '../../../../src/producer/queues/room.js'
@@ -16,6 +17,7 @@ function admission({
   const turn = new ManualTurn()
   const room = new Room(maxMessages, maxBytes)
   const line: Admission = new Admission({
+    clock: systemClock,
     room,
     turn,
     enqueueTimeoutMs,

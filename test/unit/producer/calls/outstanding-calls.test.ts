@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { systemClock } from '../../../../src/clock.js'
 import { DeliveryTimeoutError } from '../../../../src/errors.js'
 import { Endings } from '../../../../src/producer/calls/endings.js'
 import type { MessageCall } from '../../../../src/producer/calls/message-call.js'
@@ -24,7 +25,7 @@ describe('outstanding calls', () => {
     const expired: MessageCall[] = []
     const retained: string[] = []
     const connections = { retain: () => retained.push('retain'), release: () => retained.push('release') }
-    const calls = new OutstandingCalls(100, connections, (late) => expired.push(...late))
+    const calls = new OutstandingCalls(100, connections, (late) => expired.push(...late), systemClock)
     const add = () => {
       const call = callOf(1)
       calls.add(call)
@@ -82,6 +83,7 @@ describe('endings', () => {
     const counters = new StatsCounters()
     const dropped: number[] = []
     const endings = new Endings({
+      clock: systemClock,
       counters,
       turn,
       thin: () => undefined,
@@ -111,6 +113,7 @@ describe('endings', () => {
   it('leave out those that have their fate', () => {
     const counters = new StatsCounters()
     const endings = new Endings({
+      clock: systemClock,
       counters,
       turn: new ManualTurn(),
       thin: () => undefined,
@@ -118,7 +121,7 @@ describe('endings', () => {
       onEnded: () => undefined,
     })
     const call = callOf(2)
-    call.failUnserialized(0, CAUSE)
+    call.failUnserialized(0, CAUSE, 0)
     endings.add(call, () => CAUSE)
     endings.add(call, () => CAUSE)
     endings.start()

@@ -1,4 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest'
+import { systemClock } from '../../../../src/clock.js'
 import { ConnectionClosedError, DeliveryTimeoutError, type DeliveryError } from '../../../../src/errors.js'
 import type { BrokerPartitionInfo } from '../../../../src/producer/brokers/broker-partition-info.js'
 import type { Freed } from '../../../../src/producer/queues/batch.js'
@@ -10,6 +11,7 @@ import { UNKNOWN_LEADER } from '../../../../src/protocol/apis/leader-hints.js'
 import type { ProducePartitionResponse } from '../../../../src/protocol/apis/produce.js'
 import { UNPOOLED } from '../../../../src/protocol/records/record-batch.js'
 import { StatsCounters } from '../../../../src/stats/producer-stats.js'
+import { SYSTEM } from '../../../../src/surroundings.js'
 import { Owner, outgoingMessage } from '../outgoing.js'
 
 const INVALID_RECORD = 87
@@ -32,8 +34,9 @@ function inFlight(count: number) {
     { compression: 'none', compressedTopics: [], topicCompression: {}, codecs: [] },
     1_000,
   )
-  const policy = new RetryPolicy({ retries: Infinity, retryBackoffMs: 60_000, retryBackoffMaxMs: 60_000 })
+  const policy = new RetryPolicy({ retries: Infinity, retryBackoffMs: 60_000, retryBackoffMaxMs: 60_000 }, SYSTEM)
   const outcomes = new Outcomes({
+    clock: systemClock,
     topicPartitionInfos: {
       doubtLeader: () => undefined,
       refresh: () => Promise.resolve(),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../../../src/clock.js'
 import { DeliveryError, DeliveryTimeoutError } from '../../../../src/errors.js'
 import type { Freed } from '../../../../src/producer/queues/batch.js'
 import { PartitionQueue, type PartitionBatch } from '../../../../src/producer/queues/partition-queue.js'
@@ -20,6 +21,7 @@ function prepared(count: number, given: Given, sentAt = performance.now()) {
     BATCH_BYTES,
   )
   const preparation = new Preparation({
+    clock: systemClock,
     compression,
     counters,
     deliveryTimeoutMs: 60_000,

@@ -1,0 +1,57 @@
+/** A timer that was set. It keeps the process alive unless it is `unref`ed. */
+export interface Timer {
+  ref(): this
+  unref(): this
+}
+
+/** What tells the time, and calls back later. Whoever knows of time was handed one: tests have clocks of their own. */
+export interface Clock {
+  /** Milliseconds since some moment, on a clock that never jumps: what deadlines and latencies are counted from. */
+  now(): number
+  /** Milliseconds since 1970, which jump where the system's time is set: for timestamps alone. */
+  timestamp(): number
+  setTimeout(callback: () => void, ms: number): Timer
+  clearTimeout(timer: Timer | undefined): void
+  setInterval(callback: () => void, ms: number): Timer
+  clearInterval(timer: Timer | undefined): void
+  /** Calls back in the next turn of the event loop. */
+  setImmediate(callback: () => void): void
+}
+
+/** The system's. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  timestamp: () => Date.now(),
+  setTimeout: (callback, ms) => setTimeout(callback, ms),
+  clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
+  setInterval: (callback, ms) => setInterval(callback, ms),
+  clearInterval: (timer) => clearInterval(timer as NodeJS.Timeout | undefined),
+  setImmediate: (callback) => void setImmediate(callback),
+}
+
+/** Resolves in the next turn of the event loop. */
+export function nextTurn(clock: Clock): Promise<void> {
+  return new Promise((resolve) => clock.setImmediate(resolve))
+}
+
+/**
+ * Resolves after so many milliseconds; the process need not stay alive for it.
+ *
+ * @throws the signal's reason once that is aborted
+ */
+export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    const onAbort = () => {
+      clock.clearTimeout(timer)
+      reject(signal.reason as Error)
+    }
+    const timer = clock
+      .setTimeout(() => {
+        signal.removeEventListener('abort', onAbort)
+        resolve()
+      }, ms)
+      .unref()
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+}
