@@ -1,7 +1,14 @@
 export type { BrokerErrorCode, KafkaProducerErrorCode, ProducerErrorCode } from './error-code.js'
 export * from './errors.js'
-export { Producer, type CloseOptions, type FlushOptions, type SendResult } from './producer/producer.js'
+export {
+  Producer,
+  type CloseOptions,
+  type FlushOptions,
+  type ProducerEvents,
+  type SendResult,
+} from './producer/producer.js'
 export type { ConnectOptions, ProducerHealth } from './producer/readiness.js'
+export { KafkaProducerWarning, type KafkaProducerWarningCode } from './producer/kafka-producer-warning.js'
 export { MessageWritable, type WritableMessage, type WritableOptions } from './producer/message-writable.js'
 export type { DeliveryReport, OnDelivery } from './producer/delivery-report.js'
 export { ProducerConfig } from './producer/config/producer-config.js'

@@ -1,5 +1,4 @@
 import type { Timer } from '../clock.js'
-import { createDebug } from '../debug.js'
 import {
   DeliveryError,
   DeliveryTimeoutError,
@@ -7,9 +6,9 @@ import {
   QueueFullError,
   type KafkaProducerError,
 } from '../errors.js'
-import { StatsCounters } from '../stats/producer-stats.js'
+import type { StatsCounters } from '../stats/producer-stats.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
-import { TurnBudget } from '../turn-budget.js'
+import type { TurnBudget } from '../turn-budget.js'
 import type { BrokerPartitionInfo } from './brokers/broker-partition-info.js'
 import type { ProducerPool } from './brokers/producer-pool.js'
 import type { TopicMetadata } from './brokers/topic-metadata.js'
@@ -29,7 +28,9 @@ import { SingleCall } from './calls/single-call.js'
 import type { DeliveryReporter } from './delivery-report.js'
 import type { Encoder } from './encoder.js'
 import type { EventHandler, SendOptions } from './event-handler.js'
+import type { Warnings } from './kafka-producer-warning.js'
 import type { KeyedMessage } from './keyed-message.js'
+import { LongWaits } from './long-waits.js'
 import type { ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
 import { type Batch, type Freed } from './queues/batch.js'
 import { OutgoingMessage } from './queues/outgoing-message.js'
@@ -44,9 +45,8 @@ import { BrokerSender, type BrokerSenderConfig, type SenderParts } from './sendi
 import { DeadlineErrors } from './sending/deadline-errors.js'
 import { Outcomes } from './sending/outcomes.js'
 import { Preparation } from './sending/preparation.js'
+import { WaitReasons } from './sending/wait-reasons.js'
 import { tellUser } from './tell-user.js'
-
-const debug = createDebug('kafka-producer:handler')
 
 /** The five parts that a handler is made of; each can be replaced. */
 export interface EventHandlerParts<K, V> {
@@ -63,6 +63,7 @@ export interface EventHandlerConfig extends BrokerSenderConfig, RetrySettings {
   readonly queueMessages: number
   readonly queueBytes: number
   readonly enqueueTimeoutMs: number
+  readonly unknownTopicTimeoutMs: number
   readonly metadataRefreshIntervalMs: number
   readonly copyBytes: boolean
 }
@@ -101,6 +102,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private readonly policy: RetryPolicy
   private readonly calls: OutstandingCalls
   private readonly endings: Endings
+  private readonly reasons: WaitReasons
+  private readonly longWaits: LongWaits
   private readonly sendClock: SendClock
   /** The newest call of those that messages of async mode share. */
   private sharedCall: SharedCall | undefined
@@ -120,8 +123,9 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   constructor(
     private readonly parts: EventHandlerParts<K, V>,
     private readonly config: EventHandlerConfig,
-    readonly counters: StatsCounters = new StatsCounters(),
-    turn: TurnBudget = new TurnBudget(),
+    readonly counters: StatsCounters,
+    private readonly warnings: Warnings,
+    turn: TurnBudget,
     lingering?: LingeringQueue,
     private readonly surroundings: Surroundings = SYSTEM,
   ) {
@@ -140,7 +144,25 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     this.room = new Room(config.queueMessages, config.queueBytes)
     this.policy = new RetryPolicy(config, surroundings)
     this.line = new EncoderLine((messages) => this.admission.submit(messages))
-    this.calls = new OutstandingCalls(deliveryTimeoutMs, producerPool, (calls) => this.expire(calls), clock)
+    this.reasons = new WaitReasons({
+      topicPartitionInfos,
+      senders: this.senders,
+      topic: (name) => this.topics.get(name),
+    })
+    this.longWaits = new LongWaits({
+      clock,
+      oldest: () => this.calls.first,
+      reasonOf: (at) => this.reasons.of(at),
+      warn: (message, cause) => warnings.warn('KAFKA_PRODUCER_MESSAGES_WAIT', message, cause),
+    })
+    const connections = {
+      retain: () => {
+        producerPool.retain()
+        this.longWaits.watch()
+      },
+      release: () => producerPool.release(),
+    }
+    this.calls = new OutstandingCalls(deliveryTimeoutMs, connections, (calls) => this.expire(calls), clock)
     this.outcomes = new Outcomes({
       clock,
       topicPartitionInfos,
@@ -152,8 +174,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     })
     this.topics = new TopicRouter({
       ...parts,
+      clock,
       compression,
       policy: this.policy,
+      unknownTopicTimeoutMs: config.unknownTopicTimeoutMs,
       room: this.room,
       counters,
       turn,
@@ -352,10 +376,9 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private onTopics(updates: readonly TopicMetadata[], isAnswer: boolean): void {
     this.topics.update(updates, isAnswer)
     const names = updates.map(({ topic }) => topic)
-    tellUser(this.parts.partitioner.onMetadataRefresh, names, (error) => {
-      this.counters.throwingCallbacks++
-      debug("the partitioner's onMetadataRefresh threw: %O", error)
-    })
+    tellUser(this.parts.partitioner.onMetadataRefresh, names, (error) =>
+      this.warnings.threw("the partitioner's onMetadataRefresh", error),
+    )
     this.admission.pump()
   }
 
@@ -380,10 +403,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 
   private deadlineErrors(): DeadlineErrors {
-    const { deliveryTimeoutMs } = this.config
-    const { topicPartitionInfos } = this.parts
-    const topic = (name: string) => this.topics.get(name)
-    return new DeadlineErrors({ deliveryTimeoutMs, topicPartitionInfos, topic, senders: this.senders })
+    return new DeadlineErrors(this.config.deliveryTimeoutMs, this.reasons)
   }
 
   /** Why a message at this place is not acknowledged by its deadline. */
@@ -448,6 +468,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     this.endings.start()
     await this.settledSoFar()
     this.calls.close()
+    this.longWaits.close()
     this.admission.close()
     for (const sender of this.senders.values()) sender.close()
     await this.parts.producerPool.close(SOCKET_GRACE_MS)

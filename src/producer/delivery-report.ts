@@ -1,15 +1,11 @@
-import type { EventEmitter } from 'node:events'
 import Denque from 'denque'
-import { createDebug } from '../debug.js'
 import { DeliveryError } from '../errors.js'
-import type { StatsCounters } from '../stats/producer-stats.js'
 import type { TurnBudget } from '../turn-budget.js'
+import type { Listeners, Warnings } from './kafka-producer-warning.js'
 import type { KeyedMessage } from './keyed-message.js'
 import type { Fate } from './queues/outgoing-message.js'
 import type { RecordMetadata } from './record-metadata.js'
 import { tellUser } from './tell-user.js'
-
-const debug = createDebug('kafka-producer:delivery')
 
 interface ReportBase<K, V> {
   /** The message as it was given. */
@@ -27,7 +23,7 @@ export type DeliveryReport<K = unknown, V = unknown> =
 
 /**
  * What is called with each report. It may be asynchronous, but nothing waits for it. What it throws, or rejects with, is
- * logged through `debug`, counted in `stats().throwingCallbacks`, and harms nothing.
+ * counted in `stats().throwingCallbacks`, told once as a warning, and harms nothing.
  */
 export type OnDelivery<K = unknown, V = unknown> = (report: DeliveryReport<K, V>) => void
 
@@ -48,7 +44,7 @@ const RUN = 16
 /**
  * Tells the fates of queued messages to `onDelivery` and to the listeners of the event `'delivery'`. What is told was
  * gathered before: a callback runs when whatever told of the fate is through with it, and may send, flush, abort, close
- * or throw. A failure that nobody listens for is logged through `debug` and counted.
+ * or throw. A failure that nobody listens for is counted, and the first is told as a warning.
  */
 export class DeliveryReporter {
   private readonly untold = new Denque<Untold>()
@@ -56,14 +52,14 @@ export class DeliveryReporter {
 
   constructor(
     private readonly onDelivery: OnDelivery<never, never> | undefined,
-    private readonly events: EventEmitter<{ delivery: [DeliveryReport<never, never>] }>,
-    private readonly counters: StatsCounters,
+    private readonly events: Listeners,
+    private readonly warnings: Warnings,
     private readonly turn: TurnBudget,
   ) {}
 
   report(message: KeyedMessage, fate: Fate, attempts: number, latencyMs: number, of: Reported): void {
     if (this.onDelivery === undefined && this.events.listenerCount('delivery') === 0) {
-      if (fate instanceof DeliveryError) this.unheard(fate)
+      if (fate instanceof DeliveryError) this.warnings.unheard(fate)
       return of.told()
     }
     const report: DeliveryReport =
@@ -85,7 +81,7 @@ export class DeliveryReporter {
       if (this.onDelivery !== undefined) tellUser(this.onDelivery, report, this.threw)
       // Not by emit(): it stops at the first listener that throws, and looks at no promise of theirs.
       for (const listener of this.events.rawListeners('delivery')) {
-        tellUser(listener.bind(this.events), report, this.threw)
+        tellUser((told) => listener.call(this.events, told) as unknown, report, this.threw)
       }
       of.told()
       if (++count % RUN === 0 && this.turn.isSpent) return this.turn.inNextTurn(this.tell)
@@ -93,13 +89,5 @@ export class DeliveryReporter {
     this.isTelling = false
   }
 
-  private unheard(error: DeliveryError): void {
-    this.counters.unheardFailures++
-    debug('a message for %s failed and nobody listens: %s', error.topic, error.message)
-  }
-
-  private readonly threw = (error: unknown): void => {
-    this.counters.throwingCallbacks++
-    debug('a delivery callback threw: %O', error)
-  }
+  private readonly threw = (error: unknown): void => this.warnings.threw('a delivery callback', error)
 }

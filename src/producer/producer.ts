@@ -20,6 +20,7 @@ import type { ProducerOptions, ProducerType } from './config/producer-options.js
 import { DefaultEventHandler } from './default-event-handler.js'
 import { DeliveryReporter, type DeliveryReport } from './delivery-report.js'
 import type { SendOptions } from './event-handler.js'
+import { Warnings, type KafkaProducerWarning } from './kafka-producer-warning.js'
 import { unreadable, type KeyedMessage } from './keyed-message.js'
 import { MessageWritable, type WritableMessage, type WritableOptions } from './message-writable.js'
 import { ProducerSendLoop } from './producer-send-loop.js'
@@ -42,17 +43,27 @@ export interface CloseOptions {
 /** What the promise of `send()` resolves with: metadata, or in async mode nothing but that the messages are queued. */
 export type SendResult<T extends ProducerType> = T extends 'async' ? void : RecordMetadata[]
 
+/** What a producer emits. */
+export interface ProducerEvents<K = unknown, V = unknown> {
+  /** Async mode: the fate of a message. */
+  delivery: [DeliveryReport<K, V>]
+  /** Something is wrong though no call fails by it. Where nobody listens, the process prints it. */
+  warning: [KafkaProducerWarning]
+}
+
 /**
  * Sends messages to Kafka. Connections are opened at the first `send()` and kept; one producer serves a whole process.
  *
- * In async mode it emits `'delivery'` with the {@link DeliveryReport} of each message.
+ * It emits `'warning'` with a {@link KafkaProducerWarning} where something is wrong though no call fails by it, such as a
+ * broker that nobody answers at while messages wait; and in async mode `'delivery'` with the {@link DeliveryReport} of
+ * each message.
  *
  * @typeParam K what keys are; the key encoder takes it
  * @typeParam V what values are; the encoder takes it
  * @typeParam T the mode, as the option `type` says
  */
 export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
-  extends EventEmitter<{ delivery: [DeliveryReport<K, V>] }>
+  extends EventEmitter<ProducerEvents<K, V>>
   implements AsyncDisposable
 {
   readonly config: ProducerConfig<K, V, T>
@@ -110,7 +121,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
           )
         : undefined
     this.#sendLoop = sendLoop
-    this.#reporter = new DeliveryReporter(config.onDelivery, this, this.#counters, turn)
+    const warnings = new Warnings(this, this.#counters)
+    this.#reporter = new DeliveryReporter(config.onDelivery, this, warnings, turn)
     this.#eventHandler = new DefaultEventHandler(
       {
         partitioner: config.partitioner,
@@ -121,6 +133,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       },
       config,
       this.#counters,
+      warnings,
       turn,
       sendLoop,
       surroundings,

@@ -42,6 +42,7 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
   readonly metadataRefreshIntervalMs: number
   readonly metadataMaxIdleMs: number
   readonly allowAutoTopicCreation: boolean
+  readonly unknownTopicTimeoutMs: number
   readonly lingerMs: number
   readonly batchMessages: number
   readonly batchBytes: number
@@ -106,6 +107,7 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
     this.metadataRefreshIntervalMs = read('metadataRefreshIntervalMs')
     this.metadataMaxIdleMs = read('metadataMaxIdleMs')
     this.allowAutoTopicCreation = read('allowAutoTopicCreation')
+    this.unknownTopicTimeoutMs = read('unknownTopicTimeoutMs')
     this.lingerMs = read('lingerMs')
     this.batchMessages = read('batchMessages')
     this.batchBytes = read('batchBytes')

@@ -104,6 +104,14 @@ export interface ProducerOptions<K = unknown, V = unknown, T extends ProducerTyp
    */
   allowAutoTopicCreation?: boolean | undefined
   /**
+   * How long brokers may say that a topic does not exist before messages for it fail: creating one takes a moment. 0:
+   * no time; -1: until deliveryTimeoutMs. A topic that was seen and is gone is waited for until then.
+   *
+   * Allowed: a whole number from -1, in milliseconds.
+   * @default 10_000
+   */
+  unknownTopicTimeoutMs?: number | undefined
+  /**
    * Async: how long the first of the queued messages may wait for others.
    *
    * Allowed: a whole number from 0, in milliseconds. In Kafka: `linger.ms`, `queue.buffering.max.ms`.
@@ -366,6 +374,12 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     'true or false',
     'Whether messages for an unknown topic may create it, where the broker does so. A refresh and `partitionsFor()` never create one.',
     parseBoolean,
+  ),
+  unknownTopicTimeoutMs: integer(
+    10_000,
+    -1,
+    MAX_TIMER_MS,
+    'How long brokers may say that a topic does not exist before messages for it fail: creating one takes a moment. 0: no time; -1: until deliveryTimeoutMs. A topic that was seen and is gone is waited for until then.',
   ),
   lingerMs: integer(5, 0, MAX_TIMER_MS, 'Async: how long the first of the queued messages may wait for others.'),
   batchMessages: integer(10_000, 1, MAX_INT32, 'Async: how many queued messages are released without waiting longer.'),

@@ -67,6 +67,7 @@ export class MetadataWatch {
         seen.length > 0 ? this.info.refresh({ topics: seen }) : undefined,
       ])
     } catch (error) {
+      for (const topic of topics) topic.hadNoAnswer()
       if (!(error as KafkaProducerError).retriable)
         for (const topic of topics) if (topic.needsMetadata) this.giveUp(topic, error as KafkaProducerError)
     }

@@ -1,6 +1,7 @@
 import { InvalidPartitionError, type KafkaProducerError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
 import { kindOf, reasonOf } from '../../kind-of.js'
+import { ErrorCodes } from '../../protocol/error-codes.js'
 import type { BufferSource } from '../../protocol/records/record-batch.js'
 import type { TopicMetadata } from '../brokers/topic-metadata.js'
 import type { PartitionContext } from '../partitioner.js'
@@ -27,6 +28,8 @@ export class TopicQueue {
   /** When it was last sent to, on the clock of `performance.now()`. */
   usedAt = 0
   private context: PartitionContext | undefined
+  /** Since when brokers have said that there is no such topic, where none ever said otherwise. */
+  private unknownSince: number | undefined
 
   constructor(
     readonly name: string,
@@ -35,9 +38,15 @@ export class TopicQueue {
     private readonly buffers: BufferSource,
   ) {}
 
-  /** Takes over new metadata; queues of partitions are only ever added, since they may hold messages. */
-  update(metadata: TopicMetadata): void {
+  /**
+   * Takes over new metadata; queues of partitions are only ever added, since they may hold messages.
+   *
+   * @param now on the producer's clock
+   */
+  update(metadata: TopicMetadata, now: number): void {
     this.latest = metadata
+    const isUnknown = !this.wasSeen && metadata.error?.errorCode === ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION
+    this.unknownSince = isUnknown ? (this.unknownSince ?? now) : undefined
     const count = metadata.partitions.length
     while (this.queues.length < count)
       this.queues.push(new PartitionQueue(this.name, this.queues.length, this.limit, this.buffers))
@@ -129,6 +138,16 @@ export class TopicQueue {
 
   get metadata(): TopicMetadata | undefined {
     return this.latest
+  }
+
+  /** How long brokers have said, without a break, that there is no such topic; undefined where they do not. */
+  unknownForMs(now: number): number | undefined {
+    return this.unknownSince === undefined ? undefined : now - this.unknownSince
+  }
+
+  /** A question about it had no answer. */
+  hadNoAnswer(): void {
+    this.unknownSince = undefined
   }
 
   /** Whether its partitions were ever known: else the question for them may create it. */

@@ -1,4 +1,6 @@
-import { InvalidMessageError, type KafkaProducerError } from '../../errors.js'
+import type { Clock } from '../../clock.js'
+import { BrokerResponseError, InvalidMessageError, type KafkaProducerError } from '../../errors.js'
+import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import { ChangedBytesError } from '../../protocol/records/record-writer.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import { ownCopy } from '../../topic-name.js'
@@ -21,10 +23,13 @@ const RUN = 64
 const CHANGED = 'bytes of the message were detached or resized while it waited to be sent'
 
 export interface TopicRouterParts {
+  readonly clock: Clock
   readonly partitioner: ResolvedPartitioner
   readonly topicPartitionInfos: BrokerPartitionInfo
   readonly compression: CompressionChoice
   readonly policy: RetryPolicy
+  /** How long brokers may say that a topic does not exist; negative: as long as they like. */
+  readonly unknownTopicTimeoutMs: number
   readonly room: Room
   readonly counters: StatsCounters
   readonly turn: TurnBudget
@@ -111,7 +116,7 @@ export class TopicRouter {
     const topic = new TopicQueue(name, partitioner, compression.limitOf(name), this.buffers)
     this.topics.set(name, topic)
     const known = topicPartitionInfos.topic(name)
-    if (known !== undefined) topic.update(known)
+    if (known !== undefined) topic.update(known, this.parts.clock.now())
     return topic
   }
 
@@ -168,16 +173,25 @@ export class TopicRouter {
   }
 
   private updateTopic(topic: TopicQueue, metadata: TopicMetadata, isAnswer: boolean): void {
-    topic.update(metadata)
+    const now = this.parts.clock.now()
+    topic.update(metadata, now)
     const { error } = metadata
     if (error === undefined) {
       this.placeWaiting(topic, isAnswer)
       for (const queue of topic.queues) if (!queue.isEmpty) this.mayHaveToSend(queue)
     } else if (!error.retriable) {
       this.refuseAll(topic.takeWaiting(), error)
+    } else {
+      const unknownForMs = topic.unknownForMs(now)
+      if (this.isTooLong(unknownForMs)) this.refuseAll(topic.takeWaiting(), doesNotExist(topic, unknownForMs))
     }
     if (topic.isGone) this.forget(topic)
     else if (topic.needsMetadata) this.watch.await(topic)
+  }
+
+  private isTooLong(unknownForMs: number | undefined): unknownForMs is number {
+    const { unknownTopicTimeoutMs } = this.parts
+    return unknownForMs !== undefined && unknownTopicTimeoutMs >= 0 && unknownForMs >= unknownTopicTimeoutMs
   }
 
   /** Places what waited for the metadata; what comes meanwhile waits behind it. */
@@ -242,4 +256,11 @@ export class TopicRouter {
     this.parts.topicPartitionInfos.forget(name)
     this.parts.compression.forget(name)
   }
+}
+
+function doesNotExist({ name }: TopicQueue, unknownForMs: number): BrokerResponseError {
+  const { errorCode, code } = brokerResponseError(ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION, name)
+  const text = `topic '${name}' does not exist: brokers have said so for ${Math.round(unknownForMs)} ms (see unknownTopicTimeoutMs), and it is not being created`
+  // Somebody may create it.
+  return new BrokerResponseError(errorCode, code, text, true)
 }

@@ -250,6 +250,10 @@ export class BrokerSender {
     for (const { session } of this.sent) session.connection.hurry(UNNEEDED_ANSWER_MS)
   }
 
+  get isConnecting(): boolean {
+    return this.connecting !== undefined
+  }
+
   /** What this broker is being waited for; undefined where for nothing. */
   get stage(): string | undefined {
     const [oldest] = this.sent

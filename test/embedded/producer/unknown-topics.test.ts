@@ -1,7 +1,16 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Producer, type KafkaProducerError } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { errorOf, expectNothingHeld, startProducer, stored, until, watched } from '../support/producers.js'
+import {
+  deliveryErrorOf,
+  errorOf,
+  expectNothingHeld,
+  requestsOf,
+  startProducer,
+  stored,
+  until,
+  watched,
+} from '../support/producers.js'
 
 /** 100 messages of 1 kB for as many topics that don't exist. */
 const UNKNOWN = Array.from({ length: 100 }, (_, i) => ({ topic: `missing-${i}`, value: 'x'.repeat(1_000) }))
@@ -87,5 +96,72 @@ describe('messages for a topic that is just not known yet', () => {
     await producer.close({ timeoutMs: 0 })
     await Promise.all(before)
     expectNothingHeld(producer)
+  })
+})
+
+describe('a topic that does not exist', () => {
+  it('fails its messages once brokers have said so long enough, and no others', async () => {
+    const kafka = await startKafka({ autoCreateTopics: false, topics: { orders: {} } })
+    const producer = startProducer(kafka, { unknownTopicTimeoutMs: 100 })
+    const failing = Promise.all([
+      deliveryErrorOf(producer.send({ topic: 'ordres', value: 'x' })),
+      deliveryErrorOf(producer.send({ topic: 'ordres', value: 'x', partition: 3 })),
+    ])
+    await producer.send({ topic: 'orders', value: 'x' })
+    for (const error of await failing) {
+      expect(error).toMatchObject({ code: 'UNKNOWN_TOPIC_OR_PARTITION', retriable: true, mayHaveBeenWritten: false })
+      expect(error.message).toMatch(/topic 'ordres' does not exist: brokers have said so for \d+ ms/)
+    }
+    expectNothingHeld(producer)
+    // Whoever tries again gives it as long again.
+    kafka.createTopic('ordres')
+    await producer.send({ topic: 'ordres', value: 'x' })
+  })
+
+  it('fails them with the first answer where the time is 0', async () => {
+    const kafka = await startKafka({ autoCreateTopics: false })
+    const producer = startProducer(kafka, { unknownTopicTimeoutMs: 0 })
+    await deliveryErrorOf(producer.send({ topic: 'ordres', value: 'x' }))
+    expect(requestsOf(kafka, 'Metadata')).toHaveLength(1)
+  })
+
+  it('is waited for until the deadline where the time is -1', async () => {
+    const kafka = await startKafka({ autoCreateTopics: false })
+    const producer = startProducer(kafka, { unknownTopicTimeoutMs: -1, deliveryTimeoutMs: 300 })
+    expect((await deliveryErrorOf(producer.send({ topic: 'ordres', value: 'x' }))).code).toBe('DELIVERY_TIMEOUT')
+  })
+
+  it('is waited for while it is being created', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    kafka.fail({ api: 'Metadata', topic: 'orders', times: 5 }, 'LEADER_NOT_AVAILABLE')
+    const producer = startProducer(kafka, { unknownTopicTimeoutMs: 0 })
+    await producer.send({ topic: 'orders', value: 'x' })
+  })
+
+  it('is waited for where it was seen before: it may be made anew', async () => {
+    const kafka = await startKafka({ autoCreateTopics: false, topics: { orders: {} } })
+    const producer = startProducer(kafka, { unknownTopicTimeoutMs: 0, retryBackoffMs: 1, metadataRefreshIntervalMs: 5 })
+    await producer.send({ topic: 'orders', value: 'x' })
+    kafka.deleteTopic('orders')
+    kafka.clearRequests()
+    const sending = producer.send({ topic: 'orders', value: 'x' })
+    await until(() => requestsOf(kafka, 'Metadata').length > 3, 'brokers have said that it is gone')
+    kafka.createTopic('orders')
+    await sending
+  })
+
+  it('counts no time in which nobody answered', async () => {
+    const kafka = await startKafka({ autoCreateTopics: false })
+    const producer = startProducer(kafka, { unknownTopicTimeoutMs: 1_000, deliveryTimeoutMs: 60_000 })
+    const sending = watched(producer.send({ topic: 'orders', value: 'x' }))
+    await until(() => requestsOf(kafka, 'Metadata').length > 0, 'the first answer')
+    await kafka.stopBroker(1)
+    await new Promise((resolve) => setTimeout(resolve, 1_100))
+    kafka.clearRequests()
+    await kafka.startBroker(1)
+    await until(() => requestsOf(kafka, 'Metadata').length > 1, 'it says so again')
+    expect(sending.isSettled).toBe(false)
+    kafka.createTopic('orders')
+    await sending.promise
   })
 })

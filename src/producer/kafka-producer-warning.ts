@@ -1,0 +1,100 @@
+import type { EventEmitter } from 'node:events'
+import { createDebug } from '../debug.js'
+import { AbortedError, ProducerClosedError, type DeliveryError } from '../errors.js'
+import { reasonOf } from '../kind-of.js'
+import type { StatsCounters } from '../stats/producer-stats.js'
+import { tellUser } from './tell-user.js'
+
+const debug = createDebug('kafka-producer:warning')
+
+/**
+ * - `KAFKA_PRODUCER_MESSAGES_WAIT`: messages have waited for seconds since nobody answers, their topic is unknown, a
+ *   partition has no leader, or what was tried failed. They go on waiting; told again every half minute.
+ * - `KAFKA_PRODUCER_UNHEARD_FAILURE`: async mode: a message failed, and there is neither `onDelivery` nor a listener of
+ *   `'delivery'`. Told once; `stats().unheardFailures` counts them.
+ * - `KAFKA_PRODUCER_THROWING_CALLBACK`: a callback threw, or rejected. Told once; `stats().throwingCallbacks` counts them.
+ */
+export type KafkaProducerWarningCode =
+  'KAFKA_PRODUCER_MESSAGES_WAIT' | 'KAFKA_PRODUCER_UNHEARD_FAILURE' | 'KAFKA_PRODUCER_THROWING_CALLBACK'
+
+/** Something that is wrong though no call fails by it. `cause` is the error behind it, where there is one. */
+export class KafkaProducerWarning extends Error {
+  static {
+    this.prototype.name = 'KafkaProducerWarning'
+  }
+
+  constructor(
+    readonly code: KafkaProducerWarningCode,
+    message: string,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options)
+  }
+}
+
+/** Who listens to a producer. */
+export type Listeners = Pick<EventEmitter, 'listenerCount' | 'rawListeners'>
+
+const DETAIL = "Listen to the producer's event 'warning' to hear of it there; nothing is printed then."
+
+/**
+ * Tells warnings to the listeners of the event `'warning'`; where there are none, to the process, which prints them. A
+ * listener runs when whatever warned is through with it.
+ */
+export class Warnings {
+  private readonly toldOnce = new Set<KafkaProducerWarningCode>()
+
+  constructor(
+    private readonly events: Listeners,
+    private readonly counters: StatsCounters,
+  ) {}
+
+  warn(code: KafkaProducerWarningCode, message: string, cause?: unknown): void {
+    const warning = new KafkaProducerWarning(code, message, cause === undefined ? {} : { cause })
+    queueMicrotask(() => this.tell(warning))
+  }
+
+  /** A message failed and nobody listens. */
+  unheard(error: DeliveryError): void {
+    const { topic } = error
+    this.counters.unheardFailures++
+    debug('a message for %s failed and nobody listens: %s', topic, error.message)
+    // Who aborted or closed knows of it.
+    if (error.cause instanceof AbortedError || error.cause instanceof ProducerClosedError) return
+    if (this.isFirst('KAFKA_PRODUCER_UNHEARD_FAILURE'))
+      this.warn(
+        'KAFKA_PRODUCER_UNHEARD_FAILURE',
+        `a message for '${topic}' is lost and nobody listens: ${error.message}. Give \`onDelivery\`, or listen to 'delivery', to hear of each; this is told once, and stats().unheardFailures counts them`,
+        error,
+      )
+  }
+
+  /** A callback of the user's threw, or rejected. */
+  threw(callback: string, error: unknown): void {
+    this.counters.throwingCallbacks++
+    debug('%s threw: %O', callback, error)
+    if (this.isFirst('KAFKA_PRODUCER_THROWING_CALLBACK'))
+      this.warn(
+        'KAFKA_PRODUCER_THROWING_CALLBACK',
+        `${callback} threw or rejected: ${reasonOf(error)}. It harms nothing here; this is told once, and stats().throwingCallbacks counts them`,
+        error,
+      )
+  }
+
+  private isFirst(code: KafkaProducerWarningCode): boolean {
+    if (this.toldOnce.has(code)) return false
+    this.toldOnce.add(code)
+    return true
+  }
+
+  private tell(warning: KafkaProducerWarning): void {
+    const listeners = this.events.rawListeners('warning')
+    if (listeners.length === 0) {
+      const { message, name: type, code } = warning
+      process.emitWarning(message, { type, code, detail: DETAIL })
+      return
+    }
+    const failed = (error: unknown) => this.threw("a listener of 'warning'", error)
+    for (const listener of listeners) tellUser((told) => listener.call(this.events, told) as unknown, warning, failed)
+  }
+}

@@ -1,0 +1,88 @@
+import type { KafkaProducerError } from '../../errors.js'
+import type { BrokerPartitionInfo } from '../brokers/broker-partition-info.js'
+import { Batch, type BatchQueue } from '../queues/batch.js'
+import type { OutgoingMessage } from '../queues/outgoing-message.js'
+import type { TopicQueue } from '../queues/topic-queue.js'
+import type { BrokerSender } from './broker-sender.js'
+
+export interface WaitReasonsParts {
+  readonly topicPartitionInfos: BrokerPartitionInfo
+  readonly topic: (name: string) => TopicQueue | undefined
+  readonly senders: ReadonlyMap<number, BrokerSender>
+}
+
+/** Why messages wait, at this moment. */
+export interface WaitReason {
+  readonly topic: string
+  /** What it waits for, of whom and since when; undefined between two attempts. */
+  readonly stage: string | undefined
+  /** What failed last. */
+  readonly lastError: KafkaProducerError | undefined
+  /** Whether something is wrong; else it is just not its turn yet, or its answer is under way. */
+  readonly isTrouble: boolean
+}
+
+/** Finds out what a message waits for: metadata, a leader, a connection, an answer, or its turn. */
+export class WaitReasons {
+  constructor(private readonly parts: WaitReasonsParts) {}
+
+  /** @param at where the message is: before its batch, or in it */
+  of(at: Batch | OutgoingMessage): WaitReason {
+    return at instanceof Batch ? this.ofBatch(at) : this.ofMessage(at)
+  }
+
+  private ofBatch({ queue, lastError }: Batch): WaitReason {
+    const topic = this.parts.topic(queue.topic)
+    const sender = this.parts.senders.get(queue.leader)
+    return {
+      topic: queue.topic,
+      stage: this.stageOf(queue, topic, sender),
+      lastError: lastError ?? this.lastErrorOf(topic),
+      isTrouble: lastError !== undefined || queue.leader < 0 || sender?.isConnecting === true,
+    }
+  }
+
+  private ofMessage({ topic: name, isAdmitted }: OutgoingMessage): WaitReason {
+    const topic = this.parts.topic(name)
+    return {
+      topic: name,
+      stage: isAdmitted ? this.stageOfTopic(topic) : 'it waited for room',
+      lastError: this.lastErrorOf(topic),
+      isTrouble: isAdmitted && topic?.needsMetadata === true,
+    }
+  }
+
+  private lastErrorOf(topic: TopicQueue | undefined): KafkaProducerError | undefined {
+    return topic?.problem ?? this.parts.topicPartitionInfos.lastFailure
+  }
+
+  private stageOf(
+    queue: BatchQueue,
+    topic: TopicQueue | undefined,
+    sender: BrokerSender | undefined,
+  ): string | undefined {
+    const count = topic?.metadata?.partitions.length ?? 0
+    if (count > 0 && queue.partition >= count)
+      return `'${queue.topic}' has the partitions 0 to ${count - 1} by now, and partition ${queue.partition} no more`
+    if (queue.leader < 0) return `no leader of ${queue.topic}-${queue.partition} is known, ${this.metadataStage}`
+    // Where a batch of it is in flight, or connecting is, that is what it waits for; else it is between attempts.
+    return sender?.stage
+  }
+
+  /** What a message waits for whose partition is not chosen yet. */
+  private stageOfTopic(topic: TopicQueue | undefined): string {
+    return topic === undefined ? 'it waited in the queue' : `it waited for metadata, ${this.metadataStage}`
+  }
+
+  private get metadataStage(): string {
+    return this.parts.topicPartitionInfos.stage ?? 'for which nobody is being asked at this moment'
+  }
+}
+
+/** The parts of a text that says why. */
+export function toldReasons({ stage, lastError }: WaitReason): string[] {
+  return [
+    ...(stage === undefined ? [] : [stage]),
+    ...(lastError === undefined ? [] : [`the last failure: ${lastError.message}`]),
+  ]
+}

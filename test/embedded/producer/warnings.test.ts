@@ -1,0 +1,157 @@
+import { once } from 'node:events'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { Producer, KafkaProducerWarning, type ProducerOptions } from '../../../src/index.js'
+import { blackHole } from '../support/black-hole.js'
+import { CertificateAuthority, type KeyPair } from '../support/certificates.js'
+import { startKafka } from '../support/cluster.js'
+import { deadAddress, plainServer, until } from '../support/producers.js'
+
+let authority: CertificateAuthority
+let server: KeyPair
+
+beforeAll(() => {
+  authority = new CertificateAuthority()
+  server = authority.issue()
+})
+afterAll(() => authority.remove())
+
+function startProducer(options: ProducerOptions<unknown, unknown, 'sync'>): Producer {
+  const producer = new Producer(options)
+  onTestFinished(async () => void (await producer.close({ timeoutMs: 0 })))
+  return producer
+}
+
+function startAsync(options: Omit<ProducerOptions<unknown, unknown, 'async'>, 'type'>) {
+  const producer = new Producer({ type: 'async', ...options })
+  onTestFinished(async () => void (await producer.close({ timeoutMs: 0 })))
+  return producer
+}
+
+/** What the process is told from here on, in place of printing it. */
+function processWarnings(): { message: string; code: string }[] {
+  const told: { message: string; code: string }[] = []
+  const spy = vi.spyOn(process, 'emitWarning').mockImplementation(((message: string, { code }: { code: string }) => {
+    told.push({ message, code })
+  }) as never)
+  onTestFinished(() => spy.mockRestore())
+  return told
+}
+
+async function warningOf(producer: Producer): Promise<KafkaProducerWarning> {
+  const [warning] = (await once(producer, 'warning')) as [KafkaProducerWarning]
+  return warning
+}
+
+it('messages that wait since something is wrong: it is told what, long before their deadline', async () => {
+  const plain = await startKafka({ autoCreateTopics: false, topics: { orders: {} } })
+  const secure = await startKafka({ ssl: server })
+  const withUsers = await startKafka({ sasl: { users: { alice: 's3cret' } } })
+  const silent = await plainServer(() => undefined)
+  const hungUp = await plainServer((socket) => void socket.once('data', () => socket.destroy()))
+  const { address: hole } = await blackHole()
+  const dead = await deadAddress()
+  const cases: [RegExp, ProducerOptions<unknown, unknown, 'sync'>][] = [
+    [/can't connect to .*ECONNREFUSED/, { brokers: dead }],
+    [/can't connect to kafka\.invalid/, { brokers: 'kafka.invalid' }],
+    [/it waited for metadata, connecting to 127\.0\.0\.1:\d+ for \d+ ms/, { brokers: hole }],
+    [/it waited for metadata, waiting for .* to answer ApiVersions for \d+ ms/, { brokers: silent.address }],
+    [/closed the connection.*if it expects TLS on this port, give `ssl`/, { brokers: hungUp.address }],
+    [
+      /if its port has no TLS, leave `ssl` out/,
+      { brokers: plain.bootstrap, ssl: true, retryAuthenticationErrors: true },
+    ],
+    [/give `ssl/, { brokers: secure.bootstrap, retryAuthenticationErrors: true }],
+    [/if its listener wants SASL, give `sasl`/, { brokers: withUsers.bootstrap }],
+    [/topic 'ordres'.*UNKNOWN_TOPIC_OR_PARTITION/, { brokers: plain.bootstrap }],
+    [/allowBroker/, { brokers: plain.bootstrap.replace('127.0.0.1', 'localhost'), allowBroker: () => false }],
+  ]
+  const told = cases.map(async ([text, options]) => {
+    const producer = startProducer(options)
+    const warning = warningOf(producer)
+    const topic = text.source.includes('allowBroker') ? 'orders' : 'ordres'
+    producer.send({ topic, value: 'waits' }).catch(() => undefined)
+    expect(await warning).toBeInstanceOf(KafkaProducerWarning)
+    expect(await warning).toMatchObject({ name: 'KafkaProducerWarning', code: 'KAFKA_PRODUCER_MESSAGES_WAIT' })
+    expect((await warning).message).toMatch(text)
+    expect((await warning).message).toContain(`a message for '${topic}' is not acknowledged after 2`)
+  })
+  await Promise.all(told)
+})
+
+it('where nobody listens the process is told, with what to do', async () => {
+  const told = processWarnings()
+  const producer = startProducer({ brokers: await deadAddress() })
+  producer.send({ topic: 'orders', value: 'waits' }).catch(() => undefined)
+  await until(() => told.length > 0, 'the warning')
+  expect(told).toMatchObject([
+    { code: 'KAFKA_PRODUCER_MESSAGES_WAIT', message: expect.stringContaining('ECONNREFUSED') },
+  ])
+})
+
+describe('async mode: a message that is lost and that nobody listens for', () => {
+  it('is told once', async () => {
+    const told = processWarnings()
+    const kafka = await startKafka({ topics: { logs: {} } })
+    kafka.fail({ api: 'Produce', topic: 'logs', times: 3 }, 'INVALID_TIMESTAMP')
+    const producer = startAsync({ brokers: kafka.bootstrap, lingerMs: 0 })
+    for (let i = 0; i < 3; i++) {
+      await producer.send({ topic: 'logs', value: 'lost' })
+      await producer.flush()
+    }
+    expect(told).toHaveLength(1)
+    expect(told[0]?.code).toBe('KAFKA_PRODUCER_UNHEARD_FAILURE')
+    expect(told[0]?.message).toMatch(
+      /a message for 'logs' is lost and nobody listens: .*INVALID_TIMESTAMP.*`onDelivery`/,
+    )
+    expect(producer.stats().unheardFailures).toBe(3)
+  })
+
+  it.each(['onDelivery', 'delivery', 'warning'])('is not told to the process where somebody has %s', async (name) => {
+    const told = processWarnings()
+    const kafka = await startKafka({ topics: { logs: {} } })
+    kafka.fail({ api: 'Produce', topic: 'logs' }, 'INVALID_TIMESTAMP')
+    const heard: unknown[] = []
+    const hear = (what: unknown) => void heard.push(what)
+    const producer = startAsync({ brokers: kafka.bootstrap, ...(name === 'onDelivery' ? { onDelivery: hear } : {}) })
+    if (name !== 'onDelivery') producer.on(name as 'warning', hear)
+    await producer.send({ topic: 'logs', value: 'lost' })
+    await producer.flush()
+    await until(() => heard.length > 0, 'it is heard')
+    expect(told).toEqual([])
+  })
+})
+
+describe('a callback that throws or rejects', () => {
+  it.each<[string, () => unknown]>([
+    ['throws', () => { throw new TypeError('no such field') }], // prettier-ignore
+    ['rejects', () => Promise.reject(new TypeError('no such field'))],
+  ])('is told once: it %s', async (_, callback) => {
+    const told = processWarnings()
+    const kafka = await startKafka({ topics: { logs: {} } })
+    const producer = startAsync({ brokers: kafka.bootstrap, onDelivery: () => callback() as void })
+    await producer.send([
+      { topic: 'logs', value: 'a' },
+      { topic: 'logs', value: 'b' },
+    ])
+    await producer.flush()
+    await until(() => producer.stats().throwingCallbacks === 2, 'both are counted')
+    await until(() => told.length > 0, 'one is told')
+    expect(told).toHaveLength(1)
+    expect(told[0]?.code).toBe('KAFKA_PRODUCER_THROWING_CALLBACK')
+    expect(told[0]?.message).toMatch(/a delivery callback threw or rejected: no such field/)
+  })
+
+  it('as a listener of warnings, too; the others hear of it all the same', async () => {
+    const kafka = await startKafka({ topics: { logs: {} } })
+    const producer = startAsync({ brokers: kafka.bootstrap, onDelivery: () => { throw new Error('one') } }) // prettier-ignore
+    const heard: KafkaProducerWarning[] = []
+    producer.on('warning', () => { throw new Error('two') }) // prettier-ignore
+    producer.on('warning', (warning) => void heard.push(warning))
+    await producer.send({ topic: 'logs', value: 'a' })
+    await producer.flush()
+    await until(() => producer.stats().throwingCallbacks === 2, 'both are counted')
+    expect(heard.map(({ code, cause }) => [code, (cause as Error).message])).toEqual([
+      ['KAFKA_PRODUCER_THROWING_CALLBACK', 'one'],
+    ])
+  })
+})
