@@ -45,7 +45,7 @@ export function appendRecords(records: Buffer, terms: AppendTerms): Appended {
     const errorName = error.errorName === 'INVALID_RECORD' ? release.errorOfInvalidRecord : error.errorName
     return refused(codeOf(errorName), error.message, error.recordErrors)
   }
-  const appendTime = topic.config.logAppendTime ? Date.now() : undefined
+  const appendTime = topic.config.logAppendTime ? terms.cluster.clock.timestamp() : undefined
   const baseOffset = partition.log.endOffset
   const first = batches[0]
   if (first === undefined) return accepted(baseOffset, appendTime)
@@ -91,7 +91,7 @@ function rulesOf({ cluster, topic, release, produceVersion }: AppendTerms) {
     maxMagic: release.maxMagic,
     messageMaxBytes: topic.config.maxMessageBytes ?? cluster.options.messageMaxBytes,
     keyRequired: topic.config.compacted && release.wantsKeysInCompactedTopics,
-    maxTimestamp: Date.now() + release.maxTimestampAheadMs,
+    maxTimestamp: cluster.clock.timestamp() + release.maxTimestampAheadMs,
   }
 }
 

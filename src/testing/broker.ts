@@ -1,7 +1,8 @@
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
+import type { Duplex } from 'node:stream'
+import type { Clock } from '../clock.js'
 import type { ClusterNode } from './cluster.js'
 import { ClientConnection, type ConnectionOwner } from './connection.js'
+import type { Acceptor, Listen, Listener } from './listener.js'
 import type { PendingRequest, Reply, RequestServer, ServeSignals } from './request-server.js'
 import { SaslSession, type SaslServer } from './security/sasl-server.js'
 import { Gate, newLifetime } from './waiting.js'
@@ -12,22 +13,25 @@ export interface BrokerParts {
   /** A number for a new connection. */
   nextConnection(): number
   failed(error: unknown): void
-  readonly ssl: TlsOptions | undefined
+  readonly clock: Clock
+  readonly listen: Listen
   readonly sasl: SaslServer | undefined
 }
 
 /** One broker: its listener and its connections. */
-export class EmbeddedBroker implements ConnectionOwner {
+export class EmbeddedBroker implements ConnectionOwner, Acceptor {
   readonly running = new Gate()
   readonly node: ClusterNode
   readonly connections = new Set<ClientConnection>()
   /** Sockets, before TLS is agreed on too. */
-  private readonly sockets = new Set<Socket>()
-  private listener: Server | undefined
+  private readonly sockets = new Set<Duplex>()
+  private listener: Listener | undefined
   private lifetime = newLifetime()
+  readonly clock: Clock
 
   constructor(private readonly parts: BrokerParts) {
     this.node = parts.node
+    this.clock = parts.clock
   }
 
   get stopped(): AbortSignal {
@@ -40,37 +44,22 @@ export class EmbeddedBroker implements ConnectionOwner {
 
   /** Listens on the port given; 0 is one that the system chooses. */
   async listen(port: number): Promise<void> {
-    const { ssl } = this.parts
-    const accept = (socket: Socket): void => this.accept(socket)
-    const listener =
-      ssl === undefined
-        ? createServer({ allowHalfOpen: true }, accept)
-        : createTlsServer({ ...ssl, allowHalfOpen: true }, accept)
-    listener.on('connection', (socket: Socket) => {
-      this.sockets.add(socket)
-      socket.once('close', () => this.sockets.delete(socket))
-    })
-    await new Promise<void>((resolve, reject) => {
-      listener.once('error', reject)
-      listener.listen(port, this.node.host, resolve)
-    })
-    listener.on('error', (error) => this.parts.failed(error))
+    const listener = await this.parts.listen(this.node.host, port, this)
     this.listener = listener
     if (this.stopped.aborted) this.lifetime = newLifetime()
-    this.node.port = (listener.address() as AddressInfo).port
+    this.node.port = listener.port
   }
 
-  /** New connections are refused; those there are stay. */
-  stopListening(): void {
-    this.listener?.close()
+  /** New connections are refused; those there are stay. Resolves when these have closed. */
+  stopListening(): Promise<void> | undefined {
+    const closed = this.listener?.close()
     this.listener = undefined
+    return closed
   }
 
   /** Refuses new connections and breaks those there are. Resolves when all are gone. */
   async stop(): Promise<void> {
-    const { listener } = this
-    const closed = listener && new Promise<void>((resolve) => listener.once('close', () => resolve()))
-    this.stopListening()
+    const closed = this.stopListening()
     this.lifetime.abort()
     this.dropConnections()
     this.resume()
@@ -133,9 +122,14 @@ export class EmbeddedBroker implements ConnectionOwner {
     this.connections.delete(connection)
   }
 
-  private accept(socket: Socket): void {
+  arrived(connection: Duplex): void {
+    this.sockets.add(connection)
+    connection.once('close', () => this.sockets.delete(connection))
+  }
+
+  accept(stream: Duplex): void {
     const id = this.parts.nextConnection()
     const { sasl } = this.parts
-    this.connections.add(new ClientConnection(id, socket, this, sasl && new SaslSession(sasl, id)))
+    this.connections.add(new ClientConnection(id, stream, this, sasl && new SaslSession(sasl, id)))
   }
 }

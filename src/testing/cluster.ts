@@ -1,11 +1,13 @@
-import { randomBytes } from 'node:crypto'
+import type { Clock } from '../clock.js'
 import type { NodeEndpoint } from '../protocol/apis/leader-hints.js'
+import type { Random } from '../random.js'
+import type { Surroundings } from '../surroundings.js'
 import { EmbeddedKafkaError } from './errors.js'
 import { Groups } from './groups/groups.js'
 import { positive, type EmbeddedTopicOptions, type ResolvedOptions } from './options.js'
 import type { Release } from './releases.js'
 import { Timers } from './timers.js'
-import { Partition, randomTopicId, Topic, TopicConfig } from './topic.js'
+import { Partition, Topic, TopicConfig } from './topic.js'
 import { Transactions } from './transactions/transactions.js'
 import { Changes } from './waiting.js'
 
@@ -39,7 +41,7 @@ const INTERNAL_PARTITIONS = 50
  * loses nothing; a broker is in sync exactly while it lives.
  */
 export class Cluster {
-  readonly id = randomBytes(16).toString('base64url')
+  readonly id: string
   readonly nodes = new Map<number, ClusterNode>()
   readonly topics = new Map<string, Topic>()
   /** Tells of every append anywhere, and of new topics. */
@@ -49,12 +51,26 @@ export class Cluster {
   private nextProducerId = 1000n
 
   /** All of them; {@link Timers.stop} when the cluster stops. */
-  readonly timers = new Timers()
+  readonly timers: Timers
   readonly groups: Groups
   readonly transactions = new Transactions(this)
 
-  constructor(readonly options: ResolvedOptions) {
-    this.groups = new Groups(this.timers, options.initialRebalanceDelayMs)
+  readonly clock: Clock
+  private readonly random: Random
+
+  constructor(
+    readonly options: ResolvedOptions,
+    { clock, random }: Surroundings,
+  ) {
+    this.clock = clock
+    this.random = random
+    this.id = random.bytes(16).toString('base64url')
+    this.timers = new Timers(clock)
+    this.groups = new Groups(this.timers, random, options.initialRebalanceDelayMs)
+  }
+
+  newTopicId(): Buffer {
+    return this.random.bytes(16)
   }
 
   newProducerId(): bigint {
@@ -123,7 +139,7 @@ export class Cluster {
     const count = positive('partitions', replicas?.length ?? options.partitions ?? this.options.defaultPartitions)
     const topic = new Topic(
       name,
-      randomTopicId(),
+      this.newTopicId(),
       factor,
       TopicConfig.of(options.config ?? {}),
       INTERNAL_TOPICS.has(name),

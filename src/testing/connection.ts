@@ -1,4 +1,6 @@
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Clock } from '../clock.js'
 import { FrameSplitter } from '../protocol/frame.js'
 import type { PendingRequest, Reply } from './request-server.js'
 import type { SaslSession } from './security/sasl-server.js'
@@ -10,6 +12,7 @@ const MAX_REQUEST_BYTES = 104_857_600
 const MAX_WAITING = 100
 
 export interface ConnectionOwner {
+  readonly clock: Clock
   /** Closed while the broker is paused. */
   readonly running: Gate
   /** Aborted when the broker stops. */
@@ -29,7 +32,7 @@ export interface ConnectionOwner {
 export class ClientConnection {
   /** Of the newest request; null before the first. */
   clientId: string | null = null
-  readonly openedAt = Date.now()
+  readonly openedAt: number
   private readonly splitter = new FrameSplitter(0, MAX_REQUEST_BYTES)
   private readonly waiting: PendingRequest[] = []
   private readonly gone = new AbortController()
@@ -39,11 +42,11 @@ export class ClientConnection {
 
   constructor(
     readonly id: number,
-    private readonly socket: Socket,
+    private readonly socket: Duplex,
     private readonly owner: ConnectionOwner,
     readonly sasl: SaslSession | undefined,
   ) {
-    socket.setNoDelay(true)
+    this.openedAt = owner.clock.timestamp()
     socket.on('data', (chunk: Buffer) => this.receive(chunk))
     socket.on('end', () => this.end())
     socket.on('error', () => undefined)
@@ -55,7 +58,7 @@ export class ClientConnection {
   }
 
   get remotePort(): number {
-    return this.socket.remotePort ?? 0
+    return (this.socket as Partial<Socket>).remotePort ?? 0
   }
 
   /** To be called when the broker was paused or goes on. */
@@ -118,7 +121,7 @@ export class ClientConnection {
       await orAborted(written, signal)
     }
     if (hangUp) this.destroy()
-    else if (muteMs > 0) await sleep(muteMs, signal)
+    else if (muteMs > 0) await sleep(this.owner.clock, muteMs, signal)
     signal.throwIfAborted()
   }
 }

@@ -1,4 +1,5 @@
 import { given } from '../given.js'
+import { SYSTEM, type Surroundings } from '../surroundings.js'
 import { EmbeddedBroker } from './broker.js'
 import { Cluster } from './cluster.js'
 import { makeDecompress } from './decompress.js'
@@ -9,6 +10,7 @@ import type { CommittedOffset } from './groups/group-offsets.js'
 import type { GroupState } from './groups/group.js'
 import { makeHandlers } from './handlers/index.js'
 import { Journal, type ReceivedRequest, type RequestFilter, type WaitOptions } from './journal.js'
+import { listenOnSockets, type Listen } from './listener.js'
 import { frozenView, type MetadataView } from './metadata-view.js'
 import {
   positive,
@@ -85,6 +87,11 @@ export interface Lasting {
   [Symbol.dispose](): void
 }
 
+/** What a cluster has of the world around it: time and chance, and where connections come from, sockets by default. */
+interface EmbeddedWorld extends Surroundings {
+  readonly listen?: Listen
+}
+
 /** As a size it is far beyond what any answer has. */
 const NOISE: Uint8Array = Buffer.alloc(64, 0x7e)
 
@@ -109,7 +116,7 @@ export class EmbeddedKafka {
   private readonly cluster: Cluster
   private readonly brokersById = new Map<number, EmbeddedBroker>()
   private readonly lifetime = newLifetime()
-  private readonly faults = new Faults(this.lifetime.signal)
+  private readonly faults: Faults
   private readonly journal: Journal
   private readonly frozenViews = new Map<number, MetadataView>()
   private readonly server: RequestServer
@@ -119,10 +126,20 @@ export class EmbeddedKafka {
 
   private readonly sasl: SaslServer | undefined
 
-  private constructor(private readonly options: ResolvedOptions) {
-    this.sasl = options.sasl === undefined ? undefined : new SaslServer(options.sasl)
-    this.cluster = new Cluster(options)
-    this.journal = new Journal(options.requestHistory, this.lifetime.signal, (request) => this.tellHangUp(request))
+  private constructor(
+    private readonly options: ResolvedOptions,
+    private readonly world: EmbeddedWorld,
+  ) {
+    const { clock } = world
+    this.faults = new Faults(this.lifetime.signal, clock)
+    this.sasl = options.sasl === undefined ? undefined : new SaslServer(options.sasl, world)
+    this.cluster = new Cluster(options, world)
+    this.journal = new Journal(
+      options.requestHistory,
+      this.lifetime.signal,
+      (request) => this.tellHangUp(request),
+      clock,
+    )
     this.server = new RequestServer({
       cluster: this.cluster,
       handlers: makeHandlers(),
@@ -138,9 +155,12 @@ export class EmbeddedKafka {
    *
    * @throws EmbeddedKafkaError `INVALID_OPTION`, `UNKNOWN_RELEASE`.
    */
-  static async start(options: EmbeddedKafkaOptions = {}): Promise<EmbeddedKafka> {
+  static async start(options?: EmbeddedKafkaOptions): Promise<EmbeddedKafka>
+  /** @internal */
+  static async start(options: EmbeddedKafkaOptions, world: EmbeddedWorld): Promise<EmbeddedKafka>
+  static async start(options: EmbeddedKafkaOptions = {}, world: EmbeddedWorld = SYSTEM): Promise<EmbeddedKafka> {
     const resolved = resolveOptions(options)
-    const kafka = new EmbeddedKafka(resolved)
+    const kafka = new EmbeddedKafka(resolved, world)
     try {
       for (const broker of resolved.brokers) kafka.makeBroker(broker)
       for (const broker of resolved.brokers) await kafka.listen(broker.id, broker.port)
@@ -310,7 +330,7 @@ export class EmbeddedKafka {
   /** New connections are refused until released; those that are open go on. */
   refuseConnections(id: number): Lasting {
     const broker = this.broker(id)
-    broker.stopListening()
+    void broker.stopListening()
     const release = (): void => {
       if (!broker.node.alive || broker.isListening || this.lifetime.signal.aborted) return
       broker.listen(broker.node.port).catch((error: unknown) => this.failures.push(error))
@@ -395,6 +415,7 @@ export class EmbeddedKafka {
       return found === undefined ? 0 : countRecords(found)
     }
     await waitFor(() => (present() >= count ? true : undefined), {
+      clock: this.cluster.clock,
       changes: this.cluster.changes,
       timeoutMs,
       lifetime: this.lifetime.signal,
@@ -500,7 +521,8 @@ export class EmbeddedKafka {
       server: this.server,
       nextConnection: () => ++this.connectionCount,
       failed: (error) => this.failures.push(error),
-      ssl: this.options.ssl,
+      clock: this.cluster.clock,
+      listen: this.world.listen ?? listenOnSockets(this.options.ssl),
       sasl: this.sasl,
     })
     this.brokersById.set(id, broker)
@@ -512,7 +534,7 @@ export class EmbeddedKafka {
   }
 
   private electLater(ms: number): void {
-    sleep(ms, this.lifetime.signal).then(
+    sleep(this.cluster.clock, ms, this.lifetime.signal).then(
       () => this.cluster.electLeaders(),
       () => undefined,
     )

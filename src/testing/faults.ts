@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.js'
 import type { ApiName } from './api-names.js'
 import { EmbeddedKafkaError } from './errors.js'
 import { Changes, Gate, waitFor } from './waiting.js'
@@ -96,6 +97,7 @@ export class FaultRule implements Fault {
     readonly target: Readonly<FaultTarget>,
     readonly behaviour: Behaviour,
     private readonly lifetime: AbortSignal,
+    private readonly clock: Clock,
   ) {
     this.released.close()
   }
@@ -136,6 +138,7 @@ export class FaultRule implements Fault {
 
   async hit(count = 1, timeoutMs = 10_000): Promise<void> {
     await waitFor(() => (this.hits >= count ? true : undefined), {
+      clock: this.clock,
       changes: this.met,
       timeoutMs,
       lifetime: this.lifetime,
@@ -152,14 +155,17 @@ export class FaultRule implements Fault {
 export class Faults {
   private rules: FaultRule[] = []
 
-  constructor(private readonly lifetime: AbortSignal) {}
+  constructor(
+    private readonly lifetime: AbortSignal,
+    private readonly clock: Clock,
+  ) {}
 
   add(target: FaultTarget, behaviour: Behaviour): FaultRule {
     const { times = 1 } = target
     if (times !== Infinity && (!Number.isInteger(times) || times < 1)) {
       throw new EmbeddedKafkaError('INVALID_OPTION', `times must be an integer of at least 1 or Infinity, not ${times}`)
     }
-    const rule = new FaultRule({ ...target }, behaviour, this.lifetime)
+    const rule = new FaultRule({ ...target }, behaviour, this.lifetime, this.clock)
     this.rules.push(rule)
     return rule
   }

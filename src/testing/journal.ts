@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.js'
 import type { ApiName } from './api-names.js'
 import { Changes, waitFor } from './waiting.js'
 
@@ -67,6 +68,7 @@ export class Journal {
     private readonly limit: number,
     private readonly lifetime: AbortSignal,
     private readonly onHangUp: (request: ReceivedRequest) => void,
+    private readonly clock: Clock,
   ) {}
 
   add(request: Omit<ReceivedRequest, 'index' | 'hungUp'>): JournalEntry {
@@ -98,6 +100,7 @@ export class Journal {
     const matches = typeof filter === 'function' ? filter : byFields(filter)
     const found = (): ReceivedRequest[] => this.newest().filter(matches)
     return waitFor(() => found()[count - 1], {
+      clock: this.clock,
       changes: this.changes,
       timeoutMs,
       lifetime: this.lifetime,

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.js'
 import { ByteReader } from '../protocol/byte-reader.js'
 import { readRequestHeader, readRequestHeaderEnd, type RequestHeader } from '../protocol/header.js'
 import type { Decompress } from '../protocol/records/record.js'
@@ -133,7 +134,7 @@ export class RequestServer {
     connection: RequestSource,
   ) {
     const api = this.parts.handlers.get(apiKey)?.name
-    const where = { receivedAt: Date.now(), broker: broker.id, connection: connection.id }
+    const where = { receivedAt: this.parts.cluster.clock.timestamp(), broker: broker.id, connection: connection.id }
     return { ...where, apiKey, api, apiVersion, clientId, correlationId, sizeBytes: frame.length }
   }
 
@@ -157,7 +158,7 @@ export class RequestServer {
   private async serve(received: Received, { gone, stopped, running }: ServeSignals): Promise<Reply> {
     const { api, opened, correlationId, clientId, broker } = received
     const faults = this.parts.faults.meet({ api, broker: broker.id, clientId, topics: opened.topics })
-    await holdBefore(faults, stopped)
+    await holdBefore(this.parts.cluster.clock, faults, stopped)
     await running.pass(stopped)
     for (const { behaviour } of faults.of('cut')) if (behaviour.moment === 'before') return { hangUp: true }
     const { throttleTimeMs } = faults
@@ -168,7 +169,8 @@ export class RequestServer {
       return { hangUp: true }
     }
     await holdAfter(faults, stopped)
-    if (throttleTimeMs > 0 && !broker.release.answersBeforeThrottling) await sleep(throttleTimeMs, gone)
+    if (throttleTimeMs > 0 && !broker.release.answersBeforeThrottling)
+      await sleep(this.parts.cluster.clock, throttleTimeMs, gone)
     const muteMs = broker.release.answersBeforeThrottling ? throttleTimeMs : 0
     return { muteMs, ...(answer === NO_ANSWER ? {} : respond(answer, faults)) }
   }
@@ -208,8 +210,8 @@ function withoutApiVersions({ release }: ClusterNode, header: RequestHeader): Pe
   return { serve: () => Promise.resolve({ bytes: unknownApiVersion(release, header.correlationId) }) }
 }
 
-async function holdBefore(faults: RequestFaults, signal: AbortSignal): Promise<void> {
-  for (const { behaviour, released } of faults.of('delay')) await released.passWithin(behaviour.ms, signal)
+async function holdBefore(clock: Clock, faults: RequestFaults, signal: AbortSignal): Promise<void> {
+  for (const { behaviour, released } of faults.of('delay')) await released.passWithin(clock, behaviour.ms, signal)
   for (const { behaviour, released } of faults.of('stall'))
     if (behaviour.moment === 'before') await released.pass(signal)
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { given } from '../given.js'
 import { invalid } from './options.js'
 import { PartitionLog } from './partition-log.js'
@@ -107,10 +106,6 @@ export class Partition {
     this.leaderEpoch++
     this.changes.notify()
   }
-}
-
-export function randomTopicId(): Buffer {
-  return randomBytes(16)
 }
 
 export class Topic {

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { setTimeout as timer } from 'node:timers/promises'
+import type { Clock, Timer } from '../clock.js'
 import { timerDelay } from '../timer-delay.js'
 import { EmbeddedKafkaError } from './errors.js'
 
@@ -17,8 +17,13 @@ export function newLifetime(): AbortController {
 }
 
 /** Resolves after `ms` milliseconds, rejects once the signal is aborted. */
-export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  await timer(timerDelay(ms), undefined, { signal })
+export async function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  let timer: Timer | undefined
+  try {
+    await orAborted(new Promise<void>((resolve) => (timer = clock.setTimeout(resolve, timerDelay(ms)))), signal)
+  } finally {
+    clock.clearTimeout(timer)
+  }
 }
 
 /** Settles as `promise` does, but rejects at once when the signal is aborted. */
@@ -59,16 +64,16 @@ export class Gate {
   }
 
   /** Resolves once it is open, or after `ms` milliseconds; rejects once the signal is aborted. */
-  async passWithin(ms: number, signal: AbortSignal): Promise<void> {
+  async passWithin(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
     if (this.closed === undefined) return
-    let timeout: NodeJS.Timeout | undefined
+    let timeout: Timer | undefined
     const late = new Promise<void>((resolve) => {
-      timeout = setTimeout(resolve, timerDelay(ms))
+      timeout = clock.setTimeout(resolve, timerDelay(ms))
     })
     try {
       await orAborted(Promise.race([this.closed.opened, late]), signal)
     } finally {
-      clearTimeout(timeout)
+      clock.clearTimeout(timeout)
     }
   }
 
@@ -93,22 +98,27 @@ export class Changes {
     await Changes.nextOfAny([this], signal)
   }
 
-  /** Resolves at the next change of any of these, or after `ms` milliseconds; rejects once the signal is aborted. */
-  static async nextOfAny(all: readonly Changes[], signal: AbortSignal, ms?: number): Promise<void> {
+  /** Resolves at the next change of any of these, or when the time is over; rejects once the signal is aborted. */
+  static async nextOfAny(
+    all: readonly Changes[],
+    signal: AbortSignal,
+    time?: { readonly clock: Clock; readonly ms: number },
+  ): Promise<void> {
     let wake: () => void = () => undefined
     const woken = new Promise<void>((resolve) => (wake = resolve))
-    const timeout = ms === undefined ? undefined : setTimeout(wake, ms)
+    const timeout = time?.clock.setTimeout(wake, time.ms)
     for (const changes of all) changes.waiting.add(wake)
     try {
       await orAborted(woken, signal)
     } finally {
-      clearTimeout(timeout)
+      time?.clock.clearTimeout(timeout)
       for (const changes of all) changes.waiting.delete(wake)
     }
   }
 }
 
 export interface WaitTerms {
+  readonly clock: Clock
   /** Says when to look again. */
   readonly changes: Changes
   readonly timeoutMs: number
@@ -120,10 +130,10 @@ export interface WaitTerms {
 
 /** Resolves with what `look` finds, now or after a change; rejects with `WAIT_TIMEOUT` or `STOPPED`. */
 export async function waitFor<T>(look: () => T | undefined, terms: WaitTerms): Promise<T> {
-  const { changes, timeoutMs, lifetime, missing } = terms
+  const { clock, changes, timeoutMs, lifetime, missing } = terms
   const ended = new AbortController()
   const stopped = (): void => ended.abort(new EmbeddedKafkaError('STOPPED', `the cluster was stopped: ${missing()}`))
-  const timeout = setTimeout(() => {
+  const timeout = clock.setTimeout(() => {
     ended.abort(new EmbeddedKafkaError('WAIT_TIMEOUT', `${missing()} within ${timeoutMs} ms`))
   }, timerDelay(timeoutMs))
   lifetime.addEventListener('abort', stopped, { once: true })
@@ -135,7 +145,7 @@ export async function waitFor<T>(look: () => T | undefined, terms: WaitTerms): P
       await changes.next(ended.signal)
     }
   } finally {
-    clearTimeout(timeout)
+    clock.clearTimeout(timeout)
     lifetime.removeEventListener('abort', stopped)
   }
 }

@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import type { JoinGroupRequest } from '../../protocol/apis/join-group.js'
 import type { SyncGroupAssignment } from '../../protocol/apis/sync-group.js'
+import type { Random } from '../../random.js'
 import { codeOf } from '../error-names.js'
 import type { Timer, Timers } from '../timers.js'
 import { GroupOffsets } from './group-offsets.js'
@@ -58,6 +58,7 @@ export class Group {
   constructor(
     readonly id: string,
     private readonly timers: Timers,
+    private readonly random: Random,
     private readonly initialDelayMs: number,
   ) {
     this.pendingSyncs = new PendingSyncs(timers)
@@ -153,7 +154,7 @@ export class Group {
 
   private joinAnew(request: JoinGroupRequest, terms: JoinTerms): Promise<Joined> {
     const { groupInstanceId } = request
-    const memberId = `${groupInstanceId ?? terms.clientId}-${randomUUID()}`
+    const memberId = `${groupInstanceId ?? terms.clientId}-${uuid(this.random)}`
     const known = groupInstanceId === null ? undefined : this.instance(groupInstanceId)
     if (known !== undefined) return this.replace(known, memberId, request, terms)
     if (groupInstanceId !== null || !terms.memberIdRequired) return this.admit(memberId, request)
@@ -401,4 +402,12 @@ function termsOf({ sessionTimeoutMs, rebalanceTimeoutMs, protocols }: JoinGroupR
     // Their bytes are views of the request.
     protocols: protocols.map(({ name, metadata }) => ({ name, metadata: Buffer.from(metadata) })),
   }
+}
+
+/** In the manner of Java's `UUID`s, which Kafka takes for the ids of members. */
+function uuid(random: Random): string {
+  return random
+    .bytes(16)
+    .toString('hex')
+    .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }

@@ -1,3 +1,4 @@
+import type { Random } from '../../random.js'
 import type { Timers } from '../timers.js'
 import { Group } from './group.js'
 
@@ -9,6 +10,7 @@ export class Groups {
 
   constructor(
     private readonly timers: Timers,
+    private readonly random: Random,
     private readonly initialDelayMs: number,
   ) {}
 
@@ -19,7 +21,7 @@ export class Groups {
   getOrCreate(id: string): Group {
     let group = this.groups.get(id)
     if (group === undefined) {
-      group = new Group(id, this.timers, this.initialDelayMs)
+      group = new Group(id, this.timers, this.random, this.initialDelayMs)
       this.groups.set(id, group)
     }
     return group

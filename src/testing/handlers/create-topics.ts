@@ -10,7 +10,6 @@ import { codeOf } from '../error-names.js'
 import type { Handler, RequestContext } from '../handler.js'
 import type { EmbeddedTopicOptions } from '../options.js'
 import { describeSettings, givenSettings } from '../topic-settings.js'
-import { randomTopicId } from '../topic.js'
 import { problemOfNewTopic } from './new-topic-problem.js'
 
 export const createTopicsHandler: Handler<CreateTopicsRequest, CreateTopicsResponse> = {
@@ -60,7 +59,7 @@ function create(asked: CreatableTopic, terms: CreationTerms, context: RequestCon
   if (terms.request.validateOnly) {
     return {
       ...result,
-      topicId: broker.release.isKraft ? randomTopicId() : ZERO_UUID,
+      topicId: broker.release.isKraft ? cluster.newTopicId() : ZERO_UUID,
       numPartitions: assignments.length || (numPartitions > 0 ? numPartitions : cluster.options.defaultPartitions),
       replicationFactor:
         assignments[0]?.brokerIds.length ??

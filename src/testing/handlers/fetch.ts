@@ -41,8 +41,9 @@ export const fetchHandler: Handler<FetchRequest, FetchResponse> = {
     if (injected !== undefined && context.version >= SESSIONS_FROM) return failed(injected.code, context)
     if (request.sessionEpoch > 0) return failed(codeOf('FETCH_SESSION_ID_NOT_FOUND'), context)
     let response = read(request, context)
-    const deadline = Date.now() + request.maxWaitMs
-    for (let left = request.maxWaitMs; left > 0 && mustWait(response, request); left = deadline - Date.now()) {
+    const { clock } = context.cluster
+    const deadline = clock.now() + request.maxWaitMs
+    for (let left = request.maxWaitMs; left > 0 && mustWait(response, request); left = deadline - clock.now()) {
       await appendOrTimeout(request, context, left)
       response = read(request, context)
     }
@@ -73,7 +74,7 @@ async function appendOrTimeout(request: FetchRequest, context: RequestContext, m
   await Changes.nextOfAny(
     partitions.map(({ changes }) => changes),
     context.signal,
-    ms,
+    { clock: context.cluster.clock, ms },
   )
 }
 

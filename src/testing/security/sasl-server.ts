@@ -1,7 +1,10 @@
+import type { Clock } from '../../clock.js'
 import type { SaslAuthenticateResponse } from '../../protocol/apis/sasl-authenticate.js'
 import type { SaslHandshakeResponse } from '../../protocol/apis/sasl-handshake.js'
 import { ByteReader } from '../../protocol/byte-reader.js'
 import { readRequestHeader } from '../../protocol/header.js'
+import type { Random } from '../../random.js'
+import type { Surroundings } from '../../surroundings.js'
 import { scramServer } from './scram-server.js'
 
 export type SaslMechanismName = 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | 'OAUTHBEARER'
@@ -60,7 +63,12 @@ export class SaslServer {
   expiredConnections = 0
   sessionLifetimeMs: number
 
-  constructor(options: EmbeddedSaslOptions) {
+  readonly clock: Clock
+  private readonly random: Random
+
+  constructor(options: EmbeddedSaslOptions, { clock, random }: Surroundings) {
+    this.clock = clock
+    this.random = random
     this.users = new Map(Object.entries(options.users ?? {}))
     this.mechanisms = options.mechanisms ?? ALL
     this.sessionLifetimeMs = options.sessionLifetimeMs ?? 0
@@ -77,11 +85,11 @@ export class SaslServer {
       case 'PLAIN':
         return (token) => plain(token, passwordOf)
       case 'SCRAM-SHA-256':
-        return scramServer('sha256', passwordOf)
+        return scramServer('sha256', passwordOf, this.random)
       case 'SCRAM-SHA-512':
-        return scramServer('sha512', passwordOf)
+        return scramServer('sha512', passwordOf, this.random)
       case 'OAUTHBEARER':
-        return oauthBearer()
+        return oauthBearer(this.clock)
     }
   }
 }
@@ -112,7 +120,7 @@ export class SaslSession {
     if (apiKey === SASL_HANDSHAKE || apiKey === SASL_AUTHENTICATE) return true
     if (this.current !== undefined) return false
     if (!this.isAuthenticated) return apiKey === API_VERSIONS
-    if (Date.now() <= this.endsAt) return true
+    if (this.server.clock.timestamp() <= this.endsAt) return true
     this.server.expiredConnections++
     return false
   }
@@ -134,7 +142,8 @@ export class SaslSession {
     if (this.current === undefined) return refusal(injected ?? ILLEGAL_SASL_STATE, null)
     const verdict = this.judge(token, injected !== undefined)
     if (verdict.kind === 'refused') return refusal(injected ?? SASL_AUTHENTICATION_FAILED, verdict.message)
-    const sessionLifetimeMs = verdict.kind === 'accepted' && this.endsAt !== Infinity ? this.endsAt - Date.now() : 0
+    const sessionLifetimeMs =
+      verdict.kind === 'accepted' && this.endsAt !== Infinity ? this.endsAt - this.server.clock.timestamp() : 0
     return { errorCode: 0, errorMessage: null, authBytes: verdict.token, sessionLifetimeMs }
   }
 
@@ -167,7 +176,7 @@ export class SaslSession {
     this.isOver = !succeeded
     if (succeeded) {
       const lifetimeMs = Math.min(this.server.sessionLifetimeMs || Infinity, verdict.lifetimeMs ?? Infinity)
-      this.endsAt = Date.now() + lifetimeMs
+      this.endsAt = this.server.clock.timestamp() + lifetimeMs
     }
     return verdict
   }
@@ -180,7 +189,7 @@ function plain(token: Buffer, passwordOf: PasswordOf): Verdict {
 }
 
 /** As Kafka's own validator for development takes them: a JSON Web Token without a signature. */
-function oauthBearer(): (token: Buffer) => Verdict {
+function oauthBearer(clock: Clock): (token: Buffer) => Verdict {
   let refusal: Verdict | undefined
   return (token) => {
     if (refusal !== undefined) return refusal
@@ -188,7 +197,7 @@ function oauthBearer(): (token: Buffer) => Verdict {
     const payload = /auth=Bearer [^.\x01]*\.([^.\x01]*)\./.exec(token.toString('latin1'))?.[1] ?? ''
     const { sub, exp } = readJson(Buffer.from(payload, 'base64url').toString())
     const user = typeof sub === 'string' ? sub : ''
-    const lifetimeMs = typeof exp === 'number' ? exp * 1000 - Date.now() : 0
+    const lifetimeMs = typeof exp === 'number' ? exp * 1000 - clock.timestamp() : 0
     if (user !== '' && lifetimeMs > 0) return { kind: 'accepted', user, token: EMPTY, lifetimeMs }
     const error = '{"status":"invalid_token"}'
     refusal = { kind: 'refused', user, message: error }

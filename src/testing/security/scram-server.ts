@@ -1,12 +1,17 @@
-import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, pbkdf2Sync, timingSafeEqual } from 'node:crypto'
+import type { Random } from '../../random.js'
 import type { PasswordOf, Verdict } from './sasl-server.js'
 
 const ITERATIONS = 4_096
 
 /** The broker's side of SCRAM (RFC 5802), for one client. */
-export function scramServer(hash: 'sha256' | 'sha512', passwordOf: PasswordOf): (token: Buffer) => Verdict {
+export function scramServer(
+  hash: 'sha256' | 'sha512',
+  passwordOf: PasswordOf,
+  random: Random,
+): (token: Buffer) => Verdict {
   const hmac = (key: Buffer, text: string): Buffer => createHmac(hash, key).update(text).digest()
-  const salt = randomBytes(16)
+  const salt = random.bytes(16)
   let started: { user: string; clientFirst: string; serverFirst: string; nonce: string; salted: Buffer } | undefined
   return (token) => {
     const text = token.toString('utf8')
@@ -16,7 +21,7 @@ export function scramServer(hash: 'sha256' | 'sha512', passwordOf: PasswordOf): 
       const password = passwordOf(user)
       if (match === null || password === undefined) return refused(user)
       const [, clientFirst = '', , clientNonce = ''] = match
-      const nonce = clientNonce + randomBytes(16).toString('base64')
+      const nonce = clientNonce + random.bytes(16).toString('base64')
       const serverFirst = `r=${nonce},s=${salt.toString('base64')},i=${ITERATIONS}`
       const salted = pbkdf2Sync(password, salt, ITERATIONS, hash === 'sha256' ? 32 : 64, hash)
       started = { user, clientFirst, serverFirst, nonce, salted }

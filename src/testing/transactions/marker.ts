@@ -15,11 +15,19 @@ export interface Marker {
   readonly committed: boolean
   readonly offset: number
   readonly leaderEpoch: number
+  /** Milliseconds since 1970. */
+  readonly timestamp: number
 }
 
 /** The control record that ends a transaction in a partition. */
-export function markerEntry({ producerId, producerEpoch, committed, offset, leaderEpoch }: Marker): LogEntry {
-  const timestamp = Date.now()
+export function markerEntry({
+  producerId,
+  producerEpoch,
+  committed,
+  offset,
+  leaderEpoch,
+  timestamp,
+}: Marker): LogEntry {
   // Both begin with their version, 0; the value goes on with the coordinator's epoch.
   const key = Buffer.from([0, 0, 0, committed ? COMMIT : ABORT])
   const value = Buffer.alloc(6)

@@ -128,7 +128,8 @@ export class Transactions {
   private writeMarker(partition: Partition, producerId: bigint, producerEpoch: number, committed: boolean): void {
     const { log, leaderEpoch } = partition
     const offset = log.endOffset
-    log.append(markerEntry({ producerId, producerEpoch, committed, offset, leaderEpoch }))
+    const timestamp = this.cluster.clock.timestamp()
+    log.append(markerEntry({ producerId, producerEpoch, committed, offset, leaderEpoch, timestamp }))
     partition.transactions.ended(producerId, committed, offset)
     partition.producers.ended(producerId, producerEpoch)
     partition.changes.notify()

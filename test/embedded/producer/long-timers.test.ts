@@ -75,12 +75,13 @@ describe('no timer is set for longer than Node keeps one, which would let it go 
   })
 
   it('the embedded broker: waits without an end', async () => {
-    const timers = new Timers()
+    const timers = new Timers(SYSTEM.clock)
     let fired = false
     timers.after(Infinity, () => (fired = true))
     const lifetime = new AbortController()
     const changes = { next: (signal: AbortSignal) => sleep(MAX, undefined, { signal }) }
     const waiting = waitFor(() => undefined, {
+      clock: SYSTEM.clock,
       changes: changes as never,
       timeoutMs: Infinity,
       lifetime: lifetime.signal,
