@@ -3,7 +3,9 @@ export * from './errors.js'
 export {
   Producer,
   type CloseOptions,
+  type CloseResult,
   type FlushOptions,
+  type FlushResult,
   type ProducerEvents,
   type SendResult,
 } from './producer/producer.js'

@@ -18,7 +18,7 @@ export interface WritableOptions {
 /** What a stream needs of its producer. */
 export interface MessageSink<K, V> {
   send(messages: KeyedMessage<K, V>[]): Promise<unknown>
-  flush(): Promise<void>
+  flush(): Promise<unknown>
 }
 
 const DEFAULT_IN_FLIGHT = 10_000

@@ -40,6 +40,18 @@ export interface CloseOptions {
   readonly timeoutMs?: number | undefined
 }
 
+/** What `flush()` tells. */
+export interface FlushResult {
+  /** How many messages have failed since the producer was made: as `stats().failed`, and with those just waited for. */
+  readonly failed: number
+}
+
+/** What `close()` tells. */
+export interface CloseResult<K = unknown, V = unknown> extends FlushResult {
+  /** The messages that it did not wait for, as they were given: they failed with a ProducerClosedError. */
+  readonly unsent: readonly KeyedMessage<K, V>[]
+}
+
 /** What the promise of `send()` resolves with: metadata, or in async mode nothing but that the messages are queued. */
 export type SendResult<T extends ProducerType> = T extends 'async' ? void : RecordMetadata[]
 
@@ -76,7 +88,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   readonly #topicPartitionInfos: BrokerPartitionInfo
   readonly #readiness: Readiness
   readonly #counters = new StatsCounters()
-  #closing: Promise<readonly KeyedMessage<K, V>[]> | undefined
+  #closing: Promise<CloseResult<K, V>> | undefined
 
   readonly #surroundings: Surroundings
 
@@ -169,16 +181,16 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   }
 
   /**
-   * Resolves when every message given so far has its fate; it does not tell which. In async mode nothing lingers
+   * Resolves when every message given so far has its fate, and tells how many have failed. In async mode nothing lingers
    * meanwhile.
    *
    * @throws FlushTimeoutError
    */
-  async flush({ timeoutMs }: FlushOptions = {}): Promise<void> {
+  async flush({ timeoutMs }: FlushOptions = {}): Promise<FlushResult> {
     if (timeoutMs !== undefined) checkTimeout(timeoutMs)
     const settled = this.#eventHandler.settledSoFar()
     void this.#sendLoop?.hurry(settled)
-    if (timeoutMs === undefined) return settled
+    if (timeoutMs === undefined) return settled.then(() => this.#result())
     const { clock } = this.#surroundings
     let timer: Timer | undefined
     const late = new Promise<never>((_, reject) => {
@@ -186,9 +198,14 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     })
     try {
       await Promise.race([settled, late])
+      return this.#result()
     } finally {
       clock.clearTimeout(timer)
     }
+  }
+
+  #result(): FlushResult {
+    return { failed: this.#counters.failed }
   }
 
   /** A stream into Kafka, for `pipeline()` and `pipe()`. */
@@ -266,16 +283,16 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
 
   /**
    * Takes no more messages, waits for those under way, and leaves no socket and no timer behind. What has no fate by
-   * then fails with a ProducerClosedError, and is what the promise resolves with. Closing twice is harmless.
+   * then fails with a ProducerClosedError. Tells these, and how many have failed in all. Closing twice is harmless.
    */
-  close({ timeoutMs = this.config.deliveryTimeoutMs }: CloseOptions = {}): Promise<readonly KeyedMessage<K, V>[]> {
+  close({ timeoutMs = this.config.deliveryTimeoutMs }: CloseOptions = {}): Promise<CloseResult<K, V>> {
     if (this.#closing === undefined) {
       try {
         checkTimeout(timeoutMs)
       } catch (error) {
         return Promise.reject(error)
       }
-      this.#closing = this.#eventHandler.close(timeoutMs)
+      this.#closing = this.#eventHandler.close(timeoutMs).then((unsent) => ({ ...this.#result(), unsent }))
       void this.#sendLoop?.hurry(this.#closing)
     }
     return this.#closing

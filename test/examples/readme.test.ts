@@ -82,6 +82,7 @@ describe('README.md', () => {
     expect(headings).toEqual([
       'Install',
       'Send a message',
+      'When something is wrong',
       'Supported versions',
       'Delivery guarantees',
       'Options',

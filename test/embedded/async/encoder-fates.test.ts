@@ -69,7 +69,7 @@ describe('async: a call ends while one of its messages still encodes, and the en
     const messages = of('bad', 'slow')
     const sending = errorOf(producer.send(messages))
     await turns()
-    const unsent = await producer.close({ timeoutMs: 0 })
+    const { unsent } = await producer.close({ timeoutMs: 0 })
     expect(await sending).toMatchObject({ code: 'PRODUCER_CLOSED', refused: [1], taken: [0] })
     expect(unsent).toEqual([messages[1]])
     expect(reports).toEqual(['bad SERIALIZATION_FAILED'])

@@ -241,8 +241,11 @@ describe('the fate of each message', () => {
     kafka.fail({ api: 'Produce', topic: 'logs' }, 'INVALID_TIMESTAMP')
     await using producer = new Producer({ brokers: kafka.bootstrap, type: 'async' })
     await producer.send({ topic: 'logs', value: 'x' })
-    await producer.flush()
+    expect(await producer.flush()).toEqual({ failed: 1 })
     expect(producer.stats()).toMatchObject({ failed: 1, unheardFailures: 1 })
+    await producer.send({ topic: 'logs', value: 'y' })
+    expect(await producer.flush()).toEqual({ failed: 1 })
+    expect(await producer.close()).toEqual({ failed: 1, unsent: [] })
   })
 
   test('a callback that throws harms nothing', async () => {
@@ -422,7 +425,7 @@ describe('flush and close', () => {
     await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 3 } } })
     const { producer, reports } = asyncProducer(kafka, { lingerMs: 60_000 })
     for (let i = 0; i < 5_000; i++) await producer.send({ topic: 'logs', key: `${i % 7}`, value: `${i}` })
-    expect(await producer.close()).toEqual([])
+    expect(await producer.close()).toEqual({ failed: 0, unsent: [] })
     expect(kafka.records('logs')).toHaveLength(5_000)
     expect(reports.every(({ metadata }) => metadata !== undefined)).toBe(true)
     expect(kafka.connections).toEqual([])
@@ -436,7 +439,7 @@ describe('flush and close', () => {
     await producer.send({ topic: 'logs', value: 'in flight' })
     await kafka.waitForRequest((request) => request.api === 'Produce')
     await producer.send({ topic: 'logs', value: 'waiting' })
-    const unsent = await producer.close({ timeoutMs: 20 })
+    const { unsent } = await producer.close({ timeoutMs: 20 })
     expect(unsent.map(({ value }) => value)).toEqual(['in flight', 'waiting'])
     expect(reports.map(({ message, error }) => [message.value, error?.code, error?.mayHaveBeenWritten])).toEqual([
       ['in flight', 'PRODUCER_CLOSED', true],
@@ -459,7 +462,7 @@ describe('flush and close', () => {
       { topic: 'logs', value: 'b' },
     ])
     const waiting = ['c', 'd'].map((value) => producer.send({ topic: 'logs', value }).catch((e: unknown) => e))
-    const unsent = await producer.close({ timeoutMs: 20 })
+    const { unsent } = await producer.close({ timeoutMs: 20 })
     expect(unsent.map(({ value }) => value)).toEqual(['a', 'b', 'c', 'd'])
     for (const error of await Promise.all(waiting))
       expect(error).toMatchObject({ code: 'PRODUCER_CLOSED', refused: [0] })

@@ -13,7 +13,7 @@ export function asyncCases(one: Cluster): void {
       await one.kafka.createTopic(topic, { partitions: 1 })
       const { producer, reports } = asyncProducer(one, { lingerMs: 60_000 })
       for (let i = 0; i < 20_000; i++) await producer.send({ topic, value: String(i) })
-      expect(await producer.close()).toEqual([])
+      expect(await producer.close()).toEqual({ failed: 0, unsent: [] })
       const records = await readBack(one.kafka, topic)
       expect(records.map(({ value }) => Number(value))).toEqual(Array.from({ length: 20_000 }, (_, i) => i))
       expect(reports.map(({ metadata }) => metadata?.offset)).toEqual(records.map(({ offset }) => BigInt(offset)))
@@ -102,7 +102,7 @@ export function asyncCases(one: Cluster): void {
         producer.send({ topic, value: String(i) }).catch(() => refused.add(String(i))),
       )
       await Promise.all(sends.slice(0, 100))
-      const unsent = await producer.close({ timeoutMs: 50 })
+      const { unsent } = await producer.close({ timeoutMs: 50 })
       await Promise.all(sends)
       one.kafka.resumeBroker(broker.id)
       expect(refused.size).toBe(50)
