@@ -29,7 +29,7 @@ import type { DeliveryReporter } from './delivery-report.js'
 import type { Encoder } from './encoder.js'
 import type { EventHandler, SendOptions } from './event-handler.js'
 import type { Warnings } from './kafka-producer-warning.js'
-import type { KeyedMessage } from './keyed-message.js'
+import { isList, type Given, type KeyedMessage } from './keyed-message.js'
 import { LongWaits } from './long-waits.js'
 import type { ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
 import { type Batch, type Freed } from './queues/batch.js'
@@ -234,14 +234,16 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     })
   }
 
-  handle(messages: readonly KeyedMessage<K, V>[], options?: SendOptions): Promise<RecordMetadata[]> {
+  handle(given: Given<K, V>, options?: SendOptions): Promise<RecordMetadata[]> {
     try {
       const signal = signalOf(options)
       if (signal?.aborted) return Promise.reject(abortedBy(signal))
+      const inList = isList(given)
+      const messages = inList ? given : [given]
       if (messages.length === 0) return Promise.resolve([])
       const sentAt = this.sendClock.now()
-      if (messages.length === 1 && signal === undefined) return this.handleOne(messages, sentAt)
-      const call = new SendCall(messages, sentAt, signal, this.onDone)
+      if (messages.length === 1 && signal === undefined) return this.handleOne(messages, inList, sentAt)
+      const call = new SendCall(messages, inList, sentAt, signal, this.onDone)
       this.takeInAll(call, messages)
       return call.promise
     } catch (error) {
@@ -249,31 +251,37 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     }
   }
 
-  private handleOne(messages: readonly KeyedMessage<K, V>[], sentAt: SendMoment): Promise<RecordMetadata[]> {
+  private handleOne(
+    messages: readonly KeyedMessage<K, V>[],
+    inList: boolean,
+    sentAt: SendMoment,
+  ): Promise<RecordMetadata[]> {
     const message = messages[0] as KeyedMessage<K, V>
     const encoded = this.serializer.serializeOne(message)
     this.checkOpen()
     if (encoded instanceof OutgoingMessage) {
-      const call = new SingleCall(message, encoded, sentAt, this.onDone)
+      const call = new SingleCall(message, inList, encoded, sentAt, this.onDone)
       this.calls.add(call)
       if (this.line.isEmpty && this.admission.takeRoomNow(encoded)) this.admission.admitNow(encoded)
       else this.line.pass([encoded])
       return call.promise
     }
-    const call = new SendCall(messages, sentAt, undefined, this.onDone)
+    const call = new SendCall(messages, inList, sentAt, undefined, this.onDone)
     this.takeIn(call, this.serializer.handOver(encoded, call))
     return call.promise
   }
 
   /** Async mode: settles when the messages are queued or refused; their fates are reported. */
-  enqueue(messages: readonly KeyedMessage<K, V>[], reporter: DeliveryReporter, options?: SendOptions): Promise<void> {
+  enqueue(given: Given<K, V>, reporter: DeliveryReporter, options?: SendOptions): Promise<void> {
     try {
       const signal = signalOf(options)
       if (signal?.aborted) return Promise.reject(abortedBy(signal))
+      const inList = isList(given)
+      const messages = inList ? given : [given]
       if (messages.length === 0) return Promise.resolve()
       const sentAt = this.sendClock.now()
-      if (messages.length === 1 && signal === undefined) return this.enqueueOne(messages, reporter, sentAt)
-      const call = new QueueCall(messages, sentAt, signal, this.onDone, reporter)
+      if (messages.length === 1 && signal === undefined) return this.enqueueOne(messages, inList, reporter, sentAt)
+      const call = new QueueCall(messages, inList, sentAt, signal, this.onDone, reporter)
       this.takeInAll(call, messages)
       return call.queued()
     } catch (error) {
@@ -284,6 +292,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   /** Mostly one message is encoded and has room at once: then it needs no call of its own. */
   private enqueueOne(
     messages: readonly KeyedMessage<K, V>[],
+    inList: boolean,
     reporter: DeliveryReporter,
     sentAt: SendMoment,
   ): Promise<void> {
@@ -300,7 +309,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       this.admission.admitNow(encoded)
       return QUEUED
     }
-    const call = new QueueCall(messages, sentAt, undefined, this.onDone, reporter)
+    const call = new QueueCall(messages, inList, sentAt, undefined, this.onDone, reporter)
     this.takeIn(call, this.serializer.handOver(encoded, call))
     return call.queued()
   }

@@ -1,4 +1,4 @@
-import type { KeyedMessage } from './keyed-message.js'
+import type { Given, KeyedMessage } from './keyed-message.js'
 import type { RecordMetadata } from './record-metadata.js'
 
 export interface SendOptions {
@@ -8,8 +8,11 @@ export interface SendOptions {
 
 /** What a Producer hands its messages to (Kafka 0.8's EventHandler). */
 export interface EventHandler<K, V> {
-  /** Settles when all the messages have their fate: with their metadata, in the order given, or with the errors. */
-  handle(messages: readonly KeyedMessage<K, V>[], options?: SendOptions): Promise<RecordMetadata[]>
+  /**
+   * Settles when all the messages have their fate: with their metadata, in the order given, or with the errors; where one
+   * message was given and no list, with its own error.
+   */
+  handle(given: Given<K, V>, options?: SendOptions): Promise<RecordMetadata[]>
   /**
    * Waits, at most `timeoutMs`, for what is under way; fails the rest, and resolves with it; leaves no socket and no
    * timer behind.

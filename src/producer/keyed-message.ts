@@ -89,12 +89,20 @@ export function unreadable(message: unknown, cause: unknown): InvalidMessageErro
 
 /** @throws InvalidMessageError */
 export function checkIsObject(message: unknown): void {
-  if (typeof message === 'object' && message !== null && !isList(message)) return
+  if (typeof message === 'object' && message !== null && !isArray(message)) return
   throw new InvalidMessageError(`a message must be an object, given was ${kindOf(message)}`)
 }
 
+/** What is given to `send()`: one message, or a list of them, be it a list of one. */
+export type Given<K, V> = KeyedMessage<K, V> | readonly KeyedMessage<K, V>[]
+
+/** @throws TypeError for a proxy that was revoked */
+export function isList<K, V>(given: Given<K, V>): given is readonly KeyedMessage<K, V>[] {
+  return Array.isArray(given)
+}
+
 /** A proxy that was revoked does not even tell that; what is wrong with it shows when it is read. */
-function isList(message: object): boolean {
+function isArray(message: object): boolean {
   try {
     return Array.isArray(message)
   } catch {

@@ -21,7 +21,7 @@ import { DefaultEventHandler } from './default-event-handler.js'
 import { DeliveryReporter, type DeliveryReport } from './delivery-report.js'
 import type { SendOptions } from './event-handler.js'
 import { Warnings, type KafkaProducerWarning } from './kafka-producer-warning.js'
-import { unreadable, type KeyedMessage } from './keyed-message.js'
+import { isList, unreadable, type Given, type KeyedMessage } from './keyed-message.js'
 import { MessageWritable, type WritableMessage, type WritableOptions } from './message-writable.js'
 import { ProducerSendLoop } from './producer-send-loop.js'
 import { CONNECT_TIMEOUT_MS, Readiness, type ConnectOptions, type ProducerHealth } from './readiness.js'
@@ -52,8 +52,18 @@ export interface CloseResult<K = unknown, V = unknown> extends FlushResult {
   readonly unsent: readonly KeyedMessage<K, V>[]
 }
 
-/** What the promise of `send()` resolves with: metadata, or in async mode nothing but that the messages are queued. */
-export type SendResult<T extends ProducerType> = T extends 'async' ? void : RecordMetadata[]
+/**
+ * What the promise of `send()` resolves with: the metadata, a tuple of one for one message; or in async mode nothing but
+ * that the messages are queued.
+ *
+ * @typeParam M the metadata of what was given
+ */
+export type SendResult<T extends ProducerType, M extends RecordMetadata[] = RecordMetadata[]> = T extends 'async'
+  ? void
+  : M
+
+/** One metadata for each message of a list, a tuple where the list is one. */
+type MetadataOf<L extends readonly unknown[]> = { -readonly [I in keyof L]: RecordMetadata }
 
 /** What a producer emits. */
 export interface ProducerEvents<K = unknown, V = unknown> {
@@ -158,26 +168,31 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
    * In sync mode the promise is the acknowledgement: one metadata per message, in the order given, once all are
    * acknowledged. In async mode it says that the messages are queued; their fates are told to `onDelivery`.
    *
-   * @throws FailedToSendMessageError (sync) whose `results` has each message's metadata or own error
-   * @throws QueueFullError, NotQueuedError (async) that names the messages that were not taken in
+   * @throws DeliveryError (one message) whose `code` is that of its cause
+   * @throws FailedToSendMessageError (sync, a list) whose `results` has each message's metadata or own error
+   * @throws NotQueuedError (async, a list) that names the messages that were not taken in
+   * @throws QueueFullError: there was no room for any of it, in async mode for some of it
    * @throws InvalidMessageError, and in sync mode SerializationError: nothing of this call was sent
    * @throws InvalidConfigError for a `signal` that is none: nothing of this call was sent
-   * @throws ProducerClosedError, AbortedError
+   * @throws ProducerClosedError, AbortedError: it was too late already
    */
-  send(messages: KeyedMessage<K, V> | readonly KeyedMessage<K, V>[], options?: SendOptions): Promise<SendResult<T>> {
+  send<const L extends readonly unknown[] = [unknown]>(
+    given: KeyedMessage<K, V> | readonly [...{ [I in keyof L]: KeyedMessage<K, V> }],
+    options?: SendOptions,
+  ): Promise<SendResult<T, MetadataOf<L>>> {
     if (this.#closing !== undefined) return Promise.reject(new ProducerClosedError())
-    let list: KeyedMessage<K, V>[]
+    let messages: Given<K, V>
     try {
       // A copy: the list is looked at again when the messages have their fate.
-      list = isList(messages) ? messages.slice() : [messages]
+      messages = isList(given) ? given.slice() : given
     } catch (cause) {
-      return Promise.reject(unreadable(messages, cause))
+      return Promise.reject(unreadable(given, cause))
     }
     const sent =
       this.#sendLoop === undefined
-        ? this.#eventHandler.handle(list, options)
-        : this.#eventHandler.enqueue(list, this.#reporter, options)
-    return sent as Promise<SendResult<T>>
+        ? this.#eventHandler.handle(messages, options)
+        : this.#eventHandler.enqueue(messages, this.#reporter, options)
+    return sent as Promise<SendResult<T, MetadataOf<L>>>
   }
 
   /**
@@ -320,10 +335,4 @@ function checkTimeout(timeoutMs: number): void {
   throw new InvalidConfigError(
     `timeoutMs: given was ${shown(timeoutMs)}, allowed is a whole number from 0 to ${0x7fffffff}`,
   )
-}
-
-function isList<K, V>(
-  messages: KeyedMessage<K, V> | readonly KeyedMessage<K, V>[],
-): messages is readonly KeyedMessage<K, V>[] {
-  return Array.isArray(messages)
 }

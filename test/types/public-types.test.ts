@@ -36,6 +36,9 @@ class OrderEncoder implements Encoder<Order> {
   }
 }
 
+/** One message, or some: who has that may not know which. */
+type Given = KeyedMessage | KeyedMessage[]
+
 /** Type checks alone: nothing in `check` is run. */
 function neverRun(check: () => unknown): void {
   expect(check).toBeTypeOf('function')
@@ -97,8 +100,32 @@ describe('the mode', () => {
     const sync = new Producer({ brokers: BROKERS })
     const async = new Producer({ brokers: BROKERS, type: 'async' })
     neverRun(async () => {
-      expectTypeOf(await sync.send({ topic: 'orders', value: 'text' })).toEqualTypeOf<RecordMetadata[]>()
+      expectTypeOf(await sync.send({ topic: 'orders', value: 'text' })).toEqualTypeOf<[RecordMetadata]>()
       expectTypeOf(await async.send({ topic: 'orders', value: 'text' })).toEqualTypeOf<void>()
+      expectTypeOf(await async.send([{ topic: 'orders', value: 'text' }])).toEqualTypeOf<void>()
+    })
+  })
+
+  it('gives one metadata for one message, and as many as a list is known to have', () => {
+    const producer = new Producer({ brokers: BROKERS })
+    const message: KeyedMessage = { topic: 'orders', value: 'text' }
+    neverRun(async (list: KeyedMessage[] = [], frozen: readonly KeyedMessage[] = [], given = message as Given) => {
+      const [metadata] = await producer.send(message)
+      expectTypeOf(metadata).toEqualTypeOf<RecordMetadata>()
+      const [withOptions] = await producer.send(message, { signal: AbortSignal.timeout(1) })
+      expectTypeOf(withOptions).toEqualTypeOf<RecordMetadata>()
+      const [first, second] = await producer.send([message, { topic: 'orders', value: 'text' }])
+      expectTypeOf(first).toEqualTypeOf<RecordMetadata>()
+      expectTypeOf(second).toEqualTypeOf<RecordMetadata>()
+      expectTypeOf(await producer.send(list)).toEqualTypeOf<RecordMetadata[]>()
+      expectTypeOf(await producer.send(frozen)).toEqualTypeOf<RecordMetadata[]>()
+      expectTypeOf(await producer.send([message, ...list])).toEqualTypeOf<[RecordMetadata, ...RecordMetadata[]]>()
+      expectTypeOf(await producer.send(list.map(({ topic }) => ({ topic, value: 'x' })))).toEqualTypeOf<
+        RecordMetadata[]
+      >()
+      expectTypeOf(await producer.send(given)).toExtend<RecordMetadata[]>()
+      // @ts-expect-error A list has no third.
+      void (await producer.send([message, message]))[2]
     })
   })
 

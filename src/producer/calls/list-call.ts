@@ -8,7 +8,7 @@ import { MessageCall, type Whereabouts } from './message-call.js'
 /** In place of a message's whereabouts once it has its fate. */
 const SETTLED = null
 
-/** One `send()` and its messages, whose promise is about them all. */
+/** One `send()` and its messages, whose promise is about them all; of a list, or of one message. */
 export abstract class ListCall extends MessageCall {
   private readonly places: (Whereabouts | typeof SETTLED)[]
   /** What encoders failed on, and why. It is told with the others: until then nothing of the call has gone on. */
@@ -16,6 +16,8 @@ export abstract class ListCall extends MessageCall {
 
   constructor(
     readonly messages: readonly KeyedMessage[],
+    /** Whether they were given as a list: else the one message fails with its own error. */
+    protected readonly inList: boolean,
     sentAt: SendMoment,
     signal: AbortSignal | undefined,
     onDone: (call: MessageCall) => void,

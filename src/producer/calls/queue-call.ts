@@ -9,6 +9,7 @@ import type { DeliveryReporter } from '../delivery-report.js'
 import type { KeyedMessage } from '../keyed-message.js'
 import type { Fate } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
+import { ownErrorOf } from './failure-of.js'
 import { ListCall } from './list-call.js'
 import type { MessageCall, Whereabouts } from './message-call.js'
 import { attemptsOf } from './shared-call.js'
@@ -17,7 +18,8 @@ const QUEUED = Promise.resolve()
 
 /**
  * A `send()` in async mode. Its promise says "queued": it settles when every message was taken in or refused. What
- * becomes of those taken in is reported; those refused are named by the error, and not reported.
+ * becomes of those taken in is reported; those refused are named by the error, and not reported; a message that was given
+ * alone rejects with its own error.
  */
 export class QueueCall extends ListCall {
   readonly skipsUnserializable = true
@@ -31,12 +33,13 @@ export class QueueCall extends ListCall {
 
   constructor(
     messages: readonly KeyedMessage[],
+    inList: boolean,
     sentAt: SendMoment,
     signal: AbortSignal | undefined,
     onDone: (call: MessageCall) => void,
     private readonly reporter: DeliveryReporter,
   ) {
-    super(messages, sentAt, signal, onDone)
+    super(messages, inList, sentAt, signal, onDone)
     this.outside = messages.length
   }
 
@@ -94,8 +97,10 @@ export class QueueCall extends ListCall {
     const { refused, invalid } = this
     if (refused === undefined || invalid !== undefined) return invalid
     const taken = [...this.messages.keys()].filter((index) => !refused.has(index))
-    const cause = [...refused.values()][0]?.cause as KafkaProducerError
+    const [first] = refused.values() as Iterable<DeliveryError>
+    const cause = first?.cause as KafkaProducerError
     if (cause instanceof QueueFullError) return new QueueFullError(cause.message, [...refused.keys()], taken)
+    if (!this.inList && first !== undefined) return ownErrorOf(first)
     return new NotQueuedError(cause.code, cause.message, [...refused.keys()], taken, {
       cause,
       retriable: cause.retriable,

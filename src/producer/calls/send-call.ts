@@ -1,8 +1,9 @@
-import { DeliveryError, FailedToSendMessageError, QueueFullError, type KafkaProducerError } from '../../errors.js'
+import { DeliveryError, type KafkaProducerError } from '../../errors.js'
 import type { KeyedMessage } from '../keyed-message.js'
 import type { Fate } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
 import type { RecordMetadata } from '../record-metadata.js'
+import { failureOf } from './failure-of.js'
 import { ListCall } from './list-call.js'
 import type { MessageCall } from './message-call.js'
 
@@ -18,11 +19,12 @@ export class SendCall extends ListCall {
 
   constructor(
     messages: readonly KeyedMessage[],
+    inList: boolean,
     sentAt: SendMoment,
     signal: AbortSignal | undefined,
     onDone: (call: MessageCall) => void,
   ) {
-    super(messages, sentAt, signal, onDone)
+    super(messages, inList, sentAt, signal, onDone)
     this.results = new Array<Fate>(messages.length)
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve
@@ -52,19 +54,7 @@ export class SendCall extends ListCall {
 
   /** Every message has its fate. */
   private finish(): void {
-    const { results } = this
-    if (!this.hasFailures) return this.resolve(results as RecordMetadata[])
-    const refused = this.allRefused()
-    if (refused !== undefined) this.reject(refused)
-    else this.reject(new FailedToSendMessageError(results, this.messages))
-  }
-
-  /** Where no message at all was taken in for want of room, that is the error, and not one of many. */
-  private allRefused(): QueueFullError | undefined {
-    const causes = this.results.map((result) => (result instanceof DeliveryError ? result.cause : undefined))
-    const [first] = causes
-    if (!(first instanceof QueueFullError) || !causes.every((cause) => cause instanceof QueueFullError))
-      return undefined
-    return new QueueFullError(first.message, [...causes.keys()], [])
+    if (this.hasFailures) this.reject(failureOf(this.results, this.messages, this.inList))
+    else this.resolve(this.results as RecordMetadata[])
   }
 }

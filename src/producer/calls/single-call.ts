@@ -1,9 +1,10 @@
-import { DeliveryError, FailedToSendMessageError, QueueFullError } from '../../errors.js'
+import { DeliveryError } from '../../errors.js'
 import type { KeyedMessage } from '../keyed-message.js'
 import type { Batch } from '../queues/batch.js'
 import type { Fate, OutgoingMessage } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
 import type { RecordMetadata } from '../record-metadata.js'
+import { failureOf } from './failure-of.js'
 import { MessageCall } from './message-call.js'
 
 type Resolve = (results: [RecordMetadata]) => void
@@ -17,7 +18,7 @@ const keepResolvers = (resolve: Resolve, reject: Reject): void => {
   rejectNewest = reject
 }
 
-/** A `send()` of one message in sync mode, encoded already: the same as a list of one, and cheaper by half. */
+/** A `send()` of one message in sync mode, encoded already: the same as any other, and cheaper by half. */
 export class SingleCall extends MessageCall {
   readonly promise = new Promise<[RecordMetadata]>(keepResolvers)
   private readonly resolve = resolveNewest
@@ -26,6 +27,7 @@ export class SingleCall extends MessageCall {
 
   constructor(
     private readonly message: KeyedMessage,
+    private readonly inList: boolean,
     encoded: OutgoingMessage,
     sentAt: SendMoment,
     onDone: (call: MessageCall) => void,
@@ -62,7 +64,6 @@ export class SingleCall extends MessageCall {
   settle(_index: number, fate: Fate): void {
     this.countTold()
     if (!(fate instanceof DeliveryError)) this.resolve([fate])
-    else if (fate.cause instanceof QueueFullError) this.reject(new QueueFullError(fate.cause.message, [0], []))
-    else this.reject(new FailedToSendMessageError([fate], [this.message]))
+    else this.reject(failureOf([fate], [this.message], this.inList))
   }
 }

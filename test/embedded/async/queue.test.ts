@@ -465,7 +465,7 @@ describe('flush and close', () => {
     const { unsent } = await producer.close({ timeoutMs: 20 })
     expect(unsent.map(({ value }) => value)).toEqual(['a', 'b', 'c', 'd'])
     for (const error of await Promise.all(waiting))
-      expect(error).toMatchObject({ code: 'PRODUCER_CLOSED', refused: [0] })
+      expect(error).toMatchObject({ name: 'DeliveryError', code: 'PRODUCER_CLOSED', mayHaveBeenWritten: false })
     expect(values(reports)).toEqual(['a', 'b'])
     kafka.releaseFaults()
   })

@@ -145,7 +145,7 @@ describe('close', () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka, { queueMessages: 1 })
     const stall = kafka.stall({ api: 'Produce' })
-    const held = failureOf(producer.send({ topic: 'orders', value: '1' }))
+    const held = deliveryErrorOf(producer.send({ topic: 'orders', value: '1' }))
     await stall.hit()
     const waiting = deliveryErrorOf(producer.send({ topic: 'orders', value: '2' }))
     await producer.close({ timeoutMs: 0 })
@@ -167,7 +167,7 @@ describe('close', () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka)
     const stall = kafka.stall({ api: 'Produce' })
-    const sending = failureOf(producer.send({ topic: 'orders', value: 'x' }))
+    const sending = deliveryErrorOf(producer.send({ topic: 'orders', value: 'x' }))
     await stall.hit()
     const opened = Math.max(...kafka.connections.map(({ id }) => id))
     await producer.close({ timeoutMs: 0 })
@@ -232,7 +232,7 @@ it('flush waits for what was given so far, whatever its fate', async () => {
   await producer.flush()
   const stall = kafka.stall({ api: 'Produce' })
   kafka.fail({ api: 'Produce' }, 'NOT_ENOUGH_REPLICAS')
-  const failing = failureOf(producer.send({ topic: 'orders', value: '1' }))
+  const failing = deliveryErrorOf(producer.send({ topic: 'orders', value: '1' }))
   await stall.hit()
   const flushed = watched(producer.flush())
   await turns()
@@ -404,7 +404,7 @@ describe('connections', () => {
     const started = performance.now()
     const failing: Promise<unknown>[] = []
     for (let partition = 0; partition < 40; partition++) {
-      failing.push(failureOf(producer.send({ topic: 'orders', partition, value: 'x' })))
+      failing.push(deliveryErrorOf(producer.send({ topic: 'orders', partition, value: 'x' })))
       await until(() => server.connections() > 0, 'it is connected to')
       await turns(10)
     }

@@ -185,9 +185,9 @@ describe('the deadline', () => {
     const producer = startProducer(kafka, { deliveryTimeoutMs: 500 })
     await producer.send({ topic: 'orders', value: 'warm' })
     const stall = kafka.stall({ api: 'Produce' })
-    const blocking = failureOf(producer.send({ topic: 'orders', value: 'blocks' }))
+    const blocking = deliveryErrorOf(producer.send({ topic: 'orders', value: 'blocks' }))
     await stall.hit()
-    const early = failureOf(producer.send({ topic: 'orders', value: 'early' }))
+    const early = deliveryErrorOf(producer.send({ topic: 'orders', value: 'early' }))
     await blocking
     // Given when the others expire, in the same batch as what waits behind the one that blocks.
     const late = producer.send({ topic: 'orders', value: 'late' })
@@ -282,7 +282,7 @@ describe('the retries', () => {
     const producer = startProducer(kafka, { retries: 4, retryBackoffMs: 40, retryBackoffMaxMs: 80 })
     kafka.fail({ api: 'Produce', times: Infinity }, 'NOT_ENOUGH_REPLICAS')
     const before = performance.now()
-    await failureOf(producer.send({ topic: 'orders', value: 'x' }))
+    await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x' }))
     // 40 + 80 + 80 + 80, each with a fifth of jitter either way.
     expect(performance.now() - before).toBeGreaterThanOrEqual(280 * 0.8 - 5)
   })

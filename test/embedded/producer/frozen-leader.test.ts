@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, expectNothingHeld, failureOf, startProducer, stored, until } from '../support/producers.js'
+import { deliveryErrorOf, expectNothingHeld, startProducer, stored, until } from '../support/producers.js'
 
 /* A leader that stands still, as a virtual machine that is being moved, or a process that was stopped. */
 
@@ -60,7 +60,7 @@ describe('deliveryTimeoutMs below requestTimeoutMs, and a leader that stands sti
     for (const partition of [0, 1, 2]) kafka.moveLeader('orders', partition, 2)
     // The first waits for as long as there is; the others may have some time left when it has none.
     const [first] = await Promise.allSettled(sending)
-    expect(first).toMatchObject({ status: 'rejected', reason: { code: 'FAILED_TO_SEND' } })
+    expect(first).toMatchObject({ status: 'rejected', reason: { code: 'DELIVERY_TIMEOUT' } })
     await producer.send(each('after'))
     expect(stored(kafka, 'orders').filter((value) => value === 'after')).toHaveLength(3)
   })
@@ -89,10 +89,10 @@ describe('deliveryTimeoutMs below requestTimeoutMs, and a leader that stands sti
     const producer = startProducer(kafka, { deliveryTimeoutMs: 1_000, requestTimeoutMs: 60_000 })
     await producer.send({ topic: 'orders', value: 'before' })
     kafka.pauseBroker(1)
-    const lost = failureOf(producer.send({ topic: 'orders', value: 'lost' }))
+    const lost = deliveryErrorOf(producer.send({ topic: 'orders', value: 'lost' }))
     await until(() => producer.stats().queueMessages === 1, 'the first is taken in')
     await new Promise((resolve) => setTimeout(resolve, 50))
-    const behind = failureOf(producer.send({ topic: 'orders', value: 'behind' }))
+    const behind = deliveryErrorOf(producer.send({ topic: 'orders', value: 'behind' }))
     const stage = new RegExp(`broker 1 at ${addressOf(kafka, 1)} has not answered Produce v\\d+ for \\d+ ms`)
     expect((await lost).message).toMatch(stage)
     expect((await behind).message).toContain(addressOf(kafka, 1))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, failureOf, requestsOf, startProducer, stored, until } from '../support/producers.js'
+import { deliveryErrorOf, requestsOf, startProducer, stored, until } from '../support/producers.js'
 
 /** How many Metadata requests asked for the topic. */
 function asksFor(kafka: EmbeddedKafka, topic: string): number {
@@ -62,7 +62,7 @@ describe('a storm of refusals is no storm of questions', () => {
       kafka.fail({ api: 'Produce', times: Infinity }, code)
       kafka.clearRequests()
       const startedAt = performance.now()
-      for (let i = 0; i < 200; i++) await failureOf(producer.send({ topic: 'orders', value: 'x' }))
+      for (let i = 0; i < 200; i++) await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x' }))
       expect(requestsOf(kafka, 'Produce')).toHaveLength(200)
       expect(requestsOf(kafka, 'Metadata').length).toBeLessThanOrEqual(allowed(startedAt, 100))
     },
@@ -74,7 +74,7 @@ describe('a storm of refusals is no storm of questions', () => {
     await producer.send({ topic: 'orders', value: 'warm' })
     kafka.fail({ api: 'Produce' }, 'INVALID_RECORD')
     kafka.clearRequests()
-    await failureOf(producer.send({ topic: 'orders', value: 'x' }))
+    await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x' }))
     await kafka.waitForRequest({ api: 'Metadata' })
   })
 
@@ -116,7 +116,7 @@ describe('a storm of refusals is no storm of questions', () => {
     await producer.send({ topic: 'orders', value: 'warm' })
     kafka.clearRequests()
     const startedAt = performance.now()
-    for (let i = 0; i < 5; i++) await failureOf(producer.send({ topic: 'orders', partition: 1, value: 'x' }))
+    for (let i = 0; i < 5; i++) await deliveryErrorOf(producer.send({ topic: 'orders', partition: 1, value: 'x' }))
     expect(requestsOf(kafka, 'Metadata').length).toBeLessThanOrEqual(allowed(startedAt, 50))
   })
 })
@@ -127,7 +127,7 @@ describe('what is kept of topics', () => {
     const producer = startProducer(kafka, { metadataRefreshIntervalMs: 20, deliveryTimeoutMs: 300 })
     await Promise.all([
       producer.send({ topic: 'orders', value: 'x' }),
-      ...Array.from({ length: 20 }, (_, i) => failureOf(producer.send({ topic: `missing-${i}`, value: 'x' }))),
+      ...Array.from({ length: 20 }, (_, i) => deliveryErrorOf(producer.send({ topic: `missing-${i}`, value: 'x' }))),
     ])
     kafka.clearRequests()
     // The last question of those that waited may still be on its way.

@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { BoundedMap } from '../../../src/bounded-map.js'
 import { startKafka } from '../support/cluster.js'
-import { errorOf, failureOf, startProducer } from '../support/producers.js'
+import { deliveryErrorOf, errorOf, failureOf, startProducer } from '../support/producers.js'
 
 /** Megabytes that stay in use, after everything else has been collected. */
 async function megabytesInUse(): Promise<number> {
@@ -38,7 +38,7 @@ describe('a topic’s name that was cut out of a larger string does not keep tha
     kafka.fail({ api: 'Metadata', times: Infinity }, 'INVALID_TOPIC_EXCEPTION')
     const producer = startProducer(kafka)
     const before = await megabytesInUse()
-    for (let i = 0; i < 40; i++) await failureOf(producer.send({ topic: nameOutOf(i), value: 'x' }))
+    for (let i = 0; i < 40; i++) await deliveryErrorOf(producer.send({ topic: nameOutOf(i), value: 'x' }))
     for (let i = 0; i < 40; i++) await errorOf(producer.partitionsFor(nameOutOf(i)))
     expect((await megabytesInUse()) - before).toBeLessThan(20)
   })

@@ -330,7 +330,7 @@ describe('what a format cannot hold fails that message alone, before a byte of i
 
   it('a batch of nothing else sends no request', async () => {
     const kafka = await startKafka({ release: '0.8.2', topics: { orders: {} } })
-    await failureOf(startProducer(kafka).send({ topic: 'orders', value: 'x', timestamp: 1 }))
+    await deliveryErrorOf(startProducer(kafka).send({ topic: 'orders', value: 'x', timestamp: 1 }))
     expect(requestsOf(kafka, 'Produce')).toEqual([])
   })
 })

@@ -41,7 +41,7 @@ it('a trust store that has the broker’s own certificate and no root is trusted
   const file = (pem: string) =>
     `bootstrap.servers=${kafka.bootstrap}\nsecurity.protocol=SSL\nssl.truststore.type=PEM\nssl.truststore.certificates=${oneLine(pem)}\n`
   await send(file(server.cert))
-  await expect(send(file(stranger.cert))).rejects.toMatchObject({ results: [{ code: 'TLS_FAILED' }] })
+  await expect(send(file(stranger.cert))).rejects.toMatchObject({ code: 'TLS_FAILED' })
 })
 
 it('a file that asks for TLS never goes out without it, whatever is undefined beside it', async () => {

@@ -1,10 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest'
-import {
-  Producer,
-  type DeliveryError,
-  type FailedToSendMessageError,
-  type ProducerOptions,
-} from '../../../src/index.js'
+import { Producer, type DeliveryError, type ProducerOptions } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { until } from '../support/producers.js'
 
@@ -198,11 +193,11 @@ it('a function for credentials may send, flush and close the producer it is of',
       },
     },
   })
-  const error: FailedToSendMessageError = await closed.send({ topic: 't', value: 'v' }).then(
+  const error: DeliveryError = await closed.send({ topic: 't', value: 'v' }).then(
     () => expect.unreachable(),
-    (failure: FailedToSendMessageError) => failure,
+    (failure: DeliveryError) => failure,
   )
-  expect((error.results[0] as DeliveryError).code).toBe('PRODUCER_CLOSED')
+  expect(error.code).toBe('PRODUCER_CLOSED')
   await until(() => closing.length > 0, 'it is closed')
   await Promise.all(closing)
 })

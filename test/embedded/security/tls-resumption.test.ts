@@ -1,11 +1,6 @@
 import { createSecureContext, TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest'
-import {
-  Producer,
-  type FailedToSendMessageError,
-  type KafkaProducerError,
-  type ProducerOptions,
-} from '../../../src/index.js'
+import { Producer, type DeliveryError, type ProducerOptions } from '../../../src/index.js'
 import { CertificateAuthority, type KeyPair } from '../support/certificates.js'
 import { startKafka } from '../support/cluster.js'
 
@@ -34,7 +29,7 @@ function producerOf(brokers: string, ssl: Ssl): Producer {
 const codeOf = (sending: Promise<unknown>) =>
   sending.then(
     () => 'sent',
-    (error: FailedToSendMessageError) => (error.results[0] as KafkaProducerError).code,
+    (error: DeliveryError) => error.code,
   )
 
 interface Current {
@@ -86,11 +81,12 @@ it('a checkServerIdentity that throws, or rejects, fails the message and harms n
 
 it('certificates for the other side are told as such', async () => {
   const forClients = await startKafka({ ssl: authority.issue({ usage: 'clientAuth' }) })
-  const refused: FailedToSendMessageError = await producerOf(forClients.bootstrap, { ca: authority.cert })
+  const refused: DeliveryError = await producerOf(forClients.bootstrap, { ca: authority.cert })
     .send({ topic: 't', value: 'v' })
     .then(
       () => expect.unreachable(),
-      (error: FailedToSendMessageError) => error,
+      (error: DeliveryError) => error,
     )
-  expect(refused.message).toMatch(/TLS_FAILED.*not for servers.*serverAuth/)
+  expect(refused.code).toBe('TLS_FAILED')
+  expect(refused.message).toMatch(/not for servers.*serverAuth/)
 })

@@ -3,13 +3,13 @@ import type { LookupAddress } from 'node:dns'
 import dns from 'node:dns/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { expect, test } from 'vitest'
-import { Producer, type DeliveryError } from '../../../src/index.js'
+import { Producer } from '../../../src/index.js'
 import { whyLacking, type Feature } from '../support/features.js'
 import { leaveOutIf, newTopic, release, type Cluster } from '../support/fixture.js'
 import { freeze } from '../support/freeze.js'
 import { expectAt, expectStored, readBack, type Message } from '../support/read-back.js'
 import { SocketWatch } from '../support/sockets.js'
-import { rejection } from './messages.js'
+import { ownError } from './messages.js'
 import { autoPartitions } from './partitions.js'
 
 /** For the brokers under test: short enough to wait for. */
@@ -38,10 +38,10 @@ export function connectionCases(cluster: Cluster): void {
   })
 
   test('a bootstrap list without a living entry fails in time and says so', async () => {
-    const { results } = await rejection(
+    const error = await ownError(
       cluster.producer({ brokers: '127.0.0.1:1,127.0.0.1:2', deliveryTimeoutMs: 500 }).send({ topic: 't', value: 'x' }),
     )
-    expect((results[0] as DeliveryError).message).toMatch(/ECONNREFUSED/)
+    expect(error.message).toMatch(/ECONNREFUSED/)
   })
 
   test('of several addresses of a name the one that accepts is found', async () => {
@@ -109,8 +109,8 @@ export function connectionCases(cluster: Cluster): void {
     await freeze(cluster.kafka, 1)
     let acknowledged
     try {
-      const { results } = await rejection(impatient.send({ topic, partition: 0, value: 'unsure' }))
-      expect(results[0]).toMatchObject({ code: 'REQUEST_TIMEOUT', mayHaveBeenWritten: true, attempts: 1 })
+      const error = await ownError(impatient.send({ topic, partition: 0, value: 'unsure' }))
+      expect(error).toMatchObject({ code: 'REQUEST_TIMEOUT', mayHaveBeenWritten: true, attempts: 1 })
       acknowledged = patient.send({ topic, partition: 1, value: 'second' })
     } finally {
       cluster.kafka.resumeBroker(1)

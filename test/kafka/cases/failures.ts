@@ -5,7 +5,7 @@ import { expectFlowed, flowDuring } from '../support/flow.js'
 import { freeze } from '../support/freeze.js'
 import { expectAt, readBack, type Message } from '../support/read-back.js'
 import { metadata } from '../support/wire.js'
-import { rejection } from './messages.js'
+import { ownError } from './messages.js'
 
 export function failureCases(cluster: Cluster): void {
   const someTopic = async (
@@ -54,16 +54,16 @@ export function failureCases(cluster: Cluster): void {
       await cluster.kafka.stopBroker(leader)
       try {
         await inSync(strict.topic, 2)
-        const { results } = await rejection(
+        const error = await ownError(
           cluster.producer({ retries: 1, retryBackoffMs: 10 }).send({ topic: strict.topic, value: 'refused' }),
         )
-        expect(results[0]).toMatchObject({
+        expect(error).toMatchObject({
           code: 'NOT_ENOUGH_REPLICAS',
           attempts: 2,
           retriable: true,
           mayHaveBeenWritten: false,
         })
-        expect((results[0] as { cause?: unknown }).cause).toMatchObject({ errorCode: 19 })
+        expect(error.cause).toMatchObject({ errorCode: 19 })
         await cluster.producer({ acks: 1 }).send({ topic: strict.topic, value: 'acks 1' })
         onceMet = cluster.producer().send({ topic: strict.topic, value: 'waited' })
       } finally {

@@ -1,6 +1,6 @@
 /** What a message holds comes out of Kafka byte for byte, whoever must acknowledge it. */
 import { expect, test } from 'vitest'
-import { FailedToSendMessageError } from '../../../src/index.js'
+import { DeliveryError, FailedToSendMessageError } from '../../../src/index.js'
 import { newTopic, needs, needsLackOf, type Cluster } from '../support/fixture.js'
 import { expectSame, expectStored, readBack, type Message } from '../support/read-back.js'
 
@@ -153,13 +153,18 @@ export function messageCases(cluster: Cluster): void {
   })
 }
 
+/** What the `send()` of a list rejects with. */
 export async function rejection(
   promise: Promise<unknown>,
 ): Promise<FailedToSendMessageError<{ timestamp: number; offset: bigint; partition: number }>> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
+  const error: unknown = await promise.catch((reason: unknown) => reason)
   expect(error).toBeInstanceOf(FailedToSendMessageError)
   return error as FailedToSendMessageError<{ timestamp: number; offset: bigint; partition: number }>
+}
+
+/** The own error of the one message of a `send()`. */
+export async function ownError(promise: Promise<unknown>): Promise<DeliveryError> {
+  const error: unknown = await promise.catch((reason: unknown) => reason)
+  expect(error).toBeInstanceOf(DeliveryError)
+  return error as DeliveryError
 }

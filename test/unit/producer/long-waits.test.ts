@@ -26,7 +26,7 @@ function start(reasons: Record<string, WaitReason>) {
   const send = (topic: string) => {
     const message = new OutgoingMessage(topic, null, 'x', null, 1, 1, null, null)
     const sentAt = { at: performance.now(), wall: 0 } as never
-    const call = new SingleCall({ topic, value: 'x' }, message, sentAt, () => undefined)
+    const call = new SingleCall({ topic, value: 'x' }, false, message, sentAt, () => undefined)
     const newest = calls.at(-1)
     if (newest !== undefined) newest.newer = call
     calls.push(call)

@@ -12,7 +12,7 @@ const CAUSE = new DeliveryTimeoutError('late')
 
 function callOf(count: number, onDone: (call: MessageCall) => void = () => undefined): SendCall {
   const messages = Array.from({ length: count }, () => ({ topic: 'orders', value: 'v' }))
-  const call = new SendCall(messages, { timestamp: 0, at: performance.now() }, undefined, onDone)
+  const call = new SendCall(messages, true, { timestamp: 0, at: performance.now() }, undefined, onDone)
   call.promise.catch(() => undefined)
   return call
 }
