@@ -28,7 +28,9 @@ export {
   LongEncoder,
   NullEncoder,
   StringEncoder,
+  type EncodedPart,
   type Encoder,
+  type EncoderContext,
 } from './producer/encoder.js'
 export type {
   EncodedKey,

@@ -4,6 +4,18 @@ import { kindOf, reasonOf } from '../kind-of.js'
 import type { Data } from '../protocol/records/record.js'
 import { shown } from '../shown.js'
 import { dataOf } from './data.js'
+import type { MessageHeaders } from './message-headers.js'
+
+/** What an encoder is told beside what it is to encode. */
+export interface EncoderContext {
+  readonly topic: string
+  /** The headers of the message as they were given; undefined where it has none. */
+  readonly headers: MessageHeaders | undefined
+  /** What of the message is encoded. A partition key comes to the key's encoder, where the partitioner reads bytes. */
+  readonly part: EncodedPart
+}
+
+export type EncodedPart = 'key' | 'value' | 'partitionKey'
 
 /**
  * Turns a key or value into what is stored (Kafka 0.8: `kafka.serializer.Encoder`). It must not change its argument;
@@ -14,7 +26,7 @@ export interface Encoder<T = unknown> {
   /**
    * @returns bytes; a string, which is stored as UTF-8; or null, for a value a tombstone and for a key no key.
    */
-  encode(value: T, topic: string): Data | Promise<Data>
+  encode(value: T, context: EncoderContext): Data | Promise<Data>
 }
 
 /**
@@ -24,7 +36,7 @@ export interface Encoder<T = unknown> {
  */
 export class DefaultEncoder implements Encoder {
   /** @throws SerializationError for anything else, `undefined` included. */
-  encode(value: unknown, topic: string): Data {
+  encode(value: unknown, { topic }: EncoderContext): Data {
     let data: Data | undefined
     try {
       data = dataOf(value)
@@ -59,7 +71,7 @@ export class StringEncoder implements Encoder<string | null> {
    * @throws SerializationError for anything but a string or null, and for a character that the encoding does not have:
    *   Java would store a question mark and Node a wrong letter.
    */
-  encode(value: string | null, topic: string): Data {
+  encode(value: string | null, { topic }: EncoderContext): Data {
     if (value === null) return null
     if (typeof value !== 'string') throw unfit(value, topic, 'a string or null', 'convert it with String(value)')
     switch (this.charset) {
@@ -115,7 +127,7 @@ export class NullEncoder implements Encoder {
 /** 32-bit signed integers, big-endian; null stays null (Java: `IntegerSerializer`). */
 export class IntegerEncoder implements Encoder<number | null> {
   /** @throws SerializationError for anything but null or an integer from -2^31 to 2^31 - 1. */
-  encode(value: number | null, topic: string): Data {
+  encode(value: number | null, { topic }: EncoderContext): Data {
     if (value === null) return null
     if (typeof value !== 'number' || (value | 0) !== value) {
       throw unfit(value, topic, 'an integer from -2147483648 to 2147483647', 'LongEncoder has 64 bits')
@@ -129,7 +141,7 @@ export class IntegerEncoder implements Encoder<number | null> {
 /** 64-bit signed integers, big-endian; null stays null (Java: `LongSerializer`). */
 export class LongEncoder implements Encoder<bigint | number | null> {
   /** @throws SerializationError for anything but null, a bigint from -2^63 to 2^63 - 1, or a safe integer. */
-  encode(value: bigint | number | null, topic: string): Data {
+  encode(value: bigint | number | null, { topic }: EncoderContext): Data {
     if (value === null) return null
     const long = Number.isSafeInteger(value) ? BigInt(value) : value
     if (typeof long !== 'bigint' || BigInt.asIntN(64, long) !== long) {
@@ -147,7 +159,7 @@ export class JsonEncoder implements Encoder {
    * @throws SerializationError for what JSON has no text for: undefined, functions, cycles, bigints; and for what it
    *   would take for nothing: NaN, an invalid Date, a promise, a Map, a Set, an Error, bytes.
    */
-  encode(value: unknown, topic: string): Data {
+  encode(value: unknown, { topic }: EncoderContext): Data {
     if (value === null) return null
     let text: string | undefined
     try {

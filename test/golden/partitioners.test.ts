@@ -82,7 +82,7 @@ describe.each([
   })
 
   it.each(file.encodedStrings)('encodes $text in $encoding', ({ encoding, text, bytes }) => {
-    const encoded = new StringEncoder(encoding).encode(text, 'topic')
+    const encoded = new StringEncoder(encoding).encode(text, { topic: 'topic', headers: undefined, part: 'key' })
     expect(Buffer.from(encoded ?? 'null').toString('hex')).toBe(bytes)
   })
 })

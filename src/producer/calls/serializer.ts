@@ -1,10 +1,11 @@
+import { types } from 'node:util'
 import { InvalidMessageError, SerializationError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
 import { kindOf, reasonOf } from '../../kind-of.js'
 import type { Data, OutgoingHeaders } from '../../protocol/records/record.js'
 import { ValidTopicNames } from '../../topic-name.js'
 import { copyOf, dataOf, hasLoneSurrogate } from '../data.js'
-import type { Encoder } from '../encoder.js'
+import { DefaultEncoder, type EncodedPart, type Encoder, type EncoderContext } from '../encoder.js'
 import {
   checkIsObject,
   checkTopic,
@@ -17,9 +18,6 @@ import {
 import { outgoingHeaders } from '../message-headers.js'
 import type { KeyUse } from '../partitioner.js'
 import { OutgoingMessage, type Placement } from '../queues/outgoing-message.js'
-
-/** What an encoder is given, by its name in the message. */
-type Part = 'value' | 'key' | 'partitionKey'
 
 /** Sizes are 32-bit integers on the wire; this leaves room for what stands around a message. */
 const MAX_MESSAGE_BYTES = 0x7fff0000
@@ -64,12 +62,12 @@ export class Serializer<K, V> {
 
     const ownKey = this.own(key ?? null, topic, 'key')
     const chooser = this.own(partitionKey ?? null, topic, 'partitionKey')
-    const encodedValue = this.encode(this.encoder, this.own(value, topic, 'value'), topic, 'value')
-    const encodedKey = ownKey === null ? null : this.encode(this.keyEncoder, ownKey, topic, 'key')
+    const encodedValue = this.encode(this.encoder, this.own(value, topic, 'value'), topic, headers, 'value')
+    const encodedKey = ownKey === null ? null : this.encode(this.keyEncoder, ownKey, topic, headers, 'key')
     const encodedChooser =
       chooser === null || this.keyUse !== 'encoded'
         ? null
-        : this.encode(this.keyEncoder, chooser, topic, 'partitionKey')
+        : this.encode(this.keyEncoder, chooser, topic, headers, 'partitionKey')
 
     if (isPending(encodedValue) || isPending(encodedKey) || isPending(encodedChooser)) {
       return Promise.all([encodedValue, encodedKey, encodedChooser]).then(([v, k, p]) =>
@@ -87,7 +85,7 @@ export class Serializer<K, V> {
   }
 
   /** What was given, copied where it is bytes and they are to be: an encoder or a partitioner may read it later. */
-  private own<T>(given: T, topic: string, part: Part): T {
+  private own<T>(given: T, topic: string, part: EncodedPart): T {
     if (!this.copyBytes) return given
     try {
       return copyOf(given)
@@ -97,9 +95,18 @@ export class Serializer<K, V> {
   }
 
   /** The promise is there only where the encoder gave one, and needs nobody who looks at its rejection. */
-  private encode<T>(encoder: Encoder<T>, given: T, topic: string, part: Part): Data | Promise<Data> {
+  private encode<T>(
+    encoder: Encoder<T>,
+    given: T,
+    topic: string,
+    headers: KeyedMessage['headers'],
+    part: EncodedPart,
+  ): Data | Promise<Data> {
+    // Nothing is asked, and no context made, where the answer is known and most often needed.
+    if (isStoredAsItIs(given) && encoder.encode === DefaultEncoder.prototype.encode) return given
+    const context: EncoderContext = { topic, headers: headers ?? undefined, part }
     try {
-      const encoded: unknown = encoder.encode(given, topic)
+      const encoded: unknown = encoder.encode(given, context)
       if (typeof encoded === 'string' || encoded === null) return encoded
       if (ArrayBuffer.isView(encoded) || !isPromise(encoded)) return this.stored(encoded, given, topic)
       const promise = Promise.resolve(encoded).then((result) => this.stored(result, given, topic))
@@ -123,6 +130,11 @@ export class Serializer<K, V> {
     }
     return this.copyBytes && data !== given ? copyOf(data) : data
   }
+}
+
+/** A string, or bytes that are there: those of an empty array may be gone. */
+function isStoredAsItIs(given: unknown): given is string | Uint8Array {
+  return typeof given === 'string' || (types.isUint8Array(given) && given.length > 0)
 }
 
 /** Whether it is the promise of data, and not data. */
@@ -175,14 +187,14 @@ function sizeAtMost(data: Data): number {
   return data.length < MEASURED_FROM ? 3 * data.length : Buffer.byteLength(data)
 }
 
-function checkText(data: Data, topic: string, part: Part): void {
+function checkText(data: Data, topic: string, part: EncodedPart): void {
   if (typeof data !== 'string' || !hasLoneSurrogate(data)) return
   throw new SerializationError(
     `${part}: a string for '${topic}' has a lone surrogate, which UTF-8 can't hold; toWellFormed() replaces it`,
   )
 }
 
-function wrap(cause: unknown, topic: string, part: Part): SerializationError {
+function wrap(cause: unknown, topic: string, part: EncodedPart): SerializationError {
   const what =
     cause instanceof SerializationError ? cause.message : `the encoder threw for '${topic}': ${reasonOf(cause)}`
   return new SerializationError(`${part}: ${what}`, { cause })

@@ -79,7 +79,7 @@ describe('serialization', () => {
   it('values and keys each by their own encoder', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka, {
-      encoder: { encode: (value: unknown, topic: string) => `${topic}:${JSON.stringify(value)}` },
+      encoder: { encode: (value: unknown, { topic }: { topic: string }) => `${topic}:${JSON.stringify(value)}` },
       keyEncoder: { encode: (key: unknown) => Buffer.from(String(key)) },
     })
     await producer.send({ topic: 'orders', key: 17, value: { total: 42 } })

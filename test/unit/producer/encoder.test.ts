@@ -9,7 +9,10 @@ import {
   NullEncoder,
   StringEncoder,
   type Encoder,
+  type EncoderContext,
 } from '../../../src/producer/encoder.js'
+
+const CONTEXT: EncoderContext = { topic: 'orders', headers: undefined, part: 'value' }
 
 function hex(data: unknown): string {
   if (!(data instanceof Uint8Array)) throw new Error('expected bytes')
@@ -18,7 +21,7 @@ function hex(data: unknown): string {
 
 /** Whether a value of the wrong type, which only callers without types can give, is refused with these words. */
 function expectRefused(encoder: Encoder<never>, value: unknown, words: RegExp): void {
-  const encode = () => (encoder as Encoder).encode(value, 'orders')
+  const encode = () => (encoder as Encoder).encode(value, CONTEXT)
   expect(encode).toThrow(SerializationError)
   expect(encode).toThrow(words)
   expect(encode).toThrow(/^topic 'orders': /)
@@ -29,14 +32,14 @@ describe('DefaultEncoder', () => {
 
   it('hands bytes, strings and null on as they are', () => {
     for (const value of [new Uint8Array([1, 2]), Buffer.from('x'), new Uint8Array(), 'ключ', '', null]) {
-      expect(encoder.encode(value, 'orders')).toBe(value)
+      expect(encoder.encode(value, CONTEXT)).toBe(value)
     }
   })
 
   it('takes an ArrayBuffer and a DataView without a copy', () => {
     const bytes = new Uint8Array([0, 1, 2, 3])
-    const fromBuffer = encoder.encode(bytes.buffer, 'orders')
-    const fromView = encoder.encode(new DataView(bytes.buffer, 1, 2), 'orders')
+    const fromBuffer = encoder.encode(bytes.buffer, CONTEXT)
+    const fromView = encoder.encode(new DataView(bytes.buffer, 1, 2), CONTEXT)
     expect([hex(fromBuffer), hex(fromView)]).toEqual(['00010203', '0102'])
     bytes[1] = 9
     expect([hex(fromBuffer), hex(fromView)]).toEqual(['00090203', '0902'])
@@ -45,7 +48,7 @@ describe('DefaultEncoder', () => {
   it('knows bytes made in another realm', () => {
     const foreign: unknown = runInNewContext('new Uint8Array([7])')
     expect(foreign).not.toBeInstanceOf(Uint8Array)
-    expect(encoder.encode(foreign, 'orders')).toBe(foreign)
+    expect(encoder.encode(foreign, CONTEXT)).toBe(foreign)
   })
 
   it.each([
@@ -63,17 +66,17 @@ describe('DefaultEncoder', () => {
   })
 
   it('does not put what is in an object into the error, it may be secret', () => {
-    expect(() => encoder.encode({ password: 'hunter2' }, 'orders')).not.toThrow(/hunter2/)
+    expect(() => encoder.encode({ password: 'hunter2' }, CONTEXT)).not.toThrow(/hunter2/)
   })
 })
 
 describe('StringEncoder', () => {
   it('leaves UTF-8 to the writer of the request', () => {
-    expect(new StringEncoder().encode('日本語', 'orders')).toBe('日本語')
+    expect(new StringEncoder().encode('日本語', CONTEXT)).toBe('日本語')
   })
 
   it.each(['utf8', 'utf-8', 'UTF-8', 'UTF8', 'utf_8'])('knows %s', (name) => {
-    expect(new StringEncoder(name).encode('é', 'orders')).toBe('é')
+    expect(new StringEncoder(name).encode('é', CONTEXT)).toBe('é')
   })
 
   // What Java makes of each encoding is in the golden vectors; here are the other names.
@@ -86,11 +89,11 @@ describe('StringEncoder', () => {
     ['iso-8859-1', 'e9'],
     ['ISO8859_1', 'e9'],
   ])('knows %s', (name, bytes) => {
-    expect(hex(new StringEncoder(name).encode('é', 'orders'))).toBe(bytes)
+    expect(hex(new StringEncoder(name).encode('é', CONTEXT))).toBe(bytes)
   })
 
   it.each(['ascii', 'US-ASCII'])('knows %s', (name) => {
-    expect(hex(new StringEncoder(name).encode('a~', 'orders'))).toBe('617e')
+    expect(hex(new StringEncoder(name).encode('a~', CONTEXT))).toBe('617e')
   })
 
   it('refuses an encoding it does not know', () => {
@@ -108,7 +111,7 @@ describe('StringEncoder', () => {
 
   it.each(['utf8', 'utf-16', 'latin1'])('keeps null and refuses what is no string, in %s', (name) => {
     const encoder = new StringEncoder(name)
-    expect(encoder.encode(null, 'orders')).toBeNull()
+    expect(encoder.encode(null, CONTEXT)).toBeNull()
     expectRefused(encoder, 42, /the number 42: expected a string or null; .*String\(value\)/)
     expectRefused(encoder, undefined, /undefined/)
     expectRefused(encoder, Buffer.from('x'), /Buffer/)
@@ -118,7 +121,7 @@ describe('StringEncoder', () => {
 describe('NullEncoder', () => {
   it('always encodes to null', () => {
     const encoder: Encoder = new NullEncoder()
-    for (const value of ['x', 42, {}, undefined, null]) expect(encoder.encode(value, 'orders')).toBeNull()
+    for (const value of ['x', 42, {}, undefined, null]) expect(encoder.encode(value, CONTEXT)).toBeNull()
   })
 })
 
@@ -134,10 +137,10 @@ describe('IntegerEncoder', () => {
     [2147483647, '7fffffff'],
     [-2147483648, '80000000'],
   ])('%d is %s', (value, bytes) => {
-    expect(hex(encoder.encode(value, 'orders'))).toBe(bytes)
+    expect(hex(encoder.encode(value, CONTEXT))).toBe(bytes)
   })
 
-  it('keeps null', () => expect(encoder.encode(null, 'orders')).toBeNull())
+  it('keeps null', () => expect(encoder.encode(null, CONTEXT)).toBeNull())
 
   it.each([2147483648, -2147483649, 1.5, NaN, Infinity, 5n, '5', undefined, {}])('refuses %s', (value) => {
     expectRefused(encoder, value, /expected an integer from -2147483648 to 2147483647; LongEncoder/)
@@ -156,10 +159,10 @@ describe('LongEncoder', () => {
     [2n ** 63n - 1n, '7fffffffffffffff'],
     [-(2n ** 63n), '8000000000000000'],
   ])('%s is %s', (value, bytes) => {
-    expect(hex(encoder.encode(value, 'orders'))).toBe(bytes)
+    expect(hex(encoder.encode(value, CONTEXT))).toBe(bytes)
   })
 
-  it('keeps null', () => expect(encoder.encode(null, 'orders')).toBeNull())
+  it('keeps null', () => expect(encoder.encode(null, CONTEXT)).toBeNull())
 
   it.each([2n ** 63n, -(2n ** 63n) - 1n, 2 ** 53, 0.5, NaN, '5', undefined])('refuses %s', (value) => {
     expectRefused(encoder, value, /expected a bigint of 64 bits or a safe integer; .*as bigint/)
@@ -176,10 +179,10 @@ describe('JsonEncoder', () => {
     [0, '0'],
     [false, 'false'],
   ])('%j is %s', (value, text) => {
-    expect(encoder.encode(value, 'orders')).toBe(text)
+    expect(encoder.encode(value, CONTEXT)).toBe(text)
   })
 
-  it('makes null a tombstone and not the text null', () => expect(encoder.encode(null, 'orders')).toBeNull())
+  it('makes null a tombstone and not the text null', () => expect(encoder.encode(null, CONTEXT)).toBeNull())
 
   it.each([undefined, () => 1, Symbol('s'), { toJSON: () => undefined }])(
     'refuses what JSON has no text for',
@@ -214,7 +217,7 @@ describe('JsonEncoder', () => {
     [{ n: NaN }, '{"n":null}'],
     [{}, '{}'],
   ])('takes what says itself how it is written, and instances of classes: %j', (value, text) => {
-    expect(encoder.encode(value, 'orders')).toBe(text)
+    expect(encoder.encode(value, CONTEXT)).toBe(text)
   })
 
   it('tells what JSON.stringify threw', () => {
@@ -222,6 +225,6 @@ describe('JsonEncoder', () => {
     cycle.self = cycle
     expectRefused(encoder, cycle, /circular/)
     expectRefused(encoder, { n: 1n }, /BigInt/)
-    expect(() => encoder.encode(cycle, 'orders')).toThrow(expect.objectContaining({ cause: expect.any(TypeError) }))
+    expect(() => encoder.encode(cycle, CONTEXT)).toThrow(expect.objectContaining({ cause: expect.any(TypeError) }))
   })
 })
