@@ -50,6 +50,7 @@ export type { Codec, CompressOptions, DecompressOptions } from './compression/co
 export type { CodecName, CompressionOption } from './producer/queues/topic-compression.js'
 export type { AllowBroker } from './network/broker-filter.js'
 export type { BrokerAddress } from './network/connect.js'
+export type { CreateConnection } from './network/given-stream.js'
 export type { SslOption, SslOptions } from './network/tls.js'
 export type { Asked } from './network/sasl/mechanism.js'
 export { oidcToken, type OidcClientAuthentication, type OidcOptions } from './network/sasl/oidc-token.js'

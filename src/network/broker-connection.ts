@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { inspect } from 'node:util'
 import Denque from 'denque'
 import { systemClock, type Clock, type Timer } from '../clock.js'
@@ -76,6 +77,9 @@ interface Held {
   fail(error: KafkaProducerError): void
 }
 
+/** A socket; or a stream that the user gave, which need not know of the process. */
+type Stream = Duplex & Partial<Pick<Socket, 'ref' | 'unref'>>
+
 /**
  * One connection to one broker: requests go out at once, in the order given, and are answered in that order.
  *
@@ -90,7 +94,7 @@ interface Held {
 export class BrokerConnection {
   private state: 'open' | 'ending' | 'closed' = 'open'
   /** Not to be walked to: it leads to the key that TLS was opened with. */
-  readonly #socket: Socket
+  readonly #socket: Stream
   /** Nor these, which lead to what was written, with others' bytes around it in memory. */
   readonly #inFlight = new Denque<InFlight>()
   /** Requests without an answer whose bytes the system has not taken yet, in the order they were written. */
@@ -121,7 +125,7 @@ export class BrokerConnection {
   hint: string | undefined
 
   constructor(
-    socket: Socket,
+    socket: Stream,
     readonly address: BrokerAddress,
     private readonly clientId: string,
     private readonly maxResponseBytes: number,
@@ -129,12 +133,14 @@ export class BrokerConnection {
     /** Shared by all connections that together may hold no more of answers that are not whole yet. */
     gathering = new GatheringBound(maxResponseBytes),
     private readonly clock: Clock = systemClock,
+    /** False where nobody can say when a stream is done with what was written: `onTaken` is not called then. */
+    private readonly tellsTaken = true,
   ) {
     this.lastUsedAt = clock.now()
     this.#socket = socket
     // Bare tokens may be empty; that others have a correlation id is looked at with each.
     this.#splitter = new FrameSplitter(0, () => this.sizeOfNext(), gathering)
-    socket.unref()
+    socket.unref?.()
     socket.on('data', (chunk: Buffer) => this.onData(chunk))
     socket.on('end', () => this.fail(this.closedByPeer('closed the connection')))
     socket.on('error', (cause: Error) => {
@@ -145,6 +151,8 @@ export class BrokerConnection {
     })
     socket.on('close', () => this.fail(new ConnectionClosedError(`the connection to ${this.name} is closed`)))
     this.watchIdle(maxIdleMs)
+    // It may have ended before anybody listened.
+    if (socket.destroyed) this.fail(new ConnectionClosedError(`the connection to ${this.name} is closed`))
   }
 
   private get name(): string {
@@ -276,7 +284,7 @@ export class BrokerConnection {
     this.write(parts, (error) => {
       entry.since = this.clock.now()
       // A socket that is destroyed calls back for the write it was at as if that had been done.
-      if (!error && !this.#socket.destroyed) onTaken?.()
+      if (!error && !this.#socket.destroyed && this.tellsTaken) onTaken?.()
     })
   }
 
@@ -284,10 +292,15 @@ export class BrokerConnection {
   private write(parts: readonly Uint8Array[], onEnd: (error: Error | null | undefined) => void): void {
     const last = parts.length - 1
     const socket = this.#socket
-    if (last > 0) socket.cork()
-    for (let i = 0; i < last; i++) socket.write(parts[i] as Uint8Array)
-    socket.write(parts[last] as Uint8Array, onEnd)
-    if (last > 0) socket.uncork()
+    try {
+      if (last > 0) socket.cork()
+      for (let i = 0; i < last; i++) socket.write(parts[i])
+      socket.write(parts[last], onEnd)
+      if (last > 0) socket.uncork()
+    } catch (cause) {
+      // A stream that the user gave may throw where a socket has an error.
+      this.fail(this.closedByPeer('broke the connection', cause as Error))
+    }
   }
 
   /**
@@ -323,7 +336,7 @@ export class BrokerConnection {
           if (error || this.#socket.destroyed) return this.failNotTaken(this.whyClosed(error))
           this.notTaken.shift()
           this.lastTakenAt = this.clock.now()
-          options.onTaken?.()
+          if (this.tellsTaken) options.onTaken?.()
           resolve()
         })
       }
@@ -395,7 +408,7 @@ export class BrokerConnection {
     if (this.#socket.destroyed) return Promise.resolve()
     return new Promise((resolve) => {
       const timer = this.clock.setTimeout(() => this.#socket.destroy(), graceMs)
-      this.#socket.ref()
+      this.#socket.ref?.()
       this.#socket.once('close', () => {
         this.clock.clearTimeout(timer)
         resolve()

@@ -13,9 +13,10 @@ export class ClearTextWarning {
 
   constructor(
     private readonly mechanism: string | undefined,
-    hasTls: boolean,
+    /** Whether the user has seen to it: by TLS, or by streams of his own. */
+    isProtected: boolean,
   ) {
-    this.isDue = !hasTls && mechanism !== undefined && TELLS_THE_SECRET.has(mechanism)
+    this.isDue = !isProtected && mechanism !== undefined && TELLS_THE_SECRET.has(mechanism)
   }
 
   /** Before a connection to that broker, or as soon as it is known that there will be one. */

@@ -1,10 +1,12 @@
 import { setMaxListeners } from 'node:events'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
 import type { Clock, Timer } from '../clock.js'
 import { ConnectionFailedError, TlsError } from '../errors.js'
 import { foreignText } from '../foreign-text.js'
 import { timerDelay } from '../timer-delay.js'
+import { givenStream, isConnecting, type CreateConnection } from './given-stream.js'
 import type { HostLookup } from './host-lookup.js'
 import { orAborted } from './or-aborted.js'
 import { asCause, tlsProblem } from './tls-errors.js'
@@ -53,20 +55,23 @@ export interface ConnectTerms {
   readonly origin?: string | undefined
   /** How the connection is secured; undefined: not at all. */
   readonly tls?: TlsSettings | undefined
+  /** Gives the stream in place of a TCP connection; then no name is looked up. */
+  readonly create?: CreateConnection | undefined
   readonly clock: Clock
 }
 
 /**
  * Opens a TCP connection, and TLS on it where that is asked for, to the first address of the host's name that accepts.
  * They are tried in the resolver's order, each with a head start before the next and with all the time that is left:
- * neither can a silent address use up the others' time, nor is one cut off that is only slow.
+ * neither can a silent address use up the others' time, nor is one cut off that is only slow. Where the user has a
+ * function for that, it gives the stream instead.
  *
  * @throws ConnectionFailedError with the last failure as its cause; TlsError where one was of TLS.
  */
 export async function openSocket(
   address: BrokerAddress,
-  { timeoutMs, signal, isNeeded, hosts, origin = '', tls, clock }: ConnectTerms,
-): Promise<Socket> {
+  { timeoutMs, signal, isNeeded, hosts, origin = '', tls, create, clock }: ConnectTerms,
+): Promise<Duplex> {
   const deadline = clock.now() + timeoutMs
   const attempt = new AbortController()
   setMaxListeners(0, attempt.signal)
@@ -79,6 +84,12 @@ export async function openSocket(
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     if (signal.aborted) onAbort()
+    const left = () => deadline - clock.now()
+    if (create !== undefined) {
+      const stream = await givenStream(create, address, { clock, timeoutMs, signal: attempt.signal })
+      if (tls === undefined && !isConnecting(stream)) return stream
+      return await connectTo(clock, address.host, address, left(), attempt.signal, tls, stream)
+    }
     const found = await within(
       clock,
       timeoutMs,
@@ -87,7 +98,7 @@ export async function openSocket(
     if (found === undefined) throw new Error(`its name was not resolved within ${timeoutMs} ms`)
     const headStartMs = Math.min(MAX_HEAD_START_MS, timeoutMs / found.length)
     return await firstToConnect(clock, found, headStartMs, (host) =>
-      connectTo(clock, host, address, deadline - clock.now(), attempt.signal, tls),
+      connectTo(clock, host, address, left(), attempt.signal, tls),
     )
   } catch (failure) {
     if (failure instanceof TlsError) throw failure
@@ -109,8 +120,8 @@ function firstToConnect(
   clock: Clock,
   hosts: readonly string[],
   headStartMs: number,
-  connect: (host: string) => Promise<Socket>,
-): Promise<Socket> {
+  connect: (host: string) => Promise<Duplex>,
+): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     let started = 0
     let failed = 0
@@ -125,7 +136,7 @@ function firstToConnect(
       timer = clock.setTimeout(startNext, headStartMs).unref()
       connect(host).then(onConnected, onFailed)
     }
-    const onConnected = (socket: Socket) => {
+    const onConnected = (socket: Duplex) => {
       if (isSettled) return void socket.destroy()
       isSettled = true
       clock.clearTimeout(timer)
@@ -142,6 +153,7 @@ function firstToConnect(
   })
 }
 
+/** @param over the user's stream, in place of a connection to that host */
 function connectTo(
   clock: Clock,
   host: string,
@@ -149,12 +161,14 @@ function connectTo(
   timeoutMs: number,
   signal: AbortSignal,
   tls: TlsSettings | undefined,
-): Promise<Socket> {
+  over?: Duplex,
+): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted()
-    const socket = tls === undefined ? connectTcp({ host, port: address.port }) : startTls(host, address, tls)
+    const tcp = over ?? (tls === undefined ? connectTcp({ host, port: address.port }) : undefined)
+    const socket = tls === undefined ? (tcp as Socket) : startTls(host, address, tls, tcp)
     socket.unref()
-    let isConnected = false
+    let isConnected = over !== undefined && !isConnecting(over)
     const timer = clock
       .setTimeout(() => {
         const what = isConnected ? 'finish the TLS handshake' : 'accept'
@@ -167,6 +181,7 @@ function connectTo(
       clock.clearTimeout(timer)
       signal.removeEventListener('abort', onAbort)
       socket.off('error', onError)
+      socket.off('close', onClose)
     }
     const onError = (error: Error) => {
       settle()
@@ -174,7 +189,9 @@ function connectTo(
       if (isHandshake) tls.forget()
       reject(isHandshake ? handshakeError(error, address) : error)
     }
+    const onClose = () => onError(new Error('the connection was closed'))
     socket.once('error', onError)
+    socket.once('close', onClose)
     socket.once('connect', () => {
       isConnected = true
       socket.setNoDelay(true)
@@ -187,16 +204,20 @@ function connectTo(
   })
 }
 
-function startTls(host: string, address: BrokerAddress, tls: TlsSettings): Socket {
+function startTls(host: string, address: BrokerAddress, tls: TlsSettings, over: Duplex | undefined): Socket {
   try {
     // The name that is asked for, and that the certificate must have; an address can't be asked for.
     const servername = tls.options.servername ?? (isIP(address.host) ? '' : address.host)
     const socket = process
       .getBuiltinModule('node:tls')
-      .connect({ ...tls.options, host, port: address.port, servername })
+      .connect({ ...tls.options, host, port: address.port, servername, ...(over !== undefined && { socket: over }) })
     socket.on('session', (session: Buffer) => tls.keep(session))
+    // What is put on top of a stream does not end with it by itself.
+    over?.once('close', () => socket.destroy(new Error('the stream below TLS was closed')))
+    socket.once('close', () => over?.destroy())
     return socket
   } catch (cause) {
+    over?.destroy()
     throw new TlsError(`the options given as \`ssl\` can't be used: ${(cause as Error).message}`, {
       cause,
       retriable: tls.mayChange,

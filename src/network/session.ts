@@ -21,6 +21,7 @@ import { BrokerConnection } from './broker-connection.js'
 import { BrokerFilter, type AllowBroker } from './broker-filter.js'
 import { ClearTextWarning } from './clear-text-warning.js'
 import { formatAddress, openSocket, type BrokerAddress } from './connect.js'
+import type { CreateConnection } from './given-stream.js'
 import { HostLookup } from './host-lookup.js'
 import { orAborted } from './or-aborted.js'
 import { Authenticator, HungUpOnToken } from './sasl/authenticator.js'
@@ -67,6 +68,8 @@ export interface SessionOptions {
   /** Whether what TLS or the credentials failed at is to be tried again like any other failure. */
   readonly retryAuthenticationErrors?: boolean | undefined
   readonly allowBroker?: AllowBroker | undefined
+  /** Gives the streams to brokers, in place of sockets. */
+  readonly createConnection?: CreateConnection | undefined
 }
 
 /** A connection that is ready for requests. */
@@ -136,7 +139,7 @@ export class SessionFactory {
     this.authenticator =
       sasl === undefined ? undefined : new Authenticator(sasl, requestTimeoutMs, userTimeoutMs, clock)
     this.filter = new BrokerFilter(options.brokers ?? [], options.allowBroker, options.connectTimeoutMs, clock)
-    this.clearText = new ClearTextWarning(sasl?.name, ssl !== undefined)
+    this.clearText = new ClearTextWarning(sasl?.name, ssl !== undefined || options.createConnection !== undefined)
     for (const broker of options.brokers ?? []) this.clearText.about(broker)
   }
 
@@ -392,7 +395,7 @@ export class SessionFactory {
   }
 
   private async connect({ address, signal, stage }: Opening): Promise<BrokerConnection> {
-    const { connectTimeoutMs, clientId, maxResponseBytes, maxIdleMs } = this.options
+    const { connectTimeoutMs, clientId, maxResponseBytes, maxIdleMs, createConnection: create } = this.options
     const { clock } = this.surroundings
     stage.enter(`connecting to ${formatAddress(address)}`)
     const tls = await this.tls?.settingsFor(address, connectTimeoutMs)
@@ -404,6 +407,7 @@ export class SessionFactory {
       hosts: this.hosts,
       origin,
       tls,
+      create,
       clock,
     }
     const socket = await openSocket(address, terms)
@@ -415,6 +419,7 @@ export class SessionFactory {
       maxIdleMs,
       this.gathering,
       clock,
+      create === undefined,
     )
     const isZooKeepers = address.port === ZOOKEEPER_PORT
     connection.hint = isZooKeepers

@@ -125,6 +125,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       sasl: config.sasl,
       retryAuthenticationErrors: config.retryAuthenticationErrors,
       allowBroker: config.allowBroker,
+      createConnection: config.createConnection,
     }
     this.#sessions = new SessionFactory(sessionOptions, surroundings)
     const anyBroker = new AnyBroker(this.#sessions, config.brokers, surroundings)

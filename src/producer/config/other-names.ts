@@ -68,6 +68,8 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   'enable.ssl.certificate.verification': 'here it is ssl: { rejectUnauthorized }',
   'ssl.endpoint.identification.algorithm': 'here it is ssl: { checkServerIdentity }',
 
+  socketFactory: 'here it is `createConnection`, which gives the stream to a broker; `ssl` goes on top of it',
+
   // What is not here.
   ...absent(
     'this release has no idempotent producer',
@@ -89,7 +91,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
     'debug',
   ),
   ...absent('`stats()` has the figures', 'metrics', 'statistics.interval.ms', 'metricReporters'),
-  ...absent('sockets are opened by this package', 'socketFactory', 'socket.keepalive.enable', 'socket.nagle.disable'),
+  ...absent('sockets are opened by this package', 'socket.keepalive.enable', 'socket.nagle.disable'),
   ...absent('a producer has no group', 'groupId', 'group.id'),
   ...absent('connections are opened at the first `send()`', 'autoConnect'),
   ...absent('brokers are asked what they speak', 'api.version.request', 'apiVersion', 'versions'),

@@ -2,6 +2,7 @@ import { InvalidConfigError } from '../../errors.js'
 import { given } from '../../given.js'
 import type { AllowBroker } from '../../network/broker-filter.js'
 import type { BrokerAddress } from '../../network/connect.js'
+import type { CreateConnection } from '../../network/given-stream.js'
 import type { SaslMechanism } from '../../network/sasl/mechanism.js'
 import type { Secret } from '../../network/secret.js'
 import type { SslOption } from '../../network/tls.js'
@@ -58,6 +59,7 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
   readonly sasl: SaslMechanism | undefined
   readonly retryAuthenticationErrors: boolean
   readonly allowBroker: AllowBroker | undefined
+  readonly createConnection: CreateConnection | undefined
   readonly partitioner: ResolvedPartitioner
   readonly encoder: Encoder<V>
   readonly keyEncoder: Encoder<K>
@@ -123,6 +125,7 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
     this.sasl = read('sasl')
     this.retryAuthenticationErrors = read('retryAuthenticationErrors')
     this.allowBroker = read('allowBroker')
+    this.createConnection = read('createConnection')
     this.encoder = read('encoder')
     // As in Kafka 0.8, keys are encoded like values unless they have an encoder of their own.
     this.keyEncoder = options.keyEncoder === undefined ? (this.encoder as unknown as Encoder<K>) : read('keyEncoder')

@@ -2,6 +2,7 @@ import type { Codec } from '../../compression/codec.js'
 import { InvalidConfigError } from '../../errors.js'
 import { given } from '../../given.js'
 import type { AllowBroker } from '../../network/broker-filter.js'
+import type { CreateConnection } from '../../network/given-stream.js'
 import { makeMechanism, type SaslOptions } from '../../network/sasl/sasl-options.js'
 import { Secret } from '../../network/secret.js'
 import { checkTlsOptions } from '../../network/tls-options.js'
@@ -218,6 +219,14 @@ export interface ProducerOptions<K = unknown, V = unknown, T extends ProducerTyp
    * Allowed: a function of host and port that gives true or false, or a promise of that.
    */
   allowBroker?: AllowBroker | undefined
+  /**
+   * Gives the stream to a broker in place of a TCP connection: through a proxy, a tunnel, a mesh. Names are its own
+   * business then; `ssl` is put on top of what it gives. The signal is aborted when connectTimeoutMs has passed or
+   * nobody waits any more, and what comes then is destroyed. Default: TCP.
+   *
+   * Allowed: a function of { host, port } and a signal that gives a Duplex stream, or a promise of one.
+   */
+  createConnection?: CreateConnection | undefined
   /**
    * The codec of batches. The fallback stands in where a broker does not take it: zstd needs Kafka 2.1.
    *
@@ -454,6 +463,12 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     undefined,
     'a function of host and port that gives true or false, or a promise of that',
     'Says which addresses that the cluster names may be connected to; those of `brokers` may. Asked each time, before a name is resolved; what is no `true` within connectTimeoutMs is a no. Default: all may.',
+    parseFunction,
+  ),
+  createConnection: row(
+    undefined,
+    'a function of { host, port } and a signal that gives a Duplex stream, or a promise of one',
+    'Gives the stream to a broker in place of a TCP connection: through a proxy, a tunnel, a mesh. Names are its own business then; `ssl` is put on top of what it gives. The signal is aborted when connectTimeoutMs has passed or nobody waits any more, and what comes then is destroyed. Default: TCP.',
     parseFunction,
   ),
   compression: row(

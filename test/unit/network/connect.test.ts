@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns'
 import dns from 'node:dns/promises'
 import { once } from 'node:events'
 import { syncBuiltinESMExports } from 'node:module'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { systemClock } from '../../../src/clock.js'
 import { openSocket, type ConnectTerms } from '../../../src/network/connect.js'
@@ -23,6 +23,8 @@ function terms(more: Partial<ConnectTerms> = {}): ConnectTerms {
     ...more,
   }
 }
+
+const openTcp = (...given: Parameters<typeof openSocket>) => openSocket(...given) as Promise<Socket>
 
 /** A name service that knows one name. */
 function named(...addresses: string[]): ConnectTerms['hosts'] {
@@ -60,7 +62,7 @@ function playLookup(): { asked: string[]; settle: (outcome: LookupAddress[] | Er
 describe('openSocket', () => {
   it('tries every address that a name has', async () => {
     // 'localhost' may come first as ::1, where nobody listens.
-    const socket = await openSocket({ host: 'localhost', port: await listen() }, terms())
+    const socket = await openTcp({ host: 'localhost', port: await listen() }, terms())
     socket.destroy()
   })
 
@@ -76,7 +78,7 @@ describe('openSocket', () => {
 
   it('goes on to the next address at once where one refuses', async () => {
     const port = await listen()
-    const socket = await openSocket(
+    const socket = await openTcp(
       { host: 'several.test', port },
       terms({ hosts: named('127.0.0.2', '127.0.0.3', '127.0.0.1') }),
     )
@@ -91,7 +93,7 @@ describe('openSocket', () => {
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
     onTestFinished(() => new Promise<void>((resolve) => void server.close(() => resolve())))
     const before = watch.sockets.length
-    const socket = await openSocket({ host: 'several.test', port }, terms({ hosts: named('127.0.0.2', '127.0.0.1') }))
+    const socket = await openTcp({ host: 'several.test', port }, terms({ hosts: named('127.0.0.2', '127.0.0.1') }))
     expect(socket.remoteAddress).toBe('127.0.0.1')
     await turns()
     expect(watch.sockets.slice(before).map((one) => [one === socket, one.closed])).toEqual([
@@ -106,7 +108,7 @@ describe('openSocket', () => {
     const server = createServer()
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
     onTestFinished(() => new Promise<void>((resolve) => void server.close(() => resolve())))
-    const socket = await openSocket(
+    const socket = await openTcp(
       { host: 'several.test', port },
       terms({ timeoutMs: 900, hosts: named('127.0.0.2', '127.0.0.1') }),
     )

@@ -1,0 +1,315 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { Duplex, PassThrough } from 'node:stream'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import type { BrokerAddress, CreateConnection } from '../../../src/index.js'
+import { BatchBuffers } from '../../../src/producer/queues/batch-buffers.js'
+import { CertificateAuthority, type KeyPair } from '../support/certificates.js'
+import { startKafka } from '../support/cluster.js'
+import { deliveryErrorOf, errorOf, startProducer, stored, until, valuesOf } from '../support/producers.js'
+
+let authority: CertificateAuthority
+let server: KeyPair
+
+beforeAll(() => {
+  authority = new CertificateAuthority()
+  server = authority.issue({ names: 'DNS:kafka.internal' })
+})
+afterAll(() => authority.remove())
+
+const topics = { orders: { partitions: 2 } }
+
+/** A stream that is no socket, with one behind it. */
+class Bridge extends Duplex {
+  constructor(private readonly inner: Socket) {
+    super()
+    inner.on('data', (chunk: Buffer) => {
+      if (!this.push(chunk)) inner.pause()
+    })
+    inner.on('end', () => this.push(null))
+    inner.on('error', (error) => this.destroy(error))
+    inner.on('close', () => this.destroy())
+  }
+
+  override _read(): void {
+    this.inner.resume()
+  }
+
+  override _write(chunk: Buffer, _: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.inner.write(chunk, done)
+  }
+
+  override _final(done: () => void): void {
+    this.inner.end(done)
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.inner.destroy()
+    done(error)
+  }
+}
+
+/** To a port of this machine, whatever host is asked for. */
+async function tunnelTo(port: number): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', port })
+  await once(socket, 'connect')
+  return socket
+}
+
+const bridge: CreateConnection = async ({ port }) => new Bridge(await tunnelTo(port))
+
+describe('createConnection gives the streams to brokers', () => {
+  it.each<[string, CreateConnection]>([
+    ['sockets', ({ port }) => tunnelTo(port)],
+    ['sockets that connect yet', ({ port }) => connect({ host: '127.0.0.1', port })],
+    ['other streams', bridge],
+  ])('that are %s', async (_, create) => {
+    const kafka = await startKafka({ brokers: 2, topics, host: '127.0.0.1' })
+    const asked: BrokerAddress[] = []
+    const producer = startProducer(kafka, {
+      createConnection: (address, signal) => {
+        asked.push(address)
+        return create(address, signal)
+      },
+    })
+    await Promise.all(
+      [0, 1].map((partition) => producer.send({ topic: 'orders', partition, value: `to ${partition}` })),
+    )
+    expect([stored(kafka, 'orders', 0), stored(kafka, 'orders', 1)]).toEqual([['to 0'], ['to 1']])
+    const ports = new Set(asked.map(({ host, port }) => `${host}:${port}`))
+    expect(ports).toEqual(new Set(kafka.bootstrap.split(',')))
+    await producer.close()
+    await until(() => kafka.connections.length === 0, 'all are closed')
+  })
+
+  it('and no name is looked up', async () => {
+    const kafka = await startKafka({ topics })
+    const { port } = kafka.brokers[0] as BrokerAddress
+    // That nobody could: it is no name of anything.
+    const producer = startProducer(`nowhere.invalid:${port}`, {
+      createConnection: () => tunnelTo(port),
+    })
+    const [metadata] = await producer.send({ topic: 'orders', value: 'v' })
+    expect(metadata?.offset).toBe(0n)
+  })
+
+  it('TLS goes on top, for the name that the broker has', async () => {
+    const kafka = await startKafka({ topics, ssl: server })
+    const { port } = kafka.brokers[0] as BrokerAddress
+    for (const create of [() => tunnelTo(port), () => bridge({ host: '', port }, new AbortController().signal)]) {
+      const producer = startProducer(`kafka.internal:${port}`, {
+        ssl: { ca: authority.cert, servername: 'kafka.internal' },
+        createConnection: create,
+      })
+      await producer.send({ topic: 'orders', value: 'v', partition: 0 })
+      await producer.close()
+    }
+    expect(stored(kafka, 'orders', 0)).toEqual(['v', 'v'])
+    await until(() => kafka.connections.length === 0, 'all are closed')
+  })
+
+  it('and is told what TLS on top failed at', async () => {
+    const kafka = await startKafka({ topics, ssl: server })
+    const producer = startProducer(kafka, { ssl: true, createConnection: bridge })
+    const error = await deliveryErrorOf(producer.send({ topic: 'orders', value: 'v' }))
+    expect(error).toMatchObject({ code: 'TLS_FAILED', mayHaveBeenWritten: false })
+    await until(() => kafka.connections.length === 0, 'all are closed')
+  })
+
+  it('SASL goes over it, and nobody warns of clear text, which is up to the stream', async () => {
+    const kafka = await startKafka({ topics, sasl: { users: { alice: 'wonderland' } } })
+    const { port } = kafka.brokers[0] as BrokerAddress
+    const warn = vi.spyOn(process, 'emitWarning')
+    onTestFinished(() => warn.mockRestore())
+    const producer = startProducer(`kafka.internal:${port}`, {
+      sasl: { mechanism: 'plain', username: 'alice', password: 'wonderland' },
+      createConnection: () => bridge({ host: '', port }, new AbortController().signal),
+    })
+    await producer.send({ topic: 'orders', value: 'v' })
+    expect(kafka.authentications.every(({ succeeded }) => succeeded)).toBe(true)
+    expect(warn).not.toHaveBeenCalled()
+  })
+})
+
+describe('what createConnection does wrong is told, and the next attempt may do better', () => {
+  class Odd {
+    readonly destroy = () => {
+      throw new Error('not even that')
+    }
+  }
+  const ended = () => {
+    const stream = new PassThrough()
+    stream.destroy()
+    return stream
+  }
+  it.each<[string, () => unknown, RegExp]>([
+    ['throws', () => { throw new Error('no proxy') }, /`createConnection` failed: no proxy/], // prettier-ignore
+    ['throws no Error', () => { throw 'secret' as unknown as Error }, /`createConnection` failed: it threw no Error/], // prettier-ignore
+    ['rejects', () => Promise.reject(new Error('no tunnel')), /`createConnection` failed: no tunnel/],
+    ['never settles', () => new Promise(() => undefined), /`createConnection` gave no stream within 50 ms/],
+    ['gives nothing', () => undefined, /gave undefined, allowed is a stream of bytes/],
+    ['gives a string', () => 'kafka:9092', /gave a string, allowed/],
+    ['gives an object', () => Promise.resolve(new Odd()), /gave an object \(Odd\), allowed/],
+    ['gives objects', () => new PassThrough({ objectMode: true }), /gave a stream of objects/],
+    ['gives text', () => new PassThrough().setEncoding('utf8'), /gave a stream that makes text of bytes/],
+    ['gives what is closed', ended, /gave a stream that is closed/],
+  ])('%s', async (_, give, text) => {
+    const kafka = await startKafka({ topics })
+    const failing = startProducer(kafka, { connectTimeoutMs: 50, createConnection: give as CreateConnection })
+    const error = await errorOf(failing.partitionsFor('orders'))
+    expect(error.message).toMatch(text)
+    expect(error.message).not.toContain('secret')
+    let calls = 0
+    const producer = startProducer(kafka, {
+      connectTimeoutMs: text.source.includes('50 ms') ? 50 : 5_000,
+      createConnection: ((address, signal) => (++calls <= 2 ? give() : bridge(address, signal))) as CreateConnection,
+    })
+    await producer.send({ topic: 'orders', value: 'v', partition: 0 })
+    expect(stored(kafka, 'orders', 0)).toEqual(['v'])
+  })
+
+  it('an error of a stream that nobody listens to yet ends no process', async () => {
+    const kafka = await startKafka({ topics })
+    let calls = 0
+    const producer = startProducer(kafka, {
+      createConnection: async (address, signal) => {
+        const stream = await bridge(address, signal)
+        if (++calls <= 2) process.nextTick(() => stream.destroy(new Error('gone at once')))
+        return stream
+      },
+    })
+    await producer.send({ topic: 'orders', value: 'v' })
+    expect(calls).toBeGreaterThan(2)
+  })
+
+  it('a stream that throws when it is written to costs its connection, and what waits on it goes again', async () => {
+    const kafka = await startKafka({ topics })
+    let calls = 0
+    const producer = startProducer(kafka, {
+      createConnection: async (address, signal) => {
+        const stream = await bridge(address, signal)
+        if (++calls <= 2) {
+          stream.write = () => {
+            throw new Error('written to')
+          }
+        }
+        return stream
+      },
+    })
+    await producer.send({ topic: 'orders', value: 'v', partition: 0 })
+    expect(stored(kafka, 'orders', 0)).toEqual(['v'])
+  })
+})
+
+describe('a stream that nobody waits for any more', () => {
+  it('has its signal aborted after connectTimeoutMs, and is destroyed when it comes', async () => {
+    const kafka = await startKafka({ topics })
+    const late: Socket[] = []
+    const signals: AbortSignal[] = []
+    let give: (() => void) | undefined
+    const producer = startProducer(kafka, {
+      connectTimeoutMs: 50,
+      createConnection: async (address, signal) => {
+        signals.push(signal)
+        if (signals.length > 1) return bridge(address, signal)
+        await new Promise<void>((resolve) => (give = resolve))
+        const socket = await tunnelTo(address.port)
+        late.push(socket)
+        return socket
+      },
+    })
+    await producer.send({ topic: 'orders', value: 'v' })
+    expect(signals[0]?.aborted).toBe(true)
+    give?.()
+    await until(() => late[0]?.destroyed === true, 'it is destroyed')
+    expect(signals.slice(1).some(({ aborted }) => aborted)).toBe(false)
+  })
+
+  it('is called off when the producer closes', async () => {
+    let signal: AbortSignal | undefined
+    let give: ((stream: Duplex) => void) | undefined
+    const producer = startProducer('kafka.internal:9092', {
+      createConnection: (_, itsSignal) => {
+        signal = itsSignal
+        return new Promise<Duplex>((resolve) => (give = resolve))
+      },
+    })
+    const sending = deliveryErrorOf(producer.send({ topic: 'orders', value: 'v' }))
+    await until(() => signal !== undefined, 'it is asked')
+    await producer.close({ timeoutMs: 0 })
+    expect((await sending).code).toBe('PRODUCER_CLOSED')
+    expect(signal?.aborted).toBe(true)
+    const stream = new PassThrough()
+    give?.(stream)
+    await once(stream, 'close')
+  })
+})
+
+describe('what goes over a stream that the user gave', () => {
+  /** A proxy that hangs up on the first connection which has brought so many bytes. */
+  async function cuttingProxy(target: number, afterBytes: number): Promise<number> {
+    let isCut = false
+    const proxy = createServer((near) => {
+      const far = connect(target, '127.0.0.1')
+      let seen = 0
+      near.on('data', (chunk) => {
+        seen += chunk.length
+        if (seen >= afterBytes && !isCut) {
+          isCut = true
+          far.destroy()
+          near.destroy()
+        } else far.write(chunk)
+      })
+      far.on('data', (chunk) => near.write(chunk))
+      for (const [one, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        // prettier-ignore
+        one.on('error', () => undefined)
+        one.on('close', () => other.destroy())
+      }
+    })
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void proxy.close())
+    return (proxy.address() as AddressInfo).port
+  }
+
+  it('goes again where it closes half-way', async () => {
+    const kafka = await startKafka({ topics })
+    const port = await cuttingProxy((kafka.brokers[0] as BrokerAddress).port, 20_000)
+    const producer = startProducer(kafka, { createConnection: () => tunnelTo(port) })
+    const value = 'x'.repeat(5_000)
+    for (let i = 0; i < 10; i++) await producer.send({ topic: 'orders', partition: 0, value: `${i}${value}` })
+    // The proxy may have passed on what it then hung up on.
+    const values = valuesOf(kafka.records('orders')).map((text) => Number(text?.[0]))
+    expect([...new Set(values)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+  })
+
+  it('is in buffers that are not used again: the stream may look at them later', async () => {
+    const kafka = await startKafka({ topics })
+    const spy = vi.spyOn(BatchBuffers.prototype, 'giveBack')
+    onTestFinished(() => spy.mockRestore())
+    /** Whether that memory was given back: what a batch outgrew before it was sent may be. */
+    const isGivenBack = (bytes: Buffer) => spy.mock.calls.some(([buffer]) => buffer.buffer === bytes.buffer)
+    const seen: { bytes: Buffer; copy: Buffer }[] = []
+    const producer = startProducer(kafka, {
+      createConnection: async (address, signal) => {
+        const stream = await bridge(address, signal)
+        const write = stream.write.bind(stream) as (bytes: Buffer, done?: () => void) => boolean
+        stream.write = ((bytes: Buffer, done?: () => void) => {
+          seen.push({ bytes, copy: Buffer.from(bytes) })
+          return write(bytes, done)
+        }) as typeof stream.write
+        return stream
+      },
+    })
+    for (let i = 0; i < 20; i++) await producer.send({ topic: 'orders', value: `value ${i}`.repeat(1_000) })
+    expect(seen.every(({ bytes, copy }) => bytes.equals(copy))).toBe(true)
+    expect(seen.some(({ bytes }) => isGivenBack(bytes))).toBe(false)
+    spy.mockClear()
+    const plain = startProducer(kafka)
+    await plain.send({ topic: 'orders', value: 'v'.repeat(5_000) })
+    await until(() => spy.mock.calls.some(([buffer]) => buffer.length > 5_000), 'on sockets of its own they are')
+  })
+})
