@@ -1,13 +1,13 @@
 export type { BrokerErrorCode, KafkaProducerErrorCode, ProducerErrorCode } from './error-code.js'
 export * from './errors.js'
-export {
-  Producer,
-  type CloseOptions,
-  type CloseResult,
-  type FlushOptions,
-  type FlushResult,
-  type ProducerEvents,
-  type SendResult,
+export { Producer, type KeyedMessage } from './producer/typed-producer.js'
+export type {
+  CloseOptions,
+  CloseResult,
+  FlushOptions,
+  FlushResult,
+  ProducerEvents,
+  SendResult,
 } from './producer/producer.js'
 export type { ConnectOptions, ProducerHealth } from './producer/readiness.js'
 export { KafkaProducerWarning, type KafkaProducerWarningCode } from './producer/kafka-producer-warning.js'
@@ -15,7 +15,6 @@ export { MessageWritable, type WritableMessage, type WritableOptions } from './p
 export type { DeliveryReport, OnDelivery } from './producer/delivery-report.js'
 export { ProducerConfig } from './producer/config/producer-config.js'
 export type { ProducerOptions, ProducerType } from './producer/config/producer-options.js'
-export type { KeyedMessage } from './producer/keyed-message.js'
 export type { HeaderValue, MessageHeaders } from './producer/message-headers.js'
 export { RecordMetadata } from './producer/record-metadata.js'
 export type { EventHandler, SendOptions } from './producer/event-handler.js'
@@ -31,6 +30,8 @@ export {
   type EncodedPart,
   type Encoder,
   type EncoderContext,
+  type JsonInput,
+  type RawData,
 } from './producer/encoder.js'
 export type {
   EncodedKey,

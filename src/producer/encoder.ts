@@ -17,9 +17,13 @@ export interface EncoderContext {
 
 export type EncodedPart = 'key' | 'value' | 'partitionKey'
 
+/** What can be stored as it is: bytes, and text as UTF-8. */
+export type RawData = string | Uint8Array | ArrayBuffer | SharedArrayBuffer | DataView
+
 /**
  * Turns a key or value into what is stored (Kafka 0.8: `kafka.serializer.Encoder`). It must not change its argument;
- * whatever it throws fails the message with a {@link SerializationError}. A promise is waited for without letting
+ * whatever it throws fails the message with a {@link SerializationError}. It is not asked for null, which is a tombstone as a
+ * value, and as a key none. A promise is waited for without letting
  * messages given later overtake this one.
  */
 export interface Encoder<T = unknown> {
@@ -34,9 +38,9 @@ export interface Encoder<T = unknown> {
  * UTF-8, null as null.
  * A string is handed on as it is: it turns into bytes only once, in the request's own buffer.
  */
-export class DefaultEncoder implements Encoder {
+export class DefaultEncoder implements Encoder<RawData | null> {
   /** @throws SerializationError for anything else, `undefined` included. */
-  encode(value: unknown, { topic }: EncoderContext): Data {
+  encode(value: RawData | null, { topic }: EncoderContext): Data {
     let data: Data | undefined
     try {
       data = dataOf(value)
@@ -153,13 +157,20 @@ export class LongEncoder implements Encoder<bigint | number | null> {
   }
 }
 
-/** `JSON.stringify` as UTF-8. Null stays null, a tombstone, and does not become the text `null`. */
-export class JsonEncoder implements Encoder {
+/** What JSON has a text for, as far as types tell. */
+export type JsonInput = object | string | number | boolean
+
+/**
+ * `JSON.stringify` as UTF-8. Null stays null, a tombstone, and does not become the text `null`.
+ *
+ * @typeParam T what is encoded: `new JsonEncoder<Order>()`
+ */
+export class JsonEncoder<T = JsonInput> implements Encoder<T> {
   /**
    * @throws SerializationError for what JSON has no text for: undefined, functions, cycles, bigints; and for what it
    *   would take for nothing: NaN, an invalid Date, a promise, a Map, a Set, an Error, bytes.
    */
-  encode(value: unknown, { topic }: EncoderContext): Data {
+  encode(value: T, { topic }: EncoderContext): Data {
     if (value === null) return null
     let text: string | undefined
     try {

@@ -10,8 +10,11 @@ import type { MessageHeaders } from './message-headers.js'
  */
 export interface KeyedMessage<K = unknown, V = unknown> {
   readonly topic: string
-  /** What the encoder makes bytes of; with the default one bytes, a string (stored as UTF-8) or null, a tombstone. */
-  readonly value: V
+  /**
+   * What the encoder makes bytes of; with the default one bytes, or a string (stored as UTF-8). Null makes a tombstone,
+   * whatever the encoder: it is not asked.
+   */
+  readonly value: V | null
   /** Stored with the message, and chooses the partition unless `partitionKey` or `partition` is given. */
   readonly key?: K | null
   /** Chooses the partition instead of the key, and is never stored. */

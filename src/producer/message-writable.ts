@@ -2,11 +2,12 @@ import { Writable } from 'node:stream'
 import { types } from 'node:util'
 import { InvalidConfigError, InvalidMessageError } from '../errors.js'
 import { shown } from '../shown.js'
+import type { RawData } from './encoder.js'
 import { unreadable, type KeyedMessage } from './keyed-message.js'
 
-/** What may be written: a message; with a `topic` set for the stream one without its own, or its value alone. */
-export type WritableMessage<K = unknown, V = unknown> =
-  KeyedMessage<K, V> | Omit<KeyedMessage<K, V>, 'topic'> | Uint8Array | string
+/** What may be written: a message; with a `topic` set for the stream one without its own, or its value alone, if that is text or bytes. */
+export type WritableMessage<K = RawData, V = RawData> =
+  KeyedMessage<K, V> | Omit<KeyedMessage<K, V>, 'topic'> | (V & RawData)
 
 export interface WritableOptions {
   /** For messages that don't name theirs. */
@@ -49,18 +50,18 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
     this.inFlight = inFlight
   }
 
-  override _write(chunk: WritableMessage<K, V>, _encoding: string, callback: (error?: Error | null) => void): void {
+  override _write(chunk: unknown, _encoding: string, callback: (error?: Error | null) => void): void {
     this.sendAll([chunk], callback)
   }
 
-  override _writev(chunks: { chunk: WritableMessage<K, V> }[], callback: (error?: Error | null) => void): void {
+  override _writev(chunks: { chunk: unknown }[], callback: (error?: Error | null) => void): void {
     this.sendAll(
       chunks.map(({ chunk }) => chunk),
       callback,
     )
   }
 
-  private sendAll(chunks: readonly WritableMessage<K, V>[], callback: (error?: Error | null) => void): void {
+  private sendAll(chunks: readonly unknown[], callback: (error?: Error | null) => void): void {
     let messages: KeyedMessage<K, V>[]
     try {
       messages = chunks.map((chunk) => this.toMessage(chunk))
@@ -96,10 +97,10 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
     if (this.onTheirWay === 0) this.finishing()
   }
 
-  private toMessage(chunk: WritableMessage<K, V>): KeyedMessage<K, V> {
+  private toMessage(chunk: unknown): KeyedMessage<K, V> {
     // What the encoder takes is checked by the encoder, and what is no message at all by send().
     if (isBareValue(chunk)) return { topic: this.ownTopic(), value: chunk as V }
-    if (typeof chunk !== 'object' || chunk === null) return chunk as unknown as KeyedMessage<K, V>
+    if (typeof chunk !== 'object' || chunk === null) return chunk as KeyedMessage<K, V>
     try {
       const { topic } = chunk as Partial<KeyedMessage<K, V>>
       if ((topic ?? undefined) !== undefined) return chunk as KeyedMessage<K, V>

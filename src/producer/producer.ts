@@ -230,11 +230,20 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   }
 
   /**
-   * Sends what an iterable yields, taking no more from it than is on its way, until it ends and all have arrived.
+   * Sends what an iterable yields, taking no more from it than is on its way, until it ends and all have arrived. With a
+   * `topic` in the options they may be messages without one, or values alone.
    *
    * @throws what `send()` threw first; the iterable is closed then
    * @throws InvalidConfigError for a `signal` that is none
    */
+  sendAll(
+    messages: AsyncIterable<WritableMessage<K, V>> | Iterable<WritableMessage<K, V>>,
+    options: WritableOptions & SendOptions & { readonly topic: string },
+  ): Promise<void>
+  sendAll(
+    messages: AsyncIterable<KeyedMessage<K, V>> | Iterable<KeyedMessage<K, V>>,
+    options?: WritableOptions & SendOptions,
+  ): Promise<void>
   async sendAll(
     messages: AsyncIterable<WritableMessage<K, V>> | Iterable<WritableMessage<K, V>>,
     options: WritableOptions & SendOptions = {},

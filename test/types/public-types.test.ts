@@ -15,12 +15,16 @@ import {
   type DeliveryReport,
   type Encoder,
   type FailedToSendMessageError,
+  type JsonInput,
   type KafkaProducerError,
   type KafkaProducerErrorCode,
   type KeyedMessage,
   type ProducerOptions,
   type ProducerStats,
+  type RawData,
   type RecordMetadata,
+  type SaslAuthenticator,
+  type SaslOptions,
 } from '../../src/index.js'
 import type { EmbeddedKafkaError } from '../../src/testing/index.js'
 
@@ -64,11 +68,73 @@ describe('the types of keys and values', () => {
     ])
   })
 
-  it('can be anything where no encoder is given, or one that takes anything', () => {
-    expectTypeOf(new Producer({ brokers: BROKERS })).toEqualTypeOf<Producer<unknown, unknown, 'sync'>>()
-    expectTypeOf(new Producer({ brokers: BROKERS, encoder: new JsonEncoder() })).toEqualTypeOf<
-      Producer<unknown, unknown, 'sync'>
-    >()
+  it('are bytes and strings where no encoder is given, and what JSON has where that is the encoder', () => {
+    expectTypeOf(new Producer({ brokers: BROKERS })).toEqualTypeOf<Producer<RawData, RawData, 'sync'>>()
+    const json = new Producer({ brokers: BROKERS, encoder: new JsonEncoder() })
+    expectTypeOf(json).toEqualTypeOf<Producer<JsonInput, JsonInput, 'sync'>>()
+    const plain = new Producer({ brokers: BROKERS })
+    neverRun((order = { total: 42 } as Order) => [
+      plain.send({ topic: 'orders', key: Buffer.of(1), value: new DataView(new ArrayBuffer(1)) }),
+      // @ts-expect-error Nothing makes bytes of it.
+      plain.send({ topic: 'orders', value: order }),
+      // @ts-expect-error Nor of this key.
+      plain.send({ topic: 'orders', key: 7, value: 'text' }),
+      json.send({ topic: 'orders', key: 7, value: order }),
+      // @ts-expect-error JSON has no text for it.
+      json.send({ topic: 'orders', value: 7n }),
+    ])
+  })
+
+  it('need their encoders', () => {
+    neverRun(() => [
+      // @ts-expect-error Nothing makes bytes of an order.
+      new Producer<string, Order>({ brokers: BROKERS }),
+      // @ts-expect-error Keys are encoded like values, and they are no orders.
+      new Producer<string, Order>({ brokers: BROKERS, encoder: new OrderEncoder() }),
+      // @ts-expect-error Nothing makes bytes of such keys.
+      new Producer<number, string>({ brokers: BROKERS }),
+      new Producer<string, Order>({ brokers: BROKERS, encoder: new OrderEncoder(), keyEncoder: new StringEncoder() }),
+      new Producer<string, Order>({ brokers: BROKERS, encoder: new JsonEncoder(), keyEncoder: new StringEncoder() }),
+      new Producer<Buffer, string>({ brokers: BROKERS }),
+      // Keys of the same kind need none of their own.
+      new Producer<number, number>({ brokers: BROKERS, encoder: new IntegerEncoder() }),
+      new Producer({ brokers: BROKERS, encoder: new JsonEncoder<Order>() }),
+    ])
+    const orders = new Producer({ brokers: BROKERS, encoder: new JsonEncoder<Order>() })
+    expectTypeOf(orders).toEqualTypeOf<Producer<Order, Order, 'sync'>>()
+  })
+
+  it('can be null: a tombstone, and no key', () => {
+    const producer = new Producer({ brokers: BROKERS, encoder: new OrderEncoder(), keyEncoder: new LongEncoder() })
+    neverRun(() => producer.send({ topic: 'orders', key: null, value: null }))
+  })
+
+  it('are any where a Producer is wanted, and in what it is given to', () => {
+    const orders = new Producer<string, Order>({
+      brokers: BROKERS,
+      encoder: new JsonEncoder(),
+      keyEncoder: new StringEncoder(),
+    })
+    const wanted: Producer = orders
+    const plain: Producer = new Producer({ brokers: BROKERS })
+    const queued: Producer<unknown, unknown, 'async'> = new Producer({ brokers: BROKERS, type: 'async' })
+    // @ts-expect-error Its promise is no acknowledgement.
+    const acknowledged: Producer = queued
+    expect([wanted, plain, acknowledged]).toHaveLength(3)
+  })
+
+  it('are kept by a class that extends it', () => {
+    class Orders extends Producer<string, Order, 'sync'> {
+      constructor() {
+        super({ brokers: BROKERS, encoder: new JsonEncoder(), keyEncoder: new StringEncoder() })
+      }
+    }
+    neverRun((orders = new Orders()) => [
+      orders.send({ topic: 'orders', key: 'o-17', value: { total: 42 } }),
+      // @ts-expect-error Not an order.
+      orders.send({ topic: 'orders', key: 'o-17', value: 'text' }),
+    ])
+    neverRun((): Producer => new Orders())
   })
 
   it('can be said instead of found out', () => {
@@ -129,6 +195,27 @@ describe('the mode', () => {
     })
   })
 
+  it('need not be said twice beside types of keys and values', () => {
+    const async = new Producer<Buffer, string>({ brokers: BROKERS, type: 'async' })
+    expectTypeOf(async).toEqualTypeOf<Producer<Buffer, string, 'async'>>()
+    const both = { encoder: new JsonEncoder(), keyEncoder: new StringEncoder() }
+    const orders = new Producer<string, Order>({ brokers: BROKERS, type: 'async', ...both })
+    expectTypeOf(orders).toEqualTypeOf<Producer<string, Order, 'async'>>()
+  })
+
+  it('is sync in options that do not say it', () => {
+    const make = (options: ProducerOptions) => new Producer(options)
+    neverRun(async () => {
+      expectTypeOf(await make({ brokers: BROKERS }).send([])).not.toEqualTypeOf<void>()
+      // @ts-expect-error It is said in the types, too.
+      make({ brokers: BROKERS, type: 'async' })
+      const mode = process.env['MODE'] === 'async' ? 'async' : 'sync'
+      expectTypeOf(new Producer({ brokers: BROKERS, type: mode })).toEqualTypeOf<
+        Producer<RawData, RawData, 'sync' | 'async'>
+      >()
+    })
+  })
+
   it('gives delivery reports that have metadata or an error', () => {
     const options: ProducerOptions<unknown, Order, 'async'> = {
       brokers: BROKERS,
@@ -136,7 +223,7 @@ describe('the mode', () => {
       encoder: new OrderEncoder(),
       onDelivery: (report) => {
         expectTypeOf(report).toEqualTypeOf<DeliveryReport<unknown, Order>>()
-        expectTypeOf(report.message.value).toEqualTypeOf<Order>()
+        expectTypeOf(report.message.value).toEqualTypeOf<Order | null>()
         if (report.error === undefined) expectTypeOf(report.metadata).toEqualTypeOf<RecordMetadata>()
         else expectTypeOf(report.error).toEqualTypeOf<DeliveryError>()
       },
@@ -185,6 +272,26 @@ describe('a message', () => {
   it('may be frozen, and given in a list that is', () => {
     const producer = new Producer({ brokers: BROKERS })
     neverRun(() => producer.send(Object.freeze([Object.freeze({ topic: 'orders', value: 'text' })] as const)))
+  })
+})
+
+describe('sendAll()', () => {
+  it('takes values alone, and messages without a topic, where one is given', () => {
+    const plain = new Producer({ brokers: BROKERS })
+    const orders = new Producer({ brokers: BROKERS, encoder: new OrderEncoder() })
+    neverRun((order = { total: 42 } as Order) => [
+      plain.sendAll(['text', Buffer.of(1), { value: 'text' }, { topic: 'others', value: null }], { topic: 'lines' }),
+      plain.sendAll([{ topic: 'lines', value: 'text' }]),
+      orders.sendAll([{ value: order }], { topic: 'orders' }),
+      // @ts-expect-error No topic.
+      plain.sendAll(['text']),
+      // @ts-expect-error None either.
+      plain.sendAll([{ value: 'text' }]),
+      // @ts-expect-error A text is no order.
+      orders.sendAll(['text'], { topic: 'orders' }),
+      // @ts-expect-error Nor is this.
+      orders.sendAll([{ value: 'text' }], { topic: 'orders' }),
+    ])
   })
 })
 
@@ -248,6 +355,32 @@ describe('the options', () => {
       new Producer({ brokers: BROKERS, partitioner: 'murmur3' }),
       // @ts-expect-error An encoder has a method.
       new Producer({ brokers: BROKERS, encoder: (value: string) => value }),
+    ])
+  })
+
+  it('have what a mechanism of SASL needs, and no more', () => {
+    const alice = { username: 'alice', password: async () => 's3cret' }
+    const authenticator: SaslAuthenticator = { begin: () => ({ next: () => undefined }) }
+    const token = 'eyJ'
+    const sasl = (options: SaslOptions) => new Producer({ brokers: BROKERS, sasl: options })
+    neverRun(() => [
+      sasl({ mechanism: 'plain', ...alice }),
+      sasl({ mechanism: 'PLAIN', ...alice }),
+      sasl({ mechanism: 'SCRAM-SHA-512', ...alice }),
+      sasl({ mechanism: 'OAUTHBEARER', token }),
+      sasl({ mechanism: 'GSSAPI', authenticator }),
+      // @ts-expect-error No password.
+      sasl({ mechanism: 'plain', username: 'alice' }),
+      // @ts-expect-error No token.
+      sasl({ mechanism: 'oauthbearer', ...alice }),
+      // @ts-expect-error A token is of no use to it.
+      sasl({ mechanism: 'PLAIN', ...alice, token }),
+      // @ts-expect-error Nor is an authenticator.
+      sasl({ mechanism: 'plain', ...alice, authenticator }),
+      // @ts-expect-error It has no password.
+      sasl({ mechanism: 'GSSAPI', authenticator, password: 's3cret' }),
+      // @ts-expect-error No such mechanism without an authenticator.
+      sasl({ mechanism: 'digest-md5', ...alice }),
     ])
   })
 

@@ -8,14 +8,22 @@ import { ownMechanism, type SaslAuthenticator } from './own-authenticator.js'
 import { plainMechanism, type Password } from './plain.js'
 import { scramMechanism } from './scram.js'
 
+/** As it is written here, or by Kafka. */
+type AnyCase<Name extends string> = Name | Uppercase<Name>
+
 /** With a name and a password, each of them a string or a function that is asked at each connection. */
 export interface PasswordSaslOptions extends Password {
-  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+  readonly mechanism: AnyCase<'plain' | 'scram-sha-256' | 'scram-sha-512'>
+  readonly token?: undefined
+  readonly authenticator?: undefined
 }
 
 /** With a token, or a function that is asked for one at each connection. */
 export interface TokenSaslOptions extends TokenSource {
-  readonly mechanism: 'oauthbearer'
+  readonly mechanism: AnyCase<'oauthbearer'>
+  readonly username?: undefined
+  readonly password?: undefined
+  readonly authenticator?: undefined
 }
 
 /** With an object of your own that makes the tokens, for GSSAPI or any other mechanism. */
@@ -23,6 +31,9 @@ export interface OwnSaslOptions {
   /** As the broker names it, in any case. */
   readonly mechanism: string
   readonly authenticator: SaslAuthenticator
+  readonly username?: undefined
+  readonly password?: undefined
+  readonly token?: undefined
 }
 
 export type SaslOptions = PasswordSaslOptions | TokenSaslOptions | OwnSaslOptions

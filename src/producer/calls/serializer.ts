@@ -47,7 +47,7 @@ export class Serializer<K, V> {
   serialize(message: KeyedMessage<K, V>): OutgoingMessage | Promise<OutgoingMessage> {
     checkIsObject(message)
     let topic: string
-    let value: V
+    let value: V | null
     let key, partitionKey, partition, headers, timestamp
     try {
       ;({ topic, value, key, partitionKey, partition, headers, timestamp } = message)
@@ -62,7 +62,9 @@ export class Serializer<K, V> {
 
     const ownKey = this.own(key ?? null, topic, 'key')
     const chooser = this.own(partitionKey ?? null, topic, 'partitionKey')
-    const encodedValue = this.encode(this.encoder, this.own(value, topic, 'value'), topic, headers, 'value')
+    // A tombstone is none of the encoder's.
+    const encodedValue =
+      value === null ? null : this.encode(this.encoder, this.own(value, topic, 'value'), topic, headers, 'value')
     const encodedKey = ownKey === null ? null : this.encode(this.keyEncoder, ownKey, topic, headers, 'key')
     const encodedChooser =
       chooser === null || this.keyUse !== 'encoded'

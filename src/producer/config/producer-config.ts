@@ -8,7 +8,7 @@ import type { Secret } from '../../network/secret.js'
 import type { SslOption } from '../../network/tls.js'
 import { shown } from '../../shown.js'
 import type { OnDelivery } from '../delivery-report.js'
-import type { Encoder } from '../encoder.js'
+import type { Encoder, RawData } from '../encoder.js'
 import { resolvePartitioner, type ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
 import { CompressionChoice } from '../queues/topic-compression.js'
 import { adviceForOption } from './other-names.js'
@@ -16,10 +16,14 @@ import {
   DEFAULT_ENCODER,
   OPTIONS,
   type OptionName,
+  type AnyProducerOptions,
   type ProducerOptions,
   type ProducerType,
 } from './producer-options.js'
 import { readProperties } from './properties.js'
+
+/** {@link OnDelivery} as TypeScript takes methods: a config of certain keys and values is one of any. */
+type Listener<K, V> = { told(...report: Parameters<OnDelivery<K, V>>): void }['told']
 
 /** Options that mean nothing without the queue. */
 const ASYNC_ONLY: readonly OptionName[] = ['lingerMs', 'batchMessages', 'onDelivery']
@@ -30,7 +34,7 @@ const ASYNC_ONLY: readonly OptionName[] = ['lingerMs', 'batchMessages', 'onDeliv
  *
  * @throws InvalidConfigError
  */
-export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = ProducerType> {
+export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = 'sync'> {
   readonly type: T
   readonly brokers: readonly BrokerAddress[]
   readonly clientId: string
@@ -66,7 +70,7 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
   /** Which topics are compressed, and how: `compression`, `compressedTopics`, `topicCompression` and `codecs` together. */
   readonly compressionChoice: CompressionChoice
   readonly copyBytes: boolean
-  readonly onDelivery: OnDelivery<K, V> | undefined
+  readonly onDelivery: Listener<K, V> | undefined
 
   /** From {@link fromProperties}: what was read and has no effect here, or another than there, each with the reason. */
   readonly notes: readonly string[]
@@ -84,7 +88,7 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
     options: Partial<ProducerOptions<K, V, T>> = {},
   ): ProducerConfig<K, V, T> {
     const beside = given(options)
-    const { options: read, notes } = readProperties(source, beside as Partial<ProducerOptions>)
+    const { options: read, notes } = readProperties(source, beside as Partial<AnyProducerOptions>)
     return new ProducerConfig({ ...(read as ProducerOptions<K, V, T>), ...beside }, notes)
   }
 
@@ -94,7 +98,7 @@ export class ProducerConfig<K = unknown, V = unknown, T extends ProducerType = P
       throw new InvalidConfigError('the options must be an object with brokers')
     refuseUnknown(all)
     const options = given(all)
-    const fallbacks = fallbacksFor(options as Partial<ProducerOptions>)
+    const fallbacks = fallbacksFor(options as Partial<AnyProducerOptions>)
     const read = <T>(name: OptionName): T =>
       OPTIONS[name].parse(options[name] === undefined ? fallbacks[name] : options[name], name) as T
     this.brokers = read('brokers')
@@ -186,7 +190,7 @@ type NumberName =
  * The defaults beside what was given. Where a rule binds two options and one of them is given, the other's default
  * gives way: nobody has to hear of a number that he did not give.
  */
-function fallbacksFor(options: Partial<ProducerOptions>): Record<OptionName, unknown> {
+function fallbacksFor(options: Partial<AnyProducerOptions>): Record<OptionName, unknown> {
   const fallbacks = Object.fromEntries(
     Object.entries(OPTIONS).map(([name, { fallback }]) => [name, fallback]),
   ) as Record<OptionName, unknown> & Record<NumberName | 'lingerMs', number>

@@ -10,13 +10,13 @@ import type { SslOption } from '../../network/tls.js'
 import { shown } from '../../shown.js'
 import { MAX_TIMER_MS } from '../../timer-delay.js'
 import type { OnDelivery } from '../delivery-report.js'
-import { DefaultEncoder, type Encoder } from '../encoder.js'
+import { DefaultEncoder, type Encoder, type RawData } from '../encoder.js'
 import type { PartitionerOption } from '../partitioners/partitioner-by-name.js'
 import type { CompressionOption } from '../queues/topic-compression.js'
 import { parseBrokers } from './broker-list.js'
 
 /** What `new Producer()` takes. Times are in milliseconds, sizes in bytes. An option that is undefined is not given. */
-export interface ProducerOptions<K = unknown, V = unknown, T extends ProducerType = ProducerType> {
+export interface ProducerOptions<K = RawData, V = RawData, T extends ProducerType = 'sync'> {
   /**
    * Where the first metadata is asked for; any of the cluster will do. The port is 9092 where none is given.
    *
@@ -294,7 +294,10 @@ export interface ProducerOptions<K = unknown, V = unknown, T extends ProducerTyp
 /** What the promise of `send()` is: the acknowledgement, or that the messages are queued. */
 export type ProducerType = 'sync' | 'async'
 
-export type OptionName = keyof ProducerOptions
+/** Options of whatever kind. */
+export type AnyProducerOptions = ProducerOptions<unknown, unknown, ProducerType>
+
+export type OptionName = keyof AnyProducerOptions
 
 interface OptionRow {
   /** Taken where the option is not given; undefined is required or none. */

@@ -2,7 +2,7 @@ import { InvalidConfigError } from '../../errors.js'
 import { nearestName } from '../../nearest-name.js'
 import { shown } from '../../shown.js'
 import { MAX_TIMER_MS } from '../../timer-delay.js'
-import { OPTIONS, type ProducerOptions } from './producer-options.js'
+import { OPTIONS, type AnyProducerOptions } from './producer-options.js'
 import { readTls, SECURITY_NAMES, securityRow } from './properties-security.js'
 import { parseProperties } from './properties-text.js'
 import { type Options, type Reading } from './property-reading.js'
@@ -11,7 +11,7 @@ import { parseWhole } from './property-values.js'
 
 /** What a properties file comes to. */
 export interface PropertiesResult {
-  readonly options: ProducerOptions
+  readonly options: AnyProducerOptions
   /** What was read and has no effect here, or another than there, each with the reason. */
   readonly notes: readonly string[]
 }
@@ -29,7 +29,7 @@ const JAVA_LINGER_MS = 5
  */
 export function readProperties(
   source: string | Readonly<Record<string, unknown>>,
-  given: Partial<ProducerOptions> = {},
+  given: Partial<AnyProducerOptions> = {},
 ): PropertiesResult {
   const all = typeof source === 'string' ? parseProperties(source) : stringValues(source)
   // Java drops blanks at both ends of any value.

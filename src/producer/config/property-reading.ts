@@ -1,6 +1,6 @@
-import type { ProducerOptions } from './producer-options.js'
+import type { AnyProducerOptions } from './producer-options.js'
 
-export type Options = { -readonly [Name in keyof ProducerOptions]: ProducerOptions[Name] }
+export type Options = { -readonly [Name in keyof AnyProducerOptions]: AnyProducerOptions[Name] }
 
 /** The fields of TLS that a file can give, each with the property that gave it. */
 export type FileTls = Partial<
@@ -14,7 +14,7 @@ export interface Reading {
   readonly properties: ReadonlyMap<string, string>
   readonly notes: string[]
   /** What the program gives besides the file, and goes before it. */
-  readonly given: Partial<ProducerOptions>
+  readonly given: Partial<AnyProducerOptions>
   readonly tls: FileTls
 }
 

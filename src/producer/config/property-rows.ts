@@ -3,7 +3,7 @@ import { MAX_TIMER_MS } from '../../timer-delay.js'
 import { DefaultEncoder, IntegerEncoder, LongEncoder, NullEncoder, StringEncoder, type Encoder } from '../encoder.js'
 import { Murmur2Partitioner } from '../partitioners/murmur2-partitioner.js'
 import { LISTENER_NAME } from './broker-list.js'
-import { OPTIONS, type OptionName, type ProducerOptions } from './producer-options.js'
+import { OPTIONS, type OptionName, type AnyProducerOptions } from './producer-options.js'
 import { noted, type Reading, type Row, type Rows } from './property-reading.js'
 import { badValue, isEndless, listOf, parseBoolean, parseWhole, shownName, type WholeType } from './property-values.js'
 
@@ -133,7 +133,7 @@ export const ROWS: Rows = {
   },
 }
 
-const PARTITIONER_CLASSES: Readonly<Record<string, ProducerOptions['partitioner']>> = {
+const PARTITIONER_CLASSES: Readonly<Record<string, AnyProducerOptions['partitioner']>> = {
   'kafka.producer.DefaultPartitioner': 'java_hash',
   'kafka.producer.ByteArrayPartitioner': 'byte_array',
   'org.apache.kafka.clients.producer.internals.DefaultPartitioner': 'default',
@@ -165,7 +165,7 @@ const LEVELS: Readonly<Record<string, { readonly min: number; readonly max: numb
 }
 
 type NumberOption = {
-  [Name in OptionName]-?: NonNullable<ProducerOptions[Name]> extends number ? Name : never
+  [Name in OptionName]-?: NonNullable<AnyProducerOptions[Name]> extends number ? Name : never
 }[OptionName]
 
 /** Brings a number into the range of the option, and says so where it was outside. */

@@ -7,10 +7,11 @@ import {
   SerializationError,
   type DeliveryReport,
   type ProducerOptions,
+  type RawData,
 } from '../../../src/index.js'
 import { EmbeddedKafka } from '../../../src/testing/index.js'
 
-type AsyncOptions = Omit<ProducerOptions<unknown, unknown, 'async'>, 'brokers' | 'type'>
+type AsyncOptions = Omit<ProducerOptions<RawData, RawData, 'async'>, 'brokers' | 'type'>
 
 /** An async producer that remembers its reports. */
 function asyncProducer(kafka: EmbeddedKafka, options: AsyncOptions = {}) {

@@ -2,7 +2,13 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
-import { FailedToSendMessageError, Producer, type WritableMessage } from '../../../src/index.js'
+import {
+  FailedToSendMessageError,
+  Producer,
+  type KeyedMessage,
+  type RawData,
+  type WritableMessage,
+} from '../../../src/index.js'
 import { EmbeddedKafka } from '../../../src/testing/index.js'
 
 const range = (count: number) =>
@@ -81,7 +87,7 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
       runInNewContext('new Uint8Array(bytes)', { bytes }) as Uint8Array,
       new Line(),
       { topic: null, value: 'bytes' },
-    ] as WritableMessage[]
+    ] as WritableMessage<RawData, RawData>[]
     await producer.sendAll(chunks, { topic: 'logs' })
     const values = kafka.records('logs').map(({ value }) => String(value))
     expect(values.sort()).toEqual(['bytes', 'bytes', 'bytes', 'bytes', 'line'])
@@ -94,7 +100,7 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
     async (bad) => {
       await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
       await using producer = new Producer({ brokers: kafka.bootstrap, type })
-      const sending = producer.sendAll([bad] as unknown as WritableMessage[], { topic: 'logs' })
+      const sending = producer.sendAll([bad] as unknown as WritableMessage<RawData, RawData>[], { topic: 'logs' })
       await expect(sending).rejects.toMatchObject({ code: 'INVALID_MESSAGE' })
     },
   )
@@ -114,7 +120,7 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
   test('a message without a topic ends the stream with a clear error', async () => {
     await using kafka = await EmbeddedKafka.start()
     await using producer = new Producer({ brokers: kafka.bootstrap, type })
-    await expect(producer.sendAll([{ value: 'x' }])).rejects.toMatchObject({ code: 'INVALID_MESSAGE' })
+    await expect(producer.sendAll([{ value: 'x' } as KeyedMessage])).rejects.toMatchObject({ code: 'INVALID_MESSAGE' })
   })
 
   test('a signal ends the stream', async () => {

@@ -13,7 +13,7 @@ async function suffer(
   { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
   manner: string,
   saysVersions: boolean,
-  options: Partial<ProducerOptions<unknown, unknown, 'sync'>> = {},
+  options: Partial<ProducerOptions> = {},
 ): Promise<DeliveryError> {
   const hostile = await HostileServer.start(ALL_MANNERS[manner] as (typeof MANNERS)[string], { saysVersions })
   onTestFinished(() => hostile.stop())

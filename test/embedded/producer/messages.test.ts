@@ -1,10 +1,28 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { InvalidMessageError, type KeyedMessage, type MessageHeaders } from '../../../src/index.js'
+import {
+  InvalidMessageError,
+  Producer,
+  type Encoder,
+  type KeyedMessage,
+  type MessageHeaders,
+} from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, expectNothingHeld, startProducer, stored } from '../support/producers.js'
 
 describe('what a message may hold', () => {
+  it('null, a tombstone, of which no encoder is asked', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const encoder: Encoder<{ total: number }> = { encode: ({ total }) => String(total) }
+    const producer = new Producer({ brokers: kafka.bootstrap, encoder })
+    await producer.send([
+      { topic: 'orders', key: { total: 7 }, value: null },
+      { topic: 'orders', key: null, value: { total: 42 } },
+    ])
+    await producer.close()
+    expect(stored(kafka, 'orders')).toEqual([undefined, '42'])
+  })
+
   it('headers of every form', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     await startProducer(kafka).send([

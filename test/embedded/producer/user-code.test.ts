@@ -137,7 +137,7 @@ describe('a partitioner that gives what is no partition fails its message alone'
     { partition: () => 0, partitionKeyless: 0 },
     { partition: () => 0, onMetadataRefresh: 'often' },
   ])('one with a part that is wrong is refused at once: %o', (partitioner) => {
-    const options = { brokers: 'localhost', partitioner } as unknown as ProducerOptions<unknown, unknown, 'sync'>
+    const options = { brokers: 'localhost', partitioner } as unknown as ProducerOptions
     expect(() => new Producer(options)).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG' }))
   })
 })

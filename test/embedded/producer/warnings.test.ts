@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { Producer, KafkaProducerWarning, type ProducerOptions } from '../../../src/index.js'
+import { Producer, KafkaProducerWarning, type ProducerOptions, type RawData } from '../../../src/index.js'
 import { blackHole } from '../support/black-hole.js'
 import { CertificateAuthority, type KeyPair } from '../support/certificates.js'
 import { startKafka } from '../support/cluster.js'
@@ -15,13 +15,13 @@ beforeAll(() => {
 })
 afterAll(() => authority.remove())
 
-function startProducer(options: ProducerOptions<unknown, unknown, 'sync'>): Producer {
+function startProducer(options: ProducerOptions): Producer {
   const producer = new Producer(options)
   onTestFinished(async () => void (await producer.close({ timeoutMs: 0 })))
   return producer
 }
 
-function startAsync(options: Omit<ProducerOptions<unknown, unknown, 'async'>, 'type'>) {
+function startAsync(options: Omit<ProducerOptions<RawData, RawData, 'async'>, 'type'>) {
   const producer = new Producer({ type: 'async', ...options })
   onTestFinished(async () => void (await producer.close({ timeoutMs: 0 })))
   return producer
@@ -50,7 +50,7 @@ it('messages that wait since something is wrong: it is told what, long before th
   const hungUp = await plainServer((socket) => void socket.once('data', () => socket.destroy()))
   const { address: hole } = await blackHole()
   const dead = await deadAddress()
-  const cases: [RegExp, ProducerOptions<unknown, unknown, 'sync'>][] = [
+  const cases: [RegExp, ProducerOptions][] = [
     [/can't connect to .*ECONNREFUSED/, { brokers: dead }],
     [/can't connect to kafka\.invalid/, { brokers: 'kafka.invalid' }],
     [/it waited for metadata, connecting to 127\.0\.0\.1:\d+ for \d+ ms/, { brokers: hole }],

@@ -15,7 +15,7 @@ beforeAll(() => {
 })
 afterAll(() => authority.remove())
 
-async function send(file: string, options: Partial<ProducerOptions<unknown, unknown, 'sync'>> = {}): Promise<void> {
+async function send(file: string, options: Partial<ProducerOptions> = {}): Promise<void> {
   const producer = new Producer(ProducerConfig.fromProperties(file, { deliveryTimeoutMs: 15_000, ...options }))
   onTestFinished(async () => void (await producer.close({ timeoutMs: 0 })))
   await producer.send({ topic: 't', value: 'v' })

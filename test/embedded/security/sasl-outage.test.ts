@@ -5,7 +5,7 @@ import { until } from '../support/producers.js'
 
 const users = { alice: 'wonderland' }
 
-function producerOf(options: ProducerOptions<unknown, unknown, 'sync'>): Producer {
+function producerOf(options: ProducerOptions): Producer {
   const producer = new Producer({ deliveryTimeoutMs: 20_000, retryBackoffMs: 10, retryBackoffMaxMs: 50, ...options })
   onTestFinished(async () => {
     await producer.close({ timeoutMs: 0 })

@@ -5,7 +5,7 @@ import { startKafka } from '../support/cluster.js'
 
 const users = { alice: 'wonder=land,1', bjørk: 'pässwörd ²' }
 
-function producerOf(options: ProducerOptions<unknown, unknown, 'sync'>): Producer {
+function producerOf(options: ProducerOptions): Producer {
   const producer = new Producer({ deliveryTimeoutMs: 15_000, retryBackoffMs: 20, ...options })
   onTestFinished(async () => {
     await producer.close({ timeoutMs: 0 })

@@ -11,7 +11,7 @@ import { CertificateAuthority, type KeyPair } from '../support/certificates.js'
 import { startKafka } from '../support/cluster.js'
 import { leaks } from '../support/secrets.js'
 
-type Options = ProducerOptions<unknown, unknown, 'sync'>
+type Options = ProducerOptions
 
 interface Case {
   /** What the producer is given. */

@@ -16,7 +16,7 @@ beforeAll(() => {
 })
 afterAll(() => authority.remove())
 
-function producerOf(options: ProducerOptions<unknown, unknown, 'sync'>): Producer {
+function producerOf(options: ProducerOptions): Producer {
   const producer = new Producer({ deliveryTimeoutMs: 15_000, ...options })
   onTestFinished(async () => {
     await producer.close({ timeoutMs: 0 })
@@ -25,9 +25,7 @@ function producerOf(options: ProducerOptions<unknown, unknown, 'sync'>): Produce
 }
 
 /** The error of a single message, and how long it took. */
-async function failureOf(
-  options: ProducerOptions<unknown, unknown, 'sync'>,
-): Promise<{ error: DeliveryError; ms: number }> {
+async function failureOf(options: ProducerOptions): Promise<{ error: DeliveryError; ms: number }> {
   const began = performance.now()
   const error: unknown = await producerOf(options)
     .send({ topic: 't', value: 'v' })

@@ -1,10 +1,17 @@
 /** Async mode while a broker stops answering and comes back: whatever the policy of the full queue, every message is told of. */
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Producer, QueueFullError, type DeliveryReport, type ProducerOptions } from '../../../src/index.js'
+import {
+  Producer,
+  ProducerConfig,
+  QueueFullError,
+  type DeliveryReport,
+  type ProducerOptions,
+  type RawData,
+} from '../../../src/index.js'
 import { newTopic, release, type Cluster } from '../support/fixture.js'
 import { readBack } from '../support/read-back.js'
 
-type AsyncOptions = Omit<ProducerOptions<unknown, unknown, 'async'>, 'brokers' | 'type'>
+type AsyncOptions<V> = Omit<ProducerOptions<RawData, V, 'async'>, 'brokers' | 'type'>
 
 export function asyncCases(one: Cluster): void {
   describe('async mode', () => {
@@ -153,16 +160,17 @@ export function asyncCases(one: Cluster): void {
   })
 }
 
-function asyncProducer(one: Cluster, options: AsyncOptions) {
-  const reports: DeliveryReport[] = []
+function asyncProducer<V = RawData>(one: Cluster, options: AsyncOptions<V>) {
+  const reports: DeliveryReport<RawData, V>[] = []
   const told = release.name === '0.9' ? { brokerVersion: '0.9' } : {}
-  const producer = new Producer<unknown, unknown, 'async'>({
+  const config = new ProducerConfig<RawData, V, 'async'>({
     brokers: one.kafka.bootstrap,
     type: 'async',
     onDelivery: (report) => reports.push(report),
     ...told,
     ...options,
   })
+  const producer = new Producer(config)
   onTestFinished(async () => {
     await producer.close({ timeoutMs: 0 })
   })

@@ -18,7 +18,7 @@ export const releases = named ?? ['0.10.2', '2.8', '4']
 /** Kafka 0.9 has this mechanism alone, and no question for it. */
 export const gssapiReleases = named ?? ['0.9', ...releases]
 
-export type SyncOptions = ProducerOptions<unknown, unknown, 'sync'>
+export type SyncOptions = ProducerOptions
 
 export function producerOf(options: SyncOptions): Producer {
   const producer = new Producer({ deliveryTimeoutMs: 30_000, ...options })

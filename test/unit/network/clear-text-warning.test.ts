@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Producer, ProducerConfig, type ProducerOptions } from '../../../src/index.js'
 
-type Options = ProducerOptions<unknown, unknown, 'sync'>
+type Options = ProducerOptions
 
 const plain = { mechanism: 'plain', username: 'alice', password: 'wonderland' } as const
 const token = { mechanism: 'oauthbearer', token: 'wonderland' } as const
@@ -17,7 +17,9 @@ afterEach(() => void process.off('warning', onWarning))
 
 /** Warnings come in the next turn. */
 async function warningsOf(...all: (Options | ProducerConfig<unknown, unknown, 'sync'>)[]): Promise<string[]> {
-  const producers = all.map((options) => new Producer(options))
+  const producers = all.map((options) =>
+    options instanceof ProducerConfig ? new Producer(options) : new Producer(options),
+  )
   await Promise.all(producers.map((producer) => producer.close()))
   await new Promise(setImmediate)
   return warnings.map(({ name, code, message }) => `${name} ${code}: ${message}`)

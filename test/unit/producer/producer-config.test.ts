@@ -20,8 +20,8 @@ function refusal(options: unknown): InvalidConfigError {
   throw new Error('the options were taken')
 }
 
-function configOf(options: Partial<ProducerOptions>): ProducerConfig {
-  return new ProducerConfig({ brokers, ...options } as ProducerOptions<unknown, unknown, 'sync'>)
+function configOf(options: Partial<ProducerOptions<unknown, unknown>>): ProducerConfig {
+  return new ProducerConfig({ brokers, ...options })
 }
 
 describe('what is refused, with what was given and what is allowed', () => {
@@ -168,7 +168,7 @@ describe('rules between options', () => {
       { requestTimeoutMs: 30_000, deliveryTimeoutMs: 5_000 },
     ],
   ] as const)('a default gives way to what was given: %o', (options, expected) => {
-    expect(configOf(options as Partial<ProducerOptions>)).toMatchObject(expected)
+    expect(configOf(options as Partial<ProducerOptions<unknown, unknown>>)).toMatchObject(expected)
   })
 })
 

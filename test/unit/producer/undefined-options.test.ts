@@ -4,7 +4,7 @@ import { OPTIONS } from '../../../src/producer/config/producer-options.js'
 
 const brokers = 'localhost:9092'
 const names = Object.keys(OPTIONS).filter((name) => name !== 'brokers')
-type Options = ProducerOptions<unknown, unknown, 'sync'>
+type Options = ProducerOptions
 
 /** Numbers, texts and flags; objects are made anew for each config. */
 function plain(config: ProducerConfig): Record<string, unknown> {

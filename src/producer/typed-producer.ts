@@ -1,0 +1,59 @@
+import type { ProducerConfig } from './config/producer-config.js'
+import type { ProducerOptions, ProducerType } from './config/producer-options.js'
+import type { Encoder, RawData } from './encoder.js'
+import type { KeyedMessage as AnyKeyedMessage } from './keyed-message.js'
+import { Producer as ProducerClass } from './producer.js'
+
+/** A message as it is given, for the default encoders where no types are said. */
+export type KeyedMessage<K = RawData, V = RawData> = AnyKeyedMessage<K, V>
+
+/** What the default encoder takes. */
+type Raw = RawData | null
+
+/** The encoders that must be given for such keys and values: those that no default takes. Keys are encoded like values. */
+type NeededEncoders<K, V> = NeededEncoder<V> & NeededKeyEncoder<K, V>
+type NeededEncoder<V> = [V] extends [Raw] ? unknown : { readonly encoder: Encoder<V> }
+type NeededKeyEncoder<K, V> = [K] extends [V]
+  ? unknown
+  : [K, V] extends [Raw, Raw]
+    ? unknown
+    : { readonly keyEncoder: Encoder<K> }
+
+/**
+ * Nothing is inferred from where it goes: `const producer: Producer = new Producer({ brokers })` takes bytes, too. As
+ * `NoInfer` does, but an editor does not show it.
+ */
+type Fixed<T> = [T][T extends unknown ? 0 : never]
+
+interface ProducerConstructor {
+  new <K, V, T extends ProducerType>(config: ProducerConfig<K, V, T>): Producer<Fixed<K>, Fixed<V>, T>
+  new <V = RawData, T extends ProducerType = 'sync'>(
+    options: ProducerOptions<V, V, T> & { readonly keyEncoder?: undefined } & NeededEncoder<V>,
+  ): Producer<Fixed<V>, Fixed<V>, T>
+  // So that who says types of keys and values need not say the mode twice.
+  new <K, V>(
+    options: ProducerOptions<K, V, 'async'> & { readonly type: 'async' } & NeededEncoders<K, V>,
+  ): Producer<Fixed<K>, Fixed<V>, 'async'>
+  new <K = RawData, V = RawData, T extends ProducerType = 'sync'>(
+    options: ProducerOptions<K, V, T> & NeededEncoders<K, V>,
+  ): Producer<Fixed<K>, Fixed<V>, T>
+  readonly prototype: Producer<unknown, unknown, ProducerType>
+}
+
+/**
+ * Sends messages to Kafka. Connections are opened at the first `send()` and kept; one producer serves a whole process.
+ *
+ * @typeParam K what keys are; the key encoder takes it
+ * @typeParam V what values are; the encoder takes it
+ * @typeParam T the mode, as the option `type` says
+ */
+export type Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'> = ProducerClass<K, V, T>
+
+/**
+ * Sends messages to Kafka. Connections are opened at the first `send()` and kept; one producer serves a whole process.
+ *
+ * It is the class of `producer.js` with more exact types of its constructor. What a class is without type arguments, and
+ * what its constructor makes where nothing tells them, are one and the same in TypeScript. Here they differ: a `Producer`
+ * is one of any keys and values, and `new Producer({ brokers })` takes bytes and strings.
+ */
+export const Producer: ProducerConstructor = ProducerClass
