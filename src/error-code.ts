@@ -24,6 +24,11 @@ export type ProducerErrorCode =
   | 'METADATA_UNAVAILABLE'
   | 'CORRUPT_RECORDS'
   | 'FAILED_TO_SEND'
+  | 'TRANSACTION_ABORTED'
+  | 'TRANSACTION_TIMEOUT'
+  | 'TRANSACTION_ENDED'
+  | 'OUTCOME_UNKNOWN'
+  | 'PRODUCER_UNUSABLE'
 
 /** What a call on the embedded Kafka itself can be refused for. */
 export type EmbeddedKafkaErrorCode =

@@ -59,7 +59,8 @@ export async function askVersions(
     onAnswer()
     const ranges = new Map(answer.apiKeys.map((range) => [range.apiKey, range]))
     const source = `the answer of ${formatAddress(connection.address)} to ApiVersions v${asked}`
-    const served = new ServedVersions(ranges, source)
+    const features = new Map(answer.finalizedFeatures.map(({ name, maxVersionLevel }) => [name, maxVersionLevel]))
+    const served = new ServedVersions(ranges, source, features)
     if (answer.errorCode === ErrorCodes.NONE) return served
     if (answer.errorCode !== ErrorCodes.UNSUPPORTED_VERSION || asked === 0)
       throw brokerResponseError(answer.errorCode, 'ApiVersions')

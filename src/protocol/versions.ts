@@ -11,11 +11,18 @@ export class ServedVersions {
   /**
    * @param ranges per API key what the broker serves
    * @param source where the ranges come from, for error messages: a broker's answer, or a release's known set
+   * @param features levels of the features that the cluster has agreed on (KIP-584)
    */
   constructor(
     private readonly ranges: ReadonlyMap<number, VersionRange>,
     readonly source: string,
+    private readonly features: ReadonlyMap<string, number> = new Map(),
   ) {}
+
+  /** The level of a feature; 0 where the cluster does not have it. */
+  featureLevel(name: string): number {
+    return this.features.get(name) ?? 0
+  }
 
   /** Whether both sides have a version of this API in common. */
   has(api: ApiInfo): boolean {

@@ -278,7 +278,7 @@ export class AnyBroker {
 }
 
 /** Resolves when the broker welcomes requests again, or the connection it said otherwise on has ended. */
-async function throttled(clock: Clock, { connection, throttle }: BrokerSession, signal: AbortSignal): Promise<void> {
+export async function throttled(clock: Clock, { connection, throttle }: BrokerSession, signal: AbortSignal): Promise<void> {
   const ended = new AbortController()
   connection.onClose(() => ended.abort())
   const either = AbortSignal.any([signal, ended.signal])

@@ -1,0 +1,201 @@
+import type { Clock } from '../../clock.js'
+import { createDebug } from '../../debug.js'
+import { BrokerResponseError, KafkaProducerError, MalformedResponseError, ProducerClosedError } from '../../errors.js'
+import { formatAddress, type BrokerAddress } from '../../network/connect.js'
+import type { BrokerSession, SessionFactory } from '../../network/session.js'
+import type { Api } from '../../protocol/api.js'
+import { findCoordinator, type FindCoordinatorRequest } from '../../protocol/apis/find-coordinator.js'
+import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
+import type { ServedVersions } from '../../protocol/versions.js'
+import { Declined, throttled, type AnyBroker } from '../brokers/any-broker.js'
+import { kindOfCode } from './error-kinds.js'
+import type { Pacing } from './producer-identity.js'
+
+const debug = createDebug('kafka-producer:coordinator')
+
+export type CoordinatorType = 'group' | 'transaction'
+
+const KEY_TYPES: Readonly<Record<CoordinatorType, number>> = { group: 0, transaction: 1 }
+/** Version 6 is for share groups (KIP-932). */
+const MAX_FIND_COORDINATOR = 5
+/** From this version on the answer repeats the key. */
+const KEYS_FROM = 4
+/** From this version on it is the client that waits where it is throttled (KIP-219). */
+const CLIENT_THROTTLES_FROM = { findCoordinator: 2, others: 1 }
+/** A broker that is stalled must not hold up what any other could answer. */
+const ATTEMPT_TIMEOUT_MS = 10_000
+
+/** What a coordinator is asked; it is put again until it has an answer that counts. */
+export interface Question<Request, Answer> {
+  readonly api: Api<Request, Answer>
+  /** The highest version to ask in. */
+  readonly cap: number
+  /** Made anew for each time it is put. */
+  readonly request: (version: number) => Request
+  /** The error in an answer that decides about the whole. */
+  readonly errorOf: (answer: Answer) => number
+  /** Called each time it goes out: from then on the broker may act on it. */
+  readonly onWritten?: () => void
+}
+
+/** Who coordinates transactions or a group, as far as others need to know. */
+export interface Coordination {
+  /** What the coordinator serves; it is looked up and connected to where it is not at hand. */
+  versions(signal: AbortSignal): Promise<ServedVersions>
+  /**
+   * Asks until the answer's error is none that passes, or the coordinator's having moved. The answer has `NONE` then, or
+   * what is final.
+   *
+   * @param signal ends the asking; what is on its way is still waited for
+   * @throws the signal's reason; what can't be asked, such as UnsupportedVersionError
+   */
+  ask<Request, Answer extends { readonly throttleTimeMs: number }>(
+    question: Question<Request, Answer>,
+    signal: AbortSignal,
+  ): Promise<Answer>
+  /** Why the last attempt had no answer that counts; undefined after one that had. */
+  readonly lastFailure: KafkaProducerError | undefined
+}
+
+export interface CoordinatorParts {
+  readonly anyBroker: AnyBroker
+  readonly sessions: SessionFactory
+  readonly clock: Clock
+  readonly requestTimeoutMs: number
+  readonly pacing: Pacing
+  /** For what is over in a moment, such as the end of the last transaction. */
+  readonly shortPacing: Pacing
+}
+
+/**
+ * The broker that keeps the state of a transactional id, or of a group: looked up at any broker, connected to apart from
+ * messages, and looked up anew where it has moved or is gone.
+ */
+export class Coordinator implements Coordination {
+  private address: BrokerAddress | undefined
+  private session: BrokerSession | undefined
+  private opening: Promise<BrokerSession> | undefined
+  lastFailure: KafkaProducerError | undefined
+
+  constructor(
+    private readonly type: CoordinatorType,
+    private readonly key: string,
+    private readonly parts: CoordinatorParts,
+  ) {}
+
+  versions(signal: AbortSignal): Promise<ServedVersions> {
+    return this.untilDone(async () => (await this.reach()).versions, signal)
+  }
+
+  ask<Request, Answer extends { readonly throttleTimeMs: number }>(
+    question: Question<Request, Answer>,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    return this.untilDone(() => this.put(question, signal), signal)
+  }
+
+  /** Attempts until one does not fail with what passes. */
+  private async untilDone<T>(attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { pacing, shortPacing } = this.parts
+    const ended: { value?: Promise<T> } = {}
+    /** Resolves with why it is to be tried again. */
+    const once = async (): Promise<KafkaProducerError | undefined> => {
+      try {
+        signal.throwIfAborted()
+        ended.value = Promise.resolve(await attempt())
+        return (this.lastFailure = undefined)
+      } catch (error) {
+        if (error instanceof KafkaProducerError && error.retriable && !signal.aborted) return (this.lastFailure = error)
+        ended.value = Promise.reject(error)
+        ended.value.catch(() => undefined)
+        return undefined
+      }
+    }
+    await pacing.retryUntilDone(async () => {
+      let later: KafkaProducerError | undefined
+      await shortPacing.retryUntilDone(async () => {
+        later = await once()
+        if (isOverSoon(later)) throw later
+      }, Infinity)
+      if (later !== undefined) throw later
+    }, Infinity)
+    if (ended.value === undefined) throw new ProducerClosedError()
+    return ended.value
+  }
+
+  private async put<Request, Answer extends { readonly throttleTimeMs: number }>(
+    { api, cap, request, errorOf, onWritten }: Question<Request, Answer>,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const session = await this.reach()
+    const { connection, versions, throttle } = session
+    if (throttle.leftMs > 0) await throttled(this.parts.clock, session, signal)
+    const version = versions.highest(api, cap)
+    signal.throwIfAborted()
+    const { requestTimeoutMs: timeoutMs } = this.parts
+    const options = onWritten === undefined ? { timeoutMs } : { timeoutMs, onWritten }
+    const answer = await connection.request(api, version, request(version), options).catch((error: unknown) => {
+      this.address = undefined
+      throw error
+    })
+    if (version >= CLIENT_THROTTLES_FROM.others) throttle.heed(answer.throttleTimeMs)
+    const code = errorOf(answer)
+    if (code === ErrorCodes.NONE) return answer
+    const kind = kindOfCode(code)
+    if (kind === 'moved') this.address = undefined
+    if (kind === 'moved' || kind === 'again') throw brokerResponseError(code, `${api.name} v${version}`)
+    return answer
+  }
+
+  private reach(): Promise<BrokerSession> {
+    if (this.address !== undefined && this.session?.connection.isOpen) return Promise.resolve(this.session)
+    this.opening ??= this.open().finally(() => (this.opening = undefined))
+    return this.opening
+  }
+
+  private async open(): Promise<BrokerSession> {
+    const { anyBroker, sessions } = this.parts
+    try {
+      if (this.address === undefined) {
+        const found = await anyBroker.ask((session) => this.lookUp(session))
+        if (found instanceof KafkaProducerError) throw found
+        this.address = found
+      }
+      const previous = this.session
+      if (previous?.connection.isOpen && isSameAddress(previous.connection.address, this.address)) return previous
+      void previous?.connection.close(0)
+      return (this.session = await sessions.open(this.address))
+    } catch (error) {
+      this.address = undefined
+      throw error
+    }
+  }
+
+  /** The error is what no other broker would answer otherwise. */
+  private async lookUp({ connection, versions, throttle }: BrokerSession): Promise<BrokerAddress | KafkaProducerError> {
+    const version = versions.highest(findCoordinator, MAX_FIND_COORDINATOR)
+    const { requestTimeoutMs } = this.parts
+    const timeoutMs = Math.min(requestTimeoutMs, ATTEMPT_TIMEOUT_MS)
+    const question: FindCoordinatorRequest = { keyType: KEY_TYPES[this.type], coordinatorKeys: [this.key] }
+    const { coordinators, throttleTimeMs } = await connection.request(findCoordinator, version, question, { timeoutMs })
+    if (version >= CLIENT_THROTTLES_FROM.findCoordinator) throttle.heed(throttleTimeMs)
+    const found = coordinators.find(({ key }) => version < KEYS_FROM || key === this.key)
+    if (found === undefined)
+      throw new MalformedResponseError(`the answer to FindCoordinator v${version} lacks the ${this.type} asked for`)
+    const { errorCode, errorMessage, host, port, nodeId } = found
+    debug('the coordinator of the %s: broker %d, error %d', this.type, nodeId, errorCode)
+    if (errorCode === ErrorCodes.NONE) return { host, port }
+    const error = brokerResponseError(errorCode, `FindCoordinator for the ${this.type} '${this.key}'`, errorMessage)
+    if (error.retriable) throw new Declined(error)
+    return error
+  }
+}
+
+function isSameAddress(one: BrokerAddress, other: BrokerAddress): boolean {
+  return formatAddress(one) === formatAddress(other)
+}
+
+/** The transaction before is ending, which takes the brokers some milliseconds. */
+function isOverSoon(error: KafkaProducerError | undefined): error is BrokerResponseError {
+  return error instanceof BrokerResponseError && error.errorCode === ErrorCodes.CONCURRENT_TRANSACTIONS
+}

@@ -1,0 +1,147 @@
+import { InvalidConfigError } from '../../errors.js'
+import type {
+  TxnOffsetCommitRequest,
+  TxnOffsetCommitResponse,
+  TxnOffsetCommitTopic,
+} from '../../protocol/apis/txn-offset-commit.js'
+import { ZERO_UUID } from '../../protocol/byte-writer.js'
+import { ErrorCodes } from '../../protocol/error-codes.js'
+import { shown } from '../../shown.js'
+import { decidingError } from './error-kinds.js'
+
+/**
+ * Which member of which consumer group the offsets are of, as any consumer library tells it. With member and generation,
+ * a consumer that is not in the group any more is fenced (KIP-447, Kafka 2.5); what a library does not tell is left out.
+ */
+export interface GroupMetadata {
+  readonly groupId: string
+  /** Both or none of these. */
+  readonly generationId?: number | undefined
+  readonly memberId?: string | undefined
+  /** Of a static member (`group.instance.id`). */
+  readonly groupInstanceId?: string | null | undefined
+}
+
+/** How far a group has come in one partition. */
+export interface GroupOffset {
+  readonly topic: string
+  readonly partition: number
+  /** That of the next message to be read: one more than that of the last one that was. */
+  readonly offset: bigint | number | string
+  /** Of the last message that was read, where the consumer tells it. */
+  readonly leaderEpoch?: number | undefined
+  /** A text to be kept with it. */
+  readonly metadata?: string | null | undefined
+}
+
+type Member = Pick<TxnOffsetCommitRequest, 'groupId' | 'generationIdOrMemberEpoch' | 'memberId' | 'groupInstanceId'>
+type Offset = TxnOffsetCommitTopic['partitions'][number]
+
+const MAX_OFFSET = 2n ** 63n - 1n
+const MAX_INT32 = 0x7fffffff
+
+/** What `sendOffsets()` was given, checked, and what of it is not committed yet. */
+export class GroupOffsets {
+  readonly member: Member
+  private readonly pending = new Map<string, Map<number, Offset>>()
+
+  /** @throws InvalidConfigError */
+  constructor(group: GroupMetadata, offsets: readonly GroupOffset[]) {
+    this.member = memberOf(group)
+    if (!Array.isArray(offsets))
+      throw refused('offsets', offsets, 'a list of { topic, partition, offset, leaderEpoch?, metadata? }')
+    for (const offset of offsets as readonly GroupOffset[]) this.take(offset)
+  }
+
+  private take(given: GroupOffset): void {
+    const { topic, partition, offset, leaderEpoch, metadata } = (given ?? {}) as Partial<GroupOffset>
+    if (typeof topic !== 'string' || topic === '') throw refused('offsets: topic', topic, 'the name of a topic')
+    if (!isInt32(partition)) throw refused('offsets: partition', partition, 'a whole number from 0')
+    if (leaderEpoch !== undefined && !isInt32(leaderEpoch))
+      throw refused('offsets: leaderEpoch', leaderEpoch, 'a whole number from 0')
+    if (metadata !== undefined && metadata !== null && typeof metadata !== 'string')
+      throw refused('offsets: metadata', metadata, 'a string')
+    let partitions = this.pending.get(topic)
+    if (partitions === undefined) this.pending.set(topic, (partitions = new Map<number, Offset>()))
+    partitions.set(partition, {
+      partitionIndex: partition,
+      committedOffset: offsetOf(offset),
+      committedLeaderEpoch: leaderEpoch ?? -1,
+      committedMetadata: metadata ?? '',
+    })
+  }
+
+  get isDone(): boolean {
+    return this.pending.size === 0
+  }
+
+  /** What is left to commit. */
+  get topics(): TxnOffsetCommitTopic[] {
+    return [...this.pending].map(([name, partitions]) => ({
+      name,
+      topicId: ZERO_UUID,
+      partitions: [...partitions.values()],
+    }))
+  }
+
+  /** Takes out what was committed; the error that decides about the rest, or `NONE`. */
+  settle(answer: TxnOffsetCommitResponse): number {
+    const codes: number[] = []
+    for (const { name, partitions } of answer.topics) {
+      for (const { partitionIndex, errorCode } of partitions) {
+        if (errorCode === ErrorCodes.NONE) this.committed(name, partitionIndex)
+        else codes.push(errorCode)
+      }
+    }
+    // What an answer leaves out is asked for again.
+    if (codes.length === 0 && !this.isDone) return ErrorCodes.COORDINATOR_NOT_AVAILABLE
+    return decidingError(codes)
+  }
+
+  private committed(topic: string, partition: number): void {
+    const partitions = this.pending.get(topic)
+    partitions?.delete(partition)
+    if (partitions?.size === 0) this.pending.delete(topic)
+  }
+}
+
+function memberOf(group: GroupMetadata): Member {
+  const given: Partial<GroupMetadata> = typeof group === 'object' && group !== null ? group : {}
+  const { groupId, generationId, memberId, groupInstanceId } = given
+  if (typeof groupId !== 'string' || groupId === '')
+    throw refused('groupMetadata: groupId', groupId ?? group, 'the id of a consumer group')
+  if (
+    generationId !== undefined &&
+    !(Number.isInteger(generationId) && generationId >= -1 && generationId <= MAX_INT32)
+  )
+    throw refused('groupMetadata: generationId', generationId, 'a whole number from 0')
+  if (memberId !== undefined && typeof memberId !== 'string')
+    throw refused('groupMetadata: memberId', memberId, 'a string')
+  if (groupInstanceId !== undefined && groupInstanceId !== null && typeof groupInstanceId !== 'string')
+    throw refused('groupMetadata: groupInstanceId', groupInstanceId, 'a string')
+  // As in Java: a generation of nobody would be refused by the group, whoever it is.
+  if ((generationId ?? -1) >= 0 && (memberId ?? '') === '')
+    throw refused('groupMetadata: memberId', memberId, 'that of the member, since there is a generationId')
+  return {
+    groupId,
+    generationIdOrMemberEpoch: generationId ?? -1,
+    memberId: memberId ?? '',
+    groupInstanceId: groupInstanceId ?? null,
+  }
+}
+
+function offsetOf(offset: unknown): bigint {
+  const isWhole = typeof offset === 'number' && Number.isSafeInteger(offset)
+  const isDigits = typeof offset === 'string' && /^\d{1,19}$/.test(offset)
+  const value = typeof offset === 'bigint' || isWhole || isDigits ? BigInt(offset) : -1n
+  if (value >= 0n && value <= MAX_OFFSET) return value
+  throw refused('offsets: offset', offset, 'a whole number from 0, as bigint, number or digits')
+}
+
+function isInt32(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_INT32
+}
+
+function refused(what: string, given: unknown, allowed: string): InvalidConfigError {
+  return new InvalidConfigError(`${what}: given was ${shown(given)}, allowed is ${allowed}`)
+}

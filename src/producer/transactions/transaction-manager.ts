@@ -1,0 +1,349 @@
+import type { Clock } from '../../clock.js'
+import { createDebug } from '../../debug.js'
+import {
+  MalformedResponseError,
+  OutcomeUnknownError,
+  ProducerFencedError,
+  ProducerUnusableError,
+  TransactionAbortedError,
+  TransactionEndedError,
+  type KafkaProducerError,
+  type TransactionError,
+} from '../../errors.js'
+import type { AddPartitionsToTxnTopic } from '../../protocol/apis/add-partitions-to-txn.js'
+import type { EndTxnResponse } from '../../protocol/apis/end-txn.js'
+import { produce } from '../../protocol/apis/produce.js'
+import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
+import { kindOfCode, type ErrorKind } from './error-kinds.js'
+import type { GroupOffsets } from './group-offsets.js'
+import { isIdentity, type Identity } from './producer-identity.js'
+import { TransactionPartitions } from './transaction-partitions.js'
+import { PART_TWO, type TransactionRequests, type Tries } from './transaction-requests.js'
+import { TransactionStates } from './transaction-states.js'
+
+const debug = createDebug('kafka-producer:transactions')
+
+/** What the send path does for transactions. */
+export interface TransactionSends {
+  /** Fails what is not written yet with this cause; what is under way goes on to its true fate. */
+  takeOut(cause: KafkaProducerError): void
+  /** Resolves when nothing of what was sent is under way any more. */
+  drained(): Promise<void>
+}
+
+/** What the send path asks before it writes. */
+export interface TransactionGate {
+  readonly transactionalId: string
+  /** What the batches of the transaction bear. */
+  readonly current: Identity | undefined
+  /** The highest version of Produce that may be used. */
+  readonly maxProduceVersion: number
+  /** Whether a batch for the partition may be written now. */
+  isIn(topic: string, partition: number): boolean
+  /** Resolves when it may be; rejects where it never will, which its messages are told otherwise. */
+  whenIn(topic: string, partition: number): Promise<void>
+}
+
+/** How much the coordinator knows of the transaction: nothing, perhaps something, or something for certain. */
+type Begun = 'no' | 'perhaps' | 'yes'
+
+/**
+ * The transactions of one transactional id, one after the other (Kafka's TransactionManager): its identity, what belongs
+ * to the transaction, and how it ends. {@link TransactionStates} says what comes after what.
+ *
+ * Whatever goes wrong becomes one of four things: it is asked again until its time is over; the transaction can only be
+ * aborted; this producer is unusable; or, of a commit alone, nobody knows.
+ */
+export class TransactionManager implements TransactionGate {
+  private readonly states = new TransactionStates()
+  private identity: Identity | undefined
+  /** Whether the coordinator lets this producer go on from the epoch that it has (KIP-360). */
+  private canBump = false
+  /** Part two of KIP-890: looked at anew for each transaction, since a cluster may be upgraded or downgraded. */
+  private isPartTwo = false
+  private begun: Begun = 'no'
+  /** The next transaction needs another epoch. */
+  private needsBump = false
+  /** The coordinator has forgotten the id: there is nothing to end, and the next transaction needs another one. */
+  private isForgotten = false
+  private abortCause: TransactionError | undefined
+  private unusableCause: TransactionError | undefined
+  private readonly partitions: TransactionPartitions
+  /** Aborted when the transaction is: what its steps ask is not asked again. */
+  private steps = new AbortController()
+  /** What is being added, which is asked for one after the other: the first of it may change the identity. */
+  private lastAdding: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    private readonly requests: TransactionRequests,
+    private readonly sends: TransactionSends,
+    clock: Clock,
+  ) {
+    this.partitions = new TransactionPartitions(clock, (topics) => this.addPartitions(topics))
+  }
+
+  get transactionalId(): string {
+    return this.requests.transactionalId
+  }
+
+  get current(): Identity | undefined {
+    return this.identity
+  }
+
+  get maxProduceVersion(): number {
+    return this.isPartTwo ? produce.maxVersion : PART_TWO.produce - 1
+  }
+
+  /** Why nothing more can be sent in the transaction that is open, or by this producer. */
+  get failure(): TransactionError | undefined {
+    return this.unusableCause ?? this.abortCause
+  }
+
+  isIn(topic: string, partition: number): boolean {
+    // What was written once goes on to its fate, whatever becomes of the transaction.
+    if (this.partitions.has(topic, partition)) return true
+    if (!this.isPartTwo || !this.states.is('in transaction')) return false
+    this.partitions.note(topic, partition)
+    this.mayHaveBegun()
+    return true
+  }
+
+  whenIn(topic: string, partition: number): Promise<void> {
+    return this.failure === undefined ? this.partitions.whenAdded(topic, partition) : Promise.reject(this.failure)
+  }
+
+  /**
+   * @param signal called off with it
+   * @throws ProducerFencedError, ProducerUnusableError, TransactionAbortedError; and where it may be called again,
+   *   DeliveryTimeoutError or the signal's reason
+   */
+  async begin(signal: AbortSignal): Promise<void> {
+    if (this.unusableCause !== undefined) throw this.unusableCause
+    if (this.states.is('uninitialized')) await this.initialize(signal)
+    this.isPartTwo = await this.requests.isPartTwo(signal)
+    signal.throwIfAborted()
+    this.steps = new AbortController()
+    this.states.go('in transaction')
+  }
+
+  /** Something of the transaction failed, so that it can only be aborted, if anything. */
+  fail(cause: KafkaProducerError, kind: ErrorKind = 'abort'): void {
+    if (!this.states.is('in transaction', 'committing', 'to be aborted')) return
+    debug('%s: %s', kind, cause.message)
+    if (kind === 'abort, new id') this.isForgotten = true
+    const isAbortable = kind === 'abort' || (kind === 'abort, new id' && this.canBump)
+    if (!isAbortable) return void this.makeUnusable(this.whyUnusable(cause, kind))
+    this.needsBump = this.canBump
+    if (this.abortCause === undefined) this.mustAbort(new TransactionAbortedError(cause))
+  }
+
+  /** A gap, or the doubt of one, in the sequences of a partition: only another epoch helps. */
+  failSequence(cause: KafkaProducerError): void {
+    this.fail(cause, this.canBump || this.isPartTwo ? 'abort' : 'unusable')
+  }
+
+  /** The transaction is not wanted any more: what is not written yet fails with this cause. */
+  giveUp(cause: TransactionError): void {
+    if (this.states.is('in transaction')) this.mustAbort(cause)
+  }
+
+  private mustAbort(cause: TransactionError): void {
+    this.abortCause = cause
+    this.states.go('to be aborted')
+    this.steps.abort(cause)
+    this.sends.takeOut(cause)
+  }
+
+  /** Commits offsets of a consumer group as part of the transaction. */
+  async sendOffsets(offsets: GroupOffsets): Promise<void> {
+    const onWritten = () => this.mayHaveBegun()
+    if (!this.isPartTwo) {
+      await this.adding('AddOffsetsToTxn', (identity, signal) =>
+        this.requests.addOffsets(identity, offsets.member.groupId, signal, onWritten),
+      )
+    }
+    const { isPartTwo } = this
+    await this.step('TxnOffsetCommit', (identity, signal) =>
+      this.requests.commitOffsets(identity, offsets, isPartTwo, signal, onWritten),
+    )
+    this.begun = 'yes'
+  }
+
+  private addPartitions(topics: readonly AddPartitionsToTxnTopic[]): Promise<void> {
+    return this.adding('AddPartitionsToTxn', (identity, signal) =>
+      this.requests.addPartitions(identity, topics, signal, () => this.mayHaveBegun()),
+    )
+  }
+
+  /** What is added first tells whether the coordinator still knows the id: it forgets those that were idle for days. */
+  private adding(name: string, add: (identity: Identity, signal: AbortSignal) => Promise<number>): Promise<void> {
+    const added = this.lastAdding.then(async () => {
+      const isFirst = this.begun === 'no'
+      await this.step(name, async (identity, signal) => {
+        const code = await add(identity, signal)
+        if (kindOfCode(code) !== 'abort, new id' || !isFirst || !this.canBump) return code
+        await this.acquire(signal)
+        return add(this.identity as Identity, signal)
+      })
+      this.begun = 'yes'
+    })
+    this.lastAdding = added.catch(() => undefined)
+    return added
+  }
+
+  /** Asks for something in the transaction; whatever it fails with, the transaction does. */
+  private async step(name: string, ask: (identity: Identity, signal: AbortSignal) => Promise<number>): Promise<void> {
+    if (!this.states.is('in transaction')) throw this.failure ?? new TransactionEndedError()
+    try {
+      const code = await ask(this.identity as Identity, this.steps.signal)
+      if (code === ErrorCodes.NONE) return
+      this.fail(brokerResponseError(code, name), kindOfCode(code))
+    } catch (error) {
+      this.fail(error as KafkaProducerError)
+    }
+    throw this.failure as TransactionError
+  }
+
+  /** The coordinator may know of the transaction. */
+  private mayHaveBegun(): void {
+    if (this.begun === 'no') this.begun = 'perhaps'
+  }
+
+  /**
+   * Commits what was sent, all of it acknowledged.
+   *
+   * @throws TransactionAbortedError where it was aborted instead; OutcomeUnknownError, ProducerFencedError,
+   *   ProducerUnusableError
+   */
+  async commit(): Promise<void> {
+    if (this.states.is('in transaction')) {
+      this.states.go('committing')
+      if (this.begun === 'no') return this.ended()
+      const tries: Tries = { written: 0, answered: 0 }
+      const isUnknown = () => tries.written > tries.answered
+      const { identity, isPartTwo } = this
+      const answer = await this.requests.end(identity as Identity, true, isPartTwo, tries).catch((error: unknown) => {
+        const cause = error as KafkaProducerError
+        throw this.makeUnusable(isUnknown() ? new OutcomeUnknownError(cause) : new ProducerUnusableError(cause))
+      })
+      if (answer.errorCode === ErrorCodes.NONE) {
+        this.goOnWith(answer)
+        return this.ended()
+      }
+      const cause = brokerResponseError(answer.errorCode, 'EndTxn')
+      // An attempt before it that had no answer may have done it, and be why this one was refused.
+      if (isUnknown() || answer.errorCode === ErrorCodes.UNKNOWN_SERVER_ERROR)
+        throw this.makeUnusable(new OutcomeUnknownError(cause))
+      this.fail(cause, kindOfCode(answer.errorCode))
+    }
+    const { failure } = this
+    await this.abort()
+    throw failure as TransactionError
+  }
+
+  /**
+   * Takes out what is not written yet, waits for what is, and ends the transaction: nobody who reads committed messages
+   * sees any of it. Where the coordinator can't be told, the next {@link begin} does it.
+   *
+   * @throws ProducerFencedError, ProducerUnusableError
+   */
+  async abort(): Promise<void> {
+    this.giveUp(new TransactionAbortedError())
+    if (this.unusableCause !== undefined) throw this.unusableCause
+    this.states.go('aborting')
+    try {
+      await this.requests.within('what was sent', () => Promise.all([this.sends.drained(), this.lastAdding]))
+      await this.rollBack()
+    } catch (error) {
+      if (this.states.is('unusable')) throw this.failure as TransactionError
+      debug('not aborted: %s', (error as Error).message)
+      if (!this.canBump) throw this.makeUnusable(new ProducerUnusableError(error as KafkaProducerError))
+      if (this.states.is('aborting')) this.states.go('uninitialized')
+      this.forget()
+    }
+  }
+
+  private async rollBack(): Promise<void> {
+    const { begun, identity, isPartTwo } = this
+    if (begun !== 'no' && !this.isForgotten) {
+      const answer = await this.requests.end(identity as Identity, false, isPartTwo, { written: 0, answered: 0 })
+      const { errorCode } = answer
+      const kind = kindOfCode(errorCode)
+      if (errorCode === ErrorCodes.NONE) this.goOnWith(answer)
+      else if (kind === 'abort, new id' && this.canBump) this.isForgotten = true
+      // What was to begin it did not come to the coordinator.
+      else if (errorCode !== ErrorCodes.INVALID_TXN_STATE || begun !== 'perhaps')
+        throw this.makeUnusable(this.whyUnusable(brokerResponseError(errorCode, 'EndTxn'), kind))
+    }
+    if (this.needsBump || this.isForgotten) await this.initialize()
+    else this.ended()
+  }
+
+  private async initialize(signal?: AbortSignal): Promise<void> {
+    this.states.go('initializing')
+    try {
+      await this.acquire(signal)
+    } catch (error) {
+      if (!this.states.is('unusable')) this.states.go('uninitialized')
+      throw error
+    }
+    this.ended()
+  }
+
+  /** Asks for the id and the epoch; where it has them, for what comes after. */
+  private async acquire(signal: AbortSignal | undefined): Promise<void> {
+    const answer = await this.requests.init(this.identity, signal)
+    const { errorCode, producerId, producerEpoch: epoch } = answer
+    if (errorCode !== ErrorCodes.NONE) throw this.whyNotInitialized(errorCode)
+    if (!isIdentity({ producerId, epoch }))
+      throw new MalformedResponseError(`InitProducerId gave this producer the id ${producerId} and the epoch ${epoch}`)
+    debug('epoch %d of producer id %d', epoch, producerId)
+    this.identity = { producerId, epoch }
+    this.canBump = answer.canClaim
+    this.needsBump = false
+    this.isForgotten = false
+  }
+
+  private whyNotInitialized(code: number): TransactionError {
+    const cause = brokerResponseError(code, `InitProducerId for '${this.transactionalId}'`)
+    const kind = kindOfCode(code)
+    // It may be allowed, or over, by the next time; what was not begun can't have gone wrong.
+    if (kind === 'configuration') return new ProducerUnusableError(cause, 'invalid-configuration')
+    if (kind === 'unusable' && this.identity === undefined) return new ProducerUnusableError(cause)
+    if (kind === 'abort' || kind === 'abort, new id') return new TransactionAbortedError(cause)
+    return this.makeUnusable(this.whyUnusable(cause, kind))
+  }
+
+  /** The answer to the end of a transaction of part two has the identity for the next one. */
+  private goOnWith({ producerId, producerEpoch: epoch }: EndTxnResponse): void {
+    if (!this.isPartTwo || !isIdentity({ producerId, epoch })) return
+    this.identity = { producerId, epoch }
+    this.needsBump = false
+  }
+
+  private ended(): void {
+    this.states.go('ready')
+    this.forget()
+  }
+
+  /** What belongs to the transaction that is over. */
+  private forget(): void {
+    this.begun = 'no'
+    this.abortCause = undefined
+    this.partitions.clear()
+  }
+
+  private whyUnusable(cause: KafkaProducerError, kind: ErrorKind): TransactionError {
+    if (kind === 'fenced') return new ProducerFencedError(this.transactionalId, { cause })
+    return new ProducerUnusableError(cause, kind === 'configuration' ? 'invalid-configuration' : undefined)
+  }
+
+  private makeUnusable(cause: TransactionError): TransactionError {
+    debug('unusable: %s', cause.message)
+    this.unusableCause = cause
+    this.states.go('unusable')
+    this.steps.abort(cause)
+    this.sends.takeOut(cause)
+    return cause
+  }
+}

@@ -1,0 +1,237 @@
+import type { Clock } from '../../clock.js'
+import { DeliveryTimeoutError, type KafkaProducerError } from '../../errors.js'
+import { orAborted } from '../../network/or-aborted.js'
+import { addOffsetsToTxn } from '../../protocol/apis/add-offsets-to-txn.js'
+import {
+  addPartitionsToTxn,
+  type AddPartitionsToTxnResponse,
+  type AddPartitionsToTxnTopic,
+} from '../../protocol/apis/add-partitions-to-txn.js'
+import { endTxn, type EndTxnResponse } from '../../protocol/apis/end-txn.js'
+import { initProducerId, type InitProducerIdResponse } from '../../protocol/apis/init-producer-id.js'
+import { txnOffsetCommit } from '../../protocol/apis/txn-offset-commit.js'
+import { ErrorCodes } from '../../protocol/error-codes.js'
+import type { Coordination } from './coordinator.js'
+import { decidingError } from './error-kinds.js'
+import type { GroupOffsets } from './group-offsets.js'
+import { MAX_INIT_PRODUCER_ID, type Identity } from './producer-identity.js'
+
+/** From this level of the feature on, writing adds to the transaction, and each has an epoch of its own (KIP-890). */
+const TRANSACTION_VERSION = { name: 'transaction.version', partTwo: 2 }
+/** The first versions that are part two of KIP-890. They come together, or not at all. */
+export const PART_TWO = { produce: 12, txnOffsetCommit: 5, endTxn: 5 }
+/** Later versions are the brokers' own. */
+const MAX_ADD_PARTITIONS = 3
+/** From this version on, a producer may ask for the next epoch of the one it has (KIP-360). */
+const CLAIMS_FROM = 3
+
+/** How often a request went out, and how often it was answered. */
+export interface Tries {
+  written: number
+  answered: number
+}
+
+/** An answer to InitProducerId, and whether it went from the epoch that this producer had. */
+export type InitAnswer = InitProducerIdResponse & { readonly canClaim: boolean }
+
+export interface TransactionRequestsParts {
+  readonly transactionalId: string
+  readonly transactionTimeoutMs: number
+  /** How long each step may take, looking up and retrying included. */
+  readonly stepTimeoutMs: number
+  readonly clock: Clock
+  readonly coordinator: Coordination
+  readonly groupCoordinator: (groupId: string) => Coordination
+  /** Told while an answer is waited for: connecting may keep the process alive. */
+  readonly needed: { retain(): void; release(): void }
+}
+
+/**
+ * What a transactional producer asks of coordinators, each until there is an answer that counts: one whose error is none,
+ * or final. Whatever it asks throws DeliveryTimeoutError where there was none in time, the signal's reason, or what can't
+ * be asked.
+ */
+export class TransactionRequests {
+  constructor(private readonly parts: TransactionRequestsParts) {}
+
+  get transactionalId(): string {
+    return this.parts.transactionalId
+  }
+
+  /** Whether the cluster has part two of KIP-890. */
+  isPartTwo(signal: AbortSignal | undefined): Promise<boolean> {
+    return this.step('FindCoordinator', this.parts.coordinator, signal, async (coordinator, its) => {
+      const versions = await coordinator.versions(its)
+      return versions.featureLevel(TRANSACTION_VERSION.name) >= TRANSACTION_VERSION.partTwo
+    })
+  }
+
+  /** @param claim what this producer has, if anything; below version 3 that can't be asked */
+  async init(claim: Identity | undefined, signal: AbortSignal | undefined): Promise<InitAnswer> {
+    const { transactionalId, transactionTimeoutMs, coordinator } = this.parts
+    const { producerId, epoch } = claim ?? { producerId: -1n, epoch: -1 }
+    const flags = { enable2Pc: false, keepPreparedTxn: false }
+    let canClaim = false
+    const answer = await this.step('InitProducerId', coordinator, signal, (its, signal) =>
+      its.ask(
+        {
+          api: initProducerId,
+          cap: MAX_INIT_PRODUCER_ID,
+          request: (version) => {
+            canClaim = version >= CLAIMS_FROM
+            return { transactionalId, transactionTimeoutMs, producerId, producerEpoch: epoch, ...flags }
+          },
+          errorOf: ({ errorCode }) => errorCode,
+        },
+        signal,
+      ),
+    )
+    return { ...answer, canClaim }
+  }
+
+  /** Resolves with the error that decides about all. */
+  async addPartitions(
+    identity: Identity,
+    topics: readonly AddPartitionsToTxnTopic[],
+    signal: AbortSignal,
+    onWritten: () => void,
+  ): Promise<number> {
+    const transaction = { ...this.claimOf(identity), verifyOnly: false, topics }
+    const errorOf = (answer: AddPartitionsToTxnResponse) => errorOfPartitions(topics, answer)
+    const answer = await this.step('AddPartitionsToTxn', this.parts.coordinator, signal, (coordinator, its) =>
+      coordinator.ask(
+        {
+          api: addPartitionsToTxn,
+          cap: MAX_ADD_PARTITIONS,
+          request: () => ({ transactions: [transaction] }),
+          errorOf,
+          onWritten,
+        },
+        its,
+      ),
+    )
+    return errorOf(answer)
+  }
+
+  async addOffsets(identity: Identity, groupId: string, signal: AbortSignal, onWritten: () => void): Promise<number> {
+    const answer = await this.step('AddOffsetsToTxn', this.parts.coordinator, signal, (coordinator, its) =>
+      coordinator.ask(
+        {
+          api: addOffsetsToTxn,
+          cap: addOffsetsToTxn.maxVersion,
+          request: () => ({ ...this.claimOf(identity), groupId }),
+          errorOf: ({ errorCode }) => errorCode,
+          onWritten,
+        },
+        its,
+      ),
+    )
+    return answer.errorCode
+  }
+
+  /** Resolves with the error that decides about what was not committed. */
+  async commitOffsets(
+    identity: Identity,
+    offsets: GroupOffsets,
+    isPartTwo: boolean,
+    signal: AbortSignal,
+    onWritten: () => void,
+  ): Promise<number> {
+    let code: number = ErrorCodes.NONE
+    const coordinator = this.parts.groupCoordinator(offsets.member.groupId)
+    await this.step('TxnOffsetCommit', coordinator, signal, (its, signal) =>
+      its.ask(
+        {
+          api: txnOffsetCommit,
+          cap: isPartTwo ? PART_TWO.txnOffsetCommit : PART_TWO.txnOffsetCommit - 1,
+          request: () => ({ ...this.claimOf(identity), ...offsets.member, topics: offsets.topics }),
+          errorOf: (answer) => (code = offsets.settle(answer)),
+          onWritten,
+        },
+        signal,
+      ),
+    )
+    return code
+  }
+
+  end(identity: Identity, committed: boolean, isPartTwo: boolean, tries: Tries): Promise<EndTxnResponse> {
+    return this.step('EndTxn', this.parts.coordinator, undefined, (coordinator, signal) =>
+      coordinator.ask(
+        {
+          api: endTxn,
+          cap: isPartTwo ? PART_TWO.endTxn : PART_TWO.endTxn - 1,
+          request: () => ({ ...this.claimOf(identity), committed }),
+          errorOf: ({ errorCode }) => {
+            tries.answered++
+            return errorCode
+          },
+          onWritten: () => tries.written++,
+        },
+        signal,
+      ),
+    )
+  }
+
+  private claimOf({ producerId, epoch }: Identity) {
+    return { transactionalId: this.transactionalId, producerId, producerEpoch: epoch }
+  }
+
+  /** Asks a coordinator something, which has so much time. */
+  private step<T>(
+    name: string,
+    coordinator: Coordination,
+    calledOff: AbortSignal | undefined,
+    work: (coordinator: Coordination, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const failure = () => coordinator.lastFailure
+    return this.within(
+      name,
+      (late) => work(coordinator, calledOff === undefined ? late : AbortSignal.any([late, calledOff])),
+      failure,
+    )
+  }
+
+  /** Does something that has so much time; the process stays alive for it. */
+  async within<T>(
+    name: string,
+    work: (late: AbortSignal) => Promise<T>,
+    failure: () => KafkaProducerError | undefined = () => undefined,
+  ): Promise<T> {
+    const { clock, stepTimeoutMs, needed } = this.parts
+    const late = new AbortController()
+    const timer = clock.setTimeout(() => late.abort(this.late(name, failure())), stepTimeoutMs)
+    needed.retain()
+    try {
+      return await orAborted(work(late.signal), late.signal)
+    } finally {
+      needed.release()
+      clock.clearTimeout(timer)
+    }
+  }
+
+  private late(name: string, failure: KafkaProducerError | undefined): DeliveryTimeoutError {
+    const last = failure === undefined ? '' : `; the last failure: ${failure.message}`
+    return new DeliveryTimeoutError(
+      `${name} was not done within ${this.parts.stepTimeoutMs} ms${last}`,
+      failure === undefined ? {} : { cause: failure },
+    )
+  }
+}
+
+function errorOfPartitions(
+  asked: readonly AddPartitionsToTxnTopic[],
+  { resultsByTransaction }: AddPartitionsToTxnResponse,
+): number {
+  const codes = new Map<string, number>()
+  for (const { topicResults } of resultsByTransaction)
+    for (const { name, resultsByPartition } of topicResults)
+      for (const { partitionIndex, partitionErrorCode } of resultsByPartition)
+        codes.set(`${partitionIndex} ${name}`, partitionErrorCode)
+  // What an answer leaves out is asked for again.
+  const missing = ErrorCodes.COORDINATOR_NOT_AVAILABLE
+  return decidingError(
+    asked.flatMap(({ name, partitions }) =>
+      partitions.map((partition) => codes.get(`${partition} ${name}`) ?? missing),
+    ),
+  )
+}

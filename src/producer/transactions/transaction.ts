@@ -1,0 +1,168 @@
+import type { Clock, Timer } from '../../clock.js'
+import { createDebug } from '../../debug.js'
+import {
+  BrokerResponseError,
+  DeliveryError,
+  FailedToSendMessageError,
+  KafkaProducerError,
+  TransactionAbortedError,
+  TransactionEndedError,
+  TransactionTimeoutError,
+  type TransactionError,
+} from '../../errors.js'
+import { kindOfBatchError, OF_SEQUENCES } from './error-kinds.js'
+import { GroupOffsets, type GroupMetadata, type GroupOffset } from './group-offsets.js'
+import type { TransactionManager } from './transaction-manager.js'
+
+const debug = createDebug('kafka-producer:transactions')
+
+export interface OpenTransactionParts {
+  readonly manager: Pick<
+    TransactionManager,
+    'failure' | 'fail' | 'failSequence' | 'giveUp' | 'sendOffsets' | 'commit' | 'abort'
+  >
+  readonly transactionTimeoutMs: number
+  readonly clock: Clock
+  /** It has ended, however: the next one may begin. */
+  readonly onEnded: () => void
+}
+
+/**
+ * A transaction from its begin to its end, as those see it who use it.
+ *
+ *     open ──commit(), abort(), time-out, close──▶ ending ──▶ ended
+ *
+ * What is sent in it is waited for whether its caller does so or not, and one failure of it is the whole's.
+ */
+export class OpenTransaction {
+  private state: 'open' | 'ending' | 'ended' = 'open'
+  /** Of what was sent, how much has no fate yet. */
+  private pending = 0
+  private onSettled: (() => void) | undefined
+  /** Why it ended without its program. */
+  private endedBy: TransactionError | undefined
+  private wasCommitted = false
+  private ending: Promise<void> | undefined
+  private readonly timer: Timer
+  /** Ends with {@link endedBy}, for who waits for its program. */
+  private readonly cutShort = new AbortController()
+
+  constructor(private readonly parts: OpenTransactionParts) {
+    const { clock, transactionTimeoutMs } = parts
+    this.timer = clock
+      .setTimeout(() => void this.cut(new TransactionTimeoutError(transactionTimeoutMs)), transactionTimeoutMs)
+      .unref()
+  }
+
+  /** Aborted with the cause where it ends without its program. */
+  get ends(): AbortSignal {
+    return this.cutShort.signal
+  }
+
+  /** @throws TransactionEndedError; or why nothing more can be sent in it */
+  private checkOpen(): void {
+    const cause = this.endedBy ?? this.parts.manager.failure
+    if (this.state !== 'open') throw new TransactionEndedError(cause === undefined ? {} : { cause })
+    if (cause !== undefined) throw cause
+  }
+
+  /** @param send hands the messages to the send path; what it throws is a failure of the transaction, too */
+  send<T>(send: () => Promise<T>): Promise<T> {
+    return this.track(send, (error) => this.sendFailed(error))
+  }
+
+  sendOffsets(group: GroupMetadata, offsets: readonly GroupOffset[]): Promise<void> {
+    const { manager } = this.parts
+    return this.track(
+      async () => {
+        const checked = new GroupOffsets(group, offsets)
+        if (!checked.isDone) await manager.sendOffsets(checked)
+      },
+      (error) => manager.fail(error),
+    )
+  }
+
+  private async track<T>(work: () => Promise<T>, onFailure: (error: KafkaProducerError) => void): Promise<T> {
+    this.checkOpen()
+    this.pending++
+    try {
+      return await work()
+    } catch (error) {
+      onFailure(error as KafkaProducerError)
+      throw error
+    } finally {
+      if (--this.pending === 0) this.onSettled?.()
+    }
+  }
+
+  private sendFailed(error: KafkaProducerError): void {
+    const { manager } = this.parts
+    for (const failure of failuresOf(error)) {
+      const cause = failure.cause instanceof KafkaProducerError ? failure.cause : failure
+      const code = cause instanceof BrokerResponseError ? cause.errorCode : undefined
+      const kind = kindOfBatchError(code)
+      const isDoubtful = failure instanceof DeliveryError && failure.mayHaveBeenWritten
+      if (kind === 'abort' && (isDoubtful || OF_SEQUENCES.has(code ?? 0))) manager.failSequence(cause)
+      else manager.fail(cause, kind)
+    }
+  }
+
+  /**
+   * Waits for all that was sent, and commits it.
+   *
+   * @throws TransactionEndedError, TransactionTimeoutError; and like {@link TransactionManager.commit}
+   */
+  async commit(): Promise<void> {
+    if (this.endedBy !== undefined) throw this.endedBy
+    if (this.state !== 'open') throw new TransactionEndedError()
+    await this.end(() => this.parts.manager.commit())
+    this.wasCommitted = true
+  }
+
+  /**
+   * Does nothing where it has been aborted already.
+   *
+   * @throws TransactionEndedError after a commit, or while there is one; and like {@link TransactionManager.abort}
+   */
+  async abort(): Promise<void> {
+    if (this.endedBy !== undefined) return this.ending?.catch(() => undefined)
+    if (this.state === 'ending' || this.wasCommitted) throw new TransactionEndedError()
+    if (this.state === 'ended') return
+    this.parts.manager.giveUp(new TransactionAbortedError())
+    await this.end(() => this.parts.manager.abort())
+  }
+
+  /** Ends it without its program, which hears of that with whatever it does next. Resolves when it has ended. */
+  async cut(cause: TransactionError): Promise<void> {
+    if (this.state === 'ended') return
+    if (this.endedBy === undefined) {
+      this.endedBy = cause
+      this.parts.manager.giveUp(cause)
+      if (this.state === 'open') void this.end(() => this.parts.manager.abort()).catch(() => undefined)
+      this.cutShort.abort(cause)
+    }
+    await this.ending?.catch((error: Error) => debug('ended with: %s', error.message))
+  }
+
+  private end(work: () => Promise<void>): Promise<void> {
+    this.state = 'ending'
+    this.ending = this.settled()
+      .then(work)
+      .finally(() => {
+        this.parts.clock.clearTimeout(this.timer)
+        this.state = 'ended'
+        this.parts.onEnded()
+      })
+    return this.ending
+  }
+
+  private settled(): Promise<void> {
+    return this.pending === 0 ? Promise.resolve() : new Promise((resolve) => (this.onSettled = resolve))
+  }
+}
+
+/** What a `send()` failed with, message by message where it is about messages. */
+function failuresOf(error: KafkaProducerError): readonly KafkaProducerError[] {
+  if (!(error instanceof FailedToSendMessageError)) return [error]
+  return error.results.filter((result): result is DeliveryError => result instanceof DeliveryError)
+}
