@@ -128,13 +128,13 @@ export class TransactionManager implements TransactionGate {
 
   /** Something of the transaction failed, so that it can only be aborted, if anything. */
   fail(cause: KafkaProducerError, kind: ErrorKind = 'abort'): void {
-    if (!this.states.is('in transaction', 'committing', 'to be aborted')) return
+    if (!this.states.is('in transaction', 'committing', 'to be aborted', 'aborting')) return
     debug('%s: %s', kind, cause.message)
     if (kind === 'abort, new id') this.isForgotten = true
     const isAbortable = kind === 'abort' || (kind === 'abort, new id' && this.canBump)
     if (!isAbortable) return void this.makeUnusable(this.whyUnusable(cause, kind))
     this.needsBump = this.canBump
-    if (this.abortCause === undefined) this.mustAbort(new TransactionAbortedError(cause))
+    if (this.states.is('in transaction', 'committing')) this.mustAbort(new TransactionAbortedError(cause))
   }
 
   /** A gap, or the doubt of one, in the sequences of a partition: only another epoch helps. */
