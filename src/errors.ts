@@ -416,7 +416,7 @@ export class TransactionError extends KafkaProducerError {
     message: string,
     options?: KafkaProducerErrorOptions,
   ) {
-    super(code, message, { retriable: kind === 'abortable', ...options })
+    super(code, message, options)
     this.kind = kind
   }
 }
@@ -437,7 +437,7 @@ export class TransactionAbortedError extends TransactionError {
       'TRANSACTION_ABORTED',
       'abortable',
       `the transaction was aborted, ${why}`,
-      cause === undefined ? {} : { cause },
+      cause === undefined ? { retriable: true } : { retriable: true, cause },
     )
   }
 }
@@ -453,6 +453,7 @@ export class TransactionTimeoutError extends TransactionError {
       'TRANSACTION_TIMEOUT',
       'abortable',
       `the transaction was open for longer than transactionTimeoutMs, which is ${timeoutMs}, so it was aborted; did it wait for another one of the same producer, which has one at a time?`,
+      { retriable: true },
     )
   }
 }
@@ -464,10 +465,7 @@ export class TransactionEndedError extends TransactionError {
   }
 
   constructor(options?: KafkaProducerErrorOptions) {
-    super('TRANSACTION_ENDED', 'abortable', 'the transaction has ended, and takes nothing more', {
-      retriable: false,
-      ...options,
-    })
+    super('TRANSACTION_ENDED', 'abortable', 'the transaction has ended, and takes nothing more', options)
   }
 }
 

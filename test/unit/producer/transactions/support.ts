@@ -113,12 +113,22 @@ function committed(asked: Record<string, unknown>, errorCode: number) {
   }))
 }
 
+interface Claim {
+  readonly producerId: bigint
+  readonly producerEpoch: number
+  readonly committed?: boolean
+  readonly groupId?: string
+  readonly topics?: Topics
+}
+
 function told(api: string, asked: Record<string, unknown>): Asked {
-  const [transaction] = (asked['transactions'] as Record<string, unknown>[] | undefined) ?? [asked]
-  const { producerId, producerEpoch, committed, groupId } = transaction as Record<string, unknown>
-  const topics = transaction?.['topics'] as Topics | undefined
-  const partitions =
-    api === 'AddPartitionsToTxn' ? topics?.flatMap(({ name, partitions }) => partitions.map((p) => `${name}-${p}`)) : []
-  const what = [committed === undefined ? [] : committed ? 'commit' : 'abort', groupId ?? [], partitions ?? []].flat()
-  return [api, ...what, `${producerId}/${producerEpoch}`].join(' ')
+  const [transaction] = (asked['transactions'] as Claim[] | undefined) ?? [asked as unknown as Claim]
+  const { producerId, producerEpoch, committed, groupId, topics = [] } = transaction as Claim
+  const words = [api]
+  if (committed !== undefined) words.push(committed ? 'commit' : 'abort')
+  if (groupId !== undefined) words.push(groupId)
+  if (api === 'AddPartitionsToTxn')
+    for (const { name, partitions } of topics)
+      for (const partition of partitions) words.push(`${name}-${String(partition)}`)
+  return [...words, `${producerId}/${producerEpoch}`].join(' ')
 }
