@@ -3,21 +3,27 @@ import { BoundedMap } from './bounded-map.js'
 /** Letters, digits, '.', '_' and '-', at most 249 of them, and neither '.' nor '..': what every broker accepts. */
 const TOPIC_NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
 
-/** Remembers which names are valid, so that the pattern runs once per topic and not per message. */
+export function isTopicName(topic: unknown): topic is string {
+  return typeof topic === 'string' && TOPIC_NAME.test(topic)
+}
+
+/** Remembers which names are valid, so that they are looked at once per topic and not per message. */
 export class ValidTopicNames {
   private readonly known = new BoundedMap<string, true>()
   /** Mostly the next one is for the topic of the one before. */
   private latest: string | undefined
 
-  has(topic: unknown): topic is string {
+  /** Whether it was {@link add added}. */
+  has(topic: unknown): boolean {
     if (topic === this.latest) return topic !== undefined
-    if (typeof topic !== 'string') return false
-    if (!this.known.has(topic)) {
-      if (!TOPIC_NAME.test(topic)) return false
-      this.known.set(ownCopy(topic), true)
-    }
+    if (typeof topic !== 'string' || !this.known.has(topic)) return false
     this.latest = topic
     return true
+  }
+
+  add(topic: string): void {
+    this.latest = ownCopy(topic)
+    this.known.set(this.latest, true)
   }
 }
 

@@ -1,7 +1,8 @@
 import { types } from 'node:util'
 import { InvalidMessageError } from '../errors.js'
 import { kindOf, quoted, reasonOf } from '../kind-of.js'
-import type { ValidTopicNames } from '../topic-name.js'
+import { nearestName } from '../nearest-name.js'
+import { isTopicName, type ValidTopicNames } from '../topic-name.js'
 import type { MessageHeaders } from './message-headers.js'
 
 /**
@@ -30,16 +31,38 @@ export interface KeyedMessage<K = unknown, V = unknown> {
   readonly timestamp?: number | bigint | Date | string | null
 }
 
+const FIELDS: readonly string[] = [
+  'topic',
+  'value',
+  'key',
+  'partitionKey',
+  'partition',
+  'headers',
+  'timestamp',
+] satisfies (keyof KeyedMessage)[]
+/** What others call it. */
+const OTHER_NAMES_OF_VALUE: ReadonlySet<string> = new Set(
+  'val body content data message msg payload record text'.split(' '),
+)
+
 /** Shorter texts of digits may be seconds, or anything; these are the milliseconds from 2001 to 2286. */
 const MILLISECONDS_AS_TEXT = /^\d{13}$/
 
-/** @throws InvalidMessageError for what no broker could take, whatever its version */
-export function checkTopic(topic: unknown, validTopics: ValidTopicNames): void {
+/**
+ * Of the first message for a topic the names of its fields are looked at, too: who misspells one does so in all.
+ *
+ * @throws InvalidMessageError for what no broker could take, whatever its version
+ */
+export function checkTopic(topic: unknown, validTopics: ValidTopicNames, message: object): void {
   if (validTopics.has(topic)) return
-  const given = typeof topic === 'string' ? quoted(topic) : kindOf(topic)
-  throw new InvalidMessageError(
-    `topic: given was ${given}, allowed are 1 to 249 letters, digits, '.', '_' and '-', and neither '.' nor '..'`,
-  )
+  if (!isTopicName(topic)) {
+    const given = typeof topic === 'string' ? quoted(topic) : kindOf(topic)
+    throw new InvalidMessageError(
+      `topic: given was ${given}, allowed are 1 to 249 letters, digits, '.', '_' and '-', and neither '.' nor '..'`,
+    )
+  }
+  checkFieldNames(message)
+  validTopics.add(topic)
 }
 
 /** The partition that a message names; -1 where it names none. */
@@ -71,10 +94,35 @@ function millisecondsOf(timestamp: unknown): number {
 
 /** Why a message without a value can't be sent; other clients have a list of `messages` in one with the topic. */
 export function valueMissing(message: object, topic: string): InvalidMessageError {
+  const other = strangeFields(message).find((name) => OTHER_NAMES_OF_VALUE.has(name))
   const remedy = has(message, 'messages')
     ? "there are no 'messages' in a message: give a list, with the topic in each of them"
-    : 'a tombstone has null'
+    : other !== undefined
+      ? `there is ${quoted(other)} in it: did you mean 'value'?`
+      : 'a tombstone has null'
   return new InvalidMessageError(`value: missing in a message for '${topic}'; ${remedy}`)
+}
+
+/**
+ * Fields beside those of a message are let be, but for a name so near that it must be a slip: it would be lost silently.
+ *
+ * @throws InvalidMessageError
+ */
+export function checkFieldNames(message: object): void {
+  for (const name of strangeFields(message)) {
+    const near = nearestName(name, FIELDS)
+    if (near !== undefined)
+      throw new InvalidMessageError(`there is no field ${quoted(name)} in a message: did you mean '${near}'?`)
+  }
+}
+
+function strangeFields(message: object): string[] {
+  try {
+    return Object.keys(message).filter((name) => !FIELDS.includes(name))
+  } catch {
+    // A proxy that does not tell: its fields are read all the same.
+    return []
+  }
 }
 
 function has(message: object, name: string): boolean {

@@ -3,7 +3,7 @@ import { types } from 'node:util'
 import { InvalidConfigError, InvalidMessageError } from '../errors.js'
 import { shown } from '../shown.js'
 import type { RawData } from './encoder.js'
-import { unreadable, type KeyedMessage } from './keyed-message.js'
+import { checkFieldNames, unreadable, type KeyedMessage } from './keyed-message.js'
 
 /** What may be written: a message; with a `topic` set for the stream one without its own, or its value alone, if that is text or bytes. */
 export type WritableMessage<K = RawData, V = RawData> =
@@ -33,6 +33,8 @@ const DEFAULT_IN_FLIGHT = 10_000
  */
 export class MessageWritable<K = unknown, V = unknown> extends Writable {
   private onTheirWay = 0
+  /** Whether the names of a message's fields were looked at: the first stands for all. */
+  private hasChecked = false
   private waiting: (() => void) | undefined
   private finishing: (() => void) | undefined
   private readonly topic: string | undefined
@@ -104,6 +106,8 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
     try {
       const { topic } = chunk as Partial<KeyedMessage<K, V>>
       if ((topic ?? undefined) !== undefined) return chunk as KeyedMessage<K, V>
+      if (!this.hasChecked) checkFieldNames(chunk)
+      this.hasChecked = true
       // One by one: an instance of a class may have accessors, which a copy of its own properties leaves behind.
       const { value, key, partitionKey, partition, headers, timestamp } = chunk as KeyedMessage<K, V>
       return { topic: this.ownTopic(), value, key, partitionKey, partition, headers, timestamp } as KeyedMessage<K, V>

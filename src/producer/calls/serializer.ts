@@ -54,7 +54,7 @@ export class Serializer<K, V> {
     } catch (cause) {
       throw unreadable(message, cause)
     }
-    checkTopic(topic, this.validTopics)
+    checkTopic(topic, this.validTopics, message)
     if (value === undefined) throw valueMissing(message, topic)
     const namedPartition = partitionOf(partition)
     const ownTimestamp = timestampOf(timestamp)

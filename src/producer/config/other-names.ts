@@ -1,4 +1,5 @@
 import { nearestName } from '../../nearest-name.js'
+import { shown } from '../../shown.js'
 import { KAFKA_NAMES } from './kafka-names.js'
 import { OPTIONS } from './producer-options.js'
 
@@ -14,10 +15,11 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   ...sameAs('requestTimeoutMs', 'socket.timeout.ms', 'ackTimeoutMs', 'requestTimeout', 'ackTimeout'),
   ...sameAs('deliveryTimeoutMs', 'message.timeout.ms', 'deliveryTimeout', 'messageTimeoutMs'),
   ...sameAs('retries', 'maxRetries', 'maxRetryCount'),
-  ...sameAs('retryBackoffMs', 'retryDelay', 'initialRetryTime'),
-  ...sameAs('retryBackoffMaxMs', 'maxRetryTime'),
+  ...sameAs('retryBackoffMs', 'retryDelay', 'initialRetryTime', 'reconnect.backoff.ms'),
+  ...sameAs('retryBackoffMaxMs', 'maxRetryTime', 'reconnect.backoff.max.ms'),
   ...sameAs('metadataRefreshIntervalMs', 'metadataMaxAge', 'metadataMaxAgeMs'),
   ...sameAs('allowAutoTopicCreation', 'allow.auto.create.topics', 'autocreateTopics', 'autoCreateTopics'),
+  ...sameAs('unknownTopicTimeoutMs', 'topic.metadata.propagation.max.ms'),
   ...sameAs('lingerMs', 'linger'),
   ...sameAs('batchMessages', 'batchNumMessages'),
   ...sameAs('batchBytes', 'batchSize'),
@@ -25,7 +27,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   ...sameAs('queueBytes', 'queue.buffering.max.kbytes', 'bufferMemory'),
   ...sameAs('enqueueTimeoutMs', 'maxBlockMs'),
   ...sameAs('maxInFlight', 'max.in.flight', 'maxInFlightRequests', 'maxInflights'),
-  ...sameAs('connectTimeoutMs', 'connectionTimeout', 'connectTimeout'),
+  ...sameAs('connectTimeoutMs', 'connectionTimeout', 'connectTimeout', 'authenticationTimeout'),
   ...sameAs('connectionsMaxIdleMs', 'idleConnection', 'maxIdleTime'),
   ...sameAs('brokerVersion', 'broker.version.fallback'),
   ...sameAs('ssl', 'tls', 'sslOptions', 'useTls'),
@@ -36,6 +38,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   ...sameAs('onDelivery', 'dr_cb', 'dr_msg_cb', 'deliveryReport'),
 
   // What takes other words here.
+  kafkaJS: 'what it holds is given here without it',
   queueSize: 'a number of messages is `queueMessages`, of bytes `queueBytes`',
   retry: 'here are `retries`, `retryBackoffMs`, `retryBackoffMaxMs` and `deliveryTimeoutMs`',
   serializers: 'here are `encoder` and `keyEncoder`',
@@ -59,6 +62,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   rejectUnauthorized: 'here it is ssl: { rejectUnauthorized }',
   'ssl.ca.location': 'here it is ssl: { ca }, the content of the file',
   'ssl.ca.pem': 'here it is ssl: { ca }',
+  'ssl.truststore.location': 'here it is ssl: { ca }, certificates as PEM',
   'ssl.certificate.location': 'here it is ssl: { cert }, the content of the file',
   'ssl.certificate.pem': 'here it is ssl: { cert }',
   'ssl.key.location': 'here it is ssl: { key }, the content of the file',
@@ -93,7 +97,8 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   ...absent('`stats()` has the figures', 'metrics', 'statistics.interval.ms', 'metricReporters'),
   ...absent('sockets are opened by this package', 'socket.keepalive.enable', 'socket.nagle.disable'),
   ...absent('a producer has no group', 'groupId', 'group.id'),
-  ...absent('connections are opened at the first `send()`', 'autoConnect'),
+  ...absent('connections are opened at the first `send()`, or by `connect()`', 'autoConnect'),
+  ...absent('sessions are renewed in time by themselves', 'reauthenticationThreshold'),
   ...absent('brokers are asked what they speak', 'api.version.request', 'apiVersion', 'versions'),
 }
 
@@ -113,12 +118,14 @@ function absent(instead: string, ...names: string[]): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, instead]))
 }
 
-/** What to do about an unknown option, to go behind its name; nothing where any guess would be far off. */
-export function adviceForOption(name: string): string {
-  if (Object.hasOwn(OTHER_NAMES, name)) return `: ${OTHER_NAMES[name]}`
+/** An unknown option by its name, and what to do about it where no guess would be far off. */
+export function unknownOption(name: string): string {
+  // What others call an option is none of what a mistake may have put there: it may be told at any length.
+  if (Object.hasOwn(OTHER_NAMES, name)) return `unknown option '${name}': ${OTHER_NAMES[name]}`
+  const unknown = `unknown option ${shown(name)}`
   const near = nearestName(name, Object.keys(OPTIONS))
-  if (near !== undefined) return `: did you mean '${near}'?`
+  if (near !== undefined) return `${unknown}: did you mean '${near}'?`
   return name.includes('.')
-    ? ': names with dots are those of properties, which ProducerConfig.fromProperties() takes'
-    : ''
+    ? `${unknown}: names with dots are those of properties, which ProducerConfig.fromProperties() takes`
+    : unknown
 }

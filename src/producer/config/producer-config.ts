@@ -6,12 +6,11 @@ import type { CreateConnection } from '../../network/given-stream.js'
 import type { SaslMechanism } from '../../network/sasl/mechanism.js'
 import type { Secret } from '../../network/secret.js'
 import type { SslOption } from '../../network/tls.js'
-import { shown } from '../../shown.js'
 import type { OnDelivery } from '../delivery-report.js'
 import type { Encoder, RawData } from '../encoder.js'
 import { resolvePartitioner, type ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
 import { CompressionChoice } from '../queues/topic-compression.js'
-import { adviceForOption } from './other-names.js'
+import { unknownOption } from './other-names.js'
 import {
   DEFAULT_ENCODER,
   OPTIONS,
@@ -25,7 +24,7 @@ import { readProperties } from './properties.js'
 /** {@link OnDelivery} as TypeScript takes methods: a config of certain keys and values is one of any. */
 type Listener<K, V> = { told(...report: Parameters<OnDelivery<K, V>>): void }['told']
 
-/** Options that mean nothing without the queue. */
+/** Options that mean nothing without the queue; they may be given all the same, by who chooses the mode at the start. */
 const ASYNC_ONLY: readonly OptionName[] = ['lingerMs', 'batchMessages', 'onDelivery']
 
 /**
@@ -72,7 +71,7 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
   readonly copyBytes: boolean
   readonly onDelivery: Listener<K, V> | undefined
 
-  /** From {@link fromProperties}: what was read and has no effect here, or another than there, each with the reason. */
+  /** What was given and has no effect, or from {@link fromProperties} another than there, each with the reason. */
   readonly notes: readonly string[]
 
   /**
@@ -93,7 +92,6 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
   }
 
   constructor(all: ProducerOptions<K, V, T>, notes: readonly string[] = []) {
-    this.notes = notes
     if (typeof all !== 'object' || all === null)
       throw new InvalidConfigError('the options must be an object with brokers')
     refuseUnknown(all)
@@ -146,15 +144,12 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
     this.copyBytes = read('copyBytes')
     this.onDelivery = read('onDelivery')
     this.partitioner = resolvePartitioner(options.partitioner)
-    this.checkTogether(options)
+    this.notes = [...notes, ...(this.type === 'sync' ? notesOnQueueOptions(options) : [])]
+    this.checkTogether()
   }
 
   /** Rules between options. */
-  private checkTogether(options: object): void {
-    const queueOption = this.type === 'sync' ? ASYNC_ONLY.find((name) => Object.hasOwn(options, name)) : undefined
-    if (queueOption !== undefined) {
-      throw new InvalidConfigError(`${queueOption}: is about the queue of async mode, allowed only with type 'async'`)
-    }
+  private checkTogether(): void {
     if (this.type === 'async') {
       this.checkAtMost('batchMessages', 'queueMessages')
       // Whatever lingers so long has failed before it is sent.
@@ -175,6 +170,11 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
       `${name}: given was ${this[name]}, allowed is at most ${limit}, which is ${this[limit]}`,
     )
   }
+}
+
+function notesOnQueueOptions(options: object): string[] {
+  const names = ASYNC_ONLY.filter((name) => Object.hasOwn(options, name))
+  return names.map((name) => `${name} is about the queue of async mode, and has no effect with type 'sync'`)
 }
 
 type NumberName =
@@ -223,7 +223,6 @@ function fallbacksFor(options: Partial<AnyProducerOptions>): Record<OptionName, 
 
 function refuseUnknown(options: object): void {
   for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(OPTIONS, name))
-      throw new InvalidConfigError(`unknown option ${shown(name)}${adviceForOption(name)}`)
+    if (!Object.hasOwn(OPTIONS, name)) throw new InvalidConfigError(unknownOption(name))
   }
 }

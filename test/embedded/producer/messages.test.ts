@@ -10,6 +10,43 @@ import {
 import { startKafka } from '../support/cluster.js'
 import { errorOf, expectNothingHeld, startProducer, stored } from '../support/producers.js'
 
+describe('a misspelt field', () => {
+  it.each([
+    ['header', 'headers'],
+    ['Headers', 'headers'],
+    ['keys', 'key'],
+    ['partitonKey', 'partitionKey'],
+    ['timstamp', 'timestamp'],
+  ])('%s is refused with the name that was meant', async (name, meant) => {
+    const producer = startProducer(await startKafka({ topics: { orders: {} } }))
+    const message = { topic: 'orders', value: 'x', [name]: 'y' }
+    const said = `there is no field '${name}' in a message: did you mean '${meant}'?`
+    for (let i = 0; i < 2; i++)
+      expect(await errorOf(producer.send(message))).toMatchObject({ code: 'INVALID_MESSAGE', message: said })
+    expect((await errorOf(producer.sendAll([message]))).message).toContain(said)
+    expect((await errorOf(producer.sendAll([{ ...message, topic: undefined }], { topic: 'orders' }))).message).toBe(
+      said,
+    )
+    expectNothingHeld(producer)
+  })
+
+  it.each(['val', 'payload', 'body'])('%s is told where there is no value', async (name) => {
+    const producer = startProducer(await startKafka())
+    const error = await errorOf(producer.send({ topic: 'orders', [name]: 'x' } as unknown as KeyedMessage))
+    expect(error.message).toBe(
+      `value: missing in a message for 'orders'; there is '${name}' in it: did you mean 'value'?`,
+    )
+  })
+
+  it('is no field with a name of its own: such are let be', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    const consumed = { topic: 'orders', value: 'x', offset: '7', attributes: 0, size: 1, metadata: {}, opaque: null }
+    await producer.send(consumed)
+    expect(stored(kafka, 'orders')).toEqual(['x'])
+  })
+})
+
 describe('what a message may hold', () => {
   it('null, a tombstone, of which no encoder is asked', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })

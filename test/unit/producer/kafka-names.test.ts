@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { KAFKA_NAMES } from '../../../src/producer/config/kafka-names.js'
-import { adviceForOption } from '../../../src/producer/config/other-names.js'
+import { unknownOption } from '../../../src/producer/config/other-names.js'
 import { readProperties } from '../../../src/producer/config/properties.js'
 
 /** What a property may have; the others have a number. */
@@ -32,5 +32,5 @@ it.each(pairs)('%s is what a properties file calls %s', (option, name) => {
 })
 
 it.each(pairs)('%s is named where somebody gives %s as an option', (option, name) => {
-  if (name !== option) expect(adviceForOption(name)).toMatch(new RegExp(`['\`]${option}['\`]`))
+  if (name !== option) expect(unknownOption(name)).toMatch(new RegExp(`['\`]${option}['\`]`))
 })

@@ -35,6 +35,7 @@ describe('an unknown option is told with what to write instead, and never with a
     // librdkafka and Java
     ['bootstrap.servers', 'brokers'],
     ['metadata.broker.list', 'brokers'],
+    ['max.in.flight.requests.per.connection', 'maxInFlight'],
     ['linger.ms', 'lingerMs'],
     ['batch.size', 'batchBytes'],
     ['buffer.memory', 'queueBytes'],
@@ -46,6 +47,11 @@ describe('an unknown option is told with what to write instead, and never with a
     ['ssl.ca.location', 'ssl: { ca }'],
     ['transaction.timeout.ms', 'no transactions'],
     ['enable.idempotence', 'no idempotent producer'],
+    ['topic.metadata.propagation.max.ms', 'unknownTopicTimeoutMs'],
+    ['reconnect.backoff.ms', 'retryBackoffMs'],
+    ['ssl.truststore.location', 'ssl: { ca }'],
+    ['allow.auto.create.topics', 'allowAutoTopicCreation'],
+    ['kafkaJS', 'what it holds is given here without it'],
     ['queueSize', 'queueBytes'],
     ['some.other.property', 'ProducerConfig.fromProperties()'],
   ])('%s: %s', (name, advice) => {

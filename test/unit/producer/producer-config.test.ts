@@ -24,6 +24,22 @@ function configOf(options: Partial<ProducerOptions<unknown, unknown>>): Producer
   return new ProducerConfig({ brokers, ...options })
 }
 
+describe('options of the other mode', () => {
+  it('are taken and noted, so that a setting may switch it', () => {
+    const options = { lingerMs: 20, batchMessages: 100, onDelivery: () => undefined, enqueueTimeoutMs: 0 }
+    expect(configOf(options).notes).toEqual([
+      "lingerMs is about the queue of async mode, and has no effect with type 'sync'",
+      "batchMessages is about the queue of async mode, and has no effect with type 'sync'",
+      "onDelivery is about the queue of async mode, and has no effect with type 'sync'",
+    ])
+    expect(new ProducerConfig({ brokers, ...options, type: 'async' }).notes).toEqual([])
+  })
+
+  it('are checked all the same', () => {
+    expect(() => configOf({ lingerMs: -1 })).toThrow(/lingerMs: given was -1/)
+  })
+})
+
 describe('what is refused, with what was given and what is allowed', () => {
   const integers: [string, number, number][] = [
     ['requestTimeoutMs', 1, 0x7fffffff],
