@@ -1,4 +1,7 @@
+import { inspect, type InspectOptions } from 'node:util'
+import { counted } from './counted.js'
 import type { BrokerErrorCode, KafkaProducerErrorCode } from './error-code.js'
+import { inspectError, jsonOfError } from './shown-error.js'
 
 /** Options every error of this package is built with. */
 export interface KafkaProducerErrorOptions {
@@ -26,6 +29,16 @@ export class KafkaProducerError extends Error {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
     this.code = code
     this.retriable = options.retriable ?? false
+  }
+
+  /** What `JSON.stringify` writes: name, message, fields, and the causes as far as they say more; no message's data. */
+  toJSON(): Readonly<Record<string, unknown>> {
+    return jsonOfError(this)
+  }
+
+  /** What `console.error` prints: the same, and where the call was. */
+  [inspect.custom](depth: number, options: InspectOptions): string {
+    return inspectError(this, depth, options)
   }
 }
 
@@ -107,10 +120,8 @@ export class NotQueuedError extends KafkaProducerError {
     this.prototype.name = 'NotQueuedError'
   }
 
-  /** Places, in the list given to `send()`, of the messages that were not taken in. */
-  readonly refused: readonly number[]
-  /** Places of those that were. */
-  readonly taken: readonly number[]
+  readonly #refused: readonly number[]
+  readonly #taken: readonly number[]
 
   constructor(
     code: KafkaProducerErrorCode,
@@ -120,8 +131,18 @@ export class NotQueuedError extends KafkaProducerError {
     options?: KafkaProducerErrorOptions,
   ) {
     super(code, message, options)
-    this.refused = refused
-    this.taken = taken
+    this.#refused = refused
+    this.#taken = taken
+  }
+
+  /** Places, in the list given to `send()`, of the messages that were not taken in. */
+  get refused(): readonly number[] {
+    return this.#refused
+  }
+
+  /** Places of those that were. */
+  get taken(): readonly number[] {
+    return this.#taken
   }
 }
 
@@ -348,45 +369,58 @@ export class DeliveryError extends KafkaProducerError implements DeliveryFailure
 }
 
 /**
- * `FAILED_TO_SEND`: not all messages of a `send()` were acknowledged. `results` has for each message, in the order
- * given, either its metadata or its own {@link DeliveryError}; `cause` is the first of these errors.
+ * `FAILED_TO_SEND`: not all messages of a list given to `send()` were acknowledged. `results` has for each message, in the
+ * order given, either its metadata or its own {@link DeliveryError}; `cause` is the first of these errors. A log shows
+ * none of it but the count and the first.
  */
 export class FailedToSendMessageError<Metadata = unknown, Message = unknown> extends KafkaProducerError {
   static {
     this.prototype.name = 'FailedToSendMessageError'
   }
 
-  readonly results: readonly (Metadata | DeliveryError)[]
-  /** The messages of the call, as they were given. */
-  readonly messages: readonly Message[]
+  // No properties that are enumerated: millions of messages would get into logs.
+  readonly #results: readonly (Metadata | DeliveryError)[]
+  readonly #messages: readonly Message[]
 
   constructor(results: readonly (Metadata | DeliveryError)[], messages: readonly Message[]) {
-    const errors = results.filter((result) => result instanceof DeliveryError)
-    const [first] = errors
-    const which = errors.length === results.length ? '' : ` of ${results.length}`
-    super(
-      'FAILED_TO_SEND',
-      `${errors.length}${which} messages failed; the first with ${first?.code}: ${first?.message}`,
-      {
-        cause: first,
-        retriable: errors.every((error) => error.retriable),
-      },
-    )
-    this.results = results
-    this.messages = messages
+    let failed = 0
+    let first: DeliveryError | undefined
+    let retriable = true
+    for (const result of results) {
+      if (!(result instanceof DeliveryError)) continue
+      failed++
+      first ??= result
+      retriable &&= result.retriable
+    }
+    const all = counted(results.length, 'message')
+    const which = failed === results.length ? all : `${failed} of ${all}`
+    const how = failed === 1 ? 'failed with' : 'failed; the first with'
+    super('FAILED_TO_SEND', `${which} ${how} ${first?.code}: ${first?.message}`, { cause: first, retriable })
+    this.#results = results
+    this.#messages = messages
+  }
+
+  /** For each message its metadata or its own error, in the order given. */
+  get results(): readonly (Metadata | DeliveryError)[] {
+    return this.#results
+  }
+
+  /** The messages of the call, as they were given. */
+  get messages(): readonly Message[] {
+    return this.#messages
   }
 
   /** The largest number of attempts that any of the failed messages had. */
   get attempts(): number {
     let most = 0
-    for (const result of this.results)
+    for (const result of this.#results)
       if (result instanceof DeliveryError && result.attempts > most) most = result.attempts
     return most
   }
 
   /** Whether any of the failed messages may have been written. */
   get mayHaveBeenWritten(): boolean {
-    return this.results.some((result) => result instanceof DeliveryError && result.mayHaveBeenWritten)
+    return this.#results.some((result) => result instanceof DeliveryError && result.mayHaveBeenWritten)
   }
 }
 

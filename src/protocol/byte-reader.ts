@@ -1,3 +1,5 @@
+import { counted } from '../counted.js'
+
 const EMPTY = Buffer.alloc(0)
 
 /**
@@ -28,7 +30,7 @@ export class ByteReader {
   /** What did not fit first, or that bytes were left over; undefined when all was read and well-formed. */
   problem(): string | undefined {
     if (this.reason !== undefined) return this.reason
-    return this.remaining > 0 ? `${this.remaining} bytes left over at byte ${this.position}` : undefined
+    return this.remaining > 0 ? `${counted(this.remaining, 'byte')} left over at byte ${this.position}` : undefined
   }
 
   /** Turns the reader invalid; for decoders that find a value the protocol forbids. */
@@ -39,7 +41,7 @@ export class ByteReader {
 
   private take(count: number): number {
     if (count > this.end - this.position) {
-      this.fail(`${count} bytes wanted, ${this.end - this.position} left`)
+      this.fail(`${counted(count, 'byte')} wanted, ${this.end - this.position} left`)
       return -1
     }
     const at = this.position
@@ -202,8 +204,9 @@ export class ByteReader {
   readNullableArray<T>(flexible: boolean, read: () => T, max = Infinity): T[] | null {
     const count = this.readLength(flexible, false)
     if (count === -1 && !this.invalid) return null
-    if (count > this.remaining) this.fail(`an array of ${count} elements in ${this.remaining} bytes`)
-    if (count > max) this.fail(`an array of ${count} elements, allowed are ${max}`)
+    if (count > this.remaining)
+      this.fail(`an array of ${counted(count, 'element')} in ${counted(this.remaining, 'byte')}`)
+    if (count > max) this.fail(`an array of ${counted(count, 'element')}, allowed are ${max}`)
     const items: T[] = []
     for (let i = 0; i < count && !this.invalid; i++) items.push(read())
     return this.invalid ? [] : items
@@ -213,7 +216,7 @@ export class ByteReader {
   skipArray(flexible: boolean, element: (() => void) | number, max = Infinity): void {
     const count = this.readLength(flexible, false)
     if (count === -1) this.fail('null where an array is required')
-    if (count > max) this.fail(`an array of ${count} elements, allowed are ${max}`)
+    if (count > max) this.fail(`an array of ${counted(count, 'element')}, allowed are ${max}`)
     if (typeof element === 'number') this.take(Math.max(count, 0) * element)
     else for (let i = 0; i < count && !this.invalid; i++) element()
   }

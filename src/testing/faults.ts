@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js'
+import { counted } from '../counted.js'
 import type { ApiName } from './api-names.js'
 import { EmbeddedKafkaError } from './errors.js'
 import { Changes, Gate, waitFor } from './waiting.js'
@@ -142,7 +143,7 @@ export class FaultRule implements Fault {
       changes: this.met,
       timeoutMs,
       lifetime: this.lifetime,
-      missing: () => `the fault has met ${this.hits} of ${count} requests`,
+      missing: () => `the fault has met ${this.hits} of ${counted(count, 'request')}`,
     })
   }
 

@@ -1,5 +1,6 @@
 import Denque from 'denque'
 import type { Clock, Timer } from '../../clock.js'
+import { counted } from '../../counted.js'
 import { QueueFullError, type KafkaProducerError } from '../../errors.js'
 import { timerDelay } from '../../timer-delay.js'
 import type { TurnBudget } from '../../turn-budget.js'
@@ -297,7 +298,7 @@ export class Admission {
     const ofUnknown =
       unknownMessages === 0
         ? ''
-        : `, ${unknownMessages} messages and ${unknownBytes} bytes of it for topics without metadata, which may have half`
+        : `, ${counted(unknownMessages, 'message')} and ${counted(unknownBytes, 'byte')} of it for topics without metadata, which may have half`
     return new QueueFullError(
       `no room for the message within enqueueTimeoutMs (${this.parts.enqueueTimeoutMs} ms): ${messages} of queueMessages ${maxMessages} and ${bytes} of queueBytes ${maxBytes} are taken${ofUnknown}`,
     )

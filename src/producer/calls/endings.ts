@@ -3,6 +3,7 @@ import { DeliveryError, type KafkaProducerError } from '../../errors.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import type { TurnBudget } from '../../turn-budget.js'
 import { Batch } from '../queues/batch.js'
+import { TRACED, withoutStackTraces } from '../queues/stack-traces.js'
 import { ListCall } from './list-call.js'
 import type { MessageCall, Whereabouts } from './message-call.js'
 
@@ -63,9 +64,11 @@ export class Endings {
   }
 
   private readonly run = (): void => {
+    const isFirst = !this.isScheduled
     this.isScheduled = true
     const batches = new Set<Batch>()
     const topics = new Map<string, number>()
+    if (isFirst) this.endSome(batches, topics, TRACED)
     withoutStackTraces(() => this.endSome(batches, topics))
     for (const batch of batches) this.parts.thin(batch)
     for (const [topic, dropped] of topics) this.parts.dropped(topic, dropped)
@@ -77,15 +80,19 @@ export class Endings {
     for (const resolve of this.whenDone.splice(0)) resolve()
   }
 
-  private endSome(batches: Set<Batch>, topics: Map<string, number>): void {
+  private endSome(batches: Set<Batch>, topics: Map<string, number>, most = Infinity): void {
     let count = 0
     while (this.head < this.queue.length) {
       const ending = this.queue[this.head] as Ending
-      for (; ending.next < ending.call.size && !(++count % RUN === 0 && this.parts.turn.isSpent); ending.next++)
+      for (; ending.next < ending.call.size && !this.isEnough(++count, most); ending.next++)
         this.endOne(ending, ending.next, batches, topics)
       if (ending.next < ending.call.size) break
       this.head++
     }
+  }
+
+  private isEnough(count: number, most: number): boolean {
+    return count > most || (count % RUN === 0 && this.parts.turn.isSpent)
   }
 
   private endOne(
@@ -113,17 +120,5 @@ export class Endings {
     const where = { topic, partition: at.namedPartition, attempts: 0, mayHaveBeenWritten: false }
     call.settle(index, new DeliveryError(cause(at), where), this.parts.clock.now())
     topics.set(topic, (topics.get(topic) ?? 0) + 1)
-  }
-}
-
-/** Hundreds of thousands of stack traces would all show the same place, and take a second. */
-function withoutStackTraces(make: () => void): void {
-  const { stackTraceLimit } = Error
-  // It can't be set where a program has frozen what the language brings.
-  const isOurs = Reflect.set(Error, 'stackTraceLimit', 0)
-  try {
-    make()
-  } finally {
-    if (isOurs) Error.stackTraceLimit = stackTraceLimit
   }
 }

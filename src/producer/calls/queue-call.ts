@@ -12,6 +12,7 @@ import type { SendMoment } from '../queues/send-clock.js'
 import { ownErrorOf } from './failure-of.js'
 import { ListCall } from './list-call.js'
 import type { MessageCall, Whereabouts } from './message-call.js'
+import { rejectWithCaller, type Settling } from './reject-with-caller.js'
 import { attemptsOf } from './shared-call.js'
 
 const QUEUED = Promise.resolve()
@@ -26,7 +27,7 @@ export class QueueCall extends ListCall {
   /** Messages that are neither taken in nor refused yet. */
   private outside: number
   /** Undefined as long as nobody has to wait for it. */
-  private waiter: { resolve: () => void; reject: (error: KafkaProducerError) => void } | undefined
+  private waiter: Settling<void> | undefined
   private refused: Map<number, DeliveryError> | undefined
   /** Why nothing of it was taken in. */
   private invalid: KafkaProducerError | undefined
@@ -90,7 +91,7 @@ export class QueueCall extends ListCall {
     if (this.outside > 0 || this.waiter === undefined) return
     const error = this.error()
     if (error === undefined) this.waiter.resolve()
-    else this.waiter.reject(error)
+    else rejectWithCaller(this.waiter, error)
   }
 
   private error(): KafkaProducerError | undefined {

@@ -6,14 +6,14 @@ import type { RecordMetadata } from '../record-metadata.js'
 import { failureOf } from './failure-of.js'
 import { ListCall } from './list-call.js'
 import type { MessageCall } from './message-call.js'
+import { rejectWithCaller, type Settling } from './reject-with-caller.js'
 
 /** A `send()` in sync mode: its promise settles once, when the last of its messages has its fate. */
 export class SendCall extends ListCall {
   /** Nothing of a call is sent where one of its messages can't be encoded. */
   readonly skipsUnserializable = false
   readonly promise: Promise<RecordMetadata[]>
-  private resolve!: (results: RecordMetadata[]) => void
-  private reject!: (error: KafkaProducerError) => void
+  private settling!: Settling<RecordMetadata[]>
   private readonly results: Fate[]
   private hasFailures = false
 
@@ -26,10 +26,7 @@ export class SendCall extends ListCall {
   ) {
     super(messages, inList, sentAt, signal, onDone)
     this.results = new Array<Fate>(messages.length)
-    this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve
-      this.reject = reject
-    })
+    this.promise = new Promise((resolve, reject) => (this.settling = { resolve, reject }))
   }
 
   admitted(): void {
@@ -39,7 +36,7 @@ export class SendCall extends ListCall {
   failWhole(error: KafkaProducerError): void {
     if (this.isDone) return
     this.end()
-    this.reject(error)
+    rejectWithCaller(this.settling, error)
   }
 
   override isSettled(index: number): boolean {
@@ -54,7 +51,7 @@ export class SendCall extends ListCall {
 
   /** Every message has its fate. */
   private finish(): void {
-    if (this.hasFailures) this.reject(failureOf(this.results, this.messages, this.inList))
-    else this.resolve(this.results as RecordMetadata[])
+    if (this.hasFailures) rejectWithCaller(this.settling, failureOf(this.results, this.messages, this.inList))
+    else this.settling.resolve(this.results as RecordMetadata[])
   }
 }

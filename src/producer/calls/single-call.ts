@@ -6,9 +6,10 @@ import type { SendMoment } from '../queues/send-clock.js'
 import type { RecordMetadata } from '../record-metadata.js'
 import { failureOf } from './failure-of.js'
 import { MessageCall } from './message-call.js'
+import { rejectWithCaller, type Settling } from './reject-with-caller.js'
 
-type Resolve = (results: [RecordMetadata]) => void
-type Reject = (error: Error) => void
+type Resolve = Settling<[RecordMetadata]>['resolve']
+type Reject = Settling<[RecordMetadata]>['reject']
 
 /** One function for all promises: a closure for each would cost about as much as the promise itself. */
 let resolveNewest: Resolve
@@ -19,10 +20,10 @@ const keepResolvers = (resolve: Resolve, reject: Reject): void => {
 }
 
 /** A `send()` of one message in sync mode, encoded already: the same as any other, and cheaper by half. */
-export class SingleCall extends MessageCall {
+export class SingleCall extends MessageCall implements Settling<[RecordMetadata]> {
   readonly promise = new Promise<[RecordMetadata]>(keepResolvers)
-  private readonly resolve = resolveNewest
-  private readonly reject = rejectNewest
+  readonly resolve: Resolve = resolveNewest
+  readonly reject: Reject = rejectNewest
   private at: OutgoingMessage | Batch
 
   constructor(
@@ -64,6 +65,6 @@ export class SingleCall extends MessageCall {
   settle(_index: number, fate: Fate): void {
     this.countTold()
     if (!(fate instanceof DeliveryError)) this.resolve([fate])
-    else this.reject(failureOf([fate], [this.message], this.inList))
+    else rejectWithCaller(this, failureOf([fate], [this.message], this.inList))
   }
 }

@@ -4,6 +4,7 @@ import { NO_ROOM, RecordBatchBuilder, type BufferSource } from '../../protocol/r
 import { RecordCursor } from '../../protocol/records/record-cursor.js'
 import { RecordMetadata, type BrokerAcknowledgement } from '../record-metadata.js'
 import type { MessageOwner, OutgoingMessage } from './outgoing-message.js'
+import { TRACED, withoutStackTraces } from './stack-traces.js'
 
 /** What is settled in one go, so that the event loop gets its turn in between. */
 export const MAX_BATCH_MESSAGES = 5_000
@@ -365,14 +366,18 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
 
   /** Every message that has no fate yet fails with this cause. */
   fail(cause: KafkaProducerError, now: number): Settled {
-    const { owners, places } = this
     const error = this.deliveryError(cause)
-    for (let i = 0; i < owners.length; i++) {
-      const owner = owners[i] as MessageOwner
-      const index = places[i] as number
+    this.failSome(0, TRACED, error, now)
+    if (this.count > TRACED) withoutStackTraces(() => this.failSome(TRACED, this.count, error, now))
+    return this.settled()
+  }
+
+  private failSome(from: number, to: number, error: DeliveryError, now: number): void {
+    for (let i = from; i < Math.min(to, this.count); i++) {
+      const owner = this.owners[i] as MessageOwner
+      const index = this.places[i] as number
       if (!owner.isSettled(index)) owner.settle(index, error, now)
     }
-    return this.settled()
   }
 
   private settled(): Settled {

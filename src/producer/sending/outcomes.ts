@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.js'
+import { counted } from '../../counted.js'
 import { ConnectionClosedError, type KafkaProducerError } from '../../errors.js'
 import type { ProducePartitionResponse, ProduceResponse } from '../../protocol/apis/produce.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
@@ -64,7 +65,7 @@ export class Outcomes {
     })
     if (verdict.action === 'done') return this.acknowledged(batch, answer, magic)
     const { queue } = batch
-    const subject = `${batch.count} messages for ${queue.topic}-${queue.partition}`
+    const subject = `${counted(batch.count, 'message')} for ${queue.topic}-${queue.partition}`
     const cause = brokerResponseError(answer.errorCode, subject, this.detailOf(batch, answer))
     batch.noteFailure(cause, mayHaveBeenWritten(answer.errorCode))
     switch (verdict.action) {

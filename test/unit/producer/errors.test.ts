@@ -81,13 +81,11 @@ describe('errors', () => {
     expect(some.message).toMatch(/^2 of 3 messages failed; the first with REQUEST_TIMED_OUT: /)
     const all = new FailedToSendMessageError([passing], [message])
     expect(all).toMatchObject({ retriable: true })
-    expect(all.message).toMatch(/^1 messages failed/)
+    expect(all.message).toMatch(/^1 message failed with REQUEST_TIMED_OUT: /)
+    const oneOfMany = new FailedToSendMessageError(['metadata', final], [message, message])
+    expect(oneOfMany.message).toMatch(/^1 of 2 messages failed with MESSAGE_TOO_LARGE: /)
+    const both = new FailedToSendMessageError([passing, final], [message, message])
+    expect(both.message).toMatch(/^2 messages failed; the first with REQUEST_TIMED_OUT: /)
     expect(new FailedToSendMessageError([final], [message]).mayHaveBeenWritten).toBe(false)
-  })
-
-  it('of a send with a million messages: is made and read without a list of them on the stack', () => {
-    const error = new DeliveryError(brokerResponseError(7, 'orders-0'), { ...failure, attempts: 5 })
-    const some = new FailedToSendMessageError(new Array<DeliveryError>(1_000_000).fill(error), [])
-    expect(some).toMatchObject({ attempts: 5, mayHaveBeenWritten: false, retriable: true, cause: error })
   })
 })

@@ -232,7 +232,7 @@ describe('tagged fields', () => {
   it('are read to their end if at all', () => {
     const reader = reading('01' + '0005' + '0000000000')
     reader.readTaggedFields((_, field) => field.readInt32())
-    expect(reader.problem()).toContain('tagged field 0: 1 bytes left over')
+    expect(reader.problem()).toContain('tagged field 0: 1 byte left over')
   })
 
   it('of a size beyond the end are refused', () => {

@@ -1,0 +1,133 @@
+import { inspect } from 'node:util'
+import { expect, it } from 'vitest'
+import { DeliveryError, FailedToSendMessageError, Producer, type KeyedMessage } from '../../../src/index.js'
+import { startKafka } from '../support/cluster.js'
+import { errorOf, startProducer, turns } from '../support/producers.js'
+
+const BAD: KeyedMessage = { topic: 'orders', value: 'bad', partition: 99 }
+const FORMS = [
+  ['one message', BAD],
+  ['a list', [BAD, BAD]],
+] as const
+
+it.each(FORMS)(
+  'who awaits a send() is in the stack of its error, and the depths of the producer are not: %s',
+  async (_, given) => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    async function placeOrder() {
+      await producer.send(given)
+    }
+    const { stack } = await errorOf(placeOrder())
+    expect(stack).toMatch(/at (async )?placeOrder \(.*caller-in-stack\.test\.ts/)
+    expect(stack).not.toContain('/src/producer/')
+  },
+)
+
+it('also of one that waits for several, and of messages that fail together', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  kafka.fail({ api: 'Produce' }, 'MESSAGE_TOO_LARGE')
+  const producer = startProducer(kafka)
+  const order = { topic: 'orders', value: 'x' }
+  async function placeFirst() {
+    await producer.send(order)
+  }
+  async function placeOthers() {
+    await Promise.all([producer.send(BAD), producer.send({ ...BAD, partition: 98 })])
+  }
+  const [first, others] = await Promise.all([errorOf(placeFirst()), errorOf(placeOthers())])
+  expect(first.stack).toMatch(/at (async )?placeFirst/)
+  expect(others.stack).toMatch(/at async Promise\.all .*\n.*at (async )?placeOthers/)
+})
+
+it('in async mode of a message that was not taken in', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  await using producer = new Producer({
+    brokers: kafka.bootstrap,
+    type: 'async',
+    queueMessages: 1,
+    onDelivery: () => 0,
+  })
+  const stall = kafka.stall({ api: 'Produce' })
+  await producer.send({ topic: 'orders', value: 'x' })
+  const controller = new AbortController()
+  async function logClick() {
+    await producer.send({ topic: 'orders', value: 'y' }, { signal: controller.signal })
+  }
+  const failing = errorOf(logClick())
+  controller.abort()
+  const error = await failing
+  expect(error).toMatchObject({ code: 'ABORTED' })
+  expect(error.stack).toMatch(/at (async )?logClick/)
+  stall.release()
+})
+
+it('an error is printed in a few lines, with the line that called', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const producer = startProducer(kafka)
+  async function placeOrder() {
+    await producer.send([BAD, BAD])
+  }
+  const lines = inspect(await errorOf(placeOrder())).split('\n')
+  expect(lines.length).toBeLessThan(9)
+  expect(lines[0]).toMatch(/^FailedToSendMessageError: 2 messages failed; the first with INVALID_PARTITION: /)
+  expect(lines[1]).toMatch(/at (async )?placeOrder/)
+})
+
+it('nobody who awaits it late, or not with await, goes without the error', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const producer = startProducer(kafka)
+  const chained: unknown = await producer.send(BAD).then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  expect(chained).toBeInstanceOf(DeliveryError)
+  const late = producer.send([BAD])
+  late.catch(() => undefined)
+  await producer.flush()
+  await turns()
+  expect(await errorOf(late)).toBeInstanceOf(FailedToSendMessageError)
+})
+
+it('a failure is heard of before a flush() that waited for it, and before a close()', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const heard: string[] = []
+  const producer = startProducer(kafka)
+  const send = (given: KeyedMessage | KeyedMessage[]) => {
+    producer.send(given).catch(() => heard.push('failure'))
+  }
+  for (const end of [
+    () => producer.flush(),
+    () => producer.flush({ timeoutMs: 10_000 }),
+    () => producer.close({ timeoutMs: 10_000 }),
+  ]) {
+    send(BAD)
+    send([BAD, BAD])
+    await end()
+    heard.push('end')
+  }
+  expect(heard).toEqual(['failure', 'failure', 'end', 'failure', 'failure', 'end', 'failure', 'failure', 'end'])
+})
+
+it('of very many that fail together some have a stack trace, and all are heard of in their order', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const producer = startProducer(kafka, { retries: 0 })
+  await producer.send({ topic: 'orders', value: 'x' })
+  kafka.fail({ api: 'Produce', times: Infinity }, 'INVALID_REQUIRED_ACKS')
+  const { stackTraceLimit } = Error
+  const heard: number[] = []
+  const errors: Error[] = []
+  async function place(index: number) {
+    try {
+      await producer.send({ topic: 'orders', value: String(index) })
+    } catch (error) {
+      heard.push(index)
+      errors.push(error as Error)
+    }
+  }
+  await Promise.all(Array.from({ length: 1_000 }, (_, i) => place(i)))
+  expect(heard).toEqual(Array.from({ length: 1_000 }, (_, i) => i))
+  expect(errors[0]?.stack).toMatch(/at (async )?place /)
+  expect(errors.filter(({ stack }) => stack?.includes('    at ')).length).toBeLessThan(100)
+  expect(Error.stackTraceLimit).toBe(stackTraceLimit)
+})
