@@ -27,14 +27,18 @@ const PROTOCOLS: readonly (readonly [greeting: RegExp, name: string])[] = [
 export function notKafka(broker: string, head: Buffer): KafkaProducerError | undefined {
   // A TLS record: its type (20 to 23), then version 3.x.
   if (head.length >= 2 && (head[0] as number) >= 20 && (head[0] as number) <= 23 && head[1] === 3)
-    return new TlsError(
-      `${broker} speaks TLS on this port: give \`ssl: true\` or TLS options, or take the port of a listener without TLS`,
-    )
+    return speaksTls(broker)
   const text = head.toString('latin1')
   const protocol = PROTOCOLS.find(([greeting]) => greeting.test(text))?.[1]
   if (protocol === undefined) return undefined
   return new ConnectionFailedError(
     `${broker} answers in ${protocol}: that is no Kafka broker; look at the host and the port`,
     { retriable: false },
+  )
+}
+
+export function speaksTls(broker: string): TlsError {
+  return new TlsError(
+    `${broker} speaks TLS on this port: give \`ssl: true\` or TLS options, or take the port of a listener without TLS`,
   )
 }

@@ -13,6 +13,7 @@ import {
 import { apiVersions } from '../protocol/apis/api-versions.js'
 import { metadata } from '../protocol/apis/metadata.js'
 import { produce } from '../protocol/apis/produce.js'
+import { saslHandshake } from '../protocol/apis/sasl-handshake.js'
 import { GatheringBound } from '../protocol/frame.js'
 import { LEGACY_VERSIONS, type ServedVersions } from '../protocol/versions.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
@@ -20,9 +21,10 @@ import { BoundedMap } from './bounded-map.js'
 import { BrokerConnection } from './broker-connection.js'
 import { BrokerFilter, type AllowBroker } from './broker-filter.js'
 import { ClearTextWarning } from './clear-text-warning.js'
-import { formatAddress, openSocket, type BrokerAddress } from './connect.js'
+import { formatAddress, openSocket, type BrokerAddress, type TlsSettings } from './connect.js'
 import type { CreateConnection } from './given-stream.js'
 import { HostLookup } from './host-lookup.js'
+import { findNoTls, findSasl, findTls, isHangUp, PROBE_TLS } from './mismatch.js'
 import { orAborted } from './or-aborted.js'
 import { Authenticator, HungUpOnToken } from './sasl/authenticator.js'
 import type { SaslExchange, SaslMechanism } from './sasl/mechanism.js'
@@ -44,6 +46,11 @@ const NAMED_BY_CLUSTER =
 const PROBE_TIMEOUT_MS = 3_000
 /** How long a broker that answers Metadata is given to answer the older questions too, if it was only stalled. */
 const LATE_ANSWER_MS = 1_000
+/** Of so many hang-ups in a row that tell nothing, one is looked into. */
+const HANG_UPS_TO_EXPLAIN = 3
+/** How long that may take. */
+const EXPLAIN_TIMEOUT_MS = 2_000
+const SASL_HINT = 'if its listener wants SASL, give `sasl`'
 const ZOOKEEPER_PORT = 2181
 /** More brokers than any cluster has; addresses that come and go must not pile up. */
 const MAX_VERDICTS = 5_000
@@ -111,6 +118,8 @@ interface FailedProbe {
 export class SessionFactory {
   private readonly legacy = new BoundedMap<string, Refusal>(MAX_VERDICTS)
   private answered = false
+  /** How many there were in a row, by address. */
+  private readonly hangUps = new BoundedMap<string, number>(MAX_VERDICTS)
   private readonly questions = new VersionsQuestions()
 
   /** Those whose socket is not closed yet. */
@@ -187,11 +196,59 @@ export class SessionFactory {
     for (const one of signals) one.addEventListener('abort', callOff, { once: true })
     try {
       if (signals.some(({ aborted }) => aborted)) callOff()
-      return await orAborted(this.openAuthenticated({ address, signal: controller.signal, stage }), controller.signal)
+      const opening = { address, signal: controller.signal, stage }
+      return await orAborted(this.openOrExplain(opening), controller.signal)
     } catch (error) {
       throw this.failure(address, error as KafkaProducerError)
     } finally {
       for (const one of signals) one.removeEventListener('abort', callOff)
+    }
+  }
+
+  private async openOrExplain(opening: Opening): Promise<BrokerSession> {
+    const name = formatAddress(opening.address)
+    try {
+      const session = await this.openAuthenticated(opening)
+      this.hangUps.delete(name)
+      return session
+    } catch (error) {
+      if (opening.signal.aborted || !isHangUp(error, this.tls !== undefined)) throw error
+      const count = this.hangUps.get(name) ?? 0
+      this.hangUps.set(name, count + 1)
+      if (count % HANG_UPS_TO_EXPLAIN > 0) throw error
+      throw (await this.whyHungUp(opening)) ?? error
+    }
+  }
+
+  /** Whether it is that one side speaks TLS and the other does not. */
+  private whyHungUp(opening: Opening): Promise<KafkaProducerError | undefined> {
+    opening.stage.enter(`finding out why ${formatAddress(opening.address)} hangs up`)
+    const { softwareVersion, connectTimeoutMs } = this.options
+    const timeoutMs = Math.min(EXPLAIN_TIMEOUT_MS, connectTimeoutMs)
+    const connect = (tls: TlsSettings | undefined) => this.connectBy(tls, opening, timeoutMs)
+    if (this.tls === undefined) return findTls(() => connect(PROBE_TLS))
+    const question = { softwareVersion, timeoutMs }
+    return findNoTls(
+      () => connect(undefined),
+      (connection) => askVersions(connection, 0, question, () => undefined),
+    )
+  }
+
+  /**
+   * What a question failed with that needs a session. A broker that wants SASL answers the question for its versions, and
+   * hangs up on any other: where it may be so, it is asked.
+   */
+  async whyUnanswered({ connection, versions }: BrokerSession, error: unknown, signal: AbortSignal): Promise<unknown> {
+    const mayWantSasl = error instanceof ConnectionClosedError && connection.hint === SASL_HINT
+    if (!mayWantSasl || signal.aborted || !versions.has(saslHandshake)) return error
+    const stage = new Stage(this.surroundings.clock)
+    try {
+      const session = await this.openUnauthenticated({ address: connection.address, signal, stage })
+      const version = session.versions.highest(saslHandshake)
+      const found = await findSasl(session.connection, version, EXPLAIN_TIMEOUT_MS)
+      return found === undefined ? error : this.failure(connection.address, found)
+    } catch {
+      return error
     }
   }
 
@@ -239,7 +296,7 @@ export class SessionFactory {
         `${formatAddress(connection.address)} serves neither Metadata nor Produce: it is a controller of a cluster (KRaft), and those serve no producers; give the address of a broker`,
       )
     }
-    if (this.authenticator === undefined) connection.hint = 'if its listener wants SASL, give `sasl`'
+    if (this.authenticator === undefined) connection.hint = SASL_HINT
     return session
   }
 
@@ -394,14 +451,21 @@ export class SessionFactory {
     return this.session(connection, LEGACY_VERSIONS)
   }
 
-  private async connect({ address, signal, stage }: Opening): Promise<BrokerConnection> {
-    const { connectTimeoutMs, clientId, maxResponseBytes, maxIdleMs, createConnection: create } = this.options
+  private async connect(opening: Opening): Promise<BrokerConnection> {
+    opening.stage.enter(`connecting to ${formatAddress(opening.address)}`)
+    return this.connectBy(await this.tls?.settingsFor(opening.address, this.options.connectTimeoutMs), opening)
+  }
+
+  private async connectBy(
+    tls: TlsSettings | undefined,
+    { address, signal }: Opening,
+    timeoutMs = this.options.connectTimeoutMs,
+  ): Promise<BrokerConnection> {
+    const { clientId, maxResponseBytes, maxIdleMs, createConnection: create } = this.options
     const { clock } = this.surroundings
-    stage.enter(`connecting to ${formatAddress(address)}`)
-    const tls = await this.tls?.settingsFor(address, connectTimeoutMs)
     const origin = this.filter.isOfCluster(address) ? NAMED_BY_CLUSTER : undefined
     const terms = {
-      timeoutMs: connectTimeoutMs,
+      timeoutMs,
       signal,
       isNeeded: () => this.isNeeded,
       hosts: this.hosts,

@@ -72,6 +72,10 @@ export function tlsProblem(
   })
 }
 
+export function speaksNoTls(broker: string): TlsError {
+  return new TlsError(`${broker}: ${NO_TLS_TEXT}`)
+}
+
 /** An error of Node's as the cause of another: without the certificate that it may show, nor what that has for a name. */
 export function asCause(error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException

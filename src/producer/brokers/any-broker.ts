@@ -194,7 +194,7 @@ export class AnyBroker {
       if (!(error instanceof Declined)) drop()
       else if (this.session?.connection.isOpen !== true) this.session = session
       else if (this.session !== session) drop()
-      throw error
+      throw session === undefined ? error : await this.sessions.whyUnanswered(session, error, signal)
     } finally {
       signal.removeEventListener('abort', drop)
       this.stages.delete(stage)
@@ -278,7 +278,11 @@ export class AnyBroker {
 }
 
 /** Resolves when the broker welcomes requests again, or the connection it said otherwise on has ended. */
-export async function throttled(clock: Clock, { connection, throttle }: BrokerSession, signal: AbortSignal): Promise<void> {
+export async function throttled(
+  clock: Clock,
+  { connection, throttle }: BrokerSession,
+  signal: AbortSignal,
+): Promise<void> {
   const ended = new AbortController()
   connection.onClose(() => ended.abort())
   const either = AbortSignal.any([signal, ended.signal])

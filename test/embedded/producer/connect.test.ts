@@ -1,9 +1,13 @@
+import { connect as connectTcp } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { blackHole } from '../support/black-hole.js'
 import { CertificateAuthority, type KeyPair } from '../support/certificates.js'
 import { startKafka } from '../support/cluster.js'
 import { HostileServer, MANNERS, type Manner } from '../support/hostile-servers.js'
-import { deadAddress, errorOf, plainServer, requestsOf, startProducer, until } from '../support/producers.js'
+import { deadAddress, errorOf, plainServer, portOf, requestsOf, startProducer, until } from '../support/producers.js'
+
+/** What the first byte of a TLS connection says. */
+const TLS_HANDSHAKE = 22
 
 let authority: CertificateAuthority
 let server: KeyPair
@@ -78,19 +82,40 @@ describe('connect() names what is wrong', () => {
   it('TLS for a port without', async () => {
     const kafka = await startKafka()
     const error = await errorOf(startProducer(kafka, { ssl: { ca: authority.cert } }).connect())
-    expect(error.message).toMatch(/if its port has no TLS, leave `ssl` out/)
+    expect(error).toMatchObject({ code: 'TLS_FAILED', retriable: false })
+    expect(error.message).toMatch(
+      /does not speak TLS on this port: take the port of its TLS listener, or leave `ssl` out/,
+    )
   })
 
   it('no TLS for a port that has it', async () => {
     const kafka = await startKafka({ ssl: server })
     const error = await errorOf(startProducer(kafka).connect())
-    expect(error.message).toMatch(/give `ssl/)
+    expect(error).toMatchObject({ code: 'TLS_FAILED', retriable: false })
+    expect(error.message).toMatch(/speaks TLS on this port: give `ssl: true`/)
   })
 
-  it('a port that hangs up without a word', async () => {
-    const hostile = await hostileServer('hangs up')
-    const error = await errorOf(startProducer(hostile).connect())
-    expect(error.message).toMatch(/closed the connection.*if it expects TLS on this port, give `ssl`/)
+  it.each([
+    ['that trusts anybody', false],
+    ['that wants a certificate', true],
+  ])('the same where the broker, one %s, hangs up without a word as Kafka’s own do', async (_, requestCert) => {
+    const kafka = await startKafka({
+      ssl: { ...server, ca: authority.cert, requestCert, rejectUnauthorized: requestCert },
+    })
+    const error = await errorOf(startProducer(await wordless(kafka.bootstrap)).connect())
+    expect(error).toMatchObject({ code: 'TLS_FAILED', retriable: false })
+    expect(error.message).toMatch(/speaks TLS on this port: give `ssl: true`/)
+  })
+
+  it.each(['hangs up', 'breaks the connection'])('no more than is known of a port that only %s', async (manner) => {
+    const address = await hostileServer(manner)
+    const withoutTls = await errorOf(startProducer(address, { connectTimeoutMs: 500 }).connect())
+    expect(withoutTls).toMatchObject({ code: 'METADATA_UNAVAILABLE', retriable: true })
+    expect(withoutTls.message).toMatch(/the connection.*if it expects TLS on this port, give `ssl`/)
+    const cut = await plainServer((socket) => void socket.once('data', () => socket.destroy()))
+    const withTls = await errorOf(startProducer(cut.address, { ssl: true }).connect())
+    expect(withTls).toMatchObject({ code: 'METADATA_UNAVAILABLE', retriable: true })
+    expect(withTls.message).toMatch(/no TLS handshake: .*if its port has no TLS, leave `ssl` out/)
   })
 
   it('a certificate that is not trusted', async () => {
@@ -103,7 +128,8 @@ describe('connect() names what is wrong', () => {
   it('no SASL for a port that wants it', async () => {
     const kafka = await startKafka({ sasl: { users } })
     const error = await errorOf(startProducer(kafka).connect())
-    expect(error.message).toMatch(/SASL.*give `sasl`/)
+    expect(error).toMatchObject({ code: 'AUTHENTICATION_FAILED', retriable: false })
+    expect(error.message).toMatch(/wants SASL on this port, by PLAIN, .*: give `sasl`/)
   })
 
   it('SASL for a port without', async () => {
@@ -206,6 +232,20 @@ describe('health()', () => {
     expect(producer.health()).toMatchObject({ healthy: false, problem: { code: 'PRODUCER_CLOSED' } })
   })
 })
+
+/** Forwards to a broker with TLS, but hangs up on whoever begins with anything else, and says nothing to that. */
+async function wordless(bootstrap: string): Promise<string> {
+  const { address } = await plainServer((socket) => {
+    socket.once('data', (first: Buffer) => {
+      if (first[0] !== TLS_HANDSHAKE) return void socket.destroy()
+      const broker = connectTcp(portOf(bootstrap), '127.0.0.1')
+      broker.on('error', () => undefined)
+      broker.write(first)
+      socket.pipe(broker).pipe(socket)
+    })
+  })
+  return address
+}
 
 async function hostileServer(manner: string): Promise<string> {
   const hostile = await HostileServer.start(MANNERS[manner] as Manner)

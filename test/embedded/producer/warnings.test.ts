@@ -61,7 +61,10 @@ it('messages that wait since something is wrong: it is told what, long before th
       { brokers: plain.bootstrap, ssl: true, retryAuthenticationErrors: true },
     ],
     [/give `ssl/, { brokers: secure.bootstrap, retryAuthenticationErrors: true }],
-    [/if its listener wants SASL, give `sasl`/, { brokers: withUsers.bootstrap }],
+    [
+      /wants SASL on this port, by PLAIN.*give `sasl`/,
+      { brokers: withUsers.bootstrap, retryAuthenticationErrors: true },
+    ],
     [/topic 'ordres'.*UNKNOWN_TOPIC_OR_PARTITION/, { brokers: plain.bootstrap }],
     [/allowBroker/, { brokers: plain.bootstrap.replace('127.0.0.1', 'localhost'), allowBroker: () => false }],
   ]
