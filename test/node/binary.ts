@@ -5,8 +5,12 @@ import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
-/** The binary of a major version of Node, fetched where it is not there yet: from the npm package `node`, into a folder that git ignores. */
+/**
+ * The binary of a major version of Node: the one that runs this, or one that is fetched where it is not there yet, from the
+ * npm package `node` into a folder that git ignores.
+ */
 export function nodeBinary(version: string): string {
+  if (process.versions.node.startsWith(`${version}.`)) return process.execPath
   const dir = join(ROOT, 'node_modules', '.cache', 'node', version)
   const home = join(dir, 'node_modules', 'node')
   const binary = join(home, 'bin', 'node')
