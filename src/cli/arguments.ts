@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { nearestName } from '../nearest-name.js'
 import type { EmbeddedKafkaOptions, EmbeddedTopicOptions } from '../testing/index.js'
 
 export const USAGE = `Usage: kafka-producer broker [options]
@@ -13,21 +14,41 @@ Runs a Kafka cluster in this process, in memory, for tests and demos, until it i
   --no-auto-create                 topics are not created just because a client asks for them
   --verbose                        tell of each request that a broker hung up on, and why
   --help                           this text
+  --version                        of this package
 `
 
 /** Thrown for a command line that makes no sense; the message says why. */
 export class UsageError extends Error {}
 
-/** What the command line asks for: `'help'`, or a cluster of these options. */
-export function parseCommandLine(args: readonly string[]): 'help' | EmbeddedKafkaOptions {
+const HIGHEST_PORT = 65_535
+
+const OPTIONS = {
+  port: { type: 'string', default: '9092' },
+  brokers: { type: 'string', default: '1' },
+  host: { type: 'string', default: '127.0.0.1' },
+  release: { type: 'string' },
+  topic: { type: 'string', multiple: true, default: [] as string[] },
+  'no-auto-create': { type: 'boolean', default: false },
+  verbose: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+  version: { type: 'boolean', short: 'v', default: false },
+} as const
+
+/** What the command line asks for: `'help'`, `'version'`, or a cluster of these options. */
+export function parseCommandLine(args: readonly string[]): 'help' | 'version' | EmbeddedKafkaOptions {
   const { values, positionals } = parse(args)
   if (values.help) return 'help'
+  if (values.version) return 'version'
   const [command, ...others] = positionals
-  if (command !== 'broker')
-    throw new UsageError(command === undefined ? 'a command is missing' : `there is no command '${command}'`)
+  if (command === undefined) throw new UsageError('a command is missing')
+  if (command !== 'broker') throw new UsageError(`there is no command '${command}'${didYouMean(command, ['broker'])}`)
   if (others.length > 0) throw new UsageError(`'${others.join(' ')}' is too much`)
-  const port = integer('--port', values.port, 0, 65_535)
   const brokers = integer('--brokers', values.brokers, 1, 100)
+  const port = integer('--port', values.port, 0, HIGHEST_PORT)
+  if (port + brokers - 1 > HIGHEST_PORT)
+    throw new UsageError(
+      `--port ${port} leaves no ports for ${brokers} brokers: the highest there is is ${HIGHEST_PORT}`,
+    )
   return {
     brokers,
     host: values.host,
@@ -41,23 +62,19 @@ export function parseCommandLine(args: readonly string[]): 'help' | EmbeddedKafk
 
 function parse(args: readonly string[]) {
   try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        port: { type: 'string', default: '9092' },
-        brokers: { type: 'string', default: '1' },
-        host: { type: 'string', default: '127.0.0.1' },
-        release: { type: 'string' },
-        topic: { type: 'string', multiple: true, default: [] },
-        'no-auto-create': { type: 'boolean', default: false },
-        verbose: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    })
+    return parseArgs({ args: [...args], allowPositionals: true, options: OPTIONS })
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
+    // Node adds how to give a positional argument that begins with a dash.
+    const [, unknown] = /^Unknown option '(--?[^']+)'/.exec((error as Error).message) ?? []
+    if (unknown === undefined) throw new UsageError((error as Error).message)
+    const names = Object.keys(OPTIONS).map((name) => `--${name}`)
+    throw new UsageError(`there is no option '${unknown}'${didYouMean(unknown, names)}`)
   }
+}
+
+function didYouMean(given: string, names: readonly string[]): string {
+  const near = nearestName(given, names)
+  return near === undefined ? '' : `: did you mean '${near}'?`
 }
 
 function integer(option: string, text: string, min: number, max: number): number {

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { VERSION } from '../version.js'
 import { parseCommandLine, USAGE, UsageError } from './arguments.js'
 import { runBroker } from './broker.js'
 
@@ -7,6 +8,7 @@ const WRONG_USAGE = 2
 async function main(): Promise<void> {
   const asked = parseCommandLine(process.argv.slice(2))
   if (asked === 'help') process.stdout.write(USAGE)
+  else if (asked === 'version') process.stdout.write(`${VERSION}\n`)
   else await runBroker(asked)
 }
 

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { VERSION } from '../../src/version.js'
 import { kcat } from './support/kcat.js'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
@@ -81,7 +82,10 @@ describe('kafka-producer broker', () => {
     [['consume'], /no command 'consume'/],
     [['broker', '--port', 'x'], /--port must be an integer/],
     [['broker', '--topic', ':3'], /--topic must be a name/],
-    [['broker', '--what'], /--what/],
+    [['broker', '--what'], /^there is no option '--what'$/m],
+    [['broker', '--prot', '1'], /^there is no option '--prot': did you mean '--port'\?$/m],
+    [['brokr'], /^there is no command 'brokr': did you mean 'broker'\?$/m],
+    [['broker', '--port', '65535', '--brokers', '3'], /^--port 65535 leaves no ports for 3 brokers/m],
   ])('%j is wrong usage', async (args, message) => {
     const broker = start(...args)
     expect(await broker.ended).toBe(2)
@@ -102,8 +106,9 @@ describe('kafka-producer broker', () => {
     expect(unknown.output).toContain("no Kafka release '9.9'")
   })
 
-  it('explains itself', async () => {
-    const broker = start('--help')
-    expect([await broker.ended, broker.output.startsWith('Usage')]).toEqual([0, true])
+  it('explains itself, and tells its version', async () => {
+    const [help, version] = [start('--help'), start('--version')]
+    expect([await help.ended, help.output.startsWith('Usage')]).toEqual([0, true])
+    expect([await version.ended, version.output]).toEqual([0, `${VERSION}\n`])
   })
 })
