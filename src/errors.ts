@@ -48,6 +48,8 @@ export class InvalidConfigError extends KafkaProducerError {
     this.prototype.name = 'InvalidConfigError'
   }
 
+  declare readonly code: 'INVALID_CONFIG'
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('INVALID_CONFIG', message, options)
   }
@@ -62,6 +64,8 @@ export class InvalidMessageError extends KafkaProducerError {
     this.prototype.name = 'InvalidMessageError'
   }
 
+  declare readonly code: 'INVALID_MESSAGE'
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('INVALID_MESSAGE', message, options)
   }
@@ -72,6 +76,8 @@ export class UnsupportedByFormatError extends KafkaProducerError {
   static {
     this.prototype.name = 'UnsupportedByFormatError'
   }
+
+  declare readonly code: 'UNSUPPORTED_BY_FORMAT'
 
   constructor(message: string) {
     super('UNSUPPORTED_BY_FORMAT', message)
@@ -84,6 +90,8 @@ export class SerializationError extends KafkaProducerError {
     this.prototype.name = 'SerializationError'
   }
 
+  declare readonly code: 'SERIALIZATION_FAILED'
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('SERIALIZATION_FAILED', message, options)
   }
@@ -95,6 +103,8 @@ export class InvalidPartitionError extends KafkaProducerError {
     this.prototype.name = 'InvalidPartitionError'
   }
 
+  declare readonly code: 'INVALID_PARTITION'
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('INVALID_PARTITION', message, options)
   }
@@ -105,6 +115,8 @@ export class ProducerClosedError extends KafkaProducerError {
   static {
     this.prototype.name = 'ProducerClosedError'
   }
+
+  declare readonly code: 'PRODUCER_CLOSED'
 
   constructor(message = 'the producer is closed') {
     super('PRODUCER_CLOSED', message)
@@ -152,6 +164,8 @@ export class QueueFullError extends NotQueuedError {
     this.prototype.name = 'QueueFullError'
   }
 
+  declare readonly code: 'QUEUE_FULL'
+
   constructor(message: string, refused: readonly number[] = [], taken: readonly number[] = []) {
     super('QUEUE_FULL', message, refused, taken, { retriable: true })
   }
@@ -162,6 +176,8 @@ export class FlushTimeoutError extends KafkaProducerError {
   static {
     this.prototype.name = 'FlushTimeoutError'
   }
+
+  declare readonly code: 'FLUSH_TIMEOUT'
 
   constructor(timeoutMs: number) {
     super('FLUSH_TIMEOUT', `not every message had its fate within ${timeoutMs} ms`, { retriable: true })
@@ -174,6 +190,8 @@ export class DeliveryTimeoutError extends KafkaProducerError {
     this.prototype.name = 'DeliveryTimeoutError'
   }
 
+  declare readonly code: 'DELIVERY_TIMEOUT'
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('DELIVERY_TIMEOUT', message, { ...options, retriable: true })
   }
@@ -185,6 +203,8 @@ export class AbortedError extends KafkaProducerError {
     this.prototype.name = 'AbortedError'
   }
 
+  declare readonly code: 'ABORTED'
+
   constructor(cause: unknown, what = 'the send') {
     super('ABORTED', `${what} was aborted by its signal`, { cause })
   }
@@ -195,6 +215,8 @@ export class ConnectionFailedError extends KafkaProducerError {
   static {
     this.prototype.name = 'ConnectionFailedError'
   }
+
+  declare readonly code: 'CONNECTION_FAILED'
 
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('CONNECTION_FAILED', message, { retriable: true, ...options })
@@ -210,6 +232,8 @@ export class TlsError extends KafkaProducerError {
     this.prototype.name = 'TlsError'
   }
 
+  declare readonly code: 'TLS_FAILED'
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('TLS_FAILED', message, options)
   }
@@ -224,6 +248,8 @@ export class AuthenticationError extends KafkaProducerError {
     this.prototype.name = 'AuthenticationError'
   }
 
+  declare readonly code: 'AUTHENTICATION_FAILED'
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('AUTHENTICATION_FAILED', message, options)
   }
@@ -234,6 +260,8 @@ export class ConnectionClosedError extends KafkaProducerError {
   static {
     this.prototype.name = 'ConnectionClosedError'
   }
+
+  declare readonly code: 'CONNECTION_CLOSED'
 
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('CONNECTION_CLOSED', message, { ...options, retriable: true })
@@ -246,6 +274,8 @@ export class RequestTimeoutError extends KafkaProducerError {
     this.prototype.name = 'RequestTimeoutError'
   }
 
+  declare readonly code: 'REQUEST_TIMEOUT'
+
   constructor(message: string) {
     super('REQUEST_TIMEOUT', message, { retriable: true })
   }
@@ -256,6 +286,8 @@ export class MalformedResponseError extends KafkaProducerError {
   static {
     this.prototype.name = 'MalformedResponseError'
   }
+
+  declare readonly code: 'MALFORMED_RESPONSE'
 
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('MALFORMED_RESPONSE', message, { ...options, retriable: true })
@@ -268,6 +300,8 @@ export class UnsupportedVersionError extends KafkaProducerError {
     this.prototype.name = 'UnsupportedVersionError'
   }
 
+  declare readonly code: 'UNSUPPORTED_VERSION'
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('UNSUPPORTED_VERSION', message, options)
   }
@@ -278,6 +312,8 @@ export class BrokerUnavailableError extends KafkaProducerError {
   static {
     this.prototype.name = 'BrokerUnavailableError'
   }
+
+  declare readonly code: 'BROKER_UNAVAILABLE'
 
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('BROKER_UNAVAILABLE', message, { ...options, retriable: true })
@@ -290,6 +326,8 @@ export class BrokerNotAllowedError extends KafkaProducerError {
     this.prototype.name = 'BrokerNotAllowedError'
   }
 
+  declare readonly code: 'BROKER_NOT_ALLOWED'
+
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     // The cluster may name another leader, or another address of it.
     super('BROKER_NOT_ALLOWED', message, { ...options, retriable: true })
@@ -301,6 +339,8 @@ export class MetadataUnavailableError extends KafkaProducerError {
   static {
     this.prototype.name = 'MetadataUnavailableError'
   }
+
+  declare readonly code: 'METADATA_UNAVAILABLE'
 
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('METADATA_UNAVAILABLE', message, { ...options, retriable: true })
@@ -328,6 +368,8 @@ export class CorruptRecordsError extends KafkaProducerError {
   static {
     this.prototype.name = 'CorruptRecordsError'
   }
+
+  declare readonly code: 'CORRUPT_RECORDS'
 
   constructor(message: string, options?: KafkaProducerErrorOptions) {
     super('CORRUPT_RECORDS', message, options)
@@ -377,6 +419,8 @@ export class FailedToSendMessageError<Metadata = unknown, Message = unknown> ext
   static {
     this.prototype.name = 'FailedToSendMessageError'
   }
+
+  declare readonly code: 'FAILED_TO_SEND'
 
   // No properties that are enumerated: millions of messages would get into logs.
   readonly #results: readonly (Metadata | DeliveryError)[]
@@ -464,6 +508,8 @@ export class TransactionAbortedError extends TransactionError {
     this.prototype.name = 'TransactionAbortedError'
   }
 
+  declare readonly code: 'TRANSACTION_ABORTED'
+
   /** @param cause undefined: its program did that */
   constructor(cause?: KafkaProducerError) {
     const why = cause === undefined ? 'by its program' : `since this failed: ${cause.message}`
@@ -482,6 +528,8 @@ export class TransactionTimeoutError extends TransactionError {
     this.prototype.name = 'TransactionTimeoutError'
   }
 
+  declare readonly code: 'TRANSACTION_TIMEOUT'
+
   constructor(timeoutMs: number) {
     super(
       'TRANSACTION_TIMEOUT',
@@ -498,6 +546,8 @@ export class TransactionEndedError extends TransactionError {
     this.prototype.name = 'TransactionEndedError'
   }
 
+  declare readonly code: 'TRANSACTION_ENDED'
+
   constructor(options?: KafkaProducerErrorOptions) {
     super('TRANSACTION_ENDED', 'abortable', 'the transaction has ended, and takes nothing more', options)
   }
@@ -511,6 +561,8 @@ export class ProducerFencedError extends TransactionError {
   static {
     this.prototype.name = 'ProducerFencedError'
   }
+
+  declare readonly code: 'PRODUCER_FENCED'
 
   constructor(transactionalId: string, options?: KafkaProducerErrorOptions) {
     super(
@@ -532,6 +584,8 @@ export class OutcomeUnknownError extends TransactionError {
     this.prototype.name = 'OutcomeUnknownError'
   }
 
+  declare readonly code: 'OUTCOME_UNKNOWN'
+
   constructor(cause: KafkaProducerError) {
     super(
       'OUTCOME_UNKNOWN',
@@ -550,6 +604,8 @@ export class ProducerUnusableError extends TransactionError {
   static {
     this.prototype.name = 'ProducerUnusableError'
   }
+
+  declare readonly code: 'PRODUCER_UNUSABLE'
 
   constructor(cause: KafkaProducerError, kind: TransactionErrorKind = 'application-recoverable') {
     super('PRODUCER_UNUSABLE', kind, `this producer can't go on, start anew: ${cause.message}`, { cause })

@@ -3,7 +3,9 @@
  * none fails there. vitest only sees that it all can be imported.
  */
 import { describe, expect, expectTypeOf, it } from 'vitest'
+import type * as publicNames from '../../src/index.js'
 import {
+  AuthenticationError,
   BrokerResponseError,
   DeliveryError,
   IntegerEncoder,
@@ -11,7 +13,9 @@ import {
   LongEncoder,
   Producer,
   ProducerConfig,
+  QueueFullError,
   StringEncoder,
+  TlsError,
   type DeliveryReport,
   type Encoder,
   type FailedToSendMessageError,
@@ -19,6 +23,7 @@ import {
   type KafkaProducerError,
   type KafkaProducerErrorCode,
   type KeyedMessage,
+  type MessageHeaders,
   type ProducerOptions,
   type ProducerStats,
   type RawData,
@@ -42,6 +47,14 @@ class OrderEncoder implements Encoder<Order> {
 
 /** One message, or some: who has that may not know which. */
 type Given = KeyedMessage | KeyedMessage[]
+
+type Exported = typeof publicNames
+/** Whatever error is exported. */
+type AnyError = {
+  [Name in keyof Exported]: Exported[Name] extends abstract new (...args: never) => infer E
+    ? Extract<E, KafkaProducerError>
+    : never
+}[keyof Exported]
 
 /** Type checks alone: nothing in `check` is run. */
 function neverRun(check: () => unknown): void {
@@ -158,6 +171,22 @@ describe('the types of keys and values', () => {
       // @ts-expect-error The value is no number.
       producer.send({ topic: 'orders', value: 'text' }),
     ])
+  })
+})
+
+describe('an encoder', () => {
+  it('is told the topic, the headers and what it encodes', () => {
+    const encoder: Encoder<Order> = {
+      encode(order, { topic, headers, part }) {
+        expectTypeOf(topic).toEqualTypeOf<string>()
+        expectTypeOf(headers).toEqualTypeOf<MessageHeaders | undefined>()
+        expectTypeOf(part).toEqualTypeOf<'key' | 'value' | 'partitionKey'>()
+        return `${topic} ${part} ${order.total}`
+      },
+    }
+    expect(encoder.encode({ total: 42 }, { topic: 'orders', headers: undefined, part: 'value' })).toBe(
+      'orders value 42',
+    )
   })
 })
 
@@ -328,6 +357,22 @@ describe('what comes out', () => {
     ])
     expectTypeOf<DeliveryError['code']>().toEqualTypeOf<KafkaProducerErrorCode>()
     expectTypeOf<EmbeddedKafkaError['code']>().toExtend<KafkaProducerErrorCode>()
+  })
+
+  it('has a code in each class of errors, its own where it has but one', () => {
+    expectTypeOf<AnyError['code']>().toExtend<KafkaProducerErrorCode>()
+    expectTypeOf<string>().not.toExtend<AnyError['code']>()
+    expectTypeOf<QueueFullError['code']>().toEqualTypeOf<'QUEUE_FULL'>()
+    expectTypeOf<FailedToSendMessageError['code']>().toEqualTypeOf<'FAILED_TO_SEND'>()
+    neverRun((error = {} as KafkaProducerError) => {
+      // @ts-expect-error No room has one code.
+      if (error instanceof QueueFullError) return error.code === 'ABORTED'
+      // What is alike but for its code is not taken for the same class.
+      if (error instanceof TlsError) expectTypeOf(error).toEqualTypeOf<TlsError>()
+      else if (error instanceof AuthenticationError) expectTypeOf(error).toEqualTypeOf<AuthenticationError>()
+      else expectTypeOf(error).toEqualTypeOf<KafkaProducerError>()
+      return error
+    })
   })
 
   it('tells of each message that failed', () => {
