@@ -80,6 +80,17 @@ export class Codecs {
     return codec
   }
 
+  /** Why a codec that is built in can't run here, such as zstd on an older Node; undefined where it can. */
+  whyNot(name: string): string | undefined {
+    if (!BUILT_IN.some((row) => row.name === name)) return undefined
+    try {
+      this.get(name)
+      return undefined
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+
   /** Undoes the codec that a batch's attributes name. */
   decompress(id: number, input: Uint8Array, options: DecompressOptions): Buffer {
     const codec = this.byId.get(id) ?? this.makeReader(id)

@@ -144,7 +144,8 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
     this.copyBytes = read('copyBytes')
     this.onDelivery = read('onDelivery')
     this.partitioner = resolvePartitioner(options.partitioner)
-    this.notes = [...notes, ...(this.type === 'sync' ? notesOnQueueOptions(options) : [])]
+    const ofMode = this.type === 'sync' ? notesOnQueueOptions(options) : []
+    this.notes = [...notes, ...ofMode, ...this.compressionChoice.notes]
     this.checkTogether()
   }
 

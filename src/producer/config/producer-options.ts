@@ -228,7 +228,8 @@ export interface ProducerOptions<K = RawData, V = RawData, T extends ProducerTyp
    */
   createConnection?: CreateConnection | undefined
   /**
-   * The codec of batches. The fallback stands in where a broker does not take it: zstd needs Kafka 2.1.
+   * The codec of batches. The fallback stands in where a broker does not take it, or this Node has it not: zstd needs
+   * Kafka 2.1, and Node 22.15.
    *
    * Allowed: 'none', 'gzip', 'snappy', 'lz4', 'zstd', or { type, level?, fallback? }. In Kafka: `compression.type`,
    * `compression.codec`.
@@ -477,7 +478,7 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
   compression: row(
     'none',
     `${CODEC_NAMES}, or { type, level?, fallback? }`,
-    'The codec of batches. The fallback stands in where a broker does not take it: zstd needs Kafka 2.1.',
+    'The codec of batches. The fallback stands in where a broker does not take it, or this Node has it not: zstd needs Kafka 2.1, and Node 22.15.',
     parseCompression,
   ),
   compressedTopics: row([], 'a list of topics', 'Where not empty, only these topics are compressed.', parseTopics),

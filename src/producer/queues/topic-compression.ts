@@ -11,7 +11,10 @@ export type CompressionOption =
   | {
       readonly type: CodecName
       readonly level?: number | undefined
-      /** For brokers that don't take `type`: zstd needs Kafka 2.1. Without one their messages fail. */
+      /**
+       * Where `type` can't be had: a broker does not take it (zstd needs Kafka 2.1), or this Node has it not (22.15).
+       * Without one such messages fail, and such a producer can't be made.
+       */
       readonly fallback?: CodecName | undefined
     }
 
@@ -72,6 +75,8 @@ export class CompressionChoice {
   private readonly listed: ReadonlySet<string>
   private readonly plain: BatchLimit
   private readonly byTopic = new Map<string, TopicCompression | null>()
+  /** What can't run here, and goes with its fallback. */
+  readonly notes: string[] = []
 
   /** @throws InvalidConfigError for a codec that is unknown, has not that level, or can't run here. */
   constructor(
@@ -90,6 +95,8 @@ export class CompressionChoice {
   private check(name: string, option: CompressionOption): void {
     try {
       this.make(option)
+      const whyNot = typeof option === 'string' ? undefined : this.codecs.whyNot(option.type)
+      if (whyNot !== undefined) this.notes.push(`${name}: ${whyNot}; its fallback stands in`)
     } catch (cause) {
       throw cause instanceof InvalidConfigError ? new InvalidConfigError(`${name}: ${cause.message}`) : cause
     }
@@ -125,6 +132,9 @@ export class CompressionChoice {
       typeof option === 'string' ? { type: option, level: undefined, fallback: undefined } : option
     if (type === 'none') return null
     const substitute = fallback === 'none' ? null : fallback && this.codecs.get(fallback)
+    // Who names a fallback can do without: on a machine that lacks the codec, too.
+    if (substitute !== undefined && this.codecs.whyNot(type) !== undefined)
+      return substitute && new TopicCompression(substitute, undefined, undefined, this.batchBytes)
     return new TopicCompression(this.codecs.get(type, level), level, substitute, this.batchBytes)
   }
 }

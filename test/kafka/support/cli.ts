@@ -28,7 +28,8 @@ class UsageError extends Error {}
 
 async function main(args: string[]): Promise<void> {
   const [command, ...rest] = args
-  if (command === 'start') await start(rest)
+  if (command === '--help' || command === '-h') console.log(usage)
+  else if (command === 'start') await start(rest)
   else if (command === 'list' && rest.length === 0) await list()
   else if (command === 'stop' && rest.length <= 1) await stop(rest[0])
   else throw new UsageError(command === undefined ? 'A command is missing.' : `Unknown: ${args.join(' ')}`)
