@@ -43,6 +43,7 @@ import { TopicRouter } from './queues/topic-router.js'
 import type { RecordMetadata } from './record-metadata.js'
 import { BrokerSender, type BrokerSenderConfig, type SenderParts } from './sending/broker-sender.js'
 import { DeadlineErrors } from './sending/deadline-errors.js'
+import { Idempotence, type IdempotenceConfig } from './sending/idempotence.js'
 import { Outcomes } from './sending/outcomes.js'
 import { Preparation } from './sending/preparation.js'
 import { WaitReasons } from './sending/wait-reasons.js'
@@ -57,7 +58,7 @@ export interface EventHandlerParts<K, V> {
   readonly producerPool: ProducerPool
 }
 
-export interface EventHandlerConfig extends BrokerSenderConfig, RetrySettings {
+export interface EventHandlerConfig extends BrokerSenderConfig, IdempotenceConfig, RetrySettings {
   readonly deliveryTimeoutMs: number
   readonly compressionChoice: CompressionChoice
   readonly queueMessages: number
@@ -163,7 +164,15 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       release: () => producerPool.release(),
     }
     this.calls = new OutstandingCalls(deliveryTimeoutMs, connections, (calls) => this.expire(calls), clock)
+    const idempotence = new Idempotence(
+      config,
+      counters,
+      this.policy,
+      () => this.room.messages > 0,
+      (message, cause) => warnings.warn('KAFKA_PRODUCER_NOT_IDEMPOTENT', message, cause),
+    )
     this.outcomes = new Outcomes({
+      idempotence,
       clock,
       topicPartitionInfos,
       policy: this.policy,
@@ -178,12 +187,14 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       compression,
       policy: this.policy,
       unknownTopicTimeoutMs: config.unknownTopicTimeoutMs,
+      maxInFlight: idempotence.maxInFlight,
       room: this.room,
       counters,
       turn,
       enlist: (queue) => this.enlist(queue),
       fail: (message, cause) => this.fail(message, cause),
       giveUp: (queue, cause) => this.outcomes.giveUp(queue, cause),
+      leave: (identity) => idempotence.leave(identity),
       onRoom,
     })
     this.admission = new Admission({
@@ -219,9 +230,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
         deliveryTimeoutMs,
         codecTimeoutMs: Math.min(config.requestTimeoutMs, deliveryTimeoutMs / 2),
         whyLate: (batch) => this.deadlineErrors().of(batch),
-        release,
+        thin: (batch) => this.outcomes.thin(batch),
       }),
       outcomes: this.outcomes,
+      idempotence,
       topicId: (topic) => this.topics.get(topic)?.metadata?.id ?? null,
       metadataGeneration: () => topicPartitionInfos.generation,
       onAnswered: onRoom,
@@ -425,7 +437,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private thin(batch: Batch): void {
     if (batch.isSettled || batch.isInFlight) return
     if (batch.unsettled > batch.count / 2 && this.admission.isEmpty) return
-    this.room.release(batch.queue.thin(batch))
+    const { queue } = batch
+    this.room.release(queue.thin(batch))
+    const its = queue.hasGap ? this.topics.get(queue.topic)?.queues[queue.partition] : undefined
+    if (its !== undefined) this.outcomes.goOn(its)
   }
 
   private heed(signal: AbortSignal, call: ListCall): void {

@@ -13,9 +13,14 @@ const debug = createDebug('kafka-producer:warning')
  * - `KAFKA_PRODUCER_UNHEARD_FAILURE`: async mode: a message failed, and there is neither `onDelivery` nor a listener of
  *   `'delivery'`. Told once; `stats().unheardFailures` counts them.
  * - `KAFKA_PRODUCER_THROWING_CALLBACK`: a callback threw, or rejected. Told once; `stats().throwingCallbacks` counts them.
+ * - `KAFKA_PRODUCER_NOT_IDEMPOTENT`: messages may be written twice, since brokers don't let this producer be idempotent.
+ *   Told once, and once for each topic that alone is concerned; `stats().idempotent` and `.notIdempotentTopics` have it.
  */
 export type KafkaProducerWarningCode =
-  'KAFKA_PRODUCER_MESSAGES_WAIT' | 'KAFKA_PRODUCER_UNHEARD_FAILURE' | 'KAFKA_PRODUCER_THROWING_CALLBACK'
+  | 'KAFKA_PRODUCER_MESSAGES_WAIT'
+  | 'KAFKA_PRODUCER_UNHEARD_FAILURE'
+  | 'KAFKA_PRODUCER_THROWING_CALLBACK'
+  | 'KAFKA_PRODUCER_NOT_IDEMPOTENT'
 
 /** Something that is wrong though no call fails by it. `cause` is the error behind it, where there is one. */
 export class KafkaProducerWarning extends Error {

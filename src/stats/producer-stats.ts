@@ -1,7 +1,7 @@
 import { ownCopy } from '../topic-name.js'
 
-/** Topics that have a counter of their own: names may come from anywhere. */
-const MAX_DROPPED_TOPICS = 1_000
+/** Topics that are told apart: names may come from anywhere. */
+const MAX_NAMED_TOPICS = 1_000
 /** No topic has this name. */
 const OTHERS = '*'
 
@@ -21,6 +21,13 @@ export interface ProducerStats {
   readonly serializationErrors: number
   /** Batches that were sent again. */
   readonly resends: number
+  /**
+   * Whether brokers find what they were sent twice (`enable.idempotence`); undefined before the first of them was asked.
+   * False where it is switched off, with other `acks` than -1, and where brokers don't have it or don't allow it.
+   */
+  readonly idempotent: boolean | undefined
+  /** Topics whose brokers can't find what they were sent twice, since their `message.format.version` is older than 0.11. */
+  readonly notIdempotentTopics: readonly string[]
   /** Async mode: failures that neither `onDelivery` nor a listener heard of. */
   readonly unheardFailures: number
   /** Callbacks that threw or rejected: of deliveries in async mode, and a partitioner's `onMetadataRefresh`. */
@@ -39,12 +46,19 @@ export class StatsCounters {
   serializationErrors = 0
   resends = 0
   unheardFailures = 0
+  idempotent: boolean | undefined
   throwingCallbacks = 0
   private readonly dropped = new Map<string, number>()
+  private readonly notIdempotent = new Set<string>()
+
+  /** Topics beyond so many go uncounted: names may come from anywhere. */
+  noteNotIdempotent(topic: string): void {
+    if (this.notIdempotent.size < MAX_NAMED_TOPICS) this.notIdempotent.add(topic)
+  }
 
   drop(topic: string): void {
     const count = this.dropped.get(topic)
-    const name = count !== undefined ? topic : this.dropped.size < MAX_DROPPED_TOPICS ? ownCopy(topic) : OTHERS
+    const name = count !== undefined ? topic : this.dropped.size < MAX_NAMED_TOPICS ? ownCopy(topic) : OTHERS
     this.dropped.set(name, (count ?? this.dropped.get(name) ?? 0) + 1)
   }
 
@@ -57,6 +71,8 @@ export class StatsCounters {
       dropped: Object.fromEntries(this.dropped),
       serializationErrors: this.serializationErrors,
       resends: this.resends,
+      idempotent: this.idempotent,
+      notIdempotentTopics: [...this.notIdempotent],
       unheardFailures: this.unheardFailures,
       throwingCallbacks: this.throwingCallbacks,
       queueMessages: held.messages,

@@ -57,8 +57,7 @@ describe('a properties file is taken here where Java’s producer takes it', () 
 
 describe('every name of Java’s producer', () => {
   const needed = { 'bootstrap.servers': 'localhost:9092' }
-  /** There is no idempotent producer here yet, which is Java's default. */
-  const withDefault = java.names.filter(({ name, default: value }) => value !== null && name !== 'enable.idempotence')
+  const withDefault = java.names.filter(({ default: value }) => value !== null)
 
   it('is known, with its default', () => {
     for (const { name, default: value } of withDefault) {

@@ -144,7 +144,7 @@ function send(model: Model, real: Real): void {
   const next = queue.peekNext() as PartitionBatch
   if (next.hasEnded) free(model, queue.thin(next))
   if (next.isSettled) return
-  const batch = queue.takeNext()
+  const batch = queue.takeNext(0)
   const bytes = batch.sealed()
   const ids = idsIn(bytes)
   // In order: nothing without a fate is left behind that was given before, but for what is in flight ahead of it.

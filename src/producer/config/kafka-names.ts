@@ -21,6 +21,7 @@ export const KAFKA_NAMES: Readonly<Partial<Record<OptionName, readonly string[]>
   queueBytes: ['buffer.memory'],
   enqueueTimeoutMs: ['max.block.ms', 'queue.enqueue.timeout.ms'],
   maxInFlight: ['max.in.flight.requests.per.connection'],
+  idempotent: ['enable.idempotence'],
   connectTimeoutMs: ['socket.connection.setup.timeout.ms'],
   connectionsMaxIdleMs: ['connections.max.idle.ms'],
   compression: ['compression.type', 'compression.codec'],

@@ -12,6 +12,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   ...kafkaNames(),
   ...sameAs('brokers', 'broker.list', 'kafkaHost', 'bootstrapBrokers', 'bootstrapServers', 'brokerList', 'hosts'),
   ...sameAs('acks', 'requiredAcks', 'requireAcks'),
+  ...sameAs('idempotent', 'idempotence', 'enableIdempotence'),
   ...sameAs('requestTimeoutMs', 'socket.timeout.ms', 'ackTimeoutMs', 'requestTimeout', 'ackTimeout'),
   ...sameAs('deliveryTimeoutMs', 'message.timeout.ms', 'deliveryTimeout', 'messageTimeoutMs'),
   ...sameAs('retries', 'maxRetries', 'maxRetryCount'),
@@ -75,13 +76,6 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   socketFactory: 'here it is `createConnection`, which gives the stream to a broker; `ssl` goes on top of it',
 
   // What is not here.
-  ...absent(
-    'this release has no idempotent producer',
-    'idempotent',
-    'idempotence',
-    'enable.idempotence',
-    'enableIdempotence',
-  ),
   ...absent(
     'this release has no transactions',
     ...['transactionalId', 'transactional.id', 'transactionTimeout', 'transaction.timeout.ms', 'transactionTimeoutMs'],

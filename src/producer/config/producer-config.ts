@@ -55,6 +55,7 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
   readonly queueBytes: number
   readonly enqueueTimeoutMs: number
   readonly maxInFlight: number
+  readonly idempotent: boolean | undefined
   readonly connectTimeoutMs: number
   readonly connectionsMaxIdleMs: number
   readonly brokerVersion: string | undefined
@@ -120,6 +121,7 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
     this.queueBytes = read('queueBytes')
     this.enqueueTimeoutMs = read('enqueueTimeoutMs')
     this.maxInFlight = read('maxInFlight')
+    this.idempotent = read('idempotent')
     this.connectTimeoutMs = read('connectTimeoutMs')
     this.connectionsMaxIdleMs = read('connectionsMaxIdleMs')
     this.brokerVersion = read('brokerVersion')
@@ -159,6 +161,15 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
           `lingerMs: given was ${this.lingerMs}, allowed is less than deliveryTimeoutMs, which is ${this.deliveryTimeoutMs}`,
         )
       }
+    }
+    if (this.idempotent === true && this.acks !== -1)
+      throw new InvalidConfigError(
+        `idempotent: given was true, allowed is that only with acks -1, which is ${this.acks}`,
+      )
+    if (this.idempotent === true && this.brokerVersion !== undefined) {
+      throw new InvalidConfigError(
+        `idempotent: given was true, which needs Kafka 0.11 or later; brokerVersion is ${this.brokerVersion}`,
+      )
     }
     this.checkAtMost('retryBackoffMs', 'retryBackoffMaxMs')
     this.checkAtMost('batchBytes', 'queueBytes')

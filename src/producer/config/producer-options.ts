@@ -162,12 +162,20 @@ export interface ProducerOptions<K = RawData, V = RawData, T extends ProducerTyp
    */
   enqueueTimeoutMs?: number | undefined
   /**
-   * Requests on their way to one broker at a time. A partition has one at a time, so that order is kept.
+   * Requests on their way to one broker at a time. A partition has one at a time, so that order is kept; with sequences
+   * five.
    *
    * Allowed: a whole number from 1 to 1000. In Kafka: `max.in.flight.requests.per.connection`.
    * @default 5
    */
   maxInFlight?: number | undefined
+  /**
+   * Whether messages have sequences, by which brokers find what they were sent twice (Kafka 0.11, acks -1). By default
+   * they have them where brokers allow it; true: else they fail; false: they have none.
+   *
+   * Allowed: true or false; by default it is found out. In Kafka: `enable.idempotence`.
+   */
+  idempotent?: boolean | undefined
   /**
    * How long it may take to connect to a broker, over all addresses of its name.
    *
@@ -425,7 +433,13 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     5,
     1,
     1_000,
-    'Requests on their way to one broker at a time. A partition has one at a time, so that order is kept.',
+    'Requests on their way to one broker at a time. A partition has one at a time, so that order is kept; with sequences five.',
+  ),
+  idempotent: row(
+    undefined,
+    'true or false; by default it is found out',
+    'Whether messages have sequences, by which brokers find what they were sent twice (Kafka 0.11, acks -1). By default they have them where brokers allow it; true: else they fail; false: they have none.',
+    (value, name, allowed) => (value === undefined ? value : parseBoolean(value, name, allowed)),
   ),
   connectTimeoutMs: integer(
     10_000,

@@ -90,9 +90,8 @@ export const ROWS: Rows = {
   'partitioner.ignore.keys': (value, { options }, name) => {
     if (parseBoolean(name, value)) options.partitioner = new Murmur2Partitioner({ ignoreKeys: true })
   },
-  'enable.idempotence': (value, { notes }, name) => {
-    if (parseBoolean(name, value)) throw new InvalidConfigError(`${name}: this release has no idempotent producer`)
-    notes.push(`${name}=false: as it is here`)
+  'enable.idempotence': (value, { options }, name) => {
+    options.idempotent = parseBoolean(name, value)
   },
   'transactional.id': refused('this release has no transactions'),
   'transaction.timeout.ms': noted('this release has no transactions'),

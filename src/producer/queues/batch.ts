@@ -1,9 +1,16 @@
-import { DeliveryError, type KafkaProducerError } from '../../errors.js'
+import { DeliveryError, ProducerClosedError, type KafkaProducerError } from '../../errors.js'
 import { messageSet, sizeOfMessageSet, type MessageSetMagic } from '../../protocol/records/message-set.js'
-import { NO_ROOM, RecordBatchBuilder, type BufferSource } from '../../protocol/records/record-batch.js'
+import {
+  NO_PRODUCER,
+  NO_ROOM,
+  RecordBatchBuilder,
+  type BufferSource,
+  type ProducerState,
+} from '../../protocol/records/record-batch.js'
 import { RecordCursor } from '../../protocol/records/record-cursor.js'
 import { RecordMetadata, type BrokerAcknowledgement } from '../record-metadata.js'
 import type { MessageOwner, OutgoingMessage } from './outgoing-message.js'
+import { sequenceAfter, type BatchSequence } from './sequences.js'
 import { TRACED, withoutStackTraces } from './stack-traces.js'
 
 /** What is settled in one go, so that the event loop gets its turn in between. */
@@ -22,6 +29,8 @@ export interface BatchQueue {
   readonly leader: number
   /** Leaves out what has its fate of a batch that is not in flight, and the batch where nothing is left. */
   thin(batch: Batch): Freed
+  /** Whether something has to be done before it may send again. */
+  readonly hasGap: boolean
 }
 
 /** Room that messages have held and hold no longer. */
@@ -52,7 +61,8 @@ export interface BatchMessage {
  *                          └──────comeBack()──────┘
  *
  * A message may get its fate while the batch still has it: its deadline passed, or its caller took it out. It is marked
- * with its owner and passed over; {@link thin} leaves such messages out of a batch that is not in flight.
+ * with its owner and passed over; {@link thin} leaves such messages out of a batch that is not in flight. One with a
+ * sequence is never changed: the broker would not find it again.
  */
 export class Batch<Queue extends BatchQueue = BatchQueue> {
   private state: 'open' | 'waiting' | 'in flight' | 'settled' = 'open'
@@ -65,11 +75,13 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   private ended = 0
   private someHaveSignals = false
   private attemptCount = 0
+  private sentAt = 0
   /** Once true it stays. */
   private maybeWritten = false
   private latestError: KafkaProducerError | undefined
   private isToTravelAlone = false
   private sentOnByHint = false
+  private ownSequence: BatchSequence | undefined
   /** Those who read its bytes, such as a socket that is being written to, and have not ended. */
   private readers = 0
 
@@ -138,6 +150,24 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     return this.latestError
   }
 
+  /** Whether an attempt may have written it, for all that is known. */
+  get mayBeInLog(): boolean {
+    return this.maybeWritten
+  }
+
+  /** What its messages are numbered by; undefined before it went out, and where the broker is to find no duplicates. */
+  get sequence(): BatchSequence | undefined {
+    return this.ownSequence
+  }
+
+  /** Numbers its messages, or takes the numbers away, where no broker has the batch. */
+  renumber(sequence: BatchSequence | undefined): void {
+    if (this.ownSequence === sequence) return
+    this.ownSequence = sequence
+    // The numbers stand in bytes that somebody may still read, such as a connection that was lost.
+    if (this.readers > 0) this.keep(() => true)
+  }
+
   /** Whether it has a request to itself: one of several batches was hung up on, perhaps for its size. */
   get travelsAlone(): boolean {
     return this.isToTravelAlone
@@ -188,9 +218,15 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   }
 
   /** It goes into a request, or would if there were a connection: an attempt. */
-  depart(): void {
+  depart(now: number): void {
     this.state = 'in flight'
     this.attemptCount++
+    this.sentAt = now
+  }
+
+  /** When it went into its last request, on the clock of `performance.now()`. */
+  get departedAt(): number {
+    return this.sentAt
   }
 
   /** It is to be sent again. */
@@ -220,13 +256,17 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     }
   }
 
-  /** Tells one message its fate ahead of the others; false where it has one already. */
-  endOne(place: number, cause: KafkaProducerError, now: number): boolean {
+  /**
+   * Tells one message its fate ahead of the others; false where it has one already.
+   *
+   * @param isRefused whether the broker refused it, so that it won't be sent again
+   */
+  endOne(place: number, cause: KafkaProducerError, now: number, isRefused = false): boolean {
     const owner = this.owners[place] as MessageOwner
     const index = this.places[place] as number
     if (owner.isSettled(index)) return false
     this.ended++
-    owner.settle(index, this.deliveryError(cause), now)
+    owner.settle(index, isRefused ? this.errorWith(cause, this.maybeWritten) : this.deliveryError(cause), now)
     return true
   }
 
@@ -255,9 +295,10 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     return this.someHaveSignals
   }
 
-  /** Leaves out the messages that have their fate, unless its bytes are under way; returns the room they held. */
+  /** Leaves out the messages that have their fate, unless others must find it as it is; returns the room they held. */
   thin(): Freed {
-    if (this.ended === 0 || this.state === 'in flight') return { messages: 0, bytes: 0 }
+    if (this.ended === 0 || this.state === 'in flight' || this.ownSequence !== undefined)
+      return { messages: 0, bytes: 0 }
     const { owners, places } = this
     return this.keep((place) => !(owners[place] as MessageOwner).isSettled(places[place] as number))
   }
@@ -270,6 +311,10 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     rest.maybeWritten = this.maybeWritten
     rest.latestError = this.latestError
     const half = this.count >> 1
+    if (this.ownSequence !== undefined) {
+      const { identity, base } = this.ownSequence
+      rest.ownSequence = { identity, base: sequenceAfter(base, half) }
+    }
     this.keep((place) => place < half, rest)
     return rest
   }
@@ -326,9 +371,16 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     return magic === 2 ? this.byteLength : sizeOfMessageSet(this.count, this.dataBytes, magic)
   }
 
+  /** Who wrote it, as record batches have it. */
+  get producer(): ProducerState {
+    if (this.ownSequence === undefined) return NO_PRODUCER
+    const { identity, base: baseSequence } = this.ownSequence
+    return { producerId: identity.producerId, producerEpoch: identity.epoch, baseSequence, transactional: false }
+  }
+
   /** The batch as record batches have it, sealed. */
   sealed(): Buffer {
-    return this.builder.seal()
+    return this.builder.seal(this.producer)
   }
 
   /** What a codec is given for a record batch. */
@@ -366,7 +418,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
 
   /** Every message that has no fate yet fails with this cause. */
   fail(cause: KafkaProducerError, now: number): Settled {
-    const error = this.deliveryError(cause)
+    const error = this.errorWith(cause, this.maybeWritten || this.isInFlight)
     this.failSome(0, TRACED, error, now)
     if (this.count > TRACED) withoutStackTraces(() => this.failSome(TRACED, this.count, error, now))
     return this.settled()
@@ -392,10 +444,17 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     return this.settled()
   }
 
-  /** What a message of this batch fails with. */
+  /**
+   * What a message fails with that is told its fate ahead of the batch, which goes on with it where it has a sequence; but
+   * not once the producer is closed.
+   */
   deliveryError(cause: KafkaProducerError): DeliveryError {
+    if (cause instanceof ProducerClosedError) return this.errorWith(cause, this.maybeWritten || this.isInFlight)
+    return this.errorWith(cause, this.maybeWritten || this.isInFlight || this.ownSequence !== undefined)
+  }
+
+  private errorWith(cause: KafkaProducerError, mayHaveBeenWritten: boolean): DeliveryError {
     const { attempts } = this
-    const mayHaveBeenWritten = this.maybeWritten || this.isInFlight
     const { topic, partition } = this.queue
     return new DeliveryError(cause, { topic, partition, attempts, mayHaveBeenWritten })
   }

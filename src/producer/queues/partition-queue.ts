@@ -1,13 +1,19 @@
 import Denque from 'denque'
 import type { KafkaProducerError } from '../../errors.js'
-import { NO_ROOM, type BufferSource } from '../../protocol/records/record-batch.js'
+import { NO_ROOM, type BufferSource, type Identity } from '../../protocol/records/record-batch.js'
 import type { BrokerAcknowledgement } from '../record-metadata.js'
 import { Batch, type BatchQueue, type Freed, type Settled } from './batch.js'
 import type { OutgoingMessage } from './outgoing-message.js'
+import { Sequences, type BatchSequence } from './sequences.js'
 import type { BatchLimit } from './topic-compression.js'
 
 /** A batch, as its queue and the senders know it. */
 export type PartitionBatch = Batch<PartitionQueue>
+
+/** A batch of so many bytes is worth a request of its own while another of the partition is in flight. */
+const WORTH_A_REQUEST_BYTES = 16_384
+/** Brokers that take longer than this get smaller ones too: waiting for their answers would cost more. */
+const SLOW_ANSWER_MS = 20
 
 /** The most that a new batch's first buffer is made for: where little comes after all, little is wasted. */
 const MAX_EXPECTED_BYTES = 131_072
@@ -25,13 +31,20 @@ const MAX_EXPECTED_BYTES = 131_072
  * The batches in flight are the first ones; `next` is the index of the one that goes out next. What is to be sent again
  * is a reset of that index, once nothing is in flight: several come back in their order. Until then, and until the old
  * leader has answered all, nothing more goes out.
+ *
+ * Several are in flight only where they have sequences, by which the broker keeps their order; only to a leader that has
+ * acknowledged one since it was chosen or last failed, so that it knows the sequences before; and only where that gains
+ * something: while the broker is quick, what comes gathers for the next request.
  */
 export class PartitionQueue implements BatchQueue {
   private readonly batches = new Denque<PartitionBatch>()
   /** The last one, while messages may be added to it. */
   private open: PartitionBatch | undefined
+  private readonly sequences = new Sequences()
   private next = 0
   private inFlightCount = 0
+  /** The last one taken, while it is on its way into a request: what follows must not overtake it there. */
+  private beingMade: PartitionBatch | undefined
   /** Some of what was in flight goes out again: first the rest must be answered. */
   private isRewinding = false
   private isBackingOff = false
@@ -39,6 +52,10 @@ export class PartitionQueue implements BatchQueue {
   private leaderId = -1
   /** Whom what is in flight was sent to. */
   private sentTo = -1
+  /** The leader that has acknowledged a batch since; -1 for none. */
+  private provenLeader = -1
+  /** How long the last acknowledgement took. */
+  private answerMs = 0
   /** The broker whose sender has it in its list of partitions with something to send; -1 for none. */
   private listedWith = -1
   /** Bytes of the messages here. */
@@ -51,7 +68,7 @@ export class PartitionQueue implements BatchQueue {
     readonly partition: number,
     readonly limit: BatchLimit,
     private readonly buffers: BufferSource,
-    /** Batches in flight at a time: without a sequence one alone keeps the order. */
+    /** Batches in flight at a time, where they have sequences: without one alone keeps the order. */
     private readonly maxInFlight = 1,
   ) {}
 
@@ -86,8 +103,31 @@ export class PartitionQueue implements BatchQueue {
   get isReady(): boolean {
     // What rules it out most often comes first: it is asked for each message.
     if (this.inFlightCount >= this.maxInFlight || this.isBackingOff || this.leaderId < 0) return false
-    if (this.inFlightCount > 0 && (this.isRewinding || this.sentTo !== this.leaderId)) return false
+    if (this.inFlightCount > 0 ? !this.mayGoBehind : this.sequences.isBroken) return false
     return this.hasUnsent
+  }
+
+  /** Whether another batch may go to the leader while one is in flight there. */
+  private get mayGoBehind(): boolean {
+    if (this.isRewinding || this.beingMade !== undefined || this.sequences.isBroken) return false
+    if (this.sentTo !== this.leaderId || this.provenLeader !== this.leaderId) return false
+    const next = this.peekNext()
+    if (next === undefined) return false
+    return next !== this.open || next.byteLength >= WORTH_A_REQUEST_BYTES || this.answerMs >= SLOW_ANSWER_MS
+  }
+
+  /**
+   * Whether it is ready to send its next batch so.
+   *
+   * @param identity what the batch is to be numbered by, where it is
+   * @param limit batches that may be in flight at a time
+   */
+  isReadyFor(identity: Identity | undefined, limit: number): boolean {
+    if (!this.isReady) return false
+    if (this.inFlightCount === 0) return true
+    if (this.inFlightCount >= limit) return false
+    // Under a new identity sequences begin anew, behind all that has old ones.
+    return this.peekNext()?.sequence !== undefined || (identity !== undefined && this.sequences.under === identity)
   }
 
   /** Whether it is ready and on nobody's list who would send it. */
@@ -127,28 +167,48 @@ export class PartitionQueue implements BatchQueue {
     return bytes
   }
 
+  /** Whether a batch before this one, which the broker may miss, is still here or has failed. */
+  isBehind(batch: PartitionBatch): boolean {
+    return this.sequences.isBroken || this.batches.peekFront() !== batch
+  }
+
   /** The batch that goes out next. */
   peekNext(): PartitionBatch | undefined {
     return this.batches.peekAt(this.next)
   }
 
-  /** Takes the next batch for a request to the leader. */
-  takeNext(): PartitionBatch {
+  /**
+   * Takes the next batch for a request to the leader.
+   *
+   * @param identity numbers its messages, where they have no numbers yet
+   */
+  takeNext(now: number, identity?: Identity): PartitionBatch {
     const batch = this.peekNext() as PartitionBatch
     this.lastBatchBytes = batch.byteLength
     this.close(batch)
-    batch.depart()
+    if (identity !== undefined && batch.sequence === undefined)
+      batch.renumber(this.sequences.take(identity, batch.count))
+    batch.depart(now)
+    this.beingMade = batch
     this.next++
     this.inFlightCount++
     this.sentTo = this.leaderId
     return batch
   }
 
+  /** A batch was handed to the connection: what is taken next comes behind it. */
+  handedOver(batch: PartitionBatch): void {
+    if (this.beingMade === batch) this.beingMade = undefined
+  }
+
   acknowledged(batch: PartitionBatch, acknowledgement: BrokerAcknowledgement, now: number): Settled {
+    this.provenLeader = this.sentTo
+    this.answerMs = now - batch.departedAt
     return this.leave(batch, (it) => it.acknowledge(acknowledgement, now))
   }
 
   failed(batch: PartitionBatch, cause: KafkaProducerError, now: number): Settled {
+    this.loseSequence(batch)
     return this.leave(batch, (it) => {
       // It is answered, or never left: what it may be has been noted.
       if (it.isInFlight) it.comeBack()
@@ -158,7 +218,66 @@ export class PartitionQueue implements BatchQueue {
 
   /** Leaves out what has its fate of a batch that is not in flight, and the batch where nothing is left. */
   thin(batch: PartitionBatch): Freed {
-    return batch.unsettled === 0 ? this.leave(batch, (it) => it.discard()) : this.freed(batch.thin())
+    if (this.isNeeded(batch)) return this.freed(batch.thin())
+    this.loseSequence(batch)
+    return this.leave(batch, (it) => it.discard())
+  }
+
+  /**
+   * Whether a batch is to be sent (again). One whose messages have all had their fate is, where others behind it may be in
+   * the log and wait for theirs: without it the broker would not find them.
+   */
+  isNeeded(batch: PartitionBatch): boolean {
+    if (batch.unsettled > 0) return true
+    if (batch.sequence === undefined) return false
+    for (let index = this.indexOf(batch) + 1; index < this.batches.length; index++) {
+      const behind = this.batches.peekAt(index) as PartitionBatch
+      if (behind.sequence === undefined) return false
+      if (behind.unsettled > 0 && (behind.mayBeInLog || behind.isInFlight)) return true
+    }
+    return false
+  }
+
+  /** A batch goes that was not acknowledged. */
+  private loseSequence(batch: PartitionBatch): void {
+    const { sequence } = batch
+    if (sequence === undefined) return
+    const behind = this.batches.peekAt(this.indexOf(batch) + 1)
+    if (behind?.sequence === undefined && !batch.mayBeInLog && this.sequences.under === sequence.identity)
+      this.sequences.giveBack(sequence)
+    else this.sequences.lose()
+  }
+
+  /** What its sequences are under; undefined where it has given none. */
+  get identity(): Identity | undefined {
+    return this.sequences.under
+  }
+
+  /** Whether sequences are missing, and nothing is in flight: {@link startOver} must follow. */
+  get hasGap(): boolean {
+    return this.sequences.isBroken && this.inFlightCount === 0
+  }
+
+  /** The broker will find sequences missing: they start over as soon as nothing is in flight. */
+  breakSequences(): void {
+    this.sequences.lose()
+  }
+
+  /** The first batch with sequences that may be in the log: it can't get others. */
+  get mayBeTwice(): PartitionBatch | undefined {
+    for (let index = 0; index < this.batches.length; index++) {
+      const batch = this.batches.peekAt(index)
+      if (batch?.sequence !== undefined && batch.mayBeInLog) return batch
+    }
+    return undefined
+  }
+
+  /** Takes all sequences away, for others under the next identity; returns the identity that they had. */
+  startOver(): Identity | undefined {
+    const { under } = this.sequences
+    for (let index = 0; index < this.batches.length; index++) this.batches.peekAt(index)?.renumber(undefined)
+    this.sequences.startOver()
+    return under
   }
 
   /** A batch is settled: it is here no longer. */
@@ -170,15 +289,17 @@ export class PartitionQueue implements BatchQueue {
     else this.batches.removeOne(index)
     if (index < this.next) this.next--
     const settled = this.freed(settle(batch))
-    if (wasInFlight) this.landed()
+    if (wasInFlight) this.landed(batch)
     return settled
   }
 
   /** A batch is to go out again, ahead of all that came later. */
   returned(batch: PartitionBatch): void {
     this.isRewinding = true
+    // A broker that comes back may have forgotten what sequences there were.
+    this.provenLeader = -1
     batch.comeBack()
-    this.landed()
+    this.landed(batch)
   }
 
   /** Half of its messages at a time go out again: a smaller batch may pass. It costs no attempt. */
@@ -191,7 +312,9 @@ export class PartitionQueue implements BatchQueue {
   /** Splits a batch that is not in flight. */
   halve(batch: PartitionBatch): void {
     this.close(batch)
-    this.batches.splice(this.indexOf(batch) + 1, 0, batch.splitHalf())
+    const index = this.indexOf(batch)
+    this.batches.splice(index + 1, 0, batch.splitHalf())
+    if (index < this.next) this.next++
   }
 
   /** Nothing more is added to a batch. */
@@ -200,10 +323,26 @@ export class PartitionQueue implements BatchQueue {
   }
 
   /** One less is in flight; after the last, what came back goes first. */
-  private landed(): void {
+  private landed(batch: PartitionBatch): void {
+    this.handedOver(batch)
     if (--this.inFlightCount > 0) return
     this.isRewinding = false
     this.next = 0
+    this.freeSequences()
+  }
+
+  /** What was refused has not used its sequences: they are free again, from the last on. */
+  private freeSequences(): void {
+    if (this.sequences.isBroken) return
+    let numbered = 0
+    while (this.batches.peekAt(numbered)?.sequence !== undefined) numbered++
+    while (numbered-- > 0) {
+      const batch = this.batches.peekAt(numbered) as PartitionBatch
+      const sequence = batch.sequence as BatchSequence
+      if (batch.mayBeInLog || sequence.identity !== this.sequences.under) return
+      this.sequences.giveBack(sequence)
+      batch.renumber(undefined)
+    }
   }
 
   private indexOf(batch: PartitionBatch): number {

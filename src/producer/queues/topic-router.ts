@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.js'
 import { BrokerResponseError, InvalidMessageError, type KafkaProducerError } from '../../errors.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
+import type { Identity } from '../../protocol/records/record-batch.js'
 import { ChangedBytesError } from '../../protocol/records/record-writer.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import { ownCopy } from '../../topic-name.js'
@@ -30,6 +31,8 @@ export interface TopicRouterParts {
   readonly policy: RetryPolicy
   /** How long brokers may say that a topic does not exist; negative: as long as they like. */
   readonly unknownTopicTimeoutMs: number
+  /** Batches of a partition in flight at a time. */
+  readonly maxInFlight: number
   readonly room: Room
   readonly counters: StatsCounters
   readonly turn: TurnBudget
@@ -39,6 +42,8 @@ export interface TopicRouterParts {
   readonly fail: (message: OutgoingMessage, cause: KafkaProducerError) => void
   /** Fails what a partition has in batches. */
   readonly giveUp: (queue: PartitionQueue, cause: KafkaProducerError) => void
+  /** Sequences under this identity are forgotten: it can't be used any longer. */
+  readonly leave: (identity: Identity) => void
   /** Called when room may have been given back. */
   readonly onRoom: () => void
 }
@@ -106,14 +111,15 @@ export class TopicRouter {
   /** The topic of a message that is about to be placed: mostly that of the one before. */
   private find({ topic: name, owner }: OutgoingMessage): TopicQueue {
     const known = this.latest?.name === name ? this.latest : this.topics.get(name)
+    if (known?.isGone === true) this.forget(known)
     const topic = known === undefined || known.isGone ? this.add(ownCopy(name)) : known
     topic.usedAt = owner.sentAt.at
     return (this.latest = topic)
   }
 
   private add(name: string): TopicQueue {
-    const { topicPartitionInfos, partitioner, compression } = this.parts
-    const topic = new TopicQueue(name, partitioner, compression.limitOf(name), this.buffers)
+    const { topicPartitionInfos, partitioner, compression, maxInFlight } = this.parts
+    const topic = new TopicQueue(name, partitioner, compression.limitOf(name), this.buffers, maxInFlight)
     this.topics.set(name, topic)
     const known = topicPartitionInfos.topic(name)
     if (known !== undefined) topic.update(known, this.parts.clock.now())
@@ -253,6 +259,8 @@ export class TopicRouter {
     if (this.topics.get(name) !== topic) return
     this.topics.delete(name)
     this.latest = undefined
+    // What comes for it later begins at sequence 0, and would be taken for what came before.
+    for (const { identity } of topic.queues) if (identity !== undefined) this.parts.leave(identity)
     this.parts.topicPartitionInfos.forget(name)
     this.parts.compression.forget(name)
   }

@@ -11,6 +11,12 @@ export interface AnswerFacts {
   readonly toldLeader: boolean
   /** Whether the batch was sent on at once to a leader that an earlier answer told. */
   readonly wasSentOn: boolean
+  /** Whether the batch has a sequence, and then whether one before it is not settled yet, or has failed. */
+  readonly sequence: 'none' | 'first' | 'behind'
+  /** Whether an earlier attempt may have written the batch. */
+  readonly mayBeInLog: boolean
+  /** Whether it may go without a sequence. */
+  readonly maySendUnnumbered: boolean
 }
 
 /** What is to become of the batch. */
@@ -19,6 +25,14 @@ export type Verdict =
   | { readonly action: 'done' }
   /** The whole is too large: half of it at a time may pass. It costs no attempt. */
   | { readonly action: 'split' }
+  /** It goes again behind the one before it, whose fate it shared. It costs no attempt. */
+  | { readonly action: 'follow' }
+  /** It goes again under another epoch, numbered anew: the broker has lost count, and has not written it. */
+  | { readonly action: 'start over' }
+  /** It fails, since it may be in the log; what follows goes under another epoch. */
+  | { readonly action: 'fail, start over' }
+  /** It goes again at once without a sequence, and so does what follows for the topic. It costs no attempt. */
+  | { readonly action: 'unnumber' }
   /** The messages that the broker named fail, the others go again at once. They cost no attempt. */
   | { readonly action: 'leave out' }
   /** It goes again at once. */
@@ -30,6 +44,10 @@ export type Verdict =
 
 const DONE: Verdict = { action: 'done' }
 const SPLIT: Verdict = { action: 'split' }
+const FOLLOW: Verdict = { action: 'follow' }
+const START_OVER: Verdict = { action: 'start over' }
+const FAIL_AND_START_OVER: Verdict = { action: 'fail, start over' }
+const UNNUMBER: Verdict = { action: 'unnumber' }
 const LEAVE_OUT: Verdict = { action: 'leave out' }
 const AGAIN: Verdict = { action: 'again' }
 const FAIL: Verdict = { action: 'fail' }
@@ -55,9 +73,30 @@ const MAY_HAVE_BEEN_WRITTEN = new Set<number>([
   ErrorCodes.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
 ])
 
+/**
+ * The broker finds sequences missing, or does not know the producer or its epoch (KIP-360, KIP-588): it has forgotten,
+ * for age or since the topic was made anew, or a batch before this one is missing.
+ */
+const OF_SEQUENCES = new Set<number>([
+  ErrorCodes.OUT_OF_ORDER_SEQUENCE_NUMBER,
+  ErrorCodes.UNKNOWN_PRODUCER_ID,
+  ErrorCodes.INVALID_PRODUCER_EPOCH,
+])
+
 /** What an answer means: a table, the first row that fits. */
-export function verdictOn({ errorCode: code, messages, invalid, toldLeader, wasSentOn }: AnswerFacts): Verdict {
+export function verdictOn(facts: AnswerFacts): Verdict {
+  const { errorCode: code, messages, invalid, toldLeader, wasSentOn } = facts
   if (code === ErrorCodes.NONE) return DONE
+  if (facts.sequence !== 'none') {
+    // It was written by an attempt whose answer was lost.
+    if (code === ErrorCodes.DUPLICATE_SEQUENCE_NUMBER) return DONE
+    if (OF_SEQUENCES.has(code)) {
+      if (facts.sequence === 'behind') return FOLLOW
+      return facts.mayBeInLog ? FAIL_AND_START_OVER : START_OVER
+    }
+    // Kafka 0.11 to 2.x, where the topic's message.format.version is older.
+    if (code === ErrorCodes.UNSUPPORTED_FOR_MESSAGE_FORMAT && facts.maySendUnnumbered) return UNNUMBER
+  }
   if (messages > 1 && (TOO_LARGE.has(code) || (OF_SINGLE_MESSAGES.has(code) && invalid === 0))) return SPLIT
   if (invalid > 0 && invalid < messages) return LEAVE_OUT
   const { retriable, refreshMetadata } = errorCode(code)

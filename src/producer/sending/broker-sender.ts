@@ -14,6 +14,7 @@ import type { SyncProducer } from '../brokers/sync-producer.js'
 import type { Magic } from '../queues/batch.js'
 import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.js'
 import { collate, produceRequest, takeBatches } from './collate.js'
+import type { Idempotence, Numbering } from './idempotence.js'
 import type { Outcomes } from './outcomes.js'
 import type { Preparation } from './preparation.js'
 import { matchAnswer, TOPIC_IDS_FROM } from './produce-answer.js'
@@ -32,6 +33,7 @@ export interface SenderParts {
   readonly turn: TurnBudget
   readonly preparation: Preparation
   readonly outcomes: Outcomes
+  readonly idempotence: Idempotence
   /** The topic's id as the metadata has it; null where it has none. */
   readonly topicId: (topic: string) => Buffer | null
   /** How many answers the metadata came from. */
@@ -46,6 +48,10 @@ interface Sent {
   readonly batches: readonly PartitionBatch[]
   /** What it is, and since when it is on its way. */
   readonly stage: Stage
+  /** Whether it stands on its connection. */
+  isHandedOver: boolean
+  /** Tells every batch's outcome; undefined as long as there is none. */
+  tell: (() => void) | undefined
 }
 
 type EncodedBatches = ReadonlyMap<PartitionBatch, Uint8Array>
@@ -66,8 +72,11 @@ export class BrokerSender {
   private isScheduled = false
   /** What it is connecting with; undefined while it is not. */
   private connecting: SyncProducer | undefined
+  /** That it waits to be told who this producer is; undefined where it does not. */
+  private identifying: Stage | undefined
   /** The oldest first. */
   private readonly sent = new Set<Sent>()
+  private isToldLater = false
   private throttleTimer: Timer | undefined
   /** Whose throttle it heeds. */
   private throttled: BrokerSession | undefined
@@ -95,7 +104,7 @@ export class BrokerSender {
   }
 
   private drain(): void {
-    if (this.ready.isEmpty() || this.connecting !== undefined || this.sent.size >= this.config.maxInFlight) return
+    if (this.ready.isEmpty() || this.connecting !== undefined || this.identifying !== undefined || this.isFull) return
     let producer: SyncProducer
     try {
       producer = this.parts.pool.getProducer(this.brokerId)
@@ -105,10 +114,33 @@ export class BrokerSender {
         return
       }
       if (session.throttle.leftMs > 0) return this.heed(session)
-      while (this.sent.size < this.config.maxInFlight && this.send(producer, session)) {
+      const numbering = this.parts.idempotence.numberingFor(session)
+      if (numbering === undefined) {
+        void this.identify(session)
+        return
+      }
+      while (!this.isFull && this.send(producer, session, numbering)) {
         if (this.parts.turn.isSpent) return this.schedule()
       }
+      if (!numbering.isCurrent) this.schedule()
     } catch (error) {
+      this.failReady(error as KafkaProducerError)
+    }
+  }
+
+  private get isFull(): boolean {
+    return this.sent.size >= this.config.maxInFlight
+  }
+
+  private async identify(session: BrokerSession): Promise<void> {
+    this.identifying = new Stage(this.parts.clock)
+    this.identifying.enter(`${formatAddress(session.connection.address)} has not answered InitProducerId`)
+    try {
+      await this.parts.idempotence.whenKnown(session)
+      this.identifying = undefined
+      this.drain()
+    } catch (error) {
+      this.identifying = undefined
       this.failReady(error as KafkaProducerError)
     }
   }
@@ -128,28 +160,61 @@ export class BrokerSender {
   }
 
   /** Sends one request; false when there is nothing to send. */
-  private send(producer: SyncProducer, session: BrokerSession): boolean {
+  private send(producer: SyncProducer, session: BrokerSession, numbering: Numbering): boolean {
+    const { clock, preparation } = this.parts
     const highest = session.versions.highest(produce)
     const magic = magicOfProduce(highest)
-    const batches = takeBatches(this.ready, this.brokerId, this.config.maxRequestBytes, magic, (batch) => {
-      this.parts.preparation.prepare(batch, magic, highest)
-    })
+    const prepare = (batch: PartitionBatch) => preparation.prepare(batch, magic, highest)
+    const { maxRequestBytes } = this.config
+    const batches = takeBatches(this.ready, this.brokerId, maxRequestBytes, magic, numbering, prepare, clock.now())
     if (batches.length === 0) return false
-    const sent: Sent = { session, batches, stage: new Stage(this.parts.clock) }
+    const sent: Sent = { session, batches, stage: new Stage(clock), isHandedOver: false, tell: undefined }
     this.sent.add(sent)
-    void this.exchange(producer, sent, magic).finally(() => {
-      this.sent.delete(sent)
-      this.parts.onAnswered()
-      this.drain()
+    void this.exchange(producer, sent, magic).then((tell) => {
+      sent.tell = tell
+      this.tellAnswered()
     })
     return true
   }
 
-  /** One request and its answer: tells every batch's outcome, whatever happens, and never throws. */
-  private async exchange(producer: SyncProducer, { session, batches, stage }: Sent, magic: Magic): Promise<void> {
+  /** Tells what has its answer, in the order in which the requests went out on their connection. */
+  private tellAnswered(): void {
+    const { turn, onAnswered } = this.parts
+    /** Connections on which a request is not answered yet. */
+    const awaited = new Set<BrokerSession>()
+    for (const sent of this.sent) {
+      if (sent.tell === undefined && sent.isHandedOver) awaited.add(sent.session)
+      if (sent.tell === undefined || awaited.has(sent.session)) continue
+      if (turn.isSpent) {
+        if (!this.isToldLater) turn.inNextTurn(this.tellTheRest)
+        this.isToldLater = true
+        break
+      }
+      this.sent.delete(sent)
+      sent.tell()
+    }
+    onAnswered()
+    this.drain()
+  }
+
+  private readonly tellTheRest = (): void => {
+    this.isToldLater = false
+    this.tellAnswered()
+  }
+
+  /** One request and its answer; never rejects. What it resolves with tells every batch's outcome, whatever happened. */
+  private async exchange(producer: SyncProducer, sent: Sent, magic: Magic): Promise<() => void> {
+    const { session, batches, stage } = sent
+    const { outcomes } = this.parts
     const generation = this.parts.metadataGeneration()
     const readings = batches.map((batch) => batch.beginReading())
     let isWritten = false
+    const failed = (error: KafkaProducerError) => {
+      if (error instanceof MalformedResponseError) producer.disconnect(session.connection)
+      // Some may have had their answer before whatever this is went wrong.
+      const open = batches.filter(({ isInFlight }) => isInFlight)
+      outcomes.unanswered(open, error, isWritten, generation)
+    }
     try {
       const collated = collate(batches)
       const topicIds = new Map<string, Buffer | null>()
@@ -157,8 +222,8 @@ export class BrokerSender {
       const cap = [...topicIds.values()].includes(null) ? TOPIC_IDS_FROM - 1 : produce.maxVersion
       const version = session.versions.highest(produce, cap)
       const encoded = this.encode(batches, magic, version)
-      // Most requests need no codec that works elsewhere, and go at once. Others wait for none of them: a partition has
-      // one batch in flight, so that they hold nothing which has an order.
+      // Most requests need no codec that works elsewhere, and go at once. Others wait for none of them: of no partition is
+      // another batch taken before this one is handed over.
       const records = isPromise(encoded) ? await session.connection.whileUsed(encoded) : encoded
       const request = produceRequest(collated, records, topicIds, this.config.acks, this.config.requestTimeoutMs)
       if (!session.connection.isOpen)
@@ -172,22 +237,25 @@ export class BrokerSender {
       const onTaken = () => {
         for (const end of readings) end()
       }
-      const response = await producer.send(session, version, request, onWritten, onTaken)
-      if (this.parts.turn.isSpent) await this.parts.turn.nextTurn()
-      if (response === undefined) {
-        for (const batch of batches) this.parts.outcomes.acknowledged(batch, undefined, magic)
-        return
-      }
-      const matched = matchAnswer(collated, topicIds, version, response)
-      if (version >= CLIENT_THROTTLES_FROM) session.throttle.heed(response.throttleTimeMs)
-      for (const [batch, answer] of matched) {
-        this.parts.outcomes.answered(batch, answer, response, magic, generation)
+      const answered = producer.send(session, version, request, onWritten, onTaken)
+      sent.isHandedOver = true
+      for (const batch of batches) outcomes.handedOver(batch)
+      const response = await answered
+      return () => {
+        if (response === undefined) {
+          for (const batch of batches) outcomes.acknowledged(batch, undefined, magic)
+          return
+        }
+        try {
+          const matched = matchAnswer(collated, topicIds, version, response)
+          if (version >= CLIENT_THROTTLES_FROM) session.throttle.heed(response.throttleTimeMs)
+          for (const [batch, answer] of matched) outcomes.answered(batch, answer, response, magic, generation)
+        } catch (error) {
+          failed(error as KafkaProducerError)
+        }
       }
     } catch (error) {
-      if (error instanceof MalformedResponseError) producer.disconnect(session.connection)
-      // Some may have had their answer before whatever this is went wrong.
-      const open = batches.filter(({ isInFlight }) => isInFlight)
-      this.parts.outcomes.unanswered(open, error as KafkaProducerError, isWritten, generation)
+      return () => failed(error as KafkaProducerError)
     }
   }
 
@@ -224,8 +292,9 @@ export class BrokerSender {
   private failReady(error: KafkaProducerError): void {
     const batches: PartitionBatch[] = []
     const hopeless: PartitionQueue[] = []
+    const now = this.parts.clock.now()
     for (let queue = this.ready.shift(); queue !== undefined; queue = this.ready.shift()) {
-      const batch = queue.isListedWith(this.brokerId) && queue.isReady ? queue.takeNext() : undefined
+      const batch = queue.isListedWith(this.brokerId) && queue.isReady ? queue.takeNext(now) : undefined
       queue.unlist(this.brokerId)
       if (batch === undefined) continue
       batches.push(batch)
@@ -258,6 +327,7 @@ export class BrokerSender {
   get stage(): string | undefined {
     const [oldest] = this.sent
     if (oldest !== undefined) return String(oldest.stage)
+    if (this.identifying !== undefined) return String(this.identifying)
     if (this.connecting !== undefined) return `${String(this.connecting.stage)} (broker ${this.brokerId})`
     const { throttled } = this
     return throttled && `${formatAddress(throttled.connection.address)} ${String(throttled.throttle)}`

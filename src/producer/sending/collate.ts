@@ -3,25 +3,31 @@ import type { ProducePartition, ProduceRequest, ProduceTopic } from '../../proto
 import { ZERO_UUID } from '../../protocol/byte-writer.js'
 import { MAX_BATCH_MESSAGES, type Magic } from '../queues/batch.js'
 import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.js'
+import type { Numbering } from './idempotence.js'
 
 /**
  * Takes the next batch of each partition that is ready, in turn, until the request is full, in bytes or in messages;
  * one batch that alone is larger still goes. What stays in the list is for the next request.
  *
  * @param prepare leaves out of a batch what can't be sent, before it is measured; it may be gone then
+ * @param now on the clock of `performance.now()`
  */
 export function takeBatches(
   ready: Denque<PartitionQueue>,
   brokerId: number,
   maxRequestBytes: number,
   magic: Magic,
+  numbering: Numbering,
   prepare: (batch: PartitionBatch) => void,
+  now: number,
 ): PartitionBatch[] {
   const batches: PartitionBatch[] = []
   let size = 0
   let messages = 0
-  for (let queue = ready.peekFront(); queue !== undefined; queue = ready.peekFront()) {
-    const next = queue.isListedWith(brokerId) && queue.isReady ? queue.peekNext() : undefined
+  for (let queue = ready.peekFront(); queue !== undefined && numbering.isCurrent; queue = ready.peekFront()) {
+    const identity = numbering.identityFor(queue.topic)
+    const isReady = queue.isListedWith(brokerId) && queue.isReadyFor(identity, numbering.limit)
+    const next = isReady ? queue.peekNext() : undefined
     if (next === undefined) {
       ready.shift()
       queue.unlist(brokerId)
@@ -38,7 +44,7 @@ export function takeBatches(
     messages += batch.count
     ready.shift()
     queue.unlist(brokerId)
-    batches.push(queue.takeNext())
+    batches.push(queue.takeNext(now, identity))
     if (batch.travelsAlone) break
   }
   return batches

@@ -57,7 +57,7 @@ export function encodeBatch(
     const compressed = { codec: codec.id, bytes }
     const packed =
       magic === 2
-        ? records.sealCompressed(compressed)
+        ? records.sealCompressed(compressed, batch.producer)
         : compressedMessageSet(count, records.maxTimestamp, magic, compressed)
     compression.observe(plainSize, packed.length)
     return packed.length < plainSize ? packed : plain()

@@ -10,6 +10,7 @@ import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.j
 import type { RetryPolicy } from '../queues/retry-policy.js'
 import type { CompressionChoice } from '../queues/topic-compression.js'
 import { mayHaveBeenWritten, TOO_LARGE, verdictOn } from './answer-verdict.js'
+import type { Idempotence } from './idempotence.js'
 import { leaderAddresses } from './produce-answer.js'
 
 /** No broker is known that takes less in one request. */
@@ -21,6 +22,7 @@ export interface OutcomesParts {
   readonly policy: RetryPolicy
   readonly counters: StatsCounters
   readonly compression: CompressionChoice
+  readonly idempotence: Idempotence
   readonly release: (freed: Freed) => void
   /** Lets a partition send again, if it has something to. */
   readonly enlist: (queue: PartitionQueue) => void
@@ -44,7 +46,27 @@ export class Outcomes {
     const { told, messages, bytes } = queue.acknowledged(batch, acknowledgement, this.parts.clock.now())
     this.parts.counters.acknowledged += told
     this.parts.release({ messages, bytes })
+    this.goOn(queue)
+  }
+
+  /** A batch stands on its connection: the next one of its partition may come behind it. */
+  handedOver(batch: PartitionBatch): void {
+    batch.queue.handedOver(batch)
+    this.goOn(batch.queue)
+  }
+
+  /** Lets a partition send what it has, under other sequences where the ones it has had are broken. */
+  goOn(queue: PartitionQueue): void {
+    if (queue.hasGap) this.startOver(queue)
     this.parts.enlist(queue)
+  }
+
+  /** What may be in the log can't be sent again under other sequences: the broker would not find it twice. */
+  private startOver(queue: PartitionQueue): void {
+    for (let batch = queue.mayBeTwice; batch !== undefined; batch = queue.mayBeTwice)
+      this.settleFailed(batch, batch.lastError as KafkaProducerError)
+    const left = queue.startOver()
+    if (left !== undefined) this.parts.idempotence.leave(left)
   }
 
   /** A broker has answered for a batch, whatever it said. */
@@ -62,6 +84,9 @@ export class Outcomes {
       invalid: new Set(invalid.map(({ batchIndex }) => batchIndex)).size,
       toldLeader: answer.errorCode !== 0 && this.learnLeader(batch, answer, response),
       wasSentOn: batch.wasSentOn,
+      sequence: batch.sequence === undefined ? 'none' : batch.queue.isBehind(batch) ? 'behind' : 'first',
+      mayBeInLog: batch.mayBeInLog,
+      maySendUnnumbered: this.parts.idempotence.maySendUnnumbered,
     })
     if (verdict.action === 'done') return this.acknowledged(batch, answer, magic)
     const { queue } = batch
@@ -73,13 +98,32 @@ export class Outcomes {
         if (TOO_LARGE.has(answer.errorCode)) this.parts.compression.of(queue.topic)?.reset()
         queue.split(batch)
         return this.resend(queue)
+      case 'follow':
+        batch.forgiveAttempt()
+        queue.returned(batch)
+        return this.resend(queue)
+      case 'start over':
+        queue.breakSequences()
+        // It passes, under another epoch.
+        return this.retry([batch], cause, false, generation, true)
+      case 'fail, start over':
+        return this.fail(batch, cause)
+      case 'unnumber':
+        this.parts.idempotence.leaveOut(queue.topic, cause)
+        batch.forgiveAttempt()
+        queue.breakSequences()
+        queue.returned(batch)
+        return this.resend(queue)
       case 'leave out': {
         // Refused, so none of it was written.
         queue.returned(batch)
+        // What it leaves out would be missing behind it.
+        if (batch.sequence !== undefined) queue.breakSequences()
+        if (queue.hasGap) this.startOver(queue)
         const now = this.parts.clock.now()
         for (const { batchIndex, batchIndexErrorMessage } of invalid) {
           const error = brokerResponseError(answer.errorCode, subject, batchIndexErrorMessage)
-          if (batch.endOne(batchIndex, error, now)) this.parts.counters.failed++
+          if (batch.endOne(batchIndex, error, now, true)) this.parts.counters.failed++
         }
         this.thin(batch)
         // Nothing is wrong with the others: that costs them no attempt (KIP-467).
@@ -152,21 +196,27 @@ export class Outcomes {
   }
 
   private fail(batch: PartitionBatch, cause: KafkaProducerError): void {
-    const { queue } = batch
-    const settled: Settled = queue.failed(batch, cause, this.parts.clock.now())
-    this.parts.counters.failed += settled.told
-    this.parts.release(settled)
-    this.parts.enlist(queue)
+    this.settleFailed(batch, cause)
+    this.goOn(batch.queue)
   }
 
-  /** What ended while it was in flight holds no room any longer, whenever it goes out again. */
-  private thin(batch: PartitionBatch): void {
-    if (batch.hasEnded) this.parts.release(batch.queue.thin(batch))
+  private settleFailed(batch: PartitionBatch, cause: KafkaProducerError): void {
+    const settled: Settled = batch.queue.failed(batch, cause, this.parts.clock.now())
+    this.parts.counters.failed += settled.told
+    this.parts.release(settled)
+  }
+
+  /** What of a batch has its fate holds no room any longer, whenever the rest goes out. */
+  thin(batch: PartitionBatch): void {
+    if (!batch.hasEnded) return
+    const { queue } = batch
+    this.parts.release(queue.thin(batch))
+    if (queue.hasGap) this.startOver(queue)
   }
 
   private resend(queue: PartitionQueue): void {
     this.parts.counters.resends++
-    this.parts.enlist(queue)
+    this.goOn(queue)
   }
 
   /** Puts what failed together back at the head of its queues, to go out again after a wait. */
@@ -175,16 +225,18 @@ export class Outcomes {
     cause: KafkaProducerError,
     needsMetadata: boolean,
     generation: number,
+    passes = cause.retriable,
   ): void {
-    const { topicPartitionInfos: info, policy, counters, enlist } = this.parts
+    const { topicPartitionInfos: info, policy, counters } = this.parts
     const queues: PartitionQueue[] = []
     let failures = 1
     for (const batch of batches) {
       if (needsMetadata) info.doubtLeader(batch.queue.topic, batch.queue.partition)
-      if (!this.mayTryAgain(batch, cause)) continue
+      if (!this.mayTryAgain(batch, cause, passes)) continue
       const { queue } = batch
       failures = Math.max(failures, batch.attempts)
       queue.returned(batch)
+      if (queue.hasGap) this.startOver(queue)
       this.thin(batch)
       queue.backOff()
       queues.push(queue)
@@ -206,14 +258,14 @@ export class Outcomes {
       counters.resends += queues.length
       for (const queue of queues) {
         queue.goOn()
-        enlist(queue)
+        this.goOn(queue)
       }
     })
   }
 
   /** False where the batch has failed for good, which its messages have then been told. */
-  private mayTryAgain(batch: PartitionBatch, cause: KafkaProducerError): boolean {
-    if (cause.retriable && this.parts.policy.allowsAttemptAfter(batch.attempts) && batch.unsettled > 0) return true
+  private mayTryAgain(batch: PartitionBatch, cause: KafkaProducerError, passes = cause.retriable): boolean {
+    if (passes && this.parts.policy.allowsAttemptAfter(batch.attempts) && batch.queue.isNeeded(batch)) return true
     this.fail(batch, cause)
     return false
   }

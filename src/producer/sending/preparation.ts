@@ -1,10 +1,13 @@
 import type { Clock } from '../../clock.js'
 import { AbortedError, UnsupportedByFormatError, type KafkaProducerError } from '../../errors.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
-import type { BatchMessage, Freed, Magic } from '../queues/batch.js'
+import type { BatchMessage, Magic } from '../queues/batch.js'
 import type { PartitionBatch } from '../queues/partition-queue.js'
 import type { CompressionChoice } from '../queues/topic-compression.js'
 import { encodeBatch, whyCodecCantGo } from './encode-batch.js'
+
+const NUMBERED =
+  'the partition has moved to a broker older than Kafka 0.11, which would not find out that it has the message already'
 
 export interface PreparationParts {
   readonly clock: Clock
@@ -15,7 +18,8 @@ export interface PreparationParts {
   readonly codecTimeoutMs: number
   /** Why messages of this batch are not acknowledged by their deadline. */
   readonly whyLate: (batch: PartitionBatch) => KafkaProducerError
-  readonly release: (freed: Freed) => void
+  /** Leaves out of a batch what has its fate. */
+  readonly thin: (batch: PartitionBatch) => void
 }
 
 /** What is done with a batch between its queue and its request. */
@@ -41,10 +45,11 @@ export class Preparation {
           (message.owner.sentAt.at + deliveryTimeoutMs <= now ? lateCause : undefined) ??
           (batch.wasSent ? undefined : whyAborted(message)) ??
           codecProblem ??
+          (magic < 2 && batch.sequence !== undefined ? new UnsupportedByFormatError(NUMBERED) : undefined) ??
           whyFormatCantHold(message, magic),
       )
     }
-    if (batch.hasEnded) this.parts.release(queue.thin(batch))
+    if (batch.hasEnded) this.parts.thin(batch)
     if (batch.isSettled) return
     // Batches are filled by the size of format 2, where a message has the least around it.
     if (magic < 2) while (batch.count > 1 && batch.sizeIn(magic) > queue.limit.plainBytes) queue.halve(batch)

@@ -34,6 +34,12 @@ const PRODUCER_EPOCH_AT = 51
 const BASE_SEQUENCE_AT = 53
 const COUNT_AT = 57
 
+/** What brokers know a producer by (KIP-98). */
+export interface Identity {
+  readonly producerId: bigint
+  readonly epoch: number
+}
+
 /** Who wrote the batch, for the broker to find duplicates and gaps (KIP-98). */
 export interface ProducerState {
   readonly producerId: bigint

@@ -59,7 +59,8 @@ describe('mayHaveBeenWritten after an answer with an error code', () => {
 
   it('halves of a batch that was split know what the whole has gone through', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
-    const producer = startProducer(kafka, { retries: 1 })
+    // With sequences the second half fails with the first: the broker would not find it twice.
+    const producer = startProducer(kafka, { retries: 1, idempotent: false })
     const lost = kafka.fail({ api: 'Produce' }, 'REQUEST_TIMED_OUT', { append: false })
     const sending = producer.send(['1', '2'].map((value) => ({ topic: 'orders', value })))
     await lost.hit()

@@ -6,8 +6,8 @@ import { expectNothingHeld, startProducer, until } from './producers.js'
 
 /*
  * Brokers that misbehave at random while several callers send at the same time. Whatever happens, every promise settles;
- * what was acknowledged stands where its metadata says; what was acknowledged of one key stands in the order given; and
- * what was "not written" is nowhere.
+ * what was acknowledged stands where its metadata says; what was acknowledged of one key stands in the order given;
+ * what was "not written" is nowhere; and with sequences nothing is there twice.
  */
 
 const TOPICS = { orders: { partitions: 4 }, payments: { partitions: 3 } }
@@ -40,9 +40,11 @@ function pick<T>(random: Random, items: readonly T[]): T {
 }
 
 const ERRORS = [-1, 2, 3, 5, 6, 7, 19, 20, 56, 10, 29, 87]
+/** Of sequences; a broker that has none never answers these. */
+const SEQUENCE_ERRORS = [45, 47, 59]
 
 /** One thing that goes wrong; all of it passes by itself or is put right by {@link heal}. */
-async function misbehave(kafka: EmbeddedKafka, random: Random): Promise<void> {
+async function misbehave(kafka: EmbeddedKafka, random: Random, errors: readonly number[]): Promise<void> {
   const topic = pick(random, Object.keys(TOPICS) as (keyof typeof TOPICS)[])
   const partition = random(TOPICS[topic].partitions)
   const times = 1 + random(3)
@@ -50,7 +52,7 @@ async function misbehave(kafka: EmbeddedKafka, random: Random): Promise<void> {
   switch (random(11)) {
     case 0:
     case 1:
-      kafka.fail({ api: 'Produce', topic, partition, times }, pick(random, ERRORS))
+      kafka.fail({ api: 'Produce', topic, partition, times }, pick(random, errors))
       break
     case 2:
       kafka.cut({ api: 'Produce', topic, times }, pick(random, ['before', 'after', 'mid-response'] as const))
@@ -115,11 +117,13 @@ export async function randomFaults(release: string, acks: 1 | -1, seed: number):
     requestTimeoutMs: 1_000,
     connectTimeoutMs: 1_000,
   })
+  const isIdempotent = acks === -1 && (!release.startsWith('0.') || release === '0.11')
+  const errors = isIdempotent ? [...ERRORS, ...SEQUENCE_ERRORS] : ERRORS
   const sent: (Sent & { topic: string })[] = []
   let isSending = true
   const troubles = (async () => {
     while (isSending) {
-      await misbehave(kafka, random)
+      await misbehave(kafka, random, errors)
       await new Promise((resolve) => setTimeout(resolve, random(8)))
     }
   })()
@@ -172,12 +176,14 @@ export async function randomFaults(release: string, acks: 1 | -1, seed: number):
     }
     // The partition is chosen once: copies of a message, where a retry made some, stand in the same one.
     expect(new Set((copies.get(value) ?? []).map(({ partition }) => partition)).size).toBeLessThanOrEqual(1)
+    if (isIdempotent) expect(copies.get(value)?.length ?? 0, `copies of ${value}`).toBeLessThanOrEqual(1)
   }
   expect(acknowledged).toBeGreaterThan(0)
   await until(() => producer.stats().queueMessages === 0, 'late answers give room back')
   expectNothingHeld(producer)
   const stats = producer.stats()
   expect(stats.acknowledged + stats.failed).toBe(sent.length)
+  expect(stats.idempotent).toBe(isIdempotent)
   await producer.close()
   await until(() => kafka.connections.length === 0, 'no connection is left')
 }

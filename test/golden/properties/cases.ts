@@ -197,7 +197,7 @@ export const CASES: readonly FileCase[] = [
     'sasl.mechanism=GSSAPI',
     'sasl.kerberos.min.time.before.relogin=60000',
   ].map((text) => line(text)),
-  line('enable.idempotence=true', { refusedHere: /no idempotent producer/ }),
+  line('enable.idempotence=true', { options: { idempotent: true } }),
   line('transactional.id=x', { refusedHere: /no transactions/ }),
   line('interceptor.classes=org.apache.kafka.clients.producer.ProducerConfig'),
 

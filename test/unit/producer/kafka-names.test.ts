@@ -9,6 +9,7 @@ const VALUES: Readonly<Record<string, string>> = {
   'client.id': 'app',
   acks: 'all',
   'request.required.acks': '-1',
+  'enable.idempotence': 'true',
   'compression.type': 'gzip',
   'compression.codec': 'gzip',
   'compressed.topics': 'orders',

@@ -102,13 +102,13 @@ test('a properties file of Java’s producer', () => {
     metadataRefreshIntervalMs: 180_000,
     connectionsMaxIdleMs: 300_000,
     connectTimeoutMs: 8_000,
+    idempotent: false,
   })
   expect(config.keyEncoder).toBeInstanceOf(IntegerEncoder)
   expect(config.partitioner.keyUse).toBe('none')
   expect(config.compressionChoice.of('x')).toMatchObject({ codec: { name: 'gzip' }, level: 4 })
   expect(config.notes).toEqual([
     expect.stringContaining('linger.ms'),
-    expect.stringContaining('enable.idempotence'),
     expect.stringContaining('security.protocol'),
     expect.stringContaining('receive.buffer.bytes'),
   ])
@@ -127,7 +127,7 @@ describe('refused', () => {
     ['bootstrap.servers=x\nacks=2', /acks: given was '2', allowed is 0, 1, -1 or all/],
     ['bootstrap.servers=x\nretries=many', /retries: given was 'many'/],
     ['bootstrap.servers=x\nenable.idempotence=yes', /enable\.idempotence: given was 'yes'/],
-    ['bootstrap.servers=x\nenable.idempotence=true', /idempotent/],
+    ['bootstrap.servers=x\nacks=1\nenable.idempotence=true', /idempotent: given was true, .*acks/],
     ['bootstrap.servers=x\ntransactional.id=t', /transactional\.id/],
     ['bootstrap.servers=x\nkey.serializer=com.example.Mine', /com\.example\.Mine.*keyEncoder/],
     ['bootstrap.servers=x\npartitioner.class=com.example.Mine', /com\.example\.Mine.*partitioner/],

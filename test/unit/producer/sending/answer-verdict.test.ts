@@ -1,12 +1,27 @@
 import { describe, expect, it } from 'vitest'
-import { mayHaveBeenWritten, verdictOn, type Verdict } from '../../../../src/producer/sending/answer-verdict.js'
+import {
+  mayHaveBeenWritten,
+  verdictOn,
+  type AnswerFacts,
+  type Verdict,
+} from '../../../../src/producer/sending/answer-verdict.js'
 
-const plain = { messages: 3, invalid: 0, toldLeader: false, wasSentOn: false }
+const plain: Omit<AnswerFacts, 'errorCode'> = {
+  messages: 3,
+  invalid: 0,
+  toldLeader: false,
+  wasSentOn: false,
+  sequence: 'none',
+  mayBeInLog: false,
+  maySendUnnumbered: true,
+}
 const backOff = { action: 'back off', needsMetadata: false } as const
+const follow = { action: 'follow' } as const
+const failAndStartOver = { action: 'fail, start over' } as const
 const forMetadata = { action: 'back off', needsMetadata: true } as const
 
 describe('what an answer means', () => {
-  it.each<[string, Partial<typeof plain> & { errorCode: number }, Verdict]>([
+  it.each<[string, Partial<AnswerFacts> & { errorCode: number }, Verdict]>([
     ['no error', { errorCode: 0 }, { action: 'done' }],
     ['no error, whatever else is told', { errorCode: 0, invalid: 1, toldLeader: true }, { action: 'done' }],
     ['MESSAGE_TOO_LARGE', { errorCode: 10 }, { action: 'split' }],
@@ -27,6 +42,34 @@ describe('what an answer means', () => {
     ['UNKNOWN_TOPIC_OR_PARTITION', { errorCode: 3 }, forMetadata],
     ['NOT_ENOUGH_REPLICAS', { errorCode: 19 }, backOff],
     ['REQUEST_TIMED_OUT', { errorCode: 7 }, backOff],
+    ['DUPLICATE_SEQUENCE_NUMBER', { errorCode: 46, sequence: 'first' }, { action: 'done' }],
+    ['DUPLICATE_SEQUENCE_NUMBER behind others', { errorCode: 46, sequence: 'behind' }, { action: 'done' }],
+    ['DUPLICATE_SEQUENCE_NUMBER to none', { errorCode: 46 }, { action: 'fail' }],
+    ['OUT_OF_ORDER_SEQUENCE_NUMBER', { errorCode: 45, sequence: 'first' }, { action: 'start over' }],
+    ['the same, perhaps in the log', { errorCode: 45, sequence: 'first', mayBeInLog: true }, failAndStartOver],
+    ['the same behind others', { errorCode: 45, sequence: 'behind' }, { action: 'follow' }],
+    ['the same behind others, perhaps in the log', { errorCode: 45, sequence: 'behind', mayBeInLog: true }, follow],
+    ['OUT_OF_ORDER_SEQUENCE_NUMBER to none', { errorCode: 45 }, { action: 'fail' }],
+    ['UNKNOWN_PRODUCER_ID', { errorCode: 59, sequence: 'first' }, { action: 'start over' }],
+    [
+      'UNKNOWN_PRODUCER_ID, perhaps in the log',
+      { errorCode: 59, sequence: 'first', mayBeInLog: true },
+      failAndStartOver,
+    ],
+    ['UNKNOWN_PRODUCER_ID behind others', { errorCode: 59, sequence: 'behind' }, { action: 'follow' }],
+    ['INVALID_PRODUCER_EPOCH', { errorCode: 47, sequence: 'first' }, { action: 'start over' }],
+    ['INVALID_PRODUCER_EPOCH behind others', { errorCode: 47, sequence: 'behind' }, { action: 'follow' }],
+    ['PRODUCER_FENCED', { errorCode: 90, sequence: 'first' }, { action: 'fail' }],
+    ['UNSUPPORTED_FOR_MESSAGE_FORMAT', { errorCode: 43, sequence: 'first' }, { action: 'unnumber' }],
+    [
+      'UNSUPPORTED_FOR_MESSAGE_FORMAT where sequences were asked for',
+      { errorCode: 43, sequence: 'first', maySendUnnumbered: false },
+      { action: 'fail' },
+    ],
+    ['UNSUPPORTED_FOR_MESSAGE_FORMAT to none', { errorCode: 43 }, { action: 'fail' }],
+    ['MESSAGE_TOO_LARGE with a sequence', { errorCode: 10, sequence: 'first' }, { action: 'split' }],
+    ['INVALID_RECORD with a sequence', { errorCode: 87, invalid: 1, sequence: 'first' }, { action: 'leave out' }],
+    ['NOT_LEADER_OR_FOLLOWER with a sequence', { errorCode: 6, sequence: 'behind' }, forMetadata],
   ])('%s', (_, facts, verdict) => {
     expect(verdictOn({ ...plain, ...facts })).toEqual(verdict)
   })

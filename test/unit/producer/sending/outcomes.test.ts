@@ -6,6 +6,7 @@ import type { Freed } from '../../../../src/producer/queues/batch.js'
 import { PartitionQueue } from '../../../../src/producer/queues/partition-queue.js'
 import { RetryPolicy } from '../../../../src/producer/queues/retry-policy.js'
 import { CompressionChoice } from '../../../../src/producer/queues/topic-compression.js'
+import { Idempotence } from '../../../../src/producer/sending/idempotence.js'
 import { Outcomes } from '../../../../src/producer/sending/outcomes.js'
 import { UNKNOWN_LEADER } from '../../../../src/protocol/apis/leader-hints.js'
 import type { ProducePartitionResponse } from '../../../../src/protocol/apis/produce.js'
@@ -35,6 +36,7 @@ function inFlight(count: number) {
     1_000,
   )
   const policy = new RetryPolicy({ retries: Infinity, retryBackoffMs: 60_000, retryBackoffMaxMs: 60_000 }, SYSTEM)
+  const counters = new StatsCounters()
   const outcomes = new Outcomes({
     clock: systemClock,
     topicPartitionInfos: {
@@ -42,7 +44,14 @@ function inFlight(count: number) {
       refresh: () => Promise.resolve(),
     } as unknown as BrokerPartitionInfo,
     policy,
-    counters: new StatsCounters(),
+    idempotence: new Idempotence(
+      { acks: 1, requestTimeoutMs: 1_000 },
+      counters,
+      policy,
+      () => true,
+      () => undefined,
+    ),
+    counters,
     compression,
     release: (room) => freed.push(room),
     enlist: () => undefined,
@@ -52,7 +61,7 @@ function inFlight(count: number) {
   queue.isLedBy(1)
   for (let index = 0; index < count; index++) queue.append(outgoingMessage(owner, index, { value: 'four' }))
   onTestFinished(() => policy.close())
-  return { freed, outcomes, queue, owner, batch: queue.takeNext() }
+  return { freed, outcomes, queue, owner, batch: queue.takeNext(0) }
 }
 
 it('what ended while its batch was in flight holds no room any longer when the batch comes back', () => {

@@ -27,7 +27,7 @@ function prepared(count: number, given: Given, sentAt = performance.now()) {
     deliveryTimeoutMs: 60_000,
     codecTimeoutMs: 60_000,
     whyLate: () => new DeliveryTimeoutError('late'),
-    release: (room) => freed.push(room),
+    thin: (batch) => freed.push(batch.queue.thin(batch)),
   })
   const queue = new PartitionQueue('orders', 0, compression.limitOf('orders'), UNPOOLED)
   const owner = new Owner({ timestamp: 1_700_000_000_000, at: sentAt })
@@ -41,7 +41,7 @@ describe('the preparation of a batch for an old format', () => {
   it('halves a batch that is larger in that format than batchBytes', () => {
     const { queue, owner } = prepared(60, { value: 'v' })
     const counts: number[] = []
-    while (queue.hasUnsent) counts.push(queue.takeNext().count)
+    while (queue.hasUnsent) counts.push(queue.takeNext(0).count)
     expect(counts).toEqual([15, 15, 30])
     expect(owner.fates).toEqual([])
   })

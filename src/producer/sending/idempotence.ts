@@ -1,0 +1,163 @@
+import { BoundedMap } from '../../bounded-map.js'
+import { UnsupportedVersionError, type KafkaProducerError } from '../../errors.js'
+import { formatAddress } from '../../network/connect.js'
+import type { BrokerSession } from '../../network/session.js'
+import { initProducerId } from '../../protocol/apis/init-producer-id.js'
+import { produce } from '../../protocol/apis/produce.js'
+import type { Identity } from '../../protocol/records/record-batch.js'
+import { magicOfProduce } from '../../protocol/versions.js'
+import type { StatsCounters } from '../../stats/producer-stats.js'
+import { Declined } from '../brokers/any-broker.js'
+import { ProducerIdentity, type Pacing } from '../transactions/producer-identity.js'
+
+export interface IdempotenceConfig {
+  readonly acks: number
+  /** True: messages fail where they can't have it. False: they don't try. */
+  readonly idempotent?: boolean | undefined
+  readonly requestTimeoutMs: number
+}
+
+/** How a broker's batches are numbered. */
+export interface Numbering {
+  /** What the batches of a topic are numbered by; undefined where they are not. */
+  identityFor(topic: string): Identity | undefined
+  /** Batches of a partition that may be in flight. */
+  readonly limit: number
+  /** False from when the identity is another. */
+  readonly isCurrent: boolean
+}
+
+/** Brokers remember so many batches of each producer and partition (KIP-98). */
+export const MAX_NUMBERED_IN_FLIGHT = 5
+/** Kafka 0.11, which remembers one, has this version of Produce alone with that format (KAFKA-5494). */
+const REMEMBERS_ONE = 3
+
+const NOT_NUMBERED: Numbering = { identityFor: () => undefined, limit: 1, isCurrent: true }
+
+/**
+ * Whether batches get sequences, by which a broker finds what it was sent twice and what is missing (KIP-98), and under
+ * which identity. Where it was not asked for and brokers don't have it or don't allow it, messages go without.
+ */
+export class Idempotence {
+  /** Topics whose messages go without sequences. */
+  private readonly unnumbered = new BoundedMap<string, true>()
+
+  private readonly identity: ProducerIdentity | undefined
+  /** Where it is asked who this producer is. */
+  private session: BrokerSession | undefined
+  private readonly isAskedFor: boolean
+  private hasWarned = false
+
+  constructor(
+    { acks, idempotent, requestTimeoutMs }: IdempotenceConfig,
+    private readonly counters: StatsCounters,
+    pacing: Pacing,
+    isNeeded: () => boolean,
+    private readonly warn: (message: string, cause: KafkaProducerError) => void,
+  ) {
+    this.isAskedFor = idempotent === true
+    if (acks !== -1 || idempotent === false) {
+      counters.idempotent = false
+      return
+    }
+    const asked = {
+      ask: <T>(question: (session: BrokerSession) => Promise<T>) => this.ask(question),
+      get isNeeded() {
+        return isNeeded()
+      },
+    }
+    this.identity = new ProducerIdentity(asked, pacing, requestTimeoutMs)
+  }
+
+  /** Batches of a partition that may be in flight at the most. */
+  get maxInFlight(): number {
+    return this.identity === undefined ? 1 : MAX_NUMBERED_IN_FLIGHT
+  }
+
+  /**
+   * How batches to a broker are numbered now; undefined while that is not known: {@link whenKnown} tells.
+   *
+   * @throws what messages fail with, where they can't have what was asked for
+   */
+  numberingFor(session: BrokerSession): Numbering | undefined {
+    const { identity } = this
+    if (identity === undefined) return NOT_NUMBERED
+    const version = session.versions.highest(produce)
+    const name = formatAddress(session.connection.address)
+    // Of those it is known that they have none.
+    if (magicOfProduce(version) < 2)
+      return this.goWithout(
+        new UnsupportedVersionError(`idempotence needs Kafka 0.11, ${name} speaks Produce v${version}`),
+      )
+    const refusal = session.versions.has(initProducerId)
+      ? identity.refused?.error
+      : new UnsupportedVersionError(`${name} has no InitProducerId`)
+    if (refusal !== undefined) {
+      const without = this.goWithout(refusal)
+      this.warnOnce(refusal)
+      return without
+    }
+    const { current } = identity
+    if (current === undefined) return undefined
+    this.counters.idempotent = true
+    return {
+      identityFor: (topic) => (this.unnumbered.has(topic) ? undefined : current),
+      limit: version === REMEMBERS_ONE ? 1 : MAX_NUMBERED_IN_FLIGHT,
+      get isCurrent() {
+        return identity.current === current
+      },
+    }
+  }
+
+  private goWithout(why: KafkaProducerError): Numbering {
+    if (this.isAskedFor) throw why
+    this.counters.idempotent = false
+    return NOT_NUMBERED
+  }
+
+  /** Asks a broker who this producer is. */
+  async whenKnown(session: BrokerSession): Promise<void> {
+    this.session = session
+    await this.identity?.whenKnown()
+  }
+
+  private warnOnce(refusal: KafkaProducerError): void {
+    if (this.hasWarned) return
+    this.hasWarned = true
+    this.warnOf('messages may be written twice, since brokers don’t let this producer be idempotent', refusal)
+  }
+
+  private warnOf(what: string, cause: KafkaProducerError): void {
+    const remedy = '`idempotent: false` says that it is meant, `idempotent: true` makes them fail'
+    this.warn(`${what}: ${cause.message}; ${remedy}`, cause)
+  }
+
+  /** Brokers that send messages on are as good as any; one that is lost is none to wait for. */
+  private async ask<T>(question: (session: BrokerSession) => Promise<T>): Promise<T> {
+    const session = this.session as BrokerSession
+    try {
+      return await question(session)
+    } catch (error) {
+      if (error instanceof Declined) throw error.why
+      throw error
+    }
+  }
+
+  /** The next batches go under another epoch, where they have gone under this one until now. */
+  leave(identity: Identity): void {
+    this.identity?.bump(identity)
+  }
+
+  /** Whether messages of a topic may go without sequences. */
+  get maySendUnnumbered(): boolean {
+    return !this.isAskedFor
+  }
+
+  /** A topic's brokers can't take sequences. */
+  leaveOut(topic: string, why: KafkaProducerError): void {
+    if (this.unnumbered.has(topic)) return
+    this.unnumbered.set(topic, true)
+    this.counters.noteNotIdempotent(topic)
+    this.warnOf(`messages for '${topic}' may be written twice, since its brokers take no sequences for it`, why)
+  }
+}

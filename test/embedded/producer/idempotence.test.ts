@@ -1,0 +1,395 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { DeliveryTimeoutError, type RecordMetadata } from '../../../src/index.js'
+import type { EmbeddedKafka, StoredRecord } from '../../../src/testing/index.js'
+import { SocketWatch } from '../../kafka/support/sockets.js'
+import { startKafka } from '../support/cluster.js'
+import {
+  deliveryErrorOf,
+  failureOf,
+  requestsOf,
+  startProducer,
+  stored,
+  turns,
+  until,
+  valuesOf,
+} from '../support/producers.js'
+
+const LARGE = 'x'.repeat(20_000)
+
+/** Sequences of each producer and epoch in a partition are whole: 0, 1, 2 … */
+function expectWhole(records: readonly StoredRecord[]): void {
+  const next = new Map<string, number>()
+  for (const { producerId, producerEpoch, sequence } of records) {
+    expect(producerId).toBeGreaterThanOrEqual(0)
+    const who = `${producerId} ${producerEpoch}`
+    expect(sequence, who).toBe(next.get(who) ?? 0)
+    next.set(who, sequence + 1)
+  }
+}
+
+function epochsIn(kafka: EmbeddedKafka, topic = 'orders'): number[] {
+  return [...new Set(kafka.records(topic).map(({ producerEpoch }) => producerEpoch))]
+}
+
+/** Sends large messages one by one, so that several batches of the partition are on their way. */
+function sendMany(producer: ReturnType<typeof startProducer>, from: number, to: number): Promise<RecordMetadata[]>[] {
+  const sent: Promise<RecordMetadata[]>[] = []
+  for (let i = from; i < to; i++) sent.push(producer.send({ topic: 'orders', value: `${i} ${LARGE}` }))
+  return sent
+}
+
+const numbersIn = (records: readonly StoredRecord[]) => valuesOf(records).map((value) => parseInt(value ?? ''))
+const upTo = (count: number) => Array.from({ length: count }, (_, i) => i)
+
+describe('by default', () => {
+  it.each(['0.11', '1.1', '2.8', '4'] as const)('messages to Kafka %s have sequences', async (release) => {
+    const kafka = await startKafka({ release, topics: { orders: { partitions: 2 } } })
+    const producer = startProducer(kafka)
+    expect(producer.stats().idempotent).toBeUndefined()
+    for (let i = 0; i < 6; i++) await producer.send({ topic: 'orders', value: String(i), partition: i % 2 })
+    expect(producer.stats().idempotent).toBe(true)
+    for (const partition of [0, 1])
+      expectWhole(kafka.records('orders').filter((record) => record.partition === partition))
+    expect(requestsOf(kafka, 'InitProducerId')).toHaveLength(1)
+  })
+
+  it.each([
+    ['Kafka 0.10', '0.10.2', {}],
+    ['acks 1', '4', { acks: 1 }],
+    ['acks 0', '4', { acks: 0 }],
+    ['idempotent: false', '4', { idempotent: false }],
+  ] as const)('with %s they have none', async (_, release, options) => {
+    const kafka = await startKafka({ release, topics: { orders: {} } })
+    const producer = startProducer(kafka, options)
+    await producer.send({ topic: 'orders', value: 'x' })
+    await producer.close()
+    expect(kafka.records('orders').map(({ sequence }) => sequence)).toEqual([-1])
+    expect(producer.stats().idempotent).toBe(false)
+    expect(requestsOf(kafka, 'InitProducerId')).toHaveLength(0)
+  })
+
+  it('brokers that do not allow it get messages without, and it is told once', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    kafka.fail({ api: 'InitProducerId', times: Infinity }, 'CLUSTER_AUTHORIZATION_FAILED')
+    const producer = startProducer(kafka)
+    const warnings: string[] = []
+    producer.on('warning', ({ code }) => warnings.push(code))
+    for (let i = 0; i < 3; i++) await producer.send({ topic: 'orders', value: String(i) })
+    expect(stored(kafka, 'orders')).toEqual(['0', '1', '2'])
+    expect(producer.stats().idempotent).toBe(false)
+    expect(warnings).toEqual(['KAFKA_PRODUCER_NOT_IDEMPOTENT'])
+    expect(requestsOf(kafka, 'InitProducerId')).toHaveLength(1)
+  })
+
+  it('a topic whose brokers take no sequences for it gets messages without, the others with them', async () => {
+    const kafka = await startKafka({ topics: { orders: {}, old: {} } })
+    kafka.fail({ api: 'Produce', topic: 'old' }, 'UNSUPPORTED_FOR_MESSAGE_FORMAT')
+    const producer = startProducer(kafka)
+    const warnings: string[] = []
+    producer.on('warning', ({ message }) => warnings.push(message))
+    await producer.send(['1', '2'].flatMap((value) => ['orders', 'old'].map((topic) => ({ topic, value }))))
+    await producer.send({ topic: 'old', value: '3' })
+    expect(kafka.records('old').map(({ sequence }) => sequence)).toEqual([-1, -1, -1])
+    expect(stored(kafka, 'old')).toEqual(['1', '2', '3'])
+    expectWhole(kafka.records('orders'))
+    expect(producer.stats()).toMatchObject({ idempotent: true, notIdempotentTopics: ['old'] })
+    expect(warnings).toEqual([expect.stringContaining("'old'")])
+  })
+})
+
+describe('where it was asked for', () => {
+  it.each([
+    ['Kafka 0.10', '0.10.2', undefined, 'UNSUPPORTED_VERSION'],
+    ['brokers that do not allow it', '4', 'InitProducerId', 'CLUSTER_AUTHORIZATION_FAILED'],
+    ['a topic of an older format', '4', 'Produce', 'UNSUPPORTED_FOR_MESSAGE_FORMAT'],
+  ] as const)('messages fail with %s', async (_, release, api, code) => {
+    const kafka = await startKafka({ release, topics: { orders: {} } })
+    if (api !== undefined) kafka.fail({ api, times: Infinity }, code)
+    const producer = startProducer(kafka, { idempotent: true })
+    expect(await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x' }))).toMatchObject({ code })
+    expect(stored(kafka, 'orders')).toEqual([])
+  })
+})
+
+describe('what was written is not written twice', () => {
+  it('after an answer that was lost', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    kafka.cut({ api: 'Produce' }, 'after')
+    const [metadata] = await producer.send({ topic: 'orders', value: 'x' })
+    expect(metadata.offset).toBe(0n)
+    expect(stored(kafka, 'orders')).toEqual(['x'])
+  })
+
+  it.each(['REQUEST_TIMED_OUT', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND'])('after %s', async (error) => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    kafka.fail({ api: 'Produce', times: 3 }, error, { append: true })
+    await producer.send(['1', '2'].map((value) => ({ topic: 'orders', value })))
+    await producer.send({ topic: 'orders', value: '3' })
+    expect(stored(kafka, 'orders')).toEqual(['1', '2', '3'])
+    expectWhole(kafka.records('orders'))
+  })
+
+  it('nor what was behind it when the connection was lost', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    await Promise.all(sendMany(producer, 0, 2))
+    const first = kafka.stall({ api: 'Produce' }, 'after')
+    const sent = [sendMany(producer, 2, 3)]
+    await first.hit()
+    for (let i = 3; i < 8; i++) {
+      sent.push(sendMany(producer, i, i + 1))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await sleep(20)
+    kafka.dropConnections(1)
+    first.release()
+    await Promise.all(sent.flat())
+    expect(numbersIn(kafka.records('orders'))).toEqual(upTo(8))
+    expectWhole(kafka.records('orders'))
+  })
+})
+
+describe('several batches of a partition are on their way', () => {
+  /** How many of the large batches are on the wire while the broker answers none. */
+  async function mostAtOnce(release: '0.11' | '4', options = {}): Promise<number> {
+    using watch = new SocketWatch()
+    const kafka = await startKafka({ release, topics: { orders: {} } })
+    const producer = startProducer(kafka, options)
+    await Promise.all(sendMany(producer, 0, 1))
+    const written = () => watch.sockets.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0)
+    const before = written()
+    const stalled = kafka.stall({ api: 'Produce', times: Infinity })
+    const sent: Promise<RecordMetadata[]>[] = []
+    for (let i = 1; i < 10; i++) {
+      sent.push(...sendMany(producer, i, i + 1))
+      await turns(5)
+    }
+    await stalled.hit()
+    const count = Math.floor((written() - before) / LARGE.length)
+    stalled.release()
+    await Promise.all(sent)
+    expect(numbersIn(kafka.records('orders'))).toEqual(upTo(10))
+    return count
+  }
+
+  it('five with sequences', async () => {
+    expect(await mostAtOnce('4')).toBe(5)
+    expect(await mostAtOnce('4', { maxInFlight: 3 })).toBe(3)
+  })
+
+  it('to Kafka 0.11 and without sequences one', async () => {
+    expect(await mostAtOnce('0.11')).toBe(1)
+    expect(await mostAtOnce('4', { idempotent: false })).toBe(1)
+  })
+
+  it('to a leader that has acknowledged one', async () => {
+    const kafka = await startKafka({ brokers: 2, topics: { orders: { replicationFactor: 2 } } })
+    const producer = startProducer(kafka)
+    await Promise.all(sendMany(producer, 0, 1))
+    const old = kafka.leaderOf('orders', 0)
+    kafka.moveLeader('orders', 0, 3 - old)
+    await producer.partitionsFor('orders')
+    using watch = new SocketWatch()
+    const stalled = kafka.stall({ api: 'Produce' })
+    const sent: Promise<RecordMetadata[]>[] = []
+    for (let i = 1; i < 10; i++) {
+      sent.push(...sendMany(producer, i, i + 1))
+      await turns(5)
+    }
+    await stalled.hit()
+    const bytes = watch.sockets.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0)
+    expect(Math.floor(bytes / LARGE.length)).toBe(1)
+    stalled.release()
+    await Promise.all(sent)
+    expect(numbersIn(kafka.records('orders'))).toEqual(upTo(10))
+  })
+
+  it('with a codec off the event loop they go out in order', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    let calls = 0
+    const producer = startProducer(kafka, {
+      compression: 'slow',
+      codecs: [
+        {
+          name: 'slow',
+          id: 1,
+          // The first ones take longest.
+          compress: async () => {
+            await sleep(calls++ < 3 ? 20 : 0)
+            throw new Error('as it is')
+          },
+          decompress: (bytes) => Buffer.from(bytes),
+        },
+      ],
+    })
+    const sent: Promise<RecordMetadata[]>[] = []
+    for (let i = 0; i < 10; i++) {
+      sent.push(...sendMany(producer, i, i + 1))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await Promise.all(sent)
+    expect(numbersIn(kafka.records('orders'))).toEqual(upTo(10))
+    expectWhole(kafka.records('orders'))
+    expect(epochsIn(kafka)).toEqual([0])
+  })
+})
+
+describe('where sequences are missing the next epoch goes on', () => {
+  it.each(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'])(
+    'after %s',
+    async (error) => {
+      const kafka = await startKafka({ topics: { orders: {}, others: {} } })
+      const producer = startProducer(kafka)
+      for (const topic of ['orders', 'others']) await producer.send({ topic, value: '1' })
+      kafka.fail({ api: 'Produce', topic: 'orders' }, error)
+      await producer.send({ topic: 'orders', value: '2' })
+      await producer.send({ topic: 'orders', value: '3' })
+      await producer.send({ topic: 'others', value: '2' })
+      expect(stored(kafka, 'orders')).toEqual(['1', '2', '3'])
+      expectWhole(kafka.records('orders'))
+      expectWhole(kafka.records('others'))
+      expect(epochsIn(kafka)).toEqual([0, 1])
+    },
+  )
+
+  it('but what may be in the log fails with that', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', value: '1' })
+    const timedOut = kafka.fail({ api: 'Produce' }, 'REQUEST_TIMED_OUT', { append: false })
+    const lost = producer.send({ topic: 'orders', value: '2' })
+    await timedOut.hit()
+    kafka.fail({ api: 'Produce' }, 'UNKNOWN_PRODUCER_ID')
+    const error = await deliveryErrorOf(lost)
+    expect(error).toMatchObject({ code: 'UNKNOWN_PRODUCER_ID', mayHaveBeenWritten: true })
+    await producer.send({ topic: 'orders', value: '3' })
+    expect(stored(kafka, 'orders')).toEqual(['1', '3'])
+    expect(epochsIn(kafka)).toEqual([0, 1])
+  })
+
+  it('after a deadline that passed with the fate unknown', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 300, requestTimeoutMs: 300 })
+    await producer.send({ topic: 'orders', value: '1' })
+    const timedOut = kafka.fail({ api: 'Produce', times: Infinity }, 'REQUEST_TIMED_OUT', { append: false })
+    const error = await deliveryErrorOf(producer.send({ topic: 'orders', value: '2' }))
+    expect(error.cause).toBeInstanceOf(DeliveryTimeoutError)
+    expect(error.mayHaveBeenWritten).toBe(true)
+    timedOut.release()
+    await producer.send({ topic: 'orders', value: '3' })
+    expect(stored(kafka, 'orders')).toEqual(['1', '3'])
+    expect(epochsIn(kafka)).toEqual([0, 1])
+  })
+
+  it('but not before what was behind has been found: it does not fail with it', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_000, requestTimeoutMs: 60_000 })
+    await Promise.all(sendMany(producer, 0, 1))
+    kafka.pauseBroker(1)
+    const lost = deliveryErrorOf(sendMany(producer, 1, 2)[0] as Promise<unknown>)
+    await sleep(300)
+    const behind = sendMany(producer, 2, 3)
+    expect((await lost).cause).toBeInstanceOf(DeliveryTimeoutError)
+    kafka.dropConnections(1)
+    kafka.resumeBroker(1)
+    await Promise.all(behind)
+    expect(numbersIn(kafka.records('orders'))).toEqual([0, 1, 2])
+    expect(epochsIn(kafka)).toEqual([0])
+  })
+
+  it('for a topic that was forgotten meanwhile, or its first messages would be taken for those before', async () => {
+    const kafka = await startKafka({ topics: { orders: {}, others: {} } })
+    const producer = startProducer(kafka, { metadataMaxIdleMs: 20 })
+    await producer.send({ topic: 'orders', value: '1' })
+    await sleep(100)
+    await producer.send({ topic: 'orders', value: '2' })
+    expect(stored(kafka, 'orders')).toEqual(['1', '2'])
+    expect(epochsIn(kafka)).toEqual([0, 1])
+  })
+
+  it('in a topic that was made anew', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', value: '1' })
+    kafka.recreateTopic('orders', {})
+    await producer.send({ topic: 'orders', value: '2' })
+    await producer.send({ topic: 'orders', value: '3' })
+    expect(stored(kafka, 'orders')).toEqual(['2', '3'])
+  })
+})
+
+describe('what the broker refuses', () => {
+  it('leaves no gap: neither a message that is too large nor one that is wrong costs those behind it', async () => {
+    const kafka = await startKafka({ topics: { orders: { config: { 'max.message.bytes': '50000' } } } })
+    const producer = startProducer(kafka)
+    await Promise.all(sendMany(producer, 0, 1))
+    const sent = sendMany(producer, 1, 4)
+    const tooLarge = producer.send({ topic: 'orders', value: LARGE.repeat(4) })
+    sent.push(...sendMany(producer, 4, 7))
+    expect(await deliveryErrorOf(tooLarge)).toMatchObject({ code: 'MESSAGE_TOO_LARGE', mayHaveBeenWritten: false })
+    await Promise.all(sent)
+    expect(numbersIn(kafka.records('orders'))).toEqual(upTo(7))
+    expectWhole(kafka.records('orders'))
+  })
+
+  it('for a while is sent again as it was, in its order', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    await Promise.all(sendMany(producer, 0, 1))
+    kafka.fail({ api: 'Produce', times: 7 }, 'NOT_ENOUGH_REPLICAS')
+    const sent: Promise<RecordMetadata[]>[] = []
+    for (let i = 1; i < 12; i++) {
+      sent.push(...sendMany(producer, i, i + 1))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await Promise.all(sent)
+    expect(numbersIn(kafka.records('orders'))).toEqual(upTo(12))
+    expectWhole(kafka.records('orders'))
+    expect(epochsIn(kafka)).toEqual([0])
+  })
+})
+
+it('nothing goes to a new leader while the old one owes an answer, and nothing is there twice', async () => {
+  const kafka = await startKafka({ brokers: 2, topics: { orders: { replicationFactor: 2 } } })
+  const producer = startProducer(kafka)
+  await Promise.all(sendMany(producer, 0, 1))
+  const old = kafka.leaderOf('orders', 0)
+  const stalled = kafka.stall({ api: 'Produce', broker: old }, 'after')
+  const sent = sendMany(producer, 1, 2)
+  await stalled.hit()
+  kafka.moveLeader('orders', 0, 3 - old)
+  await producer.partitionsFor('orders')
+  sent.push(...sendMany(producer, 2, 5))
+  await until(() => requestsOf(kafka, 'Metadata').length > 1, 'the metadata is known')
+  await sleep(20)
+  expect(requestsOf(kafka, 'Produce').filter(({ broker }) => broker !== old)).toEqual([])
+  stalled.release()
+  await Promise.all(sent)
+  expect(numbersIn(kafka.records('orders'))).toEqual(upTo(5))
+  expectWhole(kafka.records('orders'))
+})
+
+it('a list that fails in part tells of each message what became of it', async () => {
+  const kafka = await startKafka({ topics: { orders: {}, gone: {} } })
+  const producer = startProducer(kafka)
+  kafka.fail({ api: 'Produce', topic: 'gone', times: Infinity }, 'TOPIC_AUTHORIZATION_FAILED')
+  const { results } = await failureOf(producer.send(['orders', 'gone'].map((topic) => ({ topic, value: 'x' }))))
+  expect(results).toEqual([
+    expect.objectContaining({ offset: 0n }),
+    expect.objectContaining({ mayHaveBeenWritten: false }),
+  ])
+  kafka.releaseFaults()
+  await producer.send({ topic: 'gone', value: 'y' })
+  expectWhole(kafka.records('gone'))
+})
+
+it('asked for with other acks than -1 it is refused', async () => {
+  const kafka = await startKafka()
+  expect(() => startProducer(kafka, { acks: 1, idempotent: true })).toThrow(/idempotent: given was true.*acks/)
+  expect(() => startProducer(kafka, { brokerVersion: '0.9', idempotent: true })).toThrow(
+    /idempotent: given was true.*0\.11/,
+  )
+})
