@@ -5,6 +5,7 @@ import type { ConnectionOptions } from 'node:tls'
 import type { Clock, Timer } from '../clock.js'
 import { ConnectionFailedError, TlsError } from '../errors.js'
 import { foreignText } from '../foreign-text.js'
+import type { Surroundings } from '../surroundings.js'
 import { timerDelay } from '../timer-delay.js'
 import { givenStream, isConnecting, type CreateConnection } from './given-stream.js'
 import type { HostLookup } from './host-lookup.js'
@@ -57,6 +58,8 @@ export interface ConnectTerms {
   readonly tls?: TlsSettings | undefined
   /** Gives the stream in place of a TCP connection; then no name is looked up. */
   readonly create?: CreateConnection | undefined
+  /** Opens a TCP connection; Node's own, where left out. */
+  readonly connect?: Surroundings['connect']
   readonly clock: Clock
 }
 
@@ -70,7 +73,7 @@ export interface ConnectTerms {
  */
 export async function openSocket(
   address: BrokerAddress,
-  { timeoutMs, signal, isNeeded, hosts, origin = '', tls, create, clock }: ConnectTerms,
+  { timeoutMs, signal, isNeeded, hosts, origin = '', tls, create, connect = connectTcp, clock }: ConnectTerms,
 ): Promise<Duplex> {
   const deadline = clock.now() + timeoutMs
   const attempt = new AbortController()
@@ -97,9 +100,11 @@ export async function openSocket(
     )
     if (found === undefined) throw new Error(`its name was not resolved within ${timeoutMs} ms`)
     const headStartMs = Math.min(MAX_HEAD_START_MS, timeoutMs / found.length)
-    return await firstToConnect(clock, found, headStartMs, (host) =>
-      connectTo(clock, host, address, left(), attempt.signal, tls),
-    )
+    return await firstToConnect(clock, found, headStartMs, async (host) => {
+      attempt.signal.throwIfAborted()
+      const socket = tls === undefined ? connect({ host, port: address.port }) : undefined
+      return await connectTo(clock, host, address, left(), attempt.signal, tls, socket)
+    })
   } catch (failure) {
     if (failure instanceof TlsError) throw failure
     throw new ConnectionFailedError(
@@ -153,7 +158,7 @@ function firstToConnect(
   })
 }
 
-/** @param over the user's stream, in place of a connection to that host */
+/** @param over what is being connected already, or is; undefined where TLS opens its own */
 function connectTo(
   clock: Clock,
   host: string,
@@ -161,12 +166,10 @@ function connectTo(
   timeoutMs: number,
   signal: AbortSignal,
   tls: TlsSettings | undefined,
-  over?: Duplex,
+  over: Duplex | undefined,
 ): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    const tcp = over ?? (tls === undefined ? connectTcp({ host, port: address.port }) : undefined)
-    const socket = tls === undefined ? (tcp as Socket) : startTls(host, address, tls, tcp)
+    const socket = tls === undefined ? (over as Socket) : startTls(host, address, tls, over)
     socket.unref()
     let isConnected = over !== undefined && !isConnecting(over)
     const timer = clock

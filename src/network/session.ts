@@ -462,7 +462,7 @@ export class SessionFactory {
     timeoutMs = this.options.connectTimeoutMs,
   ): Promise<BrokerConnection> {
     const { clientId, maxResponseBytes, maxIdleMs, createConnection: create } = this.options
-    const { clock } = this.surroundings
+    const { clock, connect } = this.surroundings
     const origin = this.filter.isOfCluster(address) ? NAMED_BY_CLUSTER : undefined
     const terms = {
       timeoutMs,
@@ -472,6 +472,7 @@ export class SessionFactory {
       origin,
       tls,
       create,
+      connect,
       clock,
     }
     const socket = await openSocket(address, terms)

@@ -46,6 +46,8 @@ export class ProducerSendLoop {
   put(messages: readonly OutgoingMessage[], from: number, to: number): void {
     for (let i = from; i < to; i++) {
       const message = messages[i] as OutgoingMessage
+      // What was ended while it waited for room among these holds none.
+      if (message.room === undefined) continue
       this.measure(message)
       this.queue.push(message)
       this.queuedBytes += message.room ?? 0

@@ -11,6 +11,8 @@ export function spoil(frame: Buffer, how: Spoiling): Buffer {
       for (let at = 8; at < bytes.length; at++) bytes[at] = (at * 197 + 255) & 0xff
       return bytes
     case 'wrong-correlation-id':
+      // A token that goes bare has none.
+      if (bytes.length < 8) return bytes
       bytes.writeInt32BE((bytes.readInt32BE(4) ^ 0x5a5a5a5a) | 0, 4)
       return bytes
     case 'huge-length':

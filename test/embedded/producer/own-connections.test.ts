@@ -143,8 +143,20 @@ describe('what createConnection does wrong is told, and the next attempt may do 
     return stream
   }
   it.each<[string, () => unknown, RegExp]>([
-    ['throws', () => { throw new Error('no proxy') }, /`createConnection` failed: no proxy/], // prettier-ignore
-    ['throws no Error', () => { throw 'secret' as unknown as Error }, /`createConnection` failed: it threw no Error/], // prettier-ignore
+    [
+      'throws',
+      () => {
+        throw new Error('no proxy')
+      },
+      /`createConnection` failed: no proxy/,
+    ],
+    [
+      'throws no Error',
+      () => {
+        throw 'secret' as unknown as Error
+      },
+      /`createConnection` failed: it threw no Error/,
+    ],
     ['rejects', () => Promise.reject(new Error('no tunnel')), /`createConnection` failed: no tunnel/],
     ['never settles', () => new Promise(() => undefined), /`createConnection` gave no stream within 50 ms/],
     ['gives nothing', () => undefined, /gave undefined, allowed is a stream of bytes/],
@@ -265,7 +277,6 @@ describe('what goes over a stream that the user gave', () => {
         [near, far],
         [far, near],
       ] as const) {
-        // prettier-ignore
         one.on('error', () => undefined)
         one.on('close', () => other.destroy())
       }

@@ -1,0 +1,139 @@
+import type { RecordMetadata } from '../../src/index.js'
+import type { StoredRecord } from '../../src/testing/index.js'
+
+/** A rule that was broken. What stands before the colon names the rule, and stays the same where a scenario shrinks. */
+export class Violation extends Error {
+  constructor(
+    readonly rule: string,
+    detail: string,
+  ) {
+    super(`${rule}: ${detail}`)
+  }
+}
+
+export type Fate =
+  | { readonly kind: 'acknowledged'; readonly metadata: RecordMetadata; readonly attempts?: number }
+  | { readonly kind: 'failed'; readonly code: string; readonly mayHaveBeenWritten: boolean; readonly attempts?: number }
+  /** It was not taken in, so nothing more is told of it. */
+  | { readonly kind: 'refused'; readonly code: string }
+
+/** A message, and what became of it. */
+export interface Entry {
+  readonly id: number
+  readonly topic: string
+  /** That it was given for. */
+  readonly partition: number | undefined
+  readonly key: string | null
+  readonly value: string
+  readonly hasHeaders: boolean
+  readonly timestamp: number | undefined
+  readonly sentAt: number
+  fate: Fate | undefined
+}
+
+/** Topics that were deleted, with what they held; and those there are. */
+export interface Incarnation {
+  readonly topic: string
+  readonly records: readonly StoredRecord[]
+}
+
+/** Each message that was given, its fates as they were told, and the rules that these follow. */
+export class Ledger {
+  readonly entries = new Map<number, Entry>()
+  private openCount = 0
+
+  constructor(
+    private readonly now: () => number,
+    private readonly trace: (what: string) => void,
+  ) {}
+
+  get open(): number {
+    return this.openCount
+  }
+
+  given(entry: Entry): void {
+    this.entries.set(entry.id, entry)
+    this.openCount++
+  }
+
+  tell(id: number, fate: Fate): void {
+    const entry = this.entries.get(id)
+    if (entry === undefined) throw new Violation('of a message that was given', `fate of ${id}, which nobody gave`)
+    this.trace(`${id} ${fate.kind} ${fate.kind === 'acknowledged' ? fate.metadata.offset : fate.code}`)
+    if (entry.fate !== undefined)
+      throw new Violation('one fate', `${id} was ${entry.fate.kind}, then ${fate.kind} ${JSON.stringify(shown(fate))}`)
+    entry.fate = fate
+    this.openCount--
+  }
+
+  /** No message is older than that without a fate. */
+  checkDeadlines(patienceMs: number): void {
+    if (this.openCount === 0) return
+    for (const { id, sentAt, fate } of this.entries.values())
+      if (fate === undefined && this.now() - sentAt > patienceMs)
+        throw new Violation('a fate by its deadline', `${id} of ${sentAt} has none at ${this.now()}`)
+  }
+
+  /** What was told against what is there. */
+  checkStored(incarnations: readonly Incarnation[], acks: number, retries: number): void {
+    const places = new Map<number, (StoredRecord & { readonly of: number })[]>()
+    incarnations.forEach(({ records }, of) => {
+      for (const record of records) {
+        const id = this.check(record)
+        const found = places.get(id)
+        if (found === undefined) places.set(id, [{ ...record, of }])
+        else found.push({ ...record, of })
+      }
+    })
+    const last = new Map<string, { id: number; offset: bigint }>()
+    for (const entry of this.entries.values()) {
+      const { id, fate } = entry
+      const found = places.get(id) ?? []
+      if (fate === undefined) throw new Violation('one fate', `${id} has none at the end`)
+      if (fate.kind === 'refused' && found.length > 0)
+        throw new Violation('what was refused is not there', `${id}, refused with ${fate.code}, is`)
+      if (fate.kind === 'failed' && !fate.mayHaveBeenWritten && found.length > 0)
+        throw new Violation('mayHaveBeenWritten', `${id}, failed with ${fate.code}, is there and was said not to be`)
+      if ('attempts' in fate && fate.attempts !== undefined) {
+        if (fate.attempts > retries + 1) throw new Violation('attempts', `${id} had ${fate.attempts}`)
+        if (fate.attempts < found.length && fate.kind === 'acknowledged')
+          throw new Violation('written no more often than attempted', `${id}: ${found.length}, ${fate.attempts}`)
+      }
+      if (fate.kind !== 'acknowledged' || acks === 0) continue
+      const { topic, partition, offset } = fate.metadata
+      const there = found.filter((record) => record.partition === partition && record.offset === offset)
+      if (topic !== entry.topic || there.length === 0)
+        throw new Violation('acknowledged means there', `${id} is not at ${topic}-${partition}, ${offset}`)
+      // Of topics made anew the same place may hold it twice.
+      const place = `${there[0]?.of} ${topic}-${partition}`
+      const before = last.get(place)
+      if (there.length === 1 && before !== undefined && before.offset >= offset)
+        throw new Violation(
+          'order',
+          `${id} at ${offset} of ${topic}-${partition}, and ${before.id} at ${before.offset}`,
+        )
+      if (there.length === 1) last.set(place, { id, offset })
+    }
+  }
+
+  /** A record is what was given. */
+  private check({ topic, partition, key, value, headers, timestamp, magic }: StoredRecord): number {
+    const text = value?.toString() ?? ''
+    const id = Number(/^#(\d+)#/.exec(text)?.[1])
+    const entry = this.entries.get(id)
+    const wrong = (what: string) =>
+      new Violation('the bytes given', `${what} of ${id} in ${topic}: ${text.slice(0, 40)}`)
+    if (entry === undefined) throw wrong('the id')
+    if (entry.topic !== topic) throw wrong('the topic')
+    if (entry.value !== text) throw wrong('the value')
+    if ((key?.toString() ?? null) !== entry.key) throw wrong('the key')
+    if (entry.partition !== undefined && entry.partition !== partition) throw wrong('the partition')
+    if (headers.length !== (entry.hasHeaders ? 1 : 0)) throw wrong('the headers')
+    if (magic > 0 && entry.timestamp !== undefined && timestamp !== entry.timestamp) throw wrong('the timestamp')
+    return id
+  }
+}
+
+function shown(fate: Fate): object {
+  return fate.kind === 'acknowledged' ? { offset: String(fate.metadata.offset) } : fate
+}

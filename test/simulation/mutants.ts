@@ -1,0 +1,205 @@
+/** A fault that was there once, or its like in today's code: one change to one file. */
+export interface Mutant {
+  /** What it is like, as the docs call it. */
+  readonly fault: string
+  readonly file: string
+  /** Stands in the file once. */
+  readonly find: string
+  readonly replace: string
+}
+
+const CALLS = 'src/producer/calls'
+const QUEUES = 'src/producer/queues'
+const SENDING = 'src/producer/sending'
+const BROKERS = 'src/producer/brokers'
+
+/** What the simulator is tested with: each of these it has to find. */
+export const MUTANTS: readonly Mutant[] = [
+  {
+    fault: 'a topic whose first look-up failed is never asked for again',
+    file: `${QUEUES}/metadata-watch.ts`,
+    find: '      this.isPacing = false\n      // Somebody',
+    replace: '      // Somebody',
+  },
+  {
+    fault: 'with acks 0 nobody minds a broker that reads nothing',
+    file: 'src/network/broker-connection.ts',
+    find: '    } else if (toTake !== undefined && this.isLate(toTake, this.lastTakenAt)) {',
+    replace: '    } else if (false as boolean && toTake !== undefined) {',
+  },
+  {
+    fault: 'an answer about another topic counts as newer metadata',
+    file: `${BROKERS}/broker-partition-info.ts`,
+    find: 'topics.every((name) => (this.topics.get(name)?.generation ?? 0) > newerThan)',
+    replace: 'this.generation > newerThan',
+  },
+  {
+    fault: 'room that is given back while messages are placed is told to nobody',
+    file: `${QUEUES}/topic-router.ts`,
+    find: '    if (gaveRoom) queueMicrotask(onRoom)\n',
+    replace: '',
+  },
+  {
+    fault: 'a call that was aborted tells again what its encoder failed on',
+    file: `${CALLS}/call-serializer.ts`,
+    find: '    if (call.isDone) return\n    const located',
+    replace: '    const located',
+  },
+  {
+    fault: 'the send loop is entered again while it releases',
+    file: 'src/producer/producer-send-loop.ts',
+    find: '    if (!this.isReleasing) this.releaseSlice()',
+    replace: '    this.releaseSlice()',
+  },
+  {
+    fault: 'a write that was cut off counts as taken (acks 0)',
+    file: 'src/network/broker-connection.ts',
+    find: '          if (error || this.#socket.destroyed) return this.failNotTaken(this.whyClosed(error))',
+    replace: '          if (error) return this.failNotTaken(this.whyClosed(error))',
+  },
+  {
+    fault: 'what a hook of the user throws gets into an answer that is being told',
+    file: 'src/producer/tell-user.ts',
+    find: '  } catch (error) {\n    failed(error)\n  }',
+    replace: '  } finally {\n    void failed\n  }',
+  },
+  {
+    fault: 'an async callback that rejects is heard by nobody',
+    file: 'src/producer/tell-user.ts',
+    find: '    if (isPromise(answer)) Promise.resolve(answer).then(undefined, failed)\n',
+    replace: '    void isPromise(answer)\n',
+  },
+  {
+    fault: 'messages are refused for want of room while the queue only lingers',
+    file: `${CALLS}/admission.ts`,
+    find: '        this.parts.onWaiting()\n',
+    replace: '',
+  },
+  {
+    fault: 'a codec that never settles holds up its broker',
+    file: `${SENDING}/encode-batch.ts`,
+    find: 'within(clock, codecTimeoutMs, Promise.resolve(compressed))',
+    replace: 'Promise.resolve(compressed)',
+  },
+  {
+    fault: 'a topic that could not be created at first is never created',
+    file: `${QUEUES}/metadata-watch.ts`,
+    find: 'this.info.lookUp(unseen, true)',
+    replace: 'this.info.lookUp(unseen, !this.isPacing)',
+  },
+  {
+    fault: 'a buffer is used again while it is being written (KAFKA-19012)',
+    file: `${QUEUES}/batch.ts`,
+    find: '    if (this.readers === 0) this.builder.release()',
+    replace: '    this.builder.release()',
+  },
+  {
+    fault: 'a write to a socket that was destroyed counts as read (KAFKA-19012)',
+    file: 'src/network/broker-connection.ts',
+    find: '    if (!error && !this.#socket.destroyed && this.tellsTaken) onTaken?.()',
+    replace: '    if (this.tellsTaken) onTaken?.()',
+  },
+  {
+    fault: 'a batch that failed goes behind those that came later',
+    file: `${QUEUES}/partition-queue.ts`,
+    find: '    this.isRewinding = false\n    this.next = 0\n',
+    replace: '    this.isRewinding = false\n',
+  },
+  {
+    fault: 'two batches of a partition are in flight',
+    file: `${QUEUES}/topic-queue.ts`,
+    find: 'this.limit, this.buffers))',
+    replace: 'this.limit, this.buffers, 2))',
+  },
+  {
+    fault: 'a time-out is taken for a refusal',
+    file: `${SENDING}/answer-verdict.ts`,
+    find: '  ErrorCodes.REQUEST_TIMED_OUT,\n',
+    replace: '',
+  },
+  {
+    fault: 'a request without an answer is taken for one that was not written',
+    file: `${SENDING}/outcomes.ts`,
+    find: '      batch.noteFailure(cause, written)\n',
+    replace: '      batch.noteFailure(cause, false)\n',
+  },
+  {
+    fault: 'room of what ended in flight is given back twice',
+    file: `${SENDING}/outcomes.ts`,
+    find: '    if (batch.hasEnded) this.parts.release(batch.queue.thin(batch))\n',
+    replace: '    if (batch.hasEnded) this.parts.release({ ...batch.queue.thin(batch), messages: batch.count })\n',
+  },
+  {
+    fault: 'room of a message that was refused is not given back',
+    file: `${QUEUES}/topic-router.ts`,
+    find: '    this.parts.room.leave(message)\n    this.parts.fail(message, cause)\n',
+    replace: '    this.parts.fail(message, cause)\n',
+  },
+  {
+    fault: 'whoever was aborted while he waited is taken in all the same',
+    file: `${SENDING}/preparation.ts`,
+    find: '          (batch.wasSent ? undefined : whyAborted(message)) ??\n',
+    replace: '',
+  },
+  {
+    fault: 'an expired message is sent',
+    file: `${SENDING}/preparation.ts`,
+    find: '    if (batch.hasEnded) this.parts.release(queue.thin(batch))\n',
+    replace: '',
+  },
+  {
+    fault: 'later calls to a topic pass one whose encoder is still at work',
+    file: `${CALLS}/encoder-line.ts`,
+    find: '    if (this.last.size === 0) return this.goOn(messages)\n',
+    replace: '    if (this.last.size >= 0) return this.goOn(messages)\n',
+  },
+  {
+    fault: 'held requests are never let go when a session can’t be renewed',
+    file: 'src/network/sasl/session-renewal.ts',
+    find: '    this.patience = this.surroundings.clock',
+    replace: '    const unused = this.surroundings.clock',
+  },
+  {
+    fault: 'the connection of a leader that moved is not given up',
+    file: `${BROKERS}/producer-pool.ts`,
+    find: 'address?.host === producer.address.host && address.port === producer.address.port',
+    replace: 'address !== undefined',
+  },
+  {
+    fault: 'a throttle lasts as long as the broker says',
+    file: 'src/network/throttle.ts',
+    find: 'Math.min(throttleTimeMs, this.maxMs)',
+    replace: 'throttleTimeMs * 100',
+  },
+  {
+    fault: 'an answer with another’s correlation id is taken',
+    file: 'src/network/broker-connection.ts',
+    find: '        if (!this.#oneWay.answered(correlationId)) throw this.unexpected(correlationId, entry)\n        this.noteAnswer()\n        return\n',
+    replace:
+      '        this.#oneWay.answered(correlationId)\n        void this.unexpected\n        if (entry === undefined) return\n',
+  },
+  {
+    fault: 'a connection that breaks fails only its first request',
+    file: 'src/network/broker-connection.ts',
+    find: 'for (let entry = this.#inFlight.shift(); entry !== undefined; entry = this.#inFlight.shift()) entry.fail(error)',
+    replace: 'this.#inFlight.shift()?.fail(error)',
+  },
+  {
+    fault: 'metadata with an older leader epoch is taken never',
+    file: `${BROKERS}/leader-epochs.ts`,
+    find: 'const BELIEVED_AFTER = 5',
+    replace: 'const BELIEVED_AFTER = 5_000_000',
+  },
+  {
+    fault: 'what was ended while it waited for room is measured as if it had some',
+    file: 'src/producer/producer-send-loop.ts',
+    find: '      if (message.room === undefined) continue\n',
+    replace: '',
+  },
+  {
+    fault: 'close() forgets who waits for room',
+    file: 'src/producer/default-event-handler.ts',
+    find: '      this.endings.add(call, () => cause)\n    }\n    this.endings.start()\n    await this.settledSoFar()\n',
+    replace: '      void cause\n    }\n    this.endings.start()\n',
+  },
+]

@@ -1,0 +1,304 @@
+import type { Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import type { Clock } from '../../src/clock.js'
+import type { Acceptor, Listen } from '../../src/testing/listener.js'
+import type { Dice } from './dice.js'
+
+/** What the systems of both sides take in before whoever writes has to wait. */
+const WINDOW_BYTES = 64 * 1024
+const FIRST_PORT = 9_001
+
+export interface NetworkOptions {
+  /** Milliseconds on the way, at the most. */
+  readonly delayMs: number
+  /** How often what is sent at once arrives in parts. */
+  readonly splits: number
+}
+
+type Item = { readonly due: number; readonly bytes: Buffer } | { readonly due: number; readonly bytes: null }
+
+function reset(): Error {
+  return Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+}
+
+/** What goes one way: in order, each later than it was sent. */
+class Way {
+  private readonly items: Item[] = []
+  private isWaiting = false
+  private lastDue = 0
+  /** Sent, and not taken in by the other side. */
+  outstanding = 0
+
+  constructor(
+    private readonly wire: Wire,
+    readonly to: () => SimSocket,
+  ) {}
+
+  send(bytes: Buffer): void {
+    this.outstanding += bytes.length
+    const { dice, options } = this.wire.network
+    for (let from = 0; from < bytes.length;) {
+      const rest = bytes.length - from
+      const length = dice.isLucky(options.splits) ? dice.between(1, rest) : rest
+      this.put(bytes.subarray(from, from + length))
+      from += length
+    }
+  }
+
+  sendEnd(): void {
+    this.put(null)
+  }
+
+  private put(bytes: Buffer | null): void {
+    const { clock, dice, options } = this.wire.network
+    this.lastDue = Math.max(this.lastDue, clock.now() + dice.number() * options.delayMs)
+    this.items.push({ due: this.lastDue, bytes })
+    this.pump()
+  }
+
+  private pump(): void {
+    const { clock } = this.wire.network
+    const [first] = this.items
+    if (first === undefined || this.isWaiting) return
+    this.isWaiting = true
+    clock.setTimeout(
+      () => {
+        this.isWaiting = false
+        if (this.wire.isDead) return
+        const now = clock.now()
+        if (now < this.wire.silentUntil || now < first.due) return this.pump()
+        this.items.shift()
+        this.to().arrive(first.bytes, this)
+        this.pump()
+      },
+      Math.max(first.due, this.wire.silentUntil) - clock.now(),
+    )
+  }
+}
+
+/** One connection. */
+export class Wire {
+  readonly client: SimSocket
+  readonly server: SimSocket
+  /** Nothing arrives any more, and nobody is told. */
+  isDead = false
+  isAccepted = false
+  silentUntil = 0
+
+  constructor(
+    readonly network: SimNetwork,
+    readonly id: number,
+    readonly port: number,
+  ) {
+    const there = new Way(this, () => this.server)
+    const back = new Way(this, () => this.client)
+    this.client = new SimSocket(this, there, back, true)
+    this.server = new SimSocket(this, back, there, false)
+  }
+
+  /** Both sides lose it at once, and what was on the way. */
+  reset(): void {
+    this.isDead = true
+    this.client.destroy(reset())
+    // One that nobody has accepted yet is nobody's.
+    this.server.destroy(this.isAccepted ? reset() : undefined)
+  }
+
+  /** The broker's side is gone, and nobody tells the client. */
+  goHalf(): void {
+    this.isDead = true
+    this.server.destroy()
+  }
+}
+
+/** One side of a connection: a `net.Socket` as far as those use it who know of no other. */
+export class SimSocket extends Duplex {
+  connecting = false
+  private readonly inbox: (Buffer | null)[] = []
+  private wantsMore = false
+  private toTake: { readonly chunks: readonly Buffer[]; readonly done: (error?: Error | null) => void } | undefined
+
+  constructor(
+    private readonly wire: Wire,
+    private readonly out: Way,
+    private readonly into: Way,
+    private readonly isClient: boolean,
+  ) {
+    // As with sockets: a broker may answer whoever sends no more.
+    super({ allowHalfOpen: !isClient })
+  }
+
+  get remotePort(): number {
+    return this.wire.id
+  }
+
+  setNoDelay(): this {
+    return this
+  }
+
+  setKeepAlive(): this {
+    return this
+  }
+
+  ref(): this {
+    return this
+  }
+
+  unref(): this {
+    return this
+  }
+
+  connected(): void {
+    this.connecting = false
+    this.emit('connect')
+    this.takeLater()
+  }
+
+  arrive(bytes: Buffer | null, way: Way): void {
+    if (this.destroyed) {
+      // Whoever sends to what is no more hears of it.
+      if (bytes !== null && bytes.length > 0) this.wire.reset()
+      way.outstanding = 0
+      return
+    }
+    this.wire.network.trace(`${this.wire.id}${this.isClient ? '<' : '>'}${bytes === null ? 'end' : bytes.length}`)
+    this.inbox.push(bytes)
+    this.passOn()
+  }
+
+  private passOn(): void {
+    while (this.wantsMore && this.inbox.length > 0) {
+      const bytes = this.inbox.shift() as Buffer | null
+      if (bytes !== null) this.into.outstanding -= bytes.length
+      this.wantsMore = this.push(bytes)
+    }
+    if (this.into.outstanding < WINDOW_BYTES) this.other().takeLater()
+  }
+
+  private other(): SimSocket {
+    return this.wire.client === this ? this.wire.server : this.wire.client
+  }
+
+  override _read(): void {
+    this.wantsMore = true
+    this.passOn()
+  }
+
+  override _write(chunk: Buffer, _: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.toTake = { chunks: [chunk], done }
+    this.takeLater()
+  }
+
+  override _writev(all: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+    this.toTake = { chunks: all.map(({ chunk }) => chunk), done }
+    this.takeLater()
+  }
+
+  private takeLater(): void {
+    const { toTake } = this
+    if (toTake === undefined || this.connecting) return
+    const { clock, dice } = this.wire.network
+    const take = () => {
+      if (this.toTake !== toTake || this.destroyed || this.out.outstanding >= WINDOW_BYTES) return
+      this.toTake = undefined
+      // Copied only now: what has changed since it was written goes out changed.
+      const bytes = Buffer.concat(toTake.chunks)
+      if (this.wire.isDead) this.out.outstanding += bytes.length
+      else this.out.send(bytes)
+      toTake.done()
+    }
+    if (dice.isLucky(0.7)) clock.setImmediate(take)
+    else clock.setTimeout(take, dice.between(1, 3))
+  }
+
+  override _final(done: () => void): void {
+    if (!this.wire.isDead) this.out.sendEnd()
+    done()
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    // As Node's do: the write in progress is told that it is done.
+    const { toTake } = this
+    this.toTake = undefined
+    toTake?.done()
+    if (!this.wire.isDead && !this.writableFinished) this.out.sendEnd()
+    this.wire.network.closed(this.wire)
+    done(error)
+  }
+}
+
+/** Connections within this process, with all that happens to connections. */
+export class SimNetwork {
+  private readonly listeners = new Map<number, Acceptor>()
+  private nextPort = FIRST_PORT
+  private count = 0
+  readonly wires = new Set<Wire>()
+  /** By port: until when nobody answers who connects there. */
+  private readonly deafUntil = new Map<number, number>()
+
+  constructor(
+    readonly clock: Clock,
+    readonly dice: Dice,
+    readonly options: NetworkOptions,
+    readonly trace: (what: string) => void,
+  ) {}
+
+  readonly listen: Listen = async (_host, wanted, acceptor) => {
+    const port = wanted === 0 ? this.nextPort++ : wanted
+    this.listeners.set(port, acceptor)
+    return {
+      port,
+      close: async () => {
+        if (this.listeners.get(port) === acceptor) this.listeners.delete(port)
+      },
+    }
+  }
+
+  readonly connect = ({ port }: { readonly port: number }): Socket => {
+    const wire = new Wire(this, ++this.count, port)
+    const { client, server } = wire
+    client.connecting = true
+    this.wires.add(wire)
+    this.trace(`${wire.id} connects to ${port}`)
+    const answer = () => {
+      if (client.destroyed) return
+      const deafFor = (this.deafUntil.get(port) ?? 0) - this.clock.now()
+      if (deafFor > 0) return void this.clock.setTimeout(answer, deafFor)
+      const acceptor = this.listeners.get(port)
+      if (acceptor === undefined) {
+        client.destroy(Object.assign(new Error(`connect ECONNREFUSED ${port}`), { code: 'ECONNREFUSED' }))
+        return
+      }
+      wire.isAccepted = true
+      acceptor.arrived(server)
+      acceptor.accept(server)
+      client.connected()
+    }
+    this.clock.setTimeout(answer, this.dice.number() * this.options.delayMs)
+    return client as unknown as Socket
+  }
+
+  closed(wire: Wire): void {
+    if (wire.client.destroyed && (wire.server.destroyed || wire.client.connecting)) this.wires.delete(wire)
+    this.trace(`${wire.id} closed`)
+  }
+
+  /** Whoever connects to that port hears nothing for so long. */
+  beDeaf(port: number, ms: number): void {
+    this.deafUntil.set(port, this.clock.now() + ms)
+  }
+
+  to(port: number): Wire[] {
+    return [...this.wires].filter((wire) => wire.port === port)
+  }
+
+  /** From here on the network is a good one. */
+  heal(): void {
+    this.deafUntil.clear()
+    for (const wire of this.wires) {
+      wire.silentUntil = 0
+      // Both sides hear of what one of them knows.
+      if (wire.isDead) wire.reset()
+    }
+  }
+}

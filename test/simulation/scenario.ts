@@ -1,0 +1,432 @@
+import type { FaultMoment, Spoiling } from '../../src/testing/faults.js'
+import type { ApiName } from '../../src/testing/index.js'
+import { Dice } from './dice.js'
+
+/** What an encoder does with a value, or a codec with a batch. */
+export type CodeOf = 'at once' | 'late' | 'throws' | 'rejects' | 'never settles' | 'garbage'
+/** What the user does when he hears of a fate. */
+export type Reaction = 'nothing' | 'send' | 'flush' | 'abort' | 'throw' | 'reject' | 'close'
+
+/** What happens, and when: milliseconds from the start. All of it is data, so that a part of it can be left out. */
+export type Action = { readonly at: number } & (
+  | {
+      readonly do: 'send'
+      /** Of the first message; the others count on. */
+      readonly id: number
+      readonly count: number
+      /** In one call; otherwise each in one of its own. */
+      readonly list: boolean
+      readonly topic: string
+      readonly partition?: number
+      /** How many keys there are; 0: none. */
+      readonly keys: number
+      readonly size: number
+      readonly headers?: boolean
+      readonly timestamp?: boolean
+      readonly signal?: number
+      readonly code?: CodeOf
+      /** The bytes given are changed as soon as that is allowed. */
+      readonly changes?: boolean
+      readonly then?: Reaction
+    }
+  | { readonly do: 'flush' }
+  | { readonly do: 'abort'; readonly signal: number }
+  | { readonly do: 'close'; readonly timeoutMs: number }
+  | { readonly do: 'ask'; readonly topic: string }
+  | { readonly do: 'connect' }
+  | {
+      readonly do: 'fail'
+      readonly api: ApiName
+      readonly error: string
+      readonly topic?: string
+      readonly partition?: number
+      readonly times: number
+    }
+  | { readonly do: 'cut'; readonly api: ApiName; readonly moment: FaultMoment | 'mid-response'; readonly times: number }
+  | { readonly do: 'delay'; readonly api: ApiName; readonly ms: number; readonly times: number }
+  | { readonly do: 'stall'; readonly api: ApiName; readonly moment: FaultMoment; readonly ms: number }
+  | { readonly do: 'spoil'; readonly api: ApiName; readonly how: Spoiling }
+  | { readonly do: 'throttle'; readonly api: ApiName; readonly ms: number; readonly times: number }
+  | { readonly do: 'pause'; readonly broker: number; readonly ms: number }
+  | {
+      readonly do: 'restart'
+      readonly broker: number
+      readonly ms: number
+      readonly electionMs: number
+      readonly elsewhere?: boolean
+      readonly release?: string
+    }
+  | { readonly do: 'move'; readonly topic: string; readonly partition: number; readonly broker: number }
+  | { readonly do: 'delete' | 'recreate' | 'grow'; readonly topic: string }
+  | { readonly do: 'freeze' | 'refuse' | 'deafen' | 'silence'; readonly broker: number; readonly ms: number }
+  | { readonly do: 'reset' | 'halve' | 'babble'; readonly broker: number }
+  | { readonly do: 'jump' | 'hang'; readonly ms: number }
+  | { readonly do: 'lock'; readonly ms: number }
+)
+
+/** Options of the producer that are plain values. */
+export interface PlainOptions {
+  readonly type: 'sync' | 'async'
+  readonly acks: -1 | 0 | 1
+  readonly requestTimeoutMs: number
+  readonly deliveryTimeoutMs: number
+  readonly retries?: number
+  readonly retryBackoffMs: number
+  readonly retryBackoffMaxMs: number
+  readonly metadataRefreshIntervalMs: number
+  readonly lingerMs?: number
+  readonly batchMessages?: number
+  readonly batchBytes: number
+  readonly maxRequestBytes: number
+  readonly queueMessages: number
+  readonly queueBytes: number
+  readonly enqueueTimeoutMs: number
+  readonly maxInFlight: number
+  readonly connectTimeoutMs: number
+  readonly connectionsMaxIdleMs: number
+  readonly copyBytes: boolean
+}
+
+export interface Scenario {
+  readonly seed: number
+  readonly brokers: number
+  readonly release: string
+  /** Partitions of each topic, by its name. */
+  readonly topics: Readonly<Record<string, number>>
+  readonly autoCreateTopics: boolean
+  /** With SASL; how long sessions last, 0: without end. */
+  readonly sessionLifetimeMs?: number
+  readonly network: { readonly delayMs: number; readonly splits: number }
+  /** How long each look at the clock takes. */
+  readonly lookMs: number
+  readonly options: PlainOptions
+  readonly partitioner: 'by key' | 'round robin' | 'throws' | 'sends' | 'hook throws'
+  readonly codec: CodeOf | 'none'
+  readonly onDelivery: Reaction
+  /** Streams that the user gives, in place of sockets. */
+  readonly ownConnections: boolean
+  readonly actions: readonly Action[]
+}
+
+/** What a scenario is unless it says otherwise. */
+export const PLAIN: Scenario = {
+  seed: 1,
+  brokers: 1,
+  release: '4',
+  topics: { t1: 1 },
+  autoCreateTopics: true,
+  network: { delayMs: 0.2, splits: 0 },
+  lookMs: 0,
+  options: {
+    type: 'sync',
+    acks: -1,
+    requestTimeoutMs: 1_000,
+    deliveryTimeoutMs: 10_000,
+    retryBackoffMs: 100,
+    retryBackoffMaxMs: 1_000,
+    metadataRefreshIntervalMs: 300_000,
+    batchBytes: 100_000,
+    maxRequestBytes: 200_000,
+    queueMessages: 100_000,
+    queueBytes: 10_000_000,
+    enqueueTimeoutMs: 60_000,
+    maxInFlight: 5,
+    connectTimeoutMs: 2_000,
+    connectionsMaxIdleMs: 180_000,
+    copyBytes: false,
+  },
+  partitioner: 'by key',
+  codec: 'none',
+  onDelivery: 'nothing',
+  ownConnections: false,
+  actions: [],
+}
+
+const RELEASES = ['0.8.2', '0.9', '0.10.2', '0.11', '1.1', '2.8', '2.8', '3.9', '4', '4', '4'] as const
+const LEGACY: readonly string[] = ['0.8.2', '0.9']
+const WRITTEN_ERRORS = ['REQUEST_TIMED_OUT', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'UNKNOWN_SERVER_ERROR'] as const
+const PRODUCE_ERRORS = [
+  ...['NOT_LEADER_OR_FOLLOWER', 'NOT_LEADER_OR_FOLLOWER', 'LEADER_NOT_AVAILABLE', 'UNKNOWN_TOPIC_OR_PARTITION'],
+  ...['NOT_ENOUGH_REPLICAS', 'MESSAGE_TOO_LARGE', 'CORRUPT_MESSAGE', 'INVALID_TIMESTAMP', 'INVALID_RECORD'],
+  ...['TOPIC_AUTHORIZATION_FAILED', 'KAFKA_STORAGE_ERROR', 'NETWORK_EXCEPTION', 'UNKNOWN_TOPIC_ID'],
+  ...['FENCED_LEADER_EPOCH', 'UNKNOWN_LEADER_EPOCH', 'INVALID_REQUIRED_ACKS', 'RECORD_LIST_TOO_LARGE'],
+  ...WRITTEN_ERRORS,
+]
+const METADATA_ERRORS = [
+  ...['LEADER_NOT_AVAILABLE', 'UNKNOWN_TOPIC_OR_PARTITION', 'TOPIC_AUTHORIZATION_FAILED', 'UNKNOWN_SERVER_ERROR'],
+  ...['INVALID_REPLICATION_FACTOR', 'REQUEST_TIMED_OUT', 'INVALID_TOPIC_EXCEPTION', 'NOT_CONTROLLER'],
+]
+const REACTIONS: readonly (readonly [number, Reaction])[] = [
+  [8, 'nothing'],
+  [2, 'send'],
+  [1, 'flush'],
+  [2, 'abort'],
+  [1, 'throw'],
+  [1, 'reject'],
+  [0.2, 'close'],
+]
+const CODES: readonly (readonly [number, CodeOf])[] = [
+  [14, 'at once'],
+  [3, 'late'],
+  [1, 'throws'],
+  [1, 'rejects'],
+  [0.5, 'never settles'],
+  [0.5, 'garbage'],
+]
+
+/** The scenario that a seed stands for. */
+export function scenarioOf(seed: number): Scenario {
+  const dice = new Dice(seed)
+  const brokers = dice.between(1, 4)
+  const topics: Record<string, number> = {}
+  for (let i = dice.between(1, 3); i > 0; i--)
+    topics[`t${i}`] = dice.weighed([
+      [3, 1],
+      [3, 2],
+      [2, 6],
+      [1, 20],
+    ])
+  const isAsync = dice.isLucky(0.4)
+  const isSecured = dice.isLucky(0.1)
+  const releases = isSecured ? RELEASES.slice(2) : RELEASES
+  const release = dice.pick(releases)
+  // It takes seven seconds to find out that Kafka 0.9 answers no question for its versions.
+  const deliveryTimeoutMs = release === '0.9' ? 20_000 : dice.pick([4_000, 10_000, 20_000])
+  const isTiny = dice.isLucky(0.25)
+  const batchBytes = isTiny ? dice.between(100, 2_000) : 100_000
+  return {
+    seed,
+    brokers,
+    release,
+    topics,
+    autoCreateTopics: dice.isLucky(0.7),
+    ...(isSecured && { sessionLifetimeMs: dice.pick([0, 2_000, 6_000]) }),
+    network: { delayMs: dice.pick([0.2, 2, 2, 40]), splits: dice.pick([0, 0.1, 0.5]) },
+    lookMs: dice.pick([0, 0, 0.001, 0.2]),
+    options: {
+      type: isAsync ? 'async' : 'sync',
+      acks: dice.weighed<-1 | 0 | 1>([
+        [6, -1],
+        [1, 1],
+        [1.5, 0],
+      ]),
+      requestTimeoutMs: dice.pick([500, 1_000, 3_000]),
+      deliveryTimeoutMs,
+      ...(dice.isLucky(0.3) && { retries: dice.pick([0, 1, 5]) }),
+      retryBackoffMs: dice.pick([20, 100]),
+      retryBackoffMaxMs: dice.pick([100, 1_000]),
+      metadataRefreshIntervalMs: dice.pick([-1, 0, 1_000, 300_000, 300_000]),
+      ...(isAsync && { lingerMs: dice.pick([0, 5, 50, 1_000]), batchMessages: dice.pick([1, 10]) }),
+      batchBytes,
+      maxRequestBytes: batchBytes * dice.between(1, 4),
+      queueMessages: dice.weighed([
+        [1, 10],
+        [1, 100],
+        [3, 100_000],
+      ]),
+      queueBytes: Math.max(
+        batchBytes,
+        dice.weighed([
+          [1, 5_000],
+          [3, 10_000_000],
+        ]),
+      ),
+      enqueueTimeoutMs: dice.pick([-1, 0, 200, 60_000, 60_000]),
+      maxInFlight: dice.pick([1, 2, 5, 5]),
+      connectTimeoutMs: dice.pick([300, 2_000]),
+      connectionsMaxIdleMs: dice.pick([2_000, 180_000]),
+      copyBytes: dice.isLucky(0.3),
+    },
+    partitioner: dice.weighed<Scenario['partitioner']>([
+      [8, 'by key'],
+      [2, 'round robin'],
+      [1, 'throws'],
+      [1, 'sends'],
+      [1, 'hook throws'],
+    ]),
+    codec: dice.isLucky(0.7) ? 'none' : dice.weighed(CODES),
+    onDelivery: dice.weighed(REACTIONS),
+    ownConnections: dice.isLucky(0.2),
+    actions: actionsOf(dice.fork(), Object.keys(topics), topics, brokers, releases, LEGACY.includes(release)),
+  }
+}
+
+function actionsOf(
+  dice: Dice,
+  names: readonly string[],
+  partitions: Readonly<Record<string, number>>,
+  brokers: number,
+  releases: readonly string[],
+  isLegacy: boolean,
+): Action[] {
+  const spanMs = dice.pick([300, 3_000, 15_000])
+  const trouble = dice.pick([0, 0.2, 0.5])
+  const actions: Action[] = []
+  let id = 1
+  const count = dice.between(3, 40)
+  for (let i = 0; i < count; i++) {
+    const at = dice.isLucky(0.1) ? 0 : dice.below(spanMs)
+    if (dice.isLucky(trouble)) actions.push({ at, ...troubleOf(dice, names, partitions, brokers, releases, isLegacy) })
+    else {
+      const action = { at, ...useOf(dice, names, partitions, id) } as Action
+      if (action.do === 'send') id += action.count
+      actions.push(action)
+    }
+  }
+  return actions.sort((a, b) => a.at - b.at)
+}
+
+type Undated<T> = T extends Action ? Omit<T, 'at'> : never
+
+function useOf(
+  dice: Dice,
+  names: readonly string[],
+  partitions: Readonly<Record<string, number>>,
+  id: number,
+): Undated<Action> {
+  const topic = dice.isLucky(0.05) ? 'unheard-of' : dice.pick(names)
+  const kind = dice.weighed([
+    [20, 'send'],
+    [1.5, 'flush'],
+    [1.5, 'abort'],
+    [0.1, 'close'],
+    [0.7, 'ask'],
+    [0.3, 'connect'],
+  ] as const)
+  switch (kind) {
+    case 'send':
+      return {
+        do: 'send',
+        id,
+        count: dice.weighed([
+          [5, 1],
+          [3, 3],
+          [2, 20],
+          [0.5, 300],
+        ]),
+        list: dice.isLucky(0.5),
+        topic,
+        ...(dice.isLucky(0.2) && { partition: dice.below((partitions[topic] ?? 1) + (dice.isLucky(0.1) ? 1 : 0)) }),
+        keys: dice.pick([0, 0, 1, 10]),
+        size: dice.weighed([
+          [5, 10],
+          [3, 300],
+          [1, 6_000],
+        ]),
+        ...(dice.isLucky(0.15) && { headers: true }),
+        ...(dice.isLucky(0.1) && { timestamp: true }),
+        ...(dice.isLucky(0.25) && { signal: dice.below(3) }),
+        ...(dice.isLucky(0.15) && { code: dice.weighed(CODES) }),
+        ...(dice.isLucky(0.3) && { changes: true }),
+        ...(dice.isLucky(0.15) && { then: dice.weighed(REACTIONS) }),
+      }
+    case 'abort':
+      return { do: 'abort', signal: dice.below(3) }
+    case 'close':
+      return { do: 'close', timeoutMs: dice.pick([0, 500, 20_000]) }
+    case 'ask':
+      return { do: 'ask', topic }
+    default:
+      return { do: kind }
+  }
+}
+
+function troubleOf(
+  dice: Dice,
+  names: readonly string[],
+  partitions: Readonly<Record<string, number>>,
+  brokers: number,
+  releases: readonly string[],
+  isLegacy: boolean,
+): Undated<Action> {
+  // Brokers of Kafka before 0.10 in one cluster with later ones are a limit that the docs tell of.
+  const others = releases.filter((release) => !LEGACY.includes(release))
+  const broker = dice.between(1, brokers)
+  const topic = dice.pick(names)
+  const ms = dice.pick([20, 300, 2_000, 8_000])
+  const times = dice.pick([1, 1, 2, 5])
+  const api = dice.weighed([
+    [6, 'Produce'],
+    [3, 'Metadata'],
+    [1, 'ApiVersions'],
+    [0.5, 'SaslAuthenticate'],
+  ] as const)
+  const kind = dice.weighed([
+    [8, 'fail'],
+    [4, 'cut'],
+    [2, 'delay'],
+    [2, 'stall'],
+    [1, 'spoil'],
+    [1, 'throttle'],
+    [2, 'pause'],
+    [3, 'restart'],
+    [4, 'move'],
+    [0.5, 'delete'],
+    [1, 'recreate'],
+    [0.5, 'grow'],
+    [1, 'freeze'],
+    [1, 'refuse'],
+    [1, 'deafen'],
+    [2, 'silence'],
+    [2, 'reset'],
+    [1, 'halve'],
+    [0.5, 'babble'],
+    [0.5, 'jump'],
+    [0.5, 'hang'],
+    [0.5, 'lock'],
+  ] as const)
+  switch (kind) {
+    case 'fail':
+      return {
+        do: 'fail',
+        api,
+        error: dice.pick(
+          api === 'Produce' ? PRODUCE_ERRORS : api === 'Metadata' ? METADATA_ERRORS : ['UNKNOWN_SERVER_ERROR'],
+        ),
+        ...(dice.isLucky(0.6) && api !== 'ApiVersions' && api !== 'SaslAuthenticate' && { topic }),
+        times,
+      }
+    case 'cut':
+      return { do: 'cut', api, moment: dice.pick(['before', 'after', 'mid-response']), times }
+    case 'delay':
+      return { do: 'delay', api, ms, times }
+    case 'stall':
+      return { do: 'stall', api, moment: dice.pick(['before', 'after']), ms }
+    case 'spoil':
+      return {
+        do: 'spoil',
+        api,
+        how: dice.pick(['noise', 'wrong-correlation-id', 'huge-length', 'negative-length', 'short-body']),
+      }
+    case 'throttle':
+      return { do: 'throttle', api, ms: Math.min(ms, 2_000), times }
+    case 'restart':
+      return {
+        do: 'restart',
+        broker,
+        ms,
+        electionMs: dice.pick([0, 0, 300]),
+        // The first is who the user knows.
+        ...(broker > 1 && dice.isLucky(0.3) && { elsewhere: true }),
+        ...(!isLegacy && dice.isLucky(0.15) && { release: dice.pick(others) }),
+      }
+    case 'move':
+      return { do: 'move', topic, partition: dice.below(partitions[topic] as number), broker }
+    case 'delete':
+    case 'recreate':
+    case 'grow':
+      return { do: kind, topic }
+    case 'reset':
+    case 'halve':
+    case 'babble':
+      return { do: kind, broker }
+    case 'jump':
+      return { do: 'jump', ms: dice.pick([-3_600_000, -1, 5_000, 86_400_000]) }
+    case 'hang':
+      return { do: 'hang', ms: Math.min(ms, 2_000) }
+    case 'lock':
+      return { do: 'lock', ms }
+    default:
+      return { do: kind, broker, ms }
+  }
+}

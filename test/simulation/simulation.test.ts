@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { Violation } from './ledger.js'
+import { MUTANTS } from './mutants.js'
+import { PLAIN, scenarioOf, type Scenario } from './scenario.js'
+import { asCode, shrink } from './shrink.js'
+import { simulate } from './simulation.js'
+import { VirtualClock } from './virtual-clock.js'
+
+describe('the simulator', () => {
+  it('plays the same seed the same way, to the last byte and millisecond', async () => {
+    for (const seed of [3, 8, 15]) {
+      const one = await simulate(scenarioOf(seed), { keepsTrace: true })
+      const other = await simulate(scenarioOf(seed), { keepsTrace: true })
+      expect(other.trace).toEqual(one.trace)
+      expect(other.digest).toBe(one.digest)
+      expect(one.trace.length).toBeGreaterThan(20)
+    }
+  })
+
+  it('plays another seed another way', async () => {
+    const [one, other] = [await simulate(scenarioOf(1)), await simulate(scenarioOf(2))]
+    expect(one.digest).not.toBe(other.digest)
+  })
+
+  it('finds nothing wrong in its first seeds', async () => {
+    for (let seed = 1; seed <= 40; seed++) expect((await simulate(scenarioOf(seed))).violation).toBeUndefined()
+  })
+
+  it('shrinks a scenario to what it takes', async () => {
+    const scenario: Scenario = {
+      ...scenarioOf(4),
+      actions: [
+        { at: 1, do: 'flush' },
+        { at: 2, do: 'reset', broker: 1 },
+        { at: 3, do: 'send', id: 1, count: 20, list: true, topic: 't1', keys: 0, size: 10, headers: true },
+        { at: 4, do: 'jump', ms: 5 },
+      ],
+    }
+    const { scenario: least } = await shrink(scenario, 'a rule', ({ actions, options }) => {
+      const isIt = actions.some((action) => action.do === 'send') && actions.some((action) => action.do === 'reset')
+      return Promise.resolve({ violation: isIt && options.type === 'async' ? new Violation('a rule', '') : undefined })
+    })
+    expect(least.actions).toEqual([
+      { at: 2, do: 'reset', broker: 1 },
+      { at: 3, do: 'send', id: 1, count: 1, list: true, topic: 't1', keys: 0, size: 10 },
+    ])
+    expect(asCode({ ...PLAIN, options: { ...PLAIN.options, type: 'async' }, actions: least.actions.slice(0, 1) })).toBe(
+      "await simulate({\n  ...PLAIN,\n  options: { ...PLAIN.options, type: 'async' },\n  actions: [ { at: 2, do: 'reset', broker: 1 } ],\n})",
+    )
+  })
+
+  it.each(MUTANTS)('could be tried on today’s sources with: $fault', ({ file, find, replace }) => {
+    const source = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
+    expect(source.split(find)).toHaveLength(2)
+    expect(source.replace(find, () => replace)).not.toBe(source)
+  })
+})
+
+describe('virtual time', () => {
+  it('calls back in the order of time, and of the calls within it', () => {
+    const all = new VirtualClock()
+    const clock = all.for('test')
+    const seen: string[] = []
+    const note = (what: string) => () => void seen.push(`${all.now} ${what}`)
+    const cleared = [5, 1, 9].map((ms) => clock.setTimeout(note(`cleared ${ms}`), ms))
+    for (const ms of [30, 10, 20, 10]) clock.setTimeout(note(`timer ${ms}`), ms)
+    const interval = clock.setInterval(note('interval'), 12)
+    clock.setImmediate(note('immediate'))
+    for (const timer of cleared) clock.clearTimeout(timer)
+    for (let i = 0; i < 7; i++) all.step()
+    clock.clearInterval(interval)
+    expect(seen).toEqual([
+      '0 immediate',
+      '10 timer 10',
+      '10 timer 10',
+      '12 interval',
+      '20 timer 20',
+      '24 interval',
+      '30 timer 30',
+    ])
+    expect(all.timersOf('test')).toBe(0)
+    expect(all.step()).toBe(false)
+  })
+})
+
+describe('what it has found', () => {
+  it('who was ended while he waited for room gives back none (async)', async () => {
+    const { violation } = await simulate({
+      ...PLAIN,
+      seed: 4442,
+      topics: { t1: 2 },
+      network: { delayMs: 40, splits: 0 },
+      // Many end together: some are told in a later turn, after others have come in.
+      lookMs: 0.2,
+      options: { ...PLAIN.options, type: 'async', lingerMs: 50, batchMessages: 1, queueMessages: 100 },
+      actions: [
+        { at: 15, do: 'cut', api: 'Metadata', moment: 'after', times: 1 },
+        { at: 478, do: 'send', id: 26, count: 300, list: true, topic: 't1', keys: 10, size: 6000, signal: 1 },
+        { at: 1125, do: 'abort', signal: 1 },
+      ],
+    })
+    expect(violation).toBeUndefined()
+  })
+})

@@ -1,0 +1,452 @@
+import { createHash } from 'node:crypto'
+import { Producer } from '../../src/index.js'
+import { EmbeddedKafka } from '../../src/testing/index.js'
+import { Dice } from './dice.js'
+import { Ledger, Violation, type Incarnation } from './ledger.js'
+import { SimNetwork } from './network.js'
+import type { Action, Scenario } from './scenario.js'
+import { User } from './user.js'
+import { VirtualClock } from './virtual-clock.js'
+
+/** What a run may take; more is a loop without end. */
+const MAX_STEPS = 200_000
+/** A deadline is told in slices, by timers that are a little late. */
+const SLACK_MS = 300
+/** How much room is looked at between steps. */
+const LOOK_EVERY = 16
+const PROBE_IDS = 2_000_000
+/** Sockets of a producer that was closed have a second to end. */
+const CLOSE_MS = 30_000
+
+export interface Outcome {
+  readonly violation: Violation | undefined
+  /** Of all that happened, in its order: the same for the same scenario. */
+  readonly digest: string
+  readonly trace: readonly string[]
+  readonly steps: number
+  readonly messages: number
+  /** Milliseconds of virtual time. */
+  readonly tookMs: number
+}
+
+/** Lets all run that is ready: promises, ticks of streams. */
+function drained(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Plays a scenario. It never rejects: what is wrong is its outcome. */
+export async function simulate(scenario: Scenario, { keepsTrace = false } = {}): Promise<Outcome> {
+  const simulation = new Simulation(scenario, keepsTrace)
+  return simulation.run()
+}
+
+class Simulation {
+  private readonly clock = new VirtualClock()
+  private readonly hash = createHash('sha1')
+  private readonly lines: string[] = []
+  private readonly network: SimNetwork
+  private readonly ledger: Ledger
+  private readonly gone: Incarnation[] = []
+  private readonly dice: Dice
+  private kafka!: EmbeddedKafka
+  private user!: User
+  private violation: Violation | undefined
+  private steps = 0
+  /** How long the process stood still: so much later deadlines are told. */
+  private stalledMs = 0
+  private readonly endings: (() => void)[] = []
+
+  constructor(
+    private readonly scenario: Scenario,
+    private readonly keepsTrace: boolean,
+  ) {
+    this.dice = new Dice(scenario.seed + 1)
+    this.network = new SimNetwork(this.clock.for('network'), this.dice.fork(), scenario.network, this.trace)
+    this.ledger = new Ledger(() => this.clock.now, this.trace)
+  }
+
+  private readonly trace = (what: string): void => {
+    const line = `${this.clock.now.toFixed(3)} ${what}`
+    this.hash.update(line)
+    if (this.keepsTrace) this.lines.push(line)
+  }
+
+  private readonly broke = (error: unknown): void => {
+    this.violation ??=
+      error instanceof Violation
+        ? error
+        : new Violation('nothing unexpected', error instanceof Error ? String(error.stack) : String(error))
+  }
+
+  async run(): Promise<Outcome> {
+    const onUnhandled = (error: unknown) => this.broke(new Violation('no unhandled rejection', describe(error)))
+    const onUncaught = (error: unknown) => this.broke(new Violation('nothing is thrown at nobody', describe(error)))
+    process.on('unhandledRejection', onUnhandled)
+    process.on('uncaughtException', onUncaught)
+    try {
+      await this.play()
+    } catch (error) {
+      this.broke(error)
+    } finally {
+      process.off('unhandledRejection', onUnhandled)
+      process.off('uncaughtException', onUncaught)
+    }
+    return {
+      violation: this.violation,
+      digest: this.hash.digest('hex'),
+      trace: this.lines,
+      steps: this.steps,
+      messages: this.ledger.entries.size,
+      tookMs: this.clock.now,
+    }
+  }
+
+  private async play(): Promise<void> {
+    const { scenario, clock, dice } = this
+    const { deliveryTimeoutMs } = scenario.options
+    await this.start()
+    for (const action of scenario.actions)
+      clock.for('scenario').setTimeout(() => this.perform(action), Math.max(1, action.at))
+    const end = Math.max(0, ...scenario.actions.map(({ at }) => at)) + 1
+    await this.wait(end)
+    this.heal()
+    // Whatever was given so far has its fate by then.
+    await this.wait(deliveryTimeoutMs + SLACK_MS)
+    if (this.user.closing === undefined) await this.probe(dice)
+    const closing = this.user.close(deliveryTimeoutMs)
+    await this.settled(closing, 'close', deliveryTimeoutMs + CLOSE_MS)
+    await this.until(
+      () => this.network.wires.size === 0,
+      5_000,
+      () => this.leftOver(),
+    )
+    this.checkEnd()
+    const stopping = this.kafka.stop()
+    await this.settled(stopping, 'the cluster stops', 10_000)
+    await stopping
+  }
+
+  private async start(): Promise<void> {
+    const { scenario, clock, network, dice } = this
+    const topics = Object.fromEntries(
+      Object.entries(scenario.topics).map(([name, partitions]) => [name, { partitions }]),
+    )
+    const { sessionLifetimeMs } = scenario
+    this.kafka = await EmbeddedKafka.start(
+      {
+        brokers: scenario.brokers,
+        release: scenario.release,
+        topics,
+        autoCreateTopics: scenario.autoCreateTopics,
+        ...(sessionLifetimeMs !== undefined && { sasl: { users: { u: 'p' }, sessionLifetimeMs } }),
+      },
+      { clock: clock.for('cluster'), random: dice.fork(), listen: network.listen },
+    )
+    clock.lookMs = scenario.lookMs
+    const random = dice.fork()
+    this.user = new User(
+      scenario,
+      this.ledger,
+      clock.for('user'),
+      (options) =>
+        scenario.ownConnections
+          ? new Producer(
+              { ...options, createConnection: ({ port }) => network.connect({ port }) },
+              { clock: clock.for('producer'), random },
+            )
+          : new Producer(options, { clock: clock.for('producer'), random, connect: network.connect }),
+      this.broke,
+      dice.fork(),
+    )
+  }
+
+  // Steps.
+
+  private async until(holds: () => boolean, withinMs = Infinity, why: () => string = () => ''): Promise<void> {
+    const since = this.clock.now
+    while (this.violation === undefined && !holds()) {
+      if (this.clock.now - since > withinMs) throw new Violation('in time', why())
+      await this.step()
+    }
+    if (this.violation !== undefined) throw this.violation
+  }
+
+  private async wait(ms: number): Promise<void> {
+    let isOver = false
+    this.clock.for('scenario').setTimeout(() => (isOver = true), ms)
+    await this.until(() => isOver)
+  }
+
+  private async settled(promise: Promise<unknown>, what: string, withinMs: number): Promise<void> {
+    let isSettled = false
+    const settle = () => (isSettled = true)
+    promise.then(settle, settle)
+    await drained()
+    await this.until(
+      () => isSettled,
+      withinMs,
+      () => `${what} after ${withinMs} ms`,
+    )
+  }
+
+  private async step(): Promise<void> {
+    if (++this.steps > MAX_STEPS) throw new Violation('an end', `${MAX_STEPS} steps, at ${this.clock.now}`)
+    // Somebody waits, and nothing is to come.
+    if (!this.clock.step()) throw new Violation('something goes on', `nothing is due at ${this.clock.now}`)
+    await drained()
+    if (this.steps % LOOK_EVERY === 0) this.look()
+  }
+
+  /** What holds at all times. */
+  private look(): void {
+    const { deliveryTimeoutMs, queueMessages, queueBytes, batchBytes } = this.scenario.options
+    const stats = this.user.producer.stats()
+    if (stats.queueMessages < 0 || stats.queueBytes < 0)
+      throw new Violation('room is never below zero', `${stats.queueMessages} messages, ${stats.queueBytes} bytes`)
+    // One message that is larger than all of the room comes in alone.
+    if (stats.queueMessages > queueMessages || stats.queueBytes > queueBytes + Math.max(batchBytes, 10_000))
+      throw new Violation('room is bounded', `${stats.queueMessages} messages, ${stats.queueBytes} bytes`)
+    const late = SLACK_MS + this.stalledMs
+    this.ledger.checkDeadlines(deliveryTimeoutMs + late)
+    for (const { what, dueAt } of this.user.pending.values())
+      if (this.clock.now > dueAt + late) throw new Violation('promises settle', `${what}, due at ${dueAt}`)
+  }
+
+  // The end.
+
+  /** From here on nothing is wrong with anything. */
+  private heal(): void {
+    const { kafka, network, scenario } = this
+    this.trace('healed')
+    for (const end of this.endings.splice(0)) end()
+    kafka.releaseFaults()
+    network.heal()
+    this.user.lockedUntil = 0
+    for (const { id, state } of kafka.brokers) {
+      if (state === 'paused') kafka.resumeBroker(id)
+      if (state === 'stopped') void kafka.startBroker(id)
+    }
+    kafka.electLeaders()
+    for (const [topic, partitions] of Object.entries(scenario.topics))
+      if (!this.hasTopic(topic)) kafka.createTopic(topic, { partitions })
+      // It may have been created on demand.
+      else if (!this.hasTopic(topic, partitions - 1)) kafka.setPartitions(topic, partitions)
+  }
+
+  private hasTopic(topic: string, partition = 0): boolean {
+    try {
+      this.kafka.leaderOf(topic, partition)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** What is given to a cluster that is well arrives. */
+  private async probe(dice: Dice): Promise<void> {
+    const { topics, partitioner, codec, onDelivery, options } = this.scenario
+    this.trace('probes')
+    let id = PROBE_IDS
+    for (const [topic, partitions] of Object.entries(topics)) {
+      for (let i = 0; i < Math.min(partitions, 3); i++) {
+        const at = this.clock.now
+        this.user.send({
+          at,
+          do: 'send',
+          id: id++,
+          count: 1,
+          list: false,
+          topic,
+          keys: 1,
+          size: dice.between(1, 50),
+          partition: i,
+        })
+      }
+    }
+    await this.until(
+      () => this.ledger.open === 0,
+      this.scenario.options.deliveryTimeoutMs + SLACK_MS + this.stalledMs,
+      () => 'probes have no fate',
+    )
+    // Code of the user's that is wrong is no fault of the cluster's.
+    if (
+      options.retries !== undefined ||
+      partitioner !== 'by key' ||
+      !['none', 'at once'].includes(codec) ||
+      onDelivery === 'close'
+    )
+      return
+    for (let probe = PROBE_IDS; probe < id; probe++) {
+      const fate = this.ledger.entries.get(probe)?.fate
+      if (fate?.kind !== 'acknowledged')
+        throw new Violation(
+          'a cluster that is well delivers',
+          `${probe}: ${fate === undefined ? 'no fate' : JSON.stringify(fate)}`,
+        )
+    }
+  }
+
+  private leftOver(): string {
+    return `${this.network.wires.size} connections are left`
+  }
+
+  private checkEnd(): void {
+    const { kafka, user, clock, ledger, scenario } = this
+    const { queueMessages, queueBytes } = user.producer.stats()
+    if (queueMessages !== 0 || queueBytes !== 0)
+      throw new Violation('room is zero at the end', `${queueMessages} messages, ${queueBytes} bytes`)
+    const timers = clock.timersOf('producer')
+    if (timers > 0) throw new Violation('no timer is left', `${timers} are`)
+    for (const { what } of user.pending.values()) throw new Violation('promises settle', `${what} has not`)
+    const topics = new Set([...Object.keys(scenario.topics), ...[...ledger.entries.values()].map(({ topic }) => topic)])
+    const there = [...topics].filter((topic) => this.hasTopic(topic))
+    const all = [...this.gone, ...there.map((topic) => ({ topic, records: kafka.records(topic) }))]
+    ledger.checkStored(all, scenario.options.acks, scenario.options.retries ?? Infinity)
+  }
+
+  // What happens.
+
+  private perform(action: Action): void {
+    this.trace(JSON.stringify(action))
+    try {
+      this.doIt(action)
+    } catch (error) {
+      this.broke(error)
+    }
+  }
+
+  /** Ends it so much later, or when all is healed. */
+  private endAfter(ms: number, end: () => void): void {
+    this.clock.for('scenario').setTimeout(end, ms)
+    this.endings.push(end)
+  }
+
+  private doIt(action: Action): void {
+    const { kafka, user, clock } = this
+    switch (action.do) {
+      case 'send':
+        return user.send(action)
+      case 'flush':
+        return void user.flush()
+      case 'abort':
+        return user.signals[action.signal]?.abort()
+      case 'close':
+        return void user.close(action.timeoutMs)
+      case 'ask':
+        return user.ask(action.topic)
+      case 'connect':
+        return user.connect()
+      case 'lock':
+        user.lockedUntil = clock.now + action.ms
+        return
+      case 'jump':
+        return clock.jump(action.ms)
+      case 'hang':
+        this.stalledMs += action.ms
+        return clock.stall(action.ms)
+      case 'fail': {
+        const { api, topic, error, times } = action
+        return void kafka.fail({ api, times, ...(topic !== undefined && { topic }) }, error)
+      }
+      case 'cut':
+        return void kafka.cut({ api: action.api, times: action.times }, action.moment)
+      case 'delay':
+        return void kafka.delay({ api: action.api, times: action.times }, action.ms)
+      case 'stall': {
+        const fault = kafka.stall({ api: action.api }, action.moment)
+        return this.endAfter(action.ms, () => fault.release())
+      }
+      case 'spoil':
+        return void kafka.spoil({ api: action.api }, action.how)
+      case 'throttle':
+        return void kafka.throttle({ api: action.api, times: action.times }, action.ms)
+      case 'move':
+        if (this.hasTopic(action.topic) && this.isAlive(action.broker))
+          this.attempt(() => kafka.moveLeader(action.topic, action.partition, action.broker))
+        return
+      case 'delete':
+      case 'recreate':
+        if (!this.hasTopic(action.topic)) return
+        this.gone.push({ topic: action.topic, records: kafka.records(action.topic) })
+        if (action.do === 'delete') kafka.deleteTopic(action.topic)
+        else kafka.recreateTopic(action.topic)
+        return
+      case 'grow':
+        if (this.hasTopic(action.topic)) this.attempt(() => kafka.setPartitions(action.topic, 25))
+        return
+      default:
+        return this.troubleBroker(action)
+    }
+  }
+
+  private isAlive(broker: number): boolean {
+    return kafkaStateOf(this.kafka, broker) !== 'stopped'
+  }
+
+  /** What can't be done at this moment is left. */
+  private attempt(change: () => void): void {
+    try {
+      change()
+    } catch (error) {
+      this.trace(`not done: ${(error as Error).message}`)
+    }
+  }
+
+  private troubleBroker(action: Extract<Action, { readonly broker: number }>): void {
+    const { kafka, network, clock } = this
+    const { broker } = action
+    if (!this.isAlive(broker)) return
+    const port = kafka.brokers.find(({ id }) => id === broker)?.port as number
+    switch (action.do) {
+      case 'pause':
+        kafka.pauseBroker(broker)
+        return this.endAfter(action.ms, () => kafka.resumeBroker(broker))
+      case 'freeze': {
+        const frozen = kafka.freezeMetadata(broker)
+        return this.endAfter(action.ms, () => frozen.release())
+      }
+      case 'refuse': {
+        const refusal = kafka.refuseConnections(broker)
+        return this.endAfter(action.ms, () => refusal.release())
+      }
+      case 'deafen':
+        return network.beDeaf(port, action.ms)
+      case 'silence':
+        for (const wire of network.to(port)) wire.silentUntil = clock.now + action.ms
+        return
+      case 'reset':
+        for (const wire of network.to(port)) wire.reset()
+        return
+      case 'halve':
+        for (const wire of network.to(port)) wire.goHalf()
+        return
+      case 'babble':
+        return kafka.babble(broker)
+      case 'restart': {
+        const { ms, electionMs, elsewhere, release } = action
+        const stopped = kafka.stopBroker(broker, { electionMs })
+        stopped.catch(this.broke)
+        let isBack = false
+        return this.endAfter(ms, () => {
+          if (isBack) return
+          isBack = true
+          const start =
+            release === undefined || elsewhere
+              ? kafka.startBroker(broker, elsewhere ? { port: 'new' } : {})
+              : kafka.upgradeBroker(broker, release)
+          start.catch(this.broke)
+        })
+      }
+      case 'move':
+        return
+    }
+  }
+}
+
+function kafkaStateOf(kafka: EmbeddedKafka, broker: number) {
+  return kafka.brokers.find(({ id }) => id === broker)?.state
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? String(error.stack) : String(error)
+}
