@@ -73,7 +73,7 @@ export interface ConnectTerms {
  */
 export async function openSocket(
   address: BrokerAddress,
-  { timeoutMs, signal, isNeeded, hosts, origin = '', tls, create, connect = connectTcp, clock }: ConnectTerms,
+  { timeoutMs, signal, isNeeded, hosts, origin = '', tls, create, connect, clock }: ConnectTerms,
 ): Promise<Duplex> {
   const deadline = clock.now() + timeoutMs
   const attempt = new AbortController()
@@ -102,7 +102,8 @@ export async function openSocket(
     const headStartMs = Math.min(MAX_HEAD_START_MS, timeoutMs / found.length)
     return await firstToConnect(clock, found, headStartMs, async (host) => {
       attempt.signal.throwIfAborted()
-      const socket = tls === undefined ? connect({ host, port: address.port }) : undefined
+      const to = { host, port: address.port }
+      const socket = connect?.(to) ?? (tls === undefined ? connectTcp(to) : undefined)
       return await connectTo(clock, host, address, left(), attempt.signal, tls, socket)
     })
   } catch (failure) {
@@ -216,7 +217,7 @@ function startTls(host: string, address: BrokerAddress, tls: TlsSettings, over: 
       .connect({ ...tls.options, host, port: address.port, servername, ...(over !== undefined && { socket: over }) })
     socket.on('session', (session: Buffer) => tls.keep(session))
     // What is put on top of a stream does not end with it by itself.
-    over?.once('close', () => socket.destroy(new Error('the stream below TLS was closed')))
+    over?.once('close', () => socket.destroy())
     socket.once('close', () => over?.destroy())
     return socket
   } catch (cause) {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { Producer } from '../../src/index.js'
+import { Producer } from '../../src/producer/producer.js'
 import { EmbeddedKafka } from '../../src/testing/index.js'
 import { Dice } from './dice.js'
 import { Ledger, Violation, type Incarnation } from './ledger.js'

@@ -1,7 +1,6 @@
 import { gzipSync, gunzipSync } from 'node:zlib'
 import type { Clock } from '../../src/clock.js'
 import {
-  type Producer,
   DeliveryError,
   JavaHashPartitioner,
   Murmur2Partitioner,
@@ -9,10 +8,11 @@ import {
   StickyByBytes,
   type Codec,
   type DeliveryReport,
-  type KeyedMessage,
   type ProducerOptions,
   type RecordMetadata,
 } from '../../src/index.js'
+import type { KeyedMessage } from '../../src/producer/keyed-message.js'
+import type { Producer } from '../../src/producer/producer.js'
 import type { Dice } from './dice.js'
 import { Violation, type Entry, type Fate, type Ledger } from './ledger.js'
 import type { Action, CodeOf, Reaction, Scenario } from './scenario.js'
@@ -144,24 +144,30 @@ export class User {
         const inner = new JavaHashPartitioner({ keyless })
         return {
           partition: (key, context) => inner.partition(key, context),
+          partitionKeyless: (context, bytes) => keyless.partitionKeyless(context, bytes),
           onMetadataRefresh: () => {
             throw new Error('a hook of the user throws')
           },
         }
       }
-      default:
-        return (_key: unknown, partitionCount: number) => {
+      default: {
+        const choose = (count: number): number => {
           if (random() < 0.1) {
             if (this.scenario.partitioner === 'throws') throw new Error('a partitioner of the user throws')
             this.react('send')
           }
-          return Math.floor(random() * partitionCount)
+          return Math.floor(random() * count)
         }
+        return {
+          partition: (_, count) => choose(count),
+          partitionKeyless: ({ partitionCount }) => choose(partitionCount),
+        }
+      }
     }
   }
 
   private onDelivery({ message, metadata, error, attempts }: DeliveryReport<string, Value>): unknown {
-    const id = idOf(message.value.bytes, this.ids.get(message))
+    const id = this.ids.get(message) as number
     this.tell(
       id,
       metadata === undefined
@@ -285,7 +291,7 @@ export class User {
     this.watch(`send of ${ids[0]}`, deliveryTimeoutMs, sent)
     const scribble = () => {
       // The encoder's bytes: whoever gives them to the producer gives them until then.
-      if (changes) for (const { value } of messages) value.bytes.fill('!')
+      if (changes) for (const { value } of messages) (value as Value).bytes.fill('!')
     }
     sent
       .then(
@@ -353,8 +359,4 @@ function fateOf(result: RecordMetadata | DeliveryError): Fate {
   if (!(result instanceof DeliveryError)) return { kind: 'acknowledged', metadata: result }
   const { code, mayHaveBeenWritten, attempts } = result
   return { kind: 'failed', code, mayHaveBeenWritten, attempts }
-}
-
-function idOf(bytes: Buffer, known: number | undefined): number {
-  return known ?? Number(/^#(\d+)#/.exec(bytes.toString())?.[1])
 }
