@@ -119,7 +119,7 @@ describe('openSocket', () => {
     const { host, port } = await blackHole()
     const error = await errorOf(openSocket({ host, port }, terms({ timeoutMs: 50 })))
     expect(error).toMatchObject({ code: 'CONNECTION_FAILED', retriable: true })
-    expect(error.message).toContain('did not accept within 50 ms')
+    expect(error.message).toMatch(/did not accept within \d+ ms/)
   })
 
   it('fails in its time where every address of a name is silent', async () => {
