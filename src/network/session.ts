@@ -46,7 +46,7 @@ const NAMED_BY_CLUSTER =
 const PROBE_TIMEOUT_MS = 3_000
 /** How long a broker that answers Metadata is given to answer the older questions too, if it was only stalled. */
 const LATE_ANSWER_MS = 1_000
-/** Of so many hang-ups in a row that tell nothing, one is looked into. */
+/** Of so many hang-ups in a row that tell nothing, the first is looked into. */
 const HANG_UPS_TO_EXPLAIN = 3
 /** How long that may take. */
 const EXPLAIN_TIMEOUT_MS = 2_000
@@ -118,8 +118,10 @@ interface FailedProbe {
 export class SessionFactory {
   private readonly legacy = new BoundedMap<string, Refusal>(MAX_VERDICTS)
   private answered = false
-  /** How many there were in a row, by address. */
-  private readonly hangUps = new BoundedMap<string, number>(MAX_VERDICTS)
+  /** By address: how many there were in a row, and what was found out about them. */
+  private readonly hangUps = new BoundedMap<string, { count: number; why: KafkaProducerError | undefined }>(
+    MAX_VERDICTS,
+  )
   private readonly questions = new VersionsQuestions()
 
   /** Those whose socket is not closed yet. */
@@ -213,10 +215,10 @@ export class SessionFactory {
       return session
     } catch (error) {
       if (opening.signal.aborted || !isHangUp(error, this.tls !== undefined)) throw error
-      const count = this.hangUps.get(name) ?? 0
-      this.hangUps.set(name, count + 1)
-      if (count % HANG_UPS_TO_EXPLAIN > 0) throw error
-      throw (await this.whyHungUp(opening)) ?? error
+      const hangUps = this.hangUps.get(name) ?? { count: 0, why: undefined }
+      this.hangUps.set(name, hangUps)
+      if (hangUps.count++ % HANG_UPS_TO_EXPLAIN === 0) hangUps.why = await this.whyHungUp(opening)
+      throw hangUps.why ?? error
     }
   }
 

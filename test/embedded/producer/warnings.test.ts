@@ -57,7 +57,7 @@ it('messages that wait since something is wrong: it is told what, long before th
     [/it waited for metadata, waiting for .* to answer ApiVersions for \d+ ms/, { brokers: silent.address }],
     [/closed the connection.*if it expects TLS on this port, give `ssl`/, { brokers: hungUp.address }],
     [
-      /if its port has no TLS, leave `ssl` out/,
+      /does not speak TLS on this port.*leave `ssl` out/,
       { brokers: plain.bootstrap, ssl: true, retryAuthenticationErrors: true },
     ],
     [/give `ssl/, { brokers: secure.bootstrap, retryAuthenticationErrors: true }],
