@@ -3,6 +3,7 @@ import { createWriteStream, existsSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CorpusName } from './cases.js'
 import { WORK } from './paths.js'
+import { mulberry32 } from './random.js'
 
 /** The file of a corpus, made where it is not there yet: lines, the same each time, of about 1,000 bytes. */
 export async function corpusFile(name: CorpusName, bytes: number): Promise<string> {
@@ -84,15 +85,4 @@ function randomLine(random: () => number): Buffer {
     line[i] = byte < 10 ? byte : byte + 1
   }
   return line
-}
-
-/** A small generator of numbers from 0 up to 1, the same for the same seed. */
-function mulberry32(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }

@@ -16,6 +16,10 @@ export interface Job {
   readonly level?: number
   /** A file whose lines are the values of `corpus` mode. */
   readonly corpus?: string
+  /** Ours: what brokers are said to be. */
+  readonly brokerVersion?: string
+  /** Ours: the entry point of the build to measure, as a URL; this checkout's sources where none is given. */
+  readonly library?: string
 }
 
 /**
@@ -25,8 +29,12 @@ export interface Job {
  */
 export type Mode = 'batch' | 'single' | 'async' | 'lone' | 'corpus'
 
-/** value: bytes alone. keyed: with one of 100,000 keys. full: string key, string value and two headers. */
-export type Shape = 'value' | 'keyed' | 'full'
+/**
+ * value: bytes alone. keyed: with one of 100,000 keys. text: key and value of `real` as strings, which every format
+ * holds. real: what a service sends, a customer's id as key, JSON as a string, and two headers, of which the trace's
+ * differs from message to message.
+ */
+export type Shape = 'value' | 'keyed' | 'text' | 'real'
 
 export const TOPIC = 'bench'
 export const BATCH_MESSAGES = 1_000

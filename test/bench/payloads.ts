@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { BATCH_MESSAGES, type Shape } from './job.js'
+import { mulberry32 } from './random.js'
 
 /** What a message holds besides its topic. */
 export interface Payload {
@@ -9,7 +10,9 @@ export interface Payload {
 }
 
 const KEYS = 100_000
-const HEADERS = { source: 'benchmark', 'content-type': 'text/plain' }
+const CUSTOMERS = 5_000
+/** A prime to the number of customers, so that they all come up, in no order that a partitioner could like. */
+const CUSTOMER_STEP = 7_919
 
 /** As many different ones as the shape has; senders go through them again and again. */
 export function payloads(shape: Shape, bytes: number): Payload[] {
@@ -19,9 +22,28 @@ export function payloads(shape: Shape, bytes: number): Payload[] {
       return repeat(BATCH_MESSAGES, () => ({ value }))
     case 'keyed':
       return repeat(KEYS, (i) => ({ key: `key-${i}`, value }))
-    case 'full':
-      return repeat(BATCH_MESSAGES, (i) => ({ key: `key-${i}`, value: value.toString(), headers: HEADERS }))
+    case 'text':
+      return realPayloads(bytes).map(({ key, value }) => ({ key, value }))
+    case 'real':
+      return realPayloads(bytes)
   }
+}
+
+/** No two of them have the same value or the same headers, so that nothing can be gained by remembering the last one's. */
+function realPayloads(bytes: number): (Payload & { readonly key: string })[] {
+  const random = mulberry32(20_240_607)
+  const hex = (digits: number) => Array.from({ length: digits }, () => Math.floor(random() * 16).toString(16)).join('')
+  return repeat(CUSTOMERS, (i) => ({
+    key: `customer-${(i * CUSTOMER_STEP) % CUSTOMERS}`,
+    value: jsonOf(bytes, i, hex),
+    headers: { traceparent: `00-${hex(32)}-${hex(16)}-01`, source: 'checkout' },
+  }))
+}
+
+/** Of exactly so many bytes, all ASCII. */
+function jsonOf(bytes: number, i: number, hex: (digits: number) => string): string {
+  const event = { id: i, type: ['click', 'view', 'login'][i % 3], amount: (i * 131) % 10_000, token: '' }
+  return JSON.stringify({ ...event, token: hex(bytes - JSON.stringify(event).length) })
 }
 
 /** The lines of a file. */
@@ -36,6 +58,6 @@ export function corpusPayloads(file: string): Payload[] {
   return lines
 }
 
-function repeat(count: number, make: (i: number) => Payload): Payload[] {
+function repeat<T>(count: number, make: (i: number) => T): T[] {
   return Array.from({ length: count }, (_, i) => make(i))
 }

@@ -4,6 +4,7 @@
  *   npm run bench                       everything but the ten-minute runs, in about 25 minutes
  *   npm run bench -- --only rates       one group, or several separated by commas
  *   npm run bench -- --soak             ten minutes in each mode, for memory alone
+ *   npm run bench -- --against FOLDER   this checkout beside another, in 7 pairs of runs (--pairs, --only 'real,0.10')
  *   npm run bench -- --quick            a look at each group in less than two minutes, with what is installed
  *
  * Further: --rounds 3, --seconds 2 (of each measurement), --corpus-mb 100, --check (the sink decodes everything).
@@ -14,6 +15,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
+import { against } from './against.js'
 import { GROUPS, type Group, type GroupName } from './cases.js'
 import { measureGroup, type Settings } from './measure.js'
 import { BUILD, QUICK_RESULTS, RESULTS, ROOT } from './paths.js'
@@ -27,6 +29,8 @@ const { values } = parseArgs({
     quick: { type: 'boolean', default: false },
     soak: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
+    against: { type: 'string' },
+    pairs: { type: 'string', default: '7' },
     only: { type: 'string' },
     rounds: { type: 'string' },
     seconds: { type: 'string' },
@@ -55,6 +59,16 @@ function settingsOf(group: Group): Settings {
     check: values.check,
     quick: values.quick,
   }
+}
+
+async function compare(folder: string): Promise<void> {
+  const isAsSent = await against(folder, await prepare(true), {
+    pairs: Number(values.pairs),
+    seconds: Number(values.seconds ?? 1.5),
+    warmUpSeconds: WARM_UP_SECONDS,
+    only: values.only?.split(','),
+  })
+  if (!isAsSent) process.exitCode = 1
 }
 
 async function main(): Promise<void> {
@@ -91,4 +105,4 @@ async function main(): Promise<void> {
   }
 }
 
-await main()
+await (values.against === undefined ? main() : compare(values.against))

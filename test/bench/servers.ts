@@ -25,6 +25,8 @@ export interface SinkOptions {
   readonly delayMs: number
   /** Decodes every record and compares every checksum. */
   readonly check: boolean
+  /** Of Kafka 0.10, to which messages go in its format. */
+  readonly old?: boolean
   readonly pinned: boolean
 }
 
@@ -42,6 +44,7 @@ export async function startSink(node: string, options: SinkOptions): Promise<Ser
     SINK_PROGRAM,
     ...args,
     ...(options.check ? ['--check'] : []),
+    ...(options.old === true ? ['--old'] : []),
   ])
   const sink = spawn(file, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   const ended = new AbortController()

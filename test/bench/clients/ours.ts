@@ -1,13 +1,15 @@
-import { Producer, type KeyedMessage, type ProducerOptions } from '../../../src/index.js'
+import type * as Library from '../../../src/index.js'
 import { TOPIC, type Job } from '../job.js'
 import type { Payload } from '../payloads.js'
 import type { BenchClient } from './bench-client.js'
 
-export function connect({ bootstrap, mode, acks, codec, level }: Job): BenchClient {
+export async function connect(job: Job): Promise<BenchClient> {
+  const { bootstrap, mode, acks, codec, level, brokerVersion } = job
+  const { Producer } = (await import(job.library ?? '../../../src/index.js')) as typeof Library
   const compression = { type: codec, ...(level === undefined ? {} : { level }) } as NonNullable<
-    ProducerOptions['compression']
+    Library.ProducerOptions['compression']
   >
-  const common = { brokers: bootstrap, acks, compression, enqueueTimeoutMs: -1 } as const
+  const common = { brokers: bootstrap, acks, compression, enqueueTimeoutMs: -1, brokerVersion } as const
   if (mode === 'async') {
     let acknowledged = 0
     const producer = new Producer({
@@ -28,7 +30,7 @@ export function connect({ bootstrap, mode, acks, codec, level }: Job): BenchClie
   }
 }
 
-function message({ value, key, headers }: Payload): KeyedMessage {
+function message({ value, key, headers }: Payload): Library.KeyedMessage {
   if (key === undefined) return { topic: TOPIC, value }
   return headers === undefined ? { topic: TOPIC, key, value } : { topic: TOPIC, key, value, headers }
 }

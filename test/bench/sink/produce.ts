@@ -6,9 +6,11 @@ import type { ByteStream } from './byte-stream.js'
  */
 export const PRODUCE = 0
 
-/** Where a batch's record count is, and where its length has been read to. */
+/** Where what is read of a batch ends, counted from its start; in all formats these are at the same place. */
+const LENGTH_END = 12
+const MAGIC_END = 17
+/** Of a record batch. */
 const RECORD_COUNT_AT = 57
-const BATCH_LENGTH_END = 12
 
 export interface ProduceRequest {
   readonly acks: number
@@ -43,16 +45,22 @@ export function readProduce(stream: ByteStream, version: number): ProduceRequest
   return { acks, topics }
 }
 
-/** Every client here sends record batches; in those, also compressed ones, the count stands in front. */
+/** In a record batch, also a compressed one, the count stands in front; a message of the older formats is one, if it is not compressed. */
 function countRecords(stream: ByteStream, size: number): number {
   let count = 0
   for (let left = size; left > 0;) {
     stream.skip(8)
     const length = stream.i32()
-    stream.skip(RECORD_COUNT_AT - BATCH_LENGTH_END)
-    count += stream.i32()
-    stream.skip(length + BATCH_LENGTH_END - RECORD_COUNT_AT - 4)
-    left -= length + BATCH_LENGTH_END
+    stream.skip(MAGIC_END - 1 - LENGTH_END)
+    if (stream.u8() < 2) {
+      count++
+      stream.skip(length + LENGTH_END - MAGIC_END)
+    } else {
+      stream.skip(RECORD_COUNT_AT - MAGIC_END)
+      count += stream.i32()
+      stream.skip(length + LENGTH_END - RECORD_COUNT_AT - 4)
+    }
+    left -= length + LENGTH_END
   }
   return count
 }

@@ -19,7 +19,7 @@ import { encodeProduceResponse, PRODUCE, readProduce } from './produce.js'
 /**
  * A null broker in a process of its own: it takes every batch, counts its records, throws it away and answers. It
  * leads all partitions of whatever topic it is asked for. With `--check` it decodes every record and compares every
- * checksum; with `--delay-ms` it answers later, each request on its own.
+ * checksum; with `--delay-ms` it answers later, each request on its own; with `--old` it is of Kafka 0.10.
  */
 
 const { values } = parseArgs({
@@ -28,6 +28,7 @@ const { values } = parseArgs({
     brokers: { type: 'string', default: '1' },
     'delay-ms': { type: 'string', default: '0' },
     check: { type: 'boolean', default: false },
+    old: { type: 'boolean', default: false },
   },
 })
 const partitions = Number(values.partitions)
@@ -35,8 +36,15 @@ const delayMs = Number(values['delay-ms'])
 const HEADER_BYTES = 8
 const decompress = makeDecompress()
 
+/** As Kafka 0.10 has them. */
+const OLD_RANGES = [
+  { apiKey: PRODUCE, minVersion: 0, maxVersion: 2 },
+  { apiKey: metadata.key, minVersion: 0, maxVersion: 1 },
+  { apiKey: apiVersions.key, minVersion: 0, maxVersion: 0 },
+]
+
 /** As Kafka 3.9 has them; clients that know only older ones find a common one. */
-const RANGES = [
+const NEW_RANGES = [
   { apiKey: PRODUCE, minVersion: 0, maxVersion: 11 },
   { apiKey: metadata.key, minVersion: 0, maxVersion: 12 },
   { apiKey: apiVersions.key, minVersion: 0, maxVersion: 4 },
@@ -46,6 +54,8 @@ const RANGES = [
   { apiKey: fetch.key, minVersion: 0, maxVersion: 12 },
   { apiKey: findCoordinator.key, minVersion: 0, maxVersion: 4 },
 ]
+
+const RANGES = values.old ? OLD_RANGES : NEW_RANGES
 
 const counts = { records: 0, bytes: 0, requests: 0 }
 /** Of each topic, the next offset of each partition. */
