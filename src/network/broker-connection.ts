@@ -13,6 +13,7 @@ import {
 import { foreignText } from '../foreign-text.js'
 import { maxResponseBytes, type Api, type RequestEncoder } from '../protocol/api.js'
 import { decodeResponseFrame, encodeRequest, FrameSplitter, GatheringBound } from '../protocol/frame.js'
+import { Observers, type OnEnd, type RequestEnd } from '../stats/observer.js'
 import { timerDelay } from '../timer-delay.js'
 import { formatAddress, type BrokerAddress } from './connect.js'
 import { HEAD_BYTES, notKafka } from './foreign-protocol.js'
@@ -58,6 +59,8 @@ interface InFlight {
   /** What is larger is not its answer. */
   readonly maxBytes: number
   since: number
+  /** Whoever watches is told how it ended. */
+  observed?: ObservedRequest | undefined
   readonly answer: (frame: Buffer) => void
   readonly fail: (error: KafkaProducerError) => void
 }
@@ -68,7 +71,14 @@ interface OneWay {
   readonly bytes: number
   timeoutMs: number
   readonly since: number
+  readonly observed: ObservedRequest | undefined
   readonly fail: (error: KafkaProducerError) => void
+}
+
+/** A request that somebody watches. */
+interface ObservedRequest {
+  readonly startedAt: number
+  readonly onEnd: OnEnd<RequestEnd>
 }
 
 /** A request that waits for an authentication to end. */
@@ -135,6 +145,7 @@ export class BrokerConnection {
     private readonly clock: Clock = systemClock,
     /** False where nobody can say when a stream is done with what was written: `onTaken` is not called then. */
     private readonly tellsTaken = true,
+    private readonly observers = new Observers(),
   ) {
     this.lastUsedAt = clock.now()
     this.#socket = socket
@@ -238,6 +249,7 @@ export class BrokerConnection {
       }
       const write = () => {
         options.onWritten?.()
+        entry.observed = this.observe(api.name, version, correlationId, bytes)
         this.writeInFlight(entry, parts, options.onTaken)
       }
       if (options.authentication === true) write()
@@ -322,11 +334,13 @@ export class BrokerConnection {
       const label = `${api.name} v${version}`
       const write = () => {
         options.onWritten?.()
+        const observed = this.observe(api.name, version, correlationId, bytes)
         this.notTaken.push({
           label,
           bytes,
           timeoutMs: options.timeoutMs,
           since: this.clock.now(),
+          observed,
           fail: reject,
         })
         this.armTimer(options.timeoutMs)
@@ -336,6 +350,7 @@ export class BrokerConnection {
           if (error || this.#socket.destroyed) return this.failNotTaken(this.whyClosed(error))
           this.notTaken.shift()
           this.lastTakenAt = this.clock.now()
+          this.tellEnded(observed, 0, undefined)
           if (this.tellsTaken) options.onTaken?.()
           resolve()
         })
@@ -350,7 +365,10 @@ export class BrokerConnection {
   }
 
   private failNotTaken(error: KafkaProducerError): void {
-    for (let entry = this.notTaken.shift(); entry !== undefined; entry = this.notTaken.shift()) entry.fail(error)
+    for (let entry = this.notTaken.shift(); entry !== undefined; entry = this.notTaken.shift()) {
+      entry.fail(error)
+      this.tellEnded(entry.observed, 0, error)
+    }
   }
 
   private writeOrHold(request: Held): void {
@@ -381,6 +399,28 @@ export class BrokerConnection {
   /** Closes the connection at once; all its requests fail with this error. */
   abandon(error: KafkaProducerError): void {
     this.fail(error)
+  }
+
+  private observe(api: string, version: number, correlationId: number, bytes: number): ObservedRequest | undefined {
+    const { requests } = this.observers
+    if (!requests.isWatched) return undefined
+    const onEnd = requests.begin({ broker: this.name, api, version, correlationId, bytes })
+    return { startedAt: this.clock.now(), onEnd }
+  }
+
+  private tellEnded(
+    observed: ObservedRequest | undefined,
+    responseBytes: number,
+    error: KafkaProducerError | undefined,
+  ): void {
+    observed?.onEnd({ latencyMs: this.clock.now() - observed.startedAt, responseBytes, error })
+  }
+
+  private tellDisconnected(error: KafkaProducerError): void {
+    const { observers } = this
+    if (!observers.wantsEvents) return
+    const requests = this.#inFlight.length + this.notTaken.length
+    observers.happened({ type: 'disconnected', broker: this.name, requests, error })
   }
 
   private encode<Request>(
@@ -458,6 +498,7 @@ export class BrokerConnection {
     entry.answer(frame)
     this.#inFlight.shift()
     this.noteAnswer()
+    this.tellEnded(entry.observed, frame.length, undefined)
   }
 
   private noteAnswer(): void {
@@ -551,7 +592,11 @@ export class BrokerConnection {
     if (!wasOpen) return
     this.#splitter.clear()
     debug('%s: %s, %d requests in flight', this.name, error.message, this.#inFlight.length)
-    for (let entry = this.#inFlight.shift(); entry !== undefined; entry = this.#inFlight.shift()) entry.fail(error)
+    this.tellDisconnected(error)
+    for (let entry = this.#inFlight.shift(); entry !== undefined; entry = this.#inFlight.shift()) {
+      entry.fail(error)
+      this.tellEnded(entry.observed, 0, error)
+    }
     for (const request of this.held ?? []) request.fail(error)
     this.held = undefined
     this.goneController.abort(error)

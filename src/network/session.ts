@@ -16,6 +16,7 @@ import { produce } from '../protocol/apis/produce.js'
 import { saslHandshake } from '../protocol/apis/sasl-handshake.js'
 import { GatheringBound } from '../protocol/frame.js'
 import { LEGACY_VERSIONS, type ServedVersions } from '../protocol/versions.js'
+import { Observers } from '../stats/observer.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
 import { BoundedMap } from './bounded-map.js'
 import { BrokerConnection } from './broker-connection.js'
@@ -139,6 +140,7 @@ export class SessionFactory {
   constructor(
     private readonly options: SessionOptions,
     private readonly surroundings: Surroundings = SYSTEM,
+    private readonly observers = new Observers(),
   ) {
     const { clock } = surroundings
     setMaxListeners(0, this.closing.signal)
@@ -190,6 +192,7 @@ export class SessionFactory {
     stage = new Stage(this.surroundings.clock),
   ): Promise<BrokerSession> {
     this.clearText.about(address)
+    const onEnd = this.observe(address)
     const controller = new AbortController()
     const callOff = () =>
       controller.abort(new ConnectionFailedError(`connecting to ${formatAddress(address)} was called off`))
@@ -199,9 +202,13 @@ export class SessionFactory {
     try {
       if (signals.some(({ aborted }) => aborted)) callOff()
       const opening = { address, signal: controller.signal, stage }
-      return await orAborted(this.openOrExplain(opening), controller.signal)
-    } catch (error) {
-      throw this.failure(address, error as KafkaProducerError)
+      const session = await orAborted(this.openOrExplain(opening), controller.signal)
+      onEnd?.(undefined)
+      return session
+    } catch (cause) {
+      const error = this.failure(address, cause as KafkaProducerError)
+      onEnd?.(error)
+      throw error
     } finally {
       for (const one of signals) one.removeEventListener('abort', callOff)
     }
@@ -254,6 +261,16 @@ export class SessionFactory {
     }
   }
 
+  /** Gives whom to tell how the connection came out; undefined where nobody watches. */
+  private observe(address: BrokerAddress): ((error: KafkaProducerError | undefined) => void) | undefined {
+    const { connects } = this.observers
+    if (!connects.isWatched) return undefined
+    const { clock } = this.surroundings
+    const startedAt = clock.now()
+    const onEnd = connects.begin({ broker: formatAddress(address) })
+    return (error) => onEnd({ latencyMs: clock.now() - startedAt, error })
+  }
+
   private async openAuthenticated(opening: Opening): Promise<BrokerSession> {
     const { authenticator } = this
     await this.filter.check(opening.address)
@@ -272,7 +289,7 @@ export class SessionFactory {
     isFirst: boolean,
   ): Promise<boolean> {
     stage.enter(`authenticating to ${formatAddress(connection.address)}`)
-    const renewal = new SessionRenewal(connection, versions, authenticator, this.surroundings)
+    const renewal = new SessionRenewal(connection, versions, authenticator, this.surroundings, this.observers)
     let exchange: SaslExchange | undefined
     try {
       exchange = await connection.whileUsed(authenticator.begin(connection.address, connection.gone))
@@ -487,6 +504,7 @@ export class SessionFactory {
       this.gathering,
       clock,
       create === undefined,
+      this.observers,
     )
     const isZooKeepers = address.port === ZOOKEEPER_PORT
     connection.hint = isZooKeepers
@@ -504,7 +522,13 @@ export class SessionFactory {
   }
 
   private session(connection: BrokerConnection, versions: ServedVersions): BrokerSession {
-    return { connection, versions, throttle: new Throttle(this.options.requestTimeoutMs, this.surroundings.clock) }
+    const { observers } = this
+    const broker = formatAddress(connection.address)
+    const onHeeded = (throttleMs: number) => {
+      if (observers.wantsEvents) observers.happened({ type: 'throttled', broker, throttleMs })
+    }
+    const throttle = new Throttle(this.options.requestTimeoutMs, this.surroundings.clock, onHeeded)
+    return { connection, versions, throttle }
   }
 
   /** What opening a session fails with, for whatever cause. */

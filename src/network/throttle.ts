@@ -14,6 +14,8 @@ export class Throttle {
   constructor(
     private readonly maxMs: number,
     private readonly clock: Clock,
+    /** Told of each time that is longer than those before. */
+    private readonly onHeeded?: (ms: number) => void,
   ) {}
 
   /** Answers are pipelined: one that asks for no wait does not end the wait that an earlier one asked for. */
@@ -22,6 +24,7 @@ export class Throttle {
     if (until <= this.until) return
     this.until = until
     this.asked = throttleTimeMs
+    if (throttleTimeMs > 0) this.onHeeded?.(throttleTimeMs)
   }
 
   /** Milliseconds; 0 where requests are welcome. */

@@ -6,6 +6,7 @@ import {
   QueueFullError,
   type KafkaProducerError,
 } from '../errors.js'
+import { Observers } from '../stats/observer.js'
 import type { StatsCounters } from '../stats/producer-stats.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
 import type { TurnBudget } from '../turn-budget.js'
@@ -129,6 +130,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     turn: TurnBudget,
     lingering?: LingeringQueue,
     private readonly surroundings: Surroundings = SYSTEM,
+    private readonly observers = new Observers(),
   ) {
     const { clock } = surroundings
     this.sendClock = new SendClock(clock)
@@ -177,6 +179,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       topicPartitionInfos,
       policy: this.policy,
       counters,
+      observers,
       compression,
       release,
       enlist,
@@ -206,7 +209,11 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       admit: (messages, from, to) =>
         lingering === undefined ? this.partitionAndCollate(messages, from, to) : lingering.put(messages, from, to),
       refuse: (message, cause) => this.refuse(message, cause),
-      onWaiting: () => lingering?.releaseAll(),
+      onWaiting: () => {
+        const { messages, bytes } = this.room
+        if (observers.wantsEvents) observers.happened({ type: 'queue-full', messages, bytes })
+        lingering?.releaseAll()
+      },
     })
     this.endings = new Endings({
       clock,
@@ -234,6 +241,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       }),
       outcomes: this.outcomes,
       idempotence,
+      observers,
       topicId: (topic) => this.topics.get(topic)?.metadata?.id ?? null,
       metadataGeneration: () => topicPartitionInfos.generation,
       onAnswered: onRoom,
@@ -413,7 +421,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 
   private refuse(message: OutgoingMessage, cause: KafkaProducerError): void {
-    if (cause instanceof QueueFullError) this.counters.drop(message.topic)
+    if (cause instanceof QueueFullError)
+      this.observers.happened({ type: 'dropped', topic: message.topic, error: cause })
     this.fail(message, cause)
   }
 

@@ -6,6 +6,7 @@ import { FlushTimeoutError, InvalidConfigError, ProducerClosedError } from '../e
 import { formatAddress } from '../network/connect.js'
 import { SessionFactory } from '../network/session.js'
 import { shown } from '../shown.js'
+import { Observers, type Observer, type OnEnd, type SendBegin, type SendEnd } from '../stats/observer.js'
 import { StatsCounters, type ProducerStats } from '../stats/producer-stats.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
 import { TurnBudget } from '../turn-budget.js'
@@ -97,6 +98,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   readonly #sessions: SessionFactory
   readonly #topicPartitionInfos: BrokerPartitionInfo
   readonly #readiness: Readiness
+  readonly #observers = new Observers()
   readonly #counters = new StatsCounters()
   #closing: Promise<CloseResult<K, V>> | undefined
 
@@ -105,13 +107,23 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   /** @throws InvalidConfigError; nothing is connected yet. */
   constructor(options: ProducerOptions<K, V, T> | ProducerConfig<K, V, T>)
   /** @internal */
-  constructor(options: ProducerOptions<K, V, T> | ProducerConfig<K, V, T>, surroundings: Surroundings)
-  constructor(options: ProducerOptions<K, V, T> | ProducerConfig<K, V, T>, surroundings = SYSTEM) {
+  constructor(
+    options: ProducerOptions<K, V, T> | ProducerConfig<K, V, T>,
+    surroundings: Surroundings,
+    observer?: Observer,
+  )
+  constructor(
+    options: ProducerOptions<K, V, T> | ProducerConfig<K, V, T>,
+    surroundings = SYSTEM,
+    observer: Observer = {},
+  ) {
     super()
     const config = options instanceof ProducerConfig ? options : new ProducerConfig(options)
     this.config = config
     this.#surroundings = surroundings
     const { clock } = surroundings
+    this.#observers.add(this.#counters)
+    this.#observers.add(observer)
     const sessionOptions = {
       brokers: config.brokers,
       clientId: config.clientId,
@@ -127,9 +139,15 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       allowBroker: config.allowBroker,
       createConnection: config.createConnection,
     }
-    this.#sessions = new SessionFactory(sessionOptions, surroundings)
+    this.#sessions = new SessionFactory(sessionOptions, surroundings, this.#observers)
     const anyBroker = new AnyBroker(this.#sessions, config.brokers, surroundings)
-    this.#topicPartitionInfos = new BrokerPartitionInfo(this.#sessions, anyBroker, config, surroundings)
+    this.#topicPartitionInfos = new BrokerPartitionInfo(
+      this.#sessions,
+      anyBroker,
+      config,
+      surroundings,
+      this.#observers,
+    )
     const producerPool = new ProducerPool(this.#sessions, config, surroundings)
     this.#readiness = new Readiness(this.#sessions, this.#topicPartitionInfos, producerPool, clock)
     const turn = new TurnBudget(clock)
@@ -160,6 +178,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       turn,
       sendLoop,
       surroundings,
+      this.#observers,
     )
   }
 
@@ -189,11 +208,13 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     } catch (cause) {
       return Promise.reject(unreadable(given, cause))
     }
-    const sent =
+    const { sends } = this.#observers
+    const onEnd = sends.isWatched ? sends.begin(sendOf(messages)) : undefined
+    const sent: Promise<unknown> =
       this.#sendLoop === undefined
         ? this.#eventHandler.handle(messages, options)
         : this.#eventHandler.enqueue(messages, this.#reporter, options)
-    return sent as Promise<SendResult<T, MetadataOf<L>>>
+    return (onEnd === undefined ? sent : tellEnd(sent, onEnd)) as Promise<SendResult<T, MetadataOf<L>>>
   }
 
   /**
@@ -337,6 +358,24 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
 
   [inspect.custom](_depth: number, options: InspectOptions): string {
     return `Producer ${inspect(this.toJSON(), options)}`
+  }
+}
+
+/** What is told of a call; the messages are not looked at before they are checked. */
+function sendOf<K, V>(given: Given<K, V>): SendBegin {
+  const first = isList(given) ? given[0] : given
+  return { messages: isList(given) ? given.length : 1, topic: first?.topic }
+}
+
+/** The promise that is given on, so that a rejection which nobody handles stays one. */
+async function tellEnd<T>(sent: Promise<T>, onEnd: OnEnd<SendEnd>): Promise<T> {
+  try {
+    const result = await sent
+    onEnd({ error: undefined })
+    return result
+  } catch (error) {
+    onEnd({ error })
+    throw error
   }
 }
 

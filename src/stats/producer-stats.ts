@@ -1,4 +1,5 @@
 import { ownCopy } from '../topic-name.js'
+import type { ObservedEvent, Observer } from './observer.js'
 
 /** Topics that are told apart: names may come from anywhere. */
 const MAX_NAMED_TOPICS = 1_000
@@ -37,8 +38,8 @@ export interface ProducerStats {
   readonly queueBytes: number
 }
 
-/** The counters behind {@link ProducerStats}. */
-export class StatsCounters {
+/** The counters behind {@link ProducerStats}: what is counted by the message is added to where it is known. */
+export class StatsCounters implements Observer {
   messages = 0
   bytes = 0
   acknowledged = 0
@@ -56,7 +57,11 @@ export class StatsCounters {
     if (this.notIdempotent.size < MAX_NAMED_TOPICS) this.notIdempotent.add(topic)
   }
 
-  drop(topic: string): void {
+  readonly event = (event: ObservedEvent): void => {
+    if (event.type === 'dropped') this.drop(event.topic)
+  }
+
+  private drop(topic: string): void {
     const count = this.dropped.get(topic)
     const name = count !== undefined ? topic : this.dropped.size < MAX_NAMED_TOPICS ? ownCopy(topic) : OTHERS
     this.dropped.set(name, (count ?? this.dropped.get(name) ?? 0) + 1)

@@ -2,6 +2,7 @@ import { sleep, type Timer } from '../../clock.js'
 import { createDebug } from '../../debug.js'
 import { ConnectionClosedError, KafkaProducerError } from '../../errors.js'
 import type { ServedVersions } from '../../protocol/versions.js'
+import { Observers } from '../../stats/observer.js'
 import { SYSTEM, type Surroundings } from '../../surroundings.js'
 import type { BrokerConnection } from '../broker-connection.js'
 import { formatAddress } from '../connect.js'
@@ -47,6 +48,7 @@ export class SessionRenewal {
     private readonly versions: ServedVersions,
     private readonly authenticator: Authenticator,
     private readonly surroundings: Surroundings = SYSTEM,
+    private readonly observers = new Observers(),
   ) {}
 
   /**
@@ -104,7 +106,9 @@ export class SessionRenewal {
       this.surroundings.clock.clearTimeout(this.patience)
       const startedAt = this.surroundings.clock.now()
       this.begunAt(startedAt, await authenticator.run(connection, versions, exchange))
-      debug('%s: authenticated anew', formatAddress(connection.address))
+      const broker = formatAddress(connection.address)
+      debug('%s: authenticated anew', broker)
+      if (this.observers.wantsEvents) this.observers.happened({ type: 'renewed', broker })
       this.isHolding = false
       this.lastFailure = undefined
       connection.releaseRequests()
@@ -136,7 +140,9 @@ export class SessionRenewal {
     // One that is ending still writes what it was given.
     if (!connection.isOpen) return
     const why = cause instanceof Error ? cause.message : 'the credentials did not come in time'
-    const told = `${formatAddress(connection.address)}: the session could not be renewed: ${why}`
-    connection.abandon(new ConnectionClosedError(told, { cause }))
+    const broker = formatAddress(connection.address)
+    const error = new ConnectionClosedError(`${broker}: the session could not be renewed: ${why}`, { cause })
+    if (this.observers.wantsEvents) this.observers.happened({ type: 'renewal-failed', broker, error })
+    connection.abandon(error)
   }
 }

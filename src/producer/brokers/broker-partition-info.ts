@@ -6,6 +6,7 @@ import type { BrokerSession, SessionFactory } from '../../network/session.js'
 import { metadata as metadataApi, type MetadataResponse, type MetadataTopic } from '../../protocol/apis/metadata.js'
 import { ZERO_UUID } from '../../protocol/byte-writer.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
+import { Observers } from '../../stats/observer.js'
 import type { Surroundings } from '../../surroundings.js'
 import { timerDelay } from '../../timer-delay.js'
 import { ownCopy } from '../../topic-name.js'
@@ -100,6 +101,7 @@ export class BrokerPartitionInfo {
     private readonly anyBroker: AnyBroker,
     private readonly options: BrokerPartitionInfoOptions,
     private readonly surroundings: Surroundings,
+    private readonly observers = new Observers(),
   ) {}
 
   /** Who is told of every answer; set once, by the event handler. */
@@ -228,7 +230,16 @@ export class BrokerPartitionInfo {
    */
   reach(): Promise<void> {
     const ask = async () => {
-      this.learnBrokers(await this.anyBroker.ask((session) => this.askOne(session, new Set(), false)))
+      const none = new Set<string>()
+      const onEnd = this.observe(none)
+      try {
+        const answer = await this.anyBroker.ask((session) => this.askOne(session, none, false))
+        onEnd?.(undefined)
+        this.learnBrokers(answer)
+      } catch (error) {
+        onEnd?.(error as KafkaProducerError)
+        throw error
+      }
     }
     this.reaching ??= ask().finally(() => {
       this.reaching = undefined
@@ -262,6 +273,7 @@ export class BrokerPartitionInfo {
     const partitions = [...known.metadata.partitions]
     partitions[partition] = { partition, leader, leaderEpoch, error: undefined }
     const metadata = { ...known.metadata, partitions }
+    this.tellNewLeaders(known.metadata, metadata)
     this.topics.set(topic, { ...known, metadata })
     this.listener?.onTopics([metadata], false)
     return true
@@ -276,9 +288,13 @@ export class BrokerPartitionInfo {
 
   private async ask(topics: ReadonlySet<string>, mayCreate: boolean): Promise<ReadonlyMap<string, TopicMetadata>> {
     if (topics.size === 0) return new Map()
+    const onEnd = this.observe(topics)
     try {
-      return this.learn(await this.anyBroker.ask((session) => this.askOne(session, topics, mayCreate)), topics)
+      const answer = await this.anyBroker.ask((session) => this.askOne(session, topics, mayCreate))
+      onEnd?.(undefined)
+      return this.learn(answer, topics)
     } catch (error) {
+      onEnd?.(error as KafkaProducerError)
       this.refusedAt = this.surroundings.clock.now()
       throw error
     }
@@ -321,6 +337,7 @@ export class BrokerPartitionInfo {
       const metadata = topicMetadata(name, answers.get(name), old?.metadata, epochs)
       updated.set(name, metadata)
       if (metadata.error === undefined) {
+        this.tellNewLeaders(old?.metadata, metadata)
         this.topics.set(name, {
           metadata,
           generation,
@@ -338,6 +355,25 @@ export class BrokerPartitionInfo {
     if (this.refreshTimer === undefined) this.scheduleRefresh()
     this.watchIdleTopics()
     return updated
+  }
+
+  /** Gives whom to tell how a question came out; undefined where nobody watches. */
+  private observe(topics: ReadonlySet<string>): ((error: KafkaProducerError | undefined) => void) | undefined {
+    const { questions } = this.observers
+    if (!questions.isWatched) return undefined
+    const { clock } = this.surroundings
+    const startedAt = clock.now()
+    const onEnd = questions.begin({ topics: [...topics] })
+    return (error) => onEnd({ latencyMs: clock.now() - startedAt, error })
+  }
+
+  private tellNewLeaders(old: TopicMetadata | undefined, { topic, partitions }: TopicMetadata): void {
+    if (old === undefined || !this.observers.wantsEvents) return
+    for (const { partition, leader: to } of partitions) {
+      const from = old.partitions[partition]?.leader
+      if (from !== undefined && from !== to)
+        this.observers.happened({ type: 'leader-changed', topic, partition, from, to })
+    }
   }
 
   private learnBrokers({ brokers }: MetadataResponse): void {

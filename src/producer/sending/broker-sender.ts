@@ -7,6 +7,7 @@ import type { BrokerSession } from '../../network/session.js'
 import { Stage } from '../../network/stage.js'
 import { produce } from '../../protocol/apis/produce.js'
 import { magicOfProduce } from '../../protocol/versions.js'
+import type { Observers } from '../../stats/observer.js'
 import { timerDelay } from '../../timer-delay.js'
 import type { TurnBudget } from '../../turn-budget.js'
 import type { ProducerPool } from '../brokers/producer-pool.js'
@@ -15,6 +16,7 @@ import type { Magic } from '../queues/batch.js'
 import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.js'
 import { collate, produceRequest, takeBatches } from './collate.js'
 import type { Idempotence, Numbering } from './idempotence.js'
+import { ObservedBatches } from './observed-batches.js'
 import type { Outcomes } from './outcomes.js'
 import type { Preparation } from './preparation.js'
 import { matchAnswer, TOPIC_IDS_FROM } from './produce-answer.js'
@@ -34,6 +36,7 @@ export interface SenderParts {
   readonly preparation: Preparation
   readonly outcomes: Outcomes
   readonly idempotence: Idempotence
+  readonly observers: Observers
   /** The topic's id as the metadata has it; null where it has none. */
   readonly topicId: (topic: string) => Buffer | null
   /** How many answers the metadata came from. */
@@ -205,15 +208,17 @@ export class BrokerSender {
   /** One request and its answer; never rejects. What it resolves with tells every batch's outcome, whatever happened. */
   private async exchange(producer: SyncProducer, sent: Sent, magic: Magic): Promise<() => void> {
     const { session, batches, stage } = sent
-    const { outcomes } = this.parts
+    const { clock, observers, outcomes } = this.parts
     const generation = this.parts.metadataGeneration()
     const readings = batches.map((batch) => batch.beginReading())
+    let observed: ObservedBatches | undefined
     let isWritten = false
     const failed = (error: KafkaProducerError) => {
       if (error instanceof MalformedResponseError) producer.disconnect(session.connection)
       // Some may have had their answer before whatever this is went wrong.
       const open = batches.filter(({ isInFlight }) => isInFlight)
       outcomes.unanswered(open, error, isWritten, generation)
+      for (const batch of open) observed?.ended(batch)
     }
     try {
       const collated = collate(batches)
@@ -230,6 +235,7 @@ export class BrokerSender {
         throw new ConnectionClosedError('the connection was lost while the request was made')
       const name = this.nameOf(producer)
       stage.enter(`Produce v${version} has been held back from ${name}`)
+      if (observers.batches.isWatched) observed = new ObservedBatches(observers, records, this.brokerId, clock)
       const onWritten = () => {
         isWritten = true
         stage.enter(`${name} has not ${this.config.acks === 0 ? 'taken' : 'answered'} Produce v${version}`)
@@ -243,13 +249,19 @@ export class BrokerSender {
       const response = await answered
       return () => {
         if (response === undefined) {
-          for (const batch of batches) outcomes.acknowledged(batch, undefined, magic)
+          for (const batch of batches) {
+            outcomes.acknowledged(batch, undefined, magic)
+            observed?.ended(batch)
+          }
           return
         }
         try {
           const matched = matchAnswer(collated, topicIds, version, response)
           if (version >= CLIENT_THROTTLES_FROM) session.throttle.heed(response.throttleTimeMs)
-          for (const [batch, answer] of matched) outcomes.answered(batch, answer, response, magic, generation)
+          for (const [batch, answer] of matched) {
+            outcomes.answered(batch, answer, response, magic, generation)
+            observed?.ended(batch)
+          }
         } catch (error) {
           failed(error as KafkaProducerError)
         }

@@ -3,6 +3,7 @@ import { counted } from '../../counted.js'
 import { ConnectionClosedError, type KafkaProducerError } from '../../errors.js'
 import type { ProducePartitionResponse, ProduceResponse } from '../../protocol/apis/produce.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
+import type { Observers } from '../../stats/observer.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import type { BrokerPartitionInfo } from '../brokers/broker-partition-info.js'
 import type { Freed, Magic, Settled } from '../queues/batch.js'
@@ -21,6 +22,7 @@ export interface OutcomesParts {
   readonly topicPartitionInfos: BrokerPartitionInfo
   readonly policy: RetryPolicy
   readonly counters: StatsCounters
+  readonly observers: Observers
   readonly compression: CompressionChoice
   readonly idempotence: Idempotence
   readonly release: (freed: Freed) => void
@@ -96,9 +98,11 @@ export class Outcomes {
     switch (verdict.action) {
       case 'split':
         if (TOO_LARGE.has(answer.errorCode)) this.parts.compression.of(queue.topic)?.reset()
+        this.tell('retry', batch, cause)
         queue.split(batch)
         return this.resend(queue)
       case 'follow':
+        this.tell('retry', batch, cause)
         batch.forgiveAttempt()
         queue.returned(batch)
         return this.resend(queue)
@@ -110,11 +114,13 @@ export class Outcomes {
         return this.fail(batch, cause)
       case 'unnumber':
         this.parts.idempotence.leaveOut(queue.topic, cause)
+        this.tell('retry', batch, cause)
         batch.forgiveAttempt()
         queue.breakSequences()
         queue.returned(batch)
         return this.resend(queue)
       case 'leave out': {
+        this.tell('retry', batch, cause)
         // Refused, so none of it was written.
         queue.returned(batch)
         // What it leaves out would be missing behind it.
@@ -201,6 +207,7 @@ export class Outcomes {
   }
 
   private settleFailed(batch: PartitionBatch, cause: KafkaProducerError): void {
+    this.tell('failed', batch, cause)
     const settled: Settled = batch.queue.failed(batch, cause, this.parts.clock.now())
     this.parts.counters.failed += settled.told
     this.parts.release(settled)
@@ -265,9 +272,20 @@ export class Outcomes {
 
   /** False where the batch has failed for good, which its messages have then been told. */
   private mayTryAgain(batch: PartitionBatch, cause: KafkaProducerError, passes = cause.retriable): boolean {
-    if (passes && this.parts.policy.allowsAttemptAfter(batch.attempts) && batch.queue.isNeeded(batch)) return true
+    if (passes && this.parts.policy.allowsAttemptAfter(batch.attempts) && batch.queue.isNeeded(batch)) {
+      this.tell('retry', batch, cause)
+      return true
+    }
     this.fail(batch, cause)
     return false
+  }
+
+  private tell(type: 'retry' | 'failed', batch: PartitionBatch, error: KafkaProducerError): void {
+    const { observers } = this.parts
+    const { unsettled: messages, attempts } = batch
+    if (messages === 0 || !observers.wantsEvents) return
+    const { topic, partition, leader: brokerId } = batch.queue
+    observers.happened({ type, topic, partition, brokerId, messages, attempts, error })
   }
 }
 

@@ -11,6 +11,7 @@ import { Outcomes } from '../../../../src/producer/sending/outcomes.js'
 import { UNKNOWN_LEADER } from '../../../../src/protocol/apis/leader-hints.js'
 import type { ProducePartitionResponse } from '../../../../src/protocol/apis/produce.js'
 import { UNPOOLED } from '../../../../src/protocol/records/record-batch.js'
+import { Observers } from '../../../../src/stats/observer.js'
 import { StatsCounters } from '../../../../src/stats/producer-stats.js'
 import { SYSTEM } from '../../../../src/surroundings.js'
 import { Owner, outgoingMessage } from '../outgoing.js'
@@ -52,6 +53,7 @@ function inFlight(count: number) {
       () => undefined,
     ),
     counters,
+    observers: new Observers(),
     compression,
     release: (room) => freed.push(room),
     enlist: () => undefined,
