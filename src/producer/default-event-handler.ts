@@ -190,7 +190,6 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       compression,
       policy: this.policy,
       unknownTopicTimeoutMs: config.unknownTopicTimeoutMs,
-      maxInFlight: idempotence.maxInFlight,
       room: this.room,
       counters,
       turn,

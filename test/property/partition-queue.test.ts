@@ -64,8 +64,8 @@ class Real {
   /** Those whose bytes are still read, though the batch may have its fate. */
   readers: Sent[] = []
 
-  constructor(maxInFlight: number) {
-    this.queue = new PartitionQueue('orders', 3, { plainBytes: BATCH_BYTES, ratio: 1 }, this.buffers, maxInFlight)
+  constructor(readonly maxInFlight: number) {
+    this.queue = new PartitionQueue('orders', 3, { plainBytes: BATCH_BYTES, ratio: 1 }, this.buffers)
   }
 }
 
@@ -139,12 +139,12 @@ function pick<T>(list: readonly T[], at: number): T | undefined {
 
 /** Takes the next batch, as a sender does: what has its fate is left out of it first. */
 function send(model: Model, real: Real): void {
-  const { queue, buffers } = real
+  const { queue, buffers, maxInFlight } = real
   if (!queue.isReady) return
   const next = queue.peekNext() as PartitionBatch
   if (next.hasEnded) free(model, queue.thin(next))
   if (next.isSettled) return
-  const batch = queue.takeNext(0)
+  const batch = queue.takeNext(0, undefined, maxInFlight)
   const bytes = batch.sealed()
   const ids = idsIn(bytes)
   // In order: nothing without a fate is left behind that was given before, but for what is in flight ahead of it.

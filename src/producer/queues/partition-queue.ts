@@ -43,6 +43,8 @@ export class PartitionQueue implements BatchQueue {
   private readonly sequences = new Sequences()
   private next = 0
   private inFlightCount = 0
+  /** Batches that may be in flight at a time, as the last one was taken. */
+  private inFlightLimit = 1
   /** The last one taken, while it is on its way into a request: what follows must not overtake it there. */
   private beingMade: PartitionBatch | undefined
   /** Some of what was in flight goes out again: first the rest must be answered. */
@@ -68,8 +70,6 @@ export class PartitionQueue implements BatchQueue {
     readonly partition: number,
     readonly limit: BatchLimit,
     private readonly buffers: BufferSource,
-    /** Batches in flight at a time, where they have sequences: without one alone keeps the order. */
-    private readonly maxInFlight = 1,
   ) {}
 
   get leader(): number {
@@ -102,7 +102,7 @@ export class PartitionQueue implements BatchQueue {
   /** Whether its leader may be sent a batch now. */
   get isReady(): boolean {
     // What rules it out most often comes first: it is asked for each message.
-    if (this.inFlightCount >= this.maxInFlight || this.isBackingOff || this.leaderId < 0) return false
+    if (this.inFlightCount >= this.inFlightLimit || this.isBackingOff || this.leaderId < 0) return false
     if (this.inFlightCount > 0 ? !this.mayGoBehind : this.sequences.isBroken) return false
     return this.hasUnsent
   }
@@ -181,14 +181,16 @@ export class PartitionQueue implements BatchQueue {
    * Takes the next batch for a request to the leader.
    *
    * @param identity numbers its messages, where they have no numbers yet
+   * @param limit batches that may be in flight at a time: without sequences one alone keeps the order
    */
-  takeNext(now: number, identity?: Identity): PartitionBatch {
+  takeNext(now: number, identity?: Identity, limit = 1): PartitionBatch {
     const batch = this.peekNext() as PartitionBatch
     this.lastBatchBytes = batch.byteLength
     this.close(batch)
     if (identity !== undefined && batch.sequence === undefined)
       batch.renumber(this.sequences.take(identity, batch.count))
     batch.depart(now)
+    this.inFlightLimit = limit
     this.beingMade = batch
     this.next++
     this.inFlightCount++

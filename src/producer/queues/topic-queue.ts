@@ -36,7 +36,6 @@ export class TopicQueue {
     private readonly partitioner: ResolvedPartitioner,
     private readonly limit: BatchLimit,
     private readonly buffers: BufferSource,
-    private readonly maxInFlight: number,
   ) {}
 
   /**
@@ -50,7 +49,7 @@ export class TopicQueue {
     this.unknownSince = isUnknown ? (this.unknownSince ?? now) : undefined
     const count = metadata.partitions.length
     while (this.queues.length < count)
-      this.queues.push(new PartitionQueue(this.name, this.queues.length, this.limit, this.buffers, this.maxInFlight))
+      this.queues.push(new PartitionQueue(this.name, this.queues.length, this.limit, this.buffers))
     for (const queue of this.queues) queue.isLedBy(metadata.partitions[queue.partition]?.leader ?? -1)
     const { queues } = this
     this.isKnown = queues.length > 0 && metadata.error === undefined

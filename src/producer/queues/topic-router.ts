@@ -31,8 +31,6 @@ export interface TopicRouterParts {
   readonly policy: RetryPolicy
   /** How long brokers may say that a topic does not exist; negative: as long as they like. */
   readonly unknownTopicTimeoutMs: number
-  /** Batches of a partition in flight at a time. */
-  readonly maxInFlight: number
   readonly room: Room
   readonly counters: StatsCounters
   readonly turn: TurnBudget
@@ -118,8 +116,8 @@ export class TopicRouter {
   }
 
   private add(name: string): TopicQueue {
-    const { topicPartitionInfos, partitioner, compression, maxInFlight } = this.parts
-    const topic = new TopicQueue(name, partitioner, compression.limitOf(name), this.buffers, maxInFlight)
+    const { topicPartitionInfos, partitioner, compression } = this.parts
+    const topic = new TopicQueue(name, partitioner, compression.limitOf(name), this.buffers)
     this.topics.set(name, topic)
     const known = topicPartitionInfos.topic(name)
     if (known !== undefined) topic.update(known, this.parts.clock.now())

@@ -44,7 +44,7 @@ export function takeBatches(
     messages += batch.count
     ready.shift()
     queue.unlist(brokerId)
-    batches.push(queue.takeNext(now, identity))
+    batches.push(queue.takeNext(now, identity, numbering.limit))
     if (batch.travelsAlone) break
   }
   return batches

@@ -28,7 +28,7 @@ export interface Numbering {
 }
 
 /** Brokers remember so many batches of each producer and partition (KIP-98). */
-export const MAX_NUMBERED_IN_FLIGHT = 5
+const MAX_NUMBERED_IN_FLIGHT = 5
 /** Kafka 0.11, which remembers one, has this version of Produce alone with that format (KAFKA-5494). */
 const REMEMBERS_ONE = 3
 
@@ -69,11 +69,6 @@ export class Idempotence {
     this.identity = new ProducerIdentity(asked, pacing, requestTimeoutMs)
   }
 
-  /** Batches of a partition that may be in flight at the most. */
-  get maxInFlight(): number {
-    return this.identity === undefined ? 1 : MAX_NUMBERED_IN_FLIGHT
-  }
-
   /**
    * How batches to a broker are numbered now; undefined while that is not known: {@link whenKnown} tells.
    *
@@ -83,15 +78,15 @@ export class Idempotence {
     const { identity } = this
     if (identity === undefined) return NOT_NUMBERED
     const version = session.versions.highest(produce)
-    const name = formatAddress(session.connection.address)
+    const name = () => formatAddress(session.connection.address)
     // Of those it is known that they have none.
     if (magicOfProduce(version) < 2)
       return this.goWithout(
-        new UnsupportedVersionError(`idempotence needs Kafka 0.11, ${name} speaks Produce v${version}`),
+        new UnsupportedVersionError(`idempotence needs Kafka 0.11, ${name()} speaks Produce v${version}`),
       )
     const refusal = session.versions.has(initProducerId)
       ? identity.refused?.error
-      : new UnsupportedVersionError(`${name} has no InitProducerId`)
+      : new UnsupportedVersionError(`${name()} has no InitProducerId`)
     if (refusal !== undefined) {
       const without = this.goWithout(refusal)
       this.warnOnce(refusal)
