@@ -22,7 +22,7 @@ function metadata(...leaders: number[]): TopicMetadata {
 }
 
 function topicOf(partitioner?: Partitioner): TopicQueue {
-  return new TopicQueue('orders', resolvePartitioner(partitioner), { plainBytes: 10_000, ratio: 1 }, UNPOOLED, 1)
+  return new TopicQueue('orders', resolvePartitioner(partitioner), { plainBytes: 10_000, ratio: 1 }, UNPOOLED)
 }
 
 const owner = new Owner()
