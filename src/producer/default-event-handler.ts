@@ -235,6 +235,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
         counters,
         deliveryTimeoutMs,
         codecTimeoutMs: Math.min(config.requestTimeoutMs, deliveryTimeoutMs / 2),
+        codecFailed: (codec, error) => warnings.codecFailed(codec, error),
         whyLate: (batch) => this.deadlineErrors().of(batch),
         thin: (batch) => this.outcomes.thin(batch),
       }),

@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events'
 import { createDebug } from '../debug.js'
 import { AbortedError, ProducerClosedError, type DeliveryError } from '../errors.js'
 import { reasonOf } from '../kind-of.js'
+import { shown } from '../shown.js'
 import type { StatsCounters } from '../stats/producer-stats.js'
 import { tellUser } from './tell-user.js'
 
@@ -13,6 +14,8 @@ const debug = createDebug('kafka-producer:warning')
  * - `KAFKA_PRODUCER_UNHEARD_FAILURE`: async mode: a message failed, and there is neither `onDelivery` nor a listener of
  *   `'delivery'`. Told once; `stats().unheardFailures` counts them.
  * - `KAFKA_PRODUCER_THROWING_CALLBACK`: a callback threw, or rejected. Told once; `stats().throwingCallbacks` counts them.
+ * - `KAFKA_PRODUCER_CODEC_FAILED`: a codec threw, rejected, gave no bytes or took too long, and messages went as they
+ *   are. Told once; `stats().codecFailures` counts such batches.
  * - `KAFKA_PRODUCER_NOT_IDEMPOTENT`: messages may be written twice, since brokers don't let this producer be idempotent.
  *   Told once, and once for each topic that alone is concerned; `stats().idempotent` and `.notIdempotentTopics` have it.
  */
@@ -20,6 +23,7 @@ export type KafkaProducerWarningCode =
   | 'KAFKA_PRODUCER_MESSAGES_WAIT'
   | 'KAFKA_PRODUCER_UNHEARD_FAILURE'
   | 'KAFKA_PRODUCER_THROWING_CALLBACK'
+  | 'KAFKA_PRODUCER_CODEC_FAILED'
   | 'KAFKA_PRODUCER_NOT_IDEMPOTENT'
 
 /** Something that is wrong though no call fails by it. `cause` is the error behind it, where there is one. */
@@ -82,6 +86,18 @@ export class Warnings {
       this.warn(
         'KAFKA_PRODUCER_THROWING_CALLBACK',
         `${callback} threw or rejected: ${reasonOf(error)}. It harms nothing here; this is told once, and stats().throwingCallbacks counts them`,
+        error,
+      )
+  }
+
+  /** What a codec could not do goes as it is. */
+  codecFailed(codec: string, error: unknown): void {
+    this.counters.codecFailures++
+    debug('%s failed, so a batch goes as it is: %O', codec, error)
+    if (this.isFirst('KAFKA_PRODUCER_CODEC_FAILED'))
+      this.warn(
+        'KAFKA_PRODUCER_CODEC_FAILED',
+        `the codec ${shown(codec)} failed: ${reasonOf(error)}. Messages go as they are; this is told once, and stats().codecFailures counts such batches`,
         error,
       )
   }

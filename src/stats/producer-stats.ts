@@ -33,6 +33,8 @@ export interface ProducerStats {
   readonly unheardFailures: number
   /** Callbacks that threw or rejected: of deliveries in async mode, and a partitioner's `onMetadataRefresh`. */
   readonly throwingCallbacks: number
+  /** Batches that went as they are since their codec failed or took too long. */
+  readonly codecFailures: number
   /** Messages and bytes waiting or in flight now. */
   readonly queueMessages: number
   readonly queueBytes: number
@@ -49,6 +51,7 @@ export class StatsCounters implements Observer {
   unheardFailures = 0
   idempotent: boolean | undefined
   throwingCallbacks = 0
+  codecFailures = 0
   private readonly dropped = new Map<string, number>()
   private readonly notIdempotent = new Set<string>()
 
@@ -80,6 +83,7 @@ export class StatsCounters implements Observer {
       notIdempotentTopics: [...this.notIdempotent],
       unheardFailures: this.unheardFailures,
       throwingCallbacks: this.throwingCallbacks,
+      codecFailures: this.codecFailures,
       queueMessages: held.messages,
       queueBytes: held.bytes,
     }

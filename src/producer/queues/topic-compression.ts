@@ -40,10 +40,21 @@ const MAX_PLAIN_BYTES = 4_000_000
 /** The estimate follows a better ratio in small steps and a worse one at once: too large a batch costs a round trip. */
 const RATIO_STEP_DOWN = 0.005
 const RATIO_MARGIN = 0.05
+/** A batch that keeps more than this share of its size was not worth the codec's time. */
+const NO_GAIN = 0.98
+/** How many batches at the most go untried behind one that gained nothing: trying those costs a thirtieth then. */
+const MAX_UNTRIED = 31
+/** A batch that is so many times as large as all that gained nothing may well gain: a lone message rarely does. */
+const MUCH_LARGER = 2
 
 /** One topic's codec, and how well it has done. */
 export class TopicCompression implements BatchLimit {
   ratio = 1
+  /** Batches to go as they are, before the codec is tried again; each try without gain doubles them. */
+  private untried = 0
+  private pause = 0
+  /** The largest batch since the last gain. */
+  private fruitlessBytes = 0
 
   constructor(
     readonly codec: Codec,
@@ -57,9 +68,24 @@ export class TopicCompression implements BatchLimit {
     return Math.max(this.batchBytes, Math.min(this.batchBytes / this.ratio, MAX_PLAIN_BYTES))
   }
 
-  /** Learns from a batch: its size before and after. */
+  /**
+   * Whether the codec is to be tried for the next batch. What can't be made smaller, such as images, costs a codec more
+   * time than anything else: where it gained nothing it is tried now and then, so that it is found when it does again.
+   * A batch that only fits when it is smaller is always tried.
+   */
+  isWorthTrying(plainBytes: number): boolean {
+    if (this.untried === 0 || plainBytes > Math.min(this.fruitlessBytes * MUCH_LARGER, this.batchBytes)) return true
+    this.untried--
+    return false
+  }
+
+  /** Learns from a batch: its size before and after, which is the same where the codec failed. */
   observe(plainBytes: number, compressedBytes: number): void {
     const seen = Math.min(compressedBytes / plainBytes, 1)
+    const gained = seen < NO_GAIN
+    this.pause = gained ? 0 : Math.min(this.pause * 2 + 1, MAX_UNTRIED)
+    this.untried = this.pause
+    this.fruitlessBytes = gained ? 0 : Math.max(this.fruitlessBytes, plainBytes)
     this.ratio = seen > this.ratio ? Math.min(1, seen + RATIO_MARGIN) : Math.max(seen, this.ratio - RATIO_STEP_DOWN)
   }
 

@@ -1,6 +1,5 @@
 import type { Clock } from '../../clock.js'
 import type { Codec } from '../../compression/codec.js'
-import { createDebug } from '../../debug.js'
 import { UnsupportedVersionError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
 import { within } from '../../network/within.js'
@@ -9,11 +8,16 @@ import { bytesOf } from '../data.js'
 import type { Batch, Magic } from '../queues/batch.js'
 import type { TopicCompression } from '../queues/topic-compression.js'
 
-const debug = createDebug('kafka-producer:compression')
-
 const ZSTD = 4
 /** Brokers take zstd from this version of Produce on, Kafka 2.1 (KIP-110). */
 const ZSTD_FROM = 7
+
+export interface EncodingParts {
+  readonly clock: Clock
+  /** How long a codec may take for a batch, which then goes as it is. */
+  readonly codecTimeoutMs: number
+  readonly codecFailed: (codec: string, error: unknown) => void
+}
 
 /** Why a broker that speaks this version of Produce can't be sent a topic's batches; undefined where it can. */
 export function whyCodecCantGo(
@@ -32,25 +36,26 @@ function takes(version: number, codec: Codec): boolean {
 
 /**
  * A batch as it goes into a request. The promise is there only where a codec works off the event loop. What does not
- * become smaller goes as it is, and so does what a codec fails on, gives no bytes for, or has not done in time.
+ * become smaller goes as it is, and so does what a codec fails on, gives no bytes for, or has not done in time, and what
+ * it is not tried for.
  */
 export function encodeBatch(
   batch: Batch,
   magic: Magic,
   compression: TopicCompression | null,
   version: number,
-  codecTimeoutMs: number,
-  clock: Clock,
+  { clock, codecTimeoutMs, codecFailed }: EncodingParts,
 ): Uint8Array | Promise<Uint8Array> {
   const plain = () => (magic === 2 ? batch.sealed() : batch.asMessageSet(magic))
   if (compression === null) return plain()
   const isTaken = takes(version, compression.codec)
   const codec = isTaken ? compression.codec : compression.fallback
   if (codec === null || codec === undefined) return plain()
+  const plainSize = batch.sizeIn(magic)
+  if (!compression.isWorthTrying(plainSize)) return plain()
   const level = isTaken ? compression.level : undefined
   const { count, records } = batch
   const input = magic === 2 ? records.recordBytes : batch.asMessageSet(magic)
-  const plainSize = batch.sizeIn(magic)
   const pack = (result: unknown): Uint8Array => {
     const bytes = bytesOf(result)
     if (bytes === undefined) throw new TypeError('it gave no bytes')
@@ -63,7 +68,8 @@ export function encodeBatch(
     return packed.length < plainSize ? packed : plain()
   }
   const failed = (error: unknown): Uint8Array => {
-    debug('%s failed, so %d messages go as they are: %O', codec.name, count, error)
+    compression.observe(plainSize, plainSize)
+    codecFailed(codec.name, error)
     return plain()
   }
   try {

@@ -1,21 +1,17 @@
-import type { Clock } from '../../clock.js'
 import { AbortedError, UnsupportedByFormatError, type KafkaProducerError } from '../../errors.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import type { BatchMessage, Magic } from '../queues/batch.js'
 import type { PartitionBatch } from '../queues/partition-queue.js'
 import type { CompressionChoice } from '../queues/topic-compression.js'
-import { encodeBatch, whyCodecCantGo } from './encode-batch.js'
+import { encodeBatch, whyCodecCantGo, type EncodingParts } from './encode-batch.js'
 
 const NUMBERED =
   'the partition has moved to a broker older than Kafka 0.11, which would not find out that it has the message already'
 
-export interface PreparationParts {
-  readonly clock: Clock
+export interface PreparationParts extends EncodingParts {
   readonly compression: CompressionChoice
   readonly counters: StatsCounters
   readonly deliveryTimeoutMs: number
-  /** How long a codec may take for a batch, which then goes as it is. */
-  readonly codecTimeoutMs: number
   /** Why messages of this batch are not acknowledged by their deadline. */
   readonly whyLate: (batch: PartitionBatch) => KafkaProducerError
   /** Leaves out of a batch what has its fate. */
@@ -57,8 +53,7 @@ export class Preparation {
 
   /** The batch as it goes into a request; a promise where it is compressed off the event loop. */
   encode(batch: PartitionBatch, magic: Magic, version: number): Uint8Array | Promise<Uint8Array> {
-    const { clock, compression, codecTimeoutMs } = this.parts
-    return encodeBatch(batch, magic, compression.of(batch.queue.topic), version, codecTimeoutMs, clock)
+    return encodeBatch(batch, magic, this.parts.compression.of(batch.queue.topic), version, this.parts)
   }
 }
 

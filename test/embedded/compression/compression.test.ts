@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import * as zlib from 'node:zlib'
 import { gzipSync, gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
@@ -91,6 +92,34 @@ test('what does not become smaller is sent as it is', async () => {
   await using producer = new Producer({ brokers: kafka.bootstrap, compression: 'gzip' })
   await producer.send({ topic: 'logs', value: 'x' })
   expect(codecsOf(kafka)).toEqual(new Set(['none']))
+})
+
+test('a codec that gains nothing on a topic is tried now and then, until it gains; other topics have their own', async () => {
+  await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 }, images: { partitions: 1 } } })
+  let calls = 0
+  const counting: Codec = {
+    name: 'gzip',
+    id: 1,
+    compress: (input) => (calls++, gzipSync(input)),
+    decompress: (input) => gunzipSync(input),
+  }
+  await using producer = new Producer({ brokers: kafka.bootstrap, compression: 'gzip', codecs: [counting] })
+  const callsIn = async (rounds: number, topic: string, value: () => Buffer) => {
+    calls = 0
+    for (let i = 0; i < rounds; i++) await producer.send({ topic, value: value() })
+    return calls
+  }
+  const random = () => randomBytes(1_000)
+  const even = () => Buffer.alloc(1_000, 'x')
+  // The first, and those behind pauses of 1, 3, 7, 15 and 31 batches.
+  expect(await callsIn(64, 'images', random)).toBe(6)
+  expect(codecsOf(kafka, 'images')).toEqual(new Set(['none']))
+  expect(await callsIn(10, 'logs', even)).toBe(10)
+  // One of the next 31 finds that there is something to gain, and all that follow are compressed.
+  expect(await callsIn(31, 'images', even)).toBeGreaterThan(0)
+  expect(await callsIn(10, 'images', even)).toBe(10)
+  const sizes = kafka.records('images').map(({ value }) => value?.length)
+  expect(sizes).toEqual(Array(64 + 31 + 10).fill(1_000))
 })
 
 test.runIf(zstdIsHere)(

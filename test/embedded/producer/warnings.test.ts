@@ -124,6 +124,20 @@ describe('async mode: a message that is lost and that nobody listens for', () =>
   })
 })
 
+it('a codec that fails is told once, and each batch that goes as it is for that is counted', async () => {
+  const told = processWarnings()
+  const kafka = await startKafka({ topics: { logs: {}, other: {} } })
+  const compress = () => { throw new TypeError('out of memory') } // prettier-ignore
+  const codecs = [{ name: 'gzip', id: 1, compress, decompress: () => Buffer.alloc(0) }]
+  const producer = startProducer({ brokers: kafka.bootstrap, compression: 'gzip', codecs })
+  await producer.send({ topic: 'logs', value: 'a' })
+  await producer.send({ topic: 'other', value: 'b' })
+  expect(producer.stats().codecFailures).toBe(2)
+  await until(() => told.length > 0, 'one is told')
+  expect(told.map(({ code }) => code)).toEqual(['KAFKA_PRODUCER_CODEC_FAILED'])
+  expect(told[0]?.message).toMatch(/the codec 'gzip' failed: out of memory/)
+})
+
 describe('a callback that throws or rejects', () => {
   it.each<[string, () => unknown]>([
     ['throws', () => { throw new TypeError('no such field') }], // prettier-ignore

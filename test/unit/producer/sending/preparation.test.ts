@@ -26,6 +26,7 @@ function prepared(count: number, given: Given, sentAt = performance.now()) {
     counters,
     deliveryTimeoutMs: 60_000,
     codecTimeoutMs: 60_000,
+    codecFailed: () => undefined,
     whyLate: () => new DeliveryTimeoutError('late'),
     thin: (batch) => freed.push(batch.queue.thin(batch)),
   })
