@@ -10,9 +10,10 @@ import type { BatchLimit } from './topic-compression.js'
 /** A batch, as its queue and the senders know it. */
 export type PartitionBatch = Batch<PartitionQueue>
 
-/** A batch of so many bytes is worth a request of its own while another of the partition is in flight. */
-const WORTH_A_REQUEST_BYTES = 16_384
-/** Brokers that take longer than this get smaller ones too: waiting for their answers would cost more. */
+/**
+ * Brokers that take longer than this are sent what there is while others are in flight. Of the quick ones it is quicker to
+ * await the answer: what comes meanwhile makes one request and not five.
+ */
 const SLOW_ANSWER_MS = 20
 
 /** The most that a new batch's first buffer is made for: where little comes after all, little is wasted. */
@@ -34,7 +35,7 @@ const MAX_EXPECTED_BYTES = 131_072
  *
  * Several are in flight only where they have sequences, by which the broker keeps their order; only to a leader that has
  * acknowledged one since it was chosen or last failed, so that it knows the sequences before; and only where that gains
- * something: while the broker is quick, what comes gathers for the next request.
+ * something: full batches, and any to a broker that is slow.
  */
 export class PartitionQueue implements BatchQueue {
   private readonly batches = new Denque<PartitionBatch>()
@@ -113,7 +114,7 @@ export class PartitionQueue implements BatchQueue {
     if (this.sentTo !== this.leaderId || this.provenLeader !== this.leaderId) return false
     const next = this.peekNext()
     if (next === undefined) return false
-    return next !== this.open || next.byteLength >= WORTH_A_REQUEST_BYTES || this.answerMs >= SLOW_ANSWER_MS
+    return next !== this.open || this.answerMs >= SLOW_ANSWER_MS
   }
 
   /**

@@ -16,6 +16,8 @@ import {
 } from '../support/producers.js'
 
 const LARGE = 'x'.repeat(20_000)
+/** Each large message makes a batch. */
+const BATCH_BYTES = { batchBytes: 20_000 }
 
 /** Sequences of each producer and epoch in a partition are whole: 0, 1, 2 … */
 function expectWhole(records: readonly StoredRecord[]): void {
@@ -134,7 +136,7 @@ describe('what was written is not written twice', () => {
 
   it('nor what was behind it when the connection was lost', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
-    const producer = startProducer(kafka)
+    const producer = startProducer(kafka, BATCH_BYTES)
     await Promise.all(sendMany(producer, 0, 2))
     const first = kafka.stall({ api: 'Produce' }, 'after')
     const sent = [sendMany(producer, 2, 3)]
@@ -157,7 +159,7 @@ describe('several batches of a partition are on their way', () => {
   async function mostAtOnce(release: '0.11' | '4', options = {}): Promise<number> {
     using watch = new SocketWatch()
     const kafka = await startKafka({ release, topics: { orders: {} } })
-    const producer = startProducer(kafka, options)
+    const producer = startProducer(kafka, { ...BATCH_BYTES, ...options })
     await Promise.all(sendMany(producer, 0, 1))
     const written = () => watch.sockets.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0)
     const before = written()
@@ -187,7 +189,7 @@ describe('several batches of a partition are on their way', () => {
 
   it('to a leader that has acknowledged one', async () => {
     const kafka = await startKafka({ brokers: 2, topics: { orders: { replicationFactor: 2 } } })
-    const producer = startProducer(kafka)
+    const producer = startProducer(kafka, BATCH_BYTES)
     await Promise.all(sendMany(producer, 0, 1))
     const old = kafka.leaderOf('orders', 0)
     kafka.moveLeader('orders', 0, 3 - old)
@@ -211,6 +213,7 @@ describe('several batches of a partition are on their way', () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     let calls = 0
     const producer = startProducer(kafka, {
+      ...BATCH_BYTES,
       compression: 'slow',
       codecs: [
         {
@@ -286,17 +289,21 @@ describe('where sequences are missing the next epoch goes on', () => {
 
   it('but not before what was behind has been found: it does not fail with it', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_000, requestTimeoutMs: 60_000 })
+    const producer = startProducer(kafka, {
+      ...BATCH_BYTES,
+      deliveryTimeoutMs: 1_000,
+      requestTimeoutMs: 60_000,
+    })
     await Promise.all(sendMany(producer, 0, 1))
     kafka.pauseBroker(1)
     const lost = deliveryErrorOf(sendMany(producer, 1, 2)[0] as Promise<unknown>)
     await sleep(300)
-    const behind = sendMany(producer, 2, 3)
+    const behind = sendMany(producer, 2, 4)
     expect((await lost).cause).toBeInstanceOf(DeliveryTimeoutError)
     kafka.dropConnections(1)
     kafka.resumeBroker(1)
     await Promise.all(behind)
-    expect(numbersIn(kafka.records('orders'))).toEqual([0, 1, 2])
+    expect(numbersIn(kafka.records('orders'))).toEqual([0, 1, 2, 3])
     expect(epochsIn(kafka)).toEqual([0])
   })
 
@@ -324,7 +331,7 @@ describe('where sequences are missing the next epoch goes on', () => {
 describe('what the broker refuses', () => {
   it('leaves no gap: neither a message that is too large nor one that is wrong costs those behind it', async () => {
     const kafka = await startKafka({ topics: { orders: { config: { 'max.message.bytes': '50000' } } } })
-    const producer = startProducer(kafka)
+    const producer = startProducer(kafka, BATCH_BYTES)
     await Promise.all(sendMany(producer, 0, 1))
     const sent = sendMany(producer, 1, 4)
     const tooLarge = producer.send({ topic: 'orders', value: LARGE.repeat(4) })
@@ -337,7 +344,7 @@ describe('what the broker refuses', () => {
 
   it('for a while is sent again as it was, in its order', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
-    const producer = startProducer(kafka)
+    const producer = startProducer(kafka, BATCH_BYTES)
     await Promise.all(sendMany(producer, 0, 1))
     kafka.fail({ api: 'Produce', times: 7 }, 'NOT_ENOUGH_REPLICAS')
     const sent: Promise<RecordMetadata[]>[] = []
@@ -354,7 +361,7 @@ describe('what the broker refuses', () => {
 
 it('nothing goes to a new leader while the old one owes an answer, and nothing is there twice', async () => {
   const kafka = await startKafka({ brokers: 2, topics: { orders: { replicationFactor: 2 } } })
-  const producer = startProducer(kafka)
+  const producer = startProducer(kafka, BATCH_BYTES)
   await Promise.all(sendMany(producer, 0, 1))
   const old = kafka.leaderOf('orders', 0)
   const stalled = kafka.stall({ api: 'Produce', broker: old }, 'after')
