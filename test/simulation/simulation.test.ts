@@ -85,6 +85,22 @@ describe('virtual time', () => {
 })
 
 describe('what it has found', () => {
+  it('a producer whose connection is lost before it knows its id asks on another one', async () => {
+    const { violation } = await simulate({
+      ...PLAIN,
+      seed: 10533,
+      topics: { t3: 20, t1: 1 },
+      network: { delayMs: 40, splits: 0.1 },
+      options: { ...PLAIN.options, retryBackoffMs: 20 },
+      actions: [
+        { at: 0, do: 'send', id: 344, count: 1, list: false, topic: 't1', keys: 1, size: 10 },
+        { at: 203, do: 'hang', ms: 2000 },
+        { at: 426, do: 'send', id: 21, count: 1, list: true, topic: 't3', keys: 0, size: 300 },
+      ],
+    })
+    expect(violation).toBeUndefined()
+  })
+
   it('TLS on a stream that closes amid the handshake is an error of nobody else', async () => {
     const { violation } = await simulate({
       ...PLAIN,

@@ -263,9 +263,12 @@ class Simulation {
         })
       }
     }
+    const isOpen = (probe: number) => this.ledger.entries.get(probe)?.fate === undefined
+    const probes = Array.from({ length: id - PROBE_IDS }, (_, i) => PROBE_IDS + i)
+    const withinMs = options.deliveryTimeoutMs + SLACK_MS + this.stalledMs
     await this.until(
-      () => this.ledger.open === 0,
-      this.scenario.options.deliveryTimeoutMs + SLACK_MS + this.stalledMs,
+      () => !probes.some(isOpen),
+      withinMs,
       () => 'probes have no fate',
     )
     // Code of the user's that is wrong is no fault of the cluster's.
@@ -276,7 +279,7 @@ class Simulation {
       onDelivery === 'close'
     )
       return
-    for (let probe = PROBE_IDS; probe < id; probe++) {
+    for (const probe of probes) {
       const fate = this.ledger.entries.get(probe)?.fate
       if (fate?.kind !== 'acknowledged')
         throw new Violation(
@@ -301,7 +304,31 @@ class Simulation {
     const topics = new Set([...Object.keys(scenario.topics), ...[...ledger.entries.values()].map(({ topic }) => topic)])
     const there = [...topics].filter((topic) => this.hasTopic(topic))
     const all = [...this.gone, ...there.map((topic) => ({ topic, records: kafka.records(topic) }))]
+    this.checkPace()
     ledger.checkStored(all, scenario.options.acks, scenario.options.retries ?? Infinity)
+  }
+
+  /** However much goes wrong, brokers are not asked more often than the back-off says. */
+  private checkPace(): void {
+    const { options, actions, brokers, topics } = this.scenario
+    // Times of requests are the system's.
+    if (actions.some((action) => action.do === 'jump')) return
+    const perSecond = 1_000 / options.retryBackoffMs
+    const partitions = Object.values(topics).reduce((sum, count) => sum + count, 0)
+    const calls = this.ledger.entries.size
+    const asked = actions.filter((action) => action.do === 'ask' || action.do === 'connect').length
+    const limits = {
+      // A question that fails is put to the next broker at once. Look-ups, and refreshes.
+      Metadata: 20 + 2 * perSecond * (brokers + 1) + asked + (options.metadataRefreshIntervalMs === 0 ? calls : 0),
+      Produce: 20 + calls + perSecond * partitions,
+    }
+    for (const [api, limit] of Object.entries(limits)) {
+      const times = this.kafka.requests.filter((request) => request.api === api).map(({ receivedAt }) => receivedAt)
+      for (let first = 0, last = 0; last < times.length; last++) {
+        while ((times[last] as number) - (times[first] as number) >= 1_000) first++
+        if (last - first >= limit) throw new Violation('pace', `${last - first} ${api} requests within a second`)
+      }
+    }
   }
 
   // What happens.

@@ -60,10 +60,12 @@ export class Idempotence {
       counters.idempotent = false
       return
     }
+    const isSessionOpen = () => this.session?.connection.isOpen === true
     const asked = {
       ask: <T>(question: (session: BrokerSession) => Promise<T>) => this.ask(question),
       get isNeeded() {
-        return isNeeded()
+        // On a connection that was lost nobody answers: messages wait for another one.
+        return isNeeded() && isSessionOpen()
       },
     }
     this.identity = new ProducerIdentity(asked, pacing, requestTimeoutMs)
