@@ -176,7 +176,8 @@ function connectTo(
     const timer = clock
       .setTimeout(() => {
         const what = isConnected ? 'finish the TLS handshake' : 'accept'
-        socket.destroy(new Error(`${host} did not ${what} within ${Math.round(timeoutMs)} ms`))
+        const late = new Error(`${host} did not ${what} within ${Math.round(timeoutMs)} ms`)
+        socket.destroy(Object.assign(late, { code: 'ETIMEDOUT' }))
       }, timerDelay(timeoutMs))
       .unref()
     const onAbort = () => socket.destroy(signal.reason as Error)

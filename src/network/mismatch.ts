@@ -16,8 +16,8 @@ import { speaksNoTls } from './tls-errors.js'
 
 const UNSUPPORTED_SASL_MECHANISM = 33
 
-/** How a connection ended that was cut off amid a TLS handshake. */
-const CUT_OFF: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE'])
+/** How a TLS handshake ends that the peer cuts off, or does not understand and waits for more of. */
+const CUT_OFF: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
 
 /** Of a connection that is only to find out whether TLS is spoken: nothing is sent on it. */
 export const PROBE_TLS: TlsSettings = {

@@ -471,7 +471,8 @@ export class SessionFactory {
   }
 
   private async connect(opening: Opening): Promise<BrokerConnection> {
-    opening.stage.enter(`connecting to ${formatAddress(opening.address)}`)
+    const how = this.tls === undefined ? '' : ' by TLS'
+    opening.stage.enter(`connecting to ${formatAddress(opening.address)}${how}`)
     return this.connectBy(await this.tls?.settingsFor(opening.address, this.options.connectTimeoutMs), opening)
   }
 

@@ -64,18 +64,20 @@ export class WaitReasons {
     const count = topic?.metadata?.partitions.length ?? 0
     if (count > 0 && queue.partition >= count)
       return `'${queue.topic}' has the partitions 0 to ${count - 1} by now, and partition ${queue.partition} no more`
-    if (queue.leader < 0) return `no leader of ${queue.topic}-${queue.partition} is known, ${this.metadataStage}`
+    if (queue.leader < 0) return `no leader of ${queue.topic}-${queue.partition} is known${this.metadataStage}`
     // Where a batch of it is in flight, or connecting is, that is what it waits for; else it is between attempts.
     return sender?.stage
   }
 
   /** What a message waits for whose partition is not chosen yet. */
   private stageOfTopic(topic: TopicQueue | undefined): string {
-    return topic === undefined ? 'it waited in the queue' : `it waited for metadata, ${this.metadataStage}`
+    return topic === undefined ? 'it waited in the queue' : `it waited for metadata${this.metadataStage}`
   }
 
+  /** Whom it is being asked of; between two questions what the last one failed with says enough. */
   private get metadataStage(): string {
-    return this.parts.topicPartitionInfos.stage ?? 'for which nobody is being asked at this moment'
+    const { stage } = this.parts.topicPartitionInfos
+    return stage === undefined ? '' : `, ${stage}`
   }
 }
 

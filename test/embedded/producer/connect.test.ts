@@ -88,6 +88,14 @@ describe('connect() names what is wrong', () => {
     )
   })
 
+  it('the same where the broker waits for more of what it takes for the size of a request', async () => {
+    const kafka = await startKafka()
+    const address = await forwarding(kafka.bootstrap, (first) => (first === TLS_HANDSHAKE ? 'is silent' : 'goes on'))
+    const error = await errorOf(startProducer(address, { ssl: true, connectTimeoutMs: 300 }).connect())
+    expect(error).toMatchObject({ code: 'TLS_FAILED', retriable: false })
+    expect(error.message).toMatch(/does not speak TLS on this port/)
+  })
+
   it('no TLS for a port that has it', async () => {
     const kafka = await startKafka({ ssl: server })
     const error = await errorOf(startProducer(kafka).connect())
@@ -102,7 +110,8 @@ describe('connect() names what is wrong', () => {
     const kafka = await startKafka({
       ssl: { ...server, ca: authority.cert, requestCert, rejectUnauthorized: requestCert },
     })
-    const error = await errorOf(startProducer(await wordless(kafka.bootstrap)).connect())
+    const address = await forwarding(kafka.bootstrap, (first) => (first === TLS_HANDSHAKE ? 'goes on' : 'hangs up'))
+    const error = await errorOf(startProducer(address).connect())
     expect(error).toMatchObject({ code: 'TLS_FAILED', retriable: false })
     expect(error.message).toMatch(/speaks TLS on this port: give `ssl: true`/)
   })
@@ -233,11 +242,16 @@ describe('health()', () => {
   })
 })
 
-/** Forwards to a broker with TLS, but hangs up on whoever begins with anything else, and says nothing to that. */
-async function wordless(bootstrap: string): Promise<string> {
+/** Forwards to a broker what begins as it likes. */
+async function forwarding(
+  bootstrap: string,
+  manner: (firstByte: number | undefined) => 'goes on' | 'is silent' | 'hangs up',
+): Promise<string> {
   const { address } = await plainServer((socket) => {
     socket.once('data', (first: Buffer) => {
-      if (first[0] !== TLS_HANDSHAKE) return void socket.destroy()
+      const how = manner(first[0])
+      if (how === 'hangs up') socket.destroy()
+      if (how !== 'goes on') return
       const broker = connectTcp(portOf(bootstrap), '127.0.0.1')
       broker.on('error', () => undefined)
       broker.write(first)
