@@ -9,6 +9,12 @@ export type {
   ProducerEvents,
   SendResult,
 } from './producer/producer.js'
+export { ManualTransaction, Transaction, TransactionalProducer } from './producer/transactional-producer.js'
+export {
+  TransactionalProducerConfig,
+  type TransactionalProducerOptions,
+} from './producer/config/transactional-producer-config.js'
+export type { GroupMetadata, GroupOffset } from './producer/transactions/group-offsets.js'
 export type { ConnectOptions, ProducerHealth } from './producer/readiness.js'
 export { KafkaProducerWarning, type KafkaProducerWarningCode } from './producer/kafka-producer-warning.js'
 export { MessageWritable, type WritableMessage, type WritableOptions } from './producer/message-writable.js'

@@ -44,11 +44,13 @@ import { TopicRouter } from './queues/topic-router.js'
 import type { RecordMetadata } from './record-metadata.js'
 import { BrokerSender, type BrokerSenderConfig, type SenderParts } from './sending/broker-sender.js'
 import { DeadlineErrors } from './sending/deadline-errors.js'
-import { Idempotence, type IdempotenceConfig } from './sending/idempotence.js'
+import { Idempotence, type IdempotenceConfig, type Sequencing } from './sending/idempotence.js'
 import { Outcomes } from './sending/outcomes.js'
 import { Preparation } from './sending/preparation.js'
+import { TransactionSequencing } from './sending/transaction-sequencing.js'
 import { WaitReasons } from './sending/wait-reasons.js'
 import { tellUser } from './tell-user.js'
+import type { TransactionGate } from './transactions/transaction-manager.js'
 
 /** The five parts that a handler is made of; each can be replaced. */
 export interface EventHandlerParts<K, V> {
@@ -57,6 +59,8 @@ export interface EventHandlerParts<K, V> {
   readonly keyEncoder: Encoder<K>
   readonly topicPartitionInfos: BrokerPartitionInfo
   readonly producerPool: ProducerPool
+  /** Undefined where messages are in no transactions. */
+  readonly transactions?: TransactionGate | undefined
 }
 
 export interface EventHandlerConfig extends BrokerSenderConfig, IdempotenceConfig, RetrySettings {
@@ -115,6 +119,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private readonly senders = new Map<number, BrokerSender>()
   private readonly signals = new SignalListeners(() => this.endings.start())
   private isClosed = false
+  private readonly transactions: TransactionSequencing | undefined
+  private readonly whenDrained: (() => void)[] = []
   /** One function for all calls. */
   private readonly onDone = (call: MessageCall) => this.finished(call)
 
@@ -138,7 +144,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     const { compressionChoice: compression, deliveryTimeoutMs } = config
     const release = (freed: Freed) => this.room.release(freed)
     const enlist = (queue: PartitionQueue) => this.topics.mayHaveToSend(queue)
-    const onRoom = () => this.admission.pump()
+    const onRoom = () => {
+      this.admission.pump()
+      if (this.room.messages === 0) for (const resolve of this.whenDrained.splice(0)) resolve()
+    }
     this.serializer = new CallSerializer(
       new Serializer(parts.encoder, parts.keyEncoder, partitioner.keyUse, config.copyBytes),
       turn,
@@ -166,15 +175,25 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       release: () => producerPool.release(),
     }
     this.calls = new OutstandingCalls(deliveryTimeoutMs, connections, (calls) => this.expire(calls), clock)
-    const idempotence = new Idempotence(
-      config,
-      counters,
-      this.policy,
-      () => this.room.messages > 0,
-      (message, cause) => warnings.warn('KAFKA_PRODUCER_NOT_IDEMPOTENT', message, cause),
-    )
+    this.transactions =
+      parts.transactions &&
+      new TransactionSequencing({
+        gate: parts.transactions,
+        giveUp: (queue, cause) => this.outcomes.giveUp(queue, cause),
+        enlist,
+      })
+    const sequencing: Sequencing =
+      this.transactions ??
+      new Idempotence(
+        config,
+        counters,
+        this.policy,
+        () => this.room.messages > 0,
+        (message, cause) => warnings.warn('KAFKA_PRODUCER_NOT_IDEMPOTENT', message, cause),
+      )
+    if (sequencing.isTransactional) counters.idempotent = true
     this.outcomes = new Outcomes({
-      idempotence,
+      idempotence: sequencing,
       clock,
       topicPartitionInfos,
       policy: this.policy,
@@ -196,7 +215,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       enlist: (queue) => this.enlist(queue),
       fail: (message, cause) => this.fail(message, cause),
       giveUp: (queue, cause) => this.outcomes.giveUp(queue, cause),
-      leave: (identity) => idempotence.leave(identity),
+      mayForgetSequences: !sequencing.isTransactional,
+      leave: (identity) => sequencing.leave(identity),
       onRoom,
     })
     this.admission = new Admission({
@@ -240,8 +260,9 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
         thin: (batch) => this.outcomes.thin(batch),
       }),
       outcomes: this.outcomes,
-      idempotence,
       observers,
+      idempotence: sequencing,
+      transactions: this.transactions,
       topicId: (topic) => this.topics.get(topic)?.metadata?.id ?? null,
       metadataGeneration: () => topicPartitionInfos.generation,
       onAnswered: onRoom,
@@ -450,6 +471,24 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     this.room.release(queue.thin(batch))
     const its = queue.hasGap ? this.topics.get(queue.topic)?.queues[queue.partition] : undefined
     if (its !== undefined) this.outcomes.goOn(its)
+  }
+
+  /** Fails what is not written yet with this cause; what is under way goes on to its true fate. */
+  takeOut(cause: KafkaProducerError): void {
+    for (let call = this.calls.first; call !== undefined; call = call.newer)
+      this.endings.add(
+        call,
+        () => cause,
+        (batch) => batch.isInFlight,
+      )
+    this.endings.start()
+    for (const sender of this.senders.values()) sender.wake()
+  }
+
+  /** Resolves when nothing is held any more: no message waits, and no broker owes an answer for one. */
+  drained(): Promise<void> {
+    if (this.room.messages === 0) return Promise.resolve()
+    return new Promise((resolve) => this.whenDrained.push(resolve))
   }
 
   private heed(signal: AbortSignal, call: ListCall): void {

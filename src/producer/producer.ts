@@ -21,12 +21,13 @@ import type { ProducerOptions, ProducerType } from './config/producer-options.js
 import { DefaultEventHandler } from './default-event-handler.js'
 import { DeliveryReporter, type DeliveryReport } from './delivery-report.js'
 import type { SendOptions } from './event-handler.js'
-import { Warnings, type KafkaProducerWarning } from './kafka-producer-warning.js'
+import { Warnings, type KafkaProducerWarning, type Listeners } from './kafka-producer-warning.js'
 import { isList, unreadable, type Given, type KeyedMessage } from './keyed-message.js'
 import { MessageWritable, type WritableMessage, type WritableOptions } from './message-writable.js'
 import { ProducerSendLoop } from './producer-send-loop.js'
 import { CONNECT_TIMEOUT_MS, Readiness, type ConnectOptions, type ProducerHealth } from './readiness.js'
 import type { RecordMetadata } from './record-metadata.js'
+import type { TransactionGate, TransactionSends } from './transactions/transaction-manager.js'
 
 /** What the brokers may make this client hold of answers that are not whole yet, on all connections together. */
 const MAX_RESPONSE_BYTES = 64 * 1024 * 1024
@@ -64,7 +65,18 @@ export type SendResult<T extends ProducerType, M extends RecordMetadata[] = Reco
   : M
 
 /** One metadata for each message of a list, a tuple where the list is one. */
-type MetadataOf<L extends readonly unknown[]> = { -readonly [I in keyof L]: RecordMetadata }
+export type MetadataOf<L extends readonly unknown[]> = { -readonly [I in keyof L]: RecordMetadata }
+
+/** Whose transactions a producer's messages are part of. */
+export interface TransactionsOf {
+  /** Hears of warnings instead of the producer. */
+  readonly events: Listeners
+  readonly gate: (parts: {
+    readonly anyBroker: AnyBroker
+    readonly sessions: SessionFactory
+    readonly sends: TransactionSends
+  }) => TransactionGate
+}
 
 /** What a producer emits. */
 export interface ProducerEvents<K = unknown, V = unknown> {
@@ -111,11 +123,13 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     options: ProducerOptions<K, V, T> | ProducerConfig<K, V, T>,
     surroundings: Surroundings,
     observer?: Observer,
+    transactions?: TransactionsOf,
   )
   constructor(
     options: ProducerOptions<K, V, T> | ProducerConfig<K, V, T>,
     surroundings = SYSTEM,
     observer: Observer = {},
+    transactions?: TransactionsOf,
   ) {
     super()
     const config = options instanceof ProducerConfig ? options : new ProducerConfig(options)
@@ -162,7 +176,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
           )
         : undefined
     this.#sendLoop = sendLoop
-    const warnings = new Warnings(this, this.#counters)
+    const warnings = new Warnings(transactions?.events ?? this, this.#counters)
     this.#reporter = new DeliveryReporter(config.onDelivery, this, warnings, turn)
     this.#eventHandler = new DefaultEventHandler(
       {
@@ -171,6 +185,14 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
         keyEncoder: config.keyEncoder,
         topicPartitionInfos: this.#topicPartitionInfos,
         producerPool,
+        transactions: transactions?.gate({
+          anyBroker,
+          sessions: this.#sessions,
+          sends: {
+            takeOut: (cause) => this.#eventHandler.takeOut(cause),
+            drained: () => this.#eventHandler.drained(),
+          },
+        }),
       },
       config,
       this.#counters,

@@ -34,7 +34,7 @@ From the brokers’ own answers, kept in \`test/golden/api-versions\`, and the v
 ${wireTable(releases)}
 
 TLS and SASL are proven by runs of their own, \`npm run test:kafka:security\`, on 0.10.2, 2.8 and the newest release. Kafka 0.9 has TLS too, but a client that
-must be told so by \`brokerVersion\`; that was not run. This client has no idempotence and no transactions yet, on any release.
+must be told so by \`brokerVersion\`; that was not run.
 
 ## What was proven
 

@@ -16,6 +16,7 @@ import {
   QueueFullError,
   StringEncoder,
   TlsError,
+  TransactionalProducer,
   type DeliveryReport,
   type Encoder,
   type FailedToSendMessageError,
@@ -433,6 +434,46 @@ describe('the options', () => {
     neverRun(() => [
       new Producer({ brokers: BROKERS, clientId: process.env['CLIENT_ID'], ssl: undefined, sasl: undefined }),
       new Producer({ brokers: BROKERS, compression: { type: 'gzip', level: undefined, fallback: undefined } }),
+    ])
+  })
+})
+
+describe('a transactional producer', () => {
+  it('sends in transactions alone, and gives what their function gives', () => {
+    const producer = new TransactionalProducer({
+      brokers: BROKERS,
+      transactionalId: 'tx',
+      encoder: new OrderEncoder(),
+    })
+    neverRun(async () => {
+      // @ts-expect-error It has no send() of its own.
+      await producer.send({ topic: 'orders', value: { total: 42 } })
+      const total = await producer.transaction(async (tx) => {
+        const [metadata] = await tx.send({ topic: 'orders', value: { total: 42 } })
+        expectTypeOf(metadata).toEqualTypeOf<RecordMetadata>()
+        // @ts-expect-error The value is no order.
+        await tx.send({ topic: 'orders', value: 'text' })
+        // @ts-expect-error Its end is not the function's business.
+        await tx.commit()
+        return 42
+      })
+      expectTypeOf(total).toEqualTypeOf<number>()
+      await using tx = await producer.begin()
+      await tx.sendOffsets({ groupId: 'g' }, [{ topic: 'in', partition: 0, offset: 1n }])
+      await tx.commit()
+    })
+  })
+
+  it('takes no options that transactions settle', () => {
+    neverRun(() => [
+      // @ts-expect-error It needs a transactionalId.
+      new TransactionalProducer({ brokers: BROKERS }),
+      // @ts-expect-error A commit is what waits.
+      new TransactionalProducer({ brokers: BROKERS, transactionalId: 'tx', type: 'async' }),
+      // @ts-expect-error All in-sync replicas must have it.
+      new TransactionalProducer({ brokers: BROKERS, transactionalId: 'tx', acks: 1 }),
+      // @ts-expect-error Its own class has transactions.
+      new Producer({ brokers: BROKERS, transactionalId: 'tx' }),
     ])
   })
 })

@@ -77,7 +77,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
 
   // What is not here.
   ...absent(
-    'this release has no transactions',
+    'transactions are those of a TransactionalProducer, which takes transactionalId and transactionTimeoutMs',
     ...['transactionalId', 'transactional.id', 'transactionTimeout', 'transaction.timeout.ms', 'transactionTimeoutMs'],
   ),
   ...absent(

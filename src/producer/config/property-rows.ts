@@ -93,10 +93,10 @@ export const ROWS: Rows = {
   'enable.idempotence': (value, { options }, name) => {
     options.idempotent = parseBoolean(name, value)
   },
-  'transactional.id': refused('this release has no transactions'),
-  'transaction.timeout.ms': noted('this release has no transactions'),
+  'transactional.id': refused('transactions are those of a TransactionalProducer: give it transactionalId'),
+  'transaction.timeout.ms': noted('a TransactionalProducer takes it, as transactionTimeoutMs'),
   'transaction.two.phase.commit.enable': (value, { notes }, name) => {
-    if (parseBoolean(name, value)) throw new InvalidConfigError(`${name}: this release has no transactions`)
+    if (parseBoolean(name, value)) throw new InvalidConfigError(`${name}: two-phase commit is not here`)
     notes.push(`${name}=false: as it is here`)
   },
   'partitioner.adaptive.partitioning.enable': noted(

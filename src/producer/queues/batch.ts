@@ -375,7 +375,8 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   get producer(): ProducerState {
     if (this.ownSequence === undefined) return NO_PRODUCER
     const { identity, base: baseSequence } = this.ownSequence
-    return { producerId: identity.producerId, producerEpoch: identity.epoch, baseSequence, transactional: false }
+    const { producerId, epoch: producerEpoch, transactional = false } = identity
+    return { producerId, producerEpoch, baseSequence, transactional }
   }
 
   /** The batch as record batches have it, sealed. */

@@ -15,6 +15,8 @@ export interface AnswerFacts {
   readonly sequence: 'none' | 'first' | 'behind'
   /** Whether an earlier attempt may have written the batch. */
   readonly mayBeInLog: boolean
+  /** Whether it is part of a transaction, which has one epoch from its begin to its end. */
+  readonly inTransaction: boolean
   /** Whether it may go without a sequence. */
   readonly maySendUnnumbered: boolean
 }
@@ -92,7 +94,7 @@ export function verdictOn(facts: AnswerFacts): Verdict {
     if (code === ErrorCodes.DUPLICATE_SEQUENCE_NUMBER) return DONE
     if (OF_SEQUENCES.has(code)) {
       if (facts.sequence === 'behind') return FOLLOW
-      return facts.mayBeInLog ? FAIL_AND_START_OVER : START_OVER
+      return facts.mayBeInLog || facts.inTransaction ? FAIL_AND_START_OVER : START_OVER
     }
     // Kafka 0.11 to 2.x, where the topic's message.format.version is older.
     if (code === ErrorCodes.UNSUPPORTED_FOR_MESSAGE_FORMAT && facts.maySendUnnumbered) return UNNUMBER

@@ -15,11 +15,12 @@ import type { SyncProducer } from '../brokers/sync-producer.js'
 import type { Magic } from '../queues/batch.js'
 import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.js'
 import { collate, produceRequest, takeBatches } from './collate.js'
-import type { Idempotence, Numbering } from './idempotence.js'
+import type { Numbering, Sequencing } from './idempotence.js'
 import { ObservedBatches } from './observed-batches.js'
 import type { Outcomes } from './outcomes.js'
 import type { Preparation } from './preparation.js'
 import { matchAnswer, TOPIC_IDS_FROM } from './produce-answer.js'
+import type { TransactionSequencing } from './transaction-sequencing.js'
 
 export interface BrokerSenderConfig {
   readonly acks: number
@@ -35,8 +36,10 @@ export interface SenderParts {
   readonly turn: TurnBudget
   readonly preparation: Preparation
   readonly outcomes: Outcomes
-  readonly idempotence: Idempotence
   readonly observers: Observers
+  readonly idempotence: Sequencing
+  /** Undefined where there are no transactions. */
+  readonly transactions: TransactionSequencing | undefined
   /** The topic's id as the metadata has it; null where it has none. */
   readonly topicId: (topic: string) => Buffer | null
   /** How many answers the metadata came from. */
@@ -97,6 +100,11 @@ export class BrokerSender {
     this.schedule()
   }
 
+  /** Looks again at what is ready: something has changed for it. */
+  wake(): void {
+    if (!this.ready.isEmpty()) this.schedule()
+  }
+
   private schedule(): void {
     if (this.isScheduled) return
     this.isScheduled = true
@@ -108,6 +116,7 @@ export class BrokerSender {
 
   private drain(): void {
     if (this.ready.isEmpty() || this.connecting !== undefined || this.identifying !== undefined || this.isFull) return
+    if (this.parts.transactions?.failure !== undefined) return this.giveUpReady(this.parts.transactions)
     let producer: SyncProducer
     try {
       producer = this.parts.pool.getProducer(this.brokerId)
@@ -164,12 +173,22 @@ export class BrokerSender {
 
   /** Sends one request; false when there is nothing to send. */
   private send(producer: SyncProducer, session: BrokerSession, numbering: Numbering): boolean {
-    const { clock, preparation } = this.parts
-    const highest = session.versions.highest(produce)
+    const { clock, preparation, transactions } = this.parts
+    const highest = session.versions.highest(produce, this.maxProduceVersion)
     const magic = magicOfProduce(highest)
     const prepare = (batch: PartitionBatch) => preparation.prepare(batch, magic, highest)
     const { maxRequestBytes } = this.config
-    const batches = takeBatches(this.ready, this.brokerId, maxRequestBytes, magic, numbering, prepare, clock.now())
+    const lets = transactions && ((queue: PartitionQueue) => transactions.lets(queue))
+    const batches = takeBatches(
+      this.ready,
+      this.brokerId,
+      maxRequestBytes,
+      magic,
+      numbering,
+      prepare,
+      clock.now(),
+      lets,
+    )
     if (batches.length === 0) return false
     const sent: Sent = { session, batches, stage: new Stage(clock), isHandedOver: false, tell: undefined }
     this.sent.add(sent)
@@ -178,6 +197,10 @@ export class BrokerSender {
       this.tellAnswered()
     })
     return true
+  }
+
+  private get maxProduceVersion(): number {
+    return this.parts.transactions?.maxProduceVersion ?? produce.maxVersion
   }
 
   /** Tells what has its answer, in the order in which the requests went out on their connection. */
@@ -225,12 +248,14 @@ export class BrokerSender {
       const topicIds = new Map<string, Buffer | null>()
       for (const topic of collated.keys()) topicIds.set(topic, this.parts.topicId(topic))
       const cap = [...topicIds.values()].includes(null) ? TOPIC_IDS_FROM - 1 : produce.maxVersion
-      const version = session.versions.highest(produce, cap)
+      const version = session.versions.highest(produce, Math.min(cap, this.maxProduceVersion))
       const encoded = this.encode(batches, magic, version)
       // Most requests need no codec that works elsewhere, and go at once. Others wait for none of them: of no partition is
       // another batch taken before this one is handed over.
       const records = isPromise(encoded) ? await session.connection.whileUsed(encoded) : encoded
-      const request = produceRequest(collated, records, topicIds, this.config.acks, this.config.requestTimeoutMs)
+      const { acks, requestTimeoutMs } = this.config
+      const transactionalId = this.parts.transactions?.transactionalId ?? null
+      const request = produceRequest(collated, records, topicIds, acks, requestTimeoutMs, transactionalId)
       if (!session.connection.isOpen)
         throw new ConnectionClosedError('the connection was lost while the request was made')
       const name = this.nameOf(producer)
@@ -298,6 +323,15 @@ export class BrokerSender {
     this.throttled = session
     this.throttleTimer = this.parts.clock.setTimeout(goOn, timerDelay(session.throttle.leftMs)).unref()
     session.connection.onClose(goOn)
+  }
+
+  /** Nothing more of the transaction goes out: what partitions have is given up. */
+  private giveUpReady(transactions: TransactionSequencing): void {
+    for (let queue = this.ready.shift(); queue !== undefined; queue = this.ready.shift()) {
+      queue.unlist(this.brokerId)
+      transactions.lets(queue)
+    }
+    this.parts.onAnswered()
   }
 
   /** No connection: the oldest batch of each partition that is ready has used up an attempt. */

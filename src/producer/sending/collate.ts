@@ -11,6 +11,7 @@ import type { Numbering } from './idempotence.js'
  *
  * @param prepare leaves out of a batch what can't be sent, before it is measured; it may be gone then
  * @param now on the clock of `performance.now()`
+ * @param lets whether a partition may be written to; one that may not leaves the list
  */
 export function takeBatches(
   ready: Denque<PartitionQueue>,
@@ -20,6 +21,7 @@ export function takeBatches(
   numbering: Numbering,
   prepare: (batch: PartitionBatch) => void,
   now: number,
+  lets: (queue: PartitionQueue) => boolean = () => true,
 ): PartitionBatch[] {
   const batches: PartitionBatch[] = []
   let size = 0
@@ -27,7 +29,7 @@ export function takeBatches(
   for (let queue = ready.peekFront(); queue !== undefined && numbering.isCurrent; queue = ready.peekFront()) {
     const identity = numbering.identityFor(queue.topic)
     const isReady = queue.isListedWith(brokerId) && queue.isReadyFor(identity, numbering.limit)
-    const next = isReady ? queue.peekNext() : undefined
+    const next = isReady && lets(queue) ? queue.peekNext() : undefined
     if (next === undefined) {
       ready.shift()
       queue.unlist(brokerId)
@@ -70,6 +72,7 @@ export function produceRequest(
   topicIds: ReadonlyMap<string, Buffer | null>,
   acks: number,
   timeoutMs: number,
+  transactionalId: string | null,
 ): ProduceRequest {
   const topicData: ProduceTopic[] = []
   for (const [name, batches] of collated) {
@@ -77,5 +80,5 @@ export function produceRequest(
     for (const [index, batch] of batches) partitionData.push({ index, records: records.get(batch) as Uint8Array })
     topicData.push({ name, topicId: topicIds.get(name) ?? ZERO_UUID, partitionData })
   }
-  return { transactionalId: null, acks, timeoutMs, topicData }
+  return { transactionalId, acks, timeoutMs, topicData }
 }

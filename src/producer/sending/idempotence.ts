@@ -32,6 +32,17 @@ const MAX_NUMBERED_IN_FLIGHT = 5
 /** Kafka 0.11, which remembers one, has this version of Produce alone with that format (KAFKA-5494). */
 const REMEMBERS_ONE = 3
 
+/** Who numbers batches, and hears where that has failed. */
+export type Sequencing = Pick<
+  Idempotence,
+  'maySendUnnumbered' | 'isTransactional' | 'numberingFor' | 'whenKnown' | 'leave' | 'leaveOut'
+>
+
+/** Batches of a partition that may be in flight to a broker that speaks this version of Produce. */
+export function inFlightLimit(produceVersion: number): number {
+  return produceVersion === REMEMBERS_ONE ? 1 : MAX_NUMBERED_IN_FLIGHT
+}
+
 const NOT_NUMBERED: Numbering = { identityFor: () => undefined, limit: 1, isCurrent: true }
 
 /**
@@ -39,6 +50,7 @@ const NOT_NUMBERED: Numbering = { identityFor: () => undefined, limit: 1, isCurr
  * which identity. Where it was not asked for and brokers don't have it or don't allow it, messages go without.
  */
 export class Idempotence {
+  readonly isTransactional: boolean = false
   /** Topics whose messages go without sequences. */
   private readonly unnumbered = new BoundedMap<string, true>()
 
@@ -99,7 +111,7 @@ export class Idempotence {
     this.counters.idempotent = true
     return {
       identityFor: (topic) => (this.unnumbered.has(topic) ? undefined : current),
-      limit: version === REMEMBERS_ONE ? 1 : MAX_NUMBERED_IN_FLIGHT,
+      limit: inFlightLimit(version),
       get isCurrent() {
         return identity.current === current
       },
@@ -141,7 +153,7 @@ export class Idempotence {
   }
 
   /** The next batches go under another epoch, where they have gone under this one until now. */
-  leave(identity: Identity): void {
+  leave(identity: Identity, _cause?: KafkaProducerError): void {
     this.identity?.bump(identity)
   }
 

@@ -11,7 +11,7 @@ import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.j
 import type { RetryPolicy } from '../queues/retry-policy.js'
 import type { CompressionChoice } from '../queues/topic-compression.js'
 import { mayHaveBeenWritten, TOO_LARGE, verdictOn } from './answer-verdict.js'
-import type { Idempotence } from './idempotence.js'
+import type { Sequencing } from './idempotence.js'
 import { leaderAddresses } from './produce-answer.js'
 
 /** No broker is known that takes less in one request. */
@@ -24,7 +24,7 @@ export interface OutcomesParts {
   readonly counters: StatsCounters
   readonly observers: Observers
   readonly compression: CompressionChoice
-  readonly idempotence: Idempotence
+  readonly idempotence: Sequencing
   readonly release: (freed: Freed) => void
   /** Lets a partition send again, if it has something to. */
   readonly enlist: (queue: PartitionQueue) => void
@@ -58,17 +58,17 @@ export class Outcomes {
   }
 
   /** Lets a partition send what it has, under other sequences where the ones it has had are broken. */
-  goOn(queue: PartitionQueue): void {
-    if (queue.hasGap) this.startOver(queue)
+  goOn(queue: PartitionQueue, cause?: KafkaProducerError): void {
+    if (queue.hasGap) this.startOver(queue, cause)
     this.parts.enlist(queue)
   }
 
   /** What may be in the log can't be sent again under other sequences: the broker would not find it twice. */
-  private startOver(queue: PartitionQueue): void {
+  private startOver(queue: PartitionQueue, cause?: KafkaProducerError): void {
     for (let batch = queue.mayBeTwice; batch !== undefined; batch = queue.mayBeTwice)
       this.settleFailed(batch, batch.lastError as KafkaProducerError)
     const left = queue.startOver()
-    if (left !== undefined) this.parts.idempotence.leave(left)
+    if (left !== undefined) this.parts.idempotence.leave(left, cause)
   }
 
   /** A broker has answered for a batch, whatever it said. */
@@ -88,6 +88,7 @@ export class Outcomes {
       wasSentOn: batch.wasSentOn,
       sequence: batch.sequence === undefined ? 'none' : batch.queue.isBehind(batch) ? 'behind' : 'first',
       mayBeInLog: batch.mayBeInLog,
+      inTransaction: this.parts.idempotence.isTransactional,
       maySendUnnumbered: this.parts.idempotence.maySendUnnumbered,
     })
     if (verdict.action === 'done') return this.acknowledged(batch, answer, magic)
@@ -203,7 +204,7 @@ export class Outcomes {
 
   private fail(batch: PartitionBatch, cause: KafkaProducerError): void {
     this.settleFailed(batch, cause)
-    this.goOn(batch.queue)
+    this.goOn(batch.queue, cause)
   }
 
   private settleFailed(batch: PartitionBatch, cause: KafkaProducerError): void {
@@ -243,7 +244,7 @@ export class Outcomes {
       const { queue } = batch
       failures = Math.max(failures, batch.attempts)
       queue.returned(batch)
-      if (queue.hasGap) this.startOver(queue)
+      if (queue.hasGap) this.startOver(queue, cause)
       this.thin(batch)
       queue.backOff()
       queues.push(queue)

@@ -10,15 +10,10 @@ import { formatAddress } from '../../network/connect.js'
 import type { BrokerSession } from '../../network/session.js'
 import { initProducerId } from '../../protocol/apis/init-producer-id.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
+import type { Identity } from '../../protocol/records/record-batch.js'
 import { Declined, type AnyBroker } from '../brokers/any-broker.js'
 
 const debug = createDebug('kafka-producer:identity')
-
-/** What brokers know a producer by; with it and a sequence they find duplicates (KIP-98). */
-export interface Identity {
-  readonly producerId: bigint
-  readonly epoch: number
-}
 
 /** Why there is no identity and never will be. */
 export interface IdentityRefusal {

@@ -14,12 +14,13 @@ import type { AddPartitionsToTxnTopic } from '../../protocol/apis/add-partitions
 import type { EndTxnResponse } from '../../protocol/apis/end-txn.js'
 import { produce } from '../../protocol/apis/produce.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
+import type { Identity } from '../../protocol/records/record-batch.js'
 import { kindOfCode, type ErrorKind } from './error-kinds.js'
 import type { GroupOffsets } from './group-offsets.js'
-import { isIdentity, type Identity } from './producer-identity.js'
+import { isIdentity } from './producer-identity.js'
 import { TransactionPartitions } from './transaction-partitions.js'
 import { PART_TWO, type TransactionRequests, type Tries } from './transaction-requests.js'
-import { TransactionStates } from './transaction-states.js'
+import { TransactionStates, type TransactionState } from './transaction-states.js'
 
 const debug = createDebug('kafka-producer:transactions')
 
@@ -38,10 +39,14 @@ export interface TransactionGate {
   readonly current: Identity | undefined
   /** The highest version of Produce that may be used. */
   readonly maxProduceVersion: number
+  /** Why nothing more goes out. */
+  readonly failure: TransactionError | undefined
   /** Whether a batch for the partition may be written now. */
   isIn(topic: string, partition: number): boolean
   /** Resolves when it may be; rejects where it never will, which its messages are told otherwise. */
   whenIn(topic: string, partition: number): Promise<void>
+  /** A gap, or the doubt of one, in the sequences of a partition. */
+  failSequence(cause: KafkaProducerError): void
 }
 
 /** How much the coordinator knows of the transaction: nothing, perhaps something, or something for certain. */
@@ -56,6 +61,7 @@ type Begun = 'no' | 'perhaps' | 'yes'
  */
 export class TransactionManager implements TransactionGate {
   private readonly states = new TransactionStates()
+  /** Another object whenever it is another one. */
   private identity: Identity | undefined
   /** Whether the coordinator lets this producer go on from the epoch that it has (KIP-360). */
   private canBump = false
@@ -94,6 +100,15 @@ export class TransactionManager implements TransactionGate {
     return this.isPartTwo ? produce.maxVersion : PART_TWO.produce - 1
   }
 
+  get state(): TransactionState {
+    return this.states.current
+  }
+
+  /** Why this producer can't go on. */
+  get unusable(): TransactionError | undefined {
+    return this.unusableCause
+  }
+
   /** Why nothing more can be sent in the transaction that is open, or by this producer. */
   get failure(): TransactionError | undefined {
     return this.unusableCause ?? this.abortCause
@@ -119,7 +134,7 @@ export class TransactionManager implements TransactionGate {
    */
   async begin(signal: AbortSignal): Promise<void> {
     if (this.unusableCause !== undefined) throw this.unusableCause
-    if (this.states.is('uninitialized')) await this.initialize(signal)
+    if (this.states.is('uninitialized') || this.needsBump) await this.initialize(signal)
     this.isPartTwo = await this.requests.isPartTwo(signal)
     signal.throwIfAborted()
     this.steps = new AbortController()
@@ -139,7 +154,14 @@ export class TransactionManager implements TransactionGate {
 
   /** A gap, or the doubt of one, in the sequences of a partition: only another epoch helps. */
   failSequence(cause: KafkaProducerError): void {
+    if (this.states.is('ready')) return this.needAnotherEpoch(cause)
     this.fail(cause, this.canBump || this.isPartTwo ? 'abort' : 'unusable')
+  }
+
+  /** Between transactions: none is lost, but the next one can't go on from there. */
+  private needAnotherEpoch(cause: KafkaProducerError): void {
+    if (this.canBump) this.needsBump = true
+    else this.makeUnusable(new ProducerUnusableError(cause))
   }
 
   /** The transaction is not wanted any more: what is not written yet fails with this cause. */
@@ -298,7 +320,7 @@ export class TransactionManager implements TransactionGate {
     if (!isIdentity({ producerId, epoch }))
       throw new MalformedResponseError(`InitProducerId gave this producer the id ${producerId} and the epoch ${epoch}`)
     debug('epoch %d of producer id %d', epoch, producerId)
-    this.identity = { producerId, epoch }
+    this.identity = { producerId, epoch, transactional: true }
     this.canBump = answer.canClaim
     this.needsBump = false
     this.isForgotten = false
@@ -317,7 +339,7 @@ export class TransactionManager implements TransactionGate {
   /** The answer to the end of a transaction of part two has the identity for the next one. */
   private goOnWith({ producerId, producerEpoch: epoch }: EndTxnResponse): void {
     if (!this.isPartTwo || !isIdentity({ producerId, epoch })) return
-    this.identity = { producerId, epoch }
+    this.identity = { producerId, epoch, transactional: true }
     this.needsBump = false
   }
 

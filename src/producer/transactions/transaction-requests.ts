@@ -11,10 +11,11 @@ import { endTxn, type EndTxnResponse } from '../../protocol/apis/end-txn.js'
 import { initProducerId, type InitProducerIdResponse } from '../../protocol/apis/init-producer-id.js'
 import { txnOffsetCommit } from '../../protocol/apis/txn-offset-commit.js'
 import { ErrorCodes } from '../../protocol/error-codes.js'
+import type { Identity } from '../../protocol/records/record-batch.js'
 import type { Coordination } from './coordinator.js'
 import { decidingError } from './error-kinds.js'
 import type { GroupOffsets } from './group-offsets.js'
-import { MAX_INIT_PRODUCER_ID, type Identity } from './producer-identity.js'
+import { MAX_INIT_PRODUCER_ID } from './producer-identity.js'
 
 /** From this level of the feature on, writing adds to the transaction, and each has an epoch of its own (KIP-890). */
 const TRANSACTION_VERSION = { name: 'transaction.version', partTwo: 2 }

@@ -17,8 +17,8 @@ export type TransactionState =
 export const MOVES: Readonly<Record<TransactionState, readonly TransactionState[]>> = {
   uninitialized: ['initializing'],
   initializing: ['ready', 'uninitialized', 'unusable'],
-  ready: ['in transaction'],
-  'in transaction': ['committing', 'to be aborted', 'aborting', 'unusable'],
+  ready: ['in transaction', 'initializing', 'unusable'],
+  'in transaction': ['committing', 'to be aborted', 'unusable'],
   committing: ['ready', 'to be aborted', 'unusable'],
   'to be aborted': ['aborting', 'unusable'],
   aborting: ['ready', 'initializing', 'uninitialized', 'unusable'],

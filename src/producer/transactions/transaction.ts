@@ -59,6 +59,15 @@ export class OpenTransaction {
     return this.cutShort.signal
   }
 
+  get hasEnded(): boolean {
+    return this.state === 'ended'
+  }
+
+  /** Somebody waits for its end: the process stays alive for that. */
+  keepAlive(): void {
+    if (this.state !== 'ended') this.timer.ref()
+  }
+
   /** @throws TransactionEndedError; or why nothing more can be sent in it */
   private checkOpen(): void {
     const cause = this.endedBy ?? this.parts.manager.failure
@@ -82,7 +91,14 @@ export class OpenTransaction {
     )
   }
 
-  private async track<T>(work: () => Promise<T>, onFailure: (error: KafkaProducerError) => void): Promise<T> {
+  /** Who does not look at what it gives hears of a failure by the commit. */
+  private track<T>(work: () => Promise<T>, onFailure: (error: KafkaProducerError) => void): Promise<T> {
+    const tracked = this.tracked(work, onFailure)
+    tracked.catch(() => undefined)
+    return tracked
+  }
+
+  private async tracked<T>(work: () => Promise<T>, onFailure: (error: KafkaProducerError) => void): Promise<T> {
     this.checkOpen()
     this.pending++
     try {

@@ -38,6 +38,8 @@ const COUNT_AT = 57
 export interface Identity {
   readonly producerId: bigint
   readonly epoch: number
+  /** Whether what it writes is part of a transaction. */
+  readonly transactional?: boolean
 }
 
 /** Who wrote the batch, for the broker to find duplicates and gaps (KIP-98). */

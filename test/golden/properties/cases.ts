@@ -198,7 +198,7 @@ export const CASES: readonly FileCase[] = [
     'sasl.kerberos.min.time.before.relogin=60000',
   ].map((text) => line(text)),
   line('enable.idempotence=true', { options: { idempotent: true } }),
-  line('transactional.id=x', { refusedHere: /no transactions/ }),
+  line('transactional.id=x', { refusedHere: /TransactionalProducer/ }),
   line('interceptor.classes=org.apache.kafka.clients.producer.ProducerConfig'),
 
   // Values: any case where Java takes any, blanks, and the ends of its types.

@@ -7,6 +7,8 @@ const since = {
   timestamps: '0.10',
   /** Format 2 of messages. */
   headers: '0.11',
+  /** Transactions, and idempotent producers. */
+  transactions: '0.11',
   /** The broker tells which requests it serves, in which versions. */
   apiVersions: '0.10',
   /** A question about a topic can say that it must not create it. */

@@ -21,7 +21,7 @@ describe('an unknown option is told with what to write instead, and never with a
     ['createPartitioner', 'partitioner'],
     ['retry', 'retryBackoffMs'],
     ['enableIdempotence', 'idempotent'],
-    ['transactionalId', 'no transactions'],
+    ['transactionalId', 'TransactionalProducer'],
     ['logger', 'DEBUG=kafka-producer:*'],
     ['logLevel', 'DEBUG=kafka-producer:*'],
     // kafka-node, @platformatic/kafka and others
@@ -45,7 +45,7 @@ describe('an unknown option is told with what to write instead, and never with a
     ['security.protocol', '`ssl`'],
     ['sasl.password', 'sasl: { password }'],
     ['ssl.ca.location', 'ssl: { ca }'],
-    ['transaction.timeout.ms', 'no transactions'],
+    ['transaction.timeout.ms', 'TransactionalProducer'],
     ['enable.idempotence', 'idempotent'],
     ['topic.metadata.propagation.max.ms', 'unknownTopicTimeoutMs'],
     ['reconnect.backoff.ms', 'retryBackoffMs'],

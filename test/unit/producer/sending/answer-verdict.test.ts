@@ -13,6 +13,7 @@ const plain: Omit<AnswerFacts, 'errorCode'> = {
   wasSentOn: false,
   sequence: 'none',
   mayBeInLog: false,
+  inTransaction: false,
   maySendUnnumbered: true,
 }
 const backOff = { action: 'back off', needsMetadata: false } as const

@@ -6,7 +6,8 @@ import {
   type KafkaProducerError,
 } from '../../../../src/errors.js'
 import type { AnyBroker } from '../../../../src/producer/brokers/any-broker.js'
-import { LAST_EPOCH, ProducerIdentity, type Identity } from '../../../../src/producer/transactions/producer-identity.js'
+import { LAST_EPOCH, ProducerIdentity } from '../../../../src/producer/transactions/producer-identity.js'
+import type { Identity } from '../../../../src/protocol/records/record-batch.js'
 
 /** Gives what the test says, in turn: an identity, or what the question fails with. */
 function identityFrom(answers: (Identity | KafkaProducerError)[], { isNeeded = true, isClosed = false } = {}) {

@@ -50,7 +50,7 @@ describe('a transaction', () => {
     await manager.commit()
     await kafka.begun()
     expect(manager.isIn('a', 0)).toBe(false)
-    expect(manager.current).toEqual({ producerId: 7n, epoch: 0 })
+    expect(manager.current).toMatchObject({ producerId: 7n, epoch: 0 })
   })
 
   it('of part two of KIP-890 adds nothing, and takes its next epoch from the end of the last', async () => {
@@ -62,7 +62,7 @@ describe('a transaction', () => {
     expect(kafka.asked).toEqual(['TxnOffsetCommit readers 7/0', 'EndTxn commit 7/0'])
     expect(kafka.versions).toMatchObject({ TxnOffsetCommit: 5, EndTxn: 5 })
     expect(manager.maxProduceVersion).toBeGreaterThanOrEqual(12)
-    expect(manager.current).toEqual({ producerId: 7n, epoch: 1 })
+    expect(manager.current).toMatchObject({ producerId: 7n, epoch: 1 })
   })
 
   it('follows a cluster that is upgraded and downgraded between transactions', async () => {
@@ -129,7 +129,7 @@ describe('what of a transaction fails', () => {
     })
     expect(kafka.asked.slice(1)).toEqual(['drained', 'EndTxn abort 7/0', 'InitProducerId 7/0'])
     await kafka.begun()
-    expect(manager.current).toEqual({ producerId: 7n, epoch: 1 })
+    expect(manager.current).toMatchObject({ producerId: 7n, epoch: 1 })
   })
 
   it.each([
@@ -242,7 +242,7 @@ describe('what of a transaction fails', () => {
     expect(manager.isIn('a', 1)).toBe(false)
     await expect(manager.commit()).rejects.toThrow(TransactionAbortedError)
     expect(kafka.asked).toEqual(['drained', 'EndTxn abort 7/0'])
-    expect(manager.current).toEqual({ producerId: 7n, epoch: 1 })
+    expect(manager.current).toMatchObject({ producerId: 7n, epoch: 1 })
   })
 })
 
@@ -298,7 +298,7 @@ describe('an abort', () => {
     await manager.abort()
     await manager.begin(forever())
     expect(kafka.asked.at(-1)).toBe('InitProducerId 7/0')
-    expect(manager.current).toEqual({ producerId: 7n, epoch: 1 })
+    expect(manager.current).toMatchObject({ producerId: 7n, epoch: 1 })
   })
 
   it('that can’t be told a coordinator before Kafka 2.5 needs a new producer', async () => {
@@ -313,5 +313,24 @@ describe('an abort', () => {
     const manager = await kafka.begun()
     await manager.whenIn('a', 0)
     await expect(manager.abort()).rejects.toThrow(ProducerFencedError)
+  })
+})
+
+describe('a sequence that is lost between transactions', () => {
+  it('has the next one have another epoch', async () => {
+    const kafka = new FakeCoordinators()
+    const manager = await kafka.begun()
+    await manager.commit()
+    manager.failSequence(new ConnectionClosedError('lost'))
+    await manager.begin(forever())
+    expect(kafka.asked).toEqual(['InitProducerId 7/0'])
+  })
+
+  it('needs a new producer before Kafka 2.5', async () => {
+    const kafka = new FakeCoordinators({ initVersion: 2 })
+    const manager = await kafka.begun()
+    await manager.commit()
+    manager.failSequence(new ConnectionClosedError('lost'))
+    await expect(manager.begin(forever())).rejects.toThrow(ProducerUnusableError)
   })
 })

@@ -1,0 +1,75 @@
+import { InvalidConfigError } from '../../errors.js'
+import { shown } from '../../shown.js'
+import { MAX_TIMER_MS } from '../../timer-delay.js'
+import { ProducerConfig } from './producer-config.js'
+import type { ProducerOptions } from './producer-options.js'
+
+/**
+ * What `new TransactionalProducer()` takes: the options of a producer, but those that a transaction settles, and who it
+ * is.
+ */
+export interface TransactionalProducerOptions<K = unknown, V = unknown> extends Omit<
+  ProducerOptions<K, V, 'sync'>,
+  'type' | 'acks' | 'idempotent'
+> {
+  /**
+   * Names this producer across its restarts: when another one begins with the same, the open transaction of the one before
+   * is aborted, and nothing of that is taken any more. One for each instance of a program that runs at a time.
+   *
+   * Allowed: a string without control characters, of 1 to 32,767 bytes. In Kafka: `transactional.id`.
+   */
+  transactionalId: string
+  /**
+   * How long a transaction may be open. After that it is aborted: by this producer, or by the brokers where it is gone. They
+   * allow at most their `transaction.max.timeout.ms`, 15 minutes by default.
+   *
+   * Allowed: a whole number from 1, in milliseconds. In Kafka: `transaction.timeout.ms`.
+   * @default 60_000
+   */
+  transactionTimeoutMs?: number | undefined
+}
+
+const DEFAULT_TRANSACTION_TIMEOUT_MS = 60_000
+const MAX_INT16 = 0x7fff
+
+/** Options that a transaction settles, and what it makes of them. */
+const SETTLED: Readonly<Record<string, string>> = {
+  type: 'a transactional producer has none: commit is what waits',
+  acks: 'a transactional producer has -1, allowed is nothing else',
+  idempotent: 'a transactional producer is, allowed is nothing else',
+}
+
+/**
+ * The options of a transactional producer, checked and complete.
+ *
+ * @throws InvalidConfigError
+ */
+export class TransactionalProducerConfig<K = unknown, V = unknown> {
+  readonly transactionalId: string
+  readonly transactionTimeoutMs: number
+  /** The options that every producer has. */
+  readonly producer: ProducerConfig<K, V, 'sync'>
+
+  constructor(options: TransactionalProducerOptions<K, V>) {
+    if (typeof options !== 'object' || (options as unknown) === null)
+      throw new InvalidConfigError('the options must be an object with brokers and transactionalId')
+    const { transactionalId, transactionTimeoutMs = DEFAULT_TRANSACTION_TIMEOUT_MS, ...others } = options
+    for (const [name, why] of Object.entries(SETTLED))
+      if ((others as Record<string, unknown>)[name] !== undefined) throw new InvalidConfigError(`${name}: ${why}`)
+    if (!isTransactionalId(transactionalId))
+      throw new InvalidConfigError(
+        `transactionalId: given was ${shown(transactionalId)}, allowed is a string without control characters, of 1 to 32,767 bytes`,
+      )
+    if (!Number.isInteger(transactionTimeoutMs) || transactionTimeoutMs < 1 || transactionTimeoutMs > MAX_TIMER_MS)
+      throw new InvalidConfigError(
+        `transactionTimeoutMs: given was ${shown(transactionTimeoutMs)}, allowed is a whole number from 1 to ${MAX_TIMER_MS}`,
+      )
+    this.transactionalId = transactionalId
+    this.transactionTimeoutMs = transactionTimeoutMs
+    this.producer = new ProducerConfig<K, V, 'sync'>(others)
+  }
+}
+
+function isTransactionalId(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && !/\p{Cc}/u.test(value) && Buffer.byteLength(value) <= MAX_INT16
+}

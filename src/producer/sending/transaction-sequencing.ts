@@ -1,0 +1,98 @@
+import { KafkaProducerError, UnsupportedVersionError, type TransactionError } from '../../errors.js'
+import { formatAddress } from '../../network/connect.js'
+import type { BrokerSession } from '../../network/session.js'
+import { produce } from '../../protocol/apis/produce.js'
+import type { Identity } from '../../protocol/records/record-batch.js'
+import { magicOfProduce } from '../../protocol/versions.js'
+import type { PartitionQueue } from '../queues/partition-queue.js'
+import type { TransactionGate } from '../transactions/transaction-manager.js'
+import { inFlightLimit, type Numbering, type Sequencing } from './idempotence.js'
+
+export interface TransactionSequencingParts {
+  readonly gate: TransactionGate
+  /** Fails what a partition has waiting. */
+  readonly giveUp: (queue: PartitionQueue, cause: TransactionError) => void
+  /** A partition may be written to. */
+  readonly enlist: (queue: PartitionQueue) => void
+}
+
+/**
+ * What transactions ask of the way of a batch: its partition is part of the transaction before it is written, it bears the
+ * identity of the transaction, and nothing new goes out in one that failed.
+ */
+export class TransactionSequencing implements Sequencing {
+  /** What has no sequence is in no transaction. */
+  readonly maySendUnnumbered = false
+  readonly isTransactional = true
+  private readonly waiting = new Set<PartitionQueue>()
+
+  constructor(private readonly parts: TransactionSequencingParts) {}
+
+  get transactionalId(): string {
+    return this.parts.gate.transactionalId
+  }
+
+  get maxProduceVersion(): number {
+    return this.parts.gate.maxProduceVersion
+  }
+
+  get failure(): TransactionError | undefined {
+    return this.parts.gate.failure
+  }
+
+  /** Whether a partition may be written to now. Where not, it is enlisted when it may be, or what it has is given up. */
+  lets(queue: PartitionQueue): boolean {
+    const { gate, giveUp, enlist } = this.parts
+    if (gate.failure !== undefined) {
+      if (!this.waiting.has(queue)) {
+        this.waiting.add(queue)
+        giveUp(queue, gate.failure)
+        this.waiting.delete(queue)
+      }
+      return false
+    }
+    const { topic, partition } = queue
+    if (gate.isIn(topic, partition)) return true
+    if (this.waiting.has(queue)) return false
+    this.waiting.add(queue)
+    const goOn = () => {
+      this.waiting.delete(queue)
+      enlist(queue)
+    }
+    gate.whenIn(topic, partition).then(goOn, goOn)
+    return false
+  }
+
+  /** @throws UnsupportedVersionError for a broker that has no transactions */
+  numberingFor(session: BrokerSession): Numbering {
+    const { gate } = this.parts
+    const version = session.versions.highest(produce, gate.maxProduceVersion)
+    const { current } = gate
+    if (magicOfProduce(version) < 2 || current === undefined) {
+      const name = formatAddress(session.connection.address)
+      throw new UnsupportedVersionError(`transactions need Kafka 0.11, ${name} speaks Produce v${version}`)
+    }
+    return {
+      identityFor: () => current,
+      limit: inFlightLimit(version),
+      get isCurrent() {
+        return gate.current === current && gate.failure === undefined
+      },
+    }
+  }
+
+  /** Known before the transaction began. */
+  whenKnown(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  leave(_left: Identity, cause?: KafkaProducerError): void {
+    const code = 'OUT_OF_ORDER_SEQUENCE_NUMBER'
+    const what = 'the broker may miss messages of the transaction, or have them twice'
+    this.parts.gate.failSequence(cause ?? new KafkaProducerError(code, what))
+  }
+
+  leaveOut(): void {
+    // Whoever may not send unnumbered is not told to.
+  }
+}

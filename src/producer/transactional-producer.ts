@@ -1,0 +1,307 @@
+import { EventEmitter } from 'node:events'
+import { inspect, type InspectOptions } from 'node:util'
+import { BoundedMap } from '../bounded-map.js'
+import { InvalidConfigError, ProducerClosedError, TransactionAbortedError } from '../errors.js'
+import { formatAddress } from '../network/connect.js'
+import { orAborted } from '../network/or-aborted.js'
+import { shown } from '../shown.js'
+import type { ProducerStats } from '../stats/producer-stats.js'
+import { SYSTEM, type Surroundings } from '../surroundings.js'
+import type { PartitionMetadata } from './brokers/topic-metadata.js'
+import {
+  TransactionalProducerConfig,
+  type TransactionalProducerOptions,
+} from './config/transactional-producer-config.js'
+import type { SendOptions } from './event-handler.js'
+import type { KeyedMessage } from './keyed-message.js'
+import {
+  Producer,
+  type CloseOptions,
+  type CloseResult,
+  type MetadataOf,
+  type ProducerEvents,
+  type SendResult,
+  type TransactionsOf,
+} from './producer.js'
+import { RetryPolicy } from './queues/retry-policy.js'
+import type { ConnectOptions, ProducerHealth } from './readiness.js'
+import { Coordinator } from './transactions/coordinator.js'
+import type { GroupMetadata, GroupOffset } from './transactions/group-offsets.js'
+import { TransactionLine } from './transactions/transaction-line.js'
+import { TransactionManager } from './transactions/transaction-manager.js'
+import { TransactionRequests } from './transactions/transaction-requests.js'
+import { OpenTransaction } from './transactions/transaction.js'
+
+/** The first wait for what is over in a moment, such as the end of the last transaction; as in Java. */
+const SHORT_BACKOFF_MS = 20
+
+type CommonParts = Parameters<TransactionsOf['gate']>[0]
+
+/** A transaction, as the function sees it that was given to {@link TransactionalProducer.transaction}. */
+export class Transaction<K = unknown, V = unknown> {
+  readonly #open: OpenTransaction
+  readonly #producer: Producer<K, V, 'sync'>
+
+  /** @internal */
+  constructor(open: OpenTransaction, producer: Producer<K, V, 'sync'>) {
+    this.#open = open
+    this.#producer = producer
+  }
+
+  /**
+   * Sends one message or several as part of the transaction; like {@link Producer.send} in sync mode. It need not be awaited
+   * before the commit, which waits for all. If it fails, the transaction can only be aborted, and the commit does that.
+   *
+   * @throws what {@link Producer.send} throws; TransactionEndedError, TransactionAbortedError, ProducerFencedError,
+   *   ProducerUnusableError
+   */
+  send<const L extends readonly unknown[] = [unknown]>(
+    given: KeyedMessage<K, V> | readonly [...{ [I in keyof L]: KeyedMessage<K, V> }],
+    options?: SendOptions,
+  ): Promise<SendResult<'sync', MetadataOf<L>>> {
+    return this.#open.send(() => this.#producer.send<L>(given, options))
+  }
+
+  /**
+   * Commits how far a consumer group has come, as part of the transaction: what was read counts as read exactly if what was
+   * made of it is committed. Offsets are those of the next messages to be read.
+   *
+   * @throws InvalidConfigError; TransactionEndedError, TransactionAbortedError (such as for a consumer that is in the group
+   *   no more), ProducerFencedError, ProducerUnusableError
+   */
+  sendOffsets(groupMetadata: GroupMetadata, offsets: readonly GroupOffset[]): Promise<void> {
+    return this.#open.sendOffsets(groupMetadata, offsets)
+  }
+}
+
+/** A transaction whose end is its program's business: what {@link TransactionalProducer.begin} gives. */
+export class ManualTransaction<K = unknown, V = unknown> extends Transaction<K, V> implements AsyncDisposable {
+  readonly #open: OpenTransaction
+
+  /** @internal */
+  constructor(open: OpenTransaction, producer: Producer<K, V, 'sync'>) {
+    super(open, producer)
+    this.#open = open
+  }
+
+  /**
+   * Waits for all that was sent in the transaction, and commits it. Where any of it failed, it is aborted instead.
+   *
+   * @throws TransactionAbortedError, TransactionTimeoutError: nothing of it will be seen
+   * @throws OutcomeUnknownError: nobody knows; ProducerFencedError, ProducerUnusableError: this producer can't go on
+   * @throws TransactionEndedError
+   */
+  commit(): Promise<void> {
+    return this.#open.commit()
+  }
+
+  /**
+   * Aborts it; messages that are not written yet fail with a TransactionAbortedError. Nothing where it was aborted before.
+   *
+   * @throws TransactionEndedError after a commit; ProducerFencedError, ProducerUnusableError
+   */
+  abort(): Promise<void> {
+    return this.#open.abort()
+  }
+
+  /** Aborts it, unless it has ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#open.hasEnded) await this.#open.abort()
+  }
+}
+
+/**
+ * Sends messages to Kafka in transactions: all of one are seen by those who read committed messages, or none; and so are
+ * the offsets of a consumer group that go with them.
+ *
+ * It has one transaction at a time; who wants another one waits. Nothing is connected before the first.
+ *
+ * @typeParam K what keys are; the key encoder takes it
+ * @typeParam V what values are; the encoder takes it
+ */
+export class TransactionalProducer<K = unknown, V = unknown>
+  extends EventEmitter<Pick<ProducerEvents<K, V>, 'warning'>>
+  implements AsyncDisposable
+{
+  readonly config: TransactionalProducerConfig<K, V>
+  // Not to be walked to: the rest leads to messages, connections and keys.
+  readonly #producer: Producer<K, V, 'sync'>
+  readonly #manager: TransactionManager
+  readonly #line = new TransactionLine()
+  readonly #surroundings: Surroundings
+  readonly #pacing: RetryPolicy
+  readonly #shortPacing: RetryPolicy
+  readonly #beginning = new AbortController()
+  #open: OpenTransaction | undefined
+  #closing: Promise<CloseResult<K, V>> | undefined
+
+  /** @throws InvalidConfigError; nothing is connected yet. */
+  constructor(options: TransactionalProducerOptions<K, V> | TransactionalProducerConfig<K, V>)
+  /** @internal */
+  constructor(
+    options: TransactionalProducerOptions<K, V> | TransactionalProducerConfig<K, V>,
+    surroundings: Surroundings,
+  )
+  constructor(options: TransactionalProducerOptions<K, V> | TransactionalProducerConfig<K, V>, surroundings = SYSTEM) {
+    super()
+    const config = options instanceof TransactionalProducerConfig ? options : new TransactionalProducerConfig(options)
+    this.config = config
+    this.#surroundings = surroundings
+    const { retryBackoffMs } = config.producer
+    const short = { retryBackoffMs: Math.min(SHORT_BACKOFF_MS, retryBackoffMs), retryBackoffMaxMs: retryBackoffMs }
+    this.#pacing = new RetryPolicy(config.producer, surroundings)
+    this.#shortPacing = new RetryPolicy({ retries: Infinity, ...short }, surroundings)
+    const made: { manager?: TransactionManager } = {}
+    this.#producer = new Producer<K, V, 'sync'>(config.producer, surroundings, undefined, {
+      events: this,
+      gate: (parts) => (made.manager = this.#manage(parts)),
+    })
+    this.#manager = made.manager as TransactionManager
+  }
+
+  #manage({ anyBroker, sessions, sends }: CommonParts): TransactionManager {
+    const { transactionalId, transactionTimeoutMs, producer } = this.config
+    const { requestTimeoutMs, deliveryTimeoutMs: stepTimeoutMs } = producer
+    const { clock } = this.#surroundings
+    const pacing = this.#pacing
+    const parts = { anyBroker, sessions, clock, requestTimeoutMs, pacing, shortPacing: this.#shortPacing }
+    const groups = new BoundedMap<string, Coordinator>()
+    const groupCoordinator = (groupId: string) => {
+      const known = groups.get(groupId) ?? new Coordinator('group', groupId, parts)
+      groups.set(groupId, known)
+      return known
+    }
+    const coordinator = new Coordinator('transaction', transactionalId, parts)
+    const requests = new TransactionRequests({
+      transactionalId,
+      transactionTimeoutMs,
+      stepTimeoutMs,
+      clock,
+      coordinator,
+      groupCoordinator,
+      needed: sessions,
+    })
+    return new TransactionManager(requests, sends, clock)
+  }
+
+  /**
+   * Runs a function in a transaction: commits when it is done, aborts when it throws, and gives what it gave. The function
+   * is never run again: whoever wants that calls again, after errors whose `kind` is `'abortable'`.
+   *
+   * Another transaction of the same producer waits until this one has ended, so one within another waits until the outer
+   * one's `transactionTimeoutMs` is over, which ends both that and the wait.
+   *
+   * @throws what the function throws; and like {@link begin} and {@link ManualTransaction.commit}
+   */
+  async transaction<Result>(work: (tx: Transaction<K, V>) => Result | Promise<Result>): Promise<Result> {
+    if (typeof work !== 'function')
+      throw new InvalidConfigError(`transaction(): given was ${shown(work)}, allowed is a function`)
+    const open = await this.#begin()
+    let result: Result
+    try {
+      const done = (async () => work(new Transaction(open, this.#producer)))()
+      result = await orAborted(done, open.ends)
+    } catch (error) {
+      // What the function threw is what counts; where this producer can't go on, the next transaction says so.
+      await open.abort().catch(() => undefined)
+      throw error
+    }
+    await open.commit()
+    return result
+  }
+
+  /**
+   * Begins a transaction that its program commits or aborts itself. Waits until the one before has ended.
+   *
+   * @throws ProducerFencedError, ProducerUnusableError; where it may be called again, DeliveryTimeoutError,
+   *   TransactionAbortedError; UnsupportedVersionError for brokers before Kafka 0.11
+   * @throws ProducerClosedError
+   */
+  async begin(): Promise<ManualTransaction<K, V>> {
+    return new ManualTransaction(await this.#begin(), this.#producer)
+  }
+
+  async #begin(): Promise<OpenTransaction> {
+    if (this.#closing !== undefined) throw new ProducerClosedError()
+    this.#open?.keepAlive()
+    await this.#line.enter()
+    const { signal } = this.#beginning
+    try {
+      await orAborted(this.#manager.begin(signal), signal)
+    } catch (error) {
+      this.#line.leave()
+      throw error
+    }
+    const { transactionTimeoutMs } = this.config
+    const { clock } = this.#surroundings
+    const onEnded = () => {
+      this.#open = undefined
+      this.#line.leave()
+    }
+    return (this.#open = new OpenTransaction({ manager: this.#manager, transactionTimeoutMs, clock, onEnded }))
+  }
+
+  /** Like {@link Producer.connect}. */
+  connect(options?: ConnectOptions): Promise<void> {
+    return this.#producer.connect(options)
+  }
+
+  /** Like {@link Producer.health}; not healthy is one that can't go on, too. */
+  health(): ProducerHealth {
+    const problem = this.#manager.unusable
+    return problem === undefined ? this.#producer.health() : { healthy: false, problem }
+  }
+
+  /** Like {@link Producer.partitionsFor}. */
+  partitionsFor(topic: string): Promise<readonly PartitionMetadata[]> {
+    return this.#producer.partitionsFor(topic)
+  }
+
+  /** What this producer has counted. */
+  stats(): ProducerStats {
+    return this.#producer.stats()
+  }
+
+  /**
+   * Aborts the transaction that is open, takes no more of them, and leaves no socket and no timer behind. Closing twice is
+   * harmless.
+   */
+  close({ timeoutMs = this.config.producer.deliveryTimeoutMs }: CloseOptions = {}): Promise<CloseResult<K, V>> {
+    this.#closing ??= this.#close(timeoutMs)
+    return this.#closing
+  }
+
+  async #close(timeoutMs: number): Promise<CloseResult<K, V>> {
+    const { clock } = this.#surroundings
+    const cause = new ProducerClosedError()
+    const endsAt = clock.now() + timeoutMs
+    this.#beginning.abort(cause)
+    this.#line.close(cause)
+    const late = new AbortController()
+    const timer = clock.setTimeout(() => late.abort(cause), timeoutMs)
+    try {
+      const aborted = this.#open?.cut(new TransactionAbortedError(cause))
+      if (aborted !== undefined) await orAborted(aborted, late.signal).catch(() => undefined)
+    } finally {
+      clock.clearTimeout(timer)
+    }
+    this.#pacing.close()
+    this.#shortPacing.close()
+    return this.#producer.close({ timeoutMs: Math.max(0, Math.ceil(endsAt - clock.now())) })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** What a logger shows of it. */
+  toJSON(): Readonly<Record<string, unknown>> {
+    const { transactionalId, producer } = this.config
+    const state = this.#closing === undefined ? this.#manager.state : 'closed'
+    return { clientId: producer.clientId, transactionalId, brokers: producer.brokers.map(formatAddress), state }
+  }
+
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    return `TransactionalProducer ${inspect(this.toJSON(), options)}`
+  }
+}

@@ -1,0 +1,503 @@
+import { describe, expect, it } from 'vitest'
+import { TransactionAbortedError, TransactionEndedError, TransactionTimeoutError } from '../../../src/index.js'
+import { startKafka } from '../support/cluster.js'
+import { errorOf, requestsOf, startProducer, stored, until, watched } from '../support/producers.js'
+import { committed, startTransactional } from '../support/transactional.js'
+
+const RELEASES = ['0.11', '1.1', '2.8', '3.9', '4'] as const
+const TOPICS = { orders: { partitions: 3 }, payments: {} }
+
+describe.each(RELEASES)('Kafka %s: a transaction', (release) => {
+  it('is seen as a whole when it is committed, and not before', async () => {
+    const kafka = await startKafka({ brokers: 3, release, topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const result = await producer.transaction(async (tx) => {
+      await tx.send([
+        { topic: 'orders', partition: 0, value: 'a' },
+        { topic: 'orders', partition: 1, value: 'b' },
+        { topic: 'payments', value: 'c' },
+      ])
+      expect(stored(kafka, 'orders')).toEqual(['a', 'b'])
+      expect(committed(kafka, 'orders')).toEqual([])
+      return 'done'
+    })
+    expect(result).toBe('done')
+    expect(committed(kafka, 'orders')).toEqual(['a', 'b'])
+    expect(committed(kafka, 'payments')).toEqual(['c'])
+  })
+
+  it('is never seen when it is aborted, and the next one is', async () => {
+    const kafka = await startKafka({ brokers: 3, release, topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const why = new Error('not today')
+    const aborted = producer.transaction(async (tx) => {
+      await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+      throw why
+    })
+    await expect(aborted).rejects.toBe(why)
+    await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value: 'b' }))
+    expect(committed(kafka, 'orders')).toEqual(['b'])
+    expect(stored(kafka, 'orders')).toEqual(['a', 'b'])
+  })
+
+  it('waits at its commit for what was sent and not awaited', async () => {
+    const kafka = await startKafka({ release, topics: TOPICS })
+    const producer = startTransactional(kafka)
+    await producer.transaction((tx) => {
+      for (let i = 0; i < 10; i++) void tx.send({ topic: 'orders', partition: i % 3, value: String(i) })
+    })
+    expect(committed(kafka, 'orders').sort()).toEqual([...'0123456789'])
+  })
+
+  it('commits the offsets of a group with it, or neither', async () => {
+    const kafka = await startKafka({ brokers: 3, release, topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const offsets = (offset: number) => [{ topic: 'orders', partition: 0, offset }]
+    await producer.transaction(async (tx) => {
+      await tx.send({ topic: 'payments', value: 'a' })
+      await tx.sendOffsets({ groupId: 'readers' }, offsets(5))
+    })
+    expect(kafka.committedOffsets('readers')).toMatchObject([{ topic: 'orders', partition: 0, offset: 5n }])
+    const tx = await producer.begin()
+    await tx.sendOffsets({ groupId: 'readers' }, offsets(9))
+    await tx.abort()
+    expect(kafka.committedOffsets('readers')).toMatchObject([{ offset: 5n }])
+  })
+
+  it('many of them in a row are seen whole, each or not at all', async () => {
+    const kafka = await startKafka({ brokers: 3, release, topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const expected: string[] = []
+    for (let i = 0; i < 20; i++) {
+      const tx = await producer.begin()
+      const values = [0, 1, 2].map((partition) => `${i}-${partition}`)
+      const sent = values.map((value, partition) => tx.send({ topic: 'orders', partition, value }))
+      if (i % 3 === 0) {
+        await tx.abort()
+        await Promise.allSettled(sent)
+      } else {
+        await tx.commit()
+        expected.push(...values)
+      }
+    }
+    expect(committed(kafka, 'orders').sort()).toEqual(expected.sort())
+  })
+})
+
+describe('a transaction', () => {
+  it('of part two of KIP-890 has one question at its end alone', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    await producer.transaction(async (tx) => {
+      await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+      await tx.sendOffsets({ groupId: 'readers' }, [{ topic: 'orders', partition: 0, offset: 1n }])
+    })
+    expect(requestsOf(kafka, 'AddPartitionsToTxn')).toEqual([])
+    expect(requestsOf(kafka, 'AddOffsetsToTxn')).toEqual([])
+    expect(requestsOf(kafka, 'EndTxn').map(({ apiVersion }) => apiVersion)).toEqual([5])
+    expect(requestsOf(kafka, 'TxnOffsetCommit').map(({ apiVersion }) => apiVersion)).toEqual([5])
+    expect(requestsOf(kafka, 'Produce').every(({ apiVersion }) => apiVersion >= 12)).toBe(true)
+    expect(kafka.transactions).toMatchObject([{ id: 'tx', producerEpoch: 1, state: 'CompleteCommit' }])
+  })
+
+  it('with several partitions adds those of one turn with one question', async () => {
+    const kafka = await startKafka({ release: '3.9', topics: TOPICS })
+    const producer = startTransactional(kafka)
+    await producer.transaction(async (tx) => {
+      await Promise.all([0, 1, 2, 0].map((partition) => tx.send({ topic: 'orders', partition, value: 'a' })))
+      await tx.send({ topic: 'orders', partition: 1, value: 'b' })
+    })
+    expect(requestsOf(kafka, 'AddPartitionsToTxn')).toHaveLength(1)
+    expect(requestsOf(kafka, 'Produce').every(({ apiVersion }) => apiVersion === 11)).toBe(true)
+  })
+
+  it('commit with an empty transaction: nobody is asked', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    await producer.transaction(() => undefined)
+    await producer.transaction((tx) => tx.send([]))
+    expect(requestsOf(kafka, 'EndTxn')).toEqual([])
+  })
+
+  it('that a message of failed for is aborted by its commit, though the caller caught that', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const done = producer.transaction(async (tx) => {
+      await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+      await errorOf(tx.send({ topic: 'orders', partition: 17, value: 'b' }))
+    })
+    const error = await errorOf(done)
+    expect(error).toBeInstanceOf(TransactionAbortedError)
+    expect(error.cause).toMatchObject({ code: 'INVALID_PARTITION' })
+    expect(committed(kafka, 'orders')).toEqual([])
+    await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value: 'c' }))
+    expect(committed(kafka, 'orders')).toEqual(['c'])
+  })
+
+  it('that has ended takes nothing more', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const tx = await producer.begin()
+    await tx.commit()
+    await expect(tx.send({ topic: 'orders', value: 'a' })).rejects.toThrow(TransactionEndedError)
+    await expect(tx.sendOffsets({ groupId: 'readers' }, [])).rejects.toThrow(TransactionEndedError)
+    await expect(tx.commit()).rejects.toThrow(TransactionEndedError)
+    await expect(tx.abort()).rejects.toThrow(TransactionEndedError)
+  })
+
+  it('may be aborted again after it was aborted', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const tx = await producer.begin()
+    await errorOf(tx.send({ topic: 'orders', partition: 17, value: 'b' }))
+    await expect(tx.commit()).rejects.toThrow(TransactionAbortedError)
+    await tx.abort()
+    await tx.abort()
+  })
+
+  it('waits for the one before', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const first = await producer.begin()
+    const second = watched(producer.begin())
+    await first.send({ topic: 'orders', partition: 0, value: 'a' })
+    expect(second.isSettled).toBe(false)
+    await first.commit()
+    await (await second.promise).commit()
+  })
+
+  it('within another one ends both waits when the outer one’s time is over', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka, { transactionTimeoutMs: 200 })
+    const inner: Promise<unknown>[] = []
+    // Nothing is sent in it: the broker counts, too, and might be the first to be through with it.
+    const outer = producer.transaction(async () => {
+      inner.push(producer.transaction((its) => its.send({ topic: 'orders', partition: 0, value: 'inner' })))
+      await new Promise(() => undefined)
+    })
+    await expect(outer).rejects.toThrow(TransactionTimeoutError)
+    await inner[0]
+    expect(committed(kafka, 'orders')).toEqual(['inner'])
+  })
+
+  it('that took too long says so to whatever is done next', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka, { transactionTimeoutMs: 50 })
+    const tx = await producer.begin()
+    await (await producer.begin()).abort()
+    await expect(tx.send({ topic: 'orders', value: 'b' })).rejects.toMatchObject({
+      code: 'TRANSACTION_ENDED',
+      cause: { code: 'TRANSACTION_TIMEOUT' },
+    })
+    await expect(tx.commit()).rejects.toThrow(TransactionTimeoutError)
+    await tx.abort()
+    expect(committed(kafka, 'orders')).toEqual([])
+  })
+
+  it('that is open when its producer closes is aborted', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const tx = await producer.begin()
+    await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+    const waiting = errorOf(producer.begin())
+    await producer.close()
+    expect(await waiting).toMatchObject({ code: 'PRODUCER_CLOSED' })
+    await expect(tx.commit()).rejects.toMatchObject({ code: 'TRANSACTION_ABORTED', cause: { code: 'PRODUCER_CLOSED' } })
+    expect(kafka.transactions).toMatchObject([{ state: 'CompleteAbort' }])
+    await expect(producer.begin()).rejects.toMatchObject({ code: 'PRODUCER_CLOSED' })
+  })
+
+  it('with `using` is aborted where it was not committed', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    {
+      await using tx = await producer.begin()
+      await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+    }
+    {
+      await using tx = await producer.begin()
+      await tx.send({ topic: 'orders', partition: 0, value: 'b' })
+      await tx.commit()
+    }
+    expect(committed(kafka, 'orders')).toEqual(['b'])
+  })
+
+  it('abort with messages still queued: they fail, what is under way is waited for', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const tx = await producer.begin()
+    await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+    const stalled = kafka.stall({ api: 'Produce' })
+    const underWay = watched(tx.send({ topic: 'orders', partition: 0, value: 'b' }))
+    await stalled.hit()
+    const queued = errorOf(tx.send({ topic: 'orders', partition: 0, value: 'c' }))
+    const aborted = watched(tx.abort())
+    expect(await queued).toMatchObject({ code: 'TRANSACTION_ABORTED', mayHaveBeenWritten: false })
+    expect(aborted.isSettled).toBe(false)
+    stalled.release()
+    await underWay.promise
+    await aborted.promise
+    expect(committed(kafka, 'orders')).toEqual([])
+    await producer.transaction((its) => its.send({ topic: 'orders', partition: 0, value: 'd' }))
+    expect(committed(kafka, 'orders')).toEqual(['d'])
+    expect(stored(kafka, 'orders')).toEqual(['a', 'b', 'd'])
+  })
+
+  it('goes unseen by a plain producer’s way: a topic may have both', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const plain = startProducer(kafka)
+    await plain.send({ topic: 'orders', partition: 0, value: 'plain' })
+    await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value: 'tx' }))
+    expect(committed(kafka, 'orders')).toEqual(['plain', 'tx'])
+  })
+})
+
+describe('a transaction that fails at the brokers', () => {
+  it('fencing: the older producer is told so, and nothing of it is seen', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const zombie = startTransactional(kafka)
+    const tx = await zombie.begin()
+    await tx.send({ topic: 'orders', partition: 0, value: 'zombie' })
+    const heir = startTransactional(kafka)
+    await heir.transaction((its) => its.send({ topic: 'orders', partition: 0, value: 'heir' }))
+    await expect(tx.commit()).rejects.toMatchObject({ code: 'PRODUCER_FENCED', kind: 'application-recoverable' })
+    await expect(zombie.begin()).rejects.toMatchObject({ code: 'PRODUCER_FENCED' })
+    expect(zombie.health()).toMatchObject({ healthy: false, problem: { code: 'PRODUCER_FENCED' } })
+    expect(committed(kafka, 'orders')).toEqual(['heir'])
+  })
+
+  it.each(['2.8', '4'])('Kafka %s: fencing before a batch', async (release) => {
+    const kafka = await startKafka({ release, topics: TOPICS })
+    const zombie = startTransactional(kafka)
+    const tx = await zombie.begin()
+    await tx.send({ topic: 'orders', partition: 0, value: 'zombie' })
+    const heir = startTransactional(kafka)
+    await heir.transaction((its) => its.send({ topic: 'orders', partition: 0, value: 'heir' }))
+    await errorOf(tx.send({ topic: 'orders', partition: 0, value: 'again' }))
+    await errorOf(tx.send({ topic: 'orders', partition: 1, value: 'elsewhere' }))
+    await expect(tx.commit()).rejects.toMatchObject({ code: 'PRODUCER_FENCED' })
+    expect(committed(kafka, 'orders')).toEqual(['heir'])
+  })
+
+  it('fencing while committing: where an answer was lost before, nobody knows', async () => {
+    const kafka = await startKafka({ release: '3.9', topics: TOPICS })
+    const zombie = startTransactional(kafka)
+    const tx = await zombie.begin()
+    await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+    kafka.cut({ api: 'EndTxn' }, 'after')
+    kafka.fail({ api: 'EndTxn', times: 2 }, 'PRODUCER_FENCED')
+    await expect(tx.commit()).rejects.toMatchObject({
+      code: 'OUTCOME_UNKNOWN',
+      kind: 'application-recoverable',
+      cause: { code: 'PRODUCER_FENCED' },
+    })
+  })
+
+  it.each(RELEASES)('Kafka %s: a lost first response of a commit is asked for again', async (release) => {
+    const kafka = await startKafka({ release, topics: TOPICS })
+    const producer = startTransactional(kafka)
+    for (const value of ['a', 'b']) {
+      kafka.cut({ api: 'EndTxn' }, value === 'a' ? 'after' : 'before')
+      await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value }))
+    }
+    expect(committed(kafka, 'orders')).toEqual(['a', 'b'])
+  })
+
+  it('a commit without an answer in time has an unknown outcome', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka, { deliveryTimeoutMs: 400, requestTimeoutMs: 10_000 })
+    const tx = await producer.begin()
+    await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+    const stalled = kafka.stall({ api: 'EndTxn', times: Infinity })
+    await expect(tx.commit()).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN', cause: { code: 'DELIVERY_TIMEOUT' } })
+    stalled.release()
+    await expect(producer.begin()).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' })
+  })
+
+  it.each([
+    ['InitProducerId', 'COORDINATOR_LOAD_IN_PROGRESS'],
+    ['InitProducerId', 'CONCURRENT_TRANSACTIONS'],
+    ['FindCoordinator', 'COORDINATOR_NOT_AVAILABLE'],
+    ['AddPartitionsToTxn', 'CONCURRENT_TRANSACTIONS'],
+    ['AddPartitionsToTxn', 'NOT_COORDINATOR'],
+    ['AddOffsetsToTxn', 'COORDINATOR_LOAD_IN_PROGRESS'],
+    ['TxnOffsetCommit', 'NOT_COORDINATOR'],
+    ['TxnOffsetCommit', 'COORDINATOR_LOAD_IN_PROGRESS'],
+    ['EndTxn', 'NOT_COORDINATOR'],
+    ['EndTxn', 'CONCURRENT_TRANSACTIONS'],
+  ] as const)('%s with %s is asked again', async (api, error) => {
+    const kafka = await startKafka({ brokers: 3, release: '3.9', topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const fault = kafka.fail({ api, times: 2 }, error)
+    await producer.transaction(async (tx) => {
+      await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+      await tx.sendOffsets({ groupId: 'readers' }, [{ topic: 'orders', partition: 0, offset: 1 }])
+    })
+    expect(fault.hits).toBe(2)
+    expect(committed(kafka, 'orders')).toEqual(['a'])
+    expect(kafka.committedOffsets('readers')).toHaveLength(1)
+  })
+
+  it.each(['3.9', '4'])('Kafka %s: a coordinator that moves at each step', async (release) => {
+    const kafka = await startKafka({ brokers: 3, release, topics: TOPICS })
+    const producer = startTransactional(kafka)
+    let moves = 0
+    const move = async () => {
+      const [one] = requestsOf(kafka, 'InitProducerId')
+      const id = (one?.broker ?? 1) === 1 ? 2 : 1
+      if (moves++ % 2 === 0) await kafka.stopBroker(id)
+      else await kafka.startBroker(id)
+    }
+    await move()
+    const tx = await producer.begin()
+    await move()
+    await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+    await move()
+    await tx.send({ topic: 'orders', partition: 1, value: 'b' })
+    await move()
+    await tx.sendOffsets({ groupId: 'readers' }, [{ topic: 'orders', partition: 0, offset: 1 }])
+    await move()
+    await tx.commit()
+    expect(committed(kafka, 'orders').sort()).toEqual(['a', 'b'])
+    expect(kafka.committedOffsets('readers')).toHaveLength(1)
+  })
+
+  it.each(RELEASES)('Kafka %s: a lost response to a batch is no second message', async (release) => {
+    const kafka = await startKafka({ release, topics: TOPICS })
+    const producer = startTransactional(kafka)
+    kafka.cut({ api: 'Produce' }, 'after')
+    await producer.transaction(async (tx) => {
+      for (const value of ['a', 'b', 'c']) void tx.send({ topic: 'orders', partition: 0, value })
+      await tx.send({ topic: 'orders', partition: 0, value: 'd' })
+    })
+    expect(committed(kafka, 'orders')).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  it.each(['2.8', '3.9', '4'])(
+    'Kafka %s: a batch that is refused aborts it, and the next one goes on',
+    async (release) => {
+      const kafka = await startKafka({ release, topics: TOPICS })
+      const producer = startTransactional(kafka)
+      const tx = await producer.begin()
+      await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+      kafka.fail({ api: 'Produce' }, 'TOPIC_AUTHORIZATION_FAILED')
+      const error = await errorOf(tx.send({ topic: 'orders', partition: 0, value: 'b' }))
+      expect(error).toMatchObject({ code: 'TOPIC_AUTHORIZATION_FAILED' })
+      await expect(tx.send({ topic: 'orders', partition: 0, value: 'c' })).rejects.toThrow(TransactionAbortedError)
+      await expect(tx.commit()).rejects.toMatchObject({ cause: { code: 'TOPIC_AUTHORIZATION_FAILED' } })
+      await producer.transaction((its) => its.send({ topic: 'orders', partition: 0, value: 'd' }))
+      expect(committed(kafka, 'orders')).toEqual(['d'])
+    },
+  )
+
+  it.each(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'] as const)(
+    'a batch with %s aborts it; the next one has another epoch',
+    async (code) => {
+      const kafka = await startKafka({ release: '2.8', topics: TOPICS })
+      const producer = startTransactional(kafka)
+      const tx = await producer.begin()
+      await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+      kafka.fail({ api: 'Produce' }, code)
+      expect(await errorOf(tx.send({ topic: 'orders', partition: 0, value: 'b' }))).toMatchObject({ code })
+      await expect(tx.commit()).rejects.toMatchObject({ code: 'TRANSACTION_ABORTED', cause: { code } })
+      await producer.transaction((its) => its.send({ topic: 'orders', partition: 0, value: 'c' }))
+      expect(committed(kafka, 'orders')).toEqual(['c'])
+      expect(kafka.transactions).toMatchObject([{ producerEpoch: 1 }])
+    },
+  )
+
+  it('Kafka 1.1: a lost sequence is final, and a new producer with the same id goes on', async () => {
+    const kafka = await startKafka({ release: '1.1', topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const tx = await producer.begin()
+    await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+    kafka.fail({ api: 'Produce' }, 'OUT_OF_ORDER_SEQUENCE_NUMBER')
+    await errorOf(tx.send({ topic: 'orders', partition: 0, value: 'b' }))
+    await expect(tx.commit()).rejects.toMatchObject({ code: 'PRODUCER_UNUSABLE' })
+    const next = startTransactional(kafka)
+    await next.transaction((its) => its.send({ topic: 'orders', partition: 0, value: 'c' }))
+    expect(committed(kafka, 'orders')).toEqual(['c'])
+  })
+
+  it('an expired batch: it is aborted after the answer came, and the next one has another epoch', async () => {
+    const kafka = await startKafka({ release: '3.9', topics: TOPICS })
+    const producer = startTransactional(kafka, { deliveryTimeoutMs: 300 })
+    const tx = await producer.begin()
+    await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+    const stalled = kafka.stall({ api: 'Produce' })
+    expect(await errorOf(tx.send({ topic: 'orders', partition: 0, value: 'b' }))).toMatchObject({
+      code: 'DELIVERY_TIMEOUT',
+      mayHaveBeenWritten: true,
+    })
+    const failed = watched(errorOf(tx.commit()))
+    stalled.release()
+    expect(await failed.promise).toMatchObject({ code: 'TRANSACTION_ABORTED' })
+    await producer.transaction((its) => its.send({ topic: 'orders', partition: 0, value: 'c' }))
+    expect(committed(kafka, 'orders')).toEqual(['c'])
+  })
+
+  it('topic made anew in a transaction', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const tx = await producer.begin()
+    await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+    kafka.recreateTopic('orders', { partitions: 3 })
+    const sent = await Promise.allSettled([tx.send({ topic: 'orders', partition: 0, value: 'b' })])
+    const ended = await Promise.allSettled([tx.commit()])
+    expect(ended[0].status).toBe(sent[0].status)
+    await producer.transaction((its) => its.send({ topic: 'orders', partition: 0, value: 'c' }))
+    expect(committed(kafka, 'orders').at(-1)).toBe('c')
+  })
+
+  it('leaders that move and brokers that restart lose and double nothing', async () => {
+    const kafka = await startKafka({ brokers: 3, topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const expected: string[] = []
+    for (let i = 0; i < 12; i++) {
+      const values = [0, 1, 2].map((partition) => `${i}-${partition}`)
+      const done = producer.transaction(async (tx) => {
+        const sent = values.map((value, partition) => tx.send({ topic: 'orders', partition, value }))
+        if (i % 4 === 1) kafka.moveLeader('orders', i % 3, (i % 3) + 1)
+        if (i % 4 === 2) kafka.dropConnections((i % 3) + 1)
+        await Promise.all(sent)
+      })
+      await done
+      expected.push(...values)
+    }
+    expect(committed(kafka, 'orders').sort()).toEqual(expected.sort())
+  })
+
+  it('a broker before Kafka 0.11 has none, and says so', async () => {
+    const kafka = await startKafka({ release: '0.10.2', topics: TOPICS })
+    const producer = startTransactional(kafka)
+    await expect(producer.begin()).rejects.toMatchObject({ code: 'UNSUPPORTED_VERSION' })
+  })
+
+  it('a begin that nobody answers may be tried again', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka, { deliveryTimeoutMs: 300, requestTimeoutMs: 10_000 })
+    const stalled = kafka.stall({ api: 'InitProducerId' })
+    await expect(producer.begin()).rejects.toMatchObject({ code: 'DELIVERY_TIMEOUT' })
+    stalled.release()
+    await until(() => requestsOf(kafka, 'InitProducerId').length === 1, 'it was asked')
+    await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value: 'a' }))
+    expect(committed(kafka, 'orders')).toEqual(['a'])
+  })
+})
+
+describe('topics that nobody has sent to for long', () => {
+  it('are not forgotten with their sequences, which the next transaction goes on with', async () => {
+    const kafka = await startKafka({ release: '2.8', topics: TOPICS })
+    const producer = startTransactional(kafka, { metadataMaxIdleMs: 40 })
+    await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value: 'a' }))
+    // Both are looked through for idle ones meanwhile.
+    for (let i = 0; i < 5; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 40))
+      await producer.transaction((tx) => tx.send({ topic: 'payments', value: 'b' }))
+    }
+    await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value: 'c' }))
+    expect(committed(kafka, 'orders')).toEqual(['a', 'c'])
+    expect(kafka.transactions).toMatchObject([{ producerEpoch: 0 }])
+  })
+})

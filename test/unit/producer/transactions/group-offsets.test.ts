@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest'
+import {
+  GroupOffsets,
+  type GroupMetadata,
+  type GroupOffset,
+} from '../../../../src/producer/transactions/group-offsets.js'
+import { ZERO_UUID } from '../../../../src/protocol/byte-writer.js'
+
+const GROUP = { groupId: 'readers' }
+const OFFSET = { topic: 'in', partition: 0, offset: 5n }
+
+const answer = (codes: readonly (readonly [partition: number, errorCode: number])[]) => ({
+  throttleTimeMs: 0,
+  topics: [
+    {
+      name: 'in',
+      topicId: ZERO_UUID,
+      partitions: codes.map(([partitionIndex, errorCode]) => ({ partitionIndex, errorCode })),
+    },
+  ],
+})
+
+describe('the offsets of a group', () => {
+  it.each([5n, 5, '5'])('are taken as consumers tell them: %o', (offset) => {
+    const [topic] = new GroupOffsets(GROUP, [{ ...OFFSET, offset }]).topics
+    expect(topic).toMatchObject({
+      name: 'in',
+      partitions: [{ partitionIndex: 0, committedOffset: 5n, committedLeaderEpoch: -1, committedMetadata: '' }],
+    })
+  })
+
+  it('are of the member that is told, and of nobody where none is', () => {
+    const told = { groupId: 'readers', generationId: 3, memberId: 'm', groupInstanceId: 'i' }
+    expect(new GroupOffsets(told, []).member).toEqual({
+      groupId: 'readers',
+      generationIdOrMemberEpoch: 3,
+      memberId: 'm',
+      groupInstanceId: 'i',
+    })
+    expect(new GroupOffsets(GROUP, []).member).toMatchObject({ generationIdOrMemberEpoch: -1, memberId: '' })
+  })
+
+  it.each<[unknown, RegExp]>([
+    [undefined, /groupId: given was undefined/],
+    [{ groupId: '' }, /groupId: given was ''/],
+    [{ groupId: 'g', generationId: 1.5 }, /generationId: given was 1\.5/],
+    [{ groupId: 'g', generationId: 1 }, /memberId: given was undefined/],
+    [{ groupId: 'g', memberId: 7 }, /memberId: given was 7/],
+    [{ groupId: 'g', groupInstanceId: 7 }, /groupInstanceId: given was 7/],
+  ])('are refused for %o', (group, message) => {
+    expect(() => new GroupOffsets(group as GroupMetadata, [])).toThrow(message)
+  })
+
+  it.each<[unknown, RegExp]>([
+    [{ ...OFFSET, topic: '' }, /topic: given was ''/],
+    [{ ...OFFSET, partition: -1 }, /partition: given was -1/],
+    [{ ...OFFSET, offset: -1n }, /offset: given was -1/],
+    [{ ...OFFSET, offset: 'x' }, /offset: given was 'x'/],
+    [{ ...OFFSET, offset: 2 ** 53 }, /offset: given was 9007199254740992/],
+    [{ ...OFFSET, leaderEpoch: 'x' }, /leaderEpoch: given was 'x'/],
+    [{ ...OFFSET, metadata: 7 }, /metadata: given was 7/],
+    [null, /topic: given was undefined/],
+  ])('that are %o are refused', (offset, message) => {
+    expect(() => new GroupOffsets(GROUP, [offset as GroupOffset])).toThrow(message)
+  })
+
+  it('that are committed are not asked for again with the others', () => {
+    const offsets = new GroupOffsets(GROUP, [OFFSET, { ...OFFSET, partition: 1 }])
+    expect(
+      offsets.settle(
+        answer([
+          [0, 0],
+          [1, 14],
+        ]),
+      ),
+    ).toBe(14)
+    expect(offsets.topics).toMatchObject([{ partitions: [{ partitionIndex: 1 }] }])
+    expect(offsets.settle(answer([[1, 0]]))).toBe(0)
+    expect(offsets.isDone).toBe(true)
+  })
+
+  it('fail by what is final, whatever else passes', () => {
+    const offsets = new GroupOffsets(GROUP, [OFFSET, { ...OFFSET, partition: 1 }])
+    const mixed = answer([
+      [0, 14],
+      [1, 22],
+    ])
+    expect(offsets.settle(mixed)).toBe(22)
+  })
+
+  it('that an answer leaves out are asked for again', () => {
+    expect(new GroupOffsets(GROUP, [OFFSET]).settle(answer([]))).toBe(15)
+  })
+})
