@@ -25,7 +25,12 @@ export type { HeaderValue, MessageHeaders } from './producer/message-headers.js'
 export { RecordMetadata } from './producer/record-metadata.js'
 export type { EventHandler, SendOptions } from './producer/event-handler.js'
 export type { PartitionMetadata } from './producer/brokers/topic-metadata.js'
+export type { LogEvent, LogFields, Logger } from './producer/event-log.js'
+export type { OnStats } from './producer/stats-reports.js'
 export type { ProducerStats } from './stats/producer-stats.js'
+export type { BrokerStatistics, Statistics, TopicStatistics } from './stats/statistics.js'
+export type { HistogramSnapshot } from './stats/histogram.js'
+export type { MeterSnapshot } from './stats/meter.js'
 export {
   DefaultEncoder,
   IntegerEncoder,

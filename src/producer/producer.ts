@@ -8,6 +8,7 @@ import { SessionFactory } from '../network/session.js'
 import { shown } from '../shown.js'
 import { Observers, type Observer, type OnEnd, type SendBegin, type SendEnd } from '../stats/observer.js'
 import { StatsCounters, type ProducerStats } from '../stats/producer-stats.js'
+import { StatisticsObserver } from '../stats/statistics.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
 import { TurnBudget } from '../turn-budget.js'
 import { VERSION } from '../version.js'
@@ -21,12 +22,14 @@ import type { ProducerOptions, ProducerType } from './config/producer-options.js
 import { DefaultEventHandler } from './default-event-handler.js'
 import { DeliveryReporter, type DeliveryReport } from './delivery-report.js'
 import type { SendOptions } from './event-handler.js'
+import { EventLog } from './event-log.js'
 import { Warnings, type KafkaProducerWarning, type Listeners } from './kafka-producer-warning.js'
 import { isList, unreadable, type Given, type KeyedMessage } from './keyed-message.js'
 import { MessageWritable, type WritableMessage, type WritableOptions } from './message-writable.js'
 import { ProducerSendLoop } from './producer-send-loop.js'
 import { CONNECT_TIMEOUT_MS, Readiness, type ConnectOptions, type ProducerHealth } from './readiness.js'
 import type { RecordMetadata } from './record-metadata.js'
+import { StatsReports } from './stats-reports.js'
 import type { TransactionGate, TransactionSends } from './transactions/transaction-manager.js'
 
 /** What the brokers may make this client hold of answers that are not whole yet, on all connections together. */
@@ -112,6 +115,9 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   readonly #readiness: Readiness
   readonly #observers = new Observers()
   readonly #counters = new StatsCounters()
+  readonly #statistics: StatisticsObserver
+  readonly #log: EventLog
+  readonly #statsReports: StatsReports | undefined
   #closing: Promise<CloseResult<K, V>> | undefined
 
   readonly #surroundings: Surroundings
@@ -138,6 +144,11 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     const { clock } = surroundings
     this.#observers.add(this.#counters)
     this.#observers.add(observer)
+    this.#statistics = new StatisticsObserver(() => clock.now())
+    this.#observers.add(this.#statistics)
+    const warnings = new Warnings(transactions?.events ?? this, this.#counters)
+    this.#log = new EventLog(config.logger, config.clientId, clock, (error) => warnings.threw('the logger', error))
+    this.#observers.add(this.#log)
     const sessionOptions = {
       brokers: config.brokers,
       clientId: config.clientId,
@@ -176,7 +187,6 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
           )
         : undefined
     this.#sendLoop = sendLoop
-    const warnings = new Warnings(transactions?.events ?? this, this.#counters)
     this.#reporter = new DeliveryReporter(config.onDelivery, this, warnings, turn)
     this.#eventHandler = new DefaultEventHandler(
       {
@@ -202,6 +212,11 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       surroundings,
       this.#observers,
     )
+    const { onStats, statsIntervalMs } = config
+    if (onStats !== undefined) {
+      const threw = (error: unknown) => warnings.threw('onStats', error)
+      this.#statsReports = new StatsReports(onStats, statsIntervalMs, () => this.stats(), clock, threw)
+    }
   }
 
   /**
@@ -344,9 +359,9 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     return this.#readiness.health(this.#eventHandler.held.messages > 0)
   }
 
-  /** What this producer has counted. */
+  /** What this producer has counted and measured, from its start on. */
   stats(): ProducerStats {
-    return this.#counters.snapshot(this.#eventHandler.held)
+    return { ...this.#counters.snapshot(this.#eventHandler.held), ...this.#statistics.snapshot() }
   }
 
   /**
@@ -360,7 +375,11 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       } catch (error) {
         return Promise.reject(error)
       }
-      this.#closing = this.#eventHandler.close(timeoutMs).then((unsent) => ({ ...this.#result(), unsent }))
+      this.#statsReports?.close()
+      this.#closing = this.#eventHandler.close(timeoutMs).then((unsent) => {
+        this.#log.close()
+        return { ...this.#result(), unsent }
+      })
       void this.#sendLoop?.hurry(this.#closing)
     }
     return this.#closing

@@ -1,5 +1,6 @@
 import { ownCopy } from '../topic-name.js'
 import type { ObservedEvent, Observer } from './observer.js'
+import type { Statistics } from './statistics.js'
 
 /** Topics that are told apart: names may come from anywhere. */
 const MAX_NAMED_TOPICS = 1_000
@@ -7,7 +8,7 @@ const MAX_NAMED_TOPICS = 1_000
 const OTHERS = '*'
 
 /** What a producer counts, from its start on. */
-export interface ProducerStats {
+export interface ProducerStats extends Statistics {
   /** Messages taken in. */
   readonly messages: number
   /** Bytes of their keys, values and headers. */
@@ -40,6 +41,9 @@ export interface ProducerStats {
   readonly queueBytes: number
 }
 
+/** The part of {@link ProducerStats} that is counted by the message. */
+export type Counts = Omit<ProducerStats, keyof Statistics>
+
 /** The counters behind {@link ProducerStats}: what is counted by the message is added to where it is known. */
 export class StatsCounters implements Observer {
   messages = 0
@@ -70,7 +74,7 @@ export class StatsCounters implements Observer {
     this.dropped.set(name, (count ?? this.dropped.get(name) ?? 0) + 1)
   }
 
-  snapshot(held: { readonly messages: number; readonly bytes: number }): ProducerStats {
+  snapshot(held: { readonly messages: number; readonly bytes: number }): Counts {
     return {
       messages: this.messages,
       bytes: this.bytes,

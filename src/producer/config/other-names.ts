@@ -36,6 +36,8 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   ...sameAs('partitioner', 'partitionerType', 'createPartitioner', 'defaultPartitioner'),
   ...sameAs('encoder', 'valueSerializer', 'serializer'),
   ...sameAs('keyEncoder', 'keySerializer'),
+  ...sameAs('onStats', 'stats_cb'),
+  ...sameAs('statsIntervalMs', 'statistics.interval.ms'),
   ...sameAs('onDelivery', 'dr_cb', 'dr_msg_cb', 'deliveryReport'),
 
   // What takes other words here.
@@ -82,13 +84,12 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   ),
   ...absent(
     'DEBUG=kafka-producer:* in the environment shows what goes on',
-    'logger',
     'logLevel',
     'logCreator',
     'log_level',
     'debug',
   ),
-  ...absent('`stats()` has the figures', 'metrics', 'statistics.interval.ms', 'metricReporters'),
+  ...absent('`stats()` has the figures', 'metrics', 'metricReporters'),
   ...absent('sockets are opened by this package', 'socket.keepalive.enable', 'socket.nagle.disable'),
   ...absent('a producer has no group', 'groupId', 'group.id'),
   ...absent('connections are opened at the first `send()`, or by `connect()`', 'autoConnect'),

@@ -8,8 +8,10 @@ import type { Secret } from '../../network/secret.js'
 import type { SslOption } from '../../network/tls.js'
 import type { OnDelivery } from '../delivery-report.js'
 import type { Encoder, RawData } from '../encoder.js'
+import type { Logger } from '../event-log.js'
 import { resolvePartitioner, type ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
 import { CompressionChoice } from '../queues/topic-compression.js'
+import type { OnStats } from '../stats-reports.js'
 import { unknownOption } from './other-names.js'
 import {
   DEFAULT_ENCODER,
@@ -71,6 +73,9 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
   readonly compressionChoice: CompressionChoice
   readonly copyBytes: boolean
   readonly onDelivery: Listener<K, V> | undefined
+  readonly logger: Logger | undefined
+  readonly onStats: OnStats | undefined
+  readonly statsIntervalMs: number
 
   /** What was given and has no effect, or from {@link fromProperties} another than there, each with the reason. */
   readonly notes: readonly string[]
@@ -145,6 +150,9 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
     )
     this.copyBytes = read('copyBytes')
     this.onDelivery = read('onDelivery')
+    this.logger = read('logger')
+    this.onStats = read('onStats')
+    this.statsIntervalMs = read('statsIntervalMs')
     this.partitioner = resolvePartitioner(options.partitioner)
     const ofMode = this.type === 'sync' ? notesOnQueueOptions(options) : []
     this.notes = [...notes, ...ofMode, ...this.compressionChoice.notes]

@@ -11,8 +11,10 @@ import { shown } from '../../shown.js'
 import { MAX_TIMER_MS } from '../../timer-delay.js'
 import type { OnDelivery } from '../delivery-report.js'
 import { DefaultEncoder, type Encoder, type RawData } from '../encoder.js'
+import type { Logger } from '../event-log.js'
 import type { PartitionerOption } from '../partitioners/partitioner-by-name.js'
 import type { CompressionOption } from '../queues/topic-compression.js'
+import type { OnStats } from '../stats-reports.js'
 import { parseBrokers } from './broker-list.js'
 
 /** What `new Producer()` takes. Times are in milliseconds, sizes in bytes. An option that is undefined is not given. */
@@ -298,6 +300,27 @@ export interface ProducerOptions<K = RawData, V = RawData, T extends ProducerTyp
    * Allowed: a function.
    */
   onDelivery?: OnDelivery<K, V> | undefined
+  /**
+   * Told of retries, throttling, leaders that moved, lost connections and the like, a line each, with fields; a storm
+   * of one kind is a line a second. Nothing of a message is in it. Default: the namespace `kafka-producer:event` of
+   * `DEBUG`.
+   *
+   * Allowed: an object with the methods debug, info, warn and error, such as console or a pino.
+   */
+  logger?: Logger | undefined
+  /**
+   * Called with what `stats()` gives, every statsIntervalMs.
+   *
+   * Allowed: a function.
+   */
+  onStats?: OnStats | undefined
+  /**
+   * How often onStats is called.
+   *
+   * Allowed: a whole number from 1, in milliseconds.
+   * @default 60_000
+   */
+  statsIntervalMs?: number | undefined
 }
 
 /** What the promise of `send()` is: the acknowledgement, or that the messages are queued. */
@@ -528,6 +551,14 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     parseBoolean,
   ),
   onDelivery: row(undefined, 'a function', 'Async: called with the fate of each message.', parseFunction),
+  logger: row(
+    undefined,
+    'an object with the methods debug, info, warn and error, such as console or a pino',
+    'Told of retries, throttling, leaders that moved, lost connections and the like, a line each, with fields; a storm of one kind is a line a second. Nothing of a message is in it. Default: the namespace `kafka-producer:event` of `DEBUG`.',
+    parseLogger,
+  ),
+  onStats: row(undefined, 'a function', 'Called with what `stats()` gives, every statsIntervalMs.', parseFunction),
+  statsIntervalMs: integer(60_000, 1, 0x7fffffff, 'How often onStats is called.'),
 }
 
 function row(
@@ -576,6 +607,16 @@ function parseType(value: unknown, name: string, allowed: string): ProducerType 
 
 function parseFunction(value: unknown, name: string, allowed: string): unknown {
   if (value === undefined || typeof value === 'function') return value
+  throw refused(name, value, allowed)
+}
+
+function parseLogger(value: unknown, name: string, allowed: string): unknown {
+  const methods = ['debug', 'info', 'warn', 'error']
+  const isLogger =
+    (typeof value === 'object' || typeof value === 'function') &&
+    value !== null &&
+    methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function')
+  if (value === undefined || isLogger) return value
   throw refused(name, value, allowed)
 }
 

@@ -22,7 +22,7 @@ describe('an unknown option is told with what to write instead, and never with a
     ['retry', 'retryBackoffMs'],
     ['enableIdempotence', 'idempotent'],
     ['transactionalId', 'TransactionalProducer'],
-    ['logger', 'DEBUG=kafka-producer:*'],
+    ['stats_cb', "'onStats'"],
     ['logLevel', 'DEBUG=kafka-producer:*'],
     // kafka-node, @platformatic/kafka and others
     ['kafkaHost', 'brokers'],

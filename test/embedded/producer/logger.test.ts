@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest'
+import { InvalidConfigError, type LogFields, type Logger } from '../../../src/index.js'
+import { startKafka } from '../support/cluster.js'
+import { startProducer, until } from '../support/producers.js'
+
+/* The lines that the user's logger is given: what happened can be told apart by them, and nothing of a message is in them. */
+
+interface Line {
+  readonly level: string
+  readonly text: string
+  readonly fields: LogFields
+}
+
+/** As `console`: the text first. */
+function consoleLike(): { logger: Logger; lines: Line[] } {
+  const lines: Line[] = []
+  const at = (level: string) => (text: string, fields: LogFields) => void lines.push({ level, text, fields })
+  return { logger: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }, lines }
+}
+
+const SECRET = 'not-for-any-log'
+
+describe('the log', () => {
+  it('tells retries, a throttling, a moved leader and a lost broker apart, and nothing of the messages', async () => {
+    const kafka = await startKafka({ brokers: 2, topics: { orders: { replicationFactor: 2 } } })
+    const { logger, lines } = consoleLike()
+    const producer = startProducer(kafka, { logger, clientId: 'shop' })
+    const message = { topic: 'orders', key: SECRET, value: SECRET, headers: { secret: SECRET } }
+    const first = (await producer.partitionsFor('orders'))[0]?.leader as number
+    kafka.fail({ api: 'Produce', times: 3 }, 'NOT_ENOUGH_REPLICAS')
+    kafka.throttle({ api: 'Produce', times: 1 }, 30)
+    await producer.send(message)
+    kafka.moveLeader('orders', 0, 3 - first)
+    await producer.send(message)
+    const of = (event: string) => lines.filter(({ fields }) => fields.event === event)
+    kafka.dropConnections(3 - first)
+    await until(() => of('disconnected').length > 0, 'the lost connection is told')
+    await producer.send(message)
+    const retry = { topic: 'orders', partition: 0, brokerId: first, messages: 1, code: 'NOT_ENOUGH_REPLICAS' }
+    expect(of('retry').slice(0, 3)).toMatchObject(
+      [1, 2, 3].map((attempts) => ({ level: 'warn', fields: { clientId: 'shop', ...retry, attempts } })),
+    )
+    expect(of('throttled')).toMatchObject([{ level: 'warn', fields: { throttleMs: 30 } }])
+    expect(of('leader-changed')).toMatchObject([{ level: 'info', fields: { from: first, to: 3 - first } }])
+    expect(of('reconnected').length).toBeGreaterThan(0)
+    expect(of('connected').every(({ level }) => level === 'debug')).toBe(true)
+    expect(JSON.stringify(lines)).not.toContain(SECRET)
+  })
+
+  it('a storm of one kind is some lines, and then one that says how many there were', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const { logger, lines } = consoleLike()
+    const producer = startProducer(kafka, { logger })
+    kafka.fail({ api: 'Produce', times: 20 }, 'NOT_ENOUGH_REPLICAS')
+    await producer.send({ topic: 'orders', value: '1' })
+    await producer.close()
+    const retries = lines.filter(({ fields }) => fields.event === 'retry')
+    const counts = retries.map(({ fields }) => fields.count ?? 1)
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(20)
+    expect(counts.slice(0, 5)).toEqual([1, 1, 1, 1, 1])
+    expect(counts.length).toBeLessThan(20)
+    expect(retries.at(-1)?.fields.attempts).toBe(20)
+  })
+
+  it('a pino is given the fields first', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const given: unknown[][] = []
+    const method = (...line: unknown[]) => void given.push(line)
+    const pino = { debug: method, info: method, warn: method, error: method, bindings: () => ({}) }
+    const producer = startProducer(kafka, { logger: pino })
+    await producer.send({ topic: 'orders', value: '1' })
+    expect(given[0]).toEqual([{ event: 'connected', clientId: 'kafka-producer', broker: kafka.bootstrap }, 'connected'])
+  })
+
+  it('one that throws harms nothing, and is told of as other callbacks are', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const { logger } = consoleLike()
+    const bad = { ...logger, debug: () => Promise.reject(new Error('the disk is full')) }
+    const producer = startProducer(kafka, { logger: bad })
+    const warned = new Promise<{ message: string }>((resolve) => producer.once('warning', resolve))
+    await producer.send({ topic: 'orders', value: '1' })
+    expect((await warned).message).toContain('the logger threw or rejected')
+    expect(producer.stats().throwingCallbacks).toBeGreaterThan(0)
+  })
+
+  it('what is no logger is refused', () => {
+    const logger = { info: () => undefined } as unknown as Logger
+    expect(() => startProducer('127.0.0.1:9', { logger })).toThrow(InvalidConfigError)
+    expect(() => startProducer('127.0.0.1:9', { logger: console })).not.toThrow()
+  })
+})

@@ -1,0 +1,67 @@
+import { expect, it } from 'vitest'
+import type { ProducerStats } from '../../../src/index.js'
+import { startKafka } from '../support/cluster.js'
+import { errorOf, startProducer, until } from '../support/producers.js'
+
+/* What stats() tells is what was sent, refused and sent again. */
+
+it('messages are counted by topic once, however often they are sent, and requests by broker', async () => {
+  const kafka = await startKafka({ topics: { orders: {}, logs: {} } })
+  const producer = startProducer(kafka)
+  kafka.fail({ api: 'Produce', topic: 'orders', times: 2 }, 'NOT_ENOUGH_REPLICAS')
+  kafka.throttle({ api: 'Produce', times: 1 }, 20)
+  await producer.send([
+    { topic: 'orders', value: 'x'.repeat(1_000) },
+    { topic: 'orders', value: 'y' },
+  ])
+  await producer.send({ topic: 'logs', value: 'z' })
+  const stats = producer.stats()
+  expect(stats.topics).toMatchObject({ orders: { messages: { count: 2 } }, logs: { messages: { count: 1 } } })
+  expect(stats.allTopics.messages.count).toBe(3)
+  expect(stats.allTopics.bytes.count).toBeGreaterThan(1_000)
+  expect(Object.keys(stats.brokers)).toEqual([kafka.bootstrap])
+  expect(stats.allBrokers.requests.count).toBe(4)
+  expect(stats.allBrokers.requestTimeMs.count).toBe(4)
+  expect(stats.allBrokers.requestBytes.max).toBeGreaterThan(1_000)
+  expect(stats.retries.count).toBe(2)
+  expect(stats.retriesByCode).toEqual({ NOT_ENOUGH_REPLICAS: 2 })
+  expect(stats.batchMessages).toMatchObject({ count: 4, max: 2, min: 1 })
+  expect(stats.queueTimeMs.count).toBe(2)
+  expect(stats.ageMs.count).toBe(2)
+  expect(stats.ageMs.max).toBeGreaterThan(stats.queueTimeMs.min)
+  expect(stats.throttleTimeMs.count).toBe(1)
+  expect(stats.connections).toEqual({ opened: 2, failed: 0, closed: 0 })
+  expect(stats.compressionRatio).toBe(1)
+})
+
+it('compression is told as what is left, and failures and refusals by the message', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const producer = startProducer(kafka, { compression: 'gzip', queueMessages: 1, enqueueTimeoutMs: 0 })
+  await producer.send({ topic: 'orders', value: 'x'.repeat(10_000) })
+  expect(producer.stats().compressionRatio).toBeLessThan(0.1)
+  kafka.fail({ api: 'Produce' }, 'TOPIC_AUTHORIZATION_FAILED')
+  const both = [producer.send({ topic: 'orders', value: '1' }), producer.send({ topic: 'orders', value: '2' })]
+  await Promise.all(both.map(errorOf))
+  const stats = producer.stats()
+  expect(stats.failedSends.count).toBe(1)
+  expect(stats.topics['orders']?.dropped.count).toBe(1)
+  expect(stats.allTopics.dropped.count).toBe(1)
+})
+
+it('onStats is called with them at the interval, until the producer closes, and may throw', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const told: ProducerStats[] = []
+  const onStats = (stats: ProducerStats) => {
+    told.push(stats)
+    throw new Error('no')
+  }
+  const producer = startProducer(kafka, { onStats, statsIntervalMs: 5 })
+  producer.on('warning', () => undefined)
+  await producer.send({ topic: 'orders', value: '1' })
+  const before = told.length
+  await until(() => told.length > before, 'onStats is called')
+  await producer.close()
+  const count = told.length
+  expect(told.at(-1)).toMatchObject({ messages: 1, allTopics: { messages: { count: 1 } } })
+  expect(producer.stats().throwingCallbacks).toBe(count)
+})
