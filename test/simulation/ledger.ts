@@ -90,6 +90,9 @@ export class Ledger {
       const { id, fate } = entry
       const found = places.get(id) ?? []
       if (fate === undefined) throw new Violation('one fate', `${id} has none at the end`)
+      const numbered = found.filter(({ sequence }) => sequence >= 0)
+      if (new Set(numbered.map(({ of, producerId }) => `${of} ${producerId}`)).size < numbered.length)
+        throw new Violation('with a sequence never twice', `${id}: ${numbered.map(({ offset }) => offset).join(', ')}`)
       if (fate.kind === 'refused' && found.length > 0)
         throw new Violation('what was refused is not there', `${id}, refused with ${fate.code}, is`)
       if (fate.kind === 'failed' && !fate.mayHaveBeenWritten && found.length > 0)
@@ -113,6 +116,15 @@ export class Ledger {
           `${id} at ${offset} of ${topic}-${partition}, and ${before.id} at ${before.offset}`,
         )
       if (there.length === 1) last.set(place, { id, offset })
+    }
+  }
+
+  /** Where nothing goes wrong nothing fails, but for what the user asked for. */
+  checkPeace(mayFail: (entry: Entry, code: string) => boolean): void {
+    for (const entry of this.entries.values()) {
+      const { fate, id } = entry
+      if (fate !== undefined && fate.kind !== 'acknowledged' && !mayFail(entry, fate.code))
+        throw new Violation('no fault, no failure', `${id} ${fate.kind} ${fate.code}`)
     }
   }
 

@@ -40,10 +40,10 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '',
   },
   {
-    fault: 'a call that was aborted tells again what its encoder failed on',
-    file: `${CALLS}/call-serializer.ts`,
-    find: '    if (call.isDone) return\n    const located',
-    replace: '    const located',
+    fault: 'a message that has its fate is told another one',
+    file: `${CALLS}/list-call.ts`,
+    find: '    if (at === SETTLED) return\n',
+    replace: '',
   },
   {
     fault: 'the send loop is entered again while it releases',
@@ -107,9 +107,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'two batches of a partition are in flight',
-    file: `${QUEUES}/topic-queue.ts`,
-    find: 'this.limit, this.buffers))',
-    replace: 'this.limit, this.buffers, 2))',
+    file: `${SENDING}/idempotence.ts`,
+    find: 'const NOT_NUMBERED: Numbering = { identityFor: () => undefined, limit: 1,',
+    replace: 'const NOT_NUMBERED: Numbering = { identityFor: () => undefined, limit: 2,',
   },
   {
     fault: 'a time-out is taken for a refusal',
@@ -126,8 +126,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'room of what ended in flight is given back twice',
     file: `${SENDING}/outcomes.ts`,
-    find: '    if (batch.hasEnded) this.parts.release(batch.queue.thin(batch))\n',
-    replace: '    if (batch.hasEnded) this.parts.release({ ...batch.queue.thin(batch), messages: batch.count })\n',
+    find: '    this.parts.release(queue.thin(batch))\n',
+    replace: '    this.parts.release({ ...queue.thin(batch), messages: batch.count })\n',
   },
   {
     fault: 'room of a message that was refused is not given back',
@@ -144,7 +144,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'an expired message is sent',
     file: `${SENDING}/preparation.ts`,
-    find: '    if (batch.hasEnded) this.parts.release(queue.thin(batch))\n',
+    find: '    if (batch.hasEnded) this.parts.thin(batch)\n',
     replace: '',
   },
   {
@@ -181,8 +181,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'a connection that breaks fails only its first request',
     file: 'src/network/broker-connection.ts',
-    find: 'for (let entry = this.#inFlight.shift(); entry !== undefined; entry = this.#inFlight.shift()) entry.fail(error)',
-    replace: 'this.#inFlight.shift()?.fail(error)',
+    find: 'for (let entry = this.#inFlight.shift(); entry !== undefined; entry = this.#inFlight.shift()) {',
+    replace: 'for (const entry of [this.#inFlight.shift()].filter((one) => one !== undefined)) {',
   },
   {
     fault: 'metadata with an older leader epoch is taken never',

@@ -5,7 +5,7 @@ import type { Acceptor, Listen } from '../../src/testing/listener.js'
 import type { Dice } from './dice.js'
 
 /** What the systems of both sides take in before whoever writes has to wait. */
-const WINDOW_BYTES = 64 * 1024
+const WINDOW_BYTES = 16 * 1024
 const FIRST_PORT = 9_001
 
 export interface NetworkOptions {
@@ -203,6 +203,7 @@ export class SimSocket extends Duplex {
       this.toTake = undefined
       // Copied only now: what has changed since it was written goes out changed.
       const bytes = Buffer.concat(toTake.chunks)
+      if (this.isClient) this.wire.network.onTaken?.(bytes)
       if (this.wire.isDead) this.out.outstanding += bytes.length
       else this.out.send(bytes)
       toTake.done()
@@ -233,6 +234,8 @@ export class SimNetwork {
   private nextPort = FIRST_PORT
   private count = 0
   readonly wires = new Set<Wire>()
+  /** Told what the system of a client has taken. */
+  onTaken: ((bytes: Buffer) => void) | undefined
   /** By port: until when nobody answers who connects there. */
   private readonly deafUntil = new Map<number, number>()
 

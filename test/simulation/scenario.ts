@@ -216,7 +216,8 @@ export function scenarioOf(seed: number): Scenario {
       retryBackoffMs: dice.pick([20, 100]),
       retryBackoffMaxMs: dice.pick([100, 1_000]),
       metadataRefreshIntervalMs: dice.pick([-1, 0, 1_000, 300_000, 300_000]),
-      ...(isAsync && { lingerMs: dice.pick([0, 5, 50, 1_000]), batchMessages: dice.pick([1, 10]) }),
+      ...(isAsync && { lingerMs: dice.pick([0, 5, 50, 1_000]) }),
+      ...(isAsync && dice.isLucky(0.6) && { batchMessages: dice.pick([1, 10]) }),
       batchBytes,
       maxRequestBytes: batchBytes * dice.between(1, 4),
       queueMessages: dice.weighed([

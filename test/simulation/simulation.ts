@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { Producer } from '../../src/producer/producer.js'
 import { EmbeddedKafka } from '../../src/testing/index.js'
 import { Dice } from './dice.js'
-import { Ledger, Violation, type Incarnation } from './ledger.js'
+import { Ledger, Violation, type Entry, type Incarnation } from './ledger.js'
 import { SimNetwork } from './network.js'
-import type { Action, Scenario } from './scenario.js'
+import type { Action, CodeOf, Scenario } from './scenario.js'
 import { User } from './user.js'
 import { VirtualClock } from './virtual-clock.js'
 
@@ -12,6 +12,8 @@ import { VirtualClock } from './virtual-clock.js'
 const MAX_STEPS = 200_000
 /** A deadline is told in slices, by timers that are a little late. */
 const SLACK_MS = 300
+/** Brokers that gather acknowledgements may be so late, and clients look a little later. */
+const ANSWER_GRACE_MS = 2_500
 /** How much room is looked at between steps. */
 const LOOK_EVERY = 16
 const PROBE_IDS = 2_000_000
@@ -55,6 +57,10 @@ class Simulation {
   /** How long the process stood still: so much later deadlines are told. */
   private stalledMs = 0
   private readonly endings: (() => void)[] = []
+  /** Messages whose first bytes the system has taken; with acks 0 alone. */
+  private readonly taken = new Set<number>()
+  /** When some message last had no fate. */
+  private lastOpenAt = 0
 
   constructor(
     private readonly scenario: Scenario,
@@ -143,6 +149,10 @@ class Simulation {
       { clock: clock.for('cluster'), random: dice.fork(), listen: network.listen },
     )
     clock.lookMs = scenario.lookMs
+    if (scenario.options.acks === 0 && scenario.codec === 'none')
+      network.onTaken = (bytes) => {
+        for (const [, id] of bytes.toString('latin1').matchAll(/#(\d+)#/g)) this.taken.add(Number(id))
+      }
     const random = dice.fork()
     this.user = new User(
       scenario,
@@ -207,6 +217,11 @@ class Simulation {
     if (stats.queueMessages > queueMessages || stats.queueBytes > queueBytes + Math.max(batchBytes, 10_000))
       throw new Violation('room is bounded', `${stats.queueMessages} messages, ${stats.queueBytes} bytes`)
     const late = SLACK_MS + this.stalledMs
+    if (this.ledger.open > 0) this.lastOpenAt = this.clock.now
+    // What was in flight when its messages had their fate is answered, or its connection given up.
+    const answeredBy = this.lastOpenAt + this.scenario.options.requestTimeoutMs + ANSWER_GRACE_MS + late
+    if (stats.queueMessages > 0 && this.clock.now > answeredBy)
+      throw new Violation('room is given back in time', `${stats.queueMessages} messages, ${stats.queueBytes} bytes`)
     this.ledger.checkDeadlines(deliveryTimeoutMs + late)
     for (const { what, dueAt } of this.user.pending.values())
       if (this.clock.now > dueAt + late) throw new Violation('promises settle', `${what}, due at ${dueAt}`)
@@ -305,7 +320,53 @@ class Simulation {
     const there = [...topics].filter((topic) => this.hasTopic(topic))
     const all = [...this.gone, ...there.map((topic) => ({ topic, records: kafka.records(topic) }))]
     this.checkPace()
+    this.checkTaken()
+    if (isPeaceful(scenario)) ledger.checkPeace((entry, code) => this.mayFail(entry, code))
     ledger.checkStored(all, scenario.options.acks, scenario.options.retries ?? Infinity)
+  }
+
+  /** With acks 0 a message is acknowledged when the system has it. */
+  private checkTaken(): void {
+    if (this.network.onTaken === undefined) return
+    for (const { id, fate } of this.ledger.entries.values())
+      if (fate?.kind === 'acknowledged' && !this.taken.has(id))
+        throw new Violation('acknowledged means taken (acks 0)', `${id} is not`)
+  }
+
+  /** What fails although all is well. */
+  private mayFail({ topic, partition, hasHeaders, timestamp }: Entry, code: string): boolean {
+    const { scenario } = this
+    const { enqueueTimeoutMs } = scenario.options
+    const isMissing = !Object.hasOwn(scenario.topics, topic) && !scenario.autoCreateTopics
+    switch (code) {
+      case 'ABORTED':
+        return true
+      case 'QUEUE_FULL':
+        // So many find room in time where each waits for one other at the most.
+        return enqueueTimeoutMs === 0 || (enqueueTimeoutMs === 200 && !this.isRoomy)
+      case 'UNSUPPORTED_BY_FORMAT':
+        return hasHeaders || timestamp !== undefined
+      case 'INVALID_PARTITION':
+        return partition !== undefined && partition >= (scenario.topics[topic] ?? 1)
+      case 'DELIVERY_TIMEOUT':
+        return isMissing || !this.isQuick
+      case 'UNKNOWN_TOPIC_OR_PARTITION':
+        return isMissing
+      default:
+        return false
+    }
+  }
+
+  private get isRoomy(): boolean {
+    const { queueMessages, queueBytes } = this.scenario.options
+    return this.ledger.entries.size <= 2 * queueMessages && queueBytes > 1_000_000 && this.isQuick
+  }
+
+  /** Whether all that is sent can have arrived within a fraction of a second. */
+  private get isQuick(): boolean {
+    const { network, release, codec, actions } = this.scenario
+    const isLate = actions.some((action) => action.do === 'send' && action.code === 'late')
+    return network.delayMs <= 2 && release !== '0.8.2' && codec !== 'late' && !isLate
   }
 
   /** However much goes wrong, brokers are not asked more often than the back-off says. */
@@ -468,6 +529,22 @@ class Simulation {
         return
     }
   }
+}
+
+/** Whether neither the network, nor the cluster, nor code of the user's does anything wrong. */
+function isPeaceful({ actions, partitioner, codec, onDelivery, release }: Scenario): boolean {
+  const isGood = (code: CodeOf | 'none') => ['none', 'at once', 'late'].includes(code)
+  return (
+    release !== '0.9' &&
+    partitioner !== 'throws' &&
+    isGood(codec) &&
+    onDelivery !== 'close' &&
+    actions.every((action) =>
+      action.do === 'send'
+        ? isGood(action.code ?? 'none') && action.then !== 'close'
+        : ['flush', 'abort', 'ask', 'connect'].includes(action.do),
+    )
+  )
 }
 
 function kafkaStateOf(kafka: EmbeddedKafka, broker: number) {
