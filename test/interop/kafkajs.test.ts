@@ -1,27 +1,20 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { startKafka } from '../embedded/support/cluster.js'
+import { installKafkajs, kafkajsFolder } from './support/kafkajs.js'
 
 const run = promisify(execFile)
-const folder = fileURLToPath(new URL('kafkajs/', import.meta.url))
-
-/** Brings the client from the registry, once, as its lock file says. */
-async function installClient(): Promise<void> {
-  const wanted = JSON.parse(readFileSync(`${folder}package.json`, 'utf8')).dependencies.kafkajs
-  const manifest = `${folder}node_modules/kafkajs/package.json`
-  if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).version === wanted) return
-  await run('npm', ['ci', '--no-audit', '--no-fund'], { cwd: folder })
-}
 
 describe.each(['0.11', '2.8', '4'])('kafkajs against an embedded Kafka %s', (release) => {
-  beforeAll(installClient, 60_000)
+  beforeAll(installKafkajs, 60_000)
 
   it('makes a topic, produces, commits and aborts, and reads in a group of two', { timeout: 60_000 }, async () => {
     const kafka = await startKafka({ release, brokers: 2, topics: { orders: { partitions: 3 } } })
-    const { stdout } = await run(process.execPath, ['scenario.mjs', kafka.bootstrap], { cwd: folder, timeout: 40_000 })
+    const { stdout } = await run(process.execPath, ['scenario.mjs', kafka.bootstrap], {
+      cwd: kafkajsFolder,
+      timeout: 40_000,
+    })
     const { topics, values } = JSON.parse(stdout)
     expect(topics.sort()).toEqual(['made', 'orders'])
     const plain = Array.from({ length: 30 }, (_, i) => `plain-${i}`)
