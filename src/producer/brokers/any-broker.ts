@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { BoundedMap } from '../../bounded-map.js'
 import { sleep, type Clock, type Timer } from '../../clock.js'
 import { createDebug } from '../../debug.js'
 import { AuthenticationError, KafkaProducerError, MetadataUnavailableError, RequestTimeoutError } from '../../errors.js'
@@ -56,6 +57,8 @@ export class AnyBroker {
   private readonly openings = new Map<string, Opening>()
   /** What each broker that is being asked is at. */
   private readonly stages = new Set<Stage>()
+  /** Addresses at which a question was answered. */
+  private readonly served = new BoundedMap<string, true>()
   private closed = false
   /** Why the last question had no answer; undefined once one has. */
   lastFailure: KafkaProducerError | undefined
@@ -184,8 +187,11 @@ export class AnyBroker {
       signal.addEventListener('abort', drop, { once: true })
       if (signal.aborted) drop()
       stage.enter(`waiting for ${formatAddress(session.connection.address)} to answer`)
+      // It was answered there before: if the broker hangs up now, it is not for want of SASL.
+      if (this.served.has(formatAddress(address))) session.connection.hint = undefined
       const answer = await orAborted(question(session), signal)
       signal.throwIfAborted()
+      this.served.set(formatAddress(address), true)
       const previous = this.session
       this.session = session
       if (previous !== session) void previous?.connection.close(0)

@@ -141,6 +141,18 @@ describe('connect() names what is wrong', () => {
     expect(error.message).toMatch(/wants SASL on this port, by PLAIN, .*: give `sasl`/)
   })
 
+  it('no want of SASL where the same question was answered before', async () => {
+    const kafka = await startKafka()
+    const producer = startProducer(kafka)
+    await producer.connect()
+    kafka.cut({ api: 'Metadata', times: 2 })
+    for (let i = 0; i < 2; i++) {
+      const error = await errorOf(producer.connect())
+      expect(error.message).toMatch(/closed the connection, and had not answered Metadata/)
+      expect(error.message).not.toContain('SASL')
+    }
+  })
+
   it('SASL for a port without', async () => {
     const kafka = await startKafka()
     const error = await errorOf(startProducer(kafka, { sasl: alice }).connect())
