@@ -83,6 +83,8 @@ export interface LingeringQueue {
 /** What `send()` answers where all is queued at once. */
 const QUEUED = Promise.resolve()
 
+/** A producer that closes ends so many calls before it asks whether others should have their turn. */
+const CALLS_AT_ONCE = 64
 /** How long sockets may take to close after all is settled. */
 const SOCKET_GRACE_MS = 1_000
 
@@ -133,7 +135,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     private readonly config: EventHandlerConfig,
     readonly counters: StatsCounters,
     private readonly warnings: Warnings,
-    turn: TurnBudget,
+    private readonly turn: TurnBudget,
     lingering?: LingeringQueue,
     private readonly surroundings: Surroundings = SYSTEM,
     private readonly observers = new Observers(),
@@ -532,18 +534,30 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     this.policy.close()
     this.parts.topicPartitionInfos.close()
     const cause = new ProducerClosedError(`the producer was closed, and did not wait longer than ${timeoutMs} ms`)
-    const unsent: KeyedMessage<K, V>[] = []
-    for (let call = this.calls.first; call !== undefined; call = call.newer) {
-      for (const message of call.messagesWithoutFate()) unsent.push(message as KeyedMessage<K, V>)
-      this.endings.add(call, () => cause)
-    }
-    this.endings.start()
+    const unsent = await this.endAll(cause)
     await this.settledSoFar()
     this.calls.close()
     this.longWaits.close()
     this.admission.close()
     for (const sender of this.senders.values()) sender.close()
     await this.parts.producerPool.close(SOCKET_GRACE_MS)
+    return unsent
+  }
+
+  /** Ends what has no fate, and gives it back. However much that is, the event loop gets its turn in between. */
+  private async endAll(cause: ProducerClosedError): Promise<KeyedMessage<K, V>[]> {
+    const unsent: KeyedMessage<K, V>[] = []
+    const calls: MessageCall[] = []
+    for (let call = this.calls.first; call !== undefined; call = call.newer) calls.push(call)
+    for (const [i, call] of calls.entries()) {
+      for (const message of call.messagesWithoutFate()) unsent.push(message as KeyedMessage<K, V>)
+      this.endings.add(call, () => cause)
+      if (i % CALLS_AT_ONCE === CALLS_AT_ONCE - 1 && this.turn.isSpent) {
+        this.endings.start()
+        await this.turn.nextTurn()
+      }
+    }
+    this.endings.start()
     return unsent
   }
 }

@@ -60,7 +60,7 @@ export const GROUPS = {
   },
   delay: {
     title: 'A broker that takes its time',
-    text: 'The sink answers each request after 1 ms or 5 ms.',
+    text: 'The sink answers each Produce request after 1 ms or 5 ms.',
     seconds: 1,
     server: 'sink',
     isPinned: true,
@@ -79,20 +79,16 @@ export const GROUPS = {
     columns: RATES,
     cases: (quick) => everyone(100, { variant: '3 brokers', sink: { brokers: 3 } }, quick ? ['batch'] : PROMISES),
   },
-  defaults: {
-    title: 'Safe defaults, strings and headers',
-    text: 'What acks -1, and what a string key, a string value and two headers cost.',
-    seconds: 1,
+  shape: {
+    title: 'What services send',
+    text: 'acks -1; one of 5,000 customers as key, JSON as a string, headers `traceparent`, another in each message, and `source`. As string keys and values, and hashed to their partitions.',
+    seconds: 2,
     server: 'sink',
     isPinned: true,
     columns: RATES,
     cases: (quick) =>
       (quick ? [100] : [100, 1_000]).flatMap((bytes) =>
-        MODES.flatMap((mode) => [
-          { client: 'ours', mode, bytes, variant: 'as in the rates' },
-          { client: 'ours', mode, bytes, variant: 'acks -1', job: { acks: -1 } },
-          { client: 'ours', mode, bytes, variant: 'acks -1, strings, two headers', job: { acks: -1, shape: 'real' } },
-        ]),
+        everyone(bytes, { job: { acks: -1, shape: 'real' } }, PROMISES),
       ),
   },
   lone: {
@@ -171,6 +167,15 @@ export const GROUPS = {
     cases: (quick) =>
       (quick ? [100] : [100, 1_000]).flatMap((bytes) => MODES.map((mode) => ({ client: 'ours', mode, bytes }))),
   },
+  endings: {
+    title: 'Many that end together',
+    text: 'Messages of the real shape, sent one by one, that end at once; a broker that does not answer, but for flush().',
+    seconds: 0,
+    server: 'sink',
+    isPinned: true,
+    columns: ['toldMs', 'cpuMs', 'loopMax', 'rssPeak'],
+    cases: () => [],
+  },
   size: {
     title: 'Import and installation',
     text: 'Time of the first import in a new process, median of 15; what `npm install` leaves on the disk, optional packages left out.',
@@ -237,7 +242,7 @@ function limits(bytes: number): Case[] {
 /** This producer in the given modes, its peers in those that all have, and the ones that only have async. */
 function everyone(
   bytes: number,
-  rest: Pick<Case, 'variant' | 'sink'> = {},
+  rest: Pick<Case, 'variant' | 'sink' | 'job'> = {},
   modes: readonly ('batch' | 'single')[] = PROMISES,
 ): Case[] {
   return [
@@ -260,7 +265,11 @@ function memory(seconds: number, isExtra: boolean): Group {
     isPinned: true,
     isExtra,
     columns: ['rate', 'rssEarly', 'rssLate', 'rssPeak'],
-    cases: () => MODES.map((mode) => ({ client: 'ours', mode, bytes: 100 })),
+    cases: () =>
+      MODES.flatMap((mode): Case[] => [
+        { client: 'ours', mode, bytes: 100 },
+        { client: 'ours', mode, bytes: 100, variant: 'real shape', job: { acks: -1, shape: 'real' } },
+      ]),
   }
 }
 

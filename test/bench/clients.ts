@@ -1,6 +1,10 @@
 import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { TOPIC, type Job, type Measured } from './job.js'
+import { WORK } from './paths.js'
+import { payloads } from './payloads.js'
 import { CORES, pinned } from './pinned.js'
 import { CLIENT_PROGRAM, NATIVE_PEERS, type Programs } from './programs.js'
 
@@ -60,14 +64,24 @@ export function whyMissing(name: ClientName, { missing }: Programs): string | un
 function command(name: ClientName, job: Job, { node, librdkafka = '' }: Programs): string[] {
   if (name !== 'librdkafka')
     return [name in NATIVE_PEERS ? process.execPath : node, CLIENT_PROGRAM, name, JSON.stringify(job)]
-  const { bootstrap, seconds, warmUpSeconds, bytes, acks, codec, level, corpus } = job
+  const { bootstrap, seconds, warmUpSeconds, bytes, acks, codec, level, corpus, shape } = job
   // Compiled code needs no warming up, and what it would send before a corpus is no part of that.
   const warmUp = corpus === undefined ? warmUpSeconds : 0
   return [
     librdkafka,
     ...[bootstrap, seconds, warmUp, bytes, acks, codec, level ?? '-'].map(String),
-    ...(corpus === undefined ? [] : [corpus]),
+    ...(corpus !== undefined ? ['corpus', corpus] : shape === 'real' ? ['real', realFile(bytes)] : ['value', '-']),
   ]
+}
+
+/** The messages of the real shape, for whom is not written in JavaScript. */
+function realFile(bytes: number): string {
+  const file = join(WORK, `real-${bytes}.tsv`)
+  const lines = payloads('real', bytes).map(({ key, value, headers = {} }) =>
+    [key, value, headers['traceparent'], headers['source']].join('\t'),
+  )
+  writeFileSync(file, `${lines.join('\n')}\n`)
+  return file
 }
 
 interface Output {

@@ -19,6 +19,8 @@ export const METRICS = {
   rssEarly: { heading: 'RSS first fifth, MB', digits: 0 },
   rssLate: { heading: 'RSS after it, MB', digits: 0 },
   rssPeak: { heading: 'RSS peak, MB', digits: 0 },
+  toldMs: { heading: 'all told, ms', digits: 0 },
+  cpuMs: { heading: 'CPU ms', digits: 0 },
   importMs: { heading: 'import, ms', digits: 1 },
   installMb: { heading: 'installed, MB', digits: 2 },
 } as const

@@ -17,11 +17,12 @@ import { execFileSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { against } from './against.js'
 import { GROUPS, type Group, type GroupName } from './cases.js'
+import { measureEndings } from './endings.js'
 import { measureGroup, type Settings } from './measure.js'
 import { BUILD, QUICK_RESULTS, RESULTS, ROOT } from './paths.js'
-import { prepare, versions } from './programs.js'
+import { prepare, versions, type Programs } from './programs.js'
 import { printTable } from './report/table.js'
-import { machine, saveGroup } from './results.js'
+import { machine, saveGroup, type Row } from './results.js'
 import { measureSizes } from './size.js'
 
 const { values } = parseArgs({
@@ -71,6 +72,11 @@ async function compare(folder: string): Promise<void> {
   if (!isAsSent) process.exitCode = 1
 }
 
+function measured(name: GroupName, programs: Programs, settings: Settings): Row[] | Promise<Row[]> {
+  if (name === 'size') return measureSizes(programs, values.quick)
+  return name === 'endings' ? measureEndings(programs, settings.rounds) : measureGroup(GROUPS[name], programs, settings)
+}
+
 async function main(): Promise<void> {
   const groups = wanted()
   const began = performance.now()
@@ -81,7 +87,7 @@ async function main(): Promise<void> {
     const group: Group = GROUPS[name]
     const settings = settingsOf(group)
     console.log(`\n${group.title}. ${group.text}`)
-    const rows = name === 'size' ? measureSizes(programs, values.quick) : await measureGroup(group, programs, settings)
+    const rows = await measured(name, programs, settings)
     printTable(group, rows)
     wrong += rows.filter(({ matched, failed }) => matched === false || failed !== undefined).length
     const { rounds, seconds } = settings

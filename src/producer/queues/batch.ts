@@ -277,9 +277,21 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
 
   /** Looks at each message that has no fate yet; where `causeFor` gives a cause it fails. Returns how many did. */
   endSome(now: number, causeFor: (message: BatchMessage) => KafkaProducerError | undefined): number {
-    let count = 0
     const cursor = this.cursor()
-    while (cursor.next()) {
+    const traced = this.endNext(cursor, now, causeFor, TRACED)
+    if (traced < TRACED) return traced
+    return traced + withoutStackTraces(() => this.endNext(cursor, now, causeFor, Infinity))
+  }
+
+  /** So many of those that the cursor has not come to yet. */
+  private endNext(
+    cursor: RecordCursor,
+    now: number,
+    causeFor: (message: BatchMessage) => KafkaProducerError | undefined,
+    most: number,
+  ): number {
+    let count = 0
+    while (count < most && cursor.next()) {
       const place = cursor.index
       const owner = this.owners[place] as MessageOwner
       if (owner.isSettled(this.places[place] as number)) continue

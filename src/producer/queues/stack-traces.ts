@@ -5,12 +5,12 @@
 export const TRACED = 20
 
 /** Does what makes very many errors. */
-export function withoutStackTraces(make: () => void): void {
+export function withoutStackTraces<T>(make: () => T): T {
   const { stackTraceLimit } = Error
   // It can't be set where a program has frozen what the language brings.
   const isOurs = Reflect.set(Error, 'stackTraceLimit', 0)
   try {
-    make()
+    return make()
   } finally {
     if (isOurs) Error.stackTraceLimit = stackTraceLimit
   }

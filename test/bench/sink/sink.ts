@@ -19,7 +19,7 @@ import { encodeProduceResponse, PRODUCE, readProduce } from './produce.js'
 /**
  * A null broker in a process of its own: it takes every batch, counts its records, throws it away and answers. It
  * leads all partitions of whatever topic it is asked for. With `--check` it decodes every record and compares every
- * checksum; with `--delay-ms` it answers later, each request on its own; with `--old` it is of Kafka 0.10.
+ * checksum; with `--delay-ms` it answers Produce later, each request on its own; with `--old` it is of Kafka 0.10.
  */
 
 const { values } = parseArgs({
@@ -106,7 +106,9 @@ function answer(socket: Socket, stream: ByteStream, size: number): void {
     throw new Error('a batch that has other records than it says')
   counts.requests++
   counts.bytes += size
-  if (request.acks !== 0) send(socket, response)
+  if (request.acks === 0) return
+  if (delayMs === 0) socket.write(response)
+  else setTimeout(() => socket.write(response), delayMs)
 }
 
 /** Throws where a record can't be read or a checksum is wrong. */
@@ -135,7 +137,7 @@ function answerOther(socket: Socket, frame: Buffer): void {
   const reader = new ByteReader(frame)
   const { apiKey, apiVersion: version, correlationId } = readRequestHeader(reader)
   const respond = <Response>(api: ResponseEncoder<Response>, response: Response, as = version) =>
-    send(socket, encodeResponseFrame(api, as, correlationId, response))
+    void socket.write(encodeResponseFrame(api, as, correlationId, response))
   if (apiKey === apiVersions.key) {
     const known = RANGES.some((range) => range.apiKey === apiKey && version <= range.maxVersion)
     respond(apiVersions, { ...versions, errorCode: known ? 0 : 35 }, known ? version : 0)
@@ -153,11 +155,6 @@ function answerOther(socket: Socket, frame: Buffer): void {
       ongoingTxnProducerEpoch: -1,
     })
   } else socket.destroy()
-}
-
-function send(socket: Socket, frame: Buffer): void {
-  if (delayMs === 0) socket.write(frame)
-  else setTimeout(() => socket.write(frame), delayMs)
 }
 
 const versions = {

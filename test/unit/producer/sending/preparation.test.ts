@@ -58,5 +58,8 @@ describe('the preparation of a batch for an old format', () => {
     expect(counters.failed).toBe(count)
     expect(owner.fates).toHaveLength(count)
     for (const fates of owner.fates) expect(fates).toEqual([expect.any(DeliveryError)])
+    // Stack traces of thousands that end together would take seconds.
+    const traced = owner.fates.flat().filter((fate) => /\n +at /.test((fate as DeliveryError).stack ?? ''))
+    expect(traced).toHaveLength(20)
   })
 })
