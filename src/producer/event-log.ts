@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../clock.js'
 import { createDebug } from '../debug.js'
 import { KafkaProducerError } from '../errors.js'
 import type { ConnectBegin, ConnectEnd, MetadataEnd, ObservedEvent, Observer, OnEnd } from '../stats/observer.js'
+import type { KafkaProducerWarning } from './kafka-producer-warning.js'
 import { tellUser } from './tell-user.js'
 
 const debug = createDebug('kafka-producer:event')
@@ -9,7 +10,8 @@ const debug = createDebug('kafka-producer:event')
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** The kinds of lines, as their field `event` says. */
-export type LogEvent = ObservedEvent['type'] | 'connected' | 'reconnected' | 'connect-failed' | 'metadata-failed'
+export type LogEvent =
+  ObservedEvent['type'] | 'connected' | 'reconnected' | 'connect-failed' | 'metadata-failed' | 'warning'
 
 /**
  * Where a producer's lines go: `console`, pino, or what has such methods.
@@ -146,6 +148,12 @@ export class EventLog implements Observer {
         return this.note('error', type, 'a message found no room in the queue', { topic, ...told(error) })
       }
     }
+  }
+
+  /** A warning, of whom `code` tells which; false where there is no logger to hear of it. */
+  warning({ message, code }: KafkaProducerWarning): boolean {
+    this.note('warn', 'warning', message, { code })
+    return this.logger !== undefined
   }
 
   /** Tells at once what it has not told yet. */

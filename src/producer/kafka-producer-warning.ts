@@ -47,8 +47,8 @@ export type Listeners = Pick<EventEmitter, 'listenerCount' | 'rawListeners'>
 const DETAIL = "Listen to the producer's event 'warning' to hear of it there; nothing is printed then."
 
 /**
- * Tells warnings to the listeners of the event `'warning'`; where there are none, to the process, which prints them. A
- * listener runs when whatever warned is through with it.
+ * Tells warnings to the logger and to the listeners of the event `'warning'`; where there is neither, to the process, which
+ * prints them. A listener runs when whatever warned is through with it.
  */
 export class Warnings {
   private readonly toldOnce = new Set<KafkaProducerWarningCode>()
@@ -56,6 +56,8 @@ export class Warnings {
   constructor(
     private readonly events: Listeners,
     private readonly counters: StatsCounters,
+    /** Tells the user's logger; false where there is none. */
+    private readonly log: (warning: KafkaProducerWarning) => boolean = () => false,
   ) {}
 
   warn(code: KafkaProducerWarningCode, message: string, cause?: unknown): void {
@@ -110,6 +112,7 @@ export class Warnings {
 
   private tell(warning: KafkaProducerWarning): void {
     const listeners = this.events.rawListeners('warning')
+    if (this.log(warning) && listeners.length === 0) return
     if (listeners.length === 0) {
       const { message, name: type, code } = warning
       process.emitWarning(message, { type, code, detail: DETAIL })

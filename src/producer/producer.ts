@@ -146,7 +146,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     this.#observers.add(observer)
     this.#statistics = new StatisticsObserver(() => clock.now())
     this.#observers.add(this.#statistics)
-    const warnings = new Warnings(transactions?.events ?? this, this.#counters)
+    const warnings = new Warnings(transactions?.events ?? this, this.#counters, (warning) => this.#log.warning(warning))
     this.#log = new EventLog(config.logger, config.clientId, clock, (error) => warnings.threw('the logger', error))
     this.#observers.add(this.#log)
     const sessionOptions = {

@@ -91,6 +91,25 @@ it('where nobody listens the process is told, with what to do', async () => {
   ])
 })
 
+it('a logger is told, and the process is not', async () => {
+  const told = processWarnings()
+  const lines: unknown[] = []
+  const line = (text: string, fields: unknown) => void lines.push([text, fields])
+  const ignored = () => undefined
+  const producer = startAsync({
+    brokers: await deadAddress(),
+    deliveryTimeoutMs: 20,
+    logger: { debug: ignored, info: ignored, warn: line, error: ignored },
+  })
+  await producer.send({ topic: 'logs', value: 'lost' })
+  await producer.flush()
+  const code = 'KAFKA_PRODUCER_UNHEARD_FAILURE'
+  const text = expect.stringMatching(/a message for 'logs' is lost and nobody listens/) as string
+  await until(() => lines.some((one) => JSON.stringify(one).includes(code)), 'the line')
+  expect(lines).toContainEqual([text, { event: 'warning', clientId: 'kafka-producer', code }])
+  expect(told).toEqual([])
+})
+
 describe('async mode: a message that is lost and that nobody listens for', () => {
   it('is told once', async () => {
     const told = processWarnings()
