@@ -87,3 +87,19 @@ function headerValue(name: string, value: unknown): Data {
 function loneSurrogate(what: string): InvalidMessageError {
   return new InvalidMessageError(`headers: ${what} has a lone surrogate, which UTF-8 can't hold`)
 }
+
+/**
+ * A message like the one given, with more headers behind its own; where its own are none that a message may have it is
+ * given as it is, to be refused for them.
+ */
+export function withHeaders<M extends { readonly headers?: MessageHeaders | null }>(
+  message: M,
+  added: Readonly<Record<string, HeaderValue>>,
+): M {
+  const { headers } = message
+  const more = Object.entries(added)
+  if (headers === undefined || headers === null) return { ...message, headers: more }
+  if (typeof headers !== 'object') return message
+  if (isIterable(headers)) return { ...message, headers: [...headers, ...more] }
+  return isPlain(headers) ? { ...message, headers: [...Object.entries(headers), ...more] } : message
+}

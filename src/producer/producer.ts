@@ -6,7 +6,7 @@ import { FlushTimeoutError, InvalidConfigError, ProducerClosedError } from '../e
 import { formatAddress } from '../network/connect.js'
 import { SessionFactory } from '../network/session.js'
 import { shown } from '../shown.js'
-import { Observers, type Observer, type OnEnd, type SendBegin, type SendEnd } from '../stats/observer.js'
+import { Observers, type Observer, type OnEnd, type SendEnd } from '../stats/observer.js'
 import { StatsCounters, type ProducerStats } from '../stats/producer-stats.js'
 import { StatisticsObserver } from '../stats/statistics.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
@@ -17,6 +17,7 @@ import { BrokerPartitionInfo } from './brokers/broker-partition-info.js'
 import { ProducerPool } from './brokers/producer-pool.js'
 import type { PartitionMetadata } from './brokers/topic-metadata.js'
 import { signalOf } from './calls/signal-listeners.js'
+import { ChannelObserver, isSendTraced, traceSend } from './channels.js'
 import { ProducerConfig } from './config/producer-config.js'
 import type { ProducerOptions, ProducerType } from './config/producer-options.js'
 import { DefaultEventHandler } from './default-event-handler.js'
@@ -149,6 +150,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     const warnings = new Warnings(transactions?.events ?? this, this.#counters, (warning) => this.#log.warning(warning))
     this.#log = new EventLog(config.logger, config.clientId, clock, (error) => warnings.threw('the logger', error))
     this.#observers.add(this.#log)
+    this.#observers.add(new ChannelObserver(config.clientId))
     const sessionOptions = {
       brokers: config.brokers,
       clientId: config.clientId,
@@ -245,13 +247,23 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     } catch (cause) {
       return Promise.reject(unreadable(given, cause))
     }
+    if (!isSendTraced()) return this.#send(messages, options) as Promise<SendResult<T, MetadataOf<L>>>
+    const { config } = this
+    const inList = isList(messages)
+    const send = (traced: readonly KeyedMessage<K, V>[]) =>
+      this.#send(inList ? traced : (traced[0] as KeyedMessage<K, V>), options)
+    const list = isList(messages) ? messages : [messages]
+    return traceSend(config, list, send) as Promise<SendResult<T, MetadataOf<L>>>
+  }
+
+  #send(messages: Given<K, V>, options: SendOptions | undefined): Promise<unknown> {
     const { sends } = this.#observers
-    const onEnd = sends.isWatched ? sends.begin(sendOf(messages)) : undefined
+    const onEnd = sends.isWatched ? sends.begin({ messages: isList(messages) ? messages.length : 1 }) : undefined
     const sent: Promise<unknown> =
       this.#sendLoop === undefined
         ? this.#eventHandler.handle(messages, options)
         : this.#eventHandler.enqueue(messages, this.#reporter, options)
-    return (onEnd === undefined ? sent : tellEnd(sent, onEnd)) as Promise<SendResult<T, MetadataOf<L>>>
+    return onEnd === undefined ? sent : tellEnd(sent, onEnd)
   }
 
   /**
@@ -400,12 +412,6 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   [inspect.custom](_depth: number, options: InspectOptions): string {
     return `Producer ${inspect(this.toJSON(), options)}`
   }
-}
-
-/** What is told of a call; the messages are not looked at before they are checked. */
-function sendOf<K, V>(given: Given<K, V>): SendBegin {
-  const first = isList(given) ? given[0] : given
-  return { messages: isList(given) ? given.length : 1, topic: first?.topic }
 }
 
 /** The promise that is given on, so that a rejection which nobody handles stays one. */

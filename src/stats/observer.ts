@@ -6,8 +6,6 @@ export type OnEnd<End> = (end: End) => void
 /** A `send()` and its messages. */
 export interface SendBegin {
   readonly messages: number
-  /** Of its first message; undefined where that has none. */
-  readonly topic: string | undefined
 }
 
 /** In sync mode all of them have their fate; in async mode they are queued. */
