@@ -331,7 +331,11 @@ export class SessionFactory {
       return probe
     }
     void probe.connection.close(0)
-    if (probe.refusal !== verdict) throw this.failure(opening.address, probe.error)
+    if (probe.refusal !== verdict) {
+      // What it was taken for it is not, or no longer: it is found out anew, or it would be refused for ever.
+      this.legacy.delete(formatAddress(opening.address))
+      throw this.failure(opening.address, probe.error)
+    }
     return this.openLegacy(opening)
   }
 

@@ -84,6 +84,7 @@ export class EventLog implements Observer {
   private readonly paces = new Map<LogEvent, Pace>()
   private readonly lost = new Set<string>()
   private readonly takesFieldsFirst: boolean
+  private isClosed = false
 
   constructor(
     private readonly logger: Logger | undefined,
@@ -158,6 +159,7 @@ export class EventLog implements Observer {
 
   /** Tells at once what it has not told yet. */
   close(): void {
+    this.isClosed = true
     for (const [event, pace] of this.paces) {
       this.clock.clearTimeout(pace.timer)
       this.paces.delete(event)
@@ -167,6 +169,8 @@ export class EventLog implements Observer {
 
   private note(level: LogLevel, event: LogEvent, text: string, detail: Detail): void {
     const line = { level, event, text, detail }
+    // Questions and connections may end later than the producer, which leaves no timer behind.
+    if (this.isClosed) return this.tell(line, 1)
     const pace = this.paces.get(event) ?? this.newPace(event)
     if (pace.told < BURST) {
       pace.told++

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { EventLog } from '../../src/producer/event-log.js'
 import { Violation } from './ledger.js'
 import { MUTANTS } from './mutants.js'
 import { PLAIN, scenarioOf, type Scenario } from './scenario.js'
@@ -85,6 +86,30 @@ describe('virtual time', () => {
 })
 
 describe('what it has found', () => {
+  it('a broker that was taken for one of Kafka 0.8, and is one of 0.9, is found out anew', async () => {
+    const { violation } = await simulate({
+      ...PLAIN,
+      seed: 20604,
+      release: '0.9',
+      topics: { t2: 2, t1: 2 },
+      actions: [
+        { at: 469, do: 'send', id: 13, count: 1, list: true, topic: 't1', keys: 1, size: 300 },
+        { at: 640, do: 'reset', broker: 1 },
+        { at: 861, do: 'reset', broker: 1 },
+        { at: 1012, do: 'restart', broker: 1, ms: 300, electionMs: 300 },
+      ],
+    })
+    expect(violation).toBeUndefined()
+  })
+
+  it('what a closed producer logs leaves no timer behind', () => {
+    const all = new VirtualClock()
+    const log = new EventLog(undefined, 'test', all.for('producer'), () => undefined)
+    log.close()
+    log.event({ type: 'queue-full', messages: 1, bytes: 1 })
+    expect(all.timersOf('producer')).toBe(0)
+  })
+
   it('a producer whose connection is lost before it knows its id asks on another one', async () => {
     const { violation } = await simulate({
       ...PLAIN,
