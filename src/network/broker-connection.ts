@@ -88,7 +88,7 @@ interface Held {
 }
 
 /** A socket; or a stream that the user gave, which need not know of the process. */
-type Stream = Duplex & Partial<Pick<Socket, 'ref' | 'unref'>>
+type Stream = Duplex & Partial<Pick<Socket, 'ref' | 'unref' | 'resetAndDestroy'>>
 
 /**
  * One connection to one broker: requests go out at once, in the order given, and are answered in that order.
@@ -97,7 +97,8 @@ type Stream = Duplex & Partial<Pick<Socket, 'ref' | 'unref'>>
  *       └──error, time-out, bad answer, FIN of the peer──▶ closed
  *
  * The first thing that goes wrong closes the connection and fails all requests in flight, each once: from then on
- * nobody can tell which of them the broker still served.
+ * nobody can tell which of them the broker still served. It is reset then, so that the system delivers no more of what
+ * has failed.
  *
  * It keeps the process alive only while it ends. Whoever waits for an answer does that: the messages' deadlines.
  */
@@ -446,8 +447,9 @@ export class BrokerConnection {
    */
   close(graceMs: number): Promise<void> {
     if (this.#socket.destroyed) return Promise.resolve()
+    const cutOff = this.#inFlight.isEmpty() ? () => this.#socket.destroy() : () => reset(this.#socket)
     return new Promise((resolve) => {
-      const timer = this.clock.setTimeout(() => this.#socket.destroy(), graceMs)
+      const timer = this.clock.setTimeout(cutOff, graceMs)
       this.#socket.ref?.()
       this.#socket.once('close', () => {
         this.clock.clearTimeout(timer)
@@ -578,7 +580,9 @@ export class BrokerConnection {
 
   private fail(error: KafkaProducerError): void {
     if (this.state === 'closed') return
-    this.#socket.destroy()
+    // Of acks 0 the caller was told that the system has it: it may go on delivering that.
+    if (this.#inFlight.isEmpty()) this.#socket.destroy()
+    else reset(this.#socket)
     this.leaveOpen('closed', error)
   }
 
@@ -606,4 +610,14 @@ export class BrokerConnection {
 
 function lower(request: { timeoutMs: number } | undefined, timeoutMs: number): void {
   if (request !== undefined) request.timeoutMs = Math.min(request.timeoutMs, timeoutMs)
+}
+
+/** Closes a socket, and has the system forget what it has not delivered of it; other streams are destroyed. */
+function reset(stream: Stream): void {
+  try {
+    stream.resetAndDestroy?.()
+  } catch {
+    // Node has no reset for TLS, nor for the pipe that a user may give.
+  }
+  stream.destroy()
 }

@@ -1,5 +1,5 @@
 import { sleep } from '../../clock.js'
-import type { KafkaProducerError } from '../../errors.js'
+import { ConnectionClosedError, type KafkaProducerError } from '../../errors.js'
 import type { BrokerConnection } from '../../network/broker-connection.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
@@ -140,9 +140,11 @@ export class SyncProducer {
     return connection.request(produce, version, request, options)
   }
 
-  /** Drops the connection after an answer that contradicts its request. */
+  /** Drops the connection after an answer that contradicts its request: what is in flight on it fails, and is tried again. */
   disconnect(connection: BrokerConnection): void {
-    void connection.close(0)
+    connection.abandon(
+      new ConnectionClosedError(`the connection to ${formatAddress(this.address)} was closed by this client`),
+    )
   }
 
   /**

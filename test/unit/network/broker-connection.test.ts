@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { RequestTimeoutError } from '../../../src/errors.js'
+import { ConnectionClosedError, RequestTimeoutError } from '../../../src/errors.js'
 import { BrokerConnection } from '../../../src/network/broker-connection.js'
 import { initProducerId } from '../../../src/protocol/apis/init-producer-id.js'
 import { metadata, type MetadataRequest } from '../../../src/protocol/apis/metadata.js'
@@ -65,6 +65,41 @@ async function received(peer: Socket, count: number): Promise<void> {
   let size = 0
   while (size < count) size += ((await once(peer, 'data')) as [Buffer])[0].length
 }
+
+/** What the peer sees of the end of a connection; whatever comes before it is read. */
+function endSeenBy(peer: Socket): Promise<'ended' | 'reset'> {
+  peer.resume()
+  return new Promise((resolve) => {
+    peer.once('end', () => resolve('ended'))
+    peer.once('error', () => resolve('reset'))
+  })
+}
+
+describe('a connection that is given up', () => {
+  it('with a request on it is reset: what was written and not delivered is forgotten', async () => {
+    const { connection, peer } = await connected()
+    const end = endSeenBy(peer)
+    await expect(ask(connection, 20)).rejects.toThrow(RequestTimeoutError)
+    expect(await end).toBe('reset')
+  })
+
+  it('without any is ended', async () => {
+    const { connection, peer } = await connected()
+    const asked = ask(connection)
+    await received(peer, 4)
+    peer.write(answer(0))
+    await asked
+    connection.abandon(new ConnectionClosedError('not wanted any more'))
+    expect(await endSeenBy(peer)).toBe('ended')
+  })
+
+  it('with bytes of acks 0 is ended: their caller was told that the system has them', async () => {
+    const { connection, peer } = await connected()
+    await connection.sendOneWay(metadata, 0, ALL, { timeoutMs: 10_000 })
+    connection.abandon(new ConnectionClosedError('not wanted any more'))
+    expect(await endSeenBy(peer)).toBe('ended')
+  })
+})
 
 describe('requests', () => {
   it('are pipelined, and answered in their order, however the answers are cut up', async () => {
