@@ -426,7 +426,8 @@ async function tellEnd<T>(sent: Promise<T>, onEnd: OnEnd<SendEnd>): Promise<T> {
   }
 }
 
-function checkTimeout(timeoutMs: number): void {
+/** @throws InvalidConfigError */
+export function checkTimeout(timeoutMs: number): void {
   if (Number.isInteger(timeoutMs) && timeoutMs >= 0 && timeoutMs <= 0x7fffffff) return
   throw new InvalidConfigError(
     `timeoutMs: given was ${shown(timeoutMs)}, allowed is a whole number from 0 to ${0x7fffffff}`,

@@ -15,6 +15,7 @@ import {
 import type { SendOptions } from './event-handler.js'
 import type { KeyedMessage } from './keyed-message.js'
 import {
+  checkTimeout,
   Producer,
   type CloseOptions,
   type CloseResult,
@@ -267,7 +268,14 @@ export class TransactionalProducer<K = unknown, V = unknown>
    * harmless.
    */
   close({ timeoutMs = this.config.producer.deliveryTimeoutMs }: CloseOptions = {}): Promise<CloseResult<K, V>> {
-    this.#closing ??= this.#close(timeoutMs)
+    if (this.#closing === undefined) {
+      try {
+        checkTimeout(timeoutMs)
+      } catch (error) {
+        return Promise.reject(error)
+      }
+      this.#closing = this.#close(timeoutMs)
+    }
     return this.#closing
   }
 

@@ -67,6 +67,7 @@ export class TransactionSequencing implements Sequencing {
   numberingFor(session: BrokerSession): Numbering {
     const { gate } = this.parts
     const version = session.versions.highest(produce, gate.maxProduceVersion)
+    gate.meetsProduce(version)
     const { current } = gate
     if (magicOfProduce(version) < 2 || current === undefined) {
       const name = formatAddress(session.connection.address)

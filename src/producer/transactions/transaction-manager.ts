@@ -39,6 +39,8 @@ export interface TransactionGate {
   readonly current: Identity | undefined
   /** The highest version of Produce that may be used. */
   readonly maxProduceVersion: number
+  /** A leader is met that speaks this version of Produce. */
+  meetsProduce(version: number): void
   /** Why nothing more goes out. */
   readonly failure: TransactionError | undefined
   /** Whether a batch for the partition may be written now. */
@@ -107,6 +109,14 @@ export class TransactionManager implements TransactionGate {
   /** Why this producer can't go on. */
   get unusable(): TransactionError | undefined {
     return this.unusableCause
+  }
+
+  /** Where a leader is older than part two of KIP-890, whatever the coordinator told, partitions are added beforehand. */
+  meetsProduce(version: number): void {
+    if (!this.isPartTwo || version >= PART_TWO.produce) return
+    this.isPartTwo = false
+    // Those that were to be added by being written to may not have been.
+    this.partitions.clear()
   }
 
   /** Why nothing more can be sent in the transaction that is open, or by this producer. */

@@ -468,6 +468,49 @@ describe('a transaction that fails at the brokers', () => {
     expect(committed(kafka, 'orders').sort()).toEqual(expected.sort())
   })
 
+  it('a consumer that is in its group no more: its offsets abort the transaction', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const tx = await producer.begin()
+    await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+    const member = { groupId: 'readers', generationId: 3, memberId: 'gone' }
+    const sent = errorOf(tx.sendOffsets(member, [{ topic: 'orders', partition: 0, offset: 1 }]))
+    expect(await sent).toMatchObject({ code: 'TRANSACTION_ABORTED', cause: { code: 'ILLEGAL_GENERATION' } })
+    await expect(tx.commit()).rejects.toThrow(TransactionAbortedError)
+    expect(committed(kafka, 'orders')).toEqual([])
+    await producer.transaction((its) =>
+      its.sendOffsets({ groupId: 'readers' }, [{ topic: 'orders', partition: 0, offset: 1 }]),
+    )
+  })
+
+  it('Kafka 1.1: has no place for the member of a group, and aborts', async () => {
+    const kafka = await startKafka({ release: '1.1', topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const tx = await producer.begin()
+    const member = { groupId: 'readers', generationId: 3, memberId: 'm' }
+    const sent = errorOf(tx.sendOffsets(member, [{ topic: 'orders', partition: 0, offset: 1 }]))
+    expect(await sent).toMatchObject({ code: 'TRANSACTION_ABORTED', cause: { code: 'UNSUPPORTED_VERSION' } })
+    await expect(tx.commit()).rejects.toThrow(TransactionAbortedError)
+    await producer.transaction((its) => its.send({ topic: 'orders', partition: 0, value: 'a' }))
+    expect(committed(kafka, 'orders')).toEqual(['a'])
+  })
+
+  it('a cluster that is restarted as another release between transactions', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value: 'a' }))
+    await kafka.upgradeBroker(1, '3.9')
+    await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value: 'b' }))
+    expect(requestsOf(kafka, 'AddPartitionsToTxn')).toHaveLength(1)
+    await kafka.upgradeBroker(1, '4')
+    await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value: 'c' }))
+    // The first may begin before the old connection is seen to be gone.
+    const added = requestsOf(kafka, 'AddPartitionsToTxn').length
+    await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value: 'd' }))
+    expect(requestsOf(kafka, 'AddPartitionsToTxn')).toHaveLength(added)
+    expect(committed(kafka, 'orders')).toEqual(['a', 'b', 'c', 'd'])
+  })
+
   it('a broker before Kafka 0.11 has none, and says so', async () => {
     const kafka = await startKafka({ release: '0.10.2', topics: TOPICS })
     const producer = startTransactional(kafka)

@@ -168,6 +168,36 @@ export function transactionCases(three: Cluster): void {
       }
     })
 
+    test('a cluster that is downgraded and upgraded while a producer lives', async (context) => {
+      needs(context, 'transactionVersion')
+      const topic = await makeTopic('tx-version')
+      const producer = start(topic)
+      const expected: string[] = []
+      const run = async (of: TransactionalProducer<Bytes, Bytes>, value: string) => {
+        await of.transaction((tx) => tx.send({ topic, partition: 0, value }))
+        const aborted = await of.begin()
+        await aborted.send({ topic, partition: 0, value: `not ${value}` })
+        await aborted.abort()
+        expected.push(value)
+      }
+      await run(producer, 'at first')
+      const bootstrap = ['--bootstrap-server', three.kafka.bootstrap]
+      for (const [how, level] of [
+        ['downgrade', 1],
+        ['upgrade', 2],
+      ] as const) {
+        const feature = [...bootstrap, how, '--feature', `transaction.version=${level}`]
+        await three.kafka.tool('org.apache.kafka.tools.FeatureCommand', feature)
+        await run(producer, `${how}d`)
+        // One whose connections are new, so that it is told.
+        const another = start(`${topic}-${how}`)
+        await run(another, `${how}d, with another one`)
+        await run(producer, `${how}d, and again`)
+        await settled(another)
+      }
+      expect(await read(producer, topic)).toEqual(expected)
+    })
+
     test(
       'consume, transform, produce: each result once, however often the program is killed',
       { timeout: 120_000 + KILLS * 10_000 },

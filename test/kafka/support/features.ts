@@ -17,6 +17,8 @@ const since = {
   zstd: '2.1',
   /** Produce v8: an error names the messages that caused it. */
   recordErrors: '2.4',
+  /** Part two of KIP-890: `transaction.version` 2. */
+  transactionVersion: '4.0',
   /** Topics have an id. */
   topicIds: '2.8',
 } as const

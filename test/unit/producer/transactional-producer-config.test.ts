@@ -48,6 +48,7 @@ describe('the options of a transactional producer', () => {
   it('and what is no function is refused as a transaction', async () => {
     const producer = new TransactionalProducer(REQUIRED)
     await expect(producer.transaction('work' as never)).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
+    await expect(producer.close({ timeoutMs: -1 })).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
     await producer.close()
   })
 })
