@@ -14,7 +14,7 @@ export type PartitionBatch = Batch<PartitionQueue>
  * Brokers that take longer than this are sent what there is while others are in flight. Of the quick ones it is quicker to
  * await the answer: what comes meanwhile makes one request and not five.
  */
-const SLOW_ANSWER_MS = 20
+const SLOW_ANSWER_MS = 50
 
 /** The most that a new batch's first buffer is made for: where little comes after all, little is wasted. */
 const MAX_EXPECTED_BYTES = 131_072
@@ -294,6 +294,11 @@ export class PartitionQueue implements BatchQueue {
     const settled = this.freed(settle(batch))
     if (wasInFlight) this.landed(batch)
     return settled
+  }
+
+  /** All that is here fails for this cause, or would. */
+  noteFailure(cause: KafkaProducerError): void {
+    for (let index = 0; index < this.batches.length; index++) this.batches.peekAt(index)?.noteFailure(cause, false)
   }
 
   /** A batch is to go out again, ahead of all that came later. */

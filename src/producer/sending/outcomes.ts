@@ -190,6 +190,8 @@ export class Outcomes {
   ): void {
     if (batches.length === 0) return
     const mayBeForSize = written && cause instanceof ConnectionClosedError && mayBeTooLarge(batches)
+    // What refused them for good, such as credentials, refuses what is behind them as well.
+    if (!cause.retriable) for (const { queue } of batches) queue.noteFailure(cause)
     for (const batch of batches) {
       if (mayBeForSize) batch.travelAlone()
       batch.noteFailure(cause, written)

@@ -73,7 +73,7 @@ describe('close', () => {
 
   it('is bounded by timeoutMs: what has no fate by then fails, and what is on the wire may have been written', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
-    const producer = startProducer(kafka)
+    const producer = startProducer(kafka, { maxInFlight: 1 })
     await producer.send({ topic: 'orders', value: 'warm' })
     const stall = kafka.stall({ api: 'Produce' })
     const inFlight = deliveryErrorOf(producer.send({ topic: 'orders', value: '1' }))
