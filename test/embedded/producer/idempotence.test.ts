@@ -114,6 +114,24 @@ describe('where it was asked for', () => {
   })
 })
 
+it('twenty concurrent sends have an offset each, and all are there, though answers are lost', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const producer = startProducer(kafka)
+  kafka.cut({ api: 'Produce', times: 2 }, 'after')
+  const values = Array.from({ length: 20 }, (_, i) => String(i))
+  const sent = await Promise.all(values.map((value) => producer.send({ topic: 'orders', value })))
+  expect(sent.map(([{ offset }]) => Number(offset))).toEqual(values.map(Number))
+  expect(stored(kafka, 'orders')).toEqual(values)
+})
+
+it('what the program gives twice is two messages', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const producer = startProducer(kafka)
+  const message = { topic: 'orders', value: 'x' }
+  await Promise.all([producer.send(message), producer.send(message)])
+  expect(stored(kafka, 'orders')).toEqual(['x', 'x'])
+})
+
 describe('what was written is not written twice', () => {
   it('after an answer that was lost', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })

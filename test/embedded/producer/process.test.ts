@@ -25,6 +25,7 @@ interface Run {
   readonly exited: Promise<string[]>
   line(text: string): Promise<void>
   say(): void
+  kill(): void
 }
 
 /** Resolves with what the program printed once it has exited by itself; nothing ever ends it but the end of the test. */
@@ -47,6 +48,7 @@ function run({ onTestFinished }: Finishing, what: string, brokers: string): Run 
       while (!lines().includes(text)) await once(child.stdout, 'data')
     },
     say: () => void child.stdin.end('go on\n'),
+    kill: () => void child.kill('SIGKILL'),
   }
 }
 
@@ -68,6 +70,22 @@ it.concurrent('a process with a message under way stays until it has its fate', 
   stall.release()
   expect(await program.exited).toEqual(['done', 'sent x'])
 })
+
+it.concurrent(
+  'a process that is killed has told nobody of what was on its way, which may be there',
+  async (context) => {
+    const kafka = await startKafka(context, { topics: { orders: {} } })
+    const stall = kafka.stall({ api: 'Produce' })
+    const program = run(context, 'unsettled', kafka.bootstrap)
+    await stall.hit(1, 25_000)
+    await program.line('done')
+    const killed = expect(program.exited).rejects.toThrow()
+    program.kill()
+    await killed
+    stall.release()
+    await kafka.waitForRecords('orders', 1)
+  },
+)
 
 it.concurrent('acks 0: a process exits once the bytes are handed on, and they arrive', async (context) => {
   const kafka = await startKafka(context, { topics: { orders: {} } })
