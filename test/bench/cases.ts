@@ -81,7 +81,7 @@ export const GROUPS = {
   },
   shape: {
     title: 'What services send',
-    text: 'acks -1; one of 5,000 customers as key, JSON as a string, headers `traceparent`, another in each message, and `source`. As string keys and values, and hashed to their partitions.',
+    text: 'acks -1; one of 5,000 customers as key, JSON as a string, headers `traceparent`, another in each message, and `source`. The partition is by the key.',
     seconds: 2,
     server: 'sink',
     isPinned: true,
@@ -187,7 +187,7 @@ export const GROUPS = {
   },
   compression: {
     title: 'Compression',
-    text: '100 MB of JSON lines of about 1 kB, and as much of random bytes, a thousand per send; client and sink have both cores. MB/s and ratio are of the values.',
+    text: 'JSON lines of about 1 kB, and random bytes, 100 MB of each where the command does not say otherwise, a thousand per send; client and sink have both cores. MB/s and ratio are of the values.',
     seconds: 0,
     server: 'sink',
     isPinned: false,

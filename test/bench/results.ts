@@ -47,6 +47,8 @@ export interface GroupResult {
   readonly command: string
   readonly machine: string
   readonly versions: Readonly<Record<string, string>>
+  /** How many wanted a core at the end of it, on average of a minute; the client and its server are two of them. */
+  readonly load: number
   readonly rounds: number
   /** Of one measurement; 0 where it takes as long as its work. */
   readonly seconds: number

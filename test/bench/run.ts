@@ -14,6 +14,7 @@
  * of them. A quick run's are in `bench-quick.json`, and not for showing.
  */
 import { execFileSync } from 'node:child_process'
+import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { against } from './against.js'
 import { GROUPS, type Group, type GroupName } from './cases.js'
@@ -95,6 +96,7 @@ async function main(): Promise<void> {
       date: new Date().toISOString(),
       command,
       machine: machine(),
+      load: loadavg()[0] ?? Number.NaN,
       versions: versions(programs),
       rounds,
       seconds,

@@ -15,7 +15,8 @@ export function page(results: Results): string {
     '# Performance',
     '',
     '`npm run bench` measures, `npm run bench:report` writes this page from what was measured. Compare figures within one',
-    'table only: machines differ, and what else runs on them shows.',
+    'table only: machines differ, and what else runs on them shows: the load stands below each table, and above 2 it takes',
+    'from every figure. Then processor time tells more than rates.',
     '',
     ...INTRODUCTION,
     '',
@@ -48,6 +49,9 @@ const INTRODUCTION = [
   'stands on librdkafka waits up to 5 ms for more messages. `@confluentinc/kafka-javascript` and `node-rdkafka` run on the',
   'Node that their native code was built for. Kafka’s Java producer is its `producer-perf-test`; its',
   'processor time is that of the whole run, warm-up included, less the JVM’s start.',
+  '',
+  '`npm run bench -- --against <folder>` puts this checkout beside another one, such as a release’s, in pairs of runs that',
+  'take turns, also with the formats of Kafka 0.8 and 0.10, and prints the medians of the pairs’ ratios.',
 ]
 
 function section(name: string, group: Group, results: Results): string[] {
@@ -69,11 +73,11 @@ function section(name: string, group: Group, results: Results): string[] {
   ]
 }
 
-function origin({ date, command, machine, versions, rounds, seconds, rows }: GroupResult): string[] {
+function origin({ date, command, machine, load, versions, rounds, seconds, rows }: GroupResult): string[] {
   const times = `${rounds} ${rounds === 1 ? 'round' : 'rounds'}`
   const how = rows.every(({ mode }) => mode === null) ? '' : `, ${times}${seconds > 0 ? ` of ${seconds} s` : ''}`
   const what = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
-  return [`${date.slice(0, 10)}, \`${command}\`${how}; ${machine}; ${what.join(', ')}.`]
+  return [`${date.slice(0, 10)}, \`${command}\`${how}; ${machine}, load ${load.toFixed(1)}; ${what.join(', ')}.`]
 }
 
 function goalLines(all: readonly Goal[]): string[] {
