@@ -203,9 +203,11 @@ class Simulation {
 
   private async step(): Promise<void> {
     if (++this.steps > MAX_STEPS) throw new Violation('an end', `${MAX_STEPS} steps, at ${this.clock.now}`)
+    const wasOpen = this.ledger.open > 0
     // Somebody waits, and nothing is to come.
     if (!this.clock.step()) throw new Violation('something goes on', `nothing is due at ${this.clock.now}`)
     await drained()
+    if (wasOpen) this.lastOpenAt = this.clock.now
     if (this.steps % LOOK_EVERY === 0) this.look()
   }
 
@@ -219,7 +221,6 @@ class Simulation {
     if (stats.queueMessages > queueMessages || stats.queueBytes > queueBytes + Math.max(batchBytes, 10_000))
       throw new Violation('room is bounded', `${stats.queueMessages} messages, ${stats.queueBytes} bytes`)
     const late = SLACK_MS + this.stalledMs
-    if (this.ledger.open > 0) this.lastOpenAt = this.clock.now
     // What was in flight when its messages had their fate is answered, or its connection given up.
     const answeredBy = this.lastOpenAt + this.scenario.options.requestTimeoutMs + ANSWER_GRACE_MS + late
     if (stats.queueMessages > 0 && this.clock.now > answeredBy)
