@@ -14,6 +14,8 @@ const MAX_STEPS = 200_000
 const SLACK_MS = 300
 /** Brokers that gather acknowledgements may be so late, and clients look a little later. */
 const ANSWER_GRACE_MS = 2_500
+/** As many wait for each other on a connection, and have their time one after the other. */
+const REQUESTS_IN_LINE = 6
 /** How much room is looked at between steps. */
 const LOOK_EVERY = 16
 const PROBE_IDS = 2_000_000
@@ -221,8 +223,9 @@ class Simulation {
     if (stats.queueMessages > queueMessages || stats.queueBytes > queueBytes + Math.max(batchBytes, 10_000))
       throw new Violation('room is bounded', `${stats.queueMessages} messages, ${stats.queueBytes} bytes`)
     const late = SLACK_MS + this.stalledMs
-    // What was in flight when its messages had their fate is answered, or its connection given up.
-    const answeredBy = this.lastOpenAt + this.scenario.options.requestTimeoutMs + ANSWER_GRACE_MS + late
+    // What was in flight when its messages had their fate is answered, or its connection given up: each in its time.
+    const { requestTimeoutMs } = this.scenario.options
+    const answeredBy = this.lastOpenAt + REQUESTS_IN_LINE * (requestTimeoutMs + ANSWER_GRACE_MS) + late
     if (stats.queueMessages > 0 && this.clock.now > answeredBy)
       throw new Violation('room is given back in time', `${stats.queueMessages} messages, ${stats.queueBytes} bytes`)
     this.ledger.checkDeadlines(deliveryTimeoutMs + late)
