@@ -199,7 +199,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'close() forgets who waits for room',
     file: 'src/producer/default-event-handler.ts',
-    find: '      this.endings.add(call, () => cause)\n    }\n    this.endings.start()\n    await this.settledSoFar()\n',
-    replace: '      void cause\n    }\n    this.endings.start()\n',
+    find: '    const unsent = await this.endAll(cause)\n    await this.settledSoFar()\n',
+    replace: '    const unsent: KeyedMessage<K, V>[] = []\n    void cause\n',
   },
 ]
