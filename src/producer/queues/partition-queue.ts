@@ -188,8 +188,11 @@ export class PartitionQueue implements BatchQueue {
     const batch = this.peekNext() as PartitionBatch
     this.lastBatchBytes = batch.byteLength
     this.close(batch)
-    if (identity !== undefined && batch.sequence === undefined)
+    if (identity !== undefined && batch.sequence === undefined) {
+      // Of a producer that it does not know a broker takes any sequence: the first alone must begin it.
+      if (this.sequences.under !== identity) this.provenLeader = -1
       batch.renumber(this.sequences.take(identity, batch.count))
+    }
     batch.depart(now)
     this.inFlightLimit = limit
     this.beingMade = batch

@@ -67,10 +67,13 @@ const OF_SINGLE_MESSAGES = new Set<number>([ErrorCodes.INVALID_TIMESTAMP])
 
 /**
  * Answers after which the broker may have written the batch all the same: it gave up waiting for replicas, or failed
- * at nobody knows what.
+ * at nobody knows what; or while it waited for them (Kafka's DelayedProduce) it lost the partition to another leader, which
+ * may have the batch by then, or lost its disk.
  */
 const MAY_HAVE_BEEN_WRITTEN = new Set<number>([
   -1,
+  ErrorCodes.NOT_LEADER_OR_FOLLOWER,
+  ErrorCodes.KAFKA_STORAGE_ERROR,
   ErrorCodes.REQUEST_TIMED_OUT,
   ErrorCodes.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
 ])

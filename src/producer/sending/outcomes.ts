@@ -218,7 +218,8 @@ export class Outcomes {
 
   /** What of a batch has its fate holds no room any longer, whenever the rest goes out. */
   thin(batch: PartitionBatch): void {
-    if (!batch.hasEnded) return
+    // It may have failed since, where its sequences could not start over.
+    if (!batch.hasEnded || batch.isSettled) return
     const { queue } = batch
     this.parts.release(queue.thin(batch))
     if (queue.hasGap) this.startOver(queue)

@@ -23,7 +23,7 @@ describe('mayHaveBeenWritten after an answer with an error code', () => {
     [2, 'CORRUPT_MESSAGE', false],
     [3, 'UNKNOWN_TOPIC_OR_PARTITION', false],
     [5, 'LEADER_NOT_AVAILABLE', false],
-    [6, 'NOT_LEADER_OR_FOLLOWER', false],
+    [6, 'NOT_LEADER_OR_FOLLOWER', true],
     [10, 'MESSAGE_TOO_LARGE', false],
     [19, 'NOT_ENOUGH_REPLICAS', false],
     [29, 'TOPIC_AUTHORIZATION_FAILED', false],
@@ -80,7 +80,7 @@ describe('mayHaveBeenWritten after an answer with an error code', () => {
     const first = deliveryErrorOf(producer.send({ topic: 'orders', value: '1' }))
     await stall.hit()
     const second = deliveryErrorOf(producer.send({ topic: 'orders', value: '2' }))
-    kafka.fail({ api: 'Produce' }, 'NOT_LEADER_OR_FOLLOWER')
+    kafka.fail({ api: 'Produce' }, 'NOT_ENOUGH_REPLICAS')
     stall.release()
     expect([(await first).mayHaveBeenWritten, (await second).mayHaveBeenWritten]).toEqual([true, false])
   })
@@ -124,7 +124,8 @@ describe('mayHaveBeenWritten after a disconnect', () => {
 describe('the deadline', () => {
   it('of messages in flight: they may have been written; of those waiting behind them: they were not', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 500 })
+    // With sequences the second would go out behind the first, to a broker that was slow to answer.
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 500, idempotent: false })
     await producer.send({ topic: 'orders', value: 'warm' })
     const stall = kafka.stall({ api: 'Produce' })
     const inFlight = deliveryErrorOf(producer.send({ topic: 'orders', value: 'in flight' }))

@@ -152,6 +152,21 @@ describe('what was written is not written twice', () => {
     expectWhole(kafka.records('orders'))
   })
 
+  it.each(['NOT_LEADER_OR_FOLLOWER', 'KAFKA_STORAGE_ERROR'])(
+    'by a leader that wrote it and then answers %s, though another partition starts over meanwhile',
+    async (error) => {
+      const kafka = await startKafka({ topics: { orders: { partitions: 2 } } })
+      const producer = startProducer(kafka)
+      const messages = [0, 1].map((partition) => ({ topic: 'orders', value: `${partition}`, partition }))
+      await producer.send(messages)
+      kafka.fail({ api: 'Produce', topic: 'orders', partition: 0 }, error, { append: true })
+      kafka.fail({ api: 'Produce', topic: 'orders', partition: 1 }, 'OUT_OF_ORDER_SEQUENCE_NUMBER')
+      await producer.send(messages)
+      expect(stored(kafka, 'orders').sort()).toEqual(['0', '0', '1', '1'])
+      expect(epochsIn(kafka)).toEqual([0, 1])
+    },
+  )
+
   it('nor what was behind it when the connection was lost', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka, BATCH_BYTES)

@@ -1,0 +1,50 @@
+import { expect, it } from 'vitest'
+import { BrokerUnavailableError } from '../../../../src/errors.js'
+import { PartitionQueue } from '../../../../src/producer/queues/partition-queue.js'
+import { outgoingMessage, Owner } from '../outgoing.js'
+
+const buffers = { take: (size: number) => Buffer.alloc(size), giveBack: () => undefined }
+const acknowledgement = { baseOffset: 0n, logAppendTime: -1, hasTimestamps: true, acknowledged: true }
+
+/** A queue with so many batches of one message. */
+function queueOf(batches: number): PartitionQueue {
+  const queue = new PartitionQueue('orders', 0, { plainBytes: 1, ratio: 1 }, buffers)
+  queue.isLedBy(1)
+  for (let i = 0; i < batches; i++) queue.append(outgoingMessage(new Owner(), 0, { key: null, value: String(i) }))
+  return queue
+}
+
+it.each([
+  ['another producer id', { producerId: 2n, epoch: 0 }],
+  ['another epoch', { producerId: 1n, epoch: 1 }],
+])('nothing goes behind the first batch under %s until the leader has acknowledged it', (_, next) => {
+  const identity = { producerId: 1n, epoch: 0 }
+  const queue = queueOf(4)
+  const first = queue.takeNext(0, identity, 5)
+  queue.handedOver(first)
+  expect(queue.isReadyFor(identity, 5)).toBe(false)
+  queue.acknowledged(first, acknowledgement, 100)
+  const second = queue.takeNext(100, next, 5)
+  queue.handedOver(second)
+  // A broker that does not know the producer would take any sequence.
+  expect(queue.isReadyFor(next, 5)).toBe(false)
+  queue.acknowledged(second, acknowledgement, 200)
+  queue.handedOver(queue.takeNext(200, next, 5))
+  expect(queue.isReadyFor(next, 5)).toBe(true)
+})
+
+it('nor after its sequences have started over', () => {
+  const identity = { producerId: 1n, epoch: 0 }
+  const queue = queueOf(4)
+  const first = queue.takeNext(0, identity, 5)
+  queue.handedOver(first)
+  queue.acknowledged(first, acknowledgement, 100)
+  const second = queue.takeNext(100, identity, 5)
+  queue.handedOver(second)
+  queue.breakSequences()
+  queue.failed(second, new BrokerUnavailableError('of the test'), 200)
+  expect(queue.startOver()).toBe(identity)
+  const next = { producerId: 1n, epoch: 1 }
+  queue.handedOver(queue.takeNext(200, next, 5))
+  expect(queue.isReadyFor(next, 5)).toBe(false)
+})
