@@ -78,6 +78,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   private sentAt = 0
   /** Once true it stays. */
   private maybeWritten = false
+  private maybeInLog = false
   private latestError: KafkaProducerError | undefined
   private isToTravelAlone = false
   private sentOnByHint = false
@@ -152,7 +153,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
 
   /** Whether an attempt may have written it, for all that is known. */
   get mayBeInLog(): boolean {
-    return this.maybeWritten
+    return this.maybeInLog
   }
 
   /** What its messages are numbered by; undefined before it went out, and where the broker is to find no duplicates. */
@@ -239,10 +240,16 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     this.attemptCount--
   }
 
-  /** An attempt did not succeed, for this cause. */
-  noteFailure(cause: KafkaProducerError, maybeWritten: boolean): void {
+  /**
+   * An attempt did not succeed, for this cause.
+   *
+   * @param maybeWritten what its messages are told of it, once true for good
+   * @param maybeInLog whether it keeps its sequence, to be found by it
+   */
+  noteFailure(cause: KafkaProducerError, maybeWritten: boolean, maybeInLog = maybeWritten): void {
     this.latestError = cause
     if (maybeWritten) this.maybeWritten = true
+    if (maybeInLog) this.maybeInLog = true
   }
 
   /** Somebody reads its bytes, until it calls what this returns. Where that never comes they are not used again. */
@@ -321,6 +328,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     rest.state = 'waiting'
     rest.attemptCount = this.attemptCount
     rest.maybeWritten = this.maybeWritten
+    rest.maybeInLog = this.maybeInLog
     rest.latestError = this.latestError
     const half = this.count >> 1
     if (this.ownSequence !== undefined) {

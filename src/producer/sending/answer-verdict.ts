@@ -67,16 +67,19 @@ const OF_SINGLE_MESSAGES = new Set<number>([ErrorCodes.INVALID_TIMESTAMP])
 
 /**
  * Answers after which the broker may have written the batch all the same: it gave up waiting for replicas, or failed
- * at nobody knows what; or while it waited for them (Kafka's DelayedProduce) it lost the partition to another leader, which
- * may have the batch by then, or lost its disk.
+ * at nobody knows what.
  */
 const MAY_HAVE_BEEN_WRITTEN = new Set<number>([
   -1,
-  ErrorCodes.NOT_LEADER_OR_FOLLOWER,
-  ErrorCodes.KAFKA_STORAGE_ERROR,
   ErrorCodes.REQUEST_TIMED_OUT,
   ErrorCodes.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
 ])
+
+/**
+ * Answers that a broker gives before it writes, and after: while it waits for replicas (Kafka's DelayedProduce) it may
+ * lose the partition to another leader, which may have the batch by then, or its disk. It tells the batch's offset then.
+ */
+const BEFORE_OR_AFTER = new Set<number>([ErrorCodes.NOT_LEADER_OR_FOLLOWER, ErrorCodes.KAFKA_STORAGE_ERROR])
 
 /**
  * The broker finds sequences missing, or does not know the producer or its epoch (KIP-360, KIP-588): it has forgotten,
@@ -111,7 +114,12 @@ export function verdictOn(facts: AnswerFacts): Verdict {
   return refreshMetadata ? BACK_OFF_FOR_METADATA : BACK_OFF
 }
 
-/** Whether a batch that was refused so may be in the log. */
-export function mayHaveBeenWritten(code: number): boolean {
-  return MAY_HAVE_BEEN_WRITTEN.has(code)
+/** Whether a batch that was refused so may be in the log, as Kafka's brokers answer. */
+export function mayHaveBeenWritten(code: number, baseOffset: bigint): boolean {
+  return MAY_HAVE_BEEN_WRITTEN.has(code) || (BEFORE_OR_AFTER.has(code) && baseOffset >= 0n)
+}
+
+/** The same, whatever the broker tells beside the code: such a batch keeps its sequence, by which it is found. */
+export function mayBeInLog(code: number): boolean {
+  return MAY_HAVE_BEEN_WRITTEN.has(code) || BEFORE_OR_AFTER.has(code)
 }

@@ -10,7 +10,7 @@ import type { Freed, Magic, Settled } from '../queues/batch.js'
 import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.js'
 import type { RetryPolicy } from '../queues/retry-policy.js'
 import type { CompressionChoice } from '../queues/topic-compression.js'
-import { mayHaveBeenWritten, TOO_LARGE, verdictOn } from './answer-verdict.js'
+import { mayBeInLog, mayHaveBeenWritten, TOO_LARGE, verdictOn } from './answer-verdict.js'
 import type { Sequencing } from './idempotence.js'
 import { leaderAddresses } from './produce-answer.js'
 
@@ -65,8 +65,11 @@ export class Outcomes {
 
   /** What may be in the log can't be sent again under other sequences: the broker would not find it twice. */
   private startOver(queue: PartitionQueue, cause?: KafkaProducerError): void {
-    for (let batch = queue.mayBeTwice; batch !== undefined; batch = queue.mayBeTwice)
-      this.settleFailed(batch, batch.lastError as KafkaProducerError)
+    for (let batch = queue.mayBeTwice; batch !== undefined; batch = queue.mayBeTwice) {
+      const why = batch.lastError as KafkaProducerError
+      batch.noteFailure(why, true)
+      this.settleFailed(batch, why)
+    }
     const left = queue.startOver()
     if (left !== undefined) this.parts.idempotence.leave(left, cause)
   }
@@ -95,7 +98,7 @@ export class Outcomes {
     const { queue } = batch
     const subject = `${counted(batch.count, 'message')} for ${queue.topic}-${queue.partition}`
     const cause = brokerResponseError(answer.errorCode, subject, this.detailOf(batch, answer))
-    batch.noteFailure(cause, mayHaveBeenWritten(answer.errorCode))
+    batch.noteFailure(cause, mayHaveBeenWritten(answer.errorCode, answer.baseOffset), mayBeInLog(answer.errorCode))
     switch (verdict.action) {
       case 'split':
         if (TOO_LARGE.has(answer.errorCode)) this.parts.compression.of(queue.topic)?.reset()
@@ -112,6 +115,7 @@ export class Outcomes {
         // It passes, under another epoch.
         return this.retry([batch], cause, false, generation, true)
       case 'fail, start over':
+        batch.noteFailure(cause, true)
         return this.fail(batch, cause)
       case 'unnumber':
         this.parts.idempotence.leaveOut(queue.topic, cause)

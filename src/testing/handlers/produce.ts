@@ -89,7 +89,17 @@ function answerPartition(
   const injected = context.faults.errorFor(nameOf(asked, context.cluster), index)
   if (injected?.append === false) return partitionResponse(index, asked, refused(injected.code, null), context)
   const outcome = append(asked, index, records, request, context)
-  return partitionResponse(index, asked, injected === undefined ? outcome : refused(injected.code, null), context)
+  return partitionResponse(
+    index,
+    asked,
+    injected === undefined ? outcome : afterAppend(injected.code, outcome),
+    context,
+  )
+}
+
+/** What a broker answers that has appended, and then could not wait for the replicas: it tells where it stands. */
+function afterAppend(code: number, { baseOffset }: Appended): Appended {
+  return { ...refused(code, null), baseOffset }
 }
 
 function partitionResponse(

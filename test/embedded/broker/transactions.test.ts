@@ -122,7 +122,7 @@ describe('a transaction', () => {
 
   it('is aborted and its producer fenced when it takes too long', async () => {
     const [kafka, producer] = await start()
-    await producer.init(30)
+    await producer.init(500)
     await producer.add('orders', [0])
     await producer.produce('late')
     const reader = await connectTo(kafka)

@@ -23,7 +23,7 @@ describe('mayHaveBeenWritten after an answer with an error code', () => {
     [2, 'CORRUPT_MESSAGE', false],
     [3, 'UNKNOWN_TOPIC_OR_PARTITION', false],
     [5, 'LEADER_NOT_AVAILABLE', false],
-    [6, 'NOT_LEADER_OR_FOLLOWER', true],
+    [6, 'NOT_LEADER_OR_FOLLOWER', false],
     [10, 'MESSAGE_TOO_LARGE', false],
     [19, 'NOT_ENOUGH_REPLICAS', false],
     [29, 'TOPIC_AUTHORIZATION_FAILED', false],
@@ -43,6 +43,15 @@ describe('mayHaveBeenWritten after an answer with an error code', () => {
     })
     expect(error.cause).toMatchObject({ errorCode, name: 'BrokerResponseError' })
     expectNothingHeld(producer)
+  })
+
+  it.each([6, 56])('%i from a leader that has appended, and says where: true', async (errorCode) => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, { retries: 0 })
+    kafka.fail({ api: 'Produce' }, errorCode, { append: true })
+    const error = await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x' }))
+    expect(error).toMatchObject({ mayHaveBeenWritten: true })
+    expect(stored(kafka, 'orders')).toEqual(['x'])
   })
 
   it('once true it stays, whatever the later attempts say', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  mayBeInLog,
   mayHaveBeenWritten,
   verdictOn,
   type AnswerFacts,
@@ -76,17 +77,23 @@ describe('what an answer means', () => {
   })
 
   it.each([
-    [-1, true],
-    [7, true],
-    [20, true],
-    [6, true],
-    [56, true],
-    [0, false],
-    [3, false],
-    [10, false],
-    [19, false],
-    [29, false],
-  ])('after error %d a batch may have been written: %s', (code, may) => {
-    expect(mayHaveBeenWritten(code)).toBe(may)
-  })
+    [-1, -1n, true, true],
+    [7, -1n, true, true],
+    [20, -1n, true, true],
+    [6, -1n, false, true],
+    [6, 0n, true, true],
+    [56, -1n, false, true],
+    [56, 7n, true, true],
+    [0, -1n, false, false],
+    [3, -1n, false, false],
+    [10, -1n, false, false],
+    [19, -1n, false, false],
+    [29, -1n, false, false],
+  ])(
+    'after error %d with offset %d a batch may have been written: %s, may be in the log: %s',
+    (code, at, may, mayBe) => {
+      expect(mayHaveBeenWritten(code, at)).toBe(may)
+      expect(mayBeInLog(code)).toBe(mayBe)
+    },
+  )
 })
