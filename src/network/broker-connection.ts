@@ -615,7 +615,8 @@ function lower(request: { timeoutMs: number } | undefined, timeoutMs: number): v
 /** Closes a socket, and has the system forget what it has not delivered of it; other streams are destroyed. */
 function reset(stream: Stream): void {
   try {
-    stream.resetAndDestroy?.()
+    // One whose FIN is on its way can't be reset any more: Node would leave it open, and wait for it at its exit for ever.
+    if (!stream.writableEnded) stream.resetAndDestroy?.()
   } catch {
     // Node has no reset for TLS, nor for the pipe that a user may give.
   }

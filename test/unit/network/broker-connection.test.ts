@@ -25,6 +25,8 @@ async function connected({
 } = {}): Promise<{
   connection: BrokerConnection
   peer: Socket
+  /** The socket has given its handle back: nothing of it is left in this process. */
+  closed: Promise<void>
 }> {
   const server = createServer({ allowHalfOpen: true })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -36,12 +38,13 @@ async function connected({
   peer.on('error', () => undefined)
   const address = { host: '127.0.0.1', port }
   const connection = new BrokerConnection(socket, address, 'test', maxResponseBytes, maxIdleMs, gathering)
+  const closed = once(socket, 'close').then(() => undefined)
   onTestFinished(async () => {
     await connection.close(0)
     peer.destroy()
     await new Promise((resolve) => server.close(resolve))
   })
-  return { connection, peer }
+  return { connection, peer, closed }
 }
 
 function ask(connection: BrokerConnection, timeoutMs = 10_000) {
@@ -81,6 +84,14 @@ describe('a connection that is given up', () => {
     const end = endSeenBy(peer)
     await expect(ask(connection, 20)).rejects.toThrow(RequestTimeoutError)
     expect(await end).toBe('reset')
+  })
+
+  it('since the peer has hung up gives its socket back', async () => {
+    const { connection, peer, closed } = await connected()
+    const asked = ask(connection)
+    peer.end()
+    await expect(asked).rejects.toThrow(ConnectionClosedError)
+    await closed
   })
 
   it('without any is ended', async () => {
