@@ -56,6 +56,14 @@ it.concurrent('a process that only imported and constructed exits', async (conte
   expect(await run(context, 'constructed', await deadAddress()).exited).toEqual(['done'])
 })
 
+it.concurrent(
+  'a process exits after close(), also where connections were given up with questions on them',
+  async (context) => {
+    const { address } = await plainServer(() => undefined, context.onTestFinished)
+    expect(await run(context, 'expiredInSilence', address).exited).toEqual(['DELIVERY_TIMEOUT', 'done'])
+  },
+)
+
 it.concurrent('a process whose sends have settled exits without close()', async (context) => {
   const kafka = await startKafka(context, { topics: { orders: {} } })
   expect(await run(context, 'sent', kafka.bootstrap).exited).toEqual(['sent x', 'done'])

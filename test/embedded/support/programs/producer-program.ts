@@ -40,6 +40,13 @@ const programs: Record<string, () => Promise<void>> = {
   async expiredInHandshake() {
     await sendAndTell(new Producer({ ...options, deliveryTimeoutMs: 300, connectTimeoutMs: 600_000, ssl: true }))
   },
+  async expiredInSilence() {
+    const sasl = { mechanism: 'scram-sha-256', username: 'a', password: 'b' } as const
+    const times = { deliveryTimeoutMs: 600, requestTimeoutMs: 200, connectTimeoutMs: 200 }
+    const producer = new Producer({ ...options, ...times, sasl })
+    await sendAndTell(producer)
+    await producer.close({ timeoutMs: 0 })
+  },
   async expiredInFlight() {
     await sendAndTell(new Producer({ ...options, deliveryTimeoutMs: 300, requestTimeoutMs: 60_000 }))
   },
