@@ -125,8 +125,10 @@ export function transactionCases(three: Cluster): void {
       const heir = start(topic)
       await heir.transaction((its) => its.send({ topic, partition: 0, value: 'heir' }))
       await tx.send({ topic, partition: 0, value: 'zombie again' }).catch(() => undefined)
-      await expect(tx.commit()).rejects.toMatchObject({ code: 'PRODUCER_FENCED' })
-      await expect(zombie.begin()).rejects.toMatchObject({ code: 'PRODUCER_FENCED' })
+      // Before Kafka 2.5 a broker may have found sequences missing before it looks at the epoch: final as well.
+      const isFinal = { code: expect.stringMatching(/^PRODUCER_(FENCED|UNUSABLE)$/) as string }
+      await expect(tx.commit()).rejects.toMatchObject(isFinal)
+      await expect(zombie.begin()).rejects.toMatchObject(isFinal)
       expect(await read(heir, topic)).toEqual(['heir'])
     })
 
