@@ -29,6 +29,7 @@ import { SingleCall } from './calls/single-call.js'
 import type { DeliveryReporter } from './delivery-report.js'
 import type { Encoder } from './encoder.js'
 import type { EventHandler, SendOptions } from './event-handler.js'
+import type { InterceptedMessages } from './interceptors.js'
 import type { Warnings } from './kafka-producer-warning.js'
 import { isList, type Given, type KeyedMessage } from './keyed-message.js'
 import { LongWaits } from './long-waits.js'
@@ -277,7 +278,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     })
   }
 
-  handle(given: Given<K, V>, options?: SendOptions): Promise<RecordMetadata[]> {
+  handle(given: Given<K, V>, options?: SendOptions, intercepted?: InterceptedMessages): Promise<RecordMetadata[]> {
     try {
       const signal = signalOf(options)
       if (signal?.aborted) return Promise.reject(abortedBy(signal))
@@ -285,9 +286,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       const messages = inList ? given : [given]
       if (messages.length === 0) return Promise.resolve([])
       const sentAt = this.sendClock.now()
-      if (messages.length === 1 && signal === undefined) return this.handleOne(messages, inList, sentAt)
-      const call = new SendCall(messages, inList, sentAt, signal, this.onDone)
-      this.takeInAll(call, messages)
+      if (messages.length === 1 && signal === undefined && intercepted === undefined)
+        return this.handleOne(messages, inList, sentAt)
+      const call = new SendCall(messages, inList, sentAt, signal, this.onDone, intercepted)
+      this.takeInAll(call)
       return call.promise
     } catch (error) {
       return Promise.reject(error)
@@ -315,7 +317,12 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 
   /** Async mode: settles when the messages are queued or refused; their fates are reported. */
-  enqueue(given: Given<K, V>, reporter: DeliveryReporter, options?: SendOptions): Promise<void> {
+  enqueue(
+    given: Given<K, V>,
+    reporter: DeliveryReporter,
+    options?: SendOptions,
+    intercepted?: InterceptedMessages,
+  ): Promise<void> {
     try {
       const signal = signalOf(options)
       if (signal?.aborted) return Promise.reject(abortedBy(signal))
@@ -323,9 +330,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       const messages = inList ? given : [given]
       if (messages.length === 0) return Promise.resolve()
       const sentAt = this.sendClock.now()
-      if (messages.length === 1 && signal === undefined) return this.enqueueOne(messages, inList, reporter, sentAt)
-      const call = new QueueCall(messages, inList, sentAt, signal, this.onDone, reporter)
-      this.takeInAll(call, messages)
+      if (messages.length === 1 && signal === undefined && intercepted === undefined)
+        return this.enqueueOne(messages, inList, reporter, sentAt)
+      const call = new QueueCall(messages, inList, sentAt, signal, this.onDone, reporter, intercepted)
+      this.takeInAll(call)
       return call.queued()
     } catch (error) {
       return Promise.reject(error)
@@ -357,11 +365,11 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     return call.queued()
   }
 
-  private takeInAll(call: ListCall, messages: readonly KeyedMessage<K, V>[]): void {
+  private takeInAll(call: ListCall): void {
     // Before the encoders, one of which may abort it.
     if (call.signal !== undefined) this.heed(call.signal, call)
     try {
-      this.takeIn(call, this.serialize(messages, call))
+      this.takeIn(call, this.serialize(call.sent as readonly KeyedMessage<K, V>[], call))
     } catch (error) {
       // Nobody would hear of both.
       if (call.isDone) return
@@ -381,7 +389,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       this.tellFailures(call)
     } else {
       const ready = this.serializer.whenReady(call, encoded)
-      this.line.wait(topicsOf(call.messages), ready)
+      this.line.wait(topicsOf(call.sent), ready)
       // After the others were handed on: what hears of it and sends comes behind them.
       void ready.then(() => this.tellFailures(call))
     }

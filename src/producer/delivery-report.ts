@@ -36,6 +36,7 @@ export interface Reported {
 interface Untold {
   readonly report: DeliveryReport<never, never>
   readonly of: Reported
+  readonly first: (() => void) | undefined
 }
 
 /** The clock is read once for so many reports. */
@@ -57,17 +58,25 @@ export class DeliveryReporter {
     private readonly turn: TurnBudget,
   ) {}
 
-  report(message: KeyedMessage, fate: Fate, attempts: number, latencyMs: number, of: Reported): void {
+  /** @param first tells it to whoever hears of it ahead of all others */
+  report(
+    message: KeyedMessage,
+    fate: Fate,
+    attempts: number,
+    latencyMs: number,
+    of: Reported,
+    first?: () => void,
+  ): void {
     if (this.onDelivery === undefined && this.events.listenerCount('delivery') === 0) {
       if (fate instanceof DeliveryError) this.warnings.unheard(fate)
-      return of.told()
+      if (first === undefined) return of.told()
     }
     const report: DeliveryReport =
       fate instanceof DeliveryError
         ? { message, attempts, latencyMs, error: fate }
         : { message, attempts, latencyMs, metadata: fate }
     // The messages are those that this producer's types let in.
-    this.untold.push({ report: report as DeliveryReport<never, never>, of })
+    this.untold.push({ report: report as DeliveryReport<never, never>, of, first })
     if (this.isTelling) return
     this.isTelling = true
     queueMicrotask(this.tell)
@@ -77,7 +86,8 @@ export class DeliveryReporter {
   private readonly tell = (): void => {
     let count = 0
     for (let next = this.untold.shift(); next !== undefined; next = this.untold.shift()) {
-      const { report, of } = next
+      const { report, of, first } = next
+      first?.()
       if (this.onDelivery !== undefined) tellUser(this.onDelivery, report, this.threw)
       // Not by emit(): it stops at the first listener that throws, and looks at no promise of theirs.
       for (const listener of this.events.rawListeners('delivery')) {

@@ -13,7 +13,8 @@ const debug = createDebug('kafka-producer:warning')
  *   partition has no leader, or what was tried failed. They go on waiting; told again every half minute.
  * - `KAFKA_PRODUCER_UNHEARD_FAILURE`: async mode: a message failed, and there is neither `onDelivery` nor a listener of
  *   `'delivery'`. Told once; `stats().unheardFailures` counts them.
- * - `KAFKA_PRODUCER_THROWING_CALLBACK`: a callback threw, or rejected. Told once; `stats().throwingCallbacks` counts them.
+ * - `KAFKA_PRODUCER_THROWING_CALLBACK`: a callback threw, or rejected. Told once of each kind of callback;
+ *   `stats().throwingCallbacks` counts them all.
  * - `KAFKA_PRODUCER_CODEC_FAILED`: a codec threw, rejected, gave no bytes or took too long, and messages went as they
  *   are. Told once; `stats().codecFailures` counts such batches.
  * - `KAFKA_PRODUCER_NOT_IDEMPOTENT`: messages may be written twice, since brokers don't let this producer be idempotent.
@@ -51,7 +52,7 @@ const DETAIL = "Listen to the producer's event 'warning' to hear of it there; no
  * prints them. A listener runs when whatever warned is through with it.
  */
 export class Warnings {
-  private readonly toldOnce = new Set<KafkaProducerWarningCode>()
+  private readonly toldOnce = new Set<string>()
 
   constructor(
     private readonly events: Listeners,
@@ -84,10 +85,10 @@ export class Warnings {
   threw(callback: string, error: unknown): void {
     this.counters.throwingCallbacks++
     debug('%s threw: %O', callback, error)
-    if (this.isFirst('KAFKA_PRODUCER_THROWING_CALLBACK'))
+    if (this.isFirst(`KAFKA_PRODUCER_THROWING_CALLBACK ${callback}`))
       this.warn(
         'KAFKA_PRODUCER_THROWING_CALLBACK',
-        `${callback} threw or rejected: ${reasonOf(error)}. It harms nothing here; this is told once, and stats().throwingCallbacks counts them`,
+        `${callback} threw or rejected: ${reasonOf(error)}. It harms nothing here; this is told once, and stats().throwingCallbacks counts them all`,
         error,
       )
   }
@@ -104,9 +105,9 @@ export class Warnings {
       )
   }
 
-  private isFirst(code: KafkaProducerWarningCode): boolean {
-    if (this.toldOnce.has(code)) return false
-    this.toldOnce.add(code)
+  private isFirst(told: string): boolean {
+    if (this.toldOnce.has(told)) return false
+    this.toldOnce.add(told)
     return true
   }
 

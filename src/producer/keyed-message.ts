@@ -1,5 +1,6 @@
 import { types } from 'node:util'
 import { InvalidMessageError } from '../errors.js'
+import { isPromise } from '../is-promise.js'
 import { kindOf, quoted, reasonOf } from '../kind-of.js'
 import { nearestName } from '../nearest-name.js'
 import { isTopicName, type ValidTopicNames } from '../topic-name.js'
@@ -56,6 +57,7 @@ const MILLISECONDS_AS_TEXT = /^\d{13}$/
 export function checkTopic(topic: unknown, validTopics: ValidTopicNames, message: object): void {
   if (validTopics.has(topic)) return
   if (!isTopicName(topic)) {
+    if (isPromise(message)) throw new InvalidMessageError('a message must be an object, given was a promise of one')
     const given = typeof topic === 'string' ? quoted(topic) : kindOf(topic)
     throw new InvalidMessageError(
       `topic: given was ${given}, allowed are 1 to 249 letters, digits, '.', '_' and '-', and neither '.' nor '..'`,

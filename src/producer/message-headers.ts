@@ -88,6 +88,36 @@ function loneSurrogate(what: string): InvalidMessageError {
   return new InvalidMessageError(`headers: ${what} has a lone surrogate, which UTF-8 can't hold`)
 }
 
+/** One header. */
+export type HeaderPair = readonly [name: string, value: HeaderValue]
+
+/** The headers of a message one by one; none of such as no message may have, for which it is refused elsewhere. */
+export function headerPairs(message: { readonly headers?: unknown }): readonly HeaderPair[] {
+  const pairs: HeaderPair[] = []
+  try {
+    const parts = outgoingHeaders(message.headers) ?? []
+    for (let i = 0; i < parts.length; i += 2) pairs.push([parts[i] as string, parts[i + 1] as HeaderValue])
+  } catch {
+    return []
+  }
+  return pairs
+}
+
+/**
+ * For whoever reads a message that others read after him: headers that can be read but once, such as the `entries()` of a
+ * Map, are a list in the one that it gives.
+ */
+export function withLastingHeaders<M extends { readonly headers?: MessageHeaders | null }>(message: M): M {
+  try {
+    const { headers } = message
+    if (typeof headers !== 'object' || headers === null || !isIterable(headers)) return message
+    return headers[Symbol.iterator]() === (headers as unknown) ? { ...message, headers: [...headers] } : message
+  } catch {
+    // It can't be read, for which it is refused elsewhere.
+    return message
+  }
+}
+
 /**
  * A message like the one given, with more headers behind its own; where its own are none that a message may have it is
  * given as it is, to be refused for them.

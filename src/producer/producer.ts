@@ -24,6 +24,7 @@ import { DefaultEventHandler } from './default-event-handler.js'
 import { DeliveryReporter, type DeliveryReport } from './delivery-report.js'
 import type { SendOptions } from './event-handler.js'
 import { EventLog } from './event-log.js'
+import { Interceptors, type InterceptedMessages } from './interceptors.js'
 import { Warnings, type KafkaProducerWarning, type Listeners } from './kafka-producer-warning.js'
 import { isList, unreadable, type Given, type KeyedMessage } from './keyed-message.js'
 import { MessageWritable, type WritableMessage, type WritableOptions } from './message-writable.js'
@@ -111,6 +112,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   /** Async mode only. */
   readonly #sendLoop: ProducerSendLoop | undefined
   readonly #reporter: DeliveryReporter
+  /** Undefined where there are none. */
+  readonly #interceptors: Interceptors | undefined
   readonly #sessions: SessionFactory
   readonly #topicPartitionInfos: BrokerPartitionInfo
   readonly #readiness: Readiness
@@ -190,6 +193,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
         : undefined
     this.#sendLoop = sendLoop
     this.#reporter = new DeliveryReporter(config.onDelivery, this, warnings, turn)
+    if (config.interceptors.length > 0) this.#interceptors = new Interceptors(config.interceptors, warnings, turn)
     this.#eventHandler = new DefaultEventHandler(
       {
         partitioner: config.partitioner,
@@ -239,7 +243,6 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     given: KeyedMessage<K, V> | readonly [...{ [I in keyof L]: KeyedMessage<K, V> }],
     options?: SendOptions,
   ): Promise<SendResult<T, MetadataOf<L>>> {
-    if (this.#closing !== undefined) return Promise.reject(new ProducerClosedError())
     let messages: Given<K, V>
     try {
       // A copy: the list is looked at again when the messages have their fate.
@@ -260,10 +263,23 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     const { sends } = this.#observers
     const onEnd = sends.isWatched ? sends.begin({ messages: isList(messages) ? messages.length : 1 }) : undefined
     const sent: Promise<unknown> =
-      this.#sendLoop === undefined
-        ? this.#eventHandler.handle(messages, options)
-        : this.#eventHandler.enqueue(messages, this.#reporter, options)
+      this.#interceptors === undefined
+        ? this.#handOver(messages, options)
+        : this.#interceptors.send(isList(messages) ? messages : [messages], (intercepted) =>
+            this.#handOver(messages, options, intercepted),
+          )
     return onEnd === undefined ? sent : tellEnd(sent, onEnd)
+  }
+
+  #handOver(
+    messages: Given<K, V>,
+    options: SendOptions | undefined,
+    intercepted?: InterceptedMessages,
+  ): Promise<RecordMetadata[] | void> {
+    if (this.#closing !== undefined) return Promise.reject(new ProducerClosedError())
+    return this.#sendLoop === undefined
+      ? this.#eventHandler.handle(messages, options, intercepted)
+      : this.#eventHandler.enqueue(messages, this.#reporter, options, intercepted)
   }
 
   /**

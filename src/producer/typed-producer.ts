@@ -1,5 +1,5 @@
 import type { ProducerConfig } from './config/producer-config.js'
-import type { ProducerOptions, ProducerType } from './config/producer-options.js'
+import type { Fixed, ProducerOptions, ProducerType } from './config/producer-options.js'
 import type { Encoder, RawData } from './encoder.js'
 import type { KeyedMessage as AnyKeyedMessage } from './keyed-message.js'
 import { Producer as ProducerClass } from './producer.js'
@@ -19,12 +19,7 @@ type NeededKeyEncoder<K, V> = [K] extends [V]
     ? unknown
     : { readonly keyEncoder: Encoder<K> }
 
-/**
- * Nothing is inferred from where it goes: `const producer: Producer = new Producer({ brokers })` takes bytes, too. As
- * `NoInfer` does, but an editor does not show it.
- */
-type Fixed<T> = [T][T extends unknown ? 0 : never]
-
+/** Nothing is inferred from where it goes: `const producer: Producer = new Producer({ brokers })` takes bytes, too. */
 interface ProducerConstructor {
   new <K, V, T extends ProducerType>(config: ProducerConfig<K, V, T>): Producer<Fixed<K>, Fixed<V>, T>
   new <V = RawData, T extends ProducerType = 'sync'>(

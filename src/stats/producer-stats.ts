@@ -32,7 +32,10 @@ export interface ProducerStats extends Statistics {
   readonly notIdempotentTopics: readonly string[]
   /** Async mode: failures that neither `onDelivery` nor a listener heard of. */
   readonly unheardFailures: number
-  /** Callbacks that threw or rejected: of deliveries in async mode, and a partitioner's `onMetadataRefresh`. */
+  /**
+   * Callbacks that threw or rejected: of deliveries in async mode, `onStats`, the logger, interceptors, listeners of
+   * `'warning'`, and a partitioner's `onMetadataRefresh`.
+   */
   readonly throwingCallbacks: number
   /** Batches that went as they are since their codec failed or took too long. */
   readonly codecFailures: number

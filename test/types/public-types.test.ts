@@ -17,14 +17,17 @@ import {
   StringEncoder,
   TlsError,
   TransactionalProducer,
+  withHeaders,
   type DeliveryReport,
   type Encoder,
   type FailedToSendMessageError,
   type JsonInput,
   type KafkaProducerError,
   type KafkaProducerErrorCode,
+  type HeaderPair,
   type KeyedMessage,
   type MessageHeaders,
+  type ProducerInterceptor,
   type ProducerOptions,
   type ProducerStats,
   type RawData,
@@ -56,6 +59,13 @@ type AnyError = {
     ? Extract<E, KafkaProducerError>
     : never
 }[keyof Exported]
+
+/** Adds to a message of whatever kind. */
+class Stamping implements ProducerInterceptor {
+  onSend<K, V>(message: KeyedMessage<K, V>): KeyedMessage<K, V> {
+    return withHeaders(message, { stamp: '1' })
+  }
+}
 
 /** Type checks alone: nothing in `check` is run. */
 function neverRun(check: () => unknown): void {
@@ -474,6 +484,44 @@ describe('a transactional producer', () => {
       new TransactionalProducer({ brokers: BROKERS, transactionalId: 'tx', acks: 1 }),
       // @ts-expect-error Its own class has transactions.
       new Producer({ brokers: BROKERS, transactionalId: 'tx' }),
+    ])
+  })
+})
+
+describe('interceptors', () => {
+  it('see and give messages of the producer’s keys and values', () => {
+    neverRun(() => [
+      new Producer({
+        brokers: BROKERS,
+        interceptors: [
+          {
+            onSend: (message) => ({ ...message, topic: `${message.topic}-copy` }),
+            onAcknowledgement(metadata, error, headers) {
+              expectTypeOf(metadata).toEqualTypeOf<RecordMetadata | undefined>()
+              expectTypeOf(error).toEqualTypeOf<KafkaProducerError | undefined>()
+              expectTypeOf(headers).toEqualTypeOf<readonly HeaderPair[]>()
+            },
+          },
+          { onSend() {} }, // eslint-disable-line @typescript-eslint/no-empty-function
+          new Stamping(),
+        ],
+      }),
+      new Producer<string, Order>({
+        brokers: BROKERS,
+        encoder: new OrderEncoder(),
+        keyEncoder: new StringEncoder(),
+        interceptors: [new Stamping(), { onSend: (message) => ({ ...message, value: { total: 1 } }) }],
+      }),
+      new Producer<string, Order>({
+        brokers: BROKERS,
+        encoder: new OrderEncoder(),
+        keyEncoder: new StringEncoder(),
+        // @ts-expect-error The value is no order.
+        interceptors: [{ onSend: (message) => ({ ...message, value: 'text' }) }],
+      }),
+      // @ts-expect-error Nothing waits for it.
+      new Producer({ brokers: BROKERS, interceptors: [{ onSend: async (message) => Promise.resolve(message) }] }),
+      new TransactionalProducer({ brokers: BROKERS, transactionalId: 'tx', interceptors: [new Stamping()] }),
     ])
   })
 })

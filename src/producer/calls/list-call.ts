@@ -1,4 +1,5 @@
 import { DeliveryError, type KafkaProducerError } from '../../errors.js'
+import type { InterceptedMessages } from '../interceptors.js'
 import type { KeyedMessage } from '../keyed-message.js'
 import type { Batch } from '../queues/batch.js'
 import type { Fate, OutgoingMessage } from '../queues/outgoing-message.js'
@@ -21,6 +22,8 @@ export abstract class ListCall extends MessageCall {
     sentAt: SendMoment,
     signal: AbortSignal | undefined,
     onDone: (call: MessageCall) => void,
+    /** What is sent in place of the messages. */
+    protected readonly intercepted: InterceptedMessages | undefined,
   ) {
     super(sentAt, signal, onDone, messages.length)
     this.places = new Array<Whereabouts>(messages.length)
@@ -28,6 +31,11 @@ export abstract class ListCall extends MessageCall {
 
   get size(): number {
     return this.messages.length
+  }
+
+  /** The messages as they are to be sent. */
+  get sent(): readonly KeyedMessage[] {
+    return this.intercepted?.messages ?? this.messages
   }
 
   messageAt(index: number): KeyedMessage {
@@ -97,7 +105,7 @@ export abstract class ListCall extends MessageCall {
 
   /** Fails a message that is not encoded; with what its encoder failed on, where it has. */
   failUnserialized(index: number, cause: KafkaProducerError, now: number): void {
-    const where = { ...placeOf(this.messageAt(index)), attempts: 0, mayHaveBeenWritten: false }
+    const where = { ...placeOf(this.sent[index] as KeyedMessage), attempts: 0, mayHaveBeenWritten: false }
     this.settle(index, new DeliveryError(this.failures?.get(index) ?? cause, where), now)
   }
 }

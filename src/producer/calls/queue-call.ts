@@ -6,6 +6,7 @@ import {
   type KafkaProducerError,
 } from '../../errors.js'
 import type { DeliveryReporter } from '../delivery-report.js'
+import type { InterceptedMessages } from '../interceptors.js'
 import type { KeyedMessage } from '../keyed-message.js'
 import type { Fate } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
@@ -39,8 +40,9 @@ export class QueueCall extends ListCall {
     signal: AbortSignal | undefined,
     onDone: (call: MessageCall) => void,
     private readonly reporter: DeliveryReporter,
+    intercepted?: InterceptedMessages,
   ) {
-    super(messages, inList, sentAt, signal, onDone)
+    super(messages, inList, sentAt, signal, onDone, intercepted)
     this.outside = messages.length
   }
 
@@ -79,7 +81,9 @@ export class QueueCall extends ListCall {
   }
 
   private report(index: number, fate: Fate, attempts: number, now: number): void {
-    this.reporter.report(this.messageAt(index), fate, attempts, now - this.sentAt.at, this)
+    const { intercepted } = this
+    const first = intercepted && (() => intercepted.acknowledged(index, fate))
+    this.reporter.report(this.messageAt(index), fate, attempts, now - this.sentAt.at, this, first)
   }
 
   told(): void {

@@ -1,4 +1,5 @@
 import { DeliveryError, type KafkaProducerError } from '../../errors.js'
+import type { InterceptedMessages } from '../interceptors.js'
 import type { KeyedMessage } from '../keyed-message.js'
 import type { Fate } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
@@ -23,8 +24,9 @@ export class SendCall extends ListCall {
     sentAt: SendMoment,
     signal: AbortSignal | undefined,
     onDone: (call: MessageCall) => void,
+    intercepted?: InterceptedMessages,
   ) {
-    super(messages, inList, sentAt, signal, onDone)
+    super(messages, inList, sentAt, signal, onDone, intercepted)
     this.results = new Array<Fate>(messages.length)
     this.promise = new Promise((resolve, reject) => (this.settling = { resolve, reject }))
   }

@@ -38,6 +38,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   ...sameAs('keyEncoder', 'keySerializer'),
   ...sameAs('onStats', 'stats_cb'),
   ...sameAs('statsIntervalMs', 'statistics.interval.ms'),
+  ...sameAs('interceptors', 'interceptor.classes'),
   ...sameAs('onDelivery', 'dr_cb', 'dr_msg_cb', 'deliveryReport'),
 
   // What takes other words here.

@@ -9,6 +9,7 @@ import type { SslOption } from '../../network/tls.js'
 import type { OnDelivery } from '../delivery-report.js'
 import type { Encoder, RawData } from '../encoder.js'
 import type { Logger } from '../event-log.js'
+import type { ProducerInterceptor } from '../interceptors.js'
 import { resolvePartitioner, type ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
 import { CompressionChoice } from '../queues/topic-compression.js'
 import type { OnStats } from '../stats-reports.js'
@@ -72,6 +73,7 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
   /** Which topics are compressed, and how: `compression`, `compressedTopics`, `topicCompression` and `codecs` together. */
   readonly compressionChoice: CompressionChoice
   readonly copyBytes: boolean
+  readonly interceptors: readonly ProducerInterceptor<unknown, unknown>[]
   readonly onDelivery: Listener<K, V> | undefined
   readonly logger: Logger | undefined
   readonly onStats: OnStats | undefined
@@ -149,6 +151,7 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
       this.batchBytes,
     )
     this.copyBytes = read('copyBytes')
+    this.interceptors = read('interceptors')
     this.onDelivery = read('onDelivery')
     this.logger = read('logger')
     this.onStats = read('onStats')

@@ -12,6 +12,7 @@ import { MAX_TIMER_MS } from '../../timer-delay.js'
 import type { OnDelivery } from '../delivery-report.js'
 import { DefaultEncoder, type Encoder, type RawData } from '../encoder.js'
 import type { Logger } from '../event-log.js'
+import type { ProducerInterceptor } from '../interceptors.js'
 import type { PartitionerOption } from '../partitioners/partitioner-by-name.js'
 import type { CompressionOption } from '../queues/topic-compression.js'
 import type { OnStats } from '../stats-reports.js'
@@ -295,6 +296,14 @@ export interface ProducerOptions<K = RawData, V = RawData, T extends ProducerTyp
    */
   copyBytes?: boolean | undefined
   /**
+   * See each message before anything is made of it, where they may put another in its place, and how it ended. One that
+   * throws harms nothing.
+   *
+   * Allowed: a list of objects with the methods onSend, onAcknowledgement or both.
+   * @default []
+   */
+  interceptors?: readonly ProducerInterceptor<Fixed<K>, Fixed<V>>[] | undefined
+  /**
    * Async: called with the fate of each message.
    *
    * Allowed: a function.
@@ -322,6 +331,12 @@ export interface ProducerOptions<K = RawData, V = RawData, T extends ProducerTyp
    */
   statsIntervalMs?: number | undefined
 }
+
+/**
+ * Types of keys and values are inferred from encoders, and not from what is given here. As `NoInfer` does, which older
+ * versions of TypeScript have not, and an editor does not show it.
+ */
+export type Fixed<T> = [T][T extends unknown ? 0 : never]
 
 /** What the promise of `send()` is: the acknowledgement, or that the messages are queued. */
 export type ProducerType = 'sync' | 'async'
@@ -550,6 +565,12 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     'Whether keys, values and headers given as bytes are copied, so that the caller may change its own at once.',
     parseBoolean,
   ),
+  interceptors: row(
+    [],
+    'a list of objects with the methods onSend, onAcknowledgement or both',
+    'See each message before anything is made of it, where they may put another in its place, and how it ended. One that throws harms nothing.',
+    parseInterceptors,
+  ),
   onDelivery: row(undefined, 'a function', 'Async: called with the fate of each message.', parseFunction),
   logger: row(
     undefined,
@@ -654,6 +675,11 @@ function parseCodecs(value: unknown, name: string, allowed: string): readonly Co
   throw refused(name, value, allowed)
 }
 
+function parseInterceptors(value: unknown, name: string, allowed: string): readonly ProducerInterceptor[] {
+  if (Array.isArray(value) && value.every(isInterceptor)) return value
+  throw refused(name, value, allowed)
+}
+
 function parseBoolean(value: unknown, name: string, allowed: string): boolean {
   if (typeof value === 'boolean') return value
   throw refused(name, value, allowed)
@@ -682,6 +708,13 @@ function parseSasl(value: unknown, name: string): unknown {
 function parseEncoder(value: unknown, name: string, allowed: string): Encoder {
   if (typeof (value as Partial<Encoder> | null)?.encode === 'function') return value as Encoder
   throw refused(name, value, allowed)
+}
+
+function isInterceptor(value: unknown): value is ProducerInterceptor {
+  if (typeof value !== 'object' || value === null) return false
+  const { onSend, onAcknowledgement } = value as Partial<Record<keyof ProducerInterceptor, unknown>>
+  const methods = [onSend, onAcknowledgement].filter((method) => method !== undefined)
+  return methods.length > 0 && methods.every((method) => typeof method === 'function')
 }
 
 function isCodec(value: unknown): value is Codec {

@@ -124,7 +124,11 @@ export const ROWS: Rows = {
   'metric.reporters': noted('stats() has the figures'),
   'auto.include.jmx.reporter': noted('there is no JVM; stats() has the figures'),
   'security.providers': noted('there is no JVM'),
-  'interceptor.classes': refused('a Java class can’t run here'),
+  'interceptor.classes': (value, { given, notes }, name) => {
+    if (value === '') notes.push(`${name}: it is empty`)
+    else if (given.interceptors === undefined) throw foreignClass(name, value, 'interceptors')
+    else notes.push(`${name}: the option \`interceptors\` stands in for it`)
+  },
   'config.providers': (_value, { properties, notes }, name) => {
     if ([...properties.values()].some((value) => value.includes('${')))
       throw new InvalidConfigError(`${name}: values must stand in the file itself`)

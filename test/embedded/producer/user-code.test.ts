@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Murmur2Partitioner, Producer, type Partitioner, type ProducerOptions } from '../../../src/index.js'
+import {
+  Murmur2Partitioner,
+  Producer,
+  type Partitioner,
+  type ProducerOptions,
+  type RecordMetadata,
+} from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { deliveryErrorOf, expectNothingHeld, startProducer, stored, turns, until } from '../support/producers.js'
 
@@ -59,6 +65,20 @@ describe.each(MISBEHAVIOUR)('a callback that %s', (_, misbehave) => {
     await producer.send({ ...t, key: 'k' })
     await ends(producer, 1)
     expect(stored(kafka, 't', 1)).toEqual(['x'])
+    expectNothingHeld(producer)
+  })
+
+  it('as an interceptor’s onAcknowledgement harms neither the message nor the next interceptor, and is counted', async () => {
+    const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+    const told: unknown[] = []
+    const interceptors = [
+      { onAcknowledgement: () => misbehave() as void },
+      { onAcknowledgement: (metadata: RecordMetadata | undefined) => void told.push(metadata?.offset) },
+    ]
+    const producer = startProducer(kafka, { interceptors })
+    await producer.send([t, t])
+    await ends(producer, 2)
+    expect(told).toEqual([0n, 1n])
     expectNothingHeld(producer)
   })
 

@@ -181,7 +181,7 @@ describe('a callback that throws or rejects', () => {
     expect(told[0]?.message).toMatch(/a delivery callback threw or rejected: no such field/)
   })
 
-  it('as a listener of warnings, too; the others hear of it all the same', async () => {
+  it('as a listener of warnings, too; the others hear of it all the same, and of that it threw', async () => {
     const kafka = await startKafka({ topics: { logs: {} } })
     const producer = startAsync({ brokers: kafka.bootstrap, onDelivery: () => { throw new Error('one') } }) // prettier-ignore
     const heard: KafkaProducerWarning[] = []
@@ -189,9 +189,10 @@ describe('a callback that throws or rejects', () => {
     producer.on('warning', (warning) => void heard.push(warning))
     await producer.send({ topic: 'logs', value: 'a' })
     await producer.flush()
-    await until(() => producer.stats().throwingCallbacks === 2, 'both are counted')
+    await until(() => producer.stats().throwingCallbacks === 3, 'all are counted: it throws when it is told of itself')
     expect(heard.map(({ code, cause }) => [code, (cause as Error).message])).toEqual([
       ['KAFKA_PRODUCER_THROWING_CALLBACK', 'one'],
+      ['KAFKA_PRODUCER_THROWING_CALLBACK', 'two'],
     ])
   })
 })

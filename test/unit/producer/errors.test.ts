@@ -38,7 +38,7 @@ describe('errors', () => {
   })
 
   it('are exported without what they are made with', () => {
-    expect(Object.keys(index).filter((name) => /^[a-z]/.test(name))).toEqual(['oidcToken'])
+    expect(Object.keys(index).filter((name) => /^[a-z]/.test(name))).toEqual(['withHeaders', 'oidcToken'])
   })
 
   it('say their names themselves, since a minifier renames their classes', () => {

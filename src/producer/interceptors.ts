@@ -1,0 +1,152 @@
+import { FailedToSendMessageError, InvalidMessageError, NotQueuedError, type KafkaProducerError } from '../errors.js'
+import { isPromise } from '../is-promise.js'
+import type { TurnBudget } from '../turn-budget.js'
+import { handled } from './calls/serializer.js'
+import type { RawData } from './encoder.js'
+import type { Warnings } from './kafka-producer-warning.js'
+import type { KeyedMessage } from './keyed-message.js'
+import { headerPairs, withLastingHeaders, type HeaderPair } from './message-headers.js'
+import type { Fate } from './queues/outgoing-message.js'
+import type { RecordMetadata } from './record-metadata.js'
+import { tellUser } from './tell-user.js'
+
+/**
+ * Sees each message on its way in, where it may put another in its place, and how it ended (Java's ProducerInterceptor).
+ *
+ * What one of its methods throws is counted in `stats().throwingCallbacks`, told once as a warning, and harms nothing: the
+ * message goes on as the interceptors before left it.
+ */
+export interface ProducerInterceptor<K = RawData, V = RawData> {
+  /**
+   * Called within `send()`, before the message is looked at, encoded or given a partition. What it gives is sent in place of
+   * the message, to another topic even; nothing: the message goes on as it is. The message itself is not to be changed. It
+   * is not waited for: a promise is refused, as is whatever else is no message.
+   */
+  onSend?(message: KeyedMessage<K, V>): KeyedMessage<K, V> | undefined | void
+  /**
+   * Called once for each message, when it has its fate or was refused: with metadata, or with an error. In sync mode that
+   * is when the promise of its `send()` is about to settle, in async mode just before `onDelivery`.
+   *
+   * @param headers the message's, as the interceptors left them in `onSend` (KIP-512)
+   */
+  onAcknowledgement?(
+    metadata: RecordMetadata | undefined,
+    error: KafkaProducerError | undefined,
+    headers: readonly HeaderPair[],
+  ): void
+}
+
+/** Fates told at a stretch, before it is asked whether it is others' turn. */
+const RUN = 16
+
+/** The interceptors of a producer, in their order; the one place where they are called. */
+export class Interceptors {
+  /** Whether any of them wants to be told how messages end. */
+  readonly listen: boolean
+
+  constructor(
+    private readonly chain: readonly ProducerInterceptor<unknown, unknown>[],
+    private readonly warnings: Warnings,
+    private readonly turn: TurnBudget,
+  ) {
+    this.listen = chain.some((one) => one.onAcknowledgement !== undefined)
+  }
+
+  /**
+   * Sends what the interceptors make of a call's messages, and tells them how those ended that the call's promise tells of:
+   * in sync mode all, in async mode those that were not taken in.
+   */
+  async send<R extends RecordMetadata[] | void>(
+    given: readonly KeyedMessage[],
+    send: (intercepted: InterceptedMessages) => Promise<R>,
+  ): Promise<R> {
+    const intercepted = new InterceptedMessages(given, this)
+    let result: R
+    try {
+      result = await send(intercepted)
+    } catch (cause) {
+      const error = intercepted.blamed(cause)
+      await this.tellAll(intercepted, fatesIn(error))
+      throw error
+    }
+    if (Array.isArray(result)) {
+      const fates: readonly RecordMetadata[] = result
+      await this.tellAll(intercepted, (index) => fates[index])
+    }
+    return result
+  }
+
+  private async tellAll(
+    { messages, acknowledged }: InterceptedMessages,
+    fateOf: (index: number) => Fate | KafkaProducerError | undefined,
+  ): Promise<void> {
+    for (let index = 0; index < messages.length; index++) {
+      const fate = fateOf(index)
+      if (fate !== undefined) acknowledged(index, fate)
+      if (index % RUN === RUN - 1 && this.turn.isSpent) await this.turn.nextTurn()
+    }
+  }
+
+  /** The message as the last of them leaves it. */
+  onSend(given: KeyedMessage): KeyedMessage {
+    let message = withLastingHeaders(given)
+    for (const interceptor of this.chain) {
+      try {
+        const other = interceptor.onSend?.(message)
+        if (other === undefined || other === null) continue
+        // It is no message, which who looks at it says.
+        if (isPromise<unknown>(other)) void handled(Promise.resolve(other))
+        message = withLastingHeaders(other)
+      } catch (error) {
+        this.warnings.threw("an interceptor's onSend", error)
+      }
+    }
+    return message
+  }
+
+  onAcknowledgement(fate: RecordMetadata | KafkaProducerError, headers: readonly HeaderPair[]): void {
+    const [metadata, error] = fate instanceof Error ? [undefined, fate] : [fate, undefined]
+    for (const one of this.chain)
+      tellUser(() => one.onAcknowledgement?.(metadata, error, headers), undefined, this.threw)
+  }
+
+  private readonly threw = (error: unknown): void => this.warnings.threw("an interceptor's onAcknowledgement", error)
+}
+
+/** The messages of one call as the interceptors left them, until these are told how each ended. */
+export class InterceptedMessages {
+  readonly messages: readonly KeyedMessage[]
+  private readonly headers: readonly (readonly HeaderPair[])[]
+
+  constructor(
+    private readonly given: readonly KeyedMessage[],
+    private readonly interceptors: Interceptors,
+  ) {
+    this.messages = given.map((message) => interceptors.onSend(message))
+    // Now, since they may be others by the time that they are asked for.
+    this.headers = interceptors.listen ? this.messages.map(headerPairs) : []
+  }
+
+  /** What the call failed with; where it may be for what an interceptor gave, it says so. */
+  blamed(error: unknown): KafkaProducerError {
+    const isReplaced = this.messages.some((message, index) => message !== this.given[index])
+    if (!(error instanceof InvalidMessageError) || !isReplaced) return error as KafkaProducerError
+    return new InvalidMessageError(`after the interceptors: ${error.message}`, { cause: error.cause })
+  }
+
+  readonly acknowledged = (index: number, fate: RecordMetadata | KafkaProducerError): void => {
+    const headers = this.headers[index]
+    if (headers !== undefined) this.interceptors.onAcknowledgement(fate, headers)
+  }
+}
+
+/** What an error that a call failed with says of each of its messages; undefined: nothing, it was taken in all the same. */
+function fatesIn(error: KafkaProducerError): (index: number) => Fate | KafkaProducerError | undefined {
+  if (error instanceof FailedToSendMessageError) {
+    const { results } = error as FailedToSendMessageError<RecordMetadata>
+    return (index) => results[index]
+  }
+  if (!(error instanceof NotQueuedError)) return () => error
+  const refused = new Set(error.refused)
+  return (index) => (refused.has(index) ? error : undefined)
+}
