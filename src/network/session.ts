@@ -25,6 +25,7 @@ import { ClearTextWarning } from './clear-text-warning.js'
 import { formatAddress, openSocket, type BrokerAddress, type TlsSettings } from './connect.js'
 import type { CreateConnection } from './given-stream.js'
 import { HostLookup } from './host-lookup.js'
+import { KnownCluster } from './known-cluster.js'
 import { findNoTls, findSasl, findTls, isHangUp, PROBE_TLS } from './mismatch.js'
 import { orAborted } from './or-aborted.js'
 import { Authenticator, HungUpOnToken } from './sasl/authenticator.js'
@@ -34,7 +35,7 @@ import type { Secret } from './secret.js'
 import { Stage } from './stage.js'
 import { Throttle } from './throttle.js'
 import { TlsClient, type SslOption } from './tls.js'
-import { askVersions, LAST_QUESTION, VersionsQuestions } from './versions-question.js'
+import { askVersions, LAST_QUESTION, MisroutedError, VersionsQuestions, type Destination } from './versions-question.js'
 import { within } from './within.js'
 
 const debug = createDebug('kafka-producer:session')
@@ -88,9 +89,19 @@ export interface BrokerSession {
   readonly throttle: Throttle
 }
 
+export interface OpenOptions {
+  /** Calls it off. */
+  readonly signal?: AbortSignal
+  /** Says meanwhile how far it has come. */
+  readonly stage?: Stage
+  /** The broker that the metadata has at the address: one that is told so says where it is another (KIP-1242). */
+  readonly nodeId?: number | undefined
+}
+
 /** A session that is being opened. */
 interface Opening {
   readonly address: BrokerAddress
+  readonly nodeId: number | undefined
   /** Aborted when it is called off; not any more once the session is there. */
   readonly signal: AbortSignal
   /** How far it has come. */
@@ -124,6 +135,7 @@ export class SessionFactory {
     MAX_VERDICTS,
   )
   private readonly questions = new VersionsQuestions()
+  readonly cluster = new KnownCluster()
 
   /** Those whose socket is not closed yet. */
   readonly #connections = new Set<BrokerConnection>()
@@ -181,15 +193,12 @@ export class SessionFactory {
   }
 
   /**
-   * @param signal calls it off
-   * @param stage says meanwhile how far it has come
    * @throws ConnectionFailedError; TlsError and AuthenticationError where trying again is of no use; and, where nothing
    * is in common with the broker, UnsupportedVersionError
    */
   async open(
     address: BrokerAddress,
-    signal?: AbortSignal,
-    stage = new Stage(this.surroundings.clock),
+    { signal, stage = new Stage(this.surroundings.clock), nodeId }: OpenOptions = {},
   ): Promise<BrokerSession> {
     this.clearText.about(address)
     const onEnd = this.observe(address)
@@ -201,7 +210,7 @@ export class SessionFactory {
     for (const one of signals) one.addEventListener('abort', callOff, { once: true })
     try {
       if (signals.some(({ aborted }) => aborted)) callOff()
-      const opening = { address, signal: controller.signal, stage }
+      const opening = { address, nodeId, signal: controller.signal, stage }
       const session = await orAborted(this.openOrExplain(opening), controller.signal)
       onEnd?.(undefined)
       return session
@@ -252,7 +261,7 @@ export class SessionFactory {
     if (!mayWantSasl || signal.aborted || !versions.has(saslHandshake)) return error
     const stage = new Stage(this.surroundings.clock)
     try {
-      const session = await this.openUnauthenticated({ address: connection.address, signal, stage })
+      const session = await this.openUnauthenticated({ address: connection.address, nodeId: undefined, signal, stage })
       const version = session.versions.highest(saslHandshake)
       const found = await findSasl(session.connection, version, EXPLAIN_TIMEOUT_MS)
       return found === undefined ? error : this.failure(connection.address, found)
@@ -449,7 +458,8 @@ export class SessionFactory {
     // Longer than any patience above: whoever waits decides how long, and a late answer still counts.
     const timeoutMs = this.options.requestTimeoutMs * 3
     const { softwareVersion } = this.options
-    const answer = askVersions(connection, version, { softwareVersion, timeoutMs }, () => {
+    const destination = this.destinationOf(opening)
+    const answer = askVersions(connection, version, { softwareVersion, timeoutMs, destination }, () => {
       this.answered = true
     })
     try {
@@ -461,8 +471,14 @@ export class SessionFactory {
     } catch (error) {
       if (error instanceof ConnectionClosedError) return { connection, refusal: 'hangs up', error, late: answer }
       void connection.close(0)
+      if (error instanceof MisroutedError) this.cluster.forgetBrokers()
       throw this.failure(opening.address, error as KafkaProducerError)
     }
+  }
+
+  private destinationOf({ nodeId }: Opening): Destination | undefined {
+    const { id: clusterId } = this.cluster
+    return nodeId === undefined || clusterId === null ? undefined : { clusterId, nodeId }
   }
 
   private async openLegacy(opening: Opening): Promise<BrokerSession> {

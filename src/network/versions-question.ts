@@ -1,3 +1,5 @@
+import { BrokerResponseError } from '../errors.js'
+import { foreignText } from '../foreign-text.js'
 import { apiVersions, decodeApiVersionsResponse } from '../protocol/apis/api-versions.js'
 import { brokerResponseError, ErrorCodes } from '../protocol/error-codes.js'
 import { ServedVersions } from '../protocol/versions.js'
@@ -14,6 +16,32 @@ const QUESTIONS = [apiVersions.maxVersion, 3, 0]
 export const LAST_QUESTION = QUESTIONS.slice(-1)
 /** As many addresses as the largest clusters have brokers. */
 const MAX_REMEMBERED = 1_000
+
+/** Which broker of which cluster a connection is to lead to (KIP-1242). */
+export interface Destination {
+  readonly clusterId: string
+  readonly nodeId: number
+}
+
+export interface VersionsQuestion {
+  readonly softwareVersion: string
+  readonly timeoutMs: number
+  /** Undefined where the cluster is not known yet, and for addresses that the user gave. */
+  readonly destination?: Destination | undefined
+}
+
+/** Who answered is another broker, or one of another cluster. */
+export class MisroutedError extends BrokerResponseError {
+  constructor({ clusterId, nodeId }: Destination) {
+    const { REBOOTSTRAP_REQUIRED: code } = ErrorCodes
+    super(
+      code,
+      'REBOOTSTRAP_REQUIRED',
+      `it is not broker ${nodeId} of the cluster '${foreignText(clusterId)}', whose address the metadata has it for (REBOOTSTRAP_REQUIRED); the bootstrap list is asked where that is now`,
+      true,
+    )
+  }
+}
 
 /** In which versions brokers are asked for what they serve. */
 export class VersionsQuestions {
@@ -41,14 +69,14 @@ export class VersionsQuestions {
 export async function askVersions(
   connection: BrokerConnection,
   newest: number,
-  { softwareVersion, timeoutMs }: { readonly softwareVersion: string; readonly timeoutMs: number },
+  { softwareVersion, timeoutMs, destination }: VersionsQuestion,
   onAnswer: () => void,
 ): Promise<ServedVersions> {
   const question = {
     clientSoftwareName: 'kafka-producer',
     clientSoftwareVersion: softwareVersion,
-    clusterId: null,
-    nodeId: -1,
+    clusterId: destination?.clusterId ?? null,
+    nodeId: destination?.nodeId ?? -1,
   }
   let version = newest
   for (;;) {
@@ -62,6 +90,8 @@ export async function askVersions(
     const features = new Map(answer.finalizedFeatures.map(({ name, maxVersionLevel }) => [name, maxVersionLevel]))
     const served = new ServedVersions(ranges, source, features)
     if (answer.errorCode === ErrorCodes.NONE) return served
+    if (answer.errorCode === ErrorCodes.REBOOTSTRAP_REQUIRED && destination !== undefined)
+      throw new MisroutedError(destination)
     if (answer.errorCode !== ErrorCodes.UNSUPPORTED_VERSION || asked === 0)
       throw brokerResponseError(answer.errorCode, 'ApiVersions')
     // The answer names the versions of ApiVersions itself only from Kafka 2.4 on (KIP-511).

@@ -71,6 +71,7 @@ export const ErrorCodes = {
   FENCED_MEMBER_EPOCH: 110,
   STALE_MEMBER_EPOCH: 113,
   TRANSACTION_ABORTABLE: 120,
+  REBOOTSTRAP_REQUIRED: 129,
 } as const
 
 /** Never undefined: a code this table does not know yet is final, since nothing says that trying again may help. */

@@ -50,7 +50,6 @@ export class Declined extends Error {
  * start and not its time-out.
  */
 export class AnyBroker {
-  private known: ReadonlyMap<number, BrokerAddress> = new Map()
   /** The one that answered last. */
   private session: BrokerSession | undefined
   /** By address. */
@@ -73,7 +72,12 @@ export class AnyBroker {
 
   /** The brokers of the cluster, by id; empty while only the bootstrap list is known. */
   get brokers(): ReadonlyMap<number, BrokerAddress> {
-    return this.known
+    return this.sessions.cluster.brokers
+  }
+
+  /** Null where it was never told. */
+  get clusterId(): string | null {
+    return this.sessions.cluster.id
   }
 
   /** Whether anybody waits for what questions are put for. */
@@ -81,13 +85,13 @@ export class AnyBroker {
     return this.sessions.isNeeded
   }
 
-  learn(brokers: ReadonlyMap<number, BrokerAddress>): void {
-    this.known = brokers
+  learn(clusterId: string | null, brokers: ReadonlyMap<number, BrokerAddress>): void {
+    this.sessions.cluster.learn(clusterId, brokers)
   }
 
   /** None of the known brokers is to be asked any more: the bootstrap list is. */
   forgetBrokers(): void {
-    this.known = new Map()
+    this.sessions.cluster.forgetBrokers()
   }
 
   /** What is being asked, of whom, and since when; undefined while nothing is. */
@@ -209,7 +213,7 @@ export class AnyBroker {
 
   private unavailable(failure: unknown): MetadataUnavailableError {
     const asked =
-      this.known.size > 0 ? 'none of the known brokers and none of the bootstrap list' : 'none of the bootstrap list'
+      this.brokers.size > 0 ? 'none of the known brokers and none of the bootstrap list' : 'none of the bootstrap list'
     return new MetadataUnavailableError(
       `${asked} answered: ${(failure as Error | undefined)?.message ?? 'the producer is closed'}`,
       { cause: failure },
@@ -222,12 +226,12 @@ export class AnyBroker {
    */
   private *candidates(): Iterator<BrokerAddress, undefined> {
     const { random } = this.surroundings
-    const atHand = this.session?.connection.isOpen ? this.session : undefined
+    const atHand = this.atHand
     const isThrottled = atHand !== undefined && atHand.throttle.leftMs > 0
     const first = atHand === undefined || isThrottled ? [] : [atHand.connection.address]
     const opening = [...this.openings.values()].map(({ address }) => address)
     const last = isThrottled ? [atHand.connection.address] : []
-    const others = inTurn(shuffled([...this.known.values()], random), shuffled(this.bootstrap, random))
+    const others = inTurn(shuffled([...this.brokers.values()], random), shuffled(this.bootstrap, random))
     const seen = new Set<string>(last.map(formatAddress))
     for (const address of [...first, ...opening, ...others]) {
       const name = formatAddress(address)
@@ -235,6 +239,21 @@ export class AnyBroker {
       seen.add(name)
     }
     yield* last
+    return undefined
+  }
+
+  /** The session of the last answer; not where its broker has left the cluster since, or is not to be asked any more. */
+  private get atHand(): BrokerSession | undefined {
+    const { session } = this
+    if (session?.connection.isOpen !== true) return undefined
+    const name = formatAddress(session.connection.address)
+    const isKnown = this.nodeAt(name) !== undefined || this.bootstrap.some((address) => formatAddress(address) === name)
+    return isKnown ? session : undefined
+  }
+
+  /** The id of the broker that the metadata has at this address. */
+  private nodeAt(name: string): number | undefined {
+    for (const [id, address] of this.brokers) if (formatAddress(address) === name) return id
     return undefined
   }
 
@@ -260,7 +279,9 @@ export class AnyBroker {
     let opening = this.openings.get(name)
     if (opening === undefined) {
       const callOff = new AbortController()
-      const session = this.sessions.open(address, callOff.signal, stage).finally(() => this.openings.delete(name))
+      const session = this.sessions
+        .open(address, { signal: callOff.signal, stage, nodeId: this.nodeAt(name) })
+        .finally(() => this.openings.delete(name))
       opening = { address, session, callOff, stage, users: 0 }
       this.openings.set(name, opening)
     }

@@ -24,12 +24,11 @@ const CLIENT_THROTTLES_FROM = 6
 const NO_AUTO_CREATION_FROM = 4
 /** From this version on, one can be about no topic at all. */
 const NO_TOPICS_FROM = 1
-const REBOOTSTRAP_REQUIRED = 129
 /**
  * Errors of an answer as a whole that pass, beside those that Kafka calls retriable: Kafka 4 sends -1 there for a moment
  * now and then, a broker that starts may send 8 (BROKER_NOT_AVAILABLE), and 129 is about whom to ask next.
  */
-const MOMENTARY_ERRORS = new Set<number>([-1, 8, REBOOTSTRAP_REQUIRED])
+const MOMENTARY_ERRORS = new Set<number>([-1, 8, ErrorCodes.REBOOTSTRAP_REQUIRED])
 /** Topics are looked through for idle ones so many times within `metadataMaxIdleMs`. */
 const IDLE_CHECKS = 4
 
@@ -269,7 +268,7 @@ export class BrokerPartitionInfo {
     const old = known?.metadata.partitions[partition]
     if (known === undefined || old === undefined || leaderEpoch <= old.leaderEpoch) return false
     if (!brokers.has(leader) && !this.anyBroker.brokers.has(leader)) return false
-    this.setBrokers(new Map([...this.anyBroker.brokers, ...brokers]))
+    this.setBrokers(this.anyBroker.clusterId, new Map([...this.anyBroker.brokers, ...brokers]))
     const partitions = [...known.metadata.partitions]
     partitions[partition] = { partition, leader, leaderEpoch, error: undefined }
     const metadata = { ...known.metadata, partitions }
@@ -318,7 +317,7 @@ export class BrokerPartitionInfo {
     const timeoutMs = Math.min(this.options.requestTimeoutMs, ATTEMPT_TIMEOUT_MS)
     const response = await connection.request(metadataApi, version, question, { timeoutMs })
     if (version >= CLIENT_THROTTLES_FROM) throttle.heed(response.throttleTimeMs)
-    if (response.errorCode === REBOOTSTRAP_REQUIRED) this.anyBroker.forgetBrokers()
+    if (response.errorCode === ErrorCodes.REBOOTSTRAP_REQUIRED) this.anyBroker.forgetBrokers()
     if (response.errorCode !== ErrorCodes.NONE) throw answerError(response.errorCode)
     if (response.brokers.length === 0)
       throw new MetadataUnavailableError(`${formatAddress(connection.address)} knows no broker yet`)
@@ -376,12 +375,12 @@ export class BrokerPartitionInfo {
     }
   }
 
-  private learnBrokers({ brokers }: MetadataResponse): void {
-    this.setBrokers(new Map(brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }])))
+  private learnBrokers({ clusterId, brokers }: MetadataResponse): void {
+    this.setBrokers(clusterId, new Map(brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }])))
   }
 
-  private setBrokers(brokers: ReadonlyMap<number, BrokerAddress>): void {
-    this.anyBroker.learn(brokers)
+  private setBrokers(clusterId: string | null, brokers: ReadonlyMap<number, BrokerAddress>): void {
+    this.anyBroker.learn(clusterId, brokers)
     this.listener?.onBrokers(brokers)
   }
 

@@ -11,10 +11,12 @@ import { SyncProducer, type SyncProducerConfig } from './sync-producer.js'
  */
 const MAX_OPENING = 32
 
-/** Broker id → {@link SyncProducer}. A connection is replaced only where the broker's address changed. */
+/** Broker id → {@link SyncProducer}. A connection is replaced only where the broker's address or cluster changed. */
 export class ProducerPool {
   private readonly producers = new Map<number, SyncProducer>()
   private readonly slots = new Slots(MAX_OPENING)
+  /** Whose brokers these are; null where that was never told. */
+  private clusterId: string | null = null
 
   constructor(
     private readonly sessions: SessionFactory,
@@ -24,15 +26,18 @@ export class ProducerPool {
 
   /** Takes over the brokers of new metadata. */
   updateProducers(brokers: ReadonlyMap<number, BrokerAddress>): void {
+    const { id: clusterId } = this.sessions.cluster
+    const isOtherCluster = clusterId !== null && this.clusterId !== null && clusterId !== this.clusterId
+    this.clusterId = clusterId ?? this.clusterId
     for (const [id, producer] of this.producers) {
-      const address = brokers.get(id)
+      const address = isOtherCluster ? undefined : brokers.get(id)
       if (address?.host === producer.address.host && address.port === producer.address.port) continue
       this.producers.delete(id)
       producer.retire()
     }
     for (const [id, address] of brokers) {
       if (!this.producers.has(id))
-        this.producers.set(id, new SyncProducer(address, this.sessions, this.slots, this.config, this.surroundings))
+        this.producers.set(id, new SyncProducer(id, address, this.sessions, this.slots, this.config, this.surroundings))
     }
   }
 

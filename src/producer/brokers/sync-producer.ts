@@ -48,6 +48,7 @@ export class SyncProducer {
   readonly stage: Stage
 
   constructor(
+    private readonly nodeId: number,
     readonly address: BrokerAddress,
     private readonly sessions: SessionFactory,
     /** Held by whoever is connecting. */
@@ -80,11 +81,12 @@ export class SyncProducer {
   private async open(): Promise<BrokerSession> {
     const wait = this.notBefore - this.surroundings.clock.now()
     const { signal } = this.retirement
+    const { stage, nodeId } = this
     try {
-      this.stage.enter(`waiting before connecting to ${formatAddress(this.address)} again`)
+      stage.enter(`waiting before connecting to ${formatAddress(this.address)} again`)
       if (wait > 0) await sleep(this.surroundings.clock, timerDelay(wait), signal)
-      this.stage.enter(`waiting for other connections to be opened before that to ${formatAddress(this.address)}`)
-      this.current = await this.slots.run(() => this.sessions.open(this.address, signal, this.stage), signal)
+      stage.enter(`waiting for other connections to be opened before that to ${formatAddress(this.address)}`)
+      this.current = await this.slots.run(() => this.sessions.open(this.address, { signal, stage, nodeId }), signal)
       this.failures = 0
       this.problem = undefined
       if (this.isRetired) this.endWhenAnswered()

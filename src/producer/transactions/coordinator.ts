@@ -72,7 +72,7 @@ export interface CoordinatorParts {
  * messages, and looked up anew where it has moved or is gone.
  */
 export class Coordinator implements Coordination {
-  private address: BrokerAddress | undefined
+  private address: CoordinatorAddress | undefined
   private session: BrokerSession | undefined
   private opening: Promise<BrokerSession> | undefined
   lastFailure: KafkaProducerError | undefined
@@ -164,7 +164,7 @@ export class Coordinator implements Coordination {
       const previous = this.session
       if (previous?.connection.isOpen && isSameAddress(previous.connection.address, this.address)) return previous
       void previous?.connection.close(0)
-      return (this.session = await sessions.open(this.address))
+      return (this.session = await sessions.open(this.address, { nodeId: this.address.nodeId }))
     } catch (error) {
       this.address = undefined
       throw error
@@ -172,7 +172,11 @@ export class Coordinator implements Coordination {
   }
 
   /** The error is what no other broker would answer otherwise. */
-  private async lookUp({ connection, versions, throttle }: BrokerSession): Promise<BrokerAddress | KafkaProducerError> {
+  private async lookUp({
+    connection,
+    versions,
+    throttle,
+  }: BrokerSession): Promise<CoordinatorAddress | KafkaProducerError> {
     const version = versions.highest(findCoordinator, MAX_FIND_COORDINATOR)
     const { requestTimeoutMs } = this.parts
     const timeoutMs = Math.min(requestTimeoutMs, ATTEMPT_TIMEOUT_MS)
@@ -184,11 +188,15 @@ export class Coordinator implements Coordination {
       throw new MalformedResponseError(`the answer to FindCoordinator v${version} lacks the ${this.type} asked for`)
     const { errorCode, errorMessage, host, port, nodeId } = found
     debug('the coordinator of the %s: broker %d, error %d', this.type, nodeId, errorCode)
-    if (errorCode === ErrorCodes.NONE) return { host, port }
+    if (errorCode === ErrorCodes.NONE) return { host, port, nodeId }
     const error = brokerResponseError(errorCode, `FindCoordinator for the ${this.type} '${this.key}'`, errorMessage)
     if (error.retriable) throw new Declined(error)
     return error
   }
+}
+
+interface CoordinatorAddress extends BrokerAddress {
+  readonly nodeId: number
 }
 
 function isSameAddress(one: BrokerAddress, other: BrokerAddress): boolean {

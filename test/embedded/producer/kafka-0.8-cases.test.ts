@@ -324,7 +324,7 @@ describe('an empty produce request', () => {
     try {
       const address = { host: '127.0.0.1', port: portOf(kafka.bootstrap) }
       const times = { requestTimeoutMs: 1_000, deliveryTimeoutMs: 1_000, retryBackoffMs: 1, retryBackoffMaxMs: 1 }
-      const sync = new SyncProducer(address, sessions, new Slots(1), times)
+      const sync = new SyncProducer(1, address, sessions, new Slots(1), times)
       const session = await sync.connect()
       const request = { transactionalId: null, acks: 1, timeoutMs: 1_000, topicData: [] }
       expect(

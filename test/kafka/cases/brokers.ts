@@ -1,7 +1,9 @@
 /** Messages for several brokers, while all of them stand. */
+import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { newTopic, type Cluster } from '../support/fixture.js'
+import { needs, newTopic, type Cluster } from '../support/fixture.js'
 import { expectSame, expectStored, readBack, type Message } from '../support/read-back.js'
+import { ownError } from './messages.js'
 import { autoPartitions } from './partitions.js'
 
 export function brokerCases(cluster: Cluster): void {
@@ -44,6 +46,31 @@ export function brokerCases(cluster: Cluster): void {
       expect(records).toHaveLength(sent.length)
       for (const [index, record] of records.entries()) expectSame(record, sent[index] as Message)
     }
+  })
+
+  test('a connection that reaches another broker than its address is of (KIP-1242) carries no message', async (context) => {
+    needs(context, 'misroutedConnections')
+    const topic = newTopic('misrouted')
+    await cluster.kafka.createTopic(topic, { partitions: 3, replicationFactor: 3 })
+    const [first = 0, ...others] = cluster.kafka.brokers.map(({ port }) => port)
+    let isMisled = true
+    const producerWith = (retries: number) =>
+      cluster.producer({
+        brokers: `seed.test:${first}`,
+        retries,
+        createConnection: ({ port }) =>
+          connect({ host: '127.0.0.1', port: isMisled && others.includes(port) ? first : port }),
+      })
+    const states = await Promise.all([0, 1, 2].map((partition) => cluster.kafka.leaderOf(topic, partition)))
+    const partition = states.findIndex((leader) => leader !== 1)
+    const error = await ownError(producerWith(0).send({ topic, partition, value: 'misled' }))
+    expect(error).toMatchObject({ code: 'CONNECTION_FAILED', mayHaveBeenWritten: false })
+    expect(error.message).toMatch(/REBOOTSTRAP_REQUIRED/)
+    const message: Message = { topic, partition, value: 'patient' }
+    const patient = producerWith(1_000)
+    const sending = patient.send([message])
+    isMisled = false
+    await expectStored(cluster.kafka, [message], await sending)
   })
 
   test('one living bootstrap entry of many is enough to find all brokers', async () => {

@@ -19,6 +19,8 @@ const since = {
   recordErrors: '2.4',
   /** Part two of KIP-890: `transaction.version` 2. */
   transactionVersion: '4.0',
+  /** ApiVersions v5 (KIP-1242): a broker says where it is not the one that it is taken for. */
+  misroutedConnections: '4.4',
   /** Topics have an id. */
   topicIds: '2.8',
 } as const

@@ -45,7 +45,7 @@ it('a hundred producers whose broker is away try it no more often than they wait
       surroundings,
     )
     sessions.retain()
-    return new SyncProducer({ host: '127.0.0.1', port: 9092 }, sessions, new Slots(1), TIMES, surroundings)
+    return new SyncProducer(1, { host: '127.0.0.1', port: 9092 }, sessions, new Slots(1), TIMES, surroundings)
   })
   const trying = producers.map(async (producer) => {
     while (!producer.isRetired) await producer.connect().catch(() => undefined)

@@ -1,0 +1,115 @@
+import { connect } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import type { CreateConnection } from '../../../src/index.js'
+import type { EmbeddedKafka } from '../../../src/testing/index.js'
+import { startKafka } from '../support/cluster.js'
+import { deliveryErrorOf, portOf, requestsOf, startProducer, stored } from '../support/producers.js'
+
+const topics = { orders: { partitions: 1 } }
+const SEED = 'seed.internal'
+
+/** A network in which the ports that clusters name may lead elsewhere. */
+class Routes {
+  private readonly moved = new Map<number, number>()
+
+  constructor(private readonly kafka: EmbeddedKafka) {}
+
+  /** From now on connections to the port end at the other one. */
+  lead(from: number, to: number): void {
+    this.moved.set(from, to)
+  }
+
+  restore(): void {
+    this.moved.clear()
+  }
+
+  /** The seed's name always leads to the cluster itself. */
+  readonly connect: CreateConnection = ({ host, port }) =>
+    connect({ host: '127.0.0.1', port: host === SEED ? portOf(this.kafka.bootstrap) : (this.moved.get(port) ?? port) })
+
+  get seed(): string {
+    return `${SEED}:9092`
+  }
+}
+
+describe('a connection that reaches', () => {
+  it('another cluster than the address is of (KIP-1242): nothing is written there, and the bootstrap list is asked', async () => {
+    const [kafka, other] = [await startKafka({ topics }), await startKafka({ topics })]
+    const routes = new Routes(kafka)
+    routes.lead(portOf(kafka.bootstrap), portOf(other.bootstrap))
+    const producer = startProducer(routes.seed, { createConnection: routes.connect })
+    const sending = producer.send({ topic: 'orders', value: 'v' })
+    // The first question is the seed's, and the one after the misrouted connection is so again.
+    await kafka.waitForRequest({ api: 'Metadata' }, { count: 2 })
+    expect(other.requests.map(({ api }) => api)).toContain('ApiVersions')
+    routes.restore()
+    await sending
+    expect(stored(kafka, 'orders')).toEqual(['v'])
+    expect([...new Set(other.requests.map(({ api }) => api))]).toEqual(['ApiVersions'])
+  })
+
+  it('another broker of the cluster: its leader is found again, and nobody else is sent anything', async () => {
+    const kafka = await startKafka({ brokers: 2, topics: { orders: { partitions: 2, replicationFactor: 1 } } })
+    const [first = 0, second = 0] = kafka.brokers.map(({ port }) => port)
+    const routes = new Routes(kafka)
+    routes.lead(second, first)
+    const producer = startProducer(routes.seed, { createConnection: routes.connect })
+    const sending = producer.send({ topic: 'orders', partition: 1, value: 'v' })
+    await kafka.waitForRequest({ api: 'Metadata' }, { count: 2 })
+    expect(requestsOf(kafka, 'Produce')).toEqual([])
+    routes.restore()
+    await sending
+    expect(requestsOf(kafka, 'Produce').map(({ broker }) => broker)).toEqual([2])
+  })
+
+  it('and goes on reaching it: the error says so, and that nothing was written', async () => {
+    const [kafka, other] = [await startKafka({ topics }), await startKafka({ topics })]
+    const routes = new Routes(kafka)
+    routes.lead(portOf(kafka.bootstrap), portOf(other.bootstrap))
+    const producer = startProducer(routes.seed, { createConnection: routes.connect, retries: 1 })
+    const error = await deliveryErrorOf(producer.send({ topic: 'orders', value: 'v' }))
+    expect(error).toMatchObject({ code: 'CONNECTION_FAILED', attempts: 2, mayHaveBeenWritten: false })
+    expect(error.message).toMatch(/it is not broker 1 of the cluster '[\w-]+', .*REBOOTSTRAP_REQUIRED/)
+  })
+
+  it('a cluster made anew at the same addresses: messages go on there', async () => {
+    const kafka = await startKafka({ topics })
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', value: 'old' })
+    const ports = [portOf(kafka.bootstrap)]
+    await kafka.stop()
+    const anew = await startKafka({ topics, ports })
+    await producer.send({ topic: 'orders', value: 'new' })
+    expect(stored(anew, 'orders')).toEqual(['new'])
+  })
+})
+
+describe('what brokers are told of whom the client takes them for', () => {
+  /** Whom ApiVersions was meant for, by the connection's first frame: the cluster's id and the broker's. */
+  function spiedOn(kafka: EmbeddedKafka, asked: Buffer[]): CreateConnection {
+    return () => {
+      const socket = connect({ host: '127.0.0.1', port: portOf(kafka.bootstrap) })
+      const write = socket.write.bind(socket)
+      socket.write = ((...args: Parameters<typeof write>) => {
+        asked.push(Buffer.from(args[0] as Uint8Array))
+        return write(...args)
+      }) as typeof socket.write
+      return socket
+    }
+  }
+
+  /** The id of the broker, int32, stands at the end, before the tagged fields, of which there are none. */
+  const nodeIdIn = (frame: Buffer) => frame.readInt32BE(frame.length - 5)
+
+  it('is nothing, where only the user named the address, and then the id that the metadata has', async () => {
+    const kafka = await startKafka({ topics })
+    const asked: Buffer[] = []
+    const producer = startProducer(`${SEED}:9092`, { createConnection: spiedOn(kafka, asked) })
+    await producer.send({ topic: 'orders', value: 'v' })
+    const questions = asked.filter((frame) => frame.length > 8 && frame.readInt16BE(4) === 18)
+    expect(questions.map((frame) => [frame.readInt16BE(6), nodeIdIn(frame)])).toEqual([
+      [5, -1],
+      [5, 1],
+    ])
+  })
+})
