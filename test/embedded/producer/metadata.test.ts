@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import type { MetadataResponse } from '../../../src/protocol/apis/metadata.js'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
@@ -10,6 +11,7 @@ import {
   failureOf,
   outcomes,
   plainServer,
+  portOf,
   requestsOf,
   startProducer,
   stored,
@@ -523,6 +525,27 @@ describe('who is asked', () => {
     await kafka.startBroker(1, { port: 'new' })
     await producer.send({ topic: 'orders', value: '2' })
     expect(stored(kafka, 'orders')).toEqual(['1', '2'])
+  })
+
+  it('the bootstrap list, when every broker that was known keeps silent (KIP-1102)', async () => {
+    const kafka = await startKafka({ topics: { orders: {}, other: {} } })
+    const later = await startKafka({ topics: { orders: {}, other: {} } })
+    const silent = await plainServer(() => undefined)
+    let isLost = false
+    const producer = startProducer('seed.test:9092', {
+      createConnection: ({ host }) => {
+        const led = isLost ? later : kafka
+        return connect({
+          host: '127.0.0.1',
+          port: portOf(isLost && host !== 'seed.test' ? silent.address : led.bootstrap),
+        })
+      },
+    })
+    await producer.send({ topic: 'orders', value: '1' })
+    isLost = true
+    kafka.dropConnections(1)
+    await producer.partitionsFor('other')
+    expect(requestsOf(later, 'Metadata')).toHaveLength(1)
   })
 
   it('the next one, where one accepts and never answers', async () => {

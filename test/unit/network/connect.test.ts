@@ -2,8 +2,8 @@ import type { LookupAddress } from 'node:dns'
 import dns from 'node:dns/promises'
 import { once } from 'node:events'
 import { syncBuiltinESMExports } from 'node:module'
-import { createServer, type AddressInfo, type Socket } from 'node:net'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { createServer, Socket, type AddressInfo } from 'node:net'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { systemClock } from '../../../src/clock.js'
 import { openSocket, type ConnectTerms } from '../../../src/network/connect.js'
 import { HostLookup } from '../../../src/network/host-lookup.js'
@@ -58,6 +58,15 @@ function playLookup(): { asked: string[]; settle: (outcome: LookupAddress[] | Er
   })
   return { asked, settle: (outcome) => open.splice(0).forEach((settle) => settle(outcome)) }
 }
+
+it('the system looks after a connection that is silent for a minute, so that one that is lost is found', async () => {
+  const keepAlive = vi.spyOn(Socket.prototype, 'setKeepAlive')
+  onTestFinished(() => keepAlive.mockRestore())
+  const socket = await openTcp({ host: 'localhost', port: await listen() }, terms({ hosts: named('127.0.0.1') }))
+  onTestFinished(() => void socket.destroy())
+  expect(keepAlive.mock.calls).toEqual([[true, 60_000]])
+  expect(keepAlive.mock.contexts).toEqual([socket])
+})
 
 describe('openSocket', () => {
   it('tries every address that a name has', async () => {
