@@ -13,7 +13,7 @@ export default defineConfig({
       {
         test: {
           name: 'main',
-          include: ['test/{unit,golden,embedded,property,types,examples,simulation}/**/*.test.ts'],
+          include: ['test/{unit,golden,embedded,property,types,examples,simulation,chaos}/**/*.test.ts'],
           // For a busy machine: what passes takes seconds.
           testTimeout: 90_000,
         },

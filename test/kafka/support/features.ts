@@ -32,7 +32,8 @@ export function whyLacking(release: string, feature: Feature): string | undefine
   return isBefore(findRelease(release).version, since[feature]) ? `since Kafka ${since[feature]}` : undefined
 }
 
-function isBefore(version: string, other: string): boolean {
+/** Whether a version is older than another. */
+export function isBefore(version: string, other: string): boolean {
   const [own, first] = [version, other].map((text) => text.split('.').map(Number)) as [number[], number[]]
   for (const [index, part] of first.entries()) {
     const difference = (own[index] ?? 0) - part

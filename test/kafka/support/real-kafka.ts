@@ -24,6 +24,7 @@ import {
   controllerProperties,
   toText,
   zookeeperProperties,
+  type Advertise,
   type ClusterPlan,
   type Listeners,
   type Node,
@@ -49,6 +50,8 @@ export interface StartOptions {
   detached?: boolean
   /** On further ports, besides PLAINTEXT: see bootstrapOf. */
   listeners?: Listeners
+  /** By default where it listens. */
+  advertise?: Advertise
   /** More flags for the brokers' JVMs, such as a JAAS file or a larger heap. */
   jvmFlags?: string[]
 }
@@ -96,10 +99,10 @@ export class RealKafka {
     const names = Object.keys(listeners)
     const ports = await freePorts(count * (1 + names.length) + 1)
     const nextPort = (): number => ports.pop() ?? 0
-    const node = (nodeId: number, name: string, secure: readonly string[] = []): Node => ({
+    const node = (nodeId: number, name: string, further: readonly string[] = []): Node => ({
       id: nodeId,
       port: nextPort(),
-      securePorts: new Map(secure.map((listener) => [listener, nextPort()])),
+      furtherPorts: new Map(further.map((listener) => [listener, nextPort()])),
       dataDir: join(dir, 'data', name),
     })
     const plan: ClusterPlan = {
@@ -108,6 +111,7 @@ export class RealKafka {
       coordinator: node(coordinatorId, 'coordinator'),
       combined: release.coordination === 'kraft' && count === 1,
       listeners,
+      advertise: options.advertise ?? ((_broker, _listener, port) => `127.0.0.1:${port}`),
       config: options.config ?? {},
     }
     const kafka = new RealKafka(id, release, dir, libs, plan, options)
@@ -125,7 +129,7 @@ export class RealKafka {
   }
 
   bootstrapOf(listener: string): string {
-    return this.plan.brokers.map((broker) => `127.0.0.1:${broker.securePorts.get(listener) ?? 0}`).join(',')
+    return this.plan.brokers.map((broker) => `127.0.0.1:${broker.furtherPorts.get(listener) ?? 0}`).join(',')
   }
 
   /** Its address, for tools that want one; KRaft has none. */
@@ -201,11 +205,23 @@ export class RealKafka {
     return (await this.partitionState(topic, partition))?.leader ?? -1
   }
 
+  /** As the first running broker sees it; 0 for a topic that is not there. */
+  async partitionCount(topic: string): Promise<number> {
+    return (await this.#view())?.topics.get(topic)?.length ?? 0
+  }
+
+  /** Whether every partition of every topic has all its replicas in sync, as every running broker sees it. */
+  async isWhole(): Promise<boolean> {
+    const views = await this.#views()
+    return views.every((view) =>
+      [...view.topics.values()]
+        .flat()
+        .every(({ leader, replicas, isr }) => leader >= 0 && isr.length === replicas.length),
+    )
+  }
+
   async partitionState(topic: string, partition: number): Promise<wire.PartitionState | undefined> {
-    const [broker] = this.#running
-    if (broker === undefined) return undefined
-    const view = await wire.metadata(broker.port, this.release.metadataVersion)
-    return view.topics.get(topic)?.find((state) => state.partition === partition)
+    return (await this.#view())?.topics.get(topic)?.find((state) => state.partition === partition)
   }
 
   /** Resolves when every running broker sees the new leader. A broker without a copy gets one in place of the old leader's. */
@@ -219,13 +235,7 @@ export class RealKafka {
     ]
     // Before 2.4 the metadata do not tell of a change that is one of order only: the order that they show may be an older one.
     if (!this.release.adminOnTheWire || replicas.join() !== before.replicas.join()) {
-      await this.#reassign(topic, partition, replicas)
-      await waitFor(
-        `${topic}-${partition} to be copied to broker ${toBroker}`,
-        60_000,
-        async () =>
-          (await this.partitionState(topic, partition))?.replicas.toSorted().join() === replicas.toSorted().join(),
-      )
+      await this.reassign(topic, partition, replicas)
     }
     await waitFor(`broker ${toBroker} to lead ${topic}-${partition}`, 60_000, async () => {
       const views = await this.#views()
@@ -234,6 +244,17 @@ export class RealKafka {
       await this.#electPreferred(topic, partition)
       return false
     })
+  }
+
+  /** Resolves when these brokers have copies, and no others; the first is the preferred leader. */
+  async reassign(topic: string, partition: number, replicas: readonly number[]): Promise<void> {
+    await this.#reassign(topic, partition, replicas)
+    await waitFor(
+      `${topic}-${partition} to be copied to brokers ${replicas.join(', ')}`,
+      60_000,
+      async () =>
+        (await this.partitionState(topic, partition))?.replicas.toSorted().join() === replicas.toSorted().join(),
+    )
   }
 
   /** In order: the broker hands its partitions over first. */
@@ -441,6 +462,12 @@ export class RealKafka {
 
   get #running(): readonly BrokerInfo[] {
     return this.brokers.filter((broker) => broker.state === 'running')
+  }
+
+  /** The cluster as the first running broker sees it. */
+  async #view(): Promise<wire.ClusterState | undefined> {
+    const [broker] = this.#running
+    return broker === undefined ? undefined : wire.metadata(broker.port, this.release.metadataVersion)
   }
 
   /** The cluster as each running broker sees it. */

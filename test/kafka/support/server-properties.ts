@@ -5,17 +5,20 @@ import type { Release } from './releases.js'
 
 export type Properties = Readonly<Record<string, string>>
 
-/** What a broker may speak besides PLAINTEXT (0.9 and later); the keys and mechanisms are the caller's `config`. */
-export type SecureProtocol = 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'
+/** What a broker may speak on further ports (0.9 and later); the keys and mechanisms are the caller's `config`. */
+export type ListenerProtocol = 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'
 
 /** By their names, which for one of a kind may be the protocol's; others need Kafka 0.10.2 (KIP-103). */
-export type Listeners = Readonly<Record<string, SecureProtocol>>
+export type Listeners = Readonly<Record<string, ListenerProtocol>>
+
+/** Where clients are told that a listener of a broker is, as host:port; asked whenever the broker starts. */
+export type Advertise = (broker: number, listener: string, port: number) => string
 
 export interface Node {
   readonly id: number
   readonly port: number
   /** Of the cluster's listeners. */
-  readonly securePorts: ReadonlyMap<string, number>
+  readonly furtherPorts: ReadonlyMap<string, number>
   readonly dataDir: string
 }
 
@@ -28,6 +31,7 @@ export interface ClusterPlan {
   readonly combined: boolean
   /** Besides PLAINTEXT. */
   readonly listeners: Listeners
+  readonly advertise: Advertise
   readonly config: Properties
 }
 
@@ -102,16 +106,17 @@ function addresses(plan: ClusterPlan, node: Node): Properties {
   const port = String(node.port)
   // 0.8 has no listeners; later releases have dropped host.name.
   if (plan.release.name === '0.8.2') {
-    return { 'host.name': '127.0.0.1', port, 'advertised.host.name': '127.0.0.1', 'advertised.port': port }
+    const [host = '', at = ''] = plan.advertise(node.id, 'PLAINTEXT', node.port).split(':')
+    return { 'host.name': '127.0.0.1', port, 'advertised.host.name': host, 'advertised.port': at }
   }
-  const own = [['PLAINTEXT', node.port] as const, ...node.securePorts]
-    .map(([name, at]) => `${name}://127.0.0.1:${at}`)
-    .join(',')
+  const all = [['PLAINTEXT', node.port] as const, ...node.furtherPorts]
+  const own = all.map(([name, at]) => `${name}://127.0.0.1:${at}`).join(',')
+  const told = all.map(([name, at]) => `${name}://${plan.advertise(node.id, name, at)}`).join(',')
   const areNamed = Object.entries(plan.listeners).some(([name, protocol]) => name !== protocol)
   return {
     ...(areNamed ? { 'listener.security.protocol.map': protocolMap(plan) } : {}),
     listeners: plan.combined ? `${own},CONTROLLER://127.0.0.1:${plan.coordinator.port}` : own,
-    'advertised.listeners': own,
+    'advertised.listeners': told,
   }
 }
 
