@@ -23,8 +23,8 @@ export const brokerFaults: readonly Fault[] = [
         await stage.kafka.killBroker(id)
         if (isRefusing) proxy.refuse()
         await stage.hold(away)
-        await stage.kafka.startBroker(id)
         if (isRefusing) await proxy.listenAgain()
+        await stage.kafka.startBroker(id)
       }
       return { what: `broker ${id}, away for ${away} ms`, over: over() }
     },

@@ -6,6 +6,9 @@ import { CALM, type Weather } from '../network/weather.js'
 import type { Stage } from '../stage.js'
 import type { Begun, Fault } from './fault.js'
 
+/** Before, brokers reach each other at the address that clients are told: they would be cut off, too. */
+const OWN_LISTENER = '0.10.2'
+
 export const networkFaults: readonly Fault[] = [
   weather('latency', 3, (dice) => {
     const toBroker = { delayMs: dice.between(0, 800) }
@@ -28,6 +31,7 @@ export const networkFaults: readonly Fault[] = [
   {
     name: 'refused',
     weight: 1,
+    since: OWN_LISTENER,
     begin(stage, dice) {
       const { broker, proxy } = drawProxy(stage, dice)
       const ms = dice.between(500, 4_000)
@@ -43,6 +47,7 @@ export const networkFaults: readonly Fault[] = [
   {
     name: 'accepted in silence',
     weight: 1,
+    since: OWN_LISTENER,
     begin(stage, dice) {
       const { broker, proxy } = drawProxy(stage, dice)
       const ms = dice.between(500, 4_000)
@@ -88,10 +93,12 @@ function once(name: string, weight: number, harm: (connection: ProxiedConnection
     begin(stage, dice): Begun {
       const { broker, proxy } = drawProxy(stage, dice)
       const clientId = drawClient(stage, dice)
-      const connections = proxy.open(clientId)
+      const own = proxy.open(clientId)
+      const connections = own.length > 0 ? own : proxy.open()
       for (const connection of connections) harm(connection)
+      const whose = [...new Set(connections.map((connection) => connection.clientId))].join(', ')
       return {
-        what: `${connections.length} connections to broker ${broker}, ${clientId ?? 'all clients'}`,
+        what: `${connections.length} connections to broker ${broker}, of ${whose}`,
         over: Promise.resolve(),
       }
     },
