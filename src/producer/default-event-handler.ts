@@ -147,16 +147,15 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     const { compressionChoice: compression, deliveryTimeoutMs } = config
     const release = (freed: Freed) => this.room.release(freed)
     const enlist = (queue: PartitionQueue) => this.topics.mayHaveToSend(queue)
-    const onRoom = () => {
-      this.admission.pump()
-      if (this.room.messages === 0) for (const resolve of this.whenDrained.splice(0)) resolve()
-    }
     this.serializer = new CallSerializer(
       new Serializer(parts.encoder, parts.keyEncoder, partitioner.keyUse, config.copyBytes),
       turn,
       counters,
     )
-    this.room = new Room(config.queueMessages, config.queueBytes)
+    this.room = new Room(config.queueMessages, config.queueBytes, () => {
+      this.admission.pump()
+      if (this.room.messages === 0) for (const resolve of this.whenDrained.splice(0)) resolve()
+    })
     this.policy = new RetryPolicy(config, surroundings)
     this.line = new EncoderLine((messages) => this.admission.submit(messages))
     this.reasons = new WaitReasons({
@@ -220,7 +219,6 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       giveUp: (queue, cause) => this.outcomes.giveUp(queue, cause),
       mayForgetSequences: !sequencing.isTransactional,
       leave: (identity) => sequencing.leave(identity),
-      onRoom,
     })
     this.admission = new Admission({
       clock,
@@ -245,7 +243,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       dropped: (topic, count) => this.topics.dropSettled(topic, count),
       onEnded: () => {
         for (const sender of this.senders.values()) sender.giveUpUnneeded()
-        onRoom()
+        // Some of them may have stood in line.
+        this.admission.pump()
       },
     })
     this.senderParts = {
@@ -268,7 +267,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       transactions: this.transactions,
       topicId: (topic) => this.topics.get(topic)?.metadata?.id ?? null,
       metadataGeneration: () => topicPartitionInfos.generation,
-      onAnswered: onRoom,
+      onAnswered: () => this.room.tell(),
     }
     topicPartitionInfos.listen({
       onBrokers: (brokers) => producerPool.updateProducers(brokers),

@@ -26,7 +26,7 @@ interface Model {
 
 class Real {
   readonly turn = new ManualTurn()
-  readonly room = new Room(MAX_MESSAGES, MAX_BYTES)
+  readonly room = new Room(MAX_MESSAGES, MAX_BYTES, () => undefined)
   readonly known = new Set(['k1', 'k2'])
   /** What became of which message since it was last looked at. */
   readonly log: { readonly message: OutgoingMessage; readonly isRefused: boolean }[] = []

@@ -35,9 +35,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'room that is given back while messages are placed is told to nobody',
-    file: `${QUEUES}/topic-router.ts`,
-    find: '    if (gaveRoom) queueMicrotask(onRoom)\n',
-    replace: '',
+    file: `${QUEUES}/room.ts`,
+    find: '    queueMicrotask(this.tellLater)\n',
+    replace: '    void this.tellLater\n',
   },
   {
     fault: 'a message that has its fate is told another one',

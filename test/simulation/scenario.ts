@@ -144,6 +144,8 @@ export const PLAIN: Scenario = {
 
 const RELEASES = ['0.8.2', '0.9', '0.10.2', '0.11', '1.1', '2.8', '2.8', '3.9', '4', '4', '4'] as const
 const LEGACY: readonly string[] = ['0.8.2', '0.9']
+/** Brokers since Kafka 2.2 end sessions, and say when they will (KIP-368). */
+const ENDING_SESSIONS: readonly string[] = ['2.8', '3.9', '4']
 const WRITTEN_ERRORS = ['REQUEST_TIMED_OUT', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'UNKNOWN_SERVER_ERROR'] as const
 const PRODUCE_ERRORS = [
   ...['NOT_LEADER_OR_FOLLOWER', 'NOT_LEADER_OR_FOLLOWER', 'LEADER_NOT_AVAILABLE', 'UNKNOWN_TOPIC_OR_PARTITION'],
@@ -200,7 +202,7 @@ export function scenarioOf(seed: number): Scenario {
     release,
     topics,
     autoCreateTopics: dice.isLucky(0.7),
-    ...(isSecured && { sessionLifetimeMs: dice.pick([0, 2_000, 6_000]) }),
+    ...(isSecured && { sessionLifetimeMs: ENDING_SESSIONS.includes(release) ? dice.pick([0, 2_000, 6_000]) : 0 }),
     network: { delayMs: dice.pick([0.2, 2, 2, 40]), splits: dice.pick([0, 0.1, 0.5]) },
     lookMs: dice.pick([0, 0, 0.001, 0.2]),
     options: {

@@ -159,4 +159,18 @@ describe('what it has found', () => {
     })
     expect(violation).toBeUndefined()
   })
+
+  it('who waits for room hears of what messages give back that the broker’s format can’t hold', async () => {
+    const { violation } = await simulate({
+      ...PLAIN,
+      seed: 8989,
+      release: '0.10.2',
+      options: { ...PLAIN.options, queueMessages: 10 },
+      actions: [
+        { at: 917, do: 'send', id: 3, count: 20, list: true, topic: 't1', keys: 1, size: 10, headers: true },
+        { at: 918, do: 'send', id: 30, count: 20, list: true, topic: 't1', keys: 1, size: 10 },
+      ],
+    })
+    expect(violation).toBeUndefined()
+  })
 })

@@ -344,10 +344,10 @@ class Simulation {
   }
 
   /** What fails although all is well. */
-  private mayFail({ topic, partition, hasHeaders, timestamp }: Entry, code: string): boolean {
-    const { scenario } = this
+  private mayFail({ topic, partition, hasHeaders, timestamp, sentAt }: Entry, code: string): boolean {
+    const { scenario, user } = this
     const { enqueueTimeoutMs } = scenario.options
-    const isMissing = !Object.hasOwn(scenario.topics, topic) && !scenario.autoCreateTopics
+    const isMissing = this.isMissing(topic)
     switch (code) {
       case 'ABORTED':
         return true
@@ -359,12 +359,23 @@ class Simulation {
       case 'INVALID_PARTITION':
         return partition !== undefined && partition >= (scenario.topics[topic] ?? 1)
       case 'DELIVERY_TIMEOUT':
-        return isMissing || !this.isQuick
+        return isMissing || !this.isQuick || (!this.isRoomy && this.areSomeMissing)
+      case 'PRODUCER_CLOSED':
+        return sentAt >= user.closedAt
       case 'UNKNOWN_TOPIC_OR_PARTITION':
         return isMissing
       default:
         return false
     }
+  }
+
+  private isMissing(topic: string): boolean {
+    return !Object.hasOwn(this.scenario.topics, topic) && !this.scenario.autoCreateTopics
+  }
+
+  /** What waits for a topic that does not exist holds room until its deadline. */
+  private get areSomeMissing(): boolean {
+    return [...this.ledger.entries.values()].some(({ topic }) => this.isMissing(topic))
   }
 
   private get isRoomy(): boolean {

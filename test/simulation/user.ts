@@ -46,6 +46,7 @@ export class User {
   /** Promises that have to settle, and since when they are there. */
   readonly pending = new Map<object, { readonly what: string; readonly dueAt: number }>()
   closing: Promise<unknown> | undefined
+  closedAt = Infinity
   /** Until then there are no credentials. */
   lockedUntil = 0
 
@@ -334,6 +335,7 @@ export class User {
 
   close(timeoutMs: number): Promise<unknown> {
     if (this.closing !== undefined) return this.closing
+    this.closedAt = this.clock.now()
     this.closing = this.producer.close({ timeoutMs })
     // What is left then has its fate at once, and sockets a second to close.
     this.watch('close', timeoutMs + 1_500, this.closing)

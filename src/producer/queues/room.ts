@@ -8,16 +8,23 @@ const UNKNOWN_SHARE = 0.5
  * The bound of what one producer holds: messages and bytes, waiting and in flight together. What a message takes is
  * known in full only when its strings are written, so it takes the most it can come to, and what that was too much is
  * given back then. Where that finds no room, or the message has to wait, it is measured first.
+ *
+ * Whoever gives some back need not know who waits for it: that is told here, once, when the step is over.
  */
 export class Room {
   private messageCount = 0
   private byteCount = 0
   private unknownMessageCount = 0
   private unknownByteCount = 0
+  /** Some was given back, which is not told yet. */
+  private hasNews = false
+  private readonly tellLater = () => this.tell()
 
+  /** @param onFreed called when some was given back, in the midst of nothing */
   constructor(
     readonly maxMessages: number,
     readonly maxBytes: number,
+    private readonly onFreed: () => void,
   ) {}
 
   get messages(): number {
@@ -95,6 +102,7 @@ export class Room {
     message.isOfUnknownTopic = false
     this.unknownMessageCount--
     this.unknownByteCount -= message.room ?? 0
+    this.noteFreed()
   }
 
   /** A message that is in no batch gives back what it holds. */
@@ -109,5 +117,19 @@ export class Room {
   release({ messages, bytes }: Freed): void {
     this.messageCount -= messages
     this.byteCount -= bytes
+    this.noteFreed()
+  }
+
+  private noteFreed(): void {
+    if (this.hasNews) return
+    this.hasNews = true
+    queueMicrotask(this.tellLater)
+  }
+
+  /** Whose step is over has it told at once what was given back. */
+  tell(): void {
+    if (!this.hasNews) return
+    this.hasNews = false
+    this.onFreed()
   }
 }

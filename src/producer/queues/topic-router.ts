@@ -44,8 +44,6 @@ export interface TopicRouterParts {
   readonly mayForgetSequences: boolean
   /** Sequences under this identity are forgotten: it can't be used any longer. */
   readonly leave: (identity: Identity) => void
-  /** Called when room may have been given back. */
-  readonly onRoom: () => void
 }
 
 /**
@@ -79,24 +77,19 @@ export class TopicRouter {
 
   /** Takes the messages `from` a place up to but not including another. */
   place(messages: readonly OutgoingMessage[], from: number, to: number): void {
-    const { room, counters, onRoom } = this.parts
+    const { room, counters } = this.parts
     let topic: TopicQueue | undefined
-    let gaveRoom = false
     for (let i = from; i < to; i++) {
       const message = messages[i] as OutgoingMessage
       if (message.isSettled) {
         room.leave(message)
-        gaveRoom = true
         continue
       }
       if (topic?.name !== message.topic) topic = this.find(message)
       counters.messages++
       if (topic.canPlace) {
         // A partitioner is the user's: whatever it did, the topic is looked up anew.
-        if (!this.append(topic, message)) {
-          topic = undefined
-          gaveRoom = true
-        }
+        if (!this.append(topic, message)) topic = undefined
       } else {
         room.measure(message)
         topic.wait(message)
@@ -104,8 +97,6 @@ export class TopicRouter {
       }
       counters.bytes += message.room ?? 0
     }
-    // Whoever waits for room may be in the midst of taking these in.
-    if (gaveRoom) queueMicrotask(onRoom)
   }
 
   /** The topic of a message that is about to be placed: mostly that of the one before. */
@@ -203,7 +194,7 @@ export class TopicRouter {
   /** Places what waited for the metadata; what comes meanwhile waits behind it. */
   private placeWaiting(topic: TopicQueue, isFresh: boolean): void {
     if (!topic.canPlaceWaiting) return
-    const { turn, onRoom } = this.parts
+    const { turn } = this.parts
     const waiting = topic.beginPlacing()
     let next = 0
     while (next < waiting.length) {
@@ -213,10 +204,7 @@ export class TopicRouter {
       if (next % RUN === 0 && turn.isSpent) break
     }
     if (!topic.endPlacing(waiting.slice(next))) return
-    turn.inNextTurn(() => {
-      this.placeWaiting(topic, isFresh)
-      onRoom()
-    })
+    turn.inNextTurn(() => this.placeWaiting(topic, isFresh))
   }
 
   /** No metadata will come: what waits for them fails. */
@@ -224,7 +212,6 @@ export class TopicRouter {
     this.refuseAll(topic.takeWaiting(), cause)
     for (const queue of topic.queues) if (queue.leader < 0) this.parts.giveUp(queue, cause)
     if (topic.isGone) this.forget(topic)
-    this.parts.onRoom()
   }
 
   /** Who hears of one may end the others. */

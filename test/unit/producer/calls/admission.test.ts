@@ -15,7 +15,7 @@ function admission({
   const admitted: string[] = []
   const refused: string[] = []
   const turn = new ManualTurn()
-  const room = new Room(maxMessages, maxBytes)
+  const room = new Room(maxMessages, maxBytes, () => undefined)
   const line: Admission = new Admission({
     clock: systemClock,
     room,
