@@ -1,4 +1,5 @@
 import { tracingChannel, type TracingChannel } from 'node:diagnostics_channel'
+import type { KafkaProducerError } from '../errors.js'
 import type {
   BatchBegin,
   BatchEnd,
@@ -11,8 +12,11 @@ import type {
   RequestEnd,
   Watch,
 } from '../stats/observer.js'
+import { fatesIn, type Replacement } from './interceptors.js'
 import type { KeyedMessage } from './keyed-message.js'
-import { withHeaders, type HeaderValue } from './message-headers.js'
+import { headerPairs, withHeaders, withLastingHeaders, type HeaderPair, type HeaderValue } from './message-headers.js'
+import type { RecordMetadata } from './record-metadata.js'
+import { tellUser } from './tell-user.js'
 
 // The names are part of the public API: whoever traces subscribes to them before any producer is made.
 const SEND = tracingChannel<unknown, object>('kafka-producer:send')
@@ -26,13 +30,26 @@ interface OfProducer {
   readonly clientId: string
 }
 
-/** What subscribers of `tracing:kafka-producer:send:*` are given: one object from start to end. */
+/** How a message ended: where it stands now, or why it does not. */
+export type MessageEnd = RecordMetadata | KafkaProducerError
+
+/**
+ * What subscribers of `tracing:kafka-producer:send:*` are given: one object from start to end. Its methods are for `start`
+ * alone, when nothing of the messages was read yet; later they do nothing.
+ */
 export interface SendTrace extends OfProducer {
   readonly type: 'sync' | 'async'
-  /** As they were given to `send()`; not to be changed. */
+  /** As they were given to `send()`; not to be changed, and not checked yet: reading one may throw. */
   readonly messages: readonly KeyedMessage[]
-  /** Adds headers to one of the messages, behind its own: in `start` alone, before anything of it is read. */
+  /** The headers of one of the messages, those included that were added; none where it has none that can be read. */
+  headersOf(index: number): readonly HeaderPair[]
+  /** Adds headers to one of the messages, behind its own. */
   addHeaders(index: number, headers: Readonly<Record<string, HeaderValue>>): void
+  /**
+   * Asks to be told how all messages ended, each in its place: once, when the last of them has ended. In sync mode that
+   * is just before the promise settles, in async mode when the last was told to `onDelivery`, or refused.
+   */
+  onEnds(listener: (ends: readonly MessageEnd[]) => void): void
   /** From `asyncStart` on: what the promise resolves with; in async mode nothing, and it says "queued". */
   readonly result?: unknown
   /** From `error` on: what the promise rejects with. */
@@ -54,37 +71,127 @@ export function isSendTraced(): boolean {
 }
 
 /**
- * A `send()` under the eyes of subscribers, who may add headers: these messages are new ones then.
+ * A `send()` under the eyes of subscribers, who may add headers and ask for its messages' ends.
  *
- * @param send begins with nothing of it read yet
+ * @param send begins with nothing of them read yet; it is given what goes in their place, if anything does
  */
-export function traceSend<K, V, R>(
-  of: OfProducer & { readonly type: 'sync' | 'async' },
-  messages: readonly KeyedMessage<K, V>[],
-  send: (messages: readonly KeyedMessage<K, V>[]) => Promise<R>,
-): Promise<R> {
-  let sent = messages
-  let hasStarted = false
-  const trace: SendTrace = {
-    clientId: of.clientId,
-    type: of.type,
-    messages,
-    addHeaders: (index, headers) => {
-      const message = sent[index]
-      if (hasStarted || message === undefined) return
-      try {
-        const traced = withHeaders(message, headers)
-        sent = sent.map((other, at) => (at === index ? traced : other))
-      } catch {
-        // It can't be read, which `send()` will say.
+export function traceSend(
+  { clientId, type }: OfProducer & { readonly type: 'sync' | 'async' },
+  messages: readonly KeyedMessage[],
+  send: (instead: Replacement | undefined) => Promise<unknown>,
+): Promise<unknown> {
+  const trace = new TracedSend(clientId, type, messages)
+  const begin = (): Promise<unknown> => trace.begin(send)
+  const { start, end, asyncStart, asyncEnd, error } = SEND
+  // Who only wants to see it begin does not pay for promises that tell of its end.
+  if (asyncStart.hasSubscribers || asyncEnd.hasSubscribers || error.hasSubscribers)
+    return SEND.tracePromise(begin, trace)
+  const sent = start.runStores(trace, begin)
+  end.publish(trace)
+  return sent
+}
+
+class TracedSend implements SendTrace {
+  declare readonly result?: unknown
+  declare readonly error?: unknown
+  /** With headers added; undefined as long as there are none. */
+  #changed: KeyedMessage[] | undefined
+  #ends: MessageEnds | undefined
+  #hasBegun = false
+
+  constructor(
+    readonly clientId: string,
+    readonly type: 'sync' | 'async',
+    readonly messages: readonly KeyedMessage[],
+  ) {}
+
+  headersOf(index: number): readonly HeaderPair[] {
+    const message = this.#at(index)
+    if (this.#hasBegun || message === undefined) return []
+    const lasting = withLastingHeaders(message)
+    if (lasting !== message) this.#put(index, lasting)
+    return headerPairs(lasting)
+  }
+
+  addHeaders(index: number, headers: Readonly<Record<string, HeaderValue>>): void {
+    const message = this.#at(index)
+    if (this.#hasBegun || message === undefined) return
+    try {
+      this.#put(index, withHeaders(message, headers))
+    } catch {
+      // It can't be read, which `send()` will say.
+    }
+  }
+
+  onEnds(listener: (ends: readonly MessageEnd[]) => void): void {
+    if (this.#hasBegun) return
+    this.#ends ??= new MessageEnds(this.messages.length)
+    this.#ends.listeners.push(listener)
+  }
+
+  begin(send: (instead: Replacement | undefined) => Promise<unknown>): Promise<unknown> {
+    this.#hasBegun = true
+    const ends = this.#ends
+    const messages = this.#changed ?? this.messages
+    if (ends === undefined) return send(this.#changed === undefined ? undefined : { messages })
+    const instead = { messages, acknowledged: this.type === 'async' ? ends.put : undefined }
+    return ends.of(send(this.#changed === undefined && this.type === 'sync' ? undefined : instead))
+  }
+
+  #at(index: number): KeyedMessage | undefined {
+    return (this.#changed ?? this.messages)[index]
+  }
+
+  #put(index: number, message: KeyedMessage): void {
+    this.#changed ??= this.messages.slice()
+    this.#changed[index] = message
+  }
+}
+
+/** How the messages of a send ended, gathered until all have. */
+class MessageEnds {
+  readonly listeners: ((ends: readonly MessageEnd[]) => void)[] = []
+  private readonly ends: (MessageEnd | undefined)[]
+  private left: number
+
+  constructor(count: number) {
+    this.ends = new Array<MessageEnd | undefined>(count)
+    this.left = count
+  }
+
+  readonly put = (index: number, end: MessageEnd): void => {
+    if (this.ends[index] !== undefined) return
+    this.ends[index] = end
+    if (--this.left === 0) this.tell()
+  }
+
+  /** Hears from the send's own promise what is not told message by message: in async mode which ones were refused. */
+  async of<R>(sent: Promise<R>): Promise<R> {
+    if (this.left === 0) this.tell()
+    try {
+      const result = await sent
+      if (Array.isArray(result)) (result as MessageEnd[]).forEach((end, index) => this.put(index, end))
+      return result
+    } catch (error) {
+      const endOf = fatesIn(error)
+      for (let index = 0; index < this.ends.length; index++) {
+        const end = endOf(index)
+        if (end !== undefined) this.put(index, end)
       }
-    },
+      throw error
+    }
   }
-  const start = (): Promise<R> => {
-    hasStarted = true
-    return send(sent)
+
+  private tell(): void {
+    const ends = this.ends as MessageEnd[]
+    for (const listener of this.listeners)
+      tellUser(listener, ends, (error) => {
+        // As channels do with what their subscribers throw.
+        process.nextTick(() => {
+          throw error
+        })
+      })
   }
-  return SEND.tracePromise(start, trace)
 }
 
 /** Tells the other channels; their subscribers run when the step that something began or ended in is complete. */

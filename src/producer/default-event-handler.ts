@@ -29,7 +29,7 @@ import { SingleCall } from './calls/single-call.js'
 import type { DeliveryReporter } from './delivery-report.js'
 import type { Encoder } from './encoder.js'
 import type { EventHandler, SendOptions } from './event-handler.js'
-import type { InterceptedMessages } from './interceptors.js'
+import type { Replacement } from './interceptors.js'
 import type { Warnings } from './kafka-producer-warning.js'
 import { isList, type Given, type KeyedMessage } from './keyed-message.js'
 import { LongWaits } from './long-waits.js'
@@ -277,7 +277,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     })
   }
 
-  handle(given: Given<K, V>, options?: SendOptions, intercepted?: InterceptedMessages): Promise<RecordMetadata[]> {
+  handle(given: Given<K, V>, options?: SendOptions, instead?: Replacement): Promise<RecordMetadata[]> {
     try {
       const signal = signalOf(options)
       if (signal?.aborted) return Promise.reject(abortedBy(signal))
@@ -285,9 +285,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       const messages = inList ? given : [given]
       if (messages.length === 0) return Promise.resolve([])
       const sentAt = this.sendClock.now()
-      if (messages.length === 1 && signal === undefined && intercepted === undefined)
-        return this.handleOne(messages, inList, sentAt)
-      const call = new SendCall(messages, inList, sentAt, signal, this.onDone, intercepted)
+      if (messages.length === 1 && signal === undefined) return this.handleOne(messages, inList, sentAt, instead)
+      const call = new SendCall(messages, inList, sentAt, signal, this.onDone, instead)
       this.takeInAll(call)
       return call.promise
     } catch (error) {
@@ -299,9 +298,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     messages: readonly KeyedMessage<K, V>[],
     inList: boolean,
     sentAt: SendMoment,
+    instead: Replacement | undefined,
   ): Promise<RecordMetadata[]> {
     const message = messages[0] as KeyedMessage<K, V>
-    const encoded = this.serializer.serializeOne(message)
+    const encoded = this.serializer.serializeOne((instead?.messages[0] ?? message) as KeyedMessage<K, V>)
     this.checkOpen()
     if (encoded instanceof OutgoingMessage) {
       const call = new SingleCall(message, inList, encoded, sentAt, this.onDone)
@@ -310,18 +310,13 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       else this.line.pass([encoded])
       return call.promise
     }
-    const call = new SendCall(messages, inList, sentAt, undefined, this.onDone)
+    const call = new SendCall(messages, inList, sentAt, undefined, this.onDone, instead)
     this.takeIn(call, this.serializer.handOver(encoded, call))
     return call.promise
   }
 
   /** Async mode: settles when the messages are queued or refused; their fates are reported. */
-  enqueue(
-    given: Given<K, V>,
-    reporter: DeliveryReporter,
-    options?: SendOptions,
-    intercepted?: InterceptedMessages,
-  ): Promise<void> {
+  enqueue(given: Given<K, V>, reporter: DeliveryReporter, options?: SendOptions, instead?: Replacement): Promise<void> {
     try {
       const signal = signalOf(options)
       if (signal?.aborted) return Promise.reject(abortedBy(signal))
@@ -329,9 +324,9 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       const messages = inList ? given : [given]
       if (messages.length === 0) return Promise.resolve()
       const sentAt = this.sendClock.now()
-      if (messages.length === 1 && signal === undefined && intercepted === undefined)
-        return this.enqueueOne(messages, inList, reporter, sentAt)
-      const call = new QueueCall(messages, inList, sentAt, signal, this.onDone, reporter, intercepted)
+      if (messages.length === 1 && signal === undefined && instead?.acknowledged === undefined)
+        return this.enqueueOne(messages, inList, reporter, sentAt, instead)
+      const call = new QueueCall(messages, inList, sentAt, signal, this.onDone, reporter, instead)
       this.takeInAll(call)
       return call.queued()
     } catch (error) {
@@ -345,9 +340,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     inList: boolean,
     reporter: DeliveryReporter,
     sentAt: SendMoment,
+    instead: Replacement | undefined,
   ): Promise<void> {
     const message = messages[0] as KeyedMessage<K, V>
-    const encoded = this.serializer.serializeOne(message)
+    const encoded = this.serializer.serializeOne((instead?.messages[0] ?? message) as KeyedMessage<K, V>)
     this.checkOpen()
     if (encoded instanceof OutgoingMessage && this.line.isEmpty && this.admission.takeRoomNow(encoded)) {
       let call = this.sharedCall
@@ -359,7 +355,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       this.admission.admitNow(encoded)
       return QUEUED
     }
-    const call = new QueueCall(messages, inList, sentAt, undefined, this.onDone, reporter)
+    const call = new QueueCall(messages, inList, sentAt, undefined, this.onDone, reporter, instead)
     this.takeIn(call, this.serializer.handOver(encoded, call))
     return call.queued()
   }

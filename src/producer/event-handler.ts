@@ -1,4 +1,4 @@
-import type { InterceptedMessages } from './interceptors.js'
+import type { Replacement } from './interceptors.js'
 import type { Given, KeyedMessage } from './keyed-message.js'
 import type { RecordMetadata } from './record-metadata.js'
 
@@ -13,9 +13,9 @@ export interface EventHandler<K, V> {
    * Settles when all the messages have their fate: with their metadata, in the order given, or with the errors; where one
    * message was given and no list, with its own error.
    *
-   * @param intercepted what is sent in place of what was given
+   * @param instead what is sent in place of what was given
    */
-  handle(given: Given<K, V>, options?: SendOptions, intercepted?: InterceptedMessages): Promise<RecordMetadata[]>
+  handle(given: Given<K, V>, options?: SendOptions, instead?: Replacement): Promise<RecordMetadata[]>
   /**
    * Waits, at most `timeoutMs`, for what is under way; fails the rest, and resolves with it; leaves no socket and no
    * timer behind.

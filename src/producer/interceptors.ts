@@ -36,6 +36,13 @@ export interface ProducerInterceptor<K = RawData, V = RawData> {
   ): void
 }
 
+/** What is sent in place of the messages of a call, by whoever put it there. */
+export interface Replacement {
+  readonly messages: readonly KeyedMessage[]
+  /** Told, in async mode, of each message that was taken in how it ended; undefined: nobody asks. */
+  readonly acknowledged?: ((index: number, fate: Fate | KafkaProducerError) => void) | undefined
+}
+
 /** Fates told at a stretch, before it is asked whether it is others' turn. */
 const RUN = 16
 
@@ -55,12 +62,15 @@ export class Interceptors {
   /**
    * Sends what the interceptors make of a call's messages, and tells them how those ended that the call's promise tells of:
    * in sync mode all, in async mode those that were not taken in.
+   *
+   * @param traced what subscribers of the channel `:send` have put in their place before
    */
   async send<R extends RecordMetadata[] | void>(
     given: readonly KeyedMessage[],
+    traced: Replacement | undefined,
     send: (intercepted: InterceptedMessages) => Promise<R>,
   ): Promise<R> {
-    const intercepted = new InterceptedMessages(given, this)
+    const intercepted = new InterceptedMessages(traced?.messages ?? given, this, traced?.acknowledged)
     let result: R
     try {
       result = await send(intercepted)
@@ -77,12 +87,12 @@ export class Interceptors {
   }
 
   private async tellAll(
-    { messages, acknowledged }: InterceptedMessages,
+    { messages, tell }: InterceptedMessages,
     fateOf: (index: number) => Fate | KafkaProducerError | undefined,
   ): Promise<void> {
     for (let index = 0; index < messages.length; index++) {
       const fate = fateOf(index)
-      if (fate !== undefined) acknowledged(index, fate)
+      if (fate !== undefined) tell(index, fate)
       if (index % RUN === RUN - 1 && this.turn.isSpent) await this.turn.nextTurn()
     }
   }
@@ -114,13 +124,14 @@ export class Interceptors {
 }
 
 /** The messages of one call as the interceptors left them, until these are told how each ended. */
-export class InterceptedMessages {
+export class InterceptedMessages implements Replacement {
   readonly messages: readonly KeyedMessage[]
   private readonly headers: readonly (readonly HeaderPair[])[]
 
   constructor(
     private readonly given: readonly KeyedMessage[],
     private readonly interceptors: Interceptors,
+    private readonly tracedEnd: Replacement['acknowledged'],
   ) {
     this.messages = given.map((message) => interceptors.onSend(message))
     // Now, since they may be others by the time that they are asked for.
@@ -134,19 +145,24 @@ export class InterceptedMessages {
     return new InvalidMessageError(`after the interceptors: ${error.message}`, { cause: error.cause })
   }
 
-  readonly acknowledged = (index: number, fate: RecordMetadata | KafkaProducerError): void => {
+  readonly acknowledged = (index: number, fate: Fate | KafkaProducerError): void => {
+    this.tell(index, fate)
+    this.tracedEnd?.(index, fate)
+  }
+
+  readonly tell = (index: number, fate: Fate | KafkaProducerError): void => {
     const headers = this.headers[index]
     if (headers !== undefined) this.interceptors.onAcknowledgement(fate, headers)
   }
 }
 
 /** What an error that a call failed with says of each of its messages; undefined: nothing, it was taken in all the same. */
-function fatesIn(error: KafkaProducerError): (index: number) => Fate | KafkaProducerError | undefined {
+export function fatesIn(error: unknown): (index: number) => RecordMetadata | KafkaProducerError | undefined {
   if (error instanceof FailedToSendMessageError) {
     const { results } = error as FailedToSendMessageError<RecordMetadata>
     return (index) => results[index]
   }
-  if (!(error instanceof NotQueuedError)) return () => error
+  if (!(error instanceof NotQueuedError)) return () => error as KafkaProducerError
   const refused = new Set(error.refused)
   return (index) => (refused.has(index) ? error : undefined)
 }

@@ -24,7 +24,7 @@ import { DefaultEventHandler } from './default-event-handler.js'
 import { DeliveryReporter, type DeliveryReport } from './delivery-report.js'
 import type { SendOptions } from './event-handler.js'
 import { EventLog } from './event-log.js'
-import { Interceptors, type InterceptedMessages } from './interceptors.js'
+import { Interceptors, type Replacement } from './interceptors.js'
 import { Warnings, type KafkaProducerWarning, type Listeners } from './kafka-producer-warning.js'
 import { isList, unreadable, type Given, type KeyedMessage } from './keyed-message.js'
 import { MessageWritable, type WritableMessage, type WritableOptions } from './message-writable.js'
@@ -251,21 +251,19 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       return Promise.reject(unreadable(given, cause))
     }
     if (!isSendTraced()) return this.#send(messages, options) as Promise<SendResult<T, MetadataOf<L>>>
-    const { config } = this
-    const inList = isList(messages)
-    const send = (traced: readonly KeyedMessage<K, V>[]) =>
-      this.#send(inList ? traced : (traced[0] as KeyedMessage<K, V>), options)
-    const list = isList(messages) ? messages : [messages]
-    return traceSend(config, list, send) as Promise<SendResult<T, MetadataOf<L>>>
+    const send = (traced: Replacement | undefined) => this.#send(messages, options, traced)
+    return traceSend(this.config, isList(messages) ? messages : [messages], send) as Promise<
+      SendResult<T, MetadataOf<L>>
+    >
   }
 
-  #send(messages: Given<K, V>, options: SendOptions | undefined): Promise<unknown> {
+  #send(messages: Given<K, V>, options: SendOptions | undefined, traced?: Replacement): Promise<unknown> {
     const { sends } = this.#observers
     const onEnd = sends.isWatched ? sends.begin({ messages: isList(messages) ? messages.length : 1 }) : undefined
     const sent: Promise<unknown> =
       this.#interceptors === undefined
-        ? this.#handOver(messages, options)
-        : this.#interceptors.send(isList(messages) ? messages : [messages], (intercepted) =>
+        ? this.#handOver(messages, options, traced)
+        : this.#interceptors.send(isList(messages) ? messages : [messages], traced, (intercepted) =>
             this.#handOver(messages, options, intercepted),
           )
     return onEnd === undefined ? sent : tellEnd(sent, onEnd)
@@ -274,12 +272,12 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   #handOver(
     messages: Given<K, V>,
     options: SendOptions | undefined,
-    intercepted?: InterceptedMessages,
+    instead?: Replacement,
   ): Promise<RecordMetadata[] | void> {
     if (this.#closing !== undefined) return Promise.reject(new ProducerClosedError())
     return this.#sendLoop === undefined
-      ? this.#eventHandler.handle(messages, options, intercepted)
-      : this.#eventHandler.enqueue(messages, this.#reporter, options, intercepted)
+      ? this.#eventHandler.handle(messages, options, instead)
+      : this.#eventHandler.enqueue(messages, this.#reporter, options, instead)
   }
 
   /**

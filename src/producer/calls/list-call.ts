@@ -1,5 +1,5 @@
 import { DeliveryError, type KafkaProducerError } from '../../errors.js'
-import type { InterceptedMessages } from '../interceptors.js'
+import type { Replacement } from '../interceptors.js'
 import type { KeyedMessage } from '../keyed-message.js'
 import type { Batch } from '../queues/batch.js'
 import type { Fate, OutgoingMessage } from '../queues/outgoing-message.js'
@@ -23,7 +23,7 @@ export abstract class ListCall extends MessageCall {
     signal: AbortSignal | undefined,
     onDone: (call: MessageCall) => void,
     /** What is sent in place of the messages. */
-    protected readonly intercepted: InterceptedMessages | undefined,
+    protected readonly instead: Replacement | undefined,
   ) {
     super(sentAt, signal, onDone, messages.length)
     this.places = new Array<Whereabouts>(messages.length)
@@ -35,7 +35,7 @@ export abstract class ListCall extends MessageCall {
 
   /** The messages as they are to be sent. */
   get sent(): readonly KeyedMessage[] {
-    return this.intercepted?.messages ?? this.messages
+    return this.instead?.messages ?? this.messages
   }
 
   messageAt(index: number): KeyedMessage {

@@ -6,7 +6,7 @@ import {
   type KafkaProducerError,
 } from '../../errors.js'
 import type { DeliveryReporter } from '../delivery-report.js'
-import type { InterceptedMessages } from '../interceptors.js'
+import type { Replacement } from '../interceptors.js'
 import type { KeyedMessage } from '../keyed-message.js'
 import type { Fate } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
@@ -40,9 +40,9 @@ export class QueueCall extends ListCall {
     signal: AbortSignal | undefined,
     onDone: (call: MessageCall) => void,
     private readonly reporter: DeliveryReporter,
-    intercepted?: InterceptedMessages,
+    instead?: Replacement,
   ) {
-    super(messages, inList, sentAt, signal, onDone, intercepted)
+    super(messages, inList, sentAt, signal, onDone, instead)
     this.outside = messages.length
   }
 
@@ -81,8 +81,8 @@ export class QueueCall extends ListCall {
   }
 
   private report(index: number, fate: Fate, attempts: number, now: number): void {
-    const { intercepted } = this
-    const first = intercepted && (() => intercepted.acknowledged(index, fate))
+    const acknowledged = this.instead?.acknowledged
+    const first = acknowledged && (() => acknowledged(index, fate))
     this.reporter.report(this.messageAt(index), fate, attempts, now - this.sentAt.at, this, first)
   }
 

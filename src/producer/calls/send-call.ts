@@ -1,5 +1,5 @@
 import { DeliveryError, type KafkaProducerError } from '../../errors.js'
-import type { InterceptedMessages } from '../interceptors.js'
+import type { Replacement } from '../interceptors.js'
 import type { KeyedMessage } from '../keyed-message.js'
 import type { Fate } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
@@ -24,9 +24,9 @@ export class SendCall extends ListCall {
     sentAt: SendMoment,
     signal: AbortSignal | undefined,
     onDone: (call: MessageCall) => void,
-    intercepted?: InterceptedMessages,
+    instead?: Replacement,
   ) {
-    super(messages, inList, sentAt, signal, onDone, intercepted)
+    super(messages, inList, sentAt, signal, onDone, instead)
     this.results = new Array<Fate>(messages.length)
     this.promise = new Promise((resolve, reject) => (this.settling = { resolve, reject }))
   }

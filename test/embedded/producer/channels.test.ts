@@ -1,18 +1,55 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { tracingChannel } from 'node:diagnostics_channel'
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import {
   Producer,
   type BatchTrace,
   type ConnectTrace,
+  type KeyedMessage,
+  type MessageEnd,
   type MetadataTrace,
   type RequestTrace,
   type SendTrace,
 } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, startProducer, turns } from '../support/producers.js'
+import { deliveryErrorOf, errorOf, failureOf, startProducer, turns } from '../support/producers.js'
 
 /* What subscribers of diagnostics_channel are given: one object from start to end, and what each channel promises in it. */
+
+/** Fields of each payload that are there from the start on, and from the end on. Those of sends are not plain data. */
+const PAYLOADS: readonly (readonly [channel: string, start: readonly string[], end: readonly string[]])[] = [
+  [
+    'batch',
+    [
+      'clientId',
+      'topic',
+      'partition',
+      'brokerId',
+      'attempt',
+      'messages',
+      'plainBytes',
+      'wireBytes',
+      'queuedMs',
+    ] satisfies (keyof BatchTrace)[],
+    ['error', 'isRetried', 'latencyMs', 'ageMs'] satisfies (keyof BatchTrace)[],
+  ],
+  [
+    'request',
+    ['clientId', 'broker', 'api', 'version', 'correlationId', 'bytes'] satisfies (keyof RequestTrace)[],
+    ['latencyMs', 'responseBytes', 'error'] satisfies (keyof RequestTrace)[],
+  ],
+  [
+    'connect',
+    ['clientId', 'broker'] satisfies (keyof ConnectTrace)[],
+    ['latencyMs', 'error'] satisfies (keyof ConnectTrace)[],
+  ],
+  [
+    'metadata',
+    ['clientId', 'topics'] satisfies (keyof MetadataTrace)[],
+    ['latencyMs', 'error'] satisfies (keyof MetadataTrace)[],
+  ],
+]
 
 type Moment = 'start' | 'end' | 'asyncStart' | 'asyncEnd' | 'error'
 
@@ -80,6 +117,65 @@ describe('diagnostics_channel', () => {
     )
     expect(traces(connects)).toMatchObject([{ broker: kafka.bootstrap }, { broker: kafka.bootstrap }])
     expect(traces(questions)).toMatchObject([{ topics: ['orders'] }])
+  })
+
+  it('has in each payload what its type and the documentation say, from the start or from the end on', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const fields: Record<string, { start: string[]; end: string[] }> = {}
+    for (const name of ['batch', 'request', 'connect', 'metadata']) {
+      const channel = tracingChannel<unknown, object>(`kafka-producer:${name}`)
+      const start = (trace: unknown) => void (fields[name] ??= { start: Object.keys(trace as object), end: [] })
+      const asyncStart = (trace: unknown) =>
+        void (fields[name] = { start: [], ...fields[name], end: Object.keys(trace as object) })
+      channel.start.subscribe(start)
+      channel.asyncStart.subscribe(asyncStart)
+      onTestFinished(() => {
+        channel.start.unsubscribe(start)
+        channel.asyncStart.unsubscribe(asyncStart)
+      })
+    }
+    await startProducer(kafka).send({ topic: 'orders', value: '1' })
+    await turns()
+    const documented = PAYLOADS.map(([name, start, end]) => [name, { start, end: [...start, ...end] }])
+    expect(fields).toEqual(Object.fromEntries(documented))
+    const page = await readFile(new URL('../../../docs/observability.md', import.meta.url), 'utf8')
+    for (const [name, start, end] of PAYLOADS) {
+      const row = page.split('\n').find((line) => line.startsWith(`| \`kafka-producer:${name}\``))
+      for (const field of [...start, ...end]) if (field !== 'clientId') expect(row).toContain(`\`${field}\``)
+    }
+  })
+
+  it('has connections, questions and requests that failed with their errors', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const requests = listen<RequestTrace>('request')
+    const connects = listen<ConnectTrace>('connect')
+    const questions = listen<MetadataTrace>('metadata')
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 500 })
+    await kafka.stop()
+    await errorOf(producer.send({ topic: 'orders', value: '1' }))
+    await turns()
+    for (const published of [connects, questions]) {
+      const [first] = traces<object>(published)
+      const all: readonly Published<object>[] = published
+      expect(moments(all.filter(({ trace }) => trace === first))).toEqual([
+        'start',
+        'end',
+        'error',
+        'asyncStart',
+        'asyncEnd',
+      ])
+      expect(first).toMatchObject({ error: { code: expect.any(String) as string } })
+    }
+    expect(requests).toEqual([])
+    const other = await startKafka({ topics: { orders: {} } })
+    other.cut({ api: 'Produce' })
+    await startProducer(other, { retries: 0 })
+      .send({ topic: 'orders', value: '1' })
+      .catch(() => undefined)
+    await turns()
+    expect(traces(requests).filter(({ error }) => error !== undefined)).toMatchObject([
+      { api: 'Produce', broker: other.bootstrap, error: { code: 'CONNECTION_CLOSED' } },
+    ])
   })
 
   it('has what failed with its error, and an attempt that is retried as one of its own', async () => {
@@ -180,6 +276,57 @@ describe('diagnostics_channel', () => {
     expect(seen).toBe('span')
   })
 
+  it('says which headers a message has, also where they can be read but once', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    const seen: unknown[] = []
+    listen<SendTrace>('send', (trace) => {
+      trace.addHeaders(0, { added: '1' })
+      trace.messages.forEach((_, index) => seen.push(trace.headersOf(index)))
+      seen.push(trace.headersOf(trace.messages.length))
+    })
+    await producer.send([
+      { topic: 'orders', value: '1', headers: new Map([['once', 'a']]).entries() },
+      { topic: 'orders', value: '2', headers: { list: ['a', null] } },
+      { topic: 'orders', value: '3' },
+    ])
+    expect(seen).toEqual([
+      [
+        ['once', 'a'],
+        ['added', '1'],
+      ],
+      [
+        ['list', 'a'],
+        ['list', null],
+      ],
+      [],
+      [],
+    ])
+    const headers = kafka.records('orders').map((record) => record.headers.map(({ key }) => key))
+    expect(headers).toEqual([['once', 'added'], ['list', 'list'], []])
+  })
+
+  it('gives back the messages of the caller where others were sent in their place', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    listen<SendTrace>('send', (trace) => trace.messages.forEach((_, index) => trace.addHeaders(index, { added: '1' })))
+    kafka.fail({ api: 'Produce' }, 'TOPIC_AUTHORIZATION_FAILED')
+    const messages = [
+      { topic: 'orders', value: '1' },
+      { topic: 'orders', value: '2' },
+    ]
+    expect((await failureOf(startProducer(kafka).send(messages))).messages).toEqual(messages)
+    const given: KeyedMessage[] = []
+    const producer = new Producer({
+      brokers: kafka.bootstrap,
+      type: 'async',
+      onDelivery: ({ message }) => given.push(message),
+    })
+    await producer.send(messages)
+    await producer.send(messages[0] as KeyedMessage)
+    await producer.close()
+    expect(given.map((message) => messages.indexOf(message as (typeof messages)[0]))).toEqual([0, 1, 0])
+  })
+
   it('in async mode the send ends when it is queued', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const sends = listen<SendTrace>('send')
@@ -188,5 +335,85 @@ describe('diagnostics_channel', () => {
     await producer.send({ topic: 'orders', value: '1' })
     expect(moments(sends)).toEqual(['start', 'end', 'asyncStart', 'asyncEnd'])
     expect(traces(sends)).toMatchObject([{ type: 'async' }])
+  })
+})
+
+describe('onEnds of a traced send', () => {
+  /** What the ends of each send are told as: offsets, and codes of errors. */
+  function listenToEnds(): (bigint | string)[][] {
+    const all: (bigint | string)[][] = []
+    const endOf = (end: MessageEnd) => ('offset' in end ? end.offset : end.code)
+    listen<SendTrace>('send', (trace) => trace.onEnds((ends) => all.push(ends.map(endOf))))
+    return all
+  }
+
+  it('tells in sync mode how each message ended, before the caller hears of it', async () => {
+    const kafka = await startKafka({ topics: { orders: { partitions: 2 } } })
+    const producer = startProducer(kafka)
+    const ends = listenToEnds()
+    await producer.send({ topic: 'orders', value: '1', partition: 0 }).then(() => expect(ends).toEqual([[0n]]))
+    kafka.fail({ api: 'Produce', topic: 'orders', partition: 1, times: 2 }, 'TOPIC_AUTHORIZATION_FAILED')
+    const both = [0, 1].map((partition) => ({ topic: 'orders', value: '2', partition }))
+    await failureOf(producer.send(both))
+    await errorOf(producer.send({ topic: 'orders', value: '3', partition: 1 }))
+    await errorOf(producer.send([both[0] as KeyedMessage, { topic: 'not a topic', value: '4' }]))
+    await producer.send([])
+    await producer.close()
+    await errorOf(producer.send({ topic: 'orders', value: '5' }))
+    expect(ends).toEqual([
+      [0n],
+      [1n, 'TOPIC_AUTHORIZATION_FAILED'],
+      ['TOPIC_AUTHORIZATION_FAILED'],
+      ['INVALID_MESSAGE', 'INVALID_MESSAGE'],
+      [],
+      ['PRODUCER_CLOSED'],
+    ])
+  })
+
+  it('tells in async mode of what was refused, too, when the last message has ended', async () => {
+    const kafka = await startKafka({ topics: { orders: { partitions: 2 } } })
+    const ends = listenToEnds()
+    const producer = new Producer({
+      brokers: kafka.bootstrap,
+      type: 'async',
+      queueMessages: 2,
+      enqueueTimeoutMs: 0,
+      onDelivery: () => undefined,
+    })
+    await producer.send({ topic: 'orders', value: '1', partition: 0 })
+    expect(ends).toEqual([])
+    await producer.flush()
+    expect(ends).toEqual([[0n]])
+    kafka.fail({ api: 'Produce', topic: 'orders', partition: 1 }, 'TOPIC_AUTHORIZATION_FAILED')
+    await errorOf(producer.send([0, 1, 1].map((partition) => ({ topic: 'orders', value: '2', partition }))))
+    await producer.close()
+    await errorOf(producer.send({ topic: 'orders', value: '3' }))
+    await turns()
+    expect(ends).toEqual([[0n], [1n, 'TOPIC_AUTHORIZATION_FAILED', 'QUEUE_FULL'], ['PRODUCER_CLOSED']])
+  })
+
+  it('tells beside interceptors', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const ends = listenToEnds()
+    const heard: (bigint | undefined)[] = []
+    const interceptors = [{ onAcknowledgement: (metadata?: { offset: bigint }) => void heard.push(metadata?.offset) }]
+    await using producer = new Producer({ brokers: kafka.bootstrap, type: 'async', interceptors })
+    await producer.send([1, 2].map((value) => ({ topic: 'orders', value: String(value) })))
+    await producer.flush()
+    await startProducer(kafka, { interceptors }).send({ topic: 'orders', value: '3' })
+    expect(ends).toEqual([[0n, 1n], [2n]])
+    expect(heard).toEqual([0n, 1n, 2n])
+  })
+
+  it('is asked for at the start alone', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    let late: SendTrace | undefined
+    listen<SendTrace>('send', (trace) => (late = trace))
+    const told: unknown[] = []
+    const sending = producer.send({ topic: 'orders', value: '1' })
+    late?.onEnds((ends) => told.push(ends))
+    await sending
+    expect(told).toEqual([])
   })
 })
