@@ -44,6 +44,9 @@ export interface Statistics {
   /** What a batch comes to, each time that it is sent. */
   readonly batchMessages: HistogramSnapshot
   readonly batchBytes: HistogramSnapshot
+  /** Bytes of all batches before compression, and in requests, each time that they are sent. */
+  readonly plainBytes: number
+  readonly wireBytes: number
   /** Bytes of all batches in requests by their bytes before compression: 0.25 is a quarter; 1 where none was sent. */
   readonly compressionRatio: number
   /** Milliseconds from the `send()` of a batch's first message to its first request. */
@@ -224,6 +227,8 @@ export class StatisticsObserver implements Observer {
       failedSends: this.failedSends.snapshot(now),
       batchMessages: this.batchMessages.snapshot(),
       batchBytes: this.batchBytes.snapshot(),
+      plainBytes: this.plainBytes,
+      wireBytes: this.wireBytes,
       compressionRatio: this.plainBytes === 0 ? 1 : this.wireBytes / this.plainBytes,
       queueTimeMs: this.queueTimeMs.snapshot(),
       ageMs: this.ageMs.snapshot(),

@@ -1,0 +1,272 @@
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { register as defaultRegistry, Counter, Registry, type OpenMetricsContentType } from 'prom-client'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { Producer, type ProducerOptions, type ProducerStats } from '../../../src/index.js'
+import { collectProducerMetrics } from '../../../src/prometheus/index.js'
+import type { BrokerStatus, EmbeddedKafka } from '../../../src/testing/index.js'
+import { startKafka } from '../support/cluster.js'
+import { deadAddress, errorOf, startProducer, until } from '../support/producers.js'
+import { startTransactional } from '../support/transactional.js'
+
+/* What Prometheus reads is what stats() tells, under names and in units that are Prometheus' own. */
+
+/** The samples of a page: what stands before the value, and the value. */
+function samplesOf(page: string): Map<string, number> {
+  const lines = page.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  return new Map(lines.map((line) => line.split(/ (?=\S+$)/)).map(([name, value]) => [name as string, Number(value)]))
+}
+
+async function scrape(registry: { metrics(): Promise<string> }): Promise<Map<string, number>> {
+  return samplesOf(await registry.metrics())
+}
+
+const nameOf = (sample: string): string => sample.replace(/\{.*/, '')
+
+/** One that has known everything that is counted; it is told to nobody what failed. */
+async function livedThrough(kafka: EmbeddedKafka): Promise<Producer<unknown, unknown, 'async'>> {
+  let compressed = 0
+  const options: ProducerOptions<string, string, 'async'> = {
+    brokers: kafka.bootstrap,
+    clientId: 'shop',
+    type: 'async',
+    lingerMs: 0,
+    retryBackoffMs: 5,
+    queueMessages: 3,
+    enqueueTimeoutMs: 0,
+    compression: 'gzip',
+    codecs: [
+      {
+        name: 'gzip',
+        id: 1,
+        compress(bytes) {
+          if (compressed++ === 0) throw new Error('the first one never works')
+          return gzipSync(bytes)
+        },
+        decompress: (bytes) => gunzipSync(bytes),
+      },
+    ],
+    encoder: {
+      encode(value) {
+        if (value === 'bad') throw new Error('nothing can be made of it')
+        return value
+      },
+    },
+    interceptors: [
+      {
+        onAcknowledgement() {
+          throw new Error('of no use')
+        },
+      },
+    ],
+  }
+  const producer = new Producer(options)
+  onTestFinished(async () => void (await producer.close({ timeoutMs: 0 })))
+  producer.on('warning', () => undefined)
+  kafka.fail({ api: 'Produce', times: 2 }, 'NOT_ENOUGH_REPLICAS')
+  kafka.throttle({ api: 'Produce', times: 1 }, 20)
+  await producer.send({ topic: 'orders', value: 'x'.repeat(10_000) })
+  await producer.flush()
+  await producer.send({ topic: 'orders', value: 'y'.repeat(10_000) })
+  await producer.flush()
+  await producer.send({ topic: 'orders', value: 'bad' })
+  await producer.flush()
+  kafka.fail({ api: 'Produce', times: 1 }, 'TOPIC_AUTHORIZATION_FAILED')
+  await producer.send({ topic: 'logs', value: '1' })
+  await producer.flush()
+  const five = ['1', '2', '3', '4', '5'].map((value) => ({ topic: 'logs', value }))
+  await errorOf(producer.send(five))
+  await producer.flush()
+  return producer
+}
+
+describe('a page for Prometheus', () => {
+  it('has all that stats() tells, in seconds and bytes', async () => {
+    const kafka = await startKafka({ topics: { orders: {}, logs: {} } })
+    const registry = new Registry()
+    const producer = await livedThrough(kafka)
+    collectProducerMetrics(producer, { register: registry })
+    const samples = await scrape(registry)
+    const stats = producer.stats()
+    const broker = stats.brokers[kafka.bootstrap]
+    if (broker === undefined) throw new Error('no such broker')
+    const expected: Record<string, number> = {
+      messages_total: stats.messages,
+      message_bytes_total: stats.bytes,
+      acknowledged_messages_total: stats.acknowledged,
+      failed_messages_total: stats.failed,
+      'topic_messages_total,topic="orders"': 2,
+      'topic_bytes_total,topic="orders"': stats.topics['orders']?.bytes.count as number,
+      'topic_dropped_messages_total,topic="logs"': 2,
+      'retries_total,code="NOT_ENOUGH_REPLICAS"': 2,
+      [`requests_total,broker="${kafka.bootstrap}"`]: broker.requests.count,
+      batch_plain_bytes_total: stats.plainBytes,
+      batch_wire_bytes_total: stats.wireBytes,
+      connections_opened_total: 2,
+      serialization_errors_total: 1,
+      unheard_failures_total: stats.unheardFailures,
+      throwing_callbacks_total: stats.throwingCallbacks,
+      codec_failures_total: 1,
+      queue_messages: 0,
+      queue_limit_messages: 3,
+      queue_limit_bytes: producer.config.queueBytes,
+      not_idempotent: 0,
+      [`request_duration_seconds_count,broker="${kafka.bootstrap}"`]: broker.requestTimeMs.count,
+      [`request_duration_seconds,broker="${kafka.bootstrap}",quantile="0.99"`]: broker.requestTimeMs.p99 / 1_000,
+      [`request_size_bytes,broker="${kafka.bootstrap}",quantile="0.5"`]: broker.requestBytes.p50,
+      'batch_size_messages,quantile="0.999"': stats.batchMessages.p999,
+      'batch_size_bytes,quantile="0.95"': stats.batchBytes.p95,
+      queue_time_seconds_count: stats.queueTimeMs.count,
+      record_age_seconds_sum: (stats.ageMs.mean * stats.ageMs.count) / 1_000,
+      throttle_time_seconds_count: 1,
+      throttle_time_seconds_sum: 0.02,
+    }
+    const found = Object.keys(expected).map((name) => {
+      const [metric, ...labels] = name.split(',')
+      return [name, samples.get(`kafka_producer_${metric}{${['client_id="shop"', ...labels].join(',')}}`)] as const
+    })
+    expect(Object.fromEntries(found)).toEqual(expected)
+    expect(stats.wireBytes).toBeLessThan(stats.plainBytes)
+    for (const count of [stats.failed, stats.unheardFailures, stats.throwingCallbacks]) expect(count).toBeGreaterThan(0)
+  })
+
+  it('has one statistic for each metric: none that never is anything but 0', async () => {
+    const kafka = await startKafka({ topics: { orders: {}, logs: {} } })
+    const registry = new Registry()
+    const unlucky = startProducer(await deadAddress(), { clientId: 'unlucky', acks: 1 })
+    await errorOf(unlucky.connect({ timeoutMs: 1_000 }))
+    const late = startProducer(kafka, { clientId: 'late', acks: 1 })
+    await late.send({ topic: 'orders', value: '1' })
+    const [{ id }] = kafka.brokers as [BrokerStatus]
+    kafka.dropConnections(id)
+    await until(() => late.stats().connections.closed > 0, 'the connection is known to have ended')
+    const producer = await livedThrough(kafka)
+    kafka.pauseBroker(id)
+    const waiting = late.send({ topic: 'orders', value: '2' })
+    for (const one of [producer, unlucky, late]) collectProducerMetrics(one, { register: registry })
+    const samples = await scrape(registry)
+    kafka.resumeBroker(id)
+    await waiting
+    const told = [...samples].filter(([, value]) => value > 0).map(([sample]) => nameOf(sample))
+    expect(new Set([...samples.keys()].map(nameOf))).toEqual(new Set(told))
+    expect(new Set(told).size).toBeGreaterThan(35)
+  })
+
+  it('is made of one reading of the statistics', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const registry = new Registry()
+    const producer = startProducer(kafka)
+    let readings = 0
+    collectProducerMetrics(
+      {
+        config: producer.config,
+        stats: (): ProducerStats => {
+          readings++
+          return producer.stats()
+        },
+      },
+      { register: registry },
+    )
+    await registry.metrics()
+    expect(readings).toBe(1)
+    await producer.send({ topic: 'orders', value: '1' })
+    expect((await scrape(registry)).get('kafka_producer_messages_total{client_id="kafka-producer"}')).toBe(1)
+    expect(readings).toBe(2)
+  })
+
+  it('names no more than 1,000 topics, whatever topics messages are for', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const registry = new Registry()
+    const producer = startProducer(kafka, { queueMessages: 1, enqueueTimeoutMs: 0 })
+    collectProducerMetrics(producer, { register: registry })
+    const first = producer.send({ topic: 'orders', value: '1' })
+    for (let i = 0; i < 1_100; i++) void producer.send({ topic: `topic-${i}`, value: '' }).catch(() => undefined)
+    await first
+    const dropped = [...(await scrape(registry))].filter(
+      ([sample]) => nameOf(sample) === 'kafka_producer_topic_dropped_messages_total',
+    )
+    expect(dropped.length).toBeLessThanOrEqual(1_001)
+    expect(dropped.reduce((sum, [, count]) => sum + count, 0)).toBe(1_100)
+    expect(dropped.find(([sample]) => sample.includes('topic="*"'))?.[1]).toBeGreaterThanOrEqual(99)
+  })
+})
+
+describe('several producers', () => {
+  it('are told apart by their client ids; those of one are added up, and the worse quantile told', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const registry = new Registry()
+    const clientIds = ['a', 'b', 'b']
+    const producers = clientIds.map((clientId) => startProducer(kafka, { clientId }))
+    for (const producer of producers) collectProducerMetrics(producer, { register: registry })
+    for (const [i, producer] of producers.entries())
+      await producer.send(Array.from({ length: i + 1 }, () => ({ topic: 'orders', value: 'x'.repeat(100 * (i + 1)) })))
+    const samples = await scrape(registry)
+    const ofEach = (name: string, labels = '') =>
+      ['a', 'b'].map((id) => samples.get(`kafka_producer_${name}{client_id="${id}"${labels}}`))
+    expect(ofEach('messages_total')).toEqual([1, 5])
+    expect(ofEach('topic_messages_total', ',topic="orders"')).toEqual([1, 5])
+    expect(ofEach('queue_limit_messages')).toEqual([500_000, 1_000_000])
+    expect(ofEach('batch_size_messages_count')).toEqual([1, 2])
+    expect(ofEach('batch_size_messages_sum')).toEqual([1, 5])
+    expect(ofEach('batch_size_messages', ',quantile="0.5"')).toEqual([1, 3])
+  })
+
+  it('are in until they are taken out, and one that was given twice is counted once', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const registry = new Registry()
+    const producer = startProducer(kafka)
+    const stop = collectProducerMetrics(producer, { register: registry })
+    collectProducerMetrics(producer, { register: registry })
+    await producer.send({ topic: 'orders', value: '1' })
+    await producer.close()
+    const name = 'kafka_producer_acknowledged_messages_total{client_id="kafka-producer"}'
+    expect((await scrape(registry)).get(name)).toBe(1)
+    stop()
+    expect(await scrape(registry)).toEqual(new Map())
+  })
+
+  it('may be transactional', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const registry = new Registry()
+    const producer = startTransactional(kafka, { clientId: 'tx' })
+    collectProducerMetrics(producer, { register: registry })
+    await producer.transaction((tx) => tx.send({ topic: 'orders', value: '1' }))
+    const samples = await scrape(registry)
+    expect(samples.get('kafka_producer_topic_messages_total{client_id="tx",topic="orders"}')).toBe(1)
+    expect(samples.get('kafka_producer_queue_limit_messages{client_id="tx"}')).toBe(500_000)
+  })
+})
+
+describe('the registry', () => {
+  it("is prom-client's own where none is given, and after its clear() has only what comes then", async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    onTestFinished(() => defaultRegistry.clear())
+    collectProducerMetrics(startProducer(kafka, { clientId: 'before' }))
+    expect(await defaultRegistry.metrics()).toContain('kafka_producer_messages_total{client_id="before"} 0')
+    defaultRegistry.clear()
+    collectProducerMetrics(startProducer(kafka, { clientId: 'after' }))
+    const page = await defaultRegistry.metrics()
+    expect(page).toContain('kafka_producer_messages_total{client_id="after"} 0')
+    expect(page).not.toContain('"before"')
+  })
+
+  it('may write OpenMetrics', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const registry = new Registry<OpenMetricsContentType>()
+    registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
+    collectProducerMetrics(startProducer(kafka), { register: registry })
+    const page = await registry.metrics()
+    expect(page).toContain('# TYPE kafka_producer_messages counter')
+    expect(page).toContain('kafka_producer_messages_total{client_id="kafka-producer"} 0')
+    expect(page).toMatch(/# EOF\n$/)
+  })
+
+  it('is not half filled where it has another metric of these names', async () => {
+    const kafka = await startKafka()
+    const registry = new Registry()
+    new Counter({ name: 'kafka_producer_messages_total', help: "Somebody else's.", registers: [registry] })
+    expect(() => collectProducerMetrics(startProducer(kafka), { register: registry })).toThrow(
+      'kafka_producer_messages_total has already been registered',
+    )
+    expect(registry.getMetricsAsArray()).toHaveLength(1)
+  })
+})
