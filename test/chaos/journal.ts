@@ -34,6 +34,8 @@ export class JournalWriter implements JournalReader {
 
   given(at: number, topic: string, first: number, count: number, transaction: number): void {
     this.line(`G ${at} ${topic} ${first} ${count} ${transaction}`)
+    // What is sent must be known as given, even if the process ends now.
+    this.flush()
   }
 
   acknowledged(at: number, sequence: number, partition: number, offset: number): void {

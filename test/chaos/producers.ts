@@ -1,7 +1,7 @@
 /** The processes that produce. */
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { nodeBinary } from '../node/binary.js'
@@ -14,6 +14,8 @@ const CLOSE_MS = 60_000
 
 export class ProducerProcess {
   readonly journal: string
+  /** What it did not write down in time is not known. */
+  wasKilled = false
   private readonly child: ChildProcess
   private readonly exit: Promise<unknown>
 
@@ -24,6 +26,8 @@ export class ProducerProcess {
     dir: string,
   ) {
     this.journal = join(dir, `${role.name}.journal`)
+    // It may be killed before it has made it.
+    writeFileSync(this.journal, '')
     this.child = fork(PROGRAM, [], {
       execPath: nodeBinary(role.node),
       execArgv: ['--import', 'tsx'],
@@ -40,12 +44,21 @@ export class ProducerProcess {
     if (this.child.connected) this.child.send(order, () => undefined)
   }
 
-  /** Resolves with whether it ended by itself, with nothing left to do. */
-  async stop(): Promise<boolean> {
+  /** As by a crash. */
+  kill(): void {
+    this.wasKilled = true
+    this.child.kill('SIGKILL')
+  }
+
+  /** Resolves when it has ended: by itself, with nothing left to do, or by force. */
+  async stop(): Promise<void> {
     this.tell({ type: 'stop' })
     const timer = setTimeout(() => this.child.kill('SIGKILL'), this.role.deliveryTimeoutMs + CLOSE_MS)
     await this.exit
     clearTimeout(timer)
-    return this.child.exitCode === 0
+  }
+
+  get hasEndedWell(): boolean {
+    return this.wasKilled || this.child.exitCode === 0
   }
 }

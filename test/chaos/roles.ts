@@ -6,7 +6,10 @@ export type Manner = 'sync' | 'async' | 'transactional'
 export type Codec = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
 
 export interface Role {
+  /** Also its client id. */
   readonly name: string
+  /** Of whoever takes its place, too. */
+  readonly transactionalId: string
   readonly manner: Manner
   readonly acks: 1 | -1
   readonly idempotent: boolean
@@ -50,6 +53,7 @@ export function drawRoles(dice: Dice, release: string, round: number, topics: To
   return kinds.map((kind, index) => ({
     ...kind,
     name: `chaos-${round}-${index + 1}`,
+    transactionalId: `chaos-${round}-${index + 1}`,
     codec: codecs[(offset + index) % codecs.length] as Codec,
     node: NODES[(firstNode + index) % NODES.length] as string,
     topics: kind.isFleeting ? [topics.fleeting] : kind.manner === 'transactional' ? [topics.ledger] : topics.steady,

@@ -9,14 +9,15 @@ import type { Dice } from '../simulation/dice.js'
 import { check, type Checked } from './check/check.js'
 import { traceOf } from './check/trace.js'
 import type { Finding } from './check/verdict.js'
+import { Crew } from './crew.js'
 import type { EventLog } from './event-log.js'
 import { brokerFaults } from './faults/brokers.js'
+import { clientFaults } from './faults/clients.js'
 import { draw, type Fault } from './faults/fault.js'
 import { networkFaults } from './faults/network.js'
 import { FLEETING, topicFaults } from './faults/topics.js'
 import type { Proxy } from './network/proxy.js'
 import { CALM } from './network/weather.js'
-import { ProducerProcess } from './producers.js'
 import { drawRoles, type Topics } from './roles.js'
 import type { Stage } from './stage.js'
 
@@ -29,6 +30,8 @@ const WHOLE_MS = 30_000
 export interface Setting {
   readonly kafka: RealKafka
   readonly proxies: ReadonlyMap<number, Proxy>
+  /** Where clients find brokers, at present. */
+  readonly bootstrap: () => string
   readonly log: EventLog
   readonly dir: string
   readonly messagesPerSecond: number
@@ -55,47 +58,45 @@ export async function playRound(setting: Setting, dice: Dice, round: number, ms:
     await kafka.createTopic(topic, { ...STEADY, partitions: 3 + index })
   await kafka.createTopic(topics.fleeting, FLEETING)
   const roles = drawRoles(dice.fork(), release, round, topics, setting.messagesPerSecond)
-  const bootstrap = (): string => [...proxies.values()].map(({ address }) => address).join(',')
-  const producers = roles.map((role) => {
-    log.write(`${role.name}: ${JSON.stringify(role)}`)
-    return new ProducerProcess(role, bootstrap(), dice.below(2 ** 31), dir)
-  })
+  const crew = new Crew(setting.bootstrap, dir, (line) => log.write(line))
+  for (const role of roles) crew.start(role, dice.below(2 ** 31))
   const over = new AbortController()
   const stage: Stage = {
     kafka,
     proxies,
     topics,
-    clientIds: roles.map(({ name }) => name),
-    moved: () => {
-      for (const producer of producers) producer.tell({ type: 'bootstrap', bootstrap: bootstrap() })
-    },
+    crew,
     hold: async (holdMs) => {
       await delay(holdMs, undefined, { signal: over.signal }).catch(() => undefined)
     },
   }
   const faults = new Map<string, number>()
-  const possible = (all: readonly Fault[]): Fault[] => all.filter(({ since = '0' }) => !isBefore(release, since))
   const timer = setTimeout(() => over.abort(), ms)
   // What befalls brokers and partitions comes one after the other; the network has its own faults at the same time.
   await Promise.all(
-    [possible([...brokerFaults, ...topicFaults]), possible(networkFaults)].map(async (kinds) => {
+    [
+      [...brokerFaults, ...topicFaults],
+      [...networkFaults, ...clientFaults],
+    ].map(async (kinds) => {
+      const possible = kinds.filter(({ since = '0' }) => !isBefore(release, since))
       const own = dice.fork()
       for (;;) {
         await stage.hold(own.between(...GAP_MS))
         if (over.signal.aborted) return
-        await befall(draw(kinds, own), stage, own, setting, faults)
+        await befall(draw(possible, own), stage, own, setting, faults)
       }
     }),
   )
   clearTimeout(timer)
   await heal(setting)
   log.write('all is well again; the producers are to end')
-  const ends = await Promise.all(producers.map((producer) => producer.stop()))
+  await crew.stop()
   await untilWhole(setting)
-  for (const { name, manner } of roles) if (manner === 'transactional') await endOpenTransaction(kafka, name)
+  for (const { transactionalId, manner } of roles)
+    if (manner === 'transactional') await endOpenTransaction(kafka, transactionalId)
   const rules = { isReliable: !isBefore(release, '0.11') }
   const all = [...topics.steady, topics.ledger, topics.fleeting]
-  let checked = await check(producers, all, kafka.bootstrap, release, rules)
+  let checked = await check(crew.all, all, kafka.bootstrap, release, rules)
   // Readers may be shown less than there is until followers have told their leader how far they are.
   for (
     let again = 0;
@@ -103,22 +104,18 @@ export async function playRound(setting: Setting, dice: Dice, round: number, ms:
     again++
   ) {
     await delay(2_000)
-    checked = await check(producers, all, kafka.bootstrap, release, rules)
+    checked = await check(crew.all, all, kafka.bootstrap, release, rules)
   }
   const findings: Finding[] = [
     ...checked.findings,
-    ...ends.flatMap((isWell, index): Finding[] =>
-      isWell
-        ? []
-        : [
-            {
-              kind: 'broken',
-              isViolation: true,
-              worker: roles[index]?.name ?? '',
-              what: 'the process did not end well',
-            },
-          ],
-    ),
+    ...crew.all
+      .filter(({ hasEndedWell }) => !hasEndedWell)
+      .map(({ role }): Finding => ({
+        kind: 'broken',
+        isViolation: true,
+        worker: role.name,
+        what: 'it did not end by itself',
+      })),
   ]
   await log.close()
   const violations = findings.filter(({ isViolation }) => isViolation)
@@ -156,8 +153,7 @@ async function heal({ kafka, proxies }: Setting): Promise<void> {
   }
   for (const proxy of proxies.values()) {
     proxy.weather = CALM
-    proxy.isSilent = false
-    await proxy.listenAgain()
+    await proxy.revive()
   }
 }
 

@@ -17,6 +17,7 @@ import { reportsDir } from '../kafka/support/results.js'
 import { Dice } from '../simulation/dice.js'
 import { headline } from './check/trace.js'
 import { EventLog } from './event-log.js'
+import { ADDRESSES, NAME } from './network/addresses.js'
 import { Proxy } from './network/proxy.js'
 import { playRound } from './round.js'
 import { Sum } from './sum.js'
@@ -54,6 +55,8 @@ for (const broker of [1, 2, 3])
   )
 // Kafka 0.8 has one listener, which its brokers use among themselves as well: the proxy knows those under test by their id.
 const hasListeners = release.name !== '0.8.2'
+const host = hasListeners ? NAME : ADDRESSES[0]
+const bootstrap = (): string => [...proxies.values()].map(({ port }) => `${host}:${port}`).join(',')
 const kafka = await RealKafka.start({
   release: release.name,
   brokers: 3,
@@ -69,7 +72,7 @@ const kafka = await RealKafka.start({
     const proxy = proxies.get(broker)
     if (proxy === undefined || (hasListeners && listener !== CLIENTS)) return `127.0.0.1:${port}`
     proxy.target = port
-    return proxy.address
+    return `${host}:${proxy.port}`
   },
 })
 const sum = new Sum()
@@ -78,7 +81,7 @@ try {
   for (let round = 1; Date.now() < until; round++) {
     const ms = Math.min(until - Date.now(), Number(values.round) * 60_000)
     const result = await playRound(
-      { kafka, proxies, log, dir, messagesPerSecond: Number(values.rate), keepsAll: values.keep },
+      { kafka, proxies, bootstrap, log, dir, messagesPerSecond: Number(values.rate), keepsAll: values.keep },
       dice.fork(),
       round,
       ms,

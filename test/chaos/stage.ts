@@ -1,5 +1,6 @@
 /** What faults are done to. */
 import type { RealKafka } from '../kafka/support/real-kafka.js'
+import type { Crew } from './crew.js'
 import type { Proxy } from './network/proxy.js'
 import type { Topics } from './roles.js'
 
@@ -8,10 +9,7 @@ export interface Stage {
   /** By broker. */
   readonly proxies: ReadonlyMap<number, Proxy>
   readonly topics: Topics
-  /** The clients at work. */
-  readonly clientIds: readonly string[]
-  /** Brokers have other addresses from now on. */
-  moved(): void
+  readonly crew: Crew
   /** Waits so long; less where all is to end now. */
   hold(ms: number): Promise<void>
 }

@@ -1,6 +1,5 @@
 /** Reads everything back, and compares it with the journals. */
 import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
 import { readLine } from '../journal.js'
 import { identityOf, isKeyless, keyOf, valueOf } from '../messages.js'
 import type { Role } from '../roles.js'
@@ -12,6 +11,7 @@ import { judge, type Finding, type Rules } from './verdict.js'
 export interface Journalled {
   readonly role: Role
   readonly journal: string
+  readonly wasKilled: boolean
 }
 
 export interface Checked {
@@ -48,8 +48,8 @@ export async function check(
       } else found.get(identityOf(value)?.worker ?? '')?.add(sequence, { topic, partition, offset })
     })
   }
-  const findings = producers.flatMap(({ role }) =>
-    judge(role, told.get(role.name) ?? new Told(), found.get(role.name) ?? new Found(() => true), rules),
+  const findings = producers.flatMap(({ role, wasKilled }) =>
+    judge({ role, wasKilled }, told.get(role.name) ?? new Told(), found.get(role.name) ?? new Found(() => true), rules),
   )
   const count = { given: 0, acknowledged: 0, failed: 0 }
   for (const { messages, transactions } of told.values())
@@ -64,7 +64,13 @@ export async function check(
 
 async function readJournal(path: string): Promise<Told> {
   const told = new Told()
-  for await (const line of createInterface({ input: createReadStream(path) })) readLine(line, told)
+  let left = ''
+  for await (const text of createReadStream(path, 'utf8') as AsyncIterable<string>) {
+    const lines = `${left}${text}`.split('\n')
+    // A process that was killed may have left half a line.
+    left = lines.pop() ?? ''
+    for (const line of lines) readLine(line, told)
+  }
   return told
 }
 

@@ -7,6 +7,7 @@ import { judge, type Finding } from './verdict.js'
 
 const ROLE: Role = {
   name: 'chaos-1-1',
+  transactionalId: 'chaos-1-1',
   manner: 'sync',
   acks: -1,
   idempotent: true,
@@ -29,14 +30,22 @@ interface Case {
   /** Copies in the order read: which message, where. */
   readonly read?: readonly (readonly [sequence: number, partition: number, offset: number])[]
   readonly hasEnd?: boolean
+  readonly wasKilled?: boolean
 }
 
-function findings({ role = {}, isReliable = true, journal, read = [], hasEnd = true }: Case): Finding[] {
+function findings({
+  role = {},
+  isReliable = true,
+  journal,
+  read = [],
+  hasEnd = true,
+  wasKilled = false,
+}: Case): Finding[] {
   const told = new Told()
   for (const line of [...journal, ...(hasEnd ? ['E 9'] : [])]) readLine(line, told)
   const found = new Found(() => true)
   for (const [sequence, partition, offset] of read) found.add(sequence, { topic: 'a', partition, offset })
-  return judge({ ...ROLE, ...role }, told, found, { isReliable })
+  return judge({ role: { ...ROLE, ...role }, wasKilled }, told, found, { isReliable })
 }
 
 const violations = (given: Case): string[] =>
@@ -163,6 +172,13 @@ describe('what was told and what is there', () => {
   it('a process that says what must not be, or ends before its time, is broken', () => {
     expect(violations({ journal: ['X 1 the process ends: oh'] })).toEqual(['broken'])
     expect(violations({ journal: [], hasEnd: false })).toEqual(['broken'])
+  })
+
+  it('what a process that was killed left without an end is no violation; what it was told before holds', () => {
+    const given = { hasEnd: false, wasKilled: true }
+    expect(findings({ ...given, journal: [ONE, 'G 1 a 1 2 7'] })).toEqual([])
+    expect(violations({ ...given, journal: [ONE, 'A 2 0 0 10'] })).toEqual(['lost'])
+    expect(violations({ ...given, journal: ['G 1 a 0 2 7'], read: [[0, 0, 10]] })).toEqual(['torn'])
   })
 })
 

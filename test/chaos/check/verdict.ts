@@ -43,8 +43,16 @@ export interface Rules {
   readonly isReliable: boolean
 }
 
-/** @param found what readers of committed messages see */
-export function judge(role: Role, told: Told, found: Found, { isReliable }: Rules): Finding[] {
+/**
+ * @param found what readers of committed messages see
+ * @param wasKilled its process was: not all has an end
+ */
+export function judge(
+  { role, wasKilled }: { readonly role: Role; readonly wasKilled: boolean },
+  told: Told,
+  found: Found,
+  { isReliable }: Rules,
+): Finding[] {
   const findings: Finding[] = []
   const isKept = isReliable && role.acks === -1 && !role.isFleeting
   const find = (kind: Kind, isViolation: boolean, what: string, message?: ToldMessage): void => {
@@ -52,7 +60,7 @@ export function judge(role: Role, told: Told, found: Found, { isReliable }: Rule
     findings.push({ kind, isViolation, worker: role.name, what, ...(message !== undefined && { message, copies }) })
   }
   for (const { at, what } of told.broken) find('broken', true, `${new Date(at).toISOString()} ${what}`)
-  if (!told.hasFinished) find('broken', true, 'its journal has no end')
+  if (!told.hasFinished && !wasKilled) find('broken', true, 'its journal has no end')
   const transactions = new Map<number, ToldMessage[]>()
   for (const message of told.messages) {
     const copies = found.of(message.sequence)
@@ -75,7 +83,10 @@ export function judge(role: Role, told: Told, found: Found, { isReliable }: Rule
   function judgeOne(message: ToldMessage, copies: readonly Copy[]): void {
     const { fate } = message
     if (message.timesTold > 1) find('told twice', true, `${message.timesTold} times`, message)
-    if (fate === undefined) return find('without a fate', true, 'nobody was told', message)
+    if (fate === undefined) {
+      if (!wasKilled) find('without a fate', true, 'nobody was told', message)
+      return
+    }
     if (fate.mayHaveBeenWritten === false && copies.length > 0)
       return find('refused but there', true, `failed with ${fate.code ?? ''}`, message)
     if (fate.offset === undefined) return
@@ -91,7 +102,7 @@ export function judge(role: Role, told: Told, found: Found, { isReliable }: Rule
     const missing = messages.filter(({ sequence }) => found.of(sequence).length === 0)
     const [some, other] = [there[0], missing[0]]
     const what = `transaction ${transaction}, ${there.length} of ${messages.length} messages are there`
-    if (end === undefined) find('without a fate', true, `${what}, and nobody was told`, messages[0])
+    if (end === undefined && !wasKilled) find('without a fate', true, `${what}, and nobody was told`, messages[0])
     if (end?.outcome === 'aborted' && some !== undefined) find('aborted and there', true, `${what}, ${end.code}`, some)
     else if (end?.outcome === 'committed' && other !== undefined) find('committed and lost', isKept, what, other)
     else if (some !== undefined && other !== undefined) find('torn', isKept, what, other)

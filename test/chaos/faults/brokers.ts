@@ -1,6 +1,9 @@
 /** What happens to brokers as processes. */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { freeze } from '../../kafka/support/freeze.js'
 import type { Dice } from '../../simulation/dice.js'
+import { ADDRESSES } from '../network/addresses.js'
 import type { Stage } from '../stage.js'
 import type { Fault } from './fault.js'
 
@@ -21,9 +24,9 @@ export const brokerFaults: readonly Fault[] = [
       const isRefusing = dice.isLucky(0.5)
       const over = async (): Promise<void> => {
         await stage.kafka.killBroker(id)
-        if (isRefusing) proxy.refuse()
+        if (isRefusing) for (const address of ADDRESSES) proxy.kill(address, 'refused')
         await stage.hold(away)
-        if (isRefusing) await proxy.listenAgain()
+        if (isRefusing) await proxy.revive()
         await stage.kafka.startBroker(id)
       }
       return { what: `broker ${id}, away for ${away} ms`, over: over() }
@@ -64,13 +67,35 @@ export const brokerFaults: readonly Fault[] = [
       const over = async (): Promise<void> => {
         await stage.kafka.stopBroker(id)
         await proxy.move(oldOne)
-        stage.moved()
+        stage.crew.moved()
         await stage.kafka.startBroker(id)
       }
       return { what: `broker ${id}, at its old one ${oldOne}`, over: over() }
     },
   },
+  {
+    // A limit of the process in place of a disk: no file may grow. The broker sees an append that fails, and halts.
+    name: 'disk full',
+    weight: 1,
+    begin(stage, dice) {
+      const { id } = drawBroker(stage, dice)
+      const over = async (): Promise<void> => {
+        const { pid } = stage.kafka.brokers.find((broker) => broker.id === id) ?? {}
+        await forbidGrowth(pid ?? 0)
+        await stage.hold(DISK_FULL_MS)
+        await stage.kafka.killBroker(id)
+        await stage.kafka.startBroker(id)
+      }
+      return { what: `broker ${id}`, over: over() }
+    },
+  },
 ]
+
+const DISK_FULL_MS = 4_000
+
+async function forbidGrowth(pid: number): Promise<void> {
+  await promisify(execFile)('prlimit', ['--pid', String(pid), '--fsize=0:'])
+}
 
 function drawBroker({ kafka, proxies }: Stage, dice: Dice) {
   const { id } = dice.pick(kafka.brokers)

@@ -1,5 +1,6 @@
 /** What happens to connections. */
 import type { Dice } from '../../simulation/dice.js'
+import { ADDRESSES, type Address } from '../network/addresses.js'
 import type { ProxiedConnection } from '../network/proxied-connection.js'
 import type { Proxy } from '../network/proxy.js'
 import { CALM, type Weather } from '../network/weather.js'
@@ -28,38 +29,8 @@ export const networkFaults: readonly Fault[] = [
   once('resets', 3, (connection) => connection.reset()),
   once('half-open, the broker gone', 2, (connection) => connection.halve('broker')),
   once('half-open, the client gone', 1, (connection) => connection.halve('client')),
-  {
-    name: 'refused',
-    weight: 1,
-    since: OWN_LISTENER,
-    begin(stage, dice) {
-      const { broker, proxy } = drawProxy(stage, dice)
-      const ms = dice.between(500, 4_000)
-      const over = async (): Promise<void> => {
-        proxy.refuse()
-        for (const connection of proxy.open()) connection.reset()
-        await stage.hold(ms)
-        await proxy.listenAgain()
-      }
-      return { what: `broker ${broker} for ${ms} ms`, over: over() }
-    },
-  },
-  {
-    name: 'accepted in silence',
-    weight: 1,
-    since: OWN_LISTENER,
-    begin(stage, dice) {
-      const { broker, proxy } = drawProxy(stage, dice)
-      const ms = dice.between(500, 4_000)
-      const over = async (): Promise<void> => {
-        proxy.isSilent = true
-        for (const connection of proxy.open()) connection.reset()
-        await stage.hold(ms)
-        proxy.isSilent = false
-      }
-      return { what: `broker ${broker} for ${ms} ms`, over: over() }
-    },
-  },
+  dead('an address of the name dies', 3, (dice) => [dice.pick(ADDRESSES)]),
+  dead('all addresses of the name die', 2, () => ADDRESSES),
 ]
 
 /** Something that lasts, for one client or for all, of one broker or of all. */
@@ -81,6 +52,27 @@ function weather(name: string, weight: number, make: (dice: Dice) => readonly [W
       }
       const where = isEverywhere ? 'all brokers' : `broker ${broker}`
       return { what: `${how}, ${where}, ${clientId ?? 'all clients'}, for ${ms} ms`, over: over() }
+    },
+  }
+}
+
+/** Where a name leads to is dead for a while. */
+function dead(name: string, weight: number, which: (dice: Dice) => readonly Address[]): Fault {
+  return {
+    name,
+    weight,
+    since: OWN_LISTENER,
+    begin(stage, dice): Begun {
+      const { broker, proxy } = drawProxy(stage, dice)
+      const addresses = which(dice)
+      const how = dice.pick(['refused', 'silent'] as const)
+      const ms = dice.between(500, 5_000)
+      const over = async (): Promise<void> => {
+        for (const address of addresses) proxy.kill(address, how)
+        await stage.hold(ms)
+        await proxy.revive()
+      }
+      return { what: `${addresses.join(' and ')} of broker ${broker}, ${how} for ${ms} ms`, over: over() }
     },
   }
 }
@@ -111,7 +103,7 @@ function drawProxy({ proxies }: Stage, dice: Dice): { broker: number; proxy: Pro
 }
 
 /** Undefined for all. */
-function drawClient({ clientIds }: Stage, dice: Dice): string | undefined {
-  const one = dice.pick(clientIds)
+function drawClient({ crew }: Stage, dice: Dice): string | undefined {
+  const one = dice.pick(crew.clientIds)
   return dice.isLucky(0.3) ? one : undefined
 }

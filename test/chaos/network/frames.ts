@@ -14,6 +14,7 @@ export class Frames {
   /** Of the frame that is under way. */
   private head = Buffer.alloc(0)
   private left = 0
+  private isLost = false
 
   /**
    * @param headBytes how much of a frame, its size included, `onFrame` needs to see
@@ -25,6 +26,7 @@ export class Frames {
   ) {}
 
   passed(chunk: Buffer): void {
+    if (this.isLost) return
     let at = 0
     while (at < chunk.length) {
       if (this.left === 0) {
@@ -33,6 +35,9 @@ export class Frames {
         at += Math.min(needed, chunk.length - at)
         if (this.head.length < 4) return
         this.left = this.head.readInt32BE()
+        // No frames of Kafka's.
+        if (this.left <= 0) this.isLost = true
+        if (this.isLost) return
       }
       const taken = Math.min(this.left, chunk.length - at)
       if (this.head.length < this.headBytes)
@@ -50,16 +55,16 @@ export class Frames {
   }
 }
 
+/** For any client id under test. */
 export const REQUEST_HEAD_BYTES = HEAD + 200
 
-/** Undefined where so much of it is not there yet. */
+/** Undefined where so much of it is not there yet, or it is none. */
 export function requestHead(bytes: Buffer): RequestHead | undefined {
   if (bytes.length < HEAD) return undefined
   const length = Math.max(0, bytes.readInt16BE(HEAD - 2))
   if (bytes.length < HEAD + length) return undefined
-  return {
-    api: bytes.readInt16BE(4),
-    correlationId: bytes.readInt32BE(8),
-    clientId: bytes.toString('utf8', HEAD, HEAD + length),
-  }
+  const clientId = bytes.toString('utf8', HEAD, HEAD + length)
+  // A producer may ask whether it is TLS that is spoken.
+  if (!/^[\w.-]+$/.test(clientId)) return undefined
+  return { api: bytes.readInt16BE(4), correlationId: bytes.readInt32BE(8), clientId }
 }

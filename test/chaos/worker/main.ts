@@ -2,6 +2,7 @@
 import { Dice } from '../../simulation/dice.js'
 import { JournalWriter } from '../journal.js'
 import { Load } from './load.js'
+import { knowName } from './names.js'
 import type { Order } from './orders.js'
 import { produce } from './plain-producer.js'
 import { writeRemarks } from './remarks.js'
@@ -27,6 +28,7 @@ async function start(order: Extract<Order, { type: 'start' }>): Promise<void> {
   bootstrap = order.bootstrap
   const journal = new JournalWriter(order.journal)
   writeRemarks(journal)
+  knowName()
   const die = (error: unknown): void => {
     journal.broke(
       Date.now(),

@@ -29,7 +29,7 @@ export async function transact(
   const make = () =>
     new TransactionalProducer<RawData, RawData>({
       ...optionsOf(role, bootstrap()),
-      transactionalId: role.name,
+      transactionalId: role.transactionalId,
       transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
     })
   let producer = make()

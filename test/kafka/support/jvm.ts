@@ -116,6 +116,7 @@ export class JvmServer {
   readonly #child: ChildProcess
   #exited = false
   #frozen = false
+  #isStopping = false
   #killedAt: number | undefined
 
   constructor(private readonly call: ServerCall) {
@@ -136,6 +137,7 @@ export class JvmServer {
     })
     this.#child.once('exit', () => {
       this.#exited = true
+      if (!this.#isStopping) this.#killedAt ??= Date.now()
       watchdog?.end('\n')
     })
     watchdog?.on('error', () => undefined)
@@ -183,6 +185,7 @@ export class JvmServer {
   async stop(graceMs: number): Promise<void> {
     if (this.#exited) return
     if (this.#frozen) this.thaw()
+    this.#isStopping = true
     const exit = once(this.#child, 'exit')
     this.#child.kill('SIGTERM')
     const timer = new AbortController()

@@ -200,6 +200,11 @@ export class RealKafka {
     }
   }
 
+  /** What each client may send to a broker; undefined: no limit. Since Kafka 2.6; brokers act on it a little later. */
+  async limitProducers(bytesPerSecond: number | undefined): Promise<void> {
+    await this.#askController('set a quota', (port) => wire.limitProducers(port, bytesPerSecond))
+  }
+
   /** The leader's broker id as the first running broker sees it; -1 without a leader or without the partition. */
   async leaderOf(topic: string, partition: number): Promise<number> {
     return (await this.partitionState(topic, partition))?.leader ?? -1

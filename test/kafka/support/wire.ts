@@ -205,6 +205,20 @@ export async function alterTopicConfig(
   return cursor.int16()
 }
 
+/** AlterClientQuotas v0: of clients that have no quota of their own; undefined takes it away. */
+export async function limitProducers(port: number, bytesPerSecond: number | undefined): Promise<number> {
+  const anyClient = array([Buffer.concat([string('client-id'), int16(-1)])])
+  const rate = Buffer.alloc(8)
+  rate.writeDoubleBE(bytesPerSecond ?? 0)
+  const remove = int8(bytesPerSecond === undefined ? 1 : 0)
+  const rates = array([Buffer.concat([string('producer_byte_rate'), rate, remove])])
+  const body = Buffer.concat([array([Buffer.concat([anyClient, rates])]), int8(0)])
+  const cursor = new Cursor(await call(port, { key: 49, version: 0, body, timeoutMs: 20_000 }))
+  cursor.int32() // throttle time
+  cursor.int32() // number of entries: the one
+  return cursor.int16()
+}
+
 /** AlterPartitionReassignments v0; it is flexible from its first version on. All counts here fit into one byte of varint. */
 export async function reassign(
   port: number,
