@@ -61,11 +61,11 @@ export class HeldWatch {
       timers.add(timer)
       return timer
     }) as typeof setTimeout
-    globalThis.setInterval = ((...args: Parameters<typeof setInterval>) => {
+    globalThis.setInterval = (...args: Parameters<typeof setInterval>) => {
       const timer = original.setInterval(...args)
       timers.add(timer)
       return timer
-    })
+    }
     globalThis.clearTimeout = (timer) => {
       timers.delete(timer)
       original.clearTimeout(timer)

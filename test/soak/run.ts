@@ -26,7 +26,8 @@ const { values } = parseArgs({
 })
 const MINUTES = Number(values.minutes)
 const SAMPLES = 60
-const FULL_SPEED_MS = 15_000
+/** By how many messages full speed is measured. */
+const FULL_SPEED_MESSAGES = 200_000
 const MB = 1e6
 
 const watch = new HeldWatch()
@@ -54,9 +55,9 @@ async function main(): Promise<string[]> {
 
   senders.goAt(Infinity)
   const acknowledged = () => TOPICS.reduce((sum, topic) => sum + senders.fates[topic].acknowledged, 0)
-  const atStart = acknowledged()
-  await delay(FULL_SPEED_MS)
-  const full = ((acknowledged() - atStart) / FULL_SPEED_MS) * 1_000
+  const startedAt = performance.now()
+  while (acknowledged() < FULL_SPEED_MESSAGES) await delay(10)
+  const full = (acknowledged() / (performance.now() - startedAt)) * 1_000
   console.log(`full speed: ${Math.round(full)} messages/s; from here on half of it, and faults; seed ${values.seed}`)
   senders.goAt(full / 2)
   brokers.send('start')
