@@ -151,12 +151,12 @@ function send(model: Model, real: Real): void {
   const ahead = new Set(real.out.flatMap((sent) => idsIn(sent.bytes)))
   const first = model.messages.filter((message) => !isSettled(message) && !ahead.has(message.id))
   expect(ids).toEqual(first.slice(0, ids.length).map(({ id }) => id))
-  const end = batch.beginReading()
+  const reading = batch.beginReading()
   const sent: Sent = { batch, bytes, copy: Buffer.from(bytes), endReading: undefined }
   sent.endReading = () => {
     real.readers = real.readers.filter((it) => it !== sent)
     if (!real.readers.some((it) => it.bytes.buffer === bytes.buffer)) buffers.read.delete(bytes.buffer)
-    end()
+    batch.endReading(reading)
   }
   buffers.read.add(bytes.buffer)
   real.readers.push(sent)

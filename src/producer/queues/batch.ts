@@ -210,8 +210,14 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     const { key, value, headers, leastBytes, mostBytes } = message
     const bytes = builder.append(timestamp, key, value, headers, leastBytes, mostBytes, limit)
     if (bytes === NO_ROOM) return NO_ROOM
-    owners.push(owner)
-    this.places.push(index)
+    if (place === 0) {
+      // An array of just one: a push to an empty one makes room for seventeen.
+      this.owners = [owner]
+      this.places = [index]
+    } else {
+      owners.push(owner)
+      this.places.push(index)
+    }
     if (ownTimestamp !== null) (this.ownTimestamps ??= new Map()).set(place, ownTimestamp)
     if (owner.signal !== undefined) this.someHaveSignals = true
     owner.placed(index, this)
@@ -252,15 +258,19 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     if (maybeInLog) this.maybeInLog = true
   }
 
-  /** Somebody reads its bytes, until it calls what this returns. Where that never comes they are not used again. */
-  beginReading(): () => void {
-    const { builder } = this
+  /**
+   * Somebody reads its bytes, until {@link endReading} is called with what this returns. Where that never comes they are
+   * not used again.
+   */
+  beginReading(): RecordBatchBuilder {
     this.readers++
-    return () => {
-      if (builder !== this.builder) return
-      this.readers--
-      if (this.state === 'settled' && this.readers === 0) builder.release()
-    }
+    return this.builder
+  }
+
+  endReading(builder: RecordBatchBuilder): void {
+    if (builder !== this.builder) return
+    this.readers--
+    if (this.state === 'settled' && this.readers === 0) builder.release()
   }
 
   /**

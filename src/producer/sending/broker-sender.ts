@@ -5,7 +5,8 @@ import { isPromise } from '../../is-promise.js'
 import { formatAddress } from '../../network/connect.js'
 import type { BrokerSession } from '../../network/session.js'
 import { Stage } from '../../network/stage.js'
-import { produce } from '../../protocol/apis/produce.js'
+import { produce, type ProducePartitionResponse } from '../../protocol/apis/produce.js'
+import { ZERO_UUID } from '../../protocol/byte-writer.js'
 import { magicOfProduce } from '../../protocol/versions.js'
 import type { Observers } from '../../stats/observer.js'
 import { timerDelay } from '../../timer-delay.js'
@@ -14,9 +15,9 @@ import type { ProducerPool } from '../brokers/producer-pool.js'
 import type { SyncProducer } from '../brokers/sync-producer.js'
 import type { Magic } from '../queues/batch.js'
 import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.js'
-import { collate, produceRequest, takeBatches } from './collate.js'
+import type { Attempt } from './attempt.js'
+import { collate, takeBatches } from './collate.js'
 import type { Numbering, Sequencing } from './idempotence.js'
-import { ObservedBatches } from './observed-batches.js'
 import type { Outcomes } from './outcomes.js'
 import type { Preparation } from './preparation.js'
 import { matchAnswer, TOPIC_IDS_FROM } from './produce-answer.js'
@@ -59,8 +60,6 @@ interface Sent {
   /** Tells every batch's outcome; undefined as long as there is none. */
   tell: (() => void) | undefined
 }
-
-type EncodedBatches = ReadonlyMap<PartitionBatch, Uint8Array>
 
 /** How long a broker that nobody waits for may be silent before its connection counts as lost. */
 const UNNEEDED_ANSWER_MS = 1_000
@@ -233,59 +232,62 @@ export class BrokerSender {
     const { session, batches, stage } = sent
     const { clock, observers, outcomes } = this.parts
     const generation = this.parts.metadataGeneration()
-    const readings = batches.map((batch) => batch.beginReading())
-    let observed: ObservedBatches | undefined
+    const topics = collate(batches, this.parts.topicId)
+    const attempts = topics.flatMap(({ partitionData }) => partitionData)
     let isWritten = false
     const failed = (error: KafkaProducerError) => {
       if (error instanceof MalformedResponseError) producer.disconnect(session.connection)
       // Some may have had their answer before whatever this is went wrong.
-      const open = batches.filter(({ isInFlight }) => isInFlight)
-      outcomes.unanswered(open, error, isWritten, generation)
-      for (const batch of open) observed?.ended(batch)
+      const open = attempts.filter(({ batch }) => batch.isInFlight)
+      const openBatches = open.map(({ batch }) => batch)
+      outcomes.unanswered(openBatches, error, isWritten, generation)
+      for (const attempt of open) attempt.ended(clock.now())
     }
     try {
-      const collated = collate(batches)
-      const topicIds = new Map<string, Buffer | null>()
-      for (const topic of collated.keys()) topicIds.set(topic, this.parts.topicId(topic))
-      const cap = [...topicIds.values()].includes(null) ? TOPIC_IDS_FROM - 1 : produce.maxVersion
+      const cap = topics.some(({ topicId }) => topicId === ZERO_UUID) ? TOPIC_IDS_FROM - 1 : produce.maxVersion
       const version = session.versions.highest(produce, Math.min(cap, this.maxProduceVersion))
-      const encoded = this.encode(batches, magic, version)
+      const encoded = this.encode(attempts, magic, version)
       // Most requests need no codec that works elsewhere, and go at once. Others wait for none of them: of no partition is
       // another batch taken before this one is handed over.
-      const records = isPromise(encoded) ? await session.connection.whileUsed(encoded) : encoded
-      const { acks, requestTimeoutMs } = this.config
+      if (encoded !== undefined) await session.connection.whileUsed(encoded)
+      const { acks, requestTimeoutMs: timeoutMs } = this.config
       const transactionalId = this.parts.transactions?.transactionalId ?? null
-      const request = produceRequest(collated, records, topicIds, acks, requestTimeoutMs, transactionalId)
+      const request = { transactionalId, acks, timeoutMs, topicData: topics }
       if (!session.connection.isOpen)
         throw new ConnectionClosedError('the connection was lost while the request was made')
       const name = this.nameOf(producer)
       stage.enter(`Produce v${version} has been held back from ${name}`)
-      if (observers.batches.isWatched) observed = new ObservedBatches(observers, records, this.brokerId, clock)
+      if (observers.batches.isWatched) {
+        const now = clock.now()
+        for (const attempt of attempts) attempt.begin(observers, this.brokerId, now)
+      }
       const onWritten = () => {
         isWritten = true
         stage.enter(`${name} has not ${this.config.acks === 0 ? 'taken' : 'answered'} Produce v${version}`)
       }
       const onTaken = () => {
-        for (const end of readings) end()
+        for (const attempt of attempts) attempt.taken()
       }
       const answered = producer.send(session, version, request, onWritten, onTaken)
       sent.isHandedOver = true
       for (const batch of batches) outcomes.handedOver(batch)
       const response = await answered
       return () => {
+        const now = clock.now()
         if (response === undefined) {
-          for (const batch of batches) {
-            outcomes.acknowledged(batch, undefined, magic)
-            observed?.ended(batch)
+          for (const attempt of attempts) {
+            outcomes.acknowledged(attempt.batch, undefined, magic)
+            attempt.ended(now)
           }
           return
         }
         try {
-          const matched = matchAnswer(collated, topicIds, version, response)
+          const answers = matchAnswer(topics, version, response)
           if (version >= CLIENT_THROTTLES_FROM) session.throttle.heed(response.throttleTimeMs)
-          for (const [batch, answer] of matched) {
-            outcomes.answered(batch, answer, response, magic, generation)
-            observed?.ended(batch)
+          for (let i = 0; i < attempts.length; i++) {
+            const attempt = attempts[i] as Attempt
+            outcomes.answered(attempt.batch, answers[i] as ProducePartitionResponse, response, magic, generation)
+            attempt.ended(now)
           }
         } catch (error) {
           failed(error as KafkaProducerError)
@@ -296,18 +298,24 @@ export class BrokerSender {
     }
   }
 
-  /** The promise is there only where a codec works off the event loop; the batches are compressed side by side. */
-  private encode(
-    batches: readonly PartitionBatch[],
-    magic: Magic,
-    version: number,
-  ): EncodedBatches | Promise<EncodedBatches> {
-    const encoded = batches.map((batch) => this.parts.preparation.encode(batch, magic, version))
-    const pair = (all: readonly Uint8Array[]) =>
-      new Map(all.map((records, i) => [batches[i] as PartitionBatch, records]))
-    return encoded.some(isPromise)
-      ? Promise.all(encoded.map((records) => Promise.resolve(records))).then(pair)
-      : pair(encoded as Uint8Array[])
+  /**
+   * Gives each attempt the bytes of its batch. The promise is there only where a codec works off the event loop; the
+   * batches are compressed side by side.
+   */
+  private encode(attempts: readonly Attempt[], magic: Magic, version: number): Promise<unknown> | undefined {
+    let pending: Promise<void>[] | undefined
+    for (const attempt of attempts) {
+      const records = this.parts.preparation.encode(attempt.batch, magic, version)
+      if (isPromise(records)) {
+        const encoded = Promise.resolve(records).then((bytes) => {
+          attempt.records = bytes
+        })
+        ;(pending ??= []).push(encoded)
+      } else {
+        attempt.records = records
+      }
+    }
+    return pending && Promise.all(pending)
   }
 
   /** Goes on when the broker welcomes requests again, or the connection it said otherwise on has ended. */

@@ -1,8 +1,9 @@
 import type Denque from 'denque'
-import type { ProducePartition, ProduceRequest, ProduceTopic } from '../../protocol/apis/produce.js'
+import type { ProduceTopic } from '../../protocol/apis/produce.js'
 import { ZERO_UUID } from '../../protocol/byte-writer.js'
 import { MAX_BATCH_MESSAGES, type Magic } from '../queues/batch.js'
 import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.js'
+import { Attempt } from './attempt.js'
 import type { Numbering } from './idempotence.js'
 
 /**
@@ -52,33 +53,34 @@ export function takeBatches(
   return batches
 }
 
-/** topic → partition → batch: what a request holds, to find each batch's part of the answer. */
-export type CollatedBatches = ReadonlyMap<string, ReadonlyMap<number, PartitionBatch>>
-
-export function collate(batches: readonly PartitionBatch[]): CollatedBatches {
-  const topics = new Map<string, Map<number, PartitionBatch>>()
-  for (const batch of batches) {
-    const { topic, partition } = batch.queue
-    let partitions = topics.get(topic)
-    if (partitions === undefined) topics.set(topic, (partitions = new Map<number, PartitionBatch>()))
-    partitions.set(partition, batch)
-  }
-  return topics
+/** A topic of a request, and the batches of its partitions. */
+export interface CollatedTopic extends ProduceTopic {
+  readonly partitionData: readonly Attempt[]
 }
 
-export function produceRequest(
-  collated: CollatedBatches,
-  records: ReadonlyMap<PartitionBatch, Uint8Array>,
-  topicIds: ReadonlyMap<string, Buffer | null>,
-  acks: number,
-  timeoutMs: number,
-  transactionalId: string | null,
-): ProduceRequest {
-  const topicData: ProduceTopic[] = []
-  for (const [name, batches] of collated) {
-    const partitionData: ProducePartition[] = []
-    for (const [index, batch] of batches) partitionData.push({ index, records: records.get(batch) as Uint8Array })
-    topicData.push({ name, topicId: topicIds.get(name) ?? ZERO_UUID, partitionData })
+/**
+ * Topic → partition → batch, as the request has them.
+ *
+ * @param topicId the topic's id as the metadata has it; null where it has none
+ */
+export function collate(
+  batches: readonly PartitionBatch[],
+  topicId: (topic: string) => Buffer | null,
+): readonly CollatedTopic[] {
+  const topics = new Map<string, Attempt[]>()
+  let latest: string | undefined
+  let partitionData: Attempt[] | undefined
+  for (const batch of batches) {
+    const { topic } = batch.queue
+    if (topic !== latest) {
+      partitionData = topics.get((latest = topic))
+      if (partitionData === undefined) topics.set(topic, (partitionData = []))
+    }
+    partitionData?.push(new Attempt(batch))
   }
-  return { transactionalId, acks, timeoutMs, topicData }
+  return Array.from(topics, ([name, partitionData]) => ({
+    name,
+    topicId: topicId(name) ?? ZERO_UUID,
+    partitionData,
+  }))
 }

@@ -1,54 +1,78 @@
 import { MalformedResponseError } from '../../errors.js'
 import { foreignText } from '../../foreign-text.js'
 import type { BrokerAddress } from '../../network/connect.js'
-import type { ProducePartitionResponse, ProduceResponse } from '../../protocol/apis/produce.js'
-import type { PartitionBatch } from '../queues/partition-queue.js'
-import type { CollatedBatches } from './collate.js'
+import type { ProducePartitionResponse, ProduceResponse, ProduceTopicResponse } from '../../protocol/apis/produce.js'
+import type { Attempt } from './attempt.js'
+import type { CollatedTopic } from './collate.js'
 
 /** From this version of Produce on, an answer names topics by id. */
 export const TOPIC_IDS_FROM = 13
 
 /**
- * Pairs each batch of a request with its part of the answer.
+ * The answer's part for each attempt of a request, in the order of the request.
  *
  * @throws MalformedResponseError where a partition is missing, repeated or was not in the request: the answer then
  *   says nothing certain of any.
  */
 export function matchAnswer(
-  collated: CollatedBatches,
-  topicIds: ReadonlyMap<string, Buffer | null>,
+  topics: readonly CollatedTopic[],
   version: number,
   response: ProduceResponse,
-): Map<PartitionBatch, ProducePartitionResponse> {
-  const byId = version >= TOPIC_IDS_FROM ? namesById(topicIds) : undefined
-  const matched = new Map<PartitionBatch, ProducePartitionResponse>()
-  for (const topic of response.responses) {
-    const name = byId === undefined ? topic.name : byId.get(topic.topicId.toString('hex'))
-    const batches = name === undefined ? undefined : collated.get(name)
+): ProducePartitionResponse[] {
+  const byId = version >= TOPIC_IDS_FROM
+  return answersInOrder(topics, byId, response) ?? answersByName(topics, byId, response)
+}
+
+/** Brokers mostly answer in the order of the request; undefined where this one has not. */
+function answersInOrder(
+  topics: readonly CollatedTopic[],
+  byId: boolean,
+  { responses }: ProduceResponse,
+): ProducePartitionResponse[] | undefined {
+  if (responses.length !== topics.length) return undefined
+  const answers: ProducePartitionResponse[] = []
+  for (const [i, { name, topicId, partitionData }] of topics.entries()) {
+    const { name: itsName, topicId: itsId, partitionResponses } = responses[i] as ProduceTopicResponse
+    if (byId ? !topicId.equals(itsId) : name !== itsName) return undefined
+    if (partitionResponses.length !== partitionData.length) return undefined
+    for (let k = 0; k < partitionData.length; k++) {
+      const answer = partitionResponses[k] as ProducePartitionResponse
+      if (answer.index !== partitionData[k]?.index) return undefined
+      answers.push(answer)
+    }
+  }
+  return answers
+}
+
+function answersByName(
+  topics: readonly CollatedTopic[],
+  byId: boolean,
+  { responses }: ProduceResponse,
+): ProducePartitionResponse[] {
+  const sent = new Map(topics.map((topic) => [byId ? topic.topicId.toString('hex') : topic.name, topic]))
+  const matched = new Map<Attempt, ProducePartitionResponse>()
+  for (const topic of responses) {
+    const its = sent.get(byId ? topic.topicId.toString('hex') : topic.name)
+    const attempts = new Map(its?.partitionData.map((attempt) => [attempt.index, attempt]))
+    const name = its?.name ?? (byId ? 'an unknown topic' : topic.name)
     for (const answer of topic.partitionResponses) {
-      const batch = batches?.get(answer.index)
-      if (batch === undefined)
-        throw contradiction(`names ${foreignText(name ?? 'an unknown topic')}-${answer.index}, which was not sent`)
-      if (matched.has(batch)) throw contradiction(`names ${name}-${answer.index} twice`)
-      matched.set(batch, answer)
+      const attempt = attempts.get(answer.index)
+      if (attempt === undefined) throw contradiction(`names ${foreignText(name)}-${answer.index}, which was not sent`)
+      if (matched.has(attempt)) throw contradiction(`names ${name}-${answer.index} twice`)
+      matched.set(attempt, answer)
     }
   }
-  for (const [topic, batches] of collated) {
-    for (const [partition, batch] of batches) {
-      if (!matched.has(batch)) throw contradiction(`says nothing of ${topic}-${partition}`)
-    }
-  }
-  return matched
+  return topics.flatMap(({ name, partitionData }) =>
+    partitionData.map((attempt) => {
+      const answer = matched.get(attempt)
+      if (answer === undefined) throw contradiction(`says nothing of ${name}-${attempt.index}`)
+      return answer
+    }),
+  )
 }
 
 function contradiction(what: string): MalformedResponseError {
   return new MalformedResponseError(`the answer to a Produce request ${what}`)
-}
-
-function namesById(topicIds: ReadonlyMap<string, Buffer | null>): Map<string, string> {
-  const names = new Map<string, string>()
-  for (const [name, id] of topicIds) if (id !== null) names.set(id.toString('hex'), name)
-  return names
 }
 
 /** The addresses of new leaders that an answer came with (KIP-951). */

@@ -217,7 +217,8 @@ function roomFor({ topicData }: ProduceRequest): Room {
 /** Message sets are older than answers about single records: there none are counted. */
 function recordCount(records: Uint8Array | null): number {
   if (records === null || records.length < RECORD_COUNT_AT + 4 || records[MAGIC_AT] !== 2) return 0
-  const count = new DataView(records.buffer, records.byteOffset).getInt32(RECORD_COUNT_AT)
+  let count = 0
+  for (let at = RECORD_COUNT_AT; at < RECORD_COUNT_AT + 4; at++) count = (count << 8) | (records[at] as number)
   return Math.min(Math.max(count, 0), MAX_RESPONSE_BYTES)
 }
 

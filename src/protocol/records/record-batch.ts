@@ -71,12 +71,14 @@ export const UNPOOLED: BufferSource = {
   giveBack: () => undefined,
 }
 
+/** Nothing that it keeps outlives a call: it is everybody's. */
+const writer = new RecordWriter()
+
 /**
  * A record batch in the making. Each record is written once, in one pass, to its place; the header when the batch is
  * sealed. This is the hot path of the producer: it allocates nothing per record.
  */
 export class RecordBatchBuilder {
-  private readonly writer = new RecordWriter()
   private buffer: Buffer
   private end = BATCH_OVERHEAD
   private records = 0
@@ -125,17 +127,16 @@ export class RecordBatchBuilder {
     mostData: number,
     limit = Infinity,
   ): number {
-    const { end: start, writer } = this
+    const { end: start } = this
     const isFirst = this.records === 0
     if (start + leastData > limit && !isFirst) return NO_ROOM
     const needed = start + mostData + maxOverhead(headers)
     if (needed > this.buffer.length) this.grow(needed)
     const baseTimestamp = isFirst ? timestamp : this.baseTimestamp
     const delta = timestamp - baseTimestamp
-    const { expansion } = writer
     const end = writer.put(this.buffer, start, delta, this.records, key, value, headers, leastData)
     if (end > limit && !isFirst) return NO_ROOM
-    const bytes = leastData + writer.expansion - expansion
+    const bytes = leastData + writer.expansion
     this.end = end
     this.records++
     this.dataBytes += bytes
@@ -214,17 +215,38 @@ function putHeader(
   { count, baseTimestamp, maxTimestamp }: RecordBatchBuilder,
   producer: ProducerState,
 ): void {
-  buffer.fill(0, 0, LENGTH_AT)
-  buffer.writeInt32BE(end - LEADER_EPOCH_AT, LENGTH_AT)
-  buffer.writeInt32BE(-1, LEADER_EPOCH_AT)
+  putInt64(buffer, 0, 0)
+  putInt32(buffer, LENGTH_AT, end - LEADER_EPOCH_AT)
+  putInt32(buffer, LEADER_EPOCH_AT, -1)
   buffer[MAGIC_AT] = 2
-  buffer.writeInt16BE(codec | (producer.transactional ? TRANSACTIONAL_FLAG : 0), ATTRIBUTES_AT)
-  buffer.writeInt32BE(count - 1, LAST_OFFSET_DELTA_AT)
-  buffer.writeBigInt64BE(BigInt(baseTimestamp), BASE_TIMESTAMP_AT)
-  buffer.writeBigInt64BE(BigInt(maxTimestamp), MAX_TIMESTAMP_AT)
-  buffer.writeBigInt64BE(producer.producerId, PRODUCER_ID_AT)
-  buffer.writeInt16BE(producer.producerEpoch, PRODUCER_EPOCH_AT)
-  buffer.writeInt32BE(producer.baseSequence, BASE_SEQUENCE_AT)
-  buffer.writeInt32BE(count, COUNT_AT)
-  buffer.writeUInt32BE(crc32c(buffer, ATTRIBUTES_AT, end), CRC_AT)
+  putInt16(buffer, ATTRIBUTES_AT, codec | (producer.transactional ? TRANSACTIONAL_FLAG : 0))
+  putInt32(buffer, LAST_OFFSET_DELTA_AT, count - 1)
+  putInt64(buffer, BASE_TIMESTAMP_AT, baseTimestamp)
+  putInt64(buffer, MAX_TIMESTAMP_AT, maxTimestamp)
+  putInt32(buffer, PRODUCER_ID_AT, Number(BigInt.asIntN(32, producer.producerId >> 32n)))
+  putInt32(buffer, PRODUCER_ID_AT + 4, Number(BigInt.asIntN(32, producer.producerId)))
+  putInt16(buffer, PRODUCER_EPOCH_AT, producer.producerEpoch)
+  putInt32(buffer, BASE_SEQUENCE_AT, producer.baseSequence)
+  putInt32(buffer, COUNT_AT, count)
+  putInt32(buffer, CRC_AT, crc32c(buffer, ATTRIBUTES_AT, end))
+}
+
+// Node's own methods check what they are given, and a header has many fields. Big-endian all.
+
+function putInt16(buffer: Buffer, at: number, value: number): void {
+  buffer[at] = value >> 8
+  buffer[at + 1] = value
+}
+
+function putInt32(buffer: Buffer, at: number, value: number): void {
+  buffer[at] = value >> 24
+  buffer[at + 1] = value >> 16
+  buffer[at + 2] = value >> 8
+  buffer[at + 3] = value
+}
+
+/** @param value a safe integer */
+function putInt64(buffer: Buffer, at: number, value: number): void {
+  putInt32(buffer, at, Math.floor(value / 0x1_0000_0000))
+  putInt32(buffer, at + 4, (value % 0x1_0000_0000) | 0)
 }

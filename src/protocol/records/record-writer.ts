@@ -21,9 +21,9 @@ export class ChangedBytesError extends Error {
  * wrong is it written again. The buffer must have room for the most that a record can come to.
  */
 export class RecordWriter {
-  /** By how many bytes the strings written so far are longer than they would be as ASCII. */
+  /** By how many bytes the strings of the record written last are longer than they would be as ASCII. */
   expansion = 0
-  /** Lengths of the key, the value and the headers written last, together. */
+  /** Lengths of its key, its value and its headers together. */
   private written = 0
 
   /**
@@ -47,6 +47,7 @@ export class RecordWriter {
     const bodyAt = start + likelyWidth
     let at = bodyAt
     this.written = 0
+    this.expansion = 0
     buffer[at++] = 0
     if (timestampDelta === 0) buffer[at++] = 0
     else at = putVarlong(buffer, at, timestampDelta)
