@@ -130,6 +130,8 @@ export class EmbeddedBroker implements ConnectionOwner, Acceptor {
   accept(stream: Duplex): void {
     const id = this.parts.nextConnection()
     const { sasl } = this.parts
-    this.connections.add(new ClientConnection(id, stream, this, sasl && new SaslSession(sasl, id)))
+    this.connections.add(
+      new ClientConnection(id, stream, this, sasl && new SaslSession(sasl, id, this.node.release.endsSessions)),
+    )
   }
 }

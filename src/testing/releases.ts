@@ -89,6 +89,11 @@ export class Release {
     return this.atLeast(2, 4)
   }
 
+  /** Whether it ends SASL sessions that are not renewed (KIP-368). */
+  get endsSessions(): boolean {
+    return this.atLeast(2, 2)
+  }
+
   /** The newest record format that its logs hold. */
   get maxMagic(): 0 | 1 | 2 {
     if (this.atLeast(0, 11)) return 2

@@ -105,6 +105,8 @@ export class SaslSession {
   constructor(
     private readonly server: SaslServer,
     private readonly connection: number,
+    /** Whether it ends unless it is renewed. */
+    private readonly hasEnd: boolean,
   ) {}
 
   /** Whether the next frame is a token as it is, with no request around it. */
@@ -174,7 +176,7 @@ export class SaslSession {
     this.current = undefined
     this.isAuthenticated = succeeded
     this.isOver = !succeeded
-    if (succeeded) {
+    if (succeeded && this.hasEnd) {
       const lifetimeMs = Math.min(this.server.sessionLifetimeMs || Infinity, verdict.lifetimeMs ?? Infinity)
       this.endsAt = this.server.clock.timestamp() + lifetimeMs
     }
