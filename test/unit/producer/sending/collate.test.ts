@@ -1,6 +1,6 @@
 import Denque from 'denque'
 import { describe, expect, it } from 'vitest'
-import { type PartitionBatch , PartitionQueue } from '../../../../src/producer/queues/partition-queue.js'
+import { type PartitionBatch, PartitionQueue } from '../../../../src/producer/queues/partition-queue.js'
 import { collate, takeBatches } from '../../../../src/producer/sending/collate.js'
 import { ZERO_UUID } from '../../../../src/protocol/byte-writer.js'
 import { UNPOOLED } from '../../../../src/protocol/records/record-batch.js'
