@@ -1,9 +1,9 @@
 // Makes dist/ of src/: `npm run build`.
 //
 //   code/                                       the library, in CommonJS
-//   index.cjs, testing/index.cjs                what it exports, for `require`
-//   index.js, testing/index.js                  the same, for `import`
-//   **/*.d.cts, index.d.ts, testing/index.d.ts  the types, in the same way
+//   index.cjs, testing/index.cjs …              what it exports, for `require`
+//   index.js, testing/index.js …                the same, for `import`
+//   **/*.d.cts, index.d.ts, testing/index.d.ts … the types, in the same way
 //   cli/main.js                                 the command
 //
 // There is one copy of every class, so that `instanceof` holds whichever way a program and its packages load them. It is
@@ -25,7 +25,7 @@ import { build } from 'esbuild'
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
 const DIST = join(ROOT, 'dist')
 /** What the package's `exports` lead to, less the suffixes. */
-const ENTRIES = ['index', 'testing/index']
+const ENTRIES = ['index', 'testing/index', 'opentelemetry/index']
 /** Dependencies that CommonJS can't load. */
 const BUNDLED = ['p-retry', 'is-network-error']
 const OPTIONS = { platform: 'node', target: 'node20', logLevel: 'warning' }
@@ -47,7 +47,7 @@ await command()
 types()
 
 async function library() {
-  const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   const { outputFiles, metafile } = await build({
     ...OPTIONS,
     absWorkingDir: ROOT,
@@ -55,7 +55,7 @@ async function library() {
     bundle: true,
     splitting: true,
     format: 'esm',
-    external: Object.keys(dependencies).filter((name) => !BUNDLED.includes(name)),
+    external: Object.keys({ ...dependencies, ...peerDependencies }).filter((name) => !BUNDLED.includes(name)),
     outbase: 'src',
     outdir: 'dist/code',
     write: false,
@@ -92,6 +92,7 @@ function commonJs(text) {
     .replace(/^import (?:(\w+)|\* as (\w+)|(\{[^}]*\})) from "([^"]+)";$/gm, (_, whole, all, names, specifier) => {
       return `const ${whole ?? all ?? names.replaceAll(' as ', ': ')} = ${required(specifier)};`
     })
+    .replace(/^import "([^"]+)";$/gm, (_, specifier) => `${required(specifier)};`)
     .replace(/^export \{([^}]*)\};$/m, (_, names) => {
       const pairs = names.split(',').map((name) => name.trim().split(' as '))
       return pairs.map(([name, exported = name]) => `exports.${exported} = ${name};`).join('\n')

@@ -56,8 +56,14 @@ function runnable({ code }: Snippet, bootstrap: string): string {
   return code
     .replaceAll(READERS_BROKER, bootstrap)
     .replace(/ from '([^']+)'/g, (clause, name: string) =>
-      name in PACKAGE ? ` from '${pathToFileURL(PACKAGE[name] as string).href}'` : clause,
+      name.startsWith('node:') ? clause : ` from '${urlOf(name)}'`,
     )
+}
+
+/** Of this package in the sources; of others where they are installed here. */
+function urlOf(name: string): string {
+  const path = PACKAGE[name]
+  return path === undefined ? import.meta.resolve(name) : pathToFileURL(path).href
 }
 
 function run(file: string): Promise<{ code: number | null; output: string }> {

@@ -8,6 +8,7 @@ export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 export const PACKAGE: Readonly<Record<string, string>> = {
   'kafka-producer': join(ROOT, 'src/index.ts'),
   'kafka-producer/testing': join(ROOT, 'src/testing/index.ts'),
+  'kafka-producer/opentelemetry': join(ROOT, 'src/opentelemetry/index.ts'),
 }
 
 /** The address that snippets give where a reader would put that of their own brokers. */

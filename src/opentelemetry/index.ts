@@ -1,0 +1,1 @@
+export { KafkaProducerInstrumentation, type KafkaProducerInstrumentationConfig } from './instrumentation.js'

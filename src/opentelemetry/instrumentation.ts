@@ -1,0 +1,105 @@
+import { tracingChannel } from 'node:diagnostics_channel'
+import {
+  createNoopMeter,
+  metrics,
+  trace,
+  type Meter,
+  type MeterProvider,
+  type Tracer,
+  type TracerProvider,
+} from '@opentelemetry/api'
+import { systemClock } from '../clock.js'
+import type { SendTrace } from '../index.js'
+import { VERSION } from '../version.js'
+import { Conventions } from './conventions.js'
+import { SendMetrics } from './send-metrics.js'
+import { SendSpans } from './send-spans.js'
+
+const NAME = 'kafka-producer'
+const { start } = tracingChannel<unknown, object>('kafka-producer:send')
+
+export interface KafkaProducerInstrumentationConfig {
+  /** Whether it begins to work when it is made, and not only when `enable()` is called; true by default. */
+  readonly enabled?: boolean
+  /**
+   * Whether each message of a list has a span `create <topic>` of its own, whose context goes with it; true by default.
+   * Without, all messages of a list have the context of its `send`.
+   */
+  readonly createSpans?: boolean
+}
+
+/**
+ * Spans and metrics for all producers of this process, by OpenTelemetry's conventions for messaging. It is an
+ * instrumentation as `registerInstrumentations()` and the `instrumentations` of a NodeSDK take them; alone it works with the
+ * providers that were registered before it was made.
+ */
+export class KafkaProducerInstrumentation {
+  readonly instrumentationName = NAME
+  readonly instrumentationVersion = VERSION
+  private config: KafkaProducerInstrumentationConfig
+  private tracer: Tracer
+  private meter: Meter
+  private spans: SendSpans | undefined
+  private metrics: SendMetrics | undefined
+  private isEnabled = false
+
+  constructor(config: KafkaProducerInstrumentationConfig = {}) {
+    this.config = { enabled: true, ...config }
+    this.tracer = trace.getTracer(NAME, VERSION)
+    this.meter = metrics.getMeter(NAME, VERSION)
+    this.prepare()
+    if (this.config.enabled === true) this.enable()
+  }
+
+  /** Begins to work; again does nothing. */
+  enable(): void {
+    if (this.isEnabled) return
+    this.isEnabled = true
+    start.subscribe(this.onSend)
+  }
+
+  /** Sees no more sends begin; those that it has seen begin it sees end. */
+  disable(): void {
+    this.isEnabled = false
+    start.unsubscribe(this.onSend)
+  }
+
+  setTracerProvider(provider: TracerProvider): void {
+    this.tracer = provider.getTracer(NAME, VERSION)
+    this.prepare()
+  }
+
+  setMeterProvider(provider: MeterProvider): void {
+    this.meter = provider.getMeter(NAME, VERSION)
+    this.prepare()
+  }
+
+  setConfig(config: KafkaProducerInstrumentationConfig): void {
+    this.config = { enabled: true, ...config }
+    this.prepare()
+  }
+
+  getConfig(): KafkaProducerInstrumentationConfig {
+    return this.config
+  }
+
+  private prepare(): void {
+    const conventions = new Conventions(process.env['OTEL_SEMCONV_STABILITY_OPT_IN'])
+    this.spans = new SendSpans(this.tracer, conventions, this.config.createSpans ?? true)
+    // Without anyone to tell it to, nothing is measured.
+    this.metrics = this.meter === createNoopMeter() ? undefined : new SendMetrics(this.meter, conventions)
+  }
+
+  private readonly onSend = (told: unknown): void => {
+    const send = told as SendTrace
+    if (send.messages.length === 0) return
+    const { metrics } = this
+    const endSpan = this.spans?.begin(send)
+    if (endSpan === undefined && metrics === undefined) return
+    const startedAt = systemClock.now()
+    send.onEnds((ends) => {
+      metrics?.ended(send, ends, (systemClock.now() - startedAt) / 1_000)
+      endSpan?.(ends)
+    })
+  }
+}

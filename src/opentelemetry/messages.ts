@@ -1,0 +1,45 @@
+import type { MessageEnd, SendTrace } from '../index.js'
+import { OTHER_ERROR } from './conventions.js'
+
+type Message = SendTrace['messages'][number]
+type Acknowledged = Extract<MessageEnd, { readonly offset: bigint }>
+type Failed = Exclude<MessageEnd, Acknowledged>
+
+/** The topic that all messages go to; undefined where they go to several. */
+export function commonTopic(messages: readonly Message[]): string | undefined {
+  const topic = topicOf(messages[0])
+  for (let index = 1; index < messages.length; index++) if (topicOf(messages[index]) !== topic) return undefined
+  return topic
+}
+
+/** Of a message that nobody has checked yet. */
+export function topicOf(message: Message | undefined): string | undefined {
+  const topic = read(message, 'topic')
+  return typeof topic === 'string' ? topic : undefined
+}
+
+export function isTombstone(message: Message | undefined): boolean {
+  return read(message, 'value') === null
+}
+
+function read(message: Message | undefined, field: 'topic' | 'value'): unknown {
+  try {
+    return message?.[field]
+  } catch {
+    return undefined
+  }
+}
+
+export function hasFailed(end: MessageEnd): end is Failed {
+  return end instanceof Error
+}
+
+/** What is told of an error: its `code`, which is Kafka's name for it where a broker told it. */
+export function errorType({ code }: Failed): string {
+  return code ?? OTHER_ERROR
+}
+
+/** Whether it went into a request, or would have if a connection could be had. */
+export function wasAttempted(end: MessageEnd): boolean {
+  return !hasFailed(end) || ('attempts' in end && Number(end.attempts) > 0)
+}

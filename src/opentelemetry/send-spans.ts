@@ -1,0 +1,191 @@
+import {
+  context,
+  isSpanContextValid,
+  propagation,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  TraceFlags,
+  type Attributes,
+  type Context,
+  type Link,
+  type Span,
+  type Tracer,
+} from '@opentelemetry/api'
+import { BoundedMap } from '../bounded-map.js'
+import type { MessageEnd, SendTrace } from '../index.js'
+import {
+  CLIENT_ID,
+  CREATE,
+  DESTINATION_NAME,
+  ERROR_TYPE,
+  MESSAGE_COUNT,
+  OPERATION_NAME,
+  OPERATION_TYPE,
+  PARTITION_ID,
+  SEND,
+  type Conventions,
+} from './conventions.js'
+import { commonTopic, errorType, hasFailed, isTombstone, topicOf } from './messages.js'
+
+/** What ends a span, once it is known how its messages ended. */
+export type EndSpan = (ends: readonly MessageEnd[]) => void
+
+/** What the spans of an operation on a topic have in common. */
+interface Named {
+  readonly name: string
+  readonly attributes: Attributes
+}
+
+/**
+ * Makes the span of each `send()`, and has its context go with the messages: that of the span itself, or for a list that of
+ * a span for each of the messages, which the span of the send links to. A context that a message brings along is left in
+ * it, and linked to.
+ */
+export class SendSpans {
+  private readonly sends = new BoundedMap<string, Named>()
+  private readonly creates = new BoundedMap<string, Named>()
+
+  constructor(
+    private readonly tracer: Tracer,
+    private readonly conventions: Conventions,
+    private readonly hasCreateSpans: boolean,
+  ) {}
+
+  /** Gives nothing where nobody records the span. */
+  begin(send: SendTrace): EndSpan | undefined {
+    const { messages, clientId } = send
+    const parent = context.active()
+    const own = ownContexts(send)
+    if (isUnsampledHere(parent)) {
+      inject(send, parent, own)
+      return undefined
+    }
+    const links = own.filter((link) => link !== undefined)
+    const isAlone = messages.length === 1
+    const isCreation = links.length < messages.length && (isAlone || !this.hasCreateSpans)
+    const { name, attributes } = this.named(this.sends, SEND, commonTopic(messages))
+    const more = isAlone ? isTombstone(messages[0]) && this.conventions.tombstone : { [MESSAGE_COUNT]: messages.length }
+    const span = this.tracer.startSpan(
+      name,
+      {
+        kind: isCreation ? SpanKind.PRODUCER : SpanKind.CLIENT,
+        attributes: { ...attributes, [CLIENT_ID]: clientId, ...more },
+        links,
+      },
+      parent,
+    )
+    const within = trace.setSpan(parent, span)
+    const isRecording = span.isRecording()
+    if (isRecording && !isCreation) this.create(send, span, within, own)
+    else inject(send, within, own)
+    return isRecording ? (ends) => this.end(span, ends) : undefined
+  }
+
+  /** A span for each message that has no context of its own yet: children, so that all are sampled or none. */
+  private create(send: SendTrace, span: Span, within: Context, own: readonly (Link | undefined)[]): void {
+    send.messages.forEach((message, index) => {
+      if (own[index] !== undefined) return
+      const { name, attributes } = this.named(this.creates, CREATE, topicOf(message))
+      const more = isTombstone(message) && this.conventions.tombstone
+      const created = this.tracer.startSpan(
+        name,
+        { kind: SpanKind.PRODUCER, attributes: { ...attributes, ...more } },
+        within,
+      )
+      addHeaders(send, index, headersFor(trace.setSpan(within, created)))
+      span.addLink({ context: created.spanContext() })
+      created.end()
+    })
+  }
+
+  private end(span: Span, ends: readonly MessageEnd[]): void {
+    const [first, ...others] = ends
+    if (first !== undefined && !hasFailed(first)) {
+      const { partition, offset } = first
+      if (others.every((end) => !hasFailed(end) && end.partition === partition && end.topic === first.topic))
+        span.setAttribute(PARTITION_ID, String(partition))
+      if (others.length === 0 && offset >= 0n) span.setAttributes(this.conventions.offset(offset))
+    }
+    const errors = ends.filter(hasFailed)
+    const [error] = errors
+    if (error !== undefined) {
+      const isOfAll = errors.every(({ code }) => code === error.code)
+      span.setAttribute(ERROR_TYPE, isOfAll ? errorType(error) : 'FAILED_TO_SEND')
+      const count = ends.length === 1 ? '' : `${errors.length} of ${ends.length} messages failed; the first: `
+      span.setStatus({ code: SpanStatusCode.ERROR, message: `${count}${error.message}` })
+    }
+    span.end()
+  }
+
+  private named(known: Map<string, Named>, operation: string, topic: string | undefined): Named {
+    const key = topic ?? ''
+    let named = known.get(key)
+    if (named === undefined) {
+      const destination = topic === undefined ? {} : { [DESTINATION_NAME]: topic }
+      named = {
+        name: topic === undefined ? operation : `${operation} ${topic}`,
+        attributes: {
+          [OPERATION_NAME]: operation,
+          [OPERATION_TYPE]: operation,
+          ...this.conventions.system,
+          ...destination,
+        },
+      }
+      known.set(key, named)
+    }
+    return named
+  }
+}
+
+/**
+ * Whether this process has decided already that nothing is recorded of what the caller is at. What a sampler says of a
+ * remote caller is its own business.
+ */
+function isUnsampledHere(parent: Context): boolean {
+  const span = trace.getSpan(parent)
+  if (span === undefined || span.isRecording()) return false
+  const spanContext = span.spanContext()
+  return (
+    isSpanContextValid(spanContext) &&
+    spanContext.isRemote !== true &&
+    (spanContext.traceFlags & TraceFlags.SAMPLED) === 0
+  )
+}
+
+/** The contexts that messages bring along, each in its message's place. */
+function ownContexts(send: SendTrace): (Link | undefined)[] {
+  const fields = propagation.fields()
+  return send.messages.map((_, index) => {
+    const headers = send.headersOf(index)
+    if (!headers.some(([name]) => fields.includes(name))) return undefined
+    const carrier = Object.fromEntries(headers.map(([name, value]) => [name, text(value)]))
+    const spanContext = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, carrier))
+    return spanContext === undefined ? undefined : { context: spanContext }
+  })
+}
+
+function text(value: unknown): string | undefined {
+  if (typeof value === 'string') return value
+  return value instanceof Uint8Array
+    ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()
+    : undefined
+}
+
+/** Puts a context into all messages but those that have one of their own. */
+function inject(send: SendTrace, within: Context, own: readonly (Link | undefined)[]): void {
+  const headers = headersFor(within)
+  for (let index = 0; index < send.messages.length; index++)
+    if (own[index] === undefined) addHeaders(send, index, headers)
+}
+
+function headersFor(within: Context): Record<string, string> {
+  const headers: Record<string, string> = {}
+  propagation.inject(within, headers)
+  return headers
+}
+
+function addHeaders(send: SendTrace, index: number, headers: Record<string, string>): void {
+  if (Object.keys(headers).length > 0) send.addHeaders(index, headers)
+}

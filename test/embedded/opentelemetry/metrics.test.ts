@@ -1,0 +1,66 @@
+import { AlwaysOffSampler } from '@opentelemetry/sdk-trace-base'
+import { expect, it } from 'vitest'
+import { Producer } from '../../../src/index.js'
+import { startKafka } from '../support/cluster.js'
+import { errorOf, startProducer } from '../support/producers.js'
+import { Telemetry } from './support.js'
+
+/* Metrics of sends by the conventions for messaging. */
+
+const DURATION = 'messaging.client.operation.duration'
+const SENT = 'messaging.client.sent.messages'
+const SEND = {
+  'messaging.operation.name': 'send',
+  'messaging.operation.type': 'send',
+  'messaging.system': 'kafka',
+}
+const ORDERS = { ...SEND, 'messaging.destination.name': 'orders' }
+
+it('has the duration of each send, in seconds and the buckets of the conventions', async () => {
+  const kafka = await startKafka({ topics: { orders: {}, other: {} } })
+  const telemetry = new Telemetry({ sampler: new AlwaysOffSampler() })
+  const producer = startProducer(kafka)
+  await producer.send({ topic: 'orders', value: '1' })
+  await producer.send(['2', '3'].map((value) => ({ topic: 'orders', value })))
+  await producer.send(['orders', 'other'].map((topic) => ({ topic, value: '4' })))
+  kafka.fail({ api: 'Produce' }, 'TOPIC_AUTHORIZATION_FAILED')
+  await errorOf(producer.send({ topic: 'orders', value: '5' }))
+  const points = await telemetry.points(DURATION)
+  expect(points.map(({ attributes, value }) => [attributes, (value as { count: number }).count])).toEqual([
+    [ORDERS, 2],
+    [SEND, 1],
+    [{ ...ORDERS, 'error.type': 'TOPIC_AUTHORIZATION_FAILED' }, 1],
+  ])
+  expect(points[0]?.value).toMatchObject({
+    buckets: { boundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] },
+  })
+})
+
+it('counts the messages that were attempted to be sent, and not those that were only given', async () => {
+  const kafka = await startKafka({ topics: { orders: { partitions: 2 } } })
+  const telemetry = new Telemetry()
+  const producer = startProducer(kafka)
+  const each = [0, 1, 1].map((partition) => ({ topic: 'orders', value: '1', partition }))
+  await producer.send(each)
+  kafka.fail({ api: 'Produce', partition: 1 }, 'TOPIC_AUTHORIZATION_FAILED')
+  await errorOf(producer.send(each))
+  await errorOf(producer.send({ topic: 'not a topic', value: '2' }))
+  await errorOf(producer.send({ topic: 'orders', value: '3', partition: 7 }))
+  expect(await telemetry.points(SENT)).toMatchObject([
+    { attributes: ORDERS, value: 4 },
+    { attributes: { ...ORDERS, 'error.type': 'TOPIC_AUTHORIZATION_FAILED' }, value: 2 },
+  ])
+})
+
+it('counts in async mode what has been sent, and not what is queued', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const telemetry = new Telemetry()
+  const held = kafka.stall({ api: 'Produce' })
+  await using producer = new Producer({ brokers: kafka.bootstrap, type: 'async' })
+  await producer.send({ topic: 'orders', value: '1' })
+  expect(await telemetry.points(SENT)).toEqual([])
+  held.release()
+  await producer.flush()
+  expect(await telemetry.points(SENT)).toMatchObject([{ attributes: ORDERS, value: 1 }])
+  expect(await telemetry.points(DURATION)).toMatchObject([{ attributes: ORDERS, value: { count: 1 } }])
+})
