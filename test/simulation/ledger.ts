@@ -20,6 +20,8 @@ export type Fate =
 /** A message, and what became of it. */
 export interface Entry {
   readonly id: number
+  /** Which producer it was given to. */
+  readonly by: number
   readonly topic: string
   /** That it was given for. */
   readonly partition: number | undefined
@@ -108,7 +110,7 @@ export class Ledger {
       if (topic !== entry.topic || there.length === 0)
         throw new Violation('acknowledged means there', `${id} is not at ${topic}-${partition}, ${offset}`)
       // Of topics made anew the same place may hold it twice.
-      const place = `${there[0]?.of} ${topic}-${partition}`
+      const place = `${entry.by} ${there[0]?.of} ${topic}-${partition}`
       const before = last.get(place)
       if (there.length === 1 && before !== undefined && before.offset >= offset)
         throw new Violation(
@@ -131,7 +133,7 @@ export class Ledger {
   /** A record is what was given. */
   private check({ topic, partition, key, value, headers, timestamp, magic }: StoredRecord): number {
     const text = value?.toString() ?? ''
-    const id = Number(/^#(\d+)#/.exec(text)?.[1])
+    const id = idOf({ value })
     const entry = this.entries.get(id)
     const wrong = (what: string) =>
       new Violation('the bytes given', `${what} of ${id} in ${topic}: ${text.slice(0, 40)}`)
@@ -144,6 +146,11 @@ export class Ledger {
     if (magic > 0 && entry.timestamp !== undefined && timestamp !== entry.timestamp) throw wrong('the timestamp')
     return id
   }
+}
+
+/** Of the message that a record is. */
+export function idOf({ value }: Pick<StoredRecord, 'value'>): number {
+  return Number(/^#(\d+)#/.exec(value?.toString() ?? '')?.[1])
 }
 
 function shown(fate: Fate): object {

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { scenarioOf } from './scenario.js'
+import { scenarioOf } from './scenario-of.js'
 import { shrink, asCode } from './shrink.js'
 import { simulate } from './simulation.js'
 

@@ -2,6 +2,7 @@ import { inspect } from 'node:util'
 import type { Violation } from './ledger.js'
 import { PLAIN, type Action, type PlainOptions, type Scenario } from './scenario.js'
 import { simulate } from './simulation.js'
+import { without } from './without.js'
 
 /** How many runs shrinking may take. */
 const MAX_RUNS = 400
@@ -47,17 +48,35 @@ export async function shrink(
     for (const field of SPARE) {
       const action = best.actions[at] as Action & Record<string, unknown>
       if (!(field in action)) continue
-      await attempt({ ...best, actions: best.actions.with(at, without(action, field)) })
+      await attempt({
+        ...best,
+        actions: best.actions.with(at, without<Record<string, unknown>, string>(action, field) as Action),
+      })
     }
     const action = best.actions[at] as Action
-    if (action.do === 'send' && action.count > 1)
-      await attempt({ ...best, actions: best.actions.with(at, { ...action, count: 1 }) })
+    const replacedBy = (plainer: Action) => attempt({ ...best, actions: best.actions.with(at, plainer) })
+    if (action.do === 'send' && action.count > 1) await replacedBy({ ...action, count: 1 })
+    if (action.do === 'transact') await shrinkSteps(action, replacedBy)
   }
   return { scenario: best, violation }
 }
 
-function without<T extends object>(fields: T, name: string): T {
-  return Object.fromEntries(Object.entries(fields).filter(([field]) => field !== name)) as T
+/** Fewer steps, and shorter ones. */
+async function shrinkSteps(
+  action: Action & { readonly do: 'transact' },
+  attempt: (action: Action) => Promise<boolean>,
+): Promise<void> {
+  let { steps } = action
+  for (let at = 0; at < steps.length;) {
+    const fewer = steps.filter((_, index) => index !== at)
+    if (await attempt({ ...action, steps: fewer })) steps = fewer
+    else at++
+  }
+  for (const [at, step] of steps.entries()) {
+    if (step.do !== 'send' || step.count === 1) continue
+    const shorter = steps.with(at, { ...step, count: 1 })
+    if (await attempt({ ...action, steps: shorter })) steps = shorter
+  }
 }
 
 const SPARE = [
@@ -70,6 +89,8 @@ const SPARE = [
   'partition',
   'release',
   'elsewhere',
+  'rival',
+  'late',
 ] as const
 
 /** One field after another as it is where nobody says otherwise. */

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { EventLog } from '../../src/producer/event-log.js'
 import { Violation } from './ledger.js'
 import { MUTANTS } from './mutants.js'
-import { PLAIN, scenarioOf, type Scenario } from './scenario.js'
+import { scenarioOf } from './scenario-of.js'
+import { PLAIN, type Scenario } from './scenario.js'
 import { asCode, shrink } from './shrink.js'
 import { simulate } from './simulation.js'
 import { VirtualClock } from './virtual-clock.js'
@@ -31,6 +32,7 @@ describe('the simulator', () => {
   it('shrinks a scenario to what it takes', async () => {
     const scenario: Scenario = {
       ...scenarioOf(4),
+      options: { ...PLAIN.options, type: 'async', maxInFlight: 2 },
       actions: [
         { at: 1, do: 'flush' },
         { at: 2, do: 'reset', broker: 1 },
@@ -49,6 +51,36 @@ describe('the simulator', () => {
     expect(asCode({ ...PLAIN, options: { ...PLAIN.options, type: 'async' }, actions: least.actions.slice(0, 1) })).toBe(
       "await simulate({\n  ...PLAIN,\n  options: { ...PLAIN.options, type: 'async' },\n  actions: [ { at: 2, do: 'reset', broker: 1 } ],\n})",
     )
+  })
+
+  it('shrinks what is done within a transaction', async () => {
+    const message = { do: 'send', list: true, topic: 't1', keys: 0, size: 10, awaits: true } as const
+    const scenario: Scenario = {
+      ...PLAIN,
+      transactionTimeoutMs: 1_000,
+      actions: [
+        {
+          at: 1,
+          do: 'transact',
+          id: 1,
+          manual: true,
+          steps: [
+            { do: 'wait', ms: 1 },
+            { ...message, id: 1, count: 20 },
+            { do: 'offsets', awaits: true },
+          ],
+          end: 'commit',
+          rival: true,
+        },
+      ],
+    }
+    const { scenario: least } = await shrink(scenario, 'a rule', ({ actions: [action] }) => {
+      const isIt = action?.do === 'transact' && action.steps.some((step) => step.do === 'send')
+      return Promise.resolve({ violation: isIt ? new Violation('a rule', '') : undefined })
+    })
+    expect(least.actions).toEqual([
+      { at: 1, do: 'transact', id: 1, manual: true, steps: [{ ...message, id: 1, count: 1 }], end: 'commit' },
+    ])
   })
 
   it.each(MUTANTS)('could be tried on today’s sources with: $fault', ({ file, find, replace }) => {

@@ -1,10 +1,14 @@
 import { createHash } from 'node:crypto'
+import { TransactionalProducer } from '../../src/index.js'
 import { Producer } from '../../src/producer/producer.js'
 import { EmbeddedKafka } from '../../src/testing/index.js'
 import { Dice } from './dice.js'
-import { Ledger, Violation, type Entry, type Incarnation } from './ledger.js'
+import { Ledger, Violation, type Entry } from './ledger.js'
 import { SimNetwork } from './network.js'
-import type { Action, CodeOf, Scenario } from './scenario.js'
+import { isOfUser, type Action, type CodeOf, type Scenario, type Step } from './scenario.js'
+import { TransactionLedger } from './transaction-ledger.js'
+import { TransactionalUser } from './transactional-user.js'
+import { Troubles } from './troubles.js'
 import { User } from './user.js'
 import { VirtualClock } from './virtual-clock.js'
 
@@ -19,6 +23,8 @@ const REQUESTS_IN_LINE = 6
 /** How much room is looked at between steps. */
 const LOOK_EVERY = 16
 const PROBE_IDS = 2_000_000
+/** A producer may hear of what befell it before by its next transaction, and is replaced then. */
+const PROBE_ATTEMPTS = 3
 /** Sockets of a producer that was closed have a second to end. */
 const CLOSE_MS = 30_000
 
@@ -50,15 +56,13 @@ class Simulation {
   private readonly lines: string[] = []
   private readonly network: SimNetwork
   private readonly ledger: Ledger
-  private readonly gone: Incarnation[] = []
   private readonly dice: Dice
   private kafka!: EmbeddedKafka
-  private user!: User
+  private readonly transactions: TransactionLedger
+  private user!: User | TransactionalUser
+  private troubles!: Troubles
   private violation: Violation | undefined
   private steps = 0
-  /** How long the process stood still: so much later deadlines are told. */
-  private stalledMs = 0
-  private readonly endings: (() => void)[] = []
   /** Messages whose first bytes the system has taken; with acks 0 alone. */
   private readonly taken = new Set<number>()
   /** When some message last had no fate. */
@@ -71,6 +75,7 @@ class Simulation {
     this.dice = new Dice(scenario.seed + 1)
     this.network = new SimNetwork(this.clock.for('network'), this.dice.fork(), scenario.network, this.trace)
     this.ledger = new Ledger(() => this.clock.now, this.trace)
+    this.transactions = new TransactionLedger(this.ledger, this.trace)
   }
 
   private readonly trace = (what: string): void => {
@@ -120,7 +125,8 @@ class Simulation {
     this.heal()
     // Whatever was given so far has its fate by then.
     await this.wait(deliveryTimeoutMs + SLACK_MS)
-    if (this.user.closing === undefined) await this.probe(dice)
+    if (this.user instanceof TransactionalUser) await this.probeTransaction(this.user)
+    else if (this.user.closing === undefined) await this.probe(this.user, dice)
     const closing = this.user.close(deliveryTimeoutMs)
     await this.settled(closing, 'close', deliveryTimeoutMs + CLOSE_MS)
     await this.until(
@@ -128,6 +134,7 @@ class Simulation {
       5_000,
       () => this.leftOver(),
     )
+    if (this.user instanceof TransactionalUser) await this.settleTransactions(this.user)
     // A codec that does not settle has its time.
     if (!['none', 'at once'].includes(scenario.codec)) await this.wait(scenario.options.requestTimeoutMs)
     this.checkEnd()
@@ -152,26 +159,53 @@ class Simulation {
       },
       { clock: clock.for('cluster'), random: dice.fork(), listen: network.listen },
     )
+    this.troubles = new Troubles(this.kafka, network, clock, this.trace, this.broke)
     clock.lookMs = scenario.lookMs
     if (scenario.options.acks === 0 && scenario.codec === 'none')
       network.onTaken = (bytes) => {
         for (const [, id] of bytes.toString('latin1').matchAll(/#(\d+)#/g)) this.taken.add(Number(id))
       }
-    const random = dice.fork()
-    this.user = new User(
+    this.user = this.makeUser(dice.fork(), dice.fork())
+  }
+
+  private makeUser(random: Dice, dice: Dice): User | TransactionalUser {
+    const { scenario, clock, network, ledger, transactions, broke } = this
+    const ownConnections = scenario.ownConnections && {
+      createConnection: ({ port }: { readonly port: number }) => network.connect({ port }),
+    }
+    const surroundings = {
+      clock: clock.for('producer'),
+      random,
+      ...(!scenario.ownConnections && { connect: network.connect }),
+    }
+    if (scenario.transactionTimeoutMs === undefined)
+      return new User(
+        scenario,
+        ledger,
+        clock.for('user'),
+        (options) => new Producer({ ...options, ...ownConnections }, surroundings),
+        broke,
+        dice,
+      )
+    return new TransactionalUser(
       scenario,
-      this.ledger,
+      ledger,
+      transactions,
       clock.for('user'),
-      (options) =>
-        scenario.ownConnections
-          ? new Producer(
-              { ...options, createConnection: ({ port }) => network.connect({ port }) },
-              { clock: clock.for('producer'), random },
-            )
-          : new Producer(options, { clock: clock.for('producer'), random, connect: network.connect }),
-      this.broke,
-      dice.fork(),
+      (options) => new TransactionalProducer({ ...options, ...ownConnections }, surroundings),
+      broke,
+      dice,
     )
+  }
+
+  private perform(action: Action): void {
+    this.trace(JSON.stringify(action))
+    try {
+      if (isOfUser(action)) this.user.perform(action)
+      else this.troubles.meet(action)
+    } catch (error) {
+      this.broke(error)
+    }
   }
 
   // Steps.
@@ -216,18 +250,21 @@ class Simulation {
   /** What holds at all times. */
   private look(): void {
     const { deliveryTimeoutMs, queueMessages, queueBytes, batchBytes } = this.scenario.options
-    const stats = this.user.producer.stats()
-    if (stats.queueMessages < 0 || stats.queueBytes < 0)
-      throw new Violation('room is never below zero', `${stats.queueMessages} messages, ${stats.queueBytes} bytes`)
-    // One message that is larger than all of the room comes in alone.
-    if (stats.queueMessages > queueMessages || stats.queueBytes > queueBytes + Math.max(batchBytes, 10_000))
-      throw new Violation('room is bounded', `${stats.queueMessages} messages, ${stats.queueBytes} bytes`)
-    const late = SLACK_MS + this.stalledMs
+    const held = this.user.producers.map((producer) => producer.stats())
+    for (const { queueMessages: messages, queueBytes: bytes } of held) {
+      if (messages < 0 || bytes < 0)
+        throw new Violation('room is never below zero', `${messages} messages, ${bytes} bytes`)
+      // One message that is larger than all of the room comes in alone.
+      if (messages > queueMessages || bytes > queueBytes + Math.max(batchBytes, 10_000))
+        throw new Violation('room is bounded', `${messages} messages, ${bytes} bytes`)
+    }
+    const late = SLACK_MS + this.troubles.stalledMs
     // What was in flight when its messages had their fate is answered, or its connection given up: each in its time.
     const { requestTimeoutMs } = this.scenario.options
     const answeredBy = this.lastOpenAt + REQUESTS_IN_LINE * (requestTimeoutMs + ANSWER_GRACE_MS) + late
-    if (stats.queueMessages > 0 && this.clock.now > answeredBy)
-      throw new Violation('room is given back in time', `${stats.queueMessages} messages, ${stats.queueBytes} bytes`)
+    const full = held.find((stats) => stats.queueMessages > 0)
+    if (full !== undefined && this.clock.now > answeredBy)
+      throw new Violation('room is given back in time', `${full.queueMessages} messages, ${full.queueBytes} bytes`)
     this.ledger.checkDeadlines(deliveryTimeoutMs + late)
     for (const { what, dueAt } of this.user.pending.values())
       if (this.clock.now > dueAt + late) throw new Violation('promises settle', `${what}, due at ${dueAt}`)
@@ -237,41 +274,20 @@ class Simulation {
 
   /** From here on nothing is wrong with anything. */
   private heal(): void {
-    const { kafka, network, scenario } = this
     this.trace('healed')
-    for (const end of this.endings.splice(0)) end()
-    kafka.releaseFaults()
-    network.heal()
+    this.troubles.heal(this.scenario.topics)
     this.user.lockedUntil = 0
-    for (const { id, state } of kafka.brokers) {
-      if (state === 'paused') kafka.resumeBroker(id)
-      if (state === 'stopped') void kafka.startBroker(id)
-    }
-    kafka.electLeaders()
-    for (const [topic, partitions] of Object.entries(scenario.topics))
-      if (!this.hasTopic(topic)) kafka.createTopic(topic, { partitions })
-      // It may have been created on demand.
-      else if (!this.hasTopic(topic, partitions - 1)) kafka.setPartitions(topic, partitions)
-  }
-
-  private hasTopic(topic: string, partition = 0): boolean {
-    try {
-      this.kafka.leaderOf(topic, partition)
-      return true
-    } catch {
-      return false
-    }
   }
 
   /** What is given to a cluster that is well arrives. */
-  private async probe(dice: Dice): Promise<void> {
-    const { topics, partitioner, codec, onDelivery, options, actions, release } = this.scenario
+  private async probe(user: User, dice: Dice): Promise<void> {
+    const { topics, options } = this.scenario
     this.trace('probes')
     let id = PROBE_IDS
     for (const [topic, partitions] of Object.entries(topics)) {
       for (let i = 0; i < Math.min(partitions, 3); i++) {
         const at = this.clock.now
-        this.user.send({
+        user.send({
           at,
           do: 'send',
           id: id++,
@@ -286,24 +302,13 @@ class Simulation {
     }
     const isOpen = (probe: number) => this.ledger.entries.get(probe)?.fate === undefined
     const probes = Array.from({ length: id - PROBE_IDS }, (_, i) => PROBE_IDS + i)
-    const withinMs = options.deliveryTimeoutMs + SLACK_MS + this.stalledMs
+    const withinMs = options.deliveryTimeoutMs + SLACK_MS + this.troubles.stalledMs
     await this.until(
       () => !probes.some(isOpen),
       withinMs,
       () => 'probes have no fate',
     )
-    // Code of the user's that is wrong is no fault of the cluster's.
-    // Without ids of topics nobody can tell that a sequence is of the one that was deleted (before Kafka 2.8).
-    const isReplaced = actions.some(({ do: what }) => what === 'recreate' || what === 'delete') && release < '2.8'
-    const isFull = options.queueMessages <= 10 && options.enqueueTimeoutMs >= 0
-    if (isReplaced || isFull) return
-    if (
-      options.retries !== undefined ||
-      partitioner !== 'by key' ||
-      !['none', 'at once'].includes(codec) ||
-      onDelivery === 'close'
-    )
-      return
+    if (!this.mustDeliver) return
     for (const probe of probes) {
       const fate = this.ledger.entries.get(probe)?.fate
       if (fate?.kind !== 'acknowledged')
@@ -314,24 +319,68 @@ class Simulation {
     }
   }
 
+  /** Whether there is nothing in the scenario that keeps messages from a cluster that is well. */
+  private get mustDeliver(): boolean {
+    const { partitioner, codec, onDelivery, options, actions, release } = this.scenario
+    // Without ids of topics nobody can tell that a sequence is of the one that was deleted (before Kafka 2.8).
+    const isReplaced = actions.some(({ do: what }) => what === 'recreate' || what === 'delete') && release < '2.8'
+    const isFull = options.queueMessages <= 10 && options.enqueueTimeoutMs >= 0
+    // Code of the user's that is wrong is no fault of the cluster's.
+    const isWrong = partitioner !== 'by key' || !['none', 'at once'].includes(codec) || onDelivery === 'close'
+    return !isReplaced && !isFull && !isWrong && options.retries === undefined
+  }
+
+  /** When all that was begun is over, a transaction is committed, by the same producer as long as that can go on. */
+  private async probeTransaction(user: TransactionalUser): Promise<void> {
+    const { topics } = this.scenario
+    await this.until(
+      () => user.isIdle,
+      user.patienceMs,
+      () => 'transactions are not over',
+    )
+    for (let attempt = 0; attempt < PROBE_ATTEMPTS && user.closing === undefined; attempt++) {
+      this.trace('probes')
+      let id = PROBE_IDS + attempt * 100
+      const steps: Step[] = Object.keys(topics).map((topic) => {
+        return { do: 'send', id: id++, count: 1, list: false, topic, partition: 0, keys: 1, size: 10, awaits: false }
+      })
+      steps.push({ do: 'offsets', awaits: false })
+      const probing = user.transact({ at: 0, do: 'transact', id, manual: attempt === 1, steps, end: 'commit' })
+      await this.settled(probing, 'a transaction', user.patienceMs)
+      const { outcome, code } = await probing
+      if (outcome === 'committed' || !this.mustDeliver) return
+      if (attempt === PROBE_ATTEMPTS - 1) throw new Violation('a cluster that is well commits', `${outcome}, ${code}`)
+    }
+  }
+
+  /** Whatever nobody has ended the cluster does, and readers go on. */
+  private async settleTransactions(user: TransactionalUser): Promise<void> {
+    const { transactionTimeoutMs = 0 } = this.scenario
+    const isOver = () => user.isIdle && this.kafka.transactions.every(({ state }) => state !== 'Ongoing')
+    await this.until(isOver, transactionTimeoutMs + CLOSE_MS, () => 'a transaction is left open')
+  }
+
   private leftOver(): string {
     return `${this.network.wires.size} connections are left`
   }
 
   private checkEnd(): void {
     const { kafka, user, clock, ledger, scenario } = this
-    const { queueMessages, queueBytes } = user.producer.stats()
-    if (queueMessages !== 0 || queueBytes !== 0)
-      throw new Violation('room is zero at the end', `${queueMessages} messages, ${queueBytes} bytes`)
+    for (const { queueMessages, queueBytes } of user.producers.map((producer) => producer.stats()))
+      if (queueMessages !== 0 || queueBytes !== 0)
+        throw new Violation('room is zero at the end', `${queueMessages} messages, ${queueBytes} bytes`)
     const timers = clock.timersOf('producer')
     if (timers > 0) throw new Violation('no timer is left', `${timers} are`)
     for (const { what } of user.pending.values()) throw new Violation('promises settle', `${what} has not`)
     const topics = new Set([...Object.keys(scenario.topics), ...[...ledger.entries.values()].map(({ topic }) => topic)])
-    const there = [...topics].filter((topic) => this.hasTopic(topic))
-    const all = [...this.gone, ...there.map((topic) => ({ topic, records: kafka.records(topic) }))]
+    const there = [...topics].filter((topic) => this.troubles.hasTopic(topic))
+    const all = [...this.troubles.gone, ...there.map((topic) => ({ topic, records: kafka.records(topic) }))]
     this.checkPace()
     this.checkTaken()
-    if (isPeaceful(scenario)) ledger.checkPeace((entry, code) => this.mayFail(entry, code))
+    if (user instanceof TransactionalUser) {
+      const committed = there.flatMap((topic) => kafka.records(topic, { isolation: 'read_committed' }))
+      this.transactions.check(committed, kafka.committedOffsets('readers'))
+    } else if (isPeaceful(scenario)) ledger.checkPeace((entry, code) => this.mayFail(entry, code))
     ledger.checkStored(all, scenario.options.acks, scenario.options.retries ?? Infinity)
   }
 
@@ -412,144 +461,6 @@ class Simulation {
       }
     }
   }
-
-  // What happens.
-
-  private perform(action: Action): void {
-    this.trace(JSON.stringify(action))
-    try {
-      this.doIt(action)
-    } catch (error) {
-      this.broke(error)
-    }
-  }
-
-  /** Ends it so much later, or when all is healed. */
-  private endAfter(ms: number, end: () => void): void {
-    this.clock.for('scenario').setTimeout(end, ms)
-    this.endings.push(end)
-  }
-
-  private doIt(action: Action): void {
-    const { kafka, user, clock } = this
-    switch (action.do) {
-      case 'send':
-        return user.send(action)
-      case 'flush':
-        return void user.flush()
-      case 'abort':
-        return user.signals[action.signal]?.abort()
-      case 'close':
-        return void user.close(action.timeoutMs)
-      case 'ask':
-        return user.ask(action.topic)
-      case 'connect':
-        return user.connect()
-      case 'lock':
-        user.lockedUntil = clock.now + action.ms
-        return
-      case 'jump':
-        return clock.jump(action.ms)
-      case 'hang':
-        this.stalledMs += action.ms
-        return clock.stall(action.ms)
-      case 'fail': {
-        const { api, topic, error, times } = action
-        return void kafka.fail({ api, times, ...(topic !== undefined && { topic }) }, error)
-      }
-      case 'cut':
-        return void kafka.cut({ api: action.api, times: action.times }, action.moment)
-      case 'delay':
-        return void kafka.delay({ api: action.api, times: action.times }, action.ms)
-      case 'stall': {
-        const fault = kafka.stall({ api: action.api }, action.moment)
-        return this.endAfter(action.ms, () => fault.release())
-      }
-      case 'spoil':
-        return void kafka.spoil({ api: action.api }, action.how)
-      case 'throttle':
-        return void kafka.throttle({ api: action.api, times: action.times }, action.ms)
-      case 'move':
-        if (this.hasTopic(action.topic) && this.isAlive(action.broker))
-          this.attempt(() => kafka.moveLeader(action.topic, action.partition, action.broker))
-        return
-      case 'delete':
-      case 'recreate':
-        if (!this.hasTopic(action.topic)) return
-        this.gone.push({ topic: action.topic, records: kafka.records(action.topic) })
-        if (action.do === 'delete') kafka.deleteTopic(action.topic)
-        else kafka.recreateTopic(action.topic)
-        return
-      case 'grow':
-        if (this.hasTopic(action.topic)) this.attempt(() => kafka.setPartitions(action.topic, 25))
-        return
-      default:
-        return this.troubleBroker(action)
-    }
-  }
-
-  private isAlive(broker: number): boolean {
-    return kafkaStateOf(this.kafka, broker) !== 'stopped'
-  }
-
-  /** What can't be done at this moment is left. */
-  private attempt(change: () => void): void {
-    try {
-      change()
-    } catch (error) {
-      this.trace(`not done: ${(error as Error).message}`)
-    }
-  }
-
-  private troubleBroker(action: Extract<Action, { readonly broker: number }>): void {
-    const { kafka, network, clock } = this
-    const { broker } = action
-    if (!this.isAlive(broker)) return
-    const port = kafka.brokers.find(({ id }) => id === broker)?.port as number
-    switch (action.do) {
-      case 'pause':
-        kafka.pauseBroker(broker)
-        return this.endAfter(action.ms, () => kafka.resumeBroker(broker))
-      case 'freeze': {
-        const frozen = kafka.freezeMetadata(broker)
-        return this.endAfter(action.ms, () => frozen.release())
-      }
-      case 'refuse': {
-        const refusal = kafka.refuseConnections(broker)
-        return this.endAfter(action.ms, () => refusal.release())
-      }
-      case 'deafen':
-        return network.beDeaf(port, action.ms)
-      case 'silence':
-        for (const wire of network.to(port)) wire.silentUntil = clock.now + action.ms
-        return
-      case 'reset':
-        for (const wire of network.to(port)) wire.reset()
-        return
-      case 'halve':
-        for (const wire of network.to(port)) wire.goHalf()
-        return
-      case 'babble':
-        return kafka.babble(broker)
-      case 'restart': {
-        const { ms, electionMs, elsewhere, release } = action
-        const stopped = kafka.stopBroker(broker, { electionMs })
-        stopped.catch(this.broke)
-        let isBack = false
-        return this.endAfter(ms, () => {
-          if (isBack) return
-          isBack = true
-          const start =
-            release === undefined || elsewhere
-              ? kafka.startBroker(broker, elsewhere ? { port: 'new' } : {})
-              : kafka.upgradeBroker(broker, release)
-          start.catch(this.broke)
-        })
-      }
-      case 'move':
-        return
-    }
-  }
 }
 
 /** Whether neither the network, nor the cluster, nor code of the user's does anything wrong. */
@@ -566,10 +477,6 @@ function isPeaceful({ actions, partitioner, codec, onDelivery, release }: Scenar
         : ['flush', 'abort', 'ask', 'connect'].includes(action.do),
     )
   )
-}
-
-function kafkaStateOf(kafka: EmbeddedKafka, broker: number) {
-  return kafka.brokers.find(({ id }) => id === broker)?.state
 }
 
 function describe(error: unknown): string {

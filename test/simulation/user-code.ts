@@ -1,0 +1,253 @@
+import { gzipSync, gunzipSync } from 'node:zlib'
+import type { Clock } from '../../src/clock.js'
+import {
+  DeliveryError,
+  JavaHashPartitioner,
+  Murmur2Partitioner,
+  RoundRobinPartitioner,
+  StickyByBytes,
+  type Codec,
+  type ProducerOptions,
+  type RecordMetadata,
+} from '../../src/index.js'
+import type { KeyedMessage } from '../../src/producer/keyed-message.js'
+import type { ProducerStats } from '../../src/stats/producer-stats.js'
+import type { Dice } from './dice.js'
+import { Violation, type Entry, type Fate, type Ledger } from './ledger.js'
+import type { CodeOf, Given, Scenario, UserAction } from './scenario.js'
+
+/** A value before it is encoded. */
+export interface Value {
+  readonly bytes: Buffer
+  readonly code: CodeOf
+}
+
+export type Message = KeyedMessage<string, Value>
+
+/** How long what is late takes. */
+const LATE_MS = 150
+
+interface CallError {
+  readonly code?: string
+  readonly message?: string
+  readonly results?: readonly (RecordMetadata | DeliveryError)[]
+  readonly refused?: readonly number[]
+}
+
+/** A program that has producers: the code it gives them, the messages, and what it is told of these. */
+export abstract class UserCode {
+  readonly signals = [new AbortController(), new AbortController(), new AbortController()]
+  /** Promises that have to settle, and by when. */
+  readonly pending = new Map<object, { readonly what: string; readonly dueAt: number }>()
+  closing: Promise<unknown> | undefined
+  closedAt = Infinity
+  /** Until then there are no credentials. */
+  lockedUntil = 0
+  protected readonly ids = new WeakMap<object, number>()
+
+  protected constructor(
+    protected readonly scenario: Scenario,
+    protected readonly ledger: Ledger,
+    protected readonly clock: Clock,
+    protected readonly told: (violation: unknown) => void,
+  ) {}
+
+  abstract readonly producers: readonly { stats(): ProducerStats }[]
+
+  abstract perform(action: UserAction): void
+
+  /** Closes all that it has, and begins nothing more. */
+  abstract close(timeoutMs: number): Promise<unknown>
+
+  /** A partitioner sends, in the midst of being asked. */
+  protected abstract sendAmid(): void
+
+  // What a producer calls.
+
+  /** What it takes of every producer. */
+  protected commonOptions(dice: Dice) {
+    const { codec, sessionLifetimeMs, autoCreateTopics } = this.scenario
+    return {
+      brokers: '127.0.0.1:9001',
+      allowAutoTopicCreation: autoCreateTopics,
+      encoder: { encode: (value: Value) => this.encode(value) },
+      keyEncoder: { encode: (key: string) => Buffer.from(key) },
+      partitioner: this.partitioner(dice),
+      ...(codec !== 'none' && { compression: 'mine', codecs: [this.codec(codec)] }),
+      ...(sessionLifetimeMs !== undefined && {
+        sasl: { mechanism: 'plain', username: 'u', password: () => this.password() } as const,
+      }),
+    }
+  }
+
+  private password(): string {
+    if (this.clock.now() < this.lockedUntil) throw new Error('the vault is closed')
+    return 'p'
+  }
+
+  private later<T>(value: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.clock.setTimeout(() => {
+        try {
+          resolve(value())
+        } catch (error) {
+          reject(error)
+        }
+      }, LATE_MS)
+    })
+  }
+
+  private act<T>(code: CodeOf, good: () => T): T | Promise<T> {
+    switch (code) {
+      case 'at once':
+        return good()
+      case 'late':
+        return this.later(good)
+      case 'throws':
+        throw new Error('code of the user throws')
+      case 'rejects':
+        return this.later(() => {
+          throw new Error('code of the user rejects')
+        })
+      case 'never settles':
+        return new Promise(() => undefined)
+      case 'garbage':
+        return 42 as T
+    }
+  }
+
+  private encode({ bytes, code }: Value): Buffer | Promise<Buffer> {
+    return this.act(code, () => bytes)
+  }
+
+  private codec(code: CodeOf): Codec {
+    return {
+      name: 'mine',
+      id: 1,
+      compress: (input) => this.act(code, () => gzipSync(input, { level: 1 })),
+      decompress: (input) => gunzipSync(input),
+    }
+  }
+
+  private partitioner(dice: Dice): ProducerOptions<string>['partitioner'] {
+    const random = dice.fork().number
+    const keyless = new StickyByBytes({ random })
+    switch (this.scenario.partitioner) {
+      case 'by key':
+        return new Murmur2Partitioner({ keyless })
+      case 'round robin':
+        return new RoundRobinPartitioner({ random })
+      case 'hook throws': {
+        const inner = new JavaHashPartitioner({ keyless })
+        return {
+          partition: (key, context) => inner.partition(key, context),
+          partitionKeyless: (context, bytes) => keyless.partitionKeyless(context, bytes),
+          onMetadataRefresh: () => {
+            throw new Error('a hook of the user throws')
+          },
+        }
+      }
+      default: {
+        const choose = (count: number): number => {
+          if (random() < 0.1) {
+            if (this.scenario.partitioner === 'throws') throw new Error('a partitioner of the user throws')
+            this.sendAmid()
+          }
+          return Math.floor(random() * count)
+        }
+        return {
+          partition: (_, count) => choose(count),
+          partitionKeyless: ({ partitionCount }) => choose(partitionCount),
+        }
+      }
+    }
+  }
+
+  // What it gives, and is told.
+
+  protected message(
+    id: number,
+    { topic, partition, keys, size, headers, timestamp, code = 'at once' }: Given,
+    by: number,
+  ): Message {
+    const value = `#${id}#${(id % 7 === 0 ? 'é' : 'x').repeat(size)}`
+    const key = keys === 0 ? null : `k${id % keys}`
+    const ownTimestamp = timestamp === true ? 1_500_000_000_000 + id : undefined
+    const sentAt = this.clock.now()
+    const entry: Entry = {
+      id,
+      by,
+      topic,
+      partition,
+      key,
+      value,
+      hasHeaders: headers === true,
+      timestamp: ownTimestamp,
+      sentAt,
+      fate: undefined,
+    }
+    this.ledger.given(entry)
+    const message: Message = {
+      topic,
+      value: { bytes: Buffer.from(value), code },
+      ...(key !== null && { key }),
+      ...(partition !== undefined && { partition }),
+      ...(headers === true && { headers: { trace: String(id) } }),
+      ...(ownTimestamp !== undefined && { timestamp: ownTimestamp }),
+    }
+    this.ids.set(message, id)
+    return message
+  }
+
+  protected tell(id: number, fate: Fate): void {
+    try {
+      this.ledger.tell(id, fate)
+    } catch (violation) {
+      // Not to be caught by whoever called back.
+      this.told(violation)
+    }
+  }
+
+  protected tellAcknowledged(ids: readonly number[], metadata: readonly RecordMetadata[]): void {
+    ids.forEach((id, i) => this.tell(id, { kind: 'acknowledged', metadata: metadata[i] as RecordMetadata }))
+  }
+
+  protected tellErrors(ids: readonly number[], error: CallError, isAsync: boolean): void {
+    if (typeof error.code !== 'string')
+      this.told(new Violation('errors have codes', `send of ${ids[0]}: ${error.message ?? 'no error'}`))
+    const code = error.code ?? 'none'
+    const { results, refused } = error
+    if (refused !== undefined) {
+      for (const index of refused) this.tell(ids[index] as number, { kind: 'refused', code })
+    } else if (results !== undefined) {
+      ids.forEach((id, i) => this.tell(id, fateOf(results[i] as RecordMetadata | DeliveryError)))
+    } else {
+      for (const id of ids)
+        this.tell(id, !isAsync && error instanceof DeliveryError ? fateOf(error) : { kind: 'refused', code })
+    }
+  }
+
+  protected watch(what: string, withinMs: number, promise: Promise<unknown>): void {
+    const key = {}
+    this.pending.set(key, { what, dueAt: this.clock.now() + withinMs })
+    const settled = () => void this.pending.delete(key)
+    promise.then(settled, settled)
+  }
+
+  protected watchAsk(topic: string, asked: Promise<unknown>): void {
+    const { enqueueTimeoutMs } = this.scenario.options
+    asked.catch(() => undefined)
+    if (enqueueTimeoutMs >= 0) this.watch(`partitionsFor ${topic}`, enqueueTimeoutMs + 40_000, asked)
+  }
+
+  protected watchConnect(connected: Promise<unknown>): void {
+    connected.catch(() => undefined)
+    this.watch('connect', 11_000, connected)
+  }
+}
+
+function fateOf(result: RecordMetadata | DeliveryError): Fate {
+  if (!(result instanceof DeliveryError)) return { kind: 'acknowledged', metadata: result }
+  const { code, mayHaveBeenWritten, attempts } = result
+  return { kind: 'failed', code, mayHaveBeenWritten, attempts }
+}
