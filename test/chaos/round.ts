@@ -2,7 +2,6 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { TransactionalProducer } from '../../src/index.js'
 import { isBefore } from '../kafka/support/features.js'
 import type { RealKafka } from '../kafka/support/real-kafka.js'
 import type { Dice } from '../simulation/dice.js'
@@ -11,21 +10,17 @@ import { traceOf } from './check/trace.js'
 import type { Finding } from './check/verdict.js'
 import { Crew } from './crew.js'
 import type { EventLog } from './event-log.js'
-import { brokerFaults } from './faults/brokers.js'
-import { clientFaults } from './faults/clients.js'
-import { draw, type Fault } from './faults/fault.js'
-import { networkFaults } from './faults/network.js'
-import { FLEETING, topicFaults } from './faults/topics.js'
+import type { Lane } from './faults/lane.js'
+import { lanesFor } from './faults/lanes.js'
+import { FLEETING } from './faults/topics.js'
 import type { Proxy } from './network/proxy.js'
-import { CALM } from './network/weather.js'
 import { drawRoles, type Topics } from './roles.js'
+import { settle } from './settle.js'
 import type { Stage } from './stage.js'
 
 const STEADY = { replicationFactor: 3, config: { 'min.insync.replicas': '2' } }
-/** Between the end of one fault and the next of its kind. */
-const GAP_MS = [1_000, 5_000] as const
-/** Kafka 0.8 tells of replicas that are in sync too late, or never. */
-const WHOLE_MS = 30_000
+const REREADS = 3
+const REREAD_MS = 2_000
 
 export interface Setting {
   readonly kafka: RealKafka
@@ -40,7 +35,7 @@ export interface Setting {
 }
 
 export interface RoundResult extends Checked {
-  readonly faults: ReadonlyMap<string, number>
+  readonly lanes: readonly Lane[]
 }
 
 export async function playRound(setting: Setting, dice: Dice, round: number, ms: number): Promise<RoundResult> {
@@ -70,40 +65,24 @@ export async function playRound(setting: Setting, dice: Dice, round: number, ms:
       await delay(holdMs, undefined, { signal: over.signal }).catch(() => undefined)
     },
   }
-  const faults = new Map<string, number>()
+  const lanes = lanesFor(release)
   const timer = setTimeout(() => over.abort(), ms)
-  // What befalls brokers and partitions comes one after the other; the network has its own faults at the same time.
-  await Promise.all(
-    [
-      [...brokerFaults, ...topicFaults],
-      [...networkFaults, ...clientFaults],
-    ].map(async (kinds) => {
-      const possible = kinds.filter(({ since = '0' }) => !isBefore(release, since))
-      const own = dice.fork()
-      for (;;) {
-        await stage.hold(own.between(...GAP_MS))
-        if (over.signal.aborted) return
-        await befall(draw(possible, own), stage, own, setting, faults)
-      }
-    }),
-  )
+  const note = (line: string): void => log.write(line)
+  await Promise.all(lanes.map((lane) => lane.play(stage, dice.fork(), note, over.signal)))
   clearTimeout(timer)
-  await heal(setting)
   log.write('all is well again; the producers are to end')
   await crew.stop()
-  await untilWhole(setting)
-  for (const { transactionalId, manner } of roles)
-    if (manner === 'transactional') await endOpenTransaction(kafka, transactionalId)
+  const transactional = roles.filter(({ manner }) => manner === 'transactional')
+  await settle(
+    kafka,
+    transactional.map(({ transactionalId }) => transactionalId),
+  )
   const rules = { isReliable: !isBefore(release, '0.11') }
   const all = [...topics.steady, topics.ledger, topics.fleeting]
   let checked = await check(crew.all, all, kafka.bootstrap, release, rules)
   // Readers may be shown less than there is until followers have told their leader how far they are.
-  for (
-    let again = 0;
-    again < 3 && checked.findings.some(({ kind }) => kind === 'lost' || kind.endsWith('lost'));
-    again++
-  ) {
-    await delay(2_000)
+  for (let again = 0; again < REREADS && checked.findings.some(isMissing); again++) {
+    await delay(REREAD_MS)
     checked = await check(crew.all, all, kafka.bootstrap, release, rules)
   }
   const findings: Finding[] = [
@@ -122,52 +101,9 @@ export async function playRound(setting: Setting, dice: Dice, round: number, ms:
   if (violations.length > 0) await traceOf(violations, dir)
   else if (!setting.keepsAll) await rm(dir, { recursive: true })
   for (const topic of all) await kafka.deleteTopic(topic)
-  return { ...checked, findings, faults }
+  return { ...checked, findings, lanes }
 }
 
-async function befall(
-  fault: Fault,
-  stage: Stage,
-  dice: Dice,
-  setting: Setting,
-  faults: Map<string, number>,
-): Promise<void> {
-  const began = Date.now()
-  const { what, over } = fault.begin(stage, dice)
-  setting.log.write(`fault begins: ${fault.name}: ${what}`)
-  try {
-    await over
-    faults.set(fault.name, (faults.get(fault.name) ?? 0) + 1)
-    setting.log.write(`fault is over: ${fault.name}, after ${Date.now() - began} ms`)
-  } catch (error) {
-    setting.log.write(`fault did not work: ${fault.name}: ${(error as Error).message}`)
-    await heal(setting)
-  }
-}
-
-/** Everything runs, and is reached. */
-async function heal({ kafka, proxies }: Setting): Promise<void> {
-  for (const { id, state } of kafka.brokers) {
-    if (state === 'paused') kafka.resumeBroker(id)
-    else if (state === 'stopped') await kafka.startBroker(id)
-  }
-  for (const proxy of proxies.values()) {
-    proxy.weather = CALM
-    await proxy.revive()
-  }
-}
-
-async function untilWhole({ kafka, log }: Setting): Promise<void> {
-  const deadline = Date.now() + WHOLE_MS
-  while (!(await kafka.isWhole().catch(() => false))) {
-    if (Date.now() > deadline) return log.write('not all replicas are in sync')
-    await delay(200)
-  }
-}
-
-/** Of a producer that could not end it itself: readers of committed messages see nothing behind it. */
-async function endOpenTransaction(kafka: RealKafka, transactionalId: string): Promise<void> {
-  const producer = new TransactionalProducer({ brokers: kafka.bootstrap, transactionalId })
-  await producer.transaction(() => undefined)
-  await producer.close()
+function isMissing({ kind, isViolation }: Finding): boolean {
+  return isViolation && (kind === 'lost' || kind === 'committed and lost')
 }

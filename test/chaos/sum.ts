@@ -3,14 +3,19 @@ import type { RoundResult } from './round.js'
 /** What all rounds came to. */
 export class Sum {
   violations = 0
+  /** Faults that could not be done, or undone. */
+  private failures = 0
   private readonly counts = { faults: 0, given: 0, acknowledged: 0, failed: 0, read: 0 }
   private readonly faults = new Map<string, number>()
   private readonly byKind = new Map<string, { violations: number; allowed: number }>()
 
-  add({ faults, findings, given, acknowledged, failed, read }: RoundResult): void {
-    for (const [name, count] of faults) {
-      this.counts.faults += count
-      this.faults.set(name, (this.faults.get(name) ?? 0) + count)
+  add({ lanes, findings, given, acknowledged, failed, read }: RoundResult): void {
+    for (const { counts, failures } of lanes) {
+      this.failures += failures
+      for (const [name, count] of counts) {
+        this.counts.faults += count
+        this.faults.set(name, (this.faults.get(name) ?? 0) + count)
+      }
     }
     this.counts.given += given
     this.counts.acknowledged += acknowledged
@@ -39,6 +44,7 @@ export class Sum {
   }
 
   byFault(): string {
-    return [...this.faults].map(([name, count]) => `${count} ${name}`).join(', ')
+    const kinds = [...this.faults].toSorted().map(([name, count]) => `${count} ${name}`)
+    return `${kinds.join(', ')}; ${this.failures} did not work`
   }
 }

@@ -12,13 +12,14 @@ export const topicFaults: readonly Fault[] = [
     weight: 4,
     begin(stage, dice) {
       const topic = dice.pick([...stage.topics.steady, stage.topics.ledger])
-      const { id } = dice.pick(stage.kafka.brokers)
-      const chance = dice.number()
+      const [which, whereTo] = [dice.number(), dice.number()]
       const over = async (): Promise<void> => {
-        const partition = await drawPartition(stage, topic, chance)
-        await stage.kafka.moveLeader(topic, partition, id)
+        const partition = await drawPartition(stage, topic, which)
+        const leader = await stage.kafka.leaderOf(topic, partition)
+        const others = stage.kafka.brokers.map(({ id }) => id).filter((id) => id !== leader)
+        await stage.kafka.moveLeader(topic, partition, others[Math.floor(whereTo * others.length)] ?? leader)
       }
-      return { what: `one of ${topic} to broker ${id}`, over: over() }
+      return { what: `one of ${topic}`, over: over() }
     },
   },
   {
