@@ -98,8 +98,14 @@ export async function playRound(setting: Setting, dice: Dice, round: number, ms:
   ]
   await log.close()
   const violations = findings.filter(({ isViolation }) => isViolation)
-  if (violations.length > 0) await traceOf(violations, dir)
-  else if (!setting.keepsAll) await rm(dir, { recursive: true })
+  if (violations.length > 0) await traceOf(violations, dir, 'violations.txt')
+  if (violations.length > 0 || setting.keepsAll)
+    await traceOf(
+      findings.filter(({ isViolation }) => !isViolation),
+      dir,
+      'allowed.txt',
+    )
+  if (violations.length === 0 && !setting.keepsAll) await rm(dir, { recursive: true })
   for (const topic of all) await kafka.deleteTopic(topic)
   return { ...checked, findings, lanes }
 }

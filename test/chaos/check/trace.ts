@@ -1,4 +1,4 @@
-/** Tells all that is known of violations: which messages, when, and on which connections. */
+/** Tells all that is known of what was found: which messages, when, and on which connections. */
 import { createReadStream } from 'node:fs'
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -9,21 +9,21 @@ import { placeOf, type Finding } from './verdict.js'
 const FULLY_TOLD = 5
 const AROUND_MS = 500
 
-/** Writes `violations.txt` into the folder of the round. */
-export async function traceOf(violations: readonly Finding[], dir: string): Promise<void> {
+/** Writes a file into the folder of the round. */
+export async function traceOf(findings: readonly Finding[], dir: string, name: string): Promise<void> {
   const parts: string[] = []
   const told = new Map<string, number>()
-  for (const violation of violations) {
-    parts.push(headline(violation))
-    const count = (told.get(violation.kind) ?? 0) + 1
-    told.set(violation.kind, count)
-    const { message } = violation
+  for (const finding of findings) {
+    parts.push(headline(finding))
+    const count = (told.get(finding.kind) ?? 0) + 1
+    told.set(finding.kind, count)
+    const { message } = finding
     if (count > FULLY_TOLD || message === undefined) continue
     const from = message.givenAt - AROUND_MS
     const until = (message.fate?.at ?? message.givenAt + 60_000) + AROUND_MS
-    parts.push(...(await linesBetween(dir, violation.worker, from, until)).map((line) => `    ${line}`))
+    parts.push(...(await linesBetween(dir, finding.worker, from, until)).map((line) => `    ${line}`))
   }
-  await writeFile(join(dir, 'violations.txt'), `${parts.join('\n')}\n`)
+  await writeFile(join(dir, name), `${parts.join('\n')}\n`)
 }
 
 export function headline({ kind, worker, what, message, copies = [] }: Finding): string {

@@ -135,26 +135,20 @@ describe('what was told and what is there', () => {
     expect(violations({ journal: [ONE, 'A 2 0 0 10', 'A 2 7 0 11'], read: [[0, 0, 10]] })).toEqual(['broken'])
   })
 
-  it('order is that in which they were given, in each partition', () => {
+  it('order is that in which they were given, in each partition, of a topic that is made anew, too', () => {
+    const read: Case['read'] = [
+      [1, 0, 10],
+      [0, 0, 11],
+    ]
     const journal = [TWO, 'A 2 0 0 11', 'A 2 1 0 10']
-    expect(
-      violations({
-        journal,
-        read: [
-          [1, 0, 10],
-          [0, 0, 11],
-        ],
-      }),
-    ).toEqual(['out of order'])
-    expect(
-      violations({
-        journal: [TWO, 'A 2 0 1 3', 'A 2 1 0 10'],
-        read: [
-          [1, 0, 10],
-          [0, 1, 3],
-        ],
-      }),
-    ).toEqual([])
+    expect(violations({ journal, read })).toEqual(['out of order'])
+    expect(violations({ journal, read, role: { isFleeting: true } })).toEqual(['out of order'])
+    expect(allowed({ journal, read, role: { acks: 1, idempotent: false } })).toEqual(['out of order'])
+    const apart: Case['read'] = [
+      [1, 0, 10],
+      [0, 1, 3],
+    ]
+    expect(violations({ journal: [TWO, 'A 2 0 1 3', 'A 2 1 0 10'], read: apart })).toEqual([])
   })
 
   it('what may have been written may come late where it has no sequence', () => {

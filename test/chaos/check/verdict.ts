@@ -76,7 +76,12 @@ export function judge(
     const message = told.messages[sequence]
     // Of what may have been written nobody knows when; without sequences it may arrive late.
     const isCertain = role.idempotent || message?.fate?.offset !== undefined
-    find('out of order', isKept && isCertain, `message ${by} stands before it at ${placeOf(copy)}`, message)
+    find(
+      'out of order',
+      isReliable && role.acks === -1 && isCertain,
+      `message ${by} stands before it at ${placeOf(copy)}`,
+      message,
+    )
   }
   return findings
 
