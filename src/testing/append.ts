@@ -95,17 +95,14 @@ function rulesOf({ cluster, topic, release, produceVersion }: AppendTerms) {
   }
 }
 
-/** A log kept in an older format (message.format.version, ignored since 3.0) can't hold what came with a newer one. */
+/**
+ * A log kept in an older format (message.format.version, without effect since 3.0) has no place for sequences. All else Kafka
+ * converts; here it is kept as it came.
+ */
 function checkFormat(batches: readonly CheckedBatch[], topic: Topic, release: Release): void {
   const maxMagic = release.heedsMessageFormat ? (topic.config.maxMagic ?? 2) : 2
-  for (const { magic } of batches) {
-    if (magic > maxMagic) {
-      throw new RecordsRefused(
-        'UNSUPPORTED_FOR_MESSAGE_FORMAT',
-        `magic ${magic}, the topic's log holds 0 to ${maxMagic}`,
-      )
-    }
-  }
+  if (maxMagic === 2 || batches.every(({ producerId }) => producerId < 0n)) return
+  throw new RecordsRefused('UNSUPPORTED_FOR_MESSAGE_FORMAT', `a sequence, the topic's log holds magic 0 to ${maxMagic}`)
 }
 
 export function refused(

@@ -25,7 +25,7 @@ export interface EmbeddedTopicOptions {
   replicationFactor?: number
   /**
    * Settings under Kafka's names. Those with an effect: `cleanup.policy` (`compact` refuses messages without a key),
-   * `max.message.bytes`, `message.format.version` (below 0.11: no batches of magic 2), `message.timestamp.type`
+   * `max.message.bytes`, `message.format.version` (below 0.11: no sequences), `message.timestamp.type`
    * (`LogAppendTime`), `min.insync.replicas`, `retention.bytes`. Others are kept and do nothing.
    */
   config?: Readonly<Record<string, string | number>>

@@ -1,48 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { DeliveryTimeoutError, type RecordMetadata } from '../../../src/index.js'
-import type { EmbeddedKafka, StoredRecord } from '../../../src/testing/index.js'
 import { SocketWatch } from '../../kafka/support/sockets.js'
 import { startKafka } from '../support/cluster.js'
-import {
-  deliveryErrorOf,
-  failureOf,
-  requestsOf,
-  startProducer,
-  stored,
-  turns,
-  until,
-  valuesOf,
-} from '../support/producers.js'
-
-const LARGE = 'x'.repeat(20_000)
-/** Each large message makes a batch. */
-const BATCH_BYTES = { batchBytes: 20_000 }
-
-/** Sequences of each producer and epoch in a partition are whole: 0, 1, 2 … */
-function expectWhole(records: readonly StoredRecord[]): void {
-  const next = new Map<string, number>()
-  for (const { producerId, producerEpoch, sequence } of records) {
-    expect(producerId).toBeGreaterThanOrEqual(0)
-    const who = `${producerId} ${producerEpoch}`
-    expect(sequence, who).toBe(next.get(who) ?? 0)
-    next.set(who, sequence + 1)
-  }
-}
-
-function epochsIn(kafka: EmbeddedKafka, topic = 'orders'): number[] {
-  return [...new Set(kafka.records(topic).map(({ producerEpoch }) => producerEpoch))]
-}
-
-/** Sends large messages one by one, so that several batches of the partition are on their way. */
-function sendMany(producer: ReturnType<typeof startProducer>, from: number, to: number): Promise<RecordMetadata[]>[] {
-  const sent: Promise<RecordMetadata[]>[] = []
-  for (let i = from; i < to; i++) sent.push(producer.send({ topic: 'orders', value: `${i} ${LARGE}` }))
-  return sent
-}
-
-const numbersIn = (records: readonly StoredRecord[]) => valuesOf(records).map((value) => parseInt(value ?? ''))
-const upTo = (count: number) => Array.from({ length: count }, (_, i) => i)
+import { deliveryErrorOf, failureOf, requestsOf, startProducer, stored, turns, until } from '../support/producers.js'
+import { BATCH_BYTES, epochsIn, expectWhole, LARGE, numbersIn, sendMany, upTo } from '../support/sequences.js'
 
 describe('by default', () => {
   it.each(['0.11', '1.1', '2.8', '4'] as const)('messages to Kafka %s have sequences', async (release) => {

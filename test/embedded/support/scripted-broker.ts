@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { apiVersions } from '../../../src/protocol/apis/api-versions.js'
+import { initProducerId } from '../../../src/protocol/apis/init-producer-id.js'
 import { UNKNOWN_LEADER } from '../../../src/protocol/apis/leader-hints.js'
 import {
   metadata,
@@ -18,7 +19,7 @@ import { ByteReader } from '../../../src/protocol/byte-reader.js'
 import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
 import { encodeResponseFrame, FrameSplitter } from '../../../src/protocol/frame.js'
 import { readRequestHeader, readRequestHeaderEnd } from '../../../src/protocol/header.js'
-import { decodeBatches } from '../../../src/protocol/records/decode.js'
+import { decodeBatches, type DecodedBatch } from '../../../src/protocol/records/decode.js'
 
 export interface ProduceQuestion {
   readonly version: number
@@ -32,6 +33,9 @@ export interface MetadataQuestion {
   readonly request: MetadataRequest
   readonly index: number
 }
+
+/** No transaction is open that another producer has prepared. */
+const NOT_PREPARED = { ongoingTxnProducerId: -1n, ongoingTxnProducerEpoch: -1 }
 
 type Answer<T> = T | 'hang up' | 'silence'
 
@@ -47,6 +51,8 @@ export interface Script {
   tellsAllRanges?: boolean
   /** Whether it goes on when the other side has ended a connection; false by default. */
   ignoresEnd?: boolean
+  /** Who it says each producer is that asks, one after the other; without them it has no InitProducerId. */
+  identities?: readonly { readonly producerId: bigint; readonly producerEpoch: number }[]
   onProduce?: (
     question: ProduceQuestion,
     good: ProduceResponse,
@@ -67,6 +73,7 @@ export class ScriptedBroker {
   /** The versions of the ApiVersions requests. */
   readonly versionsAsked: number[] = []
   connections = 0
+  private identified = 0
   private readonly sockets = new Set<Socket>()
   private readonly server: Server
   port = 0
@@ -126,10 +133,15 @@ export class ScriptedBroker {
         { apiKey: 0, minVersion: produceVersions[0], maxVersion: produceVersions[1] },
         { apiKey: 3, minVersion: metadataVersions[0], maxVersion: metadataVersions[1] },
         { apiKey: 18, minVersion: 0, maxVersion: 3 },
+        ...(this.script.identities === undefined ? [] : [{ apiKey: initProducerId.key, minVersion: 0, maxVersion: 1 }]),
       ]
       const known = version <= 3
       const { tellsApiVersionsRange = true, tellsAllRanges = false } = this.script
-      const told = tellsAllRanges ? ranges : tellsApiVersionsRange ? ranges.slice(2) : []
+      const told = tellsAllRanges
+        ? ranges
+        : tellsApiVersionsRange
+          ? ranges.filter((range) => range.apiKey === apiVersions.key)
+          : []
       this.versionsAsked.push(version)
       socket.write(
         encodeResponseFrame(apiVersions, known ? version : 0, correlationId, {
@@ -150,6 +162,10 @@ export class ScriptedBroker {
       const answer = (await this.script.onMetadata?.(question, good)) ?? good
       if (answer === 'hang up') socket.destroy()
       else if (answer !== 'silence') socket.write(encodeResponseFrame(metadata, version, correlationId, answer))
+    } else if (apiKey === initProducerId.key) {
+      const identity = this.script.identities?.[this.identified++] ?? { producerId: -1n, producerEpoch: -1 }
+      const answer = { throttleTimeMs: 0, errorCode: 0, ...identity, ...NOT_PREPARED }
+      socket.write(encodeResponseFrame(initProducerId, version, correlationId, answer))
     } else {
       readRequestHeaderEnd(reader, produce, version)
       const question = { version, request: produce.decodeRequest(reader, version), index: this.produced.length }
@@ -236,16 +252,16 @@ function goodProduce({ request }: ProduceQuestion): ProduceResponse {
 }
 
 export function valuesIn(request: DecodedProduceRequest): (string | null)[] {
+  return batchesIn(request).flatMap(({ records }) => records.map(({ value }) => value?.toString() ?? null))
+}
+
+export function batchesIn(request: DecodedProduceRequest): DecodedBatch[] {
   const decompress = (): never => {
     throw new Error('not compressed')
   }
   return request.topicData.flatMap(({ partitionData }) =>
     partitionData.flatMap(({ records }) =>
-      records === null
-        ? []
-        : decodeBatches(Buffer.from(records), { decompress }).flatMap((batch) =>
-            batch.records.map(({ value }) => value?.toString() ?? null),
-          ),
+      records === null ? [] : decodeBatches(Buffer.from(records), { decompress }),
     ),
   )
 }
