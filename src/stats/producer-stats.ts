@@ -28,7 +28,10 @@ export interface ProducerStats extends Statistics {
    * False where it is switched off, with other `acks` than -1, and where brokers don't have it or don't allow it.
    */
   readonly idempotent: boolean | undefined
-  /** Topics whose brokers can't find what they were sent twice, since their `message.format.version` is older than 0.11. */
+  /**
+   * Topics whose brokers can't find what they were sent twice: their `message.format.version` is older than 0.11, or the right
+   * to it was taken away.
+   */
   readonly notIdempotentTopics: readonly string[]
   /** Async mode: failures that neither `onDelivery` nor a listener heard of. */
   readonly unheardFailures: number

@@ -91,6 +91,15 @@ const OF_SEQUENCES = new Set<number>([
   ErrorCodes.INVALID_PRODUCER_EPOCH,
 ])
 
+/**
+ * The broker takes no sequences: Kafka 0.11 to 2.x, where the topic's message.format.version is older; before 2.8, where the
+ * right to IdempotentWrite was taken away since InitProducerId was answered (KIP-679).
+ */
+const TAKES_NO_SEQUENCES = new Set<number>([
+  ErrorCodes.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+  ErrorCodes.CLUSTER_AUTHORIZATION_FAILED,
+])
+
 /** What an answer means: a table, the first row that fits. */
 export function verdictOn(facts: AnswerFacts): Verdict {
   const { errorCode: code, messages, invalid, toldLeader, wasSentOn } = facts
@@ -102,8 +111,7 @@ export function verdictOn(facts: AnswerFacts): Verdict {
       if (facts.sequence === 'behind') return FOLLOW
       return facts.mayBeInLog || facts.inTransaction ? FAIL_AND_START_OVER : START_OVER
     }
-    // Kafka 0.11 to 2.x, where the topic's message.format.version is older.
-    if (code === ErrorCodes.UNSUPPORTED_FOR_MESSAGE_FORMAT && facts.maySendUnnumbered) return UNNUMBER
+    if (TAKES_NO_SEQUENCES.has(code) && facts.maySendUnnumbered) return UNNUMBER
   }
   if (messages > 1 && (TOO_LARGE.has(code) || (OF_SINGLE_MESSAGES.has(code) && invalid === 0))) return SPLIT
   if (invalid > 0 && invalid < messages) return LEAVE_OUT

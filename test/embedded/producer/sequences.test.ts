@@ -61,7 +61,7 @@ describe('a duplicate answered late', () => {
   })
 
   it('after its deadline: its message was told before, and the next one has the next sequence', async () => {
-    const { kafka, producer } = await start({}, { deliveryTimeoutMs: 300 })
+    const { kafka, producer } = await start({}, { deliveryTimeoutMs: 3_000 })
     const held = kafka.stall({ api: 'Produce' }, 'after')
     const late = deliveryErrorOf(sendMany(producer, 1, 2)[0] as Promise<RecordMetadata[]>)
     await held.hit()
@@ -163,27 +163,28 @@ it('epoch exhaustion: behind the last epoch comes another producer id', async ()
   ])
 })
 
-describe('UNSUPPORTED_FOR_MESSAGE_FORMAT', () => {
-  it.each([1, 3])(
-    'with others in flight, of which the broker answers so to %i: all go without, in order',
-    async (times) => {
-      const { kafka, producer, watch } = await start()
-      const warnings: string[] = []
-      producer.on('warning', ({ code }) => warnings.push(code))
-      const held = kafka.stall({ api: 'Produce' })
-      kafka.fail({ api: 'Produce', times }, 'UNSUPPORTED_FOR_MESSAGE_FORMAT')
-      const sent = await putOnTheWire(watch, producer, 1, 5)
-      held.release()
-      await Promise.all(sent)
-      await Promise.all(sendMany(producer, 5, 7))
-      expect(numbersIn(kafka.records('orders'))).toEqual(upTo(7))
-      expect(numbersIn(numbered(kafka))).toEqual([0])
-      expect(producer.stats()).toMatchObject({ idempotent: true, notIdempotentTopics: ['orders'] })
-      expect(warnings).toEqual(['KAFKA_PRODUCER_NOT_IDEMPOTENT'])
-    },
-  )
+describe('a broker that takes no sequences', () => {
+  it.each([
+    ['UNSUPPORTED_FOR_MESSAGE_FORMAT', 1],
+    ['UNSUPPORTED_FOR_MESSAGE_FORMAT', 3],
+    ['CLUSTER_AUTHORIZATION_FAILED', 3],
+  ])('says %s with others in flight, to %i of them: all go without, in order', async (code, times) => {
+    const { kafka, producer, watch } = await start()
+    const warnings: string[] = []
+    producer.on('warning', ({ code }) => warnings.push(code))
+    const held = kafka.stall({ api: 'Produce' })
+    kafka.fail({ api: 'Produce', times }, code)
+    const sent = await putOnTheWire(watch, producer, 1, 5)
+    held.release()
+    await Promise.all(sent)
+    await Promise.all(sendMany(producer, 5, 7))
+    expect(numbersIn(kafka.records('orders'))).toEqual(upTo(7))
+    expect(numbersIn(numbered(kafka))).toEqual([0])
+    expect(producer.stats()).toMatchObject({ idempotent: true, notIdempotentTopics: ['orders'] })
+    expect(warnings).toEqual(['KAFKA_PRODUCER_NOT_IDEMPOTENT'])
+  })
 
-  it('what may be in the log is not sent again without its sequence', async () => {
+  it('is not sent again without its sequence what may be in the log', async () => {
     const { kafka, producer } = await start()
     const timedOut = kafka.fail({ api: 'Produce' }, 'REQUEST_TIMED_OUT')
     const doubtful = deliveryErrorOf(sendMany(producer, 1, 2)[0] as Promise<RecordMetadata[]>)
@@ -194,7 +195,7 @@ describe('UNSUPPORTED_FOR_MESSAGE_FORMAT', () => {
     expect(numbersIn(kafka.records('orders'))).toEqual(upTo(3))
   })
 
-  it.each(['0.11', '1.1', '2.8'])('Kafka %s: is what a topic with an older format answers', async (release) => {
+  it.each(['0.11', '1.1', '2.8'])('is that of Kafka %s for a topic with an older format', async (release) => {
     const topics = { orders: { config: { 'message.format.version': '0.10.2' } } }
     const { kafka, producer } = await start({ release, topics })
     await Promise.all(sendMany(producer, 1, 6))
@@ -332,7 +333,7 @@ it('unknown producer id after retention: what was forgotten begins anew, in its 
 })
 
 it('an expired batch with others in flight: they are not taken for the first, and not written twice', async () => {
-  const { kafka, producer, watch } = await start({}, { deliveryTimeoutMs: 400, requestTimeoutMs: 60_000 })
+  const { kafka, producer, watch } = await start({}, { deliveryTimeoutMs: 3_000, requestTimeoutMs: 60_000 })
   kafka.pauseBroker(1)
   const sent = await putOnTheWire(watch, producer, 1, 4)
   for (const outcome of await Promise.allSettled(sent))

@@ -69,6 +69,13 @@ describe('what an answer means', () => {
       { action: 'fail' },
     ],
     ['UNSUPPORTED_FOR_MESSAGE_FORMAT to none', { errorCode: 43 }, { action: 'fail' }],
+    ['CLUSTER_AUTHORIZATION_FAILED', { errorCode: 31, sequence: 'first' }, { action: 'unnumber' }],
+    [
+      'CLUSTER_AUTHORIZATION_FAILED where sequences were asked for',
+      { errorCode: 31, sequence: 'first', maySendUnnumbered: false },
+      { action: 'fail' },
+    ],
+    ['CLUSTER_AUTHORIZATION_FAILED to none', { errorCode: 31 }, { action: 'fail' }],
     ['MESSAGE_TOO_LARGE with a sequence', { errorCode: 10, sequence: 'first' }, { action: 'split' }],
     ['INVALID_RECORD with a sequence', { errorCode: 87, invalid: 1, sequence: 'first' }, { action: 'leave out' }],
     ['NOT_LEADER_OR_FOLLOWER with a sequence', { errorCode: 6, sequence: 'behind' }, forMetadata],
