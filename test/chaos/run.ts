@@ -11,18 +11,16 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ensureKcat } from '../kafka/support/kcat.js'
-import { RealKafka } from '../kafka/support/real-kafka.js'
 import { findRelease } from '../kafka/support/releases.js'
 import { reportsDir } from '../kafka/support/results.js'
 import { Dice } from '../simulation/dice.js'
 import { headline } from './check/trace.js'
 import { EventLog } from './event-log.js'
 import { ADDRESSES, NAME } from './network/addresses.js'
-import { Proxy } from './network/proxy.js'
+import { startProxied } from './proxied-cluster.js'
 import { playRound } from './round.js'
 import { Sum } from './sum.js'
 
-const CLIENTS = 'CLIENTS'
 const SHOWN = 10
 
 const { values } = parseArgs({
@@ -43,24 +41,12 @@ const dice = new Dice(Number(values.seed))
 const log = new EventLog()
 const dir = join(reportsDir, 'chaos', `${release.version}-${values.seed}`)
 await mkdir(dir, { recursive: true })
-const proxies = new Map<number, Proxy>()
-for (const broker of [1, 2, 3])
-  proxies.set(
-    broker,
-    await Proxy.start(
-      broker,
-      (clientId) => clientId.startsWith('chaos-'),
-      (line) => log.write(line),
-    ),
-  )
-// Kafka 0.8 has one listener, which its brokers use among themselves as well: the proxy knows those under test by their id.
 const hasListeners = release.name !== '0.8.2'
-const host = hasListeners ? NAME : ADDRESSES[0]
-const bootstrap = (): string => [...proxies.values()].map(({ port }) => `${host}:${port}`).join(',')
-const kafka = await RealKafka.start({
-  release: release.name,
-  brokers: 3,
-  listeners: hasListeners ? { [CLIENTS]: 'PLAINTEXT' } : {},
+const cluster = await startProxied({
+  release,
+  host: hasListeners ? NAME : ADDRESSES[0],
+  isUnderTest: (clientId) => clientId.startsWith('chaos-'),
+  log: (line) => log.write(line),
   config: {
     'auto.create.topics.enable': 'false',
     'unclean.leader.election.enable': 'false',
@@ -68,13 +54,8 @@ const kafka = await RealKafka.start({
     'default.replication.factor': '3',
     ...(hasListeners && { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': '2000' }),
   },
-  advertise: (broker, listener, port) => {
-    const proxy = proxies.get(broker)
-    if (proxy === undefined || (hasListeners && listener !== CLIENTS)) return `127.0.0.1:${port}`
-    proxy.target = port
-    return `${host}:${proxy.port}`
-  },
 })
+const { kafka, proxies, bootstrap } = cluster
 const sum = new Sum()
 try {
   const until = Date.now() + Number(values.minutes) * 60_000
@@ -92,8 +73,7 @@ try {
       console.log(`  ${headline(finding)}`)
   }
 } finally {
-  await kafka.stop()
-  for (const proxy of proxies.values()) proxy.close()
+  await cluster.stop()
 }
 console.log(sum.byFault())
 if (sum.violations > 0) console.log(`What happened is in ${dir}`)

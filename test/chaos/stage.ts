@@ -9,7 +9,7 @@ export interface Stage {
   /** By broker. */
   readonly proxies: ReadonlyMap<number, Proxy>
   readonly topics: Topics
-  readonly crew: Crew
+  readonly crew: Pick<Crew, 'clientIds' | 'moved' | 'replaceOne'>
   /** Waits so long; less where all is to end now. */
   hold(ms: number): Promise<void>
 }

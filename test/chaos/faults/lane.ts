@@ -1,6 +1,6 @@
 import type { Dice } from '../../simulation/dice.js'
 import type { Stage } from '../stage.js'
-import { draw, type Fault } from './fault.js'
+import type { Fault } from './fault.js'
 
 /** Between the end of one fault and the next one. */
 const GAP_MS = [1_000, 5_000] as const
@@ -12,9 +12,12 @@ export class Lane {
   /** That could not be done, or undone: they are no faults of anyone's but the test's, or the cluster's. */
   failures = 0
 
-  /** @param heal puts an end to whatever a fault that failed has left */
+  /**
+   * @param next gives the fault that comes next
+   * @param heal puts an end to whatever a fault that failed has left
+   */
   constructor(
-    private readonly faults: readonly Fault[],
+    private readonly next: (dice: Dice) => Fault,
     private readonly heal: (stage: Stage) => Promise<void>,
   ) {}
 
@@ -23,7 +26,7 @@ export class Lane {
     for (;;) {
       await stage.hold(dice.between(...GAP_MS))
       if (signal.aborted) break
-      const fault = draw(this.faults, dice)
+      const fault = this.next(dice)
       const { name } = fault
       const began = Date.now()
       const { what, over } = fault.begin(stage, dice)

@@ -1,16 +1,16 @@
 /*
  * The recipe of docs/transactions.md as a program: reads `in` with kafkajs, writes `out` in transactions, with the offsets
- * of what it read. It runs until it is killed.
+ * of what it read, and tells of each that is committed. It runs until it is killed.
  */
 import { Kafka, logLevel } from 'kafkajs'
 import { TransactionalProducer } from '../../../src/index.js'
 
-const [bootstrap = ''] = process.argv.slice(2)
+const [bootstrap = '', transactionalId = ''] = process.argv.slice(2)
 const groupId = 'transformers'
 
 const producer = new TransactionalProducer({
   brokers: bootstrap,
-  transactionalId: 'transformer-1',
+  transactionalId,
   clientId: 'transformer',
   retryBackoffMs: 20,
   retryBackoffMaxMs: 200,
@@ -36,6 +36,7 @@ await consumer.run({
           { topic: batch.topic, partition: batch.partition, offset: BigInt(last.offset) + 1n },
         ])
       })
+      process.stdout.write('committed\n')
       await heartbeat()
     }
   },

@@ -1,5 +1,6 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { execFile, spawn, type ChildProcessByStdio } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
@@ -17,7 +18,13 @@ export async function installKafkajs(): Promise<void> {
   await promisify(execFile)('npm', ['ci', '--no-audit', '--no-fund'], { cwd: kafkajsFolder })
 }
 
-/** The program that reads `in` with kafkajs and writes `out` in transactions, until it is killed. */
-export function startTransformer(bootstrap: string): ChildProcess {
-  return spawn(process.execPath, ['--import', TSX, 'transform.mts', bootstrap], { cwd: kafkajsFolder, stdio: 'ignore' })
+/** What the program below is known by to the brokers. */
+export const TRANSFORMER_ID = 'transformer-1'
+
+/** The program that reads `in` with kafkajs and writes `out` in transactions, a line for each that is committed, until it is killed. */
+export function startTransformer(bootstrap: string): ChildProcessByStdio<null, Readable, null> {
+  return spawn(process.execPath, ['--import', TSX, 'transform.mts', bootstrap, TRANSFORMER_ID], {
+    cwd: kafkajsFolder,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
 }

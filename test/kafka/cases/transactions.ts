@@ -1,18 +1,18 @@
 /** Transactions on real brokers: read back by kcat, which sees committed messages alone. */
-import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { TransactionalProducer, type Transaction, type TransactionalProducerOptions } from '../../../src/index.js'
 import { findCoordinator } from '../../../src/protocol/apis/find-coordinator.js'
 import { offsetFetch } from '../../../src/protocol/apis/offset-fetch.js'
 import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
 import { RawClient } from '../../embedded/support/raw-client.js'
-import { installKafkajs, startTransformer } from '../../interop/support/kafkajs.js'
+import { Dice } from '../../simulation/dice.js'
+import { killAndRestart } from '../exactly-once/transformer.js'
 import { newTopic, release, needs, type Bytes, type Cluster } from '../support/fixture.js'
 import { readTopic } from '../support/kcat.js'
 
 const partitions = 3
-const KILLS = Number(process.env['KAFKA_KILLS'] ?? 5)
+/** `npm run test:exactly-once -- --kills 50` has more. */
+const KILLS = 3
 
 export function transactionCases(three: Cluster): void {
   const start = (id: string, options: Partial<TransactionalProducerOptions<Bytes, Bytes>> = {}) => {
@@ -23,10 +23,6 @@ export function transactionCases(three: Cluster): void {
     })
     onTestFinished(async () => void (await producer.close({ timeoutMs: 5_000 })))
     return producer
-  }
-  const count = async (topic: string, isolation: 'read_committed' | 'read_uncommitted' = 'read_committed') => {
-    const { bootstrap } = three.kafka
-    return (await readTopic({ bootstrap, topic, release: release.version, isolation })).length
   }
   /** A commit is answered before its markers stand; the next transaction begins after that. */
   const settled = async (producer: TransactionalProducer<Bytes, Bytes>) => {
@@ -201,35 +197,10 @@ export function transactionCases(three: Cluster): void {
       expect(await read(producer, topic)).toEqual(expected)
     })
 
-    test(
-      'consume, transform, produce: each result once, however often the program is killed',
-      { timeout: 120_000 + KILLS * 10_000 },
-      async (context) => {
-        needs(context, 'transactions')
-        await installKafkajs()
-        for (const topic of ['in', 'out']) await makeTopic(topic, topic)
-        const values = Array.from({ length: 1_000 }, (_, i) => `value-${i}`)
-        await three.producer().send(values.map((value, i) => ({ topic: 'in', key: `k${i}`, value })))
-        const { bootstrap } = three.kafka
-        let running: ChildProcess | undefined
-        onTestFinished(() => void running?.kill('SIGKILL'))
-        for (let kill = 1; kill <= KILLS; kill++) {
-          running = startTransformer(bootstrap)
-          const ended = once(running, 'exit')
-          // In the midst of something: when it has come so far.
-          const goal = Math.floor((values.length * kill) / (KILLS + 2))
-          while ((await count('out', 'read_uncommitted')) < goal)
-            await new Promise((resolve) => setTimeout(resolve, 50))
-          running.kill('SIGKILL')
-          await ended
-        }
-        running = startTransformer(bootstrap)
-        while ((await count('out')) < values.length) await new Promise((resolve) => setTimeout(resolve, 100))
-        running.kill('SIGKILL')
-        const heir = start('transformer-1')
-        expect((await read(heir, 'out')).sort()).toEqual(values.map((value) => value.toUpperCase()).sort())
-      },
-    )
+    test('consume, transform, produce: each result once, however often the program is killed', async (context) => {
+      needs(context, 'transactions')
+      expect(await killAndRestart(three.kafka, KILLS, new Dice(1))).toEqual([])
+    })
 
     test('brokers that are killed and come back, one at a time: each transaction is whole or not there', async (context) => {
       needs(context, 'transactions')

@@ -262,6 +262,11 @@ export class RealKafka {
     )
   }
 
+  /** Where a broker keeps its partitions, a folder for each. */
+  dataOf(broker: number): string {
+    return join(this.dir, 'data', `broker-${broker}`)
+  }
+
   /** In order: the broker hands its partitions over first. */
   async stopBroker(id: number): Promise<void> {
     await this.#server(id).stop(20_000)
