@@ -70,6 +70,25 @@ export const GROUPS = {
         everyone(100, { variant: `${delayMs} ms`, sink: { delayMs } }, quick ? ['batch'] : PROMISES),
       ),
   },
+  far: {
+    title: 'One partition, and a broker that takes long',
+    text: 'acks -1, values of 1,000 bytes in async mode; the sink answers each Produce request after 5 ms, or after 300 ms as one that keeps its log in an object store. Up to five batches in flight, as sequences allow, and one without them.',
+    seconds: 6,
+    server: 'sink',
+    isPinned: true,
+    columns: ['rate', 'mbPerSecond', 'cpuPerMillion', 'loopP99', 'rssPeak'],
+    cases: () =>
+      [5, 300].flatMap((delayMs) =>
+        [true, false].map((idempotent): Case => ({
+          client: 'ours',
+          mode: 'async',
+          bytes: 1_000,
+          variant: `${delayMs} ms, ${idempotent ? 'five' : 'one'} in flight`,
+          sink: { delayMs, partitions: 1 },
+          job: { acks: -1, idempotent },
+        })),
+      ),
+  },
   brokers: {
     title: 'Three brokers',
     text: 'Two of the six partitions on each.',

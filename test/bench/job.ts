@@ -16,6 +16,8 @@ export interface Job {
   readonly level?: number
   /** A file whose lines are the values of `corpus` mode. */
   readonly corpus?: string
+  /** Ours: whether there are sequences; as the producer has it by default where nothing is said. */
+  readonly idempotent?: boolean
   /** Ours: what brokers are said to be. */
   readonly brokerVersion?: string
   /** Ours: the entry point of the build to measure, as a URL; this checkout's sources where none is given. */

@@ -26,6 +26,7 @@ export function goals(results: Results): Goal[] {
     single,
     realShape,
     slowAndSeveral,
+    far,
     lone,
     realKafka,
     scaling,
@@ -172,6 +173,20 @@ function slowAndSeveral(figures: Figures): Goal[] {
     ),
     figures.toFastestPeer(`${mode}, 100 B, three brokers`, { group: 'brokers', mode, variant: '3 brokers' }, 3),
   ])
+}
+
+function far(figures: Figures): Goal[] {
+  const gain = (delay: string): number | undefined =>
+    ratio(
+      ...(['five', 'one'] as const).map((count) =>
+        figures.of('ours', { group: 'far', mode: 'async', bytes: 1_000, variant: `${delay}, ${count} in flight` }),
+      ),
+    )
+  const text = (delay: string): string => `one partition, answers after ${delay}: five in flight by one in flight`
+  return [
+    { text: text('300 ms'), measured: gain('300 ms'), atLeast: 4, unit: '×' },
+    { text: text('5 ms'), measured: gain('5 ms'), atLeast: 1, unit: '×' },
+  ]
 }
 
 function lone(figures: Figures): Goal[] {
