@@ -527,9 +527,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     return this.calls.settledSoFar()
   }
 
-  async close(timeoutMs: number): Promise<KeyedMessage<K, V>[]> {
+  async close(timeoutMs: number, last?: (timeLeftMs: number) => Promise<void>): Promise<KeyedMessage<K, V>[]> {
     this.isClosed = true
     const { clock } = this.surroundings
+    const endsAt = clock.now() + timeoutMs
     let timer: Timer | undefined
     const late = new Promise<void>((resolve) => (timer = clock.setTimeout(resolve, timeoutMs)))
     await Promise.race([this.settledSoFar(), late])
@@ -543,6 +544,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     this.longWaits.close()
     this.admission.close()
     for (const sender of this.senders.values()) sender.close()
+    await last?.(endsAt - clock.now())
     await this.parts.producerPool.close(SOCKET_GRACE_MS)
     return unsent
   }

@@ -19,6 +19,8 @@ export interface EventHandler<K, V> {
   /**
    * Waits, at most `timeoutMs`, for what is under way; fails the rest, and resolves with it; leaves no socket and no
    * timer behind.
+   *
+   * @param last called when all have their fate, while there are connections still
    */
-  close(timeoutMs: number): Promise<readonly KeyedMessage<K, V>[]>
+  close(timeoutMs: number, last?: (timeLeftMs: number) => Promise<void>): Promise<readonly KeyedMessage<K, V>[]>
 }

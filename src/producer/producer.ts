@@ -32,6 +32,8 @@ import { ProducerSendLoop } from './producer-send-loop.js'
 import { CONNECT_TIMEOUT_MS, Readiness, type ConnectOptions, type ProducerHealth } from './readiness.js'
 import type { RecordMetadata } from './record-metadata.js'
 import { StatsReports } from './stats-reports.js'
+import { MetricsPush } from './telemetry/metrics-push.js'
+import { ProducerMetrics } from './telemetry/producer-metrics.js'
 import type { TransactionGate, TransactionSends } from './transactions/transaction-manager.js'
 
 /** What the brokers may make this client hold of answers that are not whole yet, on all connections together. */
@@ -122,6 +124,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   readonly #statistics: StatisticsObserver
   readonly #log: EventLog
   readonly #statsReports: StatsReports | undefined
+  /** Undefined where it is switched off. */
+  readonly #metricsPush: MetricsPush | undefined
   #closing: Promise<CloseResult<K, V>> | undefined
 
   readonly #surroundings: Surroundings
@@ -171,6 +175,10 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     }
     this.#sessions = new SessionFactory(sessionOptions, surroundings, this.#observers)
     const anyBroker = new AnyBroker(this.#sessions, config.brokers, surroundings)
+    if (config.enableMetricsPush) {
+      this.#metricsPush = this.#pushMetrics(anyBroker)
+      this.#observers.add(this.#metricsPush.observer)
+    }
     this.#topicPartitionInfos = new BrokerPartitionInfo(
       this.#sessions,
       anyBroker,
@@ -223,6 +231,22 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       const threw = (error: unknown) => warnings.threw('onStats', error)
       this.#statsReports = new StatsReports(onStats, statsIntervalMs, () => this.stats(), clock, threw)
     }
+  }
+
+  #pushMetrics(anyBroker: AnyBroker): MetricsPush {
+    const { clock } = this.#surroundings
+    const metrics = new ProducerMetrics({
+      clock,
+      opened: () => this.#statistics.connectionsOpened,
+      nodes: () => new Map([...anyBroker.brokers].map(([id, address]) => [formatAddress(address), id])),
+    })
+    return new MetricsPush({
+      anyBroker,
+      surroundings: this.#surroundings,
+      observers: this.#observers,
+      metrics,
+      requestTimeoutMs: this.config.requestTimeoutMs,
+    })
   }
 
   /**
@@ -387,7 +411,11 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
 
   /** What this producer has counted and measured, from its start on. */
   stats(): ProducerStats {
-    return { ...this.#counters.snapshot(this.#eventHandler.held), ...this.#statistics.snapshot() }
+    return {
+      ...this.#counters.snapshot(this.#eventHandler.held),
+      ...this.#statistics.snapshot(),
+      clientInstanceId: this.#metricsPush?.clientInstanceId,
+    }
   }
 
   /**
@@ -402,7 +430,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
         return Promise.reject(error)
       }
       this.#statsReports?.close()
-      this.#closing = this.#eventHandler.close(timeoutMs).then((unsent) => {
+      const last = (timeLeftMs: number) => this.#metricsPush?.close(timeLeftMs) ?? Promise.resolve()
+      this.#closing = this.#eventHandler.close(timeoutMs, last).then((unsent) => {
         this.#log.close()
         return { ...this.#result(), unsent }
       })

@@ -40,6 +40,8 @@ export interface ProducerStats extends Statistics {
    * `'warning'`, and a partitioner's `onMetadataRefresh`.
    */
   readonly throwingCallbacks: number
+  /** What brokers call this producer where its metrics are pushed to them; undefined where none asked for any. */
+  readonly clientInstanceId: string | undefined
   /** Batches that went as they are since their codec failed or took too long. */
   readonly codecFailures: number
   /** Messages and bytes waiting or in flight now. */
@@ -48,7 +50,7 @@ export interface ProducerStats extends Statistics {
 }
 
 /** The part of {@link ProducerStats} that is counted by the message. */
-export type Counts = Omit<ProducerStats, keyof Statistics>
+export type Counts = Omit<ProducerStats, keyof Statistics | 'clientInstanceId'>
 
 /** The counters behind {@link ProducerStats}: what is counted by the message is added to where it is known. */
 export class StatsCounters implements Observer {

@@ -202,6 +202,10 @@ export class StatisticsObserver implements Observer {
     }
   }
 
+  get connectionsOpened(): number {
+    return this.opened
+  }
+
   private ofTopic(topic: string, now: number): TopicMeters {
     const known = this.topics.get(topic)
     if (known !== undefined) return known

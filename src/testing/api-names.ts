@@ -22,3 +22,5 @@ export type ApiName =
   | 'TxnOffsetCommit'
   | 'SaslAuthenticate'
   | 'DescribeCluster'
+  | 'GetTelemetrySubscriptions'
+  | 'PushTelemetry'

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js'
 import type { NodeEndpoint } from '../protocol/apis/leader-hints.js'
 import type { Random } from '../random.js'
 import type { Surroundings } from '../surroundings.js'
+import { ClientMetrics } from './client-metrics.js'
 import { EmbeddedKafkaError } from './errors.js'
 import { Groups } from './groups/groups.js'
 import { positive, type EmbeddedTopicOptions, type ResolvedOptions } from './options.js'
@@ -54,6 +55,7 @@ export class Cluster {
   readonly timers: Timers
   readonly groups: Groups
   readonly transactions = new Transactions(this)
+  readonly clientMetrics = new ClientMetrics(() => this.newId())
 
   readonly clock: Clock
   private readonly random: Random
@@ -65,11 +67,13 @@ export class Cluster {
     this.clock = clock
     this.random = random
     this.id = random.bytes(16).toString('base64url')
+    if (options.clientMetrics !== undefined) this.clientMetrics.subscribe(options.clientMetrics)
     this.timers = new Timers(clock)
     this.groups = new Groups(this.timers, random, options.initialRebalanceDelayMs)
   }
 
-  newTopicId(): Buffer {
+  /** Of a topic, or of a client that pushes metrics. */
+  newId(): Buffer {
     return this.random.bytes(16)
   }
 
@@ -137,13 +141,7 @@ export class Cluster {
       throw new EmbeddedKafkaError('INVALID_OPTION', `replicationFactor ${factor} with ${this.nodes.size} brokers`)
     }
     const count = positive('partitions', replicas?.length ?? options.partitions ?? this.options.defaultPartitions)
-    const topic = new Topic(
-      name,
-      this.newTopicId(),
-      factor,
-      TopicConfig.of(options.config ?? {}),
-      INTERNAL_TOPICS.has(name),
-    )
+    const topic = new Topic(name, this.newId(), factor, TopicConfig.of(options.config ?? {}), INTERNAL_TOPICS.has(name))
     this.topics.set(name, topic)
     this.topicsById.set(topic.id.toString('hex'), topic)
     this.growTopic(topic, count, replicas)

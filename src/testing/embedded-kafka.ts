@@ -1,6 +1,7 @@
 import { given } from '../given.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
 import { EmbeddedBroker } from './broker.js'
+import type { ClientMetricsSubscription, ReceivedMetrics } from './client-metrics.js'
 import { Cluster } from './cluster.js'
 import { makeDecompress } from './decompress.js'
 import { codeOf } from './error-names.js'
@@ -286,8 +287,8 @@ export class EmbeddedKafka {
 
   /** Stops a broker and starts it on the same port as another Kafka release, as in a rolling upgrade. */
   async upgradeBroker(id: number, release: string): Promise<void> {
-    const next = Release.named(release)
     const { node } = this.broker(id)
+    const next = Release.named(release, node.release.takesMetrics)
     if (node.alive) await this.stopBroker(id)
     node.release = next
     await this.startBroker(id)
@@ -443,6 +444,16 @@ export class EmbeddedKafka {
     { count = 1, ...options }: WaitOptions & { count?: number } = {},
   ): Promise<ReceivedRequest> {
     return this.journal.wait(filter, positive('count', count), options)
+  }
+
+  /** What clients have pushed of their metrics, oldest first: see the option `clientMetrics`. */
+  get receivedMetrics(): readonly ReceivedMetrics[] {
+    return this.cluster.clientMetrics.received
+  }
+
+  /** Wants other metrics of clients from now on: they are told so when they push the next time. */
+  subscribeMetrics(subscription: ClientMetricsSubscription): void {
+    this.cluster.clientMetrics.subscribe(given(subscription))
   }
 
   /** The connections that clients have open. */

@@ -10,6 +10,7 @@ export type {
 } from './embedded-kafka.js'
 export { EmbeddedKafkaError } from './errors.js'
 export type { EmbeddedKafkaErrorCode } from './errors.js'
+export type { ClientMetricsSubscription, ReceivedMetrics } from './client-metrics.js'
 export type { CommittedOffset } from './groups/group-offsets.js'
 export type { GroupState } from './groups/group.js'
 export type { ApiName } from './api-names.js'

@@ -1,5 +1,6 @@
 import type { TlsOptions } from 'node:tls'
 import { given } from '../given.js'
+import type { ClientMetricsSubscription } from './client-metrics.js'
 import { EmbeddedKafkaError } from './errors.js'
 import type { ReceivedRequest } from './journal.js'
 import { Release } from './releases.js'
@@ -69,6 +70,11 @@ export interface EmbeddedKafkaOptions {
   initialRebalanceDelayMs?: number
   /** The shortest session timeout that a consumer may ask for, in milliseconds. Default: 6,000. */
   minSessionTimeoutMs?: number
+  /**
+   * What the cluster wants of clients' metrics (KIP-714); brokers of 3.9 and 4 then list the requests for that, as Kafka's
+   * do that have a plug-in for them. Default: none, they do not.
+   */
+  clientMetrics?: ClientMetricsSubscription
 }
 
 export interface ResolvedBrokerOptions {
@@ -95,6 +101,7 @@ export interface ResolvedOptions {
   readonly sasl: EmbeddedSaslOptions | undefined
   readonly initialRebalanceDelayMs: number
   readonly minSessionTimeoutMs: number
+  readonly clientMetrics: ClientMetricsSubscription | undefined
 }
 
 const DEFAULTS = {
@@ -119,13 +126,14 @@ const NAMES: ReadonlySet<string> = new Set([
   'onHangUp',
   'ssl',
   'sasl',
+  'clientMetrics',
 ])
 
 /** Throws `INVALID_OPTION` or `UNKNOWN_RELEASE`. */
 export function resolveOptions(options: EmbeddedKafkaOptions): ResolvedOptions {
   const unknown = Object.keys(options).find((name) => !NAMES.has(name))
   if (unknown !== undefined) throw invalid(`there is no option '${unknown}'`)
-  const release = Release.named(options.release ?? '4')
+  const release = Release.named(options.release ?? '4', options.clientMetrics !== undefined)
   return {
     brokers: resolveBrokers(options, release),
     topics: options.topics ?? {},
@@ -149,6 +157,7 @@ export function resolveOptions(options: EmbeddedKafkaOptions): ResolvedOptions {
       options.initialRebalanceDelayMs ?? DEFAULTS.initialRebalanceDelayMs,
     ),
     minSessionTimeoutMs: positive('minSessionTimeoutMs', options.minSessionTimeoutMs ?? DEFAULTS.minSessionTimeoutMs),
+    clientMetrics: options.clientMetrics && given(options.clientMetrics),
   }
 }
 
@@ -183,7 +192,7 @@ export function resolveBroker(
     id,
     port: options.port ?? 0,
     rack: options.rack ?? null,
-    release: options.release === undefined ? release : Release.named(options.release),
+    release: options.release === undefined ? release : Release.named(options.release, release.takesMetrics),
   }
 }
 

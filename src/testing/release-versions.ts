@@ -39,11 +39,17 @@ export const RANGES: readonly (readonly [apiKey: number, name: string, columns: 
   [60, 'DescribeCluster', '-    -   -      -    -   0   1   0-2'],
 ]
 
+/** The same of what brokers list only where they have a plug-in that takes clients' metrics (KIP-714). */
+const METRICS_RANGES: typeof RANGES = [
+  [71, 'GetTelemetrySubscriptions', '- - - - - - 0 0'],
+  [72, 'PushTelemetry', '- - - - - - 0 0'],
+]
+
 /** The versions of each request, by API key. */
-export function rangesOf(name: ReleaseName): ReadonlyMap<number, VersionRange> {
+export function rangesOf(name: ReleaseName, takesMetrics: boolean): ReadonlyMap<number, VersionRange> {
   const column = RELEASE_NAMES.indexOf(name)
   const ranges = new Map<number, VersionRange>()
-  for (const [apiKey, , columns] of RANGES) {
+  for (const [apiKey, , columns] of takesMetrics ? [...RANGES, ...METRICS_RANGES] : RANGES) {
     const cell = columns.split(/ +/)[column] ?? '-'
     if (cell === '-') continue
     const [low = '0', high] = cell.split('-')

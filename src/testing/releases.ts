@@ -38,15 +38,19 @@ export class Release {
   private readonly number: readonly [major: number, minor: number]
   private readonly ranges: ReadonlyMap<number, VersionRange>
 
-  private constructor(readonly name: ReleaseName) {
+  private constructor(
+    readonly name: ReleaseName,
+    /** Whether there is a plug-in for clients' metrics: only then the requests for them are there. */
+    readonly takesMetrics: boolean,
+  ) {
     const [major = 0, minor = 0] = name === '4' ? NEWEST : name.split('.').map(Number)
     // 0.8 to 0.11 count their second part as later ones count the first.
     this.number = [major, minor]
-    this.ranges = rangesOf(name)
+    this.ranges = rangesOf(name, takesMetrics)
   }
 
   /** Throws `UNKNOWN_RELEASE`, naming those that are known. */
-  static named(text: string): Release {
+  static named(text: string, takesMetrics = false): Release {
     const name = RELEASE_NAMES.find((known) => text === known || text.startsWith(`${known}.`))
     if (name === undefined) {
       throw new EmbeddedKafkaError(
@@ -54,7 +58,7 @@ export class Release {
         `no Kafka release '${text}' here; known are ${RELEASE_NAMES.join(', ')}`,
       )
     }
-    return new Release(name)
+    return new Release(name, takesMetrics)
   }
 
   /** The versions that this release lists for an API. */

@@ -8,6 +8,7 @@ import { describeCluster } from '../../src/protocol/apis/describe-cluster.js'
 import { endTxn } from '../../src/protocol/apis/end-txn.js'
 import { fetch } from '../../src/protocol/apis/fetch.js'
 import { findCoordinator } from '../../src/protocol/apis/find-coordinator.js'
+import { getTelemetrySubscriptions } from '../../src/protocol/apis/get-telemetry-subscriptions.js'
 import { heartbeat } from '../../src/protocol/apis/heartbeat.js'
 import { initProducerId } from '../../src/protocol/apis/init-producer-id.js'
 import { joinGroup } from '../../src/protocol/apis/join-group.js'
@@ -17,6 +18,7 @@ import { metadata } from '../../src/protocol/apis/metadata.js'
 import { offsetCommit } from '../../src/protocol/apis/offset-commit.js'
 import { offsetFetch } from '../../src/protocol/apis/offset-fetch.js'
 import { produce } from '../../src/protocol/apis/produce.js'
+import { pushTelemetry } from '../../src/protocol/apis/push-telemetry.js'
 import { saslAuthenticate } from '../../src/protocol/apis/sasl-authenticate.js'
 import { saslHandshake } from '../../src/protocol/apis/sasl-handshake.js'
 import { syncGroup } from '../../src/protocol/apis/sync-group.js'
@@ -33,6 +35,7 @@ const APIS: readonly Api<unknown, unknown>[] = [
   endTxn,
   fetch,
   findCoordinator,
+  getTelemetrySubscriptions,
   heartbeat,
   initProducerId,
   joinGroup,
@@ -42,6 +45,7 @@ const APIS: readonly Api<unknown, unknown>[] = [
   offsetCommit,
   offsetFetch,
   produce,
+  pushTelemetry,
   saslAuthenticate,
   saslHandshake,
   syncGroup,

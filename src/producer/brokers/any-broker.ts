@@ -243,7 +243,7 @@ export class AnyBroker {
   }
 
   /** The session of the last answer; not where its broker has left the cluster since, or is not to be asked any more. */
-  private get atHand(): BrokerSession | undefined {
+  get atHand(): BrokerSession | undefined {
     const { session } = this
     if (session?.connection.isOpen !== true) return undefined
     const name = formatAddress(session.connection.address)

@@ -28,5 +28,6 @@ export const KAFKA_NAMES: Readonly<Partial<Record<OptionName, readonly string[]>
   compressedTopics: ['compressed.topics'],
   partitioner: ['partitioner.class'],
   encoder: ['value.serializer', 'serializer.class'],
+  enableMetricsPush: ['enable.metrics.push'],
   keyEncoder: ['key.serializer', 'key.serializer.class'],
 }

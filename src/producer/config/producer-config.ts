@@ -78,6 +78,7 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
   readonly logger: Logger | undefined
   readonly onStats: OnStats | undefined
   readonly statsIntervalMs: number
+  readonly enableMetricsPush: boolean
 
   /** What was given and has no effect, or from {@link fromProperties} another than there, each with the reason. */
   readonly notes: readonly string[]
@@ -156,6 +157,7 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
     this.logger = read('logger')
     this.onStats = read('onStats')
     this.statsIntervalMs = read('statsIntervalMs')
+    this.enableMetricsPush = read('enableMetricsPush')
     this.partitioner = resolvePartitioner(options.partitioner)
     const ofMode = this.type === 'sync' ? notesOnQueueOptions(options) : []
     this.notes = [...notes, ...ofMode, ...this.compressionChoice.notes]

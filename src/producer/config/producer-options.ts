@@ -330,6 +330,14 @@ export interface ProducerOptions<K = RawData, V = RawData, T extends ProducerTyp
    * @default 60_000
    */
   statsIntervalMs?: number | undefined
+  /**
+   * Whether brokers get metrics of this producer, where the cluster subscribes to them (Kafka 3.7, KIP-714):
+   * connections, latencies, throttling, waiting; nothing of messages and topics.
+   *
+   * Allowed: true or false. In Kafka: `enable.metrics.push`.
+   * @default true
+   */
+  enableMetricsPush?: boolean | undefined
 }
 
 /**
@@ -580,6 +588,12 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
   ),
   onStats: row(undefined, 'a function', 'Called with what `stats()` gives, every statsIntervalMs.', parseFunction),
   statsIntervalMs: integer(60_000, 1, 0x7fffffff, 'How often onStats is called.'),
+  enableMetricsPush: row(
+    true,
+    'true or false',
+    'Whether brokers get metrics of this producer, where the cluster subscribes to them (Kafka 3.7, KIP-714): connections, latencies, throttling, waiting; nothing of messages and topics.',
+    parseBoolean,
+  ),
 }
 
 function row(

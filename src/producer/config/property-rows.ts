@@ -117,7 +117,9 @@ export const ROWS: Rows = {
   'metadata.recovery.rebootstrap.trigger.ms': noted(
     'the bootstrap list is asked again whenever no known broker answers',
   ),
-  'enable.metrics.push': noted('nothing is pushed to the brokers; stats() has the figures'),
+  'enable.metrics.push': (value, { options }, name) => {
+    options.enableMetricsPush = parseBoolean(name, value)
+  },
   'metrics.num.samples': noted('stats() has the figures'),
   'metrics.recording.level': noted('stats() has the figures'),
   'metrics.sample.window.ms': noted('stats() has the figures'),

@@ -59,7 +59,7 @@ function create(asked: CreatableTopic, terms: CreationTerms, context: RequestCon
   if (terms.request.validateOnly) {
     return {
       ...result,
-      topicId: broker.release.isKraft ? cluster.newTopicId() : ZERO_UUID,
+      topicId: broker.release.isKraft ? cluster.newId() : ZERO_UUID,
       numPartitions: assignments.length || (numPartitions > 0 ? numPartitions : cluster.options.defaultPartitions),
       replicationFactor:
         assignments[0]?.brokerIds.length ??

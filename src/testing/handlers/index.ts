@@ -19,6 +19,7 @@ import { offsetFetchHandler } from './offset-fetch.js'
 import { produceHandler } from './produce.js'
 import { saslAuthenticateHandler, saslHandshakeHandler } from './sasl.js'
 import { syncGroupHandler } from './sync-group.js'
+import { getTelemetrySubscriptionsHandler, pushTelemetryHandler } from './telemetry.js'
 import { txnOffsetCommitHandler } from './txn-offset-commit.js'
 
 /** Everything that a broker of some release can be asked, by API key. */
@@ -43,6 +44,8 @@ export function makeHandlers(): ReadonlyMap<number, ServedApi> {
     serve('AddOffsetsToTxn', addOffsetsToTxnHandler),
     serve('TxnOffsetCommit', txnOffsetCommitHandler),
     serve('EndTxn', endTxnHandler),
+    serve('GetTelemetrySubscriptions', getTelemetrySubscriptionsHandler),
+    serve('PushTelemetry', pushTelemetryHandler),
     serve('SaslHandshake', saslHandshakeHandler),
     serve('SaslAuthenticate', saslAuthenticateHandler),
     serve(

@@ -10,6 +10,7 @@ const VALUES: Readonly<Record<string, string>> = {
   acks: 'all',
   'request.required.acks': '-1',
   'enable.idempotence': 'true',
+  'enable.metrics.push': 'false',
   'compression.type': 'gzip',
   'compression.codec': 'gzip',
   'compressed.topics': 'orders',
