@@ -5,7 +5,7 @@ import { MAX_TIMER_MS } from '../../timer-delay.js'
 import { OPTIONS, type AnyProducerOptions } from './producer-options.js'
 import { readTls, SECURITY_NAMES, securityRow } from './properties-security.js'
 import { parseProperties } from './properties-text.js'
-import { type Options, type Reading } from './property-reading.js'
+import type { Options, Reading, TransactionProperties } from './property-reading.js'
 import { ROWS } from './property-rows.js'
 import { parseWhole } from './property-values.js'
 
@@ -25,18 +25,20 @@ const JAVA_LINGER_MS = 5
  *
  * @param source the text of a properties file, or its names and values
  * @param given what the program gives besides, which goes before it
+ * @param transactions told what it says of transactions; undefined: it must say nothing of them
  * @throws InvalidConfigError for what can't be had here, with the reason
  */
 export function readProperties(
   source: string | Readonly<Record<string, unknown>>,
   given: Partial<AnyProducerOptions> = {},
+  transactions?: TransactionProperties,
 ): PropertiesResult {
   const all = typeof source === 'string' ? parseProperties(source) : stringValues(source)
   // Java drops blanks at both ends of any value.
   const properties = new Map([...all].map(([name, value]) => [name, value.trim()]))
   const notes: string[] = []
   const options = {} as Options
-  const reading: Reading = { options, properties, notes, given, tls: {} }
+  const reading: Reading = { options, properties, notes, given, tls: {}, transactions }
   for (const [name, value] of properties) {
     const row = (Object.hasOwn(ROWS, name) ? ROWS[name] : undefined) ?? securityRow(name)
     if (row === undefined) notes.push(`${unknownProperty(name)}; Java’s producer warns of it, too`)

@@ -7,6 +7,12 @@ export type FileTls = Partial<
   Record<'ca' | 'cert' | 'key' | 'passphrase', { readonly text: string; readonly from: string }>
 >
 
+/** What a file says of transactions. */
+export interface TransactionProperties {
+  transactionalId?: string
+  transactionTimeoutMs?: number
+}
+
 /** A properties file while it is being read: what it comes to, and all of it. */
 export interface Reading {
   readonly options: Options
@@ -16,6 +22,8 @@ export interface Reading {
   /** What the program gives besides the file, and goes before it. */
   readonly given: Partial<AnyProducerOptions>
   readonly tls: FileTls
+  /** Undefined where it is read for a producer that has none. */
+  readonly transactions: TransactionProperties | undefined
 }
 
 /** What becomes of a property; throws where it is refused. */

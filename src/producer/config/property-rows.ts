@@ -93,8 +93,14 @@ export const ROWS: Rows = {
   'enable.idempotence': (value, { options }, name) => {
     options.idempotent = parseBoolean(name, value)
   },
-  'transactional.id': refused('transactions are those of a TransactionalProducer: give it transactionalId'),
-  'transaction.timeout.ms': noted('a TransactionalProducer takes it, as transactionTimeoutMs'),
+  'transactional.id': (value, reading, name) => {
+    if (reading.transactions === undefined || value === '') noTransactions(value, reading, name)
+    else reading.transactions.transactionalId = value
+  },
+  'transaction.timeout.ms': (value, reading, name) => {
+    if (reading.transactions === undefined) unusedTimeout(value, reading, name)
+    else reading.transactions.transactionTimeoutMs = parseWhole(name, value, 'int')
+  },
   'transaction.two.phase.commit.enable': (value, { notes }, name) => {
     if (parseBoolean(name, value)) throw new InvalidConfigError(`${name}: two-phase commit is not here`)
     notes.push(`${name}=false: as it is here`)
@@ -231,6 +237,11 @@ function acks(value: string, { options }: Reading, name: string): void {
   if (!Object.hasOwn(known, value)) throw badValue(name, value, '0, 1, -1 or all')
   options.acks = known[value as keyof typeof known]
 }
+
+const noTransactions = refused(
+  'transactions are those of a TransactionalProducer, whose TransactionalProducerConfig.fromProperties() takes it',
+)
+const unusedTimeout = noted('a TransactionalProducer takes it, as transactionTimeoutMs')
 
 function compression(value: string, { options, properties, given }: Reading, name: string): void {
   const own = (given.codecs ?? []).map((codec) => codec.name)

@@ -1,8 +1,11 @@
 import { InvalidConfigError } from '../../errors.js'
+import { given } from '../../given.js'
 import { shown } from '../../shown.js'
 import { MAX_TIMER_MS } from '../../timer-delay.js'
 import { ProducerConfig } from './producer-config.js'
-import type { ProducerOptions } from './producer-options.js'
+import type { AnyProducerOptions, ProducerOptions } from './producer-options.js'
+import { readProperties } from './properties.js'
+import type { TransactionProperties } from './property-reading.js'
 
 /**
  * What `new TransactionalProducer()` takes: the options of a producer, but those that a transaction settles, and who it
@@ -50,7 +53,33 @@ export class TransactionalProducerConfig<K = unknown, V = unknown> {
   /** The options that every producer has. */
   readonly producer: ProducerConfig<K, V, 'sync'>
 
-  constructor(options: TransactionalProducerOptions<K, V>) {
+  /**
+   * Takes the configuration of a transactional Java producer, by its dotted names, as {@link ProducerConfig.fromProperties}
+   * does.
+   *
+   * @param source the text of a properties file, or an object of its names and values
+   * @param options what such a file can't say; goes before what it says
+   * @throws InvalidConfigError
+   */
+  static fromProperties<K = unknown, V = unknown>(
+    source: string | Readonly<Record<string, unknown>>,
+    options: Partial<TransactionalProducerOptions<K, V>> = {},
+  ): TransactionalProducerConfig<K, V> {
+    const beside = given(options)
+    const transactions: TransactionProperties = {}
+    const { options: all, notes } = readProperties(source, beside as Partial<AnyProducerOptions>, transactions)
+    const { type, acks, idempotent, ...read } = all
+    // What a file says that a transaction settles so anyhow is as good as unsaid.
+    const unsettled = {
+      ...(type === 'async' ? { type } : {}),
+      ...(acks === undefined || acks === -1 ? {} : { acks }),
+      ...(idempotent === false ? { idempotent } : {}),
+    }
+    const both = { ...read, ...unsettled, ...transactions, ...beside }
+    return new TransactionalProducerConfig(both as TransactionalProducerOptions<K, V>, notes)
+  }
+
+  constructor(options: TransactionalProducerOptions<K, V>, notes: readonly string[] = []) {
     if (typeof options !== 'object' || (options as unknown) === null)
       throw new InvalidConfigError('the options must be an object with brokers and transactionalId')
     const { transactionalId, transactionTimeoutMs = DEFAULT_TRANSACTION_TIMEOUT_MS, ...others } = options
@@ -66,7 +95,7 @@ export class TransactionalProducerConfig<K = unknown, V = unknown> {
       )
     this.transactionalId = transactionalId
     this.transactionTimeoutMs = transactionTimeoutMs
-    this.producer = new ProducerConfig<K, V, 'sync'>(others)
+    this.producer = new ProducerConfig<K, V, 'sync'>(others, notes)
   }
 }
 

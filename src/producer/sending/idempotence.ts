@@ -53,6 +53,8 @@ export class Idempotence {
   readonly isTransactional: boolean = false
   /** Topics whose messages go without sequences. */
   private readonly unnumbered = new BoundedMap<string, true>()
+  /** With brokers that are too old for sequences, though others of the cluster may not be. */
+  private readonly older = new Set<BrokerSession>()
 
   private readonly identity: ProducerIdentity | undefined
   /** Where it is asked who this producer is. */
@@ -93,11 +95,14 @@ export class Idempotence {
     if (identity === undefined) return NOT_NUMBERED
     const version = session.versions.highest(produce)
     const name = () => formatAddress(session.connection.address)
-    // Of those it is known that they have none.
-    if (magicOfProduce(version) < 2)
-      return this.goWithout(
-        new UnsupportedVersionError(`idempotence needs Kafka 0.11, ${name()} speaks Produce v${version}`),
-      )
+    if (magicOfProduce(version) < 2) {
+      this.noteOlder(session)
+      const why = new UnsupportedVersionError(`idempotence needs Kafka 0.11, ${name()} speaks Produce v${version}`)
+      const without = this.goWithout(why)
+      // Of a cluster that is that old as a whole it is known that it has none.
+      if (identity.current !== undefined) this.warnOnce(why)
+      return without
+    }
     const refusal = session.versions.has(initProducerId)
       ? identity.refused?.error
       : new UnsupportedVersionError(`${name()} has no InitProducerId`)
@@ -108,7 +113,7 @@ export class Idempotence {
     }
     const { current } = identity
     if (current === undefined) return undefined
-    this.counters.idempotent = true
+    this.counters.idempotent = this.older.size === 0
     return {
       identityFor: (topic) => (this.unnumbered.has(topic) ? undefined : current),
       limit: inFlightLimit(version),
@@ -116,6 +121,12 @@ export class Idempotence {
         return identity.current === current
       },
     }
+  }
+
+  private noteOlder(session: BrokerSession): void {
+    if (this.older.has(session)) return
+    this.older.add(session)
+    session.connection.onClose(() => this.older.delete(session))
   }
 
   private goWithout(why: KafkaProducerError): Numbering {

@@ -62,6 +62,42 @@ describe('by default', () => {
   })
 })
 
+describe('in a cluster that is being upgraded', () => {
+  const CLUSTER = { brokers: [{ release: '1.1' }, { release: '0.10.2' }], topics: { orders: { partitions: 2 } } }
+
+  it.each(['older', 'newer'])(
+    'messages have sequences where a leader has them, whichever is met first: the %s',
+    async (which) => {
+      const kafka = await startKafka(CLUSTER)
+      const producer = startProducer(kafka)
+      const warnings: string[] = []
+      producer.on('warning', ({ code }) => warnings.push(code))
+      const [newer, older] = kafka.leaderOf('orders', 0) === 1 ? [0, 1] : [1, 0]
+      for (const partition of which === 'older' ? [older, newer] : [newer, older])
+        for (const value of ['1', '2']) await producer.send({ topic: 'orders', partition, value })
+      const sequences = (partition: number) =>
+        kafka
+          .records('orders')
+          .filter((record) => record.partition === partition)
+          .map(({ sequence }) => sequence)
+      expect([sequences(newer), sequences(older)]).toEqual([
+        [0, 1],
+        [-1, -1],
+      ])
+      expect(producer.stats().idempotent).toBe(false)
+      expect(warnings).toEqual(which === 'newer' ? ['KAFKA_PRODUCER_NOT_IDEMPOTENT'] : [])
+
+      await producer.send({ topic: 'orders', partition: older, value: '3' })
+      expect(warnings).toEqual(['KAFKA_PRODUCER_NOT_IDEMPOTENT'])
+      await kafka.upgradeBroker(2, '1.1')
+      await producer.send({ topic: 'orders', partition: older, value: '4' })
+      expect(sequences(older)).toEqual([-1, -1, -1, 0])
+      expect(producer.stats().idempotent).toBe(true)
+      expect(warnings).toHaveLength(1)
+    },
+  )
+})
+
 describe('where it was asked for', () => {
   it.each([
     ['Kafka 0.10', '0.10.2', undefined, 'UNSUPPORTED_VERSION'],

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { Producer, TransactionalProducer, type TransactionalProducerOptions } from '../../../src/index.js'
+import {
+  Producer,
+  TransactionalProducer,
+  TransactionalProducerConfig,
+  type TransactionalProducerOptions,
+} from '../../../src/index.js'
 
 const REQUIRED = { brokers: 'localhost:9092', transactionalId: 'tx' }
 
@@ -50,5 +55,44 @@ describe('the options of a transactional producer', () => {
     await expect(producer.transaction('work' as never)).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
     await expect(producer.close({ timeoutMs: -1 })).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
     await producer.close()
+  })
+})
+
+describe('out of a properties file of Java', () => {
+  const FILE = `
+bootstrap.servers=kafka-1:9092,kafka-2:9092
+client.id=billing
+transactional.id=billing-1
+transaction.timeout.ms=30000
+enable.idempotence=true
+acks=all
+compression.type=gzip
+linger.ms=5
+`
+
+  it('they are those of a transactional producer', async () => {
+    const config = TransactionalProducerConfig.fromProperties(FILE)
+    expect(config).toMatchObject({ transactionalId: 'billing-1', transactionTimeoutMs: 30_000 })
+    expect(config.producer).toMatchObject({ clientId: 'billing', type: 'sync', acks: -1 })
+    expect(config.producer.notes).toEqual([expect.stringContaining('linger.ms')])
+    await using producer = new TransactionalProducer(config)
+    expect(producer.config).toBe(config)
+  })
+
+  it('what is given beside it goes before it', () => {
+    const config = TransactionalProducerConfig.fromProperties(FILE, { transactionalId: 'billing-2', clientId: 'mine' })
+    expect(config).toMatchObject({ transactionalId: 'billing-2', transactionTimeoutMs: 30_000 })
+    expect(config.producer.clientId).toBe('mine')
+  })
+
+  it.each([
+    ['acks=1', /acks: a transactional producer has -1/],
+    ['enable.idempotence=false', /idempotent: a transactional producer is/],
+    ['producer.type=async', /type: a transactional producer has none/],
+    ['transaction.timeout.ms=soon', /transaction\.timeout\.ms: given was 'soon'/],
+    ['transactional.id=', /transactionalId: given was undefined/],
+    ['transaction.two.phase.commit.enable=true', /two-phase commit is not here/],
+  ])('%s is refused', (line, message) => {
+    expect(() => TransactionalProducerConfig.fromProperties(`${FILE}\n${line}`)).toThrow(message)
   })
 })
