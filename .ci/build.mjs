@@ -25,7 +25,7 @@ import { build } from 'esbuild'
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
 const DIST = join(ROOT, 'dist')
 /** What the package's `exports` lead to, less the suffixes. */
-const ENTRIES = ['index', 'testing/index', 'opentelemetry/index']
+const ENTRIES = ['index', 'opentelemetry/index', 'prometheus/index', 'testing/index']
 /** Dependencies that CommonJS can't load. */
 const BUNDLED = ['p-retry', 'is-network-error']
 const OPTIONS = { platform: 'node', target: 'node20', logLevel: 'warning' }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { ROOT } from '../node/binary.js'
-import { describeInstalled, EXERCISED, write, writeExercise } from './support/project.js'
+import { describeInstalled, EXERCISED, write, writeFixture } from './support/project.js'
 import { run as runCommand } from './support/run.js'
 
 const BIN = join(ROOT, 'node_modules', '.bin')
@@ -12,8 +12,12 @@ const tarball = inject('tarball')
 interface Manifest {
   readonly scripts?: Readonly<Record<string, string>>
   readonly dependencies: Readonly<Record<string, string>>
+  readonly peerDependencies: Readonly<Record<string, string>>
   readonly optionalDependencies?: Readonly<Record<string, string>>
 }
+
+/** What its `exports` lead to, less the suffixes. */
+const ENTRIES = ['index', 'opentelemetry/index', 'prometheus/index', 'testing/index']
 
 let dir: string
 
@@ -35,7 +39,7 @@ async function install(name: string, ...options: string[]): Promise<{ project: s
     ['install', '--no-audit', '--no-fund', ...options, tarball],
     project,
   )
-  await writeExercise(project, 'exercise.mjs', 'esm')
+  await writeFixture(project, 'exercise.mjs', 'esm')
   await write(project, { 'main.mjs': `import { exercise } from './exercise.mjs'\nconsole.log(await exercise())\n` })
   return { project, said: stdout + stderr }
 }
@@ -61,7 +65,7 @@ describe('the tarball', () => {
       .split('\n')
       .map((file) => file.replace('package/', ''))
     const others = files.filter(
-      (file) => !/^(dist\/[\w./-]+\.(js|cjs|d\.ts|d\.cts)|docs\/[\w./-]+\.(md|svg))$/.test(file),
+      (file) => !/^(dist\/[\w./-]+\.(js|cjs|d\.ts|d\.cts)|docs\/[\w./-]+\.(md|svg|json|yml))$/.test(file),
     )
     expect(others.sort()).toEqual([
       'CHANGELOG.md',
@@ -71,7 +75,7 @@ describe('the tarball', () => {
       'dist/bundled-licences.txt',
       'package.json',
     ])
-    for (const name of ['index', 'testing/index']) {
+    for (const name of ENTRIES) {
       for (const suffix of ['js', 'cjs', 'd.ts', 'd.cts']) expect(files).toContain(`dist/${name}.${suffix}`)
     }
   })
@@ -98,11 +102,11 @@ describe('the tarball', () => {
   })
 
   it('says what it exports in files with nothing else: Node looks through all of a file for the names', async () => {
-    for (const name of ['index', 'testing/index']) {
+    for (const name of ENTRIES) {
       const text = await readFile(join(ROOT, 'dist', `${name}.cjs`), 'utf8')
       const lines = text.trim().split('\n').slice(3)
       expect(lines.filter((line) => !/^exports\.(\w+) = code\.\1;$/.test(line))).toEqual([])
-      expect(lines.length).toBeGreaterThan(1)
+      expect(lines.length).toBeGreaterThan(0)
     }
   })
 
@@ -163,6 +167,20 @@ describeInstalled('installed', () => {
   it('keeps its insides to itself', async () => {
     const program = 'import("kafka-producer/dist/version.js").catch((error) => console.log(error.code))'
     expect(await run(process.execPath, ['-e', program], project)).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED\n')
+  })
+
+  it('brings nothing of what only some want, and tells those what is missing', async () => {
+    const { peerDependencies } = await readJson<Manifest>(join(ROOT, 'package.json'))
+    const peers = Object.keys(peerDependencies)
+    expect(peers).toEqual(['@opentelemetry/api', 'prom-client'])
+    const installed = (await readdir(join(project, 'node_modules'), { recursive: true })).map(dirname)
+    for (const name of peers) expect(installed).not.toContain(name)
+    const missing = async (entry: string) => {
+      const program = `import(${JSON.stringify(entry)}).catch(({ code, message }) => console.log(code, message))`
+      return run(process.execPath, ['-e', program], project)
+    }
+    expect(await missing('kafka-producer/opentelemetry')).toMatch(/^MODULE_NOT_FOUND .*'@opentelemetry\/api'/)
+    expect(await missing('kafka-producer/prometheus')).toMatch(/^MODULE_NOT_FOUND .*'prom-client'/)
   })
 
   it('prints what DEBUG names, by the package debug', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { nodeBinary } from '../node/binary.js'
-import { describeInstalled, EXERCISED, project, toolchain, writeExercise } from './support/project.js'
+import { describeInstalled, EXERCISED, OBSERVED, PEERS, project, toolchain, writeFixture } from './support/project.js'
 import { run } from './support/run.js'
 
 /** Where their packages bring the binaries: what would put them elsewhere is an install script. */
@@ -39,24 +39,33 @@ let folder: string
 
 beforeAll(async () => {
   parent = await mkdtemp(join(tmpdir(), 'kafka-producer-runtimes-'))
-  folder = await project(parent, {
+  const files = {
     'imported.mjs': `import { exercise } from './exercise.mjs'\nconsole.log(await exercise())\n`,
     'required.cjs': `require('./exercise.cjs').exercise().then(console.log)\n`,
+    'observed-imported.mjs': `import { observed } from './observed.mjs'\nconsole.log(await observed())\n`,
+    'observed-required.cjs': `require('./observed.cjs').observed().then(console.log)\n`,
     'both.mjs': `import { createRequire } from 'node:module'
 import * as imported from 'kafka-producer'
+import * as opentelemetry from 'kafka-producer/opentelemetry'
+import * as prometheus from 'kafka-producer/prometheus'
 import * as testing from 'kafka-producer/testing'
 const require = createRequire(import.meta.url)
 process.on('warning', ({ message }) => console.log(message))
-for (const [one, name] of [[imported, 'kafka-producer'], [testing, 'kafka-producer/testing']]) {
+const entries = { '': imported, '/opentelemetry': opentelemetry, '/prometheus': prometheus, '/testing': testing }
+for (const [path, one] of Object.entries(entries)) {
+  const name = 'kafka-producer' + path
   const other = require(name)
   if (Object.keys(one).join() !== Object.keys(other).sort().join()) throw new Error('other names of ' + name)
   for (const [key, value] of Object.entries(one)) if (other[key] !== value) throw new Error('two copies of ' + key)
 }
 console.log('one copy of ' + imported.Producer.name + ' and ' + testing.EmbeddedKafka.name)
 `,
-  })
-  await writeExercise(folder, 'exercise.mjs', 'esm')
-  await writeExercise(folder, 'exercise.cjs', 'cjs')
+  }
+  folder = await project(parent, files, PEERS)
+  for (const name of ['exercise', 'observed']) {
+    await writeFixture(folder, `${name}.mjs`, 'esm')
+    await writeFixture(folder, `${name}.cjs`, 'cjs')
+  }
 })
 
 afterAll(() => rm(parent, { recursive: true, force: true }))
@@ -74,6 +83,12 @@ describeInstalled.each(RUNTIMES)('$name', ({ command, options }) => {
     expect(stderr).toBe('')
   })
 
+  it.each(['observed-imported.mjs', 'observed-required.cjs'])('has its peers told: %s', async (program) => {
+    const { stdout, stderr } = await run(await command(), [...options, program], folder)
+    expect(stdout).toBe(OBSERVED)
+    expect(stderr).toBe('')
+  })
+
   it('has one copy of what it imports and what it requires', async () => {
     const { stdout } = await run(await command(), [...options, 'both.mjs'], folder)
     expect(stdout).toBe('one copy of Producer and EmbeddedKafka\n')
@@ -87,7 +102,7 @@ describeInstalled('installed with native code for another C library', () => {
       { 'required.cjs': `require('./exercise.cjs').exercise().then(console.log)\n` },
       ['--libc=musl'],
     )
-    await writeExercise(other, 'exercise.cjs', 'cjs')
+    await writeFixture(other, 'exercise.cjs', 'cjs')
     const scopes = await readdir(join(other, 'node_modules', '@node-rs'))
     expect(scopes).toContain('crc32-linux-x64-musl')
     expect(scopes).not.toContain('crc32-linux-x64-gnu')

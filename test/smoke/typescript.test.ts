@@ -2,10 +2,12 @@ import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { describeInstalled, EXERCISED, project, toolchain, write } from './support/project.js'
+import { describeInstalled, EXERCISED, OBSERVED, PEERS, project, toolchain, write } from './support/project.js'
 import { run } from './support/run.js'
 
-const TYPED = fileURLToPath(new URL('fixture/typed.ts', import.meta.url))
+const FIXTURE = fileURLToPath(new URL('fixture/', import.meta.url))
+/** What is compiled beside `main.ts`. */
+const FIXTURES = ['typed.ts', 'observed.ts']
 
 const PACKAGES = {
   '@types/node': '20.19.43',
@@ -18,10 +20,14 @@ const PACKAGES = {
 let folder: string
 
 beforeAll(async () => {
-  folder = await project(await toolchain(PACKAGES), {
-    'main.ts': `import { exercise } from './exercise.js'\nvoid exercise().then(console.log)\n`,
-  })
-  await cp(TYPED, join(folder, 'typed.ts'))
+  const files = {
+    'main.ts': `import { exercise } from './exercise.js'
+import { observed } from './observed.js'
+void exercise().then(console.log).then(observed).then(console.log)
+`,
+  }
+  folder = await project(await toolchain(PACKAGES), files, PEERS)
+  for (const file of FIXTURES) await cp(join(FIXTURE, file), join(folder, file))
 })
 
 afterAll(() => rm(folder, { recursive: true, force: true }))
@@ -34,7 +40,7 @@ interface Compiled {
   readonly files?: readonly string[]
 }
 
-async function compile({ typescript, module, moduleResolution, type, files = ['main.ts', 'typed.ts'] }: Compiled) {
+async function compile({ typescript, module, moduleResolution, type, files = ['main.ts', ...FIXTURES] }: Compiled) {
   const compilerOptions = {
     module,
     moduleResolution,
@@ -71,7 +77,9 @@ describeInstalled('TypeScript', () => {
   ])('%s, module %s, resolution %s, type %s: compiles, and what comes out sends', async (...row) => {
     const [typescript, module, moduleResolution, type] = row
     await compile({ typescript, module, moduleResolution, type })
-    expect((await run(process.execPath, ['out/main.js'], folder)).stdout).toMatch(EXERCISED)
+    const { stdout } = await run(process.execPath, ['out/main.js'], folder)
+    expect(stdout).toMatch(EXERCISED)
+    expect(stdout).toContain(OBSERVED)
   })
 
   it.each(['5.9', '7.0'])('%s gives a module that a bundler will take its types', async (typescript) => {

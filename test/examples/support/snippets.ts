@@ -7,6 +7,7 @@ export const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 /** What the snippets call this package, and where it is here. */
 export const PACKAGE: Readonly<Record<string, string>> = {
   'kafka-producer': join(ROOT, 'src/index.ts'),
+  'kafka-producer/prometheus': join(ROOT, 'src/prometheus/index.ts'),
   'kafka-producer/testing': join(ROOT, 'src/testing/index.ts'),
   'kafka-producer/opentelemetry': join(ROOT, 'src/opentelemetry/index.ts'),
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, parse } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { transform } from 'esbuild'
 import { describe, inject } from 'vitest'
@@ -11,11 +11,21 @@ import { run } from './run.js'
 const FIXTURE = fileURLToPath(new URL('../fixture/', import.meta.url))
 const NPM_INSTALL = ['install', '--no-audit', '--no-fund', '--loglevel=error']
 
+/** What fixture/observed.ts needs: the optional peers, and an SDK for one of them. */
+export const PEERS = [
+  '@opentelemetry/api@1.9.1',
+  '@opentelemetry/sdk-metrics@2.12.1',
+  '@opentelemetry/sdk-trace-base@2.12.1',
+  'prom-client@15.1.3',
+]
+
 /** For tests of what is installed: not run where no registry can be reached. */
 export const describeInstalled = inject('isRegistryReachable') ? describe : describe.skip
 
 /** What is expected of `exercise()` in fixture/exercise.ts. */
 export const EXERCISED = /^sent: none gzip snappy lz4( zstd)?$/m
+/** And of `observed()` in fixture/observed.ts. */
+export const OBSERVED = 'observed: 1 on the page, 1 in metrics, send orders\n'
 
 /**
  * A folder with packages to build and run others with, and nothing else. It is kept, under a name that changes with the
@@ -54,9 +64,9 @@ export async function project(
   return folder
 }
 
-/** Writes the exercise as JavaScript. */
-export async function writeExercise(folder: string, file: string, format: 'esm' | 'cjs'): Promise<void> {
-  const source = await readFile(join(FIXTURE, 'exercise.ts'), 'utf8')
+/** Writes a fixture as JavaScript, in a file of its name. */
+export async function writeFixture(folder: string, file: string, format: 'esm' | 'cjs'): Promise<void> {
+  const source = await readFile(join(FIXTURE, `${parse(file).name}.ts`), 'utf8')
   const { code } = await transform(source, { loader: 'ts', format, target: 'node20' })
   await write(folder, { [file]: code })
 }
