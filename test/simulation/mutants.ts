@@ -12,6 +12,7 @@ const CALLS = 'src/producer/calls'
 const QUEUES = 'src/producer/queues'
 const SENDING = 'src/producer/sending'
 const BROKERS = 'src/producer/brokers'
+const TRANSACTIONS = 'src/producer/transactions'
 
 /** What the simulator is tested with: each of these it has to find. */
 export const MUTANTS: readonly Mutant[] = [
@@ -201,5 +202,126 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/producer/default-event-handler.ts',
     find: '    const unsent = await this.endAll(cause)\n    await this.settledSoFar()\n',
     replace: '    const unsent: KeyedMessage<K, V>[] = []\n    void cause\n',
+  },
+  {
+    fault: 'who has his fate is refused with all that waited for the topic',
+    file: `${QUEUES}/topic-router.ts`,
+    find: '      if (message.isSettled) this.parts.room.leave(message)\n      else this.refuse(message, cause)\n',
+    replace: '      this.refuse(message, cause)\n',
+  },
+  {
+    fault: 'an encoder that fails after its call has ended is told of',
+    file: `${CALLS}/call-serializer.ts`,
+    find: '    if (call.isDone) return\n    const located',
+    replace: '    const located',
+  },
+  {
+    fault: 'only the first in line is refused in time',
+    file: `${CALLS}/admission.ts`,
+    find: '      if (i > 0 && end > now) break\n',
+    replace: '      if (i >= 0) break\n',
+  },
+  {
+    fault: 'topics that don’t exist take the room of those that do',
+    file: `${QUEUES}/room.ts`,
+    find: '    if (this.unknownMessageCount === 0) return true\n',
+    replace: '    if (this.unknownMessageCount >= 0) return true\n',
+  },
+  {
+    fault: 'every failure asks for metadata, however often',
+    file: `${BROKERS}/broker-partition-info.ts`,
+    find: 'this.untilPast(isDue ? 0 : this.refreshedAt + this.options.retryBackoffMs)',
+    replace: 'this.untilPast(isDue ? 0 : this.refreshedAt)',
+  },
+  {
+    fault: 'a leader that waits for replicas is believed that it wrote nothing',
+    file: `${SENDING}/answer-verdict.ts`,
+    find: 'ErrorCodes.NOT_LEADER_OR_FOLLOWER, ErrorCodes.KAFKA_STORAGE_ERROR])',
+    replace: 'ErrorCodes.KAFKA_STORAGE_ERROR])',
+  },
+  {
+    fault: 'what may be in the log gets other sequences',
+    file: `${QUEUES}/partition-queue.ts`,
+    find: '      if (batch?.sequence !== undefined && batch.mayBeInLog) return batch\n',
+    replace: '',
+  },
+  {
+    fault: 'sequences that were lost are used again',
+    file: `${QUEUES}/partition-queue.ts`,
+    find: '    else this.sequences.lose()\n',
+    replace: '',
+  },
+  {
+    fault: 'several batches go to a leader that does not know the sequences before',
+    file: `${QUEUES}/partition-queue.ts`,
+    find: '    if (this.sentTo !== this.leaderId || this.provenLeader !== this.leaderId) return false\n',
+    replace: '    if (this.sentTo !== this.leaderId) return false\n',
+  },
+  {
+    fault: 'a commit does not wait for what was not awaited',
+    file: `${TRANSACTIONS}/transaction.ts`,
+    find: 'this.pending === 0 ? Promise.resolve()',
+    replace: 'this.pending >= 0 ? Promise.resolve()',
+  },
+  {
+    fault: 'a transaction is committed though a message of it has failed',
+    file: `${TRANSACTIONS}/transaction.ts`,
+    find: '      else manager.fail(cause, kind)\n',
+    replace: '',
+  },
+  {
+    fault: 'a transaction without an end of its program’s is open for ever',
+    file: `${TRANSACTIONS}/transaction.ts`,
+    find: '      .setTimeout(() => void this.cut(new TransactionTimeoutError(transactionTimeoutMs)), transactionTimeoutMs)\n',
+    replace: '      .setTimeout(() => undefined, transactionTimeoutMs)\n',
+  },
+  {
+    fault: 'a commit that had no answer counts as one that failed',
+    file: `${TRANSACTIONS}/transaction-manager.ts`,
+    find: '      const isUnknown = () => tries.written > tries.answered\n',
+    replace: '      const isUnknown = () => tries.written < 0\n',
+  },
+  {
+    fault: 'a transaction of offsets alone is not ended',
+    file: `${TRANSACTIONS}/transaction-manager.ts`,
+    find: "this.requests.commitOffsets(identity, offsets, isPartTwo, signal, onWritten),\n    )\n    this.begun = 'yes'\n",
+    replace:
+      "this.requests.commitOffsets(identity, offsets, isPartTwo, signal, onWritten),\n    )\n    this.begun = isPartTwo ? 'no' : this.begun\n",
+  },
+  {
+    fault: 'an abort does not wait for what is being written',
+    file: `${TRANSACTIONS}/transaction-manager.ts`,
+    find: 'Promise.all([this.sends.drained(), this.lastAdding])',
+    replace: 'Promise.resolve()',
+  },
+  {
+    fault: 'who is fenced may go on',
+    file: `${TRANSACTIONS}/error-kinds.ts`,
+    find: "  ['fenced', [ErrorCodes.INVALID_PRODUCER_EPOCH, ErrorCodes.PRODUCER_FENCED]],\n",
+    replace: "  ['again', [ErrorCodes.INVALID_PRODUCER_EPOCH, ErrorCodes.PRODUCER_FENCED]],\n",
+  },
+  {
+    fault: 'after a gap in the sequences a transaction goes on under the same epoch',
+    file: `${TRANSACTIONS}/transaction-manager.ts`,
+    find: '    this.needsBump = this.canBump\n',
+    replace: '',
+  },
+  {
+    fault: 'a coordinator that has moved is asked for ever',
+    file: `${TRANSACTIONS}/error-kinds.ts`,
+    find: "  ['moved', [ErrorCodes.COORDINATOR_NOT_AVAILABLE, ErrorCodes.NOT_COORDINATOR]],\n",
+    replace: "  ['again', [ErrorCodes.COORDINATOR_NOT_AVAILABLE, ErrorCodes.NOT_COORDINATOR]],\n",
+  },
+  {
+    fault: 'close() leaves a transaction open',
+    file: 'src/producer/transactional-producer.ts',
+    find: 'this.#open?.cut(new TransactionAbortedError(cause))',
+    replace: '(undefined as Promise<void> | undefined)',
+  },
+  {
+    fault: 'partitions are written to before they are in the transaction',
+    file: `${TRANSACTIONS}/transaction-manager.ts`,
+    find: "    if (!this.isPartTwo || !this.states.is('in transaction')) return false\n    this.partitions.note",
+    replace: "    if (!this.states.is('in transaction')) return false\n    this.partitions.note",
   },
 ]

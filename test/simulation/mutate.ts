@@ -1,6 +1,7 @@
 /**
  * Tests the simulator: plays seeds against copies of the sources, each with one fault in it, until it is found.
- * `npm run simulate:mutants`, or with words of the faults that are meant; `--seeds N` for more than 2,000 each.
+ * `npm run simulate:mutants`, or with words of the faults that are meant; `--seeds N` for more than 2,000 each, `--from K`
+ * to go on.
  */
 import { spawn } from 'node:child_process'
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
@@ -14,7 +15,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const TSX = fileURLToPath(import.meta.resolve('tsx/cli'))
 
 const { values, positionals } = parseArgs({
-  options: { seeds: { type: 'string', default: '2000' } },
+  options: { seeds: { type: 'string', default: '2000' }, from: { type: 'string', default: '1' } },
   allowPositionals: true,
 })
 
@@ -37,7 +38,9 @@ async function hunt({ file, find, replace }: Mutant): Promise<string> {
 }
 
 function firstLine(program: string, cwd: string): Promise<string> {
-  const child = spawn(process.execPath, [TSX, program, '--seeds', values.seeds, '--first'], { cwd })
+  const child = spawn(process.execPath, [TSX, program, '--seeds', values.seeds, '--from', values.from, '--first'], {
+    cwd,
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))

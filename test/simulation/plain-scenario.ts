@@ -11,6 +11,7 @@ const PRODUCE_ERRORS = [
   ...['NOT_ENOUGH_REPLICAS', 'MESSAGE_TOO_LARGE', 'CORRUPT_MESSAGE', 'INVALID_TIMESTAMP', 'INVALID_RECORD'],
   ...['TOPIC_AUTHORIZATION_FAILED', 'KAFKA_STORAGE_ERROR', 'NETWORK_EXCEPTION', 'UNKNOWN_TOPIC_ID'],
   ...['FENCED_LEADER_EPOCH', 'UNKNOWN_LEADER_EPOCH', 'INVALID_REQUIRED_ACKS', 'RECORD_LIST_TOO_LARGE'],
+  ...['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'],
   ...WRITTEN_ERRORS,
 ]
 const METADATA_ERRORS = [
@@ -76,12 +77,12 @@ export function plainScenario(seed: number, dice: Dice): Scenario {
       retryBackoffMs: dice.pick([20, 100]),
       retryBackoffMaxMs: dice.pick([100, 1_000]),
       metadataRefreshIntervalMs: dice.pick([-1, 0, 1_000, 300_000, 300_000]),
-      ...(isAsync && { lingerMs: dice.pick([0, 5, 50, 1_000]) }),
+      ...(isAsync && { lingerMs: dice.pick([0, 5, 50, 1_000, 1_000]) }),
       ...(isAsync && dice.isLucky(0.6) && { batchMessages: dice.pick([1, 10]) }),
       batchBytes,
       maxRequestBytes: batchBytes * dice.between(1, 4),
       queueMessages: dice.weighed([
-        [1, 10],
+        [2, 10],
         [1, 100],
         [3, 100_000],
       ]),
@@ -102,7 +103,7 @@ export function plainScenario(seed: number, dice: Dice): Scenario {
       [8, 'by key'],
       [2, 'round robin'],
       [1, 'throws'],
-      [1, 'sends'],
+      [2, 'sends'],
       [1, 'hook throws'],
     ]),
     codec: dice.isLucky(0.7) ? 'none' : dice.weighed(CODES),
@@ -146,13 +147,16 @@ function useOf(
   const topic = dice.isLucky(0.05) ? 'unheard-of' : dice.pick(names)
   const kind = dice.weighed([
     [20, 'send'],
-    [1.5, 'flush'],
+    [2.5, 'flush'],
     [1.5, 'abort'],
     [0.1, 'close'],
     [0.7, 'ask'],
     [0.3, 'connect'],
+    [0.2, 'browse'],
   ] as const)
   switch (kind) {
+    case 'browse':
+      return { do: 'browse', everyMs: dice.pick([1, 5, 20]), times: dice.pick([20, 300]) }
     case 'send':
       return {
         do: 'send',
@@ -209,6 +213,7 @@ export function troubleOf(
     [3, 'Metadata'],
     [1, 'ApiVersions'],
     [0.5, 'SaslAuthenticate'],
+    [0.5, 'InitProducerId'],
   ] as const)
   const kind = dice.weighed([
     [8, 'fail'],
@@ -242,7 +247,7 @@ export function troubleOf(
         error: dice.pick(
           api === 'Produce' ? PRODUCE_ERRORS : api === 'Metadata' ? METADATA_ERRORS : ['UNKNOWN_SERVER_ERROR'],
         ),
-        ...(dice.isLucky(0.6) && api !== 'ApiVersions' && api !== 'SaslAuthenticate' && { topic }),
+        ...(dice.isLucky(0.6) && (api === 'Produce' || api === 'Metadata') && { topic }),
         times,
       }
     case 'cut':

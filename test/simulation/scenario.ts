@@ -63,6 +63,8 @@ export type Action = { readonly at: number } & (
   | { readonly do: 'close'; readonly timeoutMs: number }
   | { readonly do: 'ask'; readonly topic: string }
   | { readonly do: 'connect' }
+  /** Asks for one topic after the other, none of which is there. */
+  | { readonly do: 'browse'; readonly everyMs: number; readonly times: number }
   | {
       readonly do: 'fail'
       readonly api: ApiName
@@ -96,7 +98,7 @@ export type Action = { readonly at: number } & (
 /** An action whose time is still to be chosen. */
 export type Undated<T> = T extends Action ? Omit<T, 'at'> : never
 
-const OF_USER = ['send', 'transact', 'flush', 'abort', 'close', 'ask', 'connect', 'lock'] as const
+const OF_USER = ['send', 'transact', 'flush', 'abort', 'close', 'ask', 'connect', 'browse', 'lock'] as const
 /** What the user does, or his surroundings. All else befalls the cluster and the network. */
 export type UserAction = Extract<Action, { readonly do: (typeof OF_USER)[number] }>
 

@@ -23,6 +23,8 @@ const REQUESTS_IN_LINE = 6
 /** How much room is looked at between steps. */
 const LOOK_EVERY = 16
 const PROBE_IDS = 2_000_000
+/** Whoever waits for room makes what lingers go: it lingers longer than that. */
+const QUEUEING_MS = 700
 /** A producer may hear of what befell it before by its next transaction, and is replaced then. */
 const PROBE_ATTEMPTS = 3
 /** Sockets of a producer that was closed have a second to end. */
@@ -243,7 +245,7 @@ class Simulation {
     // Somebody waits, and nothing is to come.
     if (!this.clock.step()) throw new Violation('something goes on', `nothing is due at ${this.clock.now}`)
     await drained()
-    if (wasOpen) this.lastOpenAt = this.clock.now
+    if (wasOpen || this.ledger.open > 0) this.lastOpenAt = this.clock.now
     if (this.steps % LOOK_EVERY === 0) this.look()
   }
 
@@ -260,8 +262,10 @@ class Simulation {
     }
     const late = SLACK_MS + this.troubles.stalledMs
     // What was in flight when its messages had their fate is answered, or its connection given up: each in its time.
-    const { requestTimeoutMs } = this.scenario.options
-    const answeredBy = this.lastOpenAt + REQUESTS_IN_LINE * (requestTimeoutMs + ANSWER_GRACE_MS) + late
+    const { requestTimeoutMs, acks } = this.scenario.options
+    // With acks 0 nothing is answered: the system takes it, or the connection is given up.
+    const patienceMs = acks === 0 ? 2 * requestTimeoutMs : REQUESTS_IN_LINE * (requestTimeoutMs + ANSWER_GRACE_MS)
+    const answeredBy = this.lastOpenAt + patienceMs + late
     const full = held.find((stats) => stats.queueMessages > 0)
     if (full !== undefined && this.clock.now > answeredBy)
       throw new Violation('room is given back in time', `${full.queueMessages} messages, ${full.queueBytes} bytes`)
@@ -380,7 +384,11 @@ class Simulation {
     if (user instanceof TransactionalUser) {
       const committed = there.flatMap((topic) => kafka.records(topic, { isolation: 'read_committed' }))
       this.transactions.check(committed, kafka.committedOffsets('readers'))
-    } else if (isPeaceful(scenario)) ledger.checkPeace((entry, code) => this.mayFail(entry, code))
+    } else if (isPeaceful(scenario)) {
+      ledger.checkPeace((entry, code) => this.mayFail(entry, code))
+      if (scenario.options.type === 'async' && this.isRoomy && user.longestCallMs > QUEUEING_MS)
+        throw new Violation('room is soon found', `after ${user.longestCallMs} ms`)
+    }
     ledger.checkStored(all, scenario.options.acks, scenario.options.retries ?? Infinity)
   }
 
@@ -393,7 +401,8 @@ class Simulation {
   }
 
   /** What fails although all is well. */
-  private mayFail({ topic, partition, hasHeaders, timestamp, sentAt }: Entry, code: string): boolean {
+  private mayFail(entry: Entry, code: string): boolean {
+    const { topic, partition, hasHeaders, timestamp, sentAt } = entry
     const { scenario, user } = this
     const { enqueueTimeoutMs } = scenario.options
     const isMissing = this.isMissing(topic)
@@ -408,7 +417,7 @@ class Simulation {
       case 'INVALID_PARTITION':
         return partition !== undefined && partition >= (scenario.topics[topic] ?? 1)
       case 'DELIVERY_TIMEOUT':
-        return isMissing || !this.isQuick || (!this.isRoomy && this.areSomeMissing)
+        return isMissing || !this.isQuick || this.standsBehindMissing(entry)
       case 'PRODUCER_CLOSED':
         return sentAt >= user.closedAt
       case 'UNKNOWN_TOPIC_OR_PARTITION':
@@ -422,14 +431,24 @@ class Simulation {
     return !Object.hasOwn(this.scenario.topics, topic) && !this.scenario.autoCreateTopics
   }
 
-  /** What waits for a topic that does not exist holds room until its deadline. */
-  private get areSomeMissing(): boolean {
-    return [...this.ledger.entries.values()].some(({ topic }) => this.isMissing(topic))
+  /**
+   * What waits for a topic that does not exist holds room until its deadline: all of it where no topic was known yet, and
+   * enough of it to keep out what only fits alone.
+   */
+  private standsBehindMissing({ value, sentAt }: Entry): boolean {
+    const { queueBytes, queueMessages } = this.scenario.options
+    const all = [...this.ledger.entries.values()]
+    const missing = all.filter((entry) => this.isMissing(entry.topic))
+    if (missing.length === 0) return false
+    const isLarge = value.length > queueBytes / 4 || queueMessages <= 1
+    const firstKnown = all.find(({ fate }) => fate?.kind === 'acknowledged')
+    return isLarge || firstKnown === undefined || (missing[0]?.sentAt ?? 0) <= firstKnown.sentAt + 1_000 || sentAt === 0
   }
 
   private get isRoomy(): boolean {
     const { queueMessages, queueBytes } = this.scenario.options
-    return this.ledger.entries.size <= 2 * queueMessages && queueBytes > 1_000_000 && this.isQuick
+    const isLight = this.scenario.lookMs < 0.1 && this.ledger.entries.size <= 5 * queueMessages
+    return isLight && queueBytes > 1_000_000 && this.isQuick
   }
 
   /** Whether all that is sent can have arrived within a fraction of a second. */
@@ -447,7 +466,10 @@ class Simulation {
     const perSecond = 1_000 / options.retryBackoffMs
     const partitions = Object.values(topics).reduce((sum, count) => sum + count, 0)
     const calls = this.ledger.entries.size
-    const asked = actions.filter((action) => action.do === 'ask' || action.do === 'connect').length
+    const asked = actions.reduce(
+      (sum, action) => sum + (action.do === 'browse' ? action.times : ['ask', 'connect'].includes(action.do) ? 1 : 0),
+      0,
+    )
     const limits = {
       // A question that fails is put to the next broker at once. Look-ups, and refreshes.
       Metadata: 20 + 2 * perSecond * (brokers + 1) + asked + (options.metadataRefreshIntervalMs === 0 ? calls : 0),
@@ -463,8 +485,10 @@ class Simulation {
   }
 }
 
+const USES: readonly string[] = ['flush', 'abort', 'ask', 'connect', 'browse']
+
 /** Whether neither the network, nor the cluster, nor code of the user's does anything wrong. */
-function isPeaceful({ actions, partitioner, codec, onDelivery, release }: Scenario): boolean {
+function isPeaceful({ actions, partitioner, codec, onDelivery, release, options }: Scenario): boolean {
   const isGood = (code: CodeOf | 'none') => ['none', 'at once', 'late'].includes(code)
   return (
     release !== '0.9' &&
@@ -474,7 +498,7 @@ function isPeaceful({ actions, partitioner, codec, onDelivery, release }: Scenar
     actions.every((action) =>
       action.do === 'send'
         ? isGood(action.code ?? 'none') && action.then !== 'close'
-        : ['flush', 'abort', 'ask', 'connect'].includes(action.do),
+        : USES.includes(action.do) || (action.do === 'move' && options.retries === undefined),
     )
   )
 }

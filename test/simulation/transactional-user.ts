@@ -97,6 +97,7 @@ export class TransactionalUser extends UserCode {
         return
       case 'send':
       case 'flush':
+      case 'browse':
         throw new Error('a producer of transactions alone')
     }
   }

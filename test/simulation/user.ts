@@ -18,6 +18,8 @@ export class User extends UserCode {
   readonly producer: Producer<string, Value, 'sync' | 'async'>
   private reactionsLeft = MAX_REACTIONS
   private nextReactionId = REACTION_IDS
+  /** The longest that a call took, which in async mode is until all of it is queued. */
+  longestCallMs = 0
 
   constructor(
     scenario: Scenario,
@@ -104,12 +106,20 @@ export class User extends UserCode {
         return this.watchAsk(action.topic, this.producer.partitionsFor(action.topic))
       case 'connect':
         return this.watchConnect(this.producer.connect())
+      case 'browse':
+        return this.browse(action.everyMs, action.times)
       case 'lock':
         this.lockedUntil = this.clock.now() + action.ms
         return
       case 'transact':
         throw new Error('a producer without transactions')
     }
+  }
+
+  private browse(everyMs: number, times: number): void {
+    if (times === 0 || this.closing !== undefined) return
+    this.watchAsk('of many', this.producer.partitionsFor(`n${times}`))
+    this.clock.setTimeout(() => this.browse(everyMs, times - 1), everyMs)
   }
 
   send(action: Action & { readonly do: 'send' }): void {
@@ -138,21 +148,25 @@ export class User extends UserCode {
     const ids = messages.map((message) => this.ids.get(message) as number)
     const isAsync = this.scenario.options.type === 'async'
     const sent = this.producer.send(given, options) as Promise<RecordMetadata[] | undefined>
-    const { deliveryTimeoutMs } = this.scenario.options
+    const { deliveryTimeoutMs, copyBytes } = this.scenario.options
     this.watch(`send of ${ids[0]}`, deliveryTimeoutMs, sent)
     const scribble = () => {
-      // The encoder's bytes: whoever gives them to the producer gives them until then.
-      if (changes) for (const { value } of messages) (value as Value).bytes.fill('!')
+      for (const { value } of messages) (value as Value).bytes.fill('!')
     }
+    // The encoder's bytes: whoever gives them to the producer gives them until the fate, or until send() has returned.
+    const isCopied = copyBytes && messages.every(({ value }) => value?.code === 'at once')
+    if (changes && isCopied) scribble()
+    const since = this.clock.now()
     sent
       .then(
         (metadata) => {
+          this.longestCallMs = Math.max(this.longestCallMs, this.clock.now() - since)
           if (!isAsync) this.tellAcknowledged(ids, metadata as RecordMetadata[])
         },
         (error: Error) => this.tellErrors(ids, error, isAsync),
       )
       .then(() => {
-        if (!isAsync) scribble()
+        if (changes && !isAsync) scribble()
         return this.react(then)
       })
       .catch(() => undefined)
