@@ -62,7 +62,7 @@ export async function check(
   return { findings: [...foreign, ...findings], ...count, read }
 }
 
-async function readJournal(path: string): Promise<Told> {
+export async function readJournal(path: string): Promise<Told> {
   const told = new Told()
   let left = ''
   for await (const text of createReadStream(path, 'utf8') as AsyncIterable<string>) {
