@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest'
-import { TransactionalProducer, type Producer } from '../../../src/index.js'
+import { tracingChannel } from 'node:diagnostics_channel'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { TransactionalProducer, type Producer, type RequestTrace } from '../../../src/index.js'
 import { canDecompress } from '../../../src/testing/decompress.js'
 import type { ClientMetricsSubscription, EmbeddedKafka } from '../../../src/testing/index.js'
 import { readMetricsData, type ReadMetric } from '../../support/otlp.js'
@@ -319,6 +320,14 @@ describe('a question for the subscription that fails', () => {
 it('close() waits for no broker that does not answer the last push, and at 0 sends none', async () => {
   const kafka = await startKafka({ topics: { t: {} }, clientMetrics: { intervalMs: 3_600_000 } })
   const stalled = kafka.stall({ api: 'PushTelemetry', times: Infinity })
+  const ends: (string | undefined)[] = []
+  const { asyncEnd } = tracingChannel<unknown, object>('kafka-producer:request')
+  const onEnd = (told: unknown) => {
+    const { api, error } = told as RequestTrace
+    if (api === 'PushTelemetry') ends.push(error?.code)
+  }
+  asyncEnd.subscribe(onEnd)
+  onTestFinished(() => void asyncEnd.unsubscribe(onEnd))
   for (const timeoutMs of [30_000, 0]) {
     const producer = startProducer(kafka)
     await producer.send(t)
@@ -326,6 +335,9 @@ it('close() waits for no broker that does not answer the last push, and at 0 sen
     await producer.close({ timeoutMs })
     expect(stalled.hits).toBe(1)
   }
+  await turns()
+  // Given up with its connection, long before its own time is up.
+  expect(ends).toEqual(['CONNECTION_CLOSED'])
   expect(kafka.receivedMetrics).toEqual([])
 })
 

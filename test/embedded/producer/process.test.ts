@@ -69,6 +69,12 @@ it.concurrent('a process whose sends have settled exits without close()', async 
   expect(await run(context, 'sent', kafka.bootstrap).exited).toEqual(['sent x', 'done'])
 })
 
+it.concurrent('a process exits that has metrics to push later', async (context) => {
+  const kafka = await startKafka(context, { topics: { orders: {} }, clientMetrics: {} })
+  expect(await run(context, 'sent', kafka.bootstrap).exited).toEqual(['sent x', 'done'])
+  expect(kafka.requests.map(({ api }) => api)).toContain('GetTelemetrySubscriptions')
+})
+
 it.concurrent('a process with a message under way stays until it has its fate', async (context) => {
   const kafka = await startKafka(context, { topics: { orders: {} } })
   const stall = kafka.stall({ api: 'Produce' })
