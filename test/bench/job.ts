@@ -22,7 +22,21 @@ export interface Job {
   readonly brokerVersion?: string
   /** Ours: the entry point of the build to measure, as a URL; this checkout's sources where none is given. */
   readonly library?: string
+  /** Ours: who watches. */
+  readonly watching?: Watching
 }
+
+/**
+ * Who watches a producer. Tracing and metrics are those of OpenTelemetry, beside the logger and the statistics. A caller's
+ * trace that is not sampled asks no sampler.
+ */
+export type Watching =
+  | 'nobody'
+  | 'logger, statistics, channels'
+  | 'tracing, not sampled by the caller'
+  | 'tracing, not sampled by the sampler'
+  | 'tracing, sampled'
+  | 'metrics'
 
 /**
  * batch: a thousand messages per send, five sends under way. single: one message per send, each with a promise of its

@@ -5,6 +5,7 @@
  *   npm run bench -- --only rates       one group, or several separated by commas
  *   npm run bench -- --soak             ten minutes in each mode, for memory alone
  *   npm run bench -- --against FOLDER   this checkout beside another, in 7 pairs of runs (--pairs, --only 'real,0.10')
+ *   npm run bench -- --watching         what logs, statistics, channels, traces and metrics cost, in pairs of runs (--only)
  *   npm run bench -- --quick            a look at each group in less than two minutes, with what is installed
  *
  * Further: --rounds 3, --seconds 2 (of each measurement), --corpus-mb 100, --check (the sink decodes everything).
@@ -16,7 +17,7 @@
 import { execFileSync } from 'node:child_process'
 import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
-import { against } from './against.js'
+import { against, type AgainstSettings } from './against.js'
 import { GROUPS, type Group, type GroupName } from './cases.js'
 import { measureEndings } from './endings.js'
 import { measureGroup, type Settings } from './measure.js'
@@ -25,6 +26,7 @@ import { prepare, versions, type Programs } from './programs.js'
 import { printTable } from './report/table.js'
 import { machine, saveGroup, type Row } from './results.js'
 import { measureSizes } from './size.js'
+import { measureWatching } from './watching.js'
 
 const { values } = parseArgs({
   options: {
@@ -32,6 +34,7 @@ const { values } = parseArgs({
     soak: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
     against: { type: 'string' },
+    watching: { type: 'boolean', default: false },
     pairs: { type: 'string', default: '7' },
     only: { type: 'string' },
     rounds: { type: 'string' },
@@ -63,13 +66,17 @@ function settingsOf(group: Group): Settings {
   }
 }
 
-async function compare(folder: string): Promise<void> {
-  const isAsSent = await against(folder, await prepare(true), {
+function pairSettings(): AgainstSettings {
+  return {
     pairs: Number(values.pairs),
     seconds: Number(values.seconds ?? 1.5),
     warmUpSeconds: WARM_UP_SECONDS,
     only: values.only?.split(','),
-  })
+  }
+}
+
+async function compare(folder: string): Promise<void> {
+  const isAsSent = await against(folder, await prepare(true), pairSettings())
   if (!isAsSent) process.exitCode = 1
 }
 
@@ -113,4 +120,10 @@ async function main(): Promise<void> {
   }
 }
 
-await (values.against === undefined ? main() : compare(values.against))
+async function watch(): Promise<void> {
+  const isAsSent = await measureWatching(await prepare(true), pairSettings())
+  if (!isAsSent) process.exitCode = 1
+}
+
+if (values.against !== undefined) await compare(values.against)
+else await (values.watching ? watch() : main())

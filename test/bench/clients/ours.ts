@@ -4,12 +4,21 @@ import type { Payload } from '../payloads.js'
 import type { BenchClient } from './bench-client.js'
 
 export async function connect(job: Job): Promise<BenchClient> {
-  const { bootstrap, mode, acks, codec, level, idempotent, brokerVersion } = job
+  const { bootstrap, mode, acks, codec, level, idempotent, brokerVersion, watching } = job
+  const logger = watching === undefined ? undefined : (await import('./watching.js')).watch(watching)
   const { Producer } = (await import(job.library ?? '../../../src/index.js')) as typeof Library
   const compression = { type: codec, ...(level === undefined ? {} : { level }) } as NonNullable<
     Library.ProducerOptions['compression']
   >
-  const common = { brokers: bootstrap, acks, compression, enqueueTimeoutMs: -1, idempotent, brokerVersion } as const
+  const common = {
+    brokers: bootstrap,
+    acks,
+    compression,
+    enqueueTimeoutMs: -1,
+    idempotent,
+    brokerVersion,
+    logger,
+  } as const
   if (mode === 'async') {
     let acknowledged = 0
     const producer = new Producer({
