@@ -19,8 +19,10 @@ export interface BatchBegin {
   readonly partition: number
   /** The id of the partition's leader. */
   readonly brokerId: number
-  /** 1 for the first. */
+  /** 1 for the first; an attempt to connect that failed is one, too. */
   readonly attempt: number
+  /** Whether its messages have been in no request before. */
+  readonly isFirst: boolean
   readonly messages: number
   /** Bytes of the batch before compression, and in the request. */
   readonly plainBytes: number

@@ -129,7 +129,7 @@ export class StatisticsObserver implements Observer {
 
   readonly batch = ({
     topic,
-    attempt,
+    isFirst,
     messages,
     plainBytes,
     wireBytes,
@@ -139,7 +139,7 @@ export class StatisticsObserver implements Observer {
     this.batchBytes.record(plainBytes)
     this.plainBytes += plainBytes
     this.wireBytes += wireBytes
-    if (attempt === 1) {
+    if (isFirst) {
       const now = this.now()
       this.queueTimeMs.record(queuedMs)
       for (const meters of [this.allTopics, this.ofTopic(topic, now)]) {

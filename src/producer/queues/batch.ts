@@ -75,6 +75,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   private ended = 0
   private someHaveSignals = false
   private attemptCount = 0
+  private wasInRequest = false
   private sentAt = 0
   /** Once true it stays. */
   private maybeWritten = false
@@ -241,6 +242,13 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     this.state = 'waiting'
   }
 
+  /** It is in a request that goes out; gives whether that is its first one. */
+  enterRequest(): boolean {
+    const isFirst = !this.wasInRequest
+    this.wasInRequest = true
+    return isFirst
+  }
+
   /** The last attempt does not count against it. */
   forgiveAttempt(): void {
     this.attemptCount--
@@ -337,6 +345,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     const rest = new Batch<Queue>(this.queue, this.buffers, this.byteLength >> 1)
     rest.state = 'waiting'
     rest.attemptCount = this.attemptCount
+    rest.wasInRequest = this.wasInRequest
     rest.maybeWritten = this.maybeWritten
     rest.maybeInLog = this.maybeInLog
     rest.latestError = this.latestError

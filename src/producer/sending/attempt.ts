@@ -43,7 +43,9 @@ export class Attempt implements ProducePartition<Uint8Array> {
     const queuedMs = Math.max(0, now - this.batch.oldestAt)
     this.startedAt = now
     this.queuedMs = queuedMs
-    this.onEnd = batches.begin({ topic, partition, brokerId, attempt, messages, plainBytes, wireBytes, queuedMs })
+    const isFirst = this.batch.enterRequest()
+    const sizes = { messages, plainBytes, wireBytes }
+    this.onEnd = batches.begin({ topic, partition, brokerId, attempt, isFirst, ...sizes, queuedMs })
   }
 
   /** What came of it has been carried out. */

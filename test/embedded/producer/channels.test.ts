@@ -27,6 +27,7 @@ const PAYLOADS: readonly (readonly [channel: string, start: readonly string[], e
       'partition',
       'brokerId',
       'attempt',
+      'isFirst',
       'messages',
       'plainBytes',
       'wireBytes',

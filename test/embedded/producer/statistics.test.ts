@@ -34,6 +34,23 @@ it('messages are counted by topic once, however often they are sent, and request
   expect(stats.compressionRatio).toBe(1)
 })
 
+it('messages are counted where their first attempts could not connect, and where their batch was split', async () => {
+  const kafka = await startKafka({ brokers: 2, topics: { orders: { replicationFactor: 2 } } })
+  const producer = startProducer(kafka)
+  const leader = (await producer.partitionsFor('orders'))[0]?.leader as number
+  await kafka.stopBroker(leader, { electionMs: Infinity })
+  const sending = producer.send({ topic: 'orders', value: 'x' })
+  await until(() => producer.stats().connections.failed > 0, 'no connection can be had')
+  kafka.electLeaders()
+  await sending
+  kafka.fail({ api: 'Produce', times: 1 }, 'MESSAGE_TOO_LARGE')
+  await producer.send([1, 2].map((value) => ({ topic: 'orders', value: String(value) })))
+  const { allTopics, queueTimeMs, batchMessages } = producer.stats()
+  expect(allTopics.messages.count).toBe(3)
+  expect(queueTimeMs.count).toBe(2)
+  expect(batchMessages.count).toBe(4)
+})
+
 it('compression is told as what is left, and failures and refusals by the message', async () => {
   const kafka = await startKafka({ topics: { orders: {} } })
   const producer = startProducer(kafka, { compression: 'gzip', queueMessages: 1, enqueueTimeoutMs: 0 })
