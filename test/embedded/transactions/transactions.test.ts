@@ -64,6 +64,20 @@ describe.each(RELEASES)('Kafka %s: a transaction', (release) => {
     expect(kafka.committedOffsets('readers')).toMatchObject([{ offset: 5n }])
   })
 
+  it('sendOffsets alone: of offsets and nothing else it is committed, or aborted', async () => {
+    const kafka = await startKafka({ brokers: 3, release, topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const offsets = (offset: number) => [{ topic: 'orders', partition: 0, offset }]
+    await producer.transaction((tx) => tx.sendOffsets({ groupId: 'readers' }, offsets(5)))
+    const aborted = await producer.begin()
+    await aborted.sendOffsets({ groupId: 'readers' }, offsets(9))
+    await aborted.abort()
+    expect(kafka.committedOffsets('readers')).toMatchObject([{ topic: 'orders', partition: 0, offset: 5n }])
+    expect(requestsOf(kafka, 'EndTxn')).toHaveLength(2)
+    expect(requestsOf(kafka, 'AddPartitionsToTxn')).toEqual([])
+    expect(requestsOf(kafka, 'Produce')).toEqual([])
+  })
+
   it('many of them in a row are seen whole, each or not at all', async () => {
     const kafka = await startKafka({ brokers: 3, release, topics: TOPICS })
     const producer = startTransactional(kafka)
@@ -407,6 +421,30 @@ describe('a transaction that fails at the brokers', () => {
     },
   )
 
+  it.each(['2.8', '3.9', '4'])(
+    'Kafka %s: unknown producer id after retention: the transaction is aborted, with all that is in flight',
+    async (release) => {
+      const kafka = await startKafka({ release, topics: TOPICS })
+      const producer = startTransactional(kafka)
+      await producer.transaction((its) => its.send({ topic: 'orders', partition: 0, value: 'before' }))
+      const tx = await producer.begin()
+      await tx.send({ topic: 'orders', partition: 1, value: 'a' })
+      kafka.fail({ api: 'Produce', partition: 0 }, 'UNKNOWN_PRODUCER_ID')
+      const sent = await Promise.allSettled(
+        [0, 1].map((partition) => tx.send({ topic: 'orders', partition, value: 'b' })),
+      )
+      expect(sent[0]).toMatchObject({ status: 'rejected', reason: { code: 'UNKNOWN_PRODUCER_ID' } })
+      await expect(tx.commit()).rejects.toMatchObject({
+        code: 'TRANSACTION_ABORTED',
+        cause: { code: 'UNKNOWN_PRODUCER_ID' },
+      })
+      await producer.transaction((its) =>
+        Promise.all([0, 1].map((partition) => its.send({ topic: 'orders', partition, value: 'after' }))),
+      )
+      expect(committed(kafka, 'orders').sort()).toEqual(['after', 'after', 'before'])
+    },
+  )
+
   it('Kafka 1.1: a lost sequence is final, and a new producer with the same id goes on', async () => {
     const kafka = await startKafka({ release: '1.1', topics: TOPICS })
     const producer = startTransactional(kafka)
@@ -446,8 +484,10 @@ describe('a transaction that fails at the brokers', () => {
     const sent = await Promise.allSettled([tx.send({ topic: 'orders', partition: 0, value: 'b' })])
     const ended = await Promise.allSettled([tx.commit()])
     expect(ended[0].status).toBe(sent[0].status)
+    const seen = committed(kafka, 'orders')
+    expect(seen).toEqual(ended[0].status === 'fulfilled' ? ['b'] : [])
     await producer.transaction((its) => its.send({ topic: 'orders', partition: 0, value: 'c' }))
-    expect(committed(kafka, 'orders').at(-1)).toBe('c')
+    expect(committed(kafka, 'orders')).toEqual([...seen, 'c'])
   })
 
   it('leaders that move and brokers that restart lose and double nothing', async () => {
