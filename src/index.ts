@@ -15,6 +15,7 @@ export {
   type TransactionalProducerOptions,
 } from './producer/config/transactional-producer-config.js'
 export type { GroupMetadata, GroupOffset } from './producer/transactions/group-offsets.js'
+export * from './producer/transactions/transaction-errors.js'
 export type { ConnectOptions, ProducerHealth } from './producer/readiness.js'
 export { KafkaProducerWarning, type KafkaProducerWarningCode } from './producer/kafka-producer-warning.js'
 export { MessageWritable, type WritableMessage, type WritableOptions } from './producer/message-writable.js'

@@ -22,8 +22,10 @@ interface ErrorClass {
 
 /** The error classes with a code of their own, as the source has them. */
 function errorClasses(): ErrorClass[] {
-  const source = readFileSync(join(ROOT, 'src/errors.ts'), 'utf8')
-  return source
+  const sources = ['src/errors.ts', 'src/producer/transactions/transaction-errors.ts']
+  return sources
+    .map((path) => readFileSync(join(ROOT, path), 'utf8'))
+    .join('\n')
     .split(/^export class /m)
     .slice(1)
     .flatMap((text) => {

@@ -1,10 +1,11 @@
-import { KafkaProducerError, UnsupportedVersionError, type TransactionError } from '../../errors.js'
+import { KafkaProducerError, UnsupportedVersionError } from '../../errors.js'
 import { formatAddress } from '../../network/connect.js'
 import type { BrokerSession } from '../../network/session.js'
 import { produce } from '../../protocol/apis/produce.js'
 import type { Identity } from '../../protocol/records/record-batch.js'
 import { magicOfProduce } from '../../protocol/versions.js'
 import type { PartitionQueue } from '../queues/partition-queue.js'
+import type { TransactionError } from '../transactions/transaction-errors.js'
 import type { TransactionGate } from '../transactions/transaction-manager.js'
 import { inFlightLimit, type Numbering, type Sequencing } from './idempotence.js'
 

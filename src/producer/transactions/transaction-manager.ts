@@ -1,15 +1,6 @@
 import type { Clock } from '../../clock.js'
 import { createDebug } from '../../debug.js'
-import {
-  MalformedResponseError,
-  OutcomeUnknownError,
-  ProducerFencedError,
-  ProducerUnusableError,
-  TransactionAbortedError,
-  TransactionEndedError,
-  type KafkaProducerError,
-  type TransactionError,
-} from '../../errors.js'
+import { MalformedResponseError, type KafkaProducerError } from '../../errors.js'
 import type { AddPartitionsToTxnTopic } from '../../protocol/apis/add-partitions-to-txn.js'
 import type { EndTxnResponse } from '../../protocol/apis/end-txn.js'
 import { produce } from '../../protocol/apis/produce.js'
@@ -18,6 +9,14 @@ import type { Identity } from '../../protocol/records/record-batch.js'
 import { kindOfCode, type ErrorKind } from './error-kinds.js'
 import type { GroupOffsets } from './group-offsets.js'
 import { isIdentity } from './producer-identity.js'
+import {
+  OutcomeUnknownError,
+  ProducerFencedError,
+  ProducerUnusableError,
+  TransactionAbortedError,
+  TransactionEndedError,
+  type TransactionError,
+} from './transaction-errors.js'
 import { TransactionPartitions } from './transaction-partitions.js'
 import { PART_TWO, type TransactionRequests, type Tries } from './transaction-requests.js'
 import { TransactionStates, type TransactionState } from './transaction-states.js'

@@ -1,17 +1,14 @@
 import type { Clock, Timer } from '../../clock.js'
 import { createDebug } from '../../debug.js'
+import { BrokerResponseError, DeliveryError, FailedToSendMessageError, KafkaProducerError } from '../../errors.js'
+import { kindOfBatchError, OF_SEQUENCES } from './error-kinds.js'
+import { GroupOffsets, type GroupMetadata, type GroupOffset } from './group-offsets.js'
 import {
-  BrokerResponseError,
-  DeliveryError,
-  FailedToSendMessageError,
-  KafkaProducerError,
   TransactionAbortedError,
   TransactionEndedError,
   TransactionTimeoutError,
   type TransactionError,
-} from '../../errors.js'
-import { kindOfBatchError, OF_SEQUENCES } from './error-kinds.js'
-import { GroupOffsets, type GroupMetadata, type GroupOffset } from './group-offsets.js'
+} from './transaction-errors.js'
 import type { TransactionManager } from './transaction-manager.js'
 
 const debug = createDebug('kafka-producer:transactions')

@@ -1,14 +1,12 @@
 import { describe, expect, it, vi } from 'vitest'
 import { systemClock, type Clock } from '../../../../src/clock.js'
+import { DeliveryError, FailedToSendMessageError, type KafkaProducerError } from '../../../../src/errors.js'
 import {
-  DeliveryError,
-  FailedToSendMessageError,
   TransactionAbortedError,
   TransactionEndedError,
   TransactionTimeoutError,
-  type KafkaProducerError,
   type TransactionError,
-} from '../../../../src/errors.js'
+} from '../../../../src/producer/transactions/transaction-errors.js'
 import { OpenTransaction, type OpenTransactionParts } from '../../../../src/producer/transactions/transaction.js'
 import { brokerResponseError } from '../../../../src/protocol/error-codes.js'
 

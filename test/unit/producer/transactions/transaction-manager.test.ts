@@ -2,14 +2,16 @@ import { describe, expect, it } from 'vitest'
 import {
   ConnectionClosedError,
   DeliveryTimeoutError,
-  OutcomeUnknownError,
-  ProducerFencedError,
-  ProducerUnusableError,
-  TransactionAbortedError,
   UnsupportedVersionError,
   type KafkaProducerError,
 } from '../../../../src/errors.js'
 import { GroupOffsets } from '../../../../src/producer/transactions/group-offsets.js'
+import {
+  OutcomeUnknownError,
+  ProducerFencedError,
+  ProducerUnusableError,
+  TransactionAbortedError,
+} from '../../../../src/producer/transactions/transaction-errors.js'
 import { brokerResponseError } from '../../../../src/protocol/error-codes.js'
 import { FakeCoordinators } from './support.js'
 
