@@ -67,7 +67,18 @@ export type MetadataTrace = OfProducer & MetadataBegin & Partial<MetadataEnd>
 
 /** Asked once for each call, before anything is made to tell. */
 export function isSendTraced(): boolean {
-  return SEND.hasSubscribers
+  return hasSubscribers(SEND)
+}
+
+/** What Bun's tracing channels do not tell of themselves. */
+function hasSubscribers({ start, end, asyncStart, asyncEnd, error }: TracingChannel<unknown, object>): boolean {
+  return (
+    start.hasSubscribers ||
+    end.hasSubscribers ||
+    asyncStart.hasSubscribers ||
+    asyncEnd.hasSubscribers ||
+    error.hasSubscribers
+  )
 }
 
 /**
@@ -214,7 +225,7 @@ function watchFor<Begin extends object, End extends { readonly error: unknown }>
   clientId: string,
 ): Watch<Begin, End> {
   return (begin) => {
-    if (!channel.hasSubscribers) return undefined
+    if (!hasSubscribers(channel)) return undefined
     const trace = { clientId, ...begin }
     queueMicrotask(() => {
       channel.start.publish(trace)
