@@ -91,7 +91,7 @@ describe('connect() names what is wrong', () => {
   it('the same where the broker waits for more of what it takes for the size of a request', async () => {
     const kafka = await startKafka()
     const address = await forwarding(kafka.bootstrap, (first) => (first === TLS_HANDSHAKE ? 'is silent' : 'goes on'))
-    const error = await errorOf(startProducer(address, { ssl: true, connectTimeoutMs: 300 }).connect())
+    const error = await errorOf(startProducer(address, { ssl: true, connectTimeoutMs: 2_000 }).connect())
     expect(error).toMatchObject({ code: 'TLS_FAILED', retriable: false })
     expect(error.message).toMatch(/does not speak TLS on this port/)
   })
@@ -118,7 +118,7 @@ describe('connect() names what is wrong', () => {
 
   it.each(['hangs up', 'breaks the connection'])('no more than is known of a port that only %s', async (manner) => {
     const address = await hostileServer(manner)
-    const withoutTls = await errorOf(startProducer(address, { connectTimeoutMs: 500 }).connect())
+    const withoutTls = await errorOf(startProducer(address, { connectTimeoutMs: 5_000 }).connect())
     expect(withoutTls).toMatchObject({ code: 'METADATA_UNAVAILABLE', retriable: true })
     expect(withoutTls.message).toMatch(/the connection.*if it expects TLS on this port, give `ssl`/)
     const cut = await plainServer((socket) => void socket.once('data', () => socket.destroy()))
