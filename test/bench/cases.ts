@@ -195,6 +195,15 @@ export const GROUPS = {
     columns: ['toldMs', 'cpuMs', 'loopMax', 'rssPeak'],
     cases: () => [],
   },
+  overload: {
+    title: 'Too much',
+    text: 'Messages of 100 B, 200,000 of them with 1,000 promises outstanding where the row does not say otherwise; for a slow broker, and one that is away, of 1 kB with 100,000 promises, three times what `queueBytes` has room for. With the largest, `batchBytes`, `maxRequestBytes` and `queueBytes` are raised.',
+    seconds: 0,
+    server: 'sink',
+    isPinned: true,
+    columns: ['rate', 'mbPerSecond', 'cpuPerMillion', 'loopMax', 'heldPeak', 'rssPeak'],
+    cases: () => [],
+  },
   size: {
     title: 'Import and installation',
     text: 'Time of the first import in a new process, median of 15; what `npm install` leaves on the disk, optional packages left out.',

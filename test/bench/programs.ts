@@ -152,4 +152,5 @@ function versionOf(folder: string): string {
 
 export const CLIENT_PROGRAM = join(BUILD, 'test/bench/client.js')
 export const ENDINGS_PROGRAM = join(BUILD, 'test/bench/endings-client.js')
+export const OVERLOAD_PROGRAM = join(BUILD, 'test/bench/overload-client.js')
 export const SINK_PROGRAM = join(BUILD, 'test/bench/sink/sink.js')

@@ -19,6 +19,7 @@ export const METRICS = {
   rssEarly: { heading: 'RSS first fifth, MB', digits: 0 },
   rssLate: { heading: 'RSS after it, MB', digits: 0 },
   rssPeak: { heading: 'RSS peak, MB', digits: 0 },
+  heldPeak: { heading: 'held at the most, MB', digits: 1 },
   toldMs: { heading: 'all told, ms', digits: 0 },
   cpuMs: { heading: 'CPU ms', digits: 0 },
   importMs: { heading: 'import, ms', digits: 1 },

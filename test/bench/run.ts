@@ -21,6 +21,7 @@ import { against, type AgainstSettings } from './against.js'
 import { GROUPS, type Group, type GroupName } from './cases.js'
 import { measureEndings } from './endings.js'
 import { measureGroup, type Settings } from './measure.js'
+import { measureOverload } from './overload.js'
 import { BUILD, QUICK_RESULTS, RESULTS, ROOT } from './paths.js'
 import { prepare, versions, type Programs } from './programs.js'
 import { printTable } from './report/table.js'
@@ -82,6 +83,7 @@ async function compare(folder: string): Promise<void> {
 
 function measured(name: GroupName, programs: Programs, settings: Settings): Row[] | Promise<Row[]> {
   if (name === 'size') return measureSizes(programs, values.quick)
+  if (name === 'overload') return measureOverload(programs, settings.rounds, settings.quick)
   return name === 'endings' ? measureEndings(programs, settings.rounds) : measureGroup(GROUPS[name], programs, settings)
 }
 

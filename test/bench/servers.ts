@@ -30,7 +30,12 @@ export interface SinkOptions {
   readonly pinned: boolean
 }
 
-export async function startSink(node: string, options: SinkOptions): Promise<Server> {
+export interface Sink extends Server {
+  /** Breaks all connections and refuses new ones for so long. */
+  leave(ms: number): void
+}
+
+export async function startSink(node: string, options: SinkOptions): Promise<Sink> {
   const args = [
     '--partitions',
     String(options.partitions),
@@ -53,6 +58,7 @@ export async function startSink(node: string, options: SinkOptions): Promise<Ser
   return {
     bootstrap,
     ended: ended.signal,
+    leave: (ms) => void sink.send({ leave: ms }),
     async counts() {
       ended.signal.throwIfAborted()
       sink.send('counts')

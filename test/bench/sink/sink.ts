@@ -1,4 +1,4 @@
-import { createServer, type Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { parseArgs } from 'node:util'
 import type { ResponseEncoder } from '../../../src/protocol/api.js'
 import { apiVersions } from '../../../src/protocol/apis/api-versions.js'
@@ -61,9 +61,13 @@ const counts = { records: 0, bytes: 0, requests: 0 }
 /** Of each topic, the next offset of each partition. */
 const offsets = new Map<string, number[]>()
 const ports: number[] = []
+const servers: Server[] = []
+const sockets = new Set<Socket>()
 
 function serve(socket: Socket): void {
   socket.setNoDelay(true)
+  sockets.add(socket)
+  socket.on('close', () => sockets.delete(socket))
   const stream = new ByteStream()
   let size = -1
   socket.on('data', (chunk: Buffer) => {
@@ -198,7 +202,19 @@ for (let i = 0; i < Number(values.brokers); i++) {
   const server = createServer(serve)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   ports.push((server.address() as { port: number }).port)
+  servers.push(server)
 }
-process.on('message', () => process.send?.(counts))
+
+/** Breaks all connections and refuses new ones for so long. */
+function leave(ms: number): void {
+  for (const server of servers) server.close()
+  for (const socket of sockets) socket.destroy()
+  setTimeout(() => servers.forEach((server, i) => server.listen(ports[i], '127.0.0.1')), ms)
+}
+
+process.on('message', (what: 'counts' | { readonly leave: number }) => {
+  if (what === 'counts') process.send?.(counts)
+  else leave(what.leave)
+})
 process.on('disconnect', () => process.exit())
 process.send?.({ bootstrap: ports.map((port) => `127.0.0.1:${port}`).join(',') })

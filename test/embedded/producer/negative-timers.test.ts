@@ -18,7 +18,7 @@ function delays(): unknown[] {
     const spy = vi.spyOn(globalThis, name).mockImplementation(((callback: () => void, ms?: number) => {
       given.push(ms)
       return original(callback, ms)
-    }) as never)
+    }))
     onTestFinished(() => spy.mockRestore())
   }
   return given
@@ -49,9 +49,11 @@ it('no timer is given a negative time, or none: throttling, deadlines that have 
     onDelivery: () => undefined,
   })
   for (let i = 0; i < 3; i++) {
-    const sending = hopeless.send({ topic: 't', value: 'v' }).catch(() => undefined)
+    const send = () => hopeless.send({ topic: 't', value: 'v' }).catch(() => undefined)
+    const sending = [send(), send(), send()]
     stall(30)
-    await sending
+    sending.push(send())
+    await Promise.all(sending)
   }
   await Promise.all([producer.close({ timeoutMs: 0 }), hopeless.close({ timeoutMs: 1 })])
   expect(given.length).toBeGreaterThan(20)
