@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..')
 /** The oldest Node that it is for. Where a package asks for a newer one, npm takes an older release of it, and says nothing. */
-const FLOOR = [20, 19, 0] as const
+const FLOOR: readonly number[] = [20, 19, 0]
 
 interface Manifest {
   readonly name: string
