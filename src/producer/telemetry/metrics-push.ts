@@ -167,8 +167,9 @@ export class MetricsPush {
     const { anyBroker } = this.parts
     const question = (session: BrokerSession) => this.put(session, api, request)
     try {
-      // Of the same broker, as long as the connection is there.
+      // Of the same broker, as long as the connection is there; and later, where it wants no requests now.
       const { atHand } = anyBroker
+      if (atHand !== undefined && atHand.throttle.leftMs > 0) return 'failed'
       const answer = await (atHand === undefined ? anyBroker.ask(question) : question(atHand))
       if (answer === undefined) this.hasBegun = false
       return answer

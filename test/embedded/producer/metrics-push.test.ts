@@ -292,6 +292,23 @@ describe('a push that is refused', () => {
   })
 })
 
+it('a broker that throttles is not pushed to meanwhile', async () => {
+  const kafka = await startSubscribed()
+  kafka.throttle({ api: 'GetTelemetrySubscriptions' }, 400)
+  const { start, asyncEnd } = tracingChannel<unknown, object>('kafka-producer:request')
+  const at: Record<string, number> = {}
+  const note = (told: unknown) => (at[(told as RequestTrace).api] ??= performance.now())
+  asyncEnd.subscribe(note)
+  start.subscribe(note)
+  onTestFinished(() => {
+    asyncEnd.unsubscribe(note)
+    start.unsubscribe(note)
+  })
+  await startProducer(kafka).send(t)
+  await pushed(kafka, 1)
+  expect((at['PushTelemetry'] ?? NaN) - (at['GetTelemetrySubscriptions'] ?? NaN)).toBeGreaterThan(390)
+})
+
 describe('a question for the subscription that fails', () => {
   it.each([
     [
