@@ -204,18 +204,6 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '    const unsent: KeyedMessage<K, V>[] = []\n    void cause\n',
   },
   {
-    fault: 'who has his fate is refused with all that waited for the topic',
-    file: `${QUEUES}/topic-router.ts`,
-    find: '      if (message.isSettled) this.parts.room.leave(message)\n      else this.refuse(message, cause)\n',
-    replace: '      this.refuse(message, cause)\n',
-  },
-  {
-    fault: 'an encoder that fails after its call has ended is told of',
-    file: `${CALLS}/call-serializer.ts`,
-    find: '    if (call.isDone) return\n    const located',
-    replace: '    const located',
-  },
-  {
     fault: 'only the first in line is refused in time',
     file: `${CALLS}/admission.ts`,
     find: '      if (i > 0 && end > now) break\n',

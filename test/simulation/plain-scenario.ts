@@ -123,13 +123,19 @@ function actionsOf(
 ): Action[] {
   const spanMs = dice.pick([300, 3_000, 15_000])
   const trouble = dice.pick([0, 0.2, 0.5])
+  // Leaders that move are no reason for any message to fail.
+  const onlyMoves = dice.isLucky(0.3)
   const actions: Action[] = []
   let id = 1
   const count = dice.between(3, 40)
   for (let i = 0; i < count; i++) {
     const at = dice.isLucky(0.1) ? 0 : dice.below(spanMs)
-    if (dice.isLucky(trouble)) actions.push({ at, ...troubleOf(dice, names, partitions, brokers, releases, isLegacy) })
-    else {
+    if (dice.isLucky(trouble)) {
+      const action = onlyMoves
+        ? moveOf(dice, names, partitions, brokers)
+        : troubleOf(dice, names, partitions, brokers, releases, isLegacy)
+      actions.push({ at, ...action })
+    } else {
       const action = { at, ...useOf(dice, names, partitions, id) } as Action
       if (action.do === 'send') id += action.count
       actions.push(action)
@@ -207,7 +213,7 @@ export function troubleOf(
   const broker = dice.between(1, brokers)
   const topic = dice.pick(names)
   const ms = dice.pick([20, 300, 2_000, 8_000])
-  const times = dice.pick([1, 1, 2, 5])
+  const times = dice.pick([1, 1, 2, 5, 100])
   const api = dice.weighed([
     [6, 'Produce'],
     [3, 'Metadata'],
@@ -248,6 +254,7 @@ export function troubleOf(
           api === 'Produce' ? PRODUCE_ERRORS : api === 'Metadata' ? METADATA_ERRORS : ['UNKNOWN_SERVER_ERROR'],
         ),
         ...(dice.isLucky(0.6) && (api === 'Produce' || api === 'Metadata') && { topic }),
+        ...(api === 'Produce' && dice.isLucky(0.3) && { whileWaiting: true }),
         times,
       }
     case 'cut':
@@ -275,7 +282,7 @@ export function troubleOf(
         ...(!isLegacy && dice.isLucky(0.15) && { release: dice.pick(others) }),
       }
     case 'move':
-      return { do: 'move', topic, partition: dice.below(partitions[topic] as number), broker }
+      return moveOf(dice, names, partitions, brokers)
     case 'delete':
     case 'recreate':
     case 'grow':
@@ -293,4 +300,14 @@ export function troubleOf(
     default:
       return { do: kind, broker, ms }
   }
+}
+
+function moveOf(
+  dice: Dice,
+  names: readonly string[],
+  partitions: Readonly<Record<string, number>>,
+  brokers: number,
+): Undated<Action> {
+  const topic = dice.pick(names)
+  return { do: 'move', topic, partition: dice.below(partitions[topic] as number), broker: dice.between(1, brokers) }
 }

@@ -70,7 +70,8 @@ export type Action = { readonly at: number } & (
       readonly api: ApiName
       readonly error: string
       readonly topic?: string
-      readonly partition?: number
+      /** A leader that waits for replicas is one no more: it tells the offset where it has written. */
+      readonly whileWaiting?: boolean
       readonly times: number
     }
   | { readonly do: 'cut'; readonly api: ApiName; readonly moment: FaultMoment | 'mid-response'; readonly times: number }

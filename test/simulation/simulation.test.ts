@@ -205,4 +205,19 @@ describe('what it has found', () => {
     })
     expect(violation).toBeUndefined()
   })
+
+  it('the next commit is not that of a transaction whose abort the coordinator did not know what to do with', async () => {
+    const message = { do: 'send', count: 1, list: true, topic: 't1', keys: 0, size: 10, awaits: true } as const
+    const { violation } = await simulate({
+      ...PLAIN,
+      seed: 6102,
+      transactionTimeoutMs: 4_000,
+      actions: [
+        { at: 1, do: 'fail', api: 'EndTxn', error: 'INVALID_TXN_STATE', times: 1 },
+        { at: 2, do: 'transact', id: 1, manual: true, steps: [{ ...message, id: 1 }], end: 'abort' },
+        { at: 500, do: 'transact', id: 2, manual: true, steps: [{ ...message, id: 2 }], end: 'commit' },
+      ],
+    })
+    expect(violation).toBeUndefined()
+  })
 })

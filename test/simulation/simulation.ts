@@ -16,6 +16,7 @@ import { VirtualClock } from './virtual-clock.js'
 const MAX_STEPS = 200_000
 /** A deadline is told in slices, by timers that are a little late. */
 const SLACK_MS = 300
+const LOOKS_PER_MESSAGE = 2
 /** Brokers that gather acknowledgements may be so late, and clients look a little later. */
 const ANSWER_GRACE_MS = 2_500
 /** As many wait for each other on a connection, and have their time one after the other. */
@@ -249,8 +250,14 @@ class Simulation {
     if (this.steps % LOOK_EVERY === 0) this.look()
   }
 
+  /** What the messages so far have taken of the process's time, at the most: each makes it look at the clock some times. */
+  private get workMs(): number {
+    return LOOKS_PER_MESSAGE * this.scenario.lookMs * this.ledger.entries.size
+  }
+
   /** What holds at all times. */
   private look(): void {
+    const late = SLACK_MS + this.troubles.stalledMs + this.workMs
     const { deliveryTimeoutMs, queueMessages, queueBytes, batchBytes } = this.scenario.options
     const held = this.user.producers.map((producer) => producer.stats())
     for (const { queueMessages: messages, queueBytes: bytes } of held) {
@@ -260,7 +267,6 @@ class Simulation {
       if (messages > queueMessages || bytes > queueBytes + Math.max(batchBytes, 10_000))
         throw new Violation('room is bounded', `${messages} messages, ${bytes} bytes`)
     }
-    const late = SLACK_MS + this.troubles.stalledMs
     // What was in flight when its messages had their fate is answered, or its connection given up: each in its time.
     const { requestTimeoutMs, acks } = this.scenario.options
     // With acks 0 nothing is answered: the system takes it, or the connection is given up.

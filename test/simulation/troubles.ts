@@ -61,8 +61,10 @@ export class Troubles {
         this.stalledMs += action.ms
         return clock.stall(action.ms)
       case 'fail': {
-        const { api, topic, error, times } = action
-        return void kafka.fail({ api, times, ...(topic !== undefined && { topic }) }, error)
+        const { api, topic, times } = action
+        const error = action.whileWaiting ? 'NOT_LEADER_OR_FOLLOWER' : action.error
+        const options = action.whileWaiting ? { append: true } : {}
+        return void kafka.fail({ api, times, ...(topic !== undefined && { topic }) }, error, options)
       }
       case 'cut':
         return void kafka.cut({ api: action.api, times: action.times }, action.moment)

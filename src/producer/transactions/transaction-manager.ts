@@ -302,9 +302,11 @@ export class TransactionManager implements TransactionGate {
       const kind = kindOfCode(errorCode)
       if (errorCode === ErrorCodes.NONE) this.goOnWith(answer)
       else if (kind === 'abort, new id' && this.canBump) this.isForgotten = true
-      // What was to begin it did not come to the coordinator.
       else if (errorCode !== ErrorCodes.INVALID_TXN_STATE || begun !== 'perhaps')
         throw this.makeUnusable(this.whyUnusable(brokerResponseError(errorCode, 'EndTxn'), kind))
+      // What was to begin it did not come to the coordinator, as it seems. Under the same epoch the next commit would be that
+      // of all that there is after all.
+      else this.needsBump = this.canBump
     }
     if (this.needsBump || this.isForgotten) await this.initialize()
     else this.ended()
