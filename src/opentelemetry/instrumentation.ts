@@ -26,6 +26,11 @@ export interface KafkaProducerInstrumentationConfig {
    * Without, all messages of a list have the context of its `send`.
    */
   readonly createSpans?: boolean
+  /**
+   * Whether messages of a trace that is not sampled have its context in their headers, too, so that consumers know of that
+   * decision; false by default, since it costs every message the header that is nobody's span.
+   */
+  readonly propagateUnsampled?: boolean
 }
 
 /**
@@ -85,7 +90,8 @@ export class KafkaProducerInstrumentation {
 
   private prepare(): void {
     const conventions = new Conventions(process.env['OTEL_SEMCONV_STABILITY_OPT_IN'])
-    this.spans = new SendSpans(this.tracer, conventions, this.config.createSpans ?? true)
+    const { createSpans = true, propagateUnsampled = false } = this.config
+    this.spans = new SendSpans(this.tracer, conventions, { createSpans, propagateUnsampled })
     // Without anyone to tell it to, nothing is measured.
     this.metrics = this.meter === createNoopMeter() ? undefined : new SendMetrics(this.meter, conventions)
   }

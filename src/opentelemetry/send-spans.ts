@@ -11,6 +11,7 @@ import {
   type Context,
   type Link,
   type Span,
+  type SpanContext,
   type Tracer,
 } from '@opentelemetry/api'
 import { BoundedMap } from '../bounded-map.js'
@@ -50,21 +51,21 @@ export class SendSpans {
   constructor(
     private readonly tracer: Tracer,
     private readonly conventions: Conventions,
-    private readonly hasCreateSpans: boolean,
+    private readonly options: { readonly createSpans: boolean; readonly propagateUnsampled: boolean },
   ) {}
 
   /** Gives nothing where nobody records the span. */
   begin(send: SendTrace): EndSpan | undefined {
     const { messages, clientId } = send
     const parent = context.active()
-    const own = ownContexts(send)
     if (isUnsampledHere(parent)) {
-      inject(send, parent, own)
+      if (this.options.propagateUnsampled) inject(send, parent, ownContexts(send))
       return undefined
     }
+    const own = ownContexts(send)
     const links = own.filter((link) => link !== undefined)
     const isAlone = messages.length === 1
-    const isCreation = links.length < messages.length && (isAlone || !this.hasCreateSpans)
+    const isCreation = links.length < messages.length && (isAlone || !this.options.createSpans)
     const { name, attributes } = this.named(this.sends, SEND, commonTopic(messages))
     const more = isAlone ? isTombstone(messages[0]) && this.conventions.tombstone : { [MESSAGE_COUNT]: messages.length }
     const span = this.tracer.startSpan(
@@ -79,7 +80,7 @@ export class SendSpans {
     const within = trace.setSpan(parent, span)
     const isRecording = span.isRecording()
     if (isRecording && !isCreation) this.create(send, span, within, own)
-    else inject(send, within, own)
+    else if (isSampled(span.spanContext()) || this.options.propagateUnsampled) inject(send, within, own)
     return isRecording ? (ends) => this.end(span, ends) : undefined
   }
 
@@ -147,11 +148,11 @@ function isUnsampledHere(parent: Context): boolean {
   const span = trace.getSpan(parent)
   if (span === undefined || span.isRecording()) return false
   const spanContext = span.spanContext()
-  return (
-    isSpanContextValid(spanContext) &&
-    spanContext.isRemote !== true &&
-    (spanContext.traceFlags & TraceFlags.SAMPLED) === 0
-  )
+  return spanContext.isRemote !== true && !isSampled(spanContext) && isSpanContextValid(spanContext)
+}
+
+function isSampled({ traceFlags }: SpanContext): boolean {
+  return (traceFlags & TraceFlags.SAMPLED) !== 0
 }
 
 /** The contexts that messages bring along, each in its message's place. */

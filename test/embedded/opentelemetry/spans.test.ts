@@ -223,9 +223,22 @@ describe('a send in a transaction', () => {
 })
 
 describe('what is not sampled', () => {
-  it('has no span, and the decision goes with the messages', async () => {
+  it('has no span, and nothing goes with the messages', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const telemetry = new Telemetry({ sampler: new AlwaysOffSampler() })
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', value: '1' })
+    const unsampled = { traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: TraceFlags.NONE }
+    await context.with(trace.setSpanContext(ROOT_CONTEXT, unsampled), () =>
+      producer.send({ topic: 'orders', value: '2', headers: { traceparent: OWN } }),
+    )
+    expect(await telemetry.spans()).toEqual([])
+    expect(headersIn(kafka, 'orders')).toEqual([{}, { traceparent: OWN }])
+  })
+
+  it('has its decision in the messages where that is wanted', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const telemetry = new Telemetry({ sampler: new AlwaysOffSampler(), propagateUnsampled: true })
     const producer = startProducer(kafka)
     await producer.send({ topic: 'orders', value: '1' })
     await producer.send(['2', '3'].map((value) => ({ topic: 'orders', value })))
@@ -235,7 +248,7 @@ describe('what is not sampled', () => {
 
   it('in a trace that this process does not record asks no sampler', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
-    const telemetry = new Telemetry()
+    const telemetry = new Telemetry({ propagateUnsampled: true })
     const startSpan = vi.fn()
     telemetry.instrumentation.setTracerProvider({ getTracer: () => ({ startSpan, startActiveSpan: startSpan }) })
     const unsampled = { traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: TraceFlags.NONE }
