@@ -35,6 +35,8 @@ export type Verdict =
   | { readonly action: 'fail, start over' }
   /** It goes again at once without a sequence, and so does what follows for the topic. It costs no attempt. */
   | { readonly action: 'unnumber' }
+  /** It goes again after a wait: it was refused for one beside it in its request, and passes without that. */
+  | { readonly action: 'go apart' }
   /** The messages that the broker named fail, the others go again at once. They cost no attempt. */
   | { readonly action: 'leave out' }
   /** It goes again at once. */
@@ -50,6 +52,7 @@ const FOLLOW: Verdict = { action: 'follow' }
 const START_OVER: Verdict = { action: 'start over' }
 const FAIL_AND_START_OVER: Verdict = { action: 'fail, start over' }
 const UNNUMBER: Verdict = { action: 'unnumber' }
+const GO_APART: Verdict = { action: 'go apart' }
 const LEAVE_OUT: Verdict = { action: 'leave out' }
 const AGAIN: Verdict = { action: 'again' }
 const FAIL: Verdict = { action: 'fail' }
@@ -113,6 +116,8 @@ export function verdictOn(facts: AnswerFacts): Verdict {
     }
     if (TAKES_NO_SEQUENCES.has(code) && facts.maySendUnnumbered) return UNNUMBER
   }
+  // Brokers refuse the whole request, where one batch of it has a sequence.
+  if (code === ErrorCodes.CLUSTER_AUTHORIZATION_FAILED && facts.maySendUnnumbered) return GO_APART
   if (messages > 1 && (TOO_LARGE.has(code) || (OF_SINGLE_MESSAGES.has(code) && invalid === 0))) return SPLIT
   if (invalid > 0 && invalid < messages) return LEAVE_OUT
   const { retriable, refreshMetadata } = errorCode(code)

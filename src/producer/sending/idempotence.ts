@@ -168,9 +168,9 @@ export class Idempotence {
     this.identity?.bump(identity)
   }
 
-  /** Whether messages of a topic may go without sequences. */
+  /** Whether messages that would have sequences may go without. */
   get maySendUnnumbered(): boolean {
-    return !this.isAskedFor
+    return this.identity !== undefined && !this.isAskedFor
   }
 
   /** A topic's brokers can't take sequences. */

@@ -117,6 +117,8 @@ export class Outcomes {
       case 'fail, start over':
         batch.noteFailure(cause, true)
         return this.fail(batch, cause)
+      case 'go apart':
+        return this.retry([batch], cause, false, generation, true)
       case 'unnumber':
         this.parts.idempotence.leaveOut(queue.topic, cause)
         this.tell('retry', batch, cause)
