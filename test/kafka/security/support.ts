@@ -1,6 +1,6 @@
 /**
  * What the tests of secured listeners share: `npm run test:kafka:security`, for the releases that KAFKA_RELEASES names
- * (default: 0.10.2, 2.8 and the newest; GSSAPI 0.9 too; access control lists 1.1 and 2.8). Certificates are made by openssl, users by Kafka's own tools.
+ * (default: 0.10.2, 2.8 and the newest; GSSAPI 0.9 too). Certificates are made by openssl, users by Kafka's own tools.
  */
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
@@ -13,11 +13,10 @@ import { install } from '../support/install.js'
 import { runJava } from '../support/jvm.js'
 import type { RealKafka } from '../support/real-kafka.js'
 
-/** Undefined: each file has its own. */
-export const listedReleases = process.env['KAFKA_RELEASES']?.split(',')
-export const releases = listedReleases ?? ['0.10.2', '2.8', '4']
+const named = process.env['KAFKA_RELEASES']?.split(',')
+export const releases = named ?? ['0.10.2', '2.8', '4']
 /** Kafka 0.9 has this mechanism alone, and no question for it. */
-export const gssapiReleases = listedReleases ?? ['0.9', ...releases]
+export const gssapiReleases = named ?? ['0.9', ...releases]
 
 export type SyncOptions = ProducerOptions
 
