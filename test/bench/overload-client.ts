@@ -28,7 +28,7 @@ const LOADS: Readonly<Record<OverloadKind, (size: number) => Load>> = {
   slow: (seconds) => ({ forMs: seconds * 1_000, outstanding: 100_000, bytes: 1_000 }),
   away: (seconds) => ({ forMs: seconds * 1_000 + AFTERWARDS_MS, outstanding: 100_000, bytes: 1_000 }),
   topics: (topics) => ({ topics }),
-  producers: (producers) => ({ producers }),
+  producers: (producers) => ({ producers, count: MESSAGES / 10 }),
   bytes: (bytes) => ({
     bytes,
     count: Math.min(MESSAGES, Math.ceil(BYTES / bytes)),
