@@ -29,7 +29,10 @@ export class SendMetrics {
 
   ended({ messages }: SendTrace, ends: readonly MessageEnd[], seconds: number): void {
     const failed = ends.find(hasFailed)
-    this.duration.record(seconds, this.attributes(commonTopic(messages), failed && errorType(failed)))
+    const topic = commonTopic(messages)
+    const attributes = this.attributes(topic, failed && errorType(failed))
+    this.duration.record(seconds, attributes)
+    if (failed === undefined && topic !== undefined) return this.sent.add(ends.length, attributes)
     // Of many messages most end alike.
     const counts = new Map<Attributes, number>()
     ends.forEach((end, index) => {
