@@ -1,4 +1,5 @@
 import { connectionCases, brokerIdleMs } from '../cases/connections.js'
+import { idempotenceCases } from '../cases/idempotence.js'
 import { limitCases } from '../cases/limits.js'
 import { messageCases } from '../cases/messages.js'
 import { autoPartitions, partitionCases } from '../cases/partitions.js'
@@ -19,3 +20,4 @@ messageCases(one)
 partitionCases(one)
 limitCases(one)
 connectionCases(one)
+idempotenceCases(one)
