@@ -56,7 +56,7 @@ function actionsOf(dice: Dice, scenario: Scenario): Action[] {
   return actions.sort((a, b) => a.at - b.at)
 }
 
-function troubleFor(dice: Dice, { topics, brokers }: Scenario): Undated<Action> | undefined {
+function troubleFor(dice: Dice, { topics, brokers, release }: Scenario): Undated<Action> | undefined {
   const times = dice.pick([1, 1, 2, 5])
   const api = dice.pick(APIS)
   if (dice.isLucky(0.35))
@@ -66,7 +66,9 @@ function troubleFor(dice: Dice, { topics, brokers }: Scenario): Undated<Action> 
   if (dice.isLucky(0.15))
     return { do: 'stall', api, moment: dice.pick(['before', 'after']), ms: dice.pick([300, 2_000, 8_000]) }
   const names = Object.keys(topics)
-  const action = troubleOf(dice, names, topics, brokers, ['2.8', '3.9', '4'], false)
+  // All brokers have the same transaction.version: it is raised when the last of them is upgraded.
+  const releases = release === '4' ? ['4'] : ['1.1', '2.8', '3.9']
+  const action = troubleOf(dice, names, topics, brokers, releases, false)
   // What a topic held in transactions is gone with it, and nobody can tell what was whole.
   return action.do === 'delete' || action.do === 'recreate' ? undefined : action
 }
