@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { Direction } from './direction.js'
 import { Frames, REQUEST_HEAD_BYTES, requestHead } from './frames.js'
+import { reset } from './reset.js'
 import { CALM, windOf, type Weather, type Wind } from './weather.js'
 
 const PRODUCE = 0
@@ -57,6 +58,7 @@ export class ProxiedConnection {
       },
     )
     this.log(`open from ${client.remotePort ?? 0}`)
+    client.once('end', () => this.log('ended by its client'))
     client.once('close', (hadError) => {
       this.log(`closed by its client${hadError ? ', with an error' : ''}`)
       this.giveUp(broker, hadError)
@@ -77,8 +79,8 @@ export class ProxiedConnection {
   reset(): void {
     this.log('reset by a fault')
     this.stop()
-    this.client.resetAndDestroy()
-    this.broker.resetAndDestroy()
+    reset(this.client)
+    reset(this.broker)
   }
 
   /** One side is gone, and the other never hears of it. */
@@ -87,7 +89,7 @@ export class ProxiedConnection {
     this.stop()
     const [lost, kept] = gone === 'client' ? [this.client, this.broker] : [this.broker, this.client]
     for (const socket of [lost, kept]) socket.removeAllListeners('close')
-    lost.resetAndDestroy()
+    reset(lost)
     kept.once('end', () => kept.destroy())
     kept.once('close', () => {
       this.log('closed by the side that was left')
@@ -102,7 +104,7 @@ export class ProxiedConnection {
 
   private giveUp(other: Socket, withReset: boolean): void {
     this.stop()
-    if (withReset) other.resetAndDestroy()
+    if (withReset) reset(other)
     else other.destroySoon()
   }
 

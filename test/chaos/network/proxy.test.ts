@@ -18,7 +18,7 @@ afterEach(() => {
 async function setUp() {
   const lines: string[] = []
   const received: Buffer[] = []
-  const broker = createServer((socket) => {
+  const broker = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => undefined)
     let request = Buffer.alloc(0)
     socket.on('data', (bytes) => {
