@@ -67,7 +67,7 @@ export class TransactionalUser extends UserCode {
 
   private producerFor(isRival: boolean): Made {
     const known = isRival ? this.rival : this.main
-    if (known !== undefined && !this.unusable.has(known)) return known
+    if (known !== undefined && (this.closing !== undefined || !this.unusable.has(known))) return known
     if (known !== undefined) void this.closeOne(known, 500)
     const made = this.start()
     if (isRival) this.rival = made
