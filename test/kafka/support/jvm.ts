@@ -39,6 +39,8 @@ export function javaHome(version: JavaVersion): string {
 export interface JavaCall {
   readonly java: JavaVersion
   readonly libs: string
+  /** Folders besides the jars. */
+  readonly classPath?: readonly string[]
   readonly main: string
   readonly args: readonly string[]
   readonly flags?: readonly string[]
@@ -62,7 +64,7 @@ function commandLine(call: JavaCall): string[] {
     existsSync(archive) ? `-XX:SharedArchiveFile=${archive}` : '-XX:+RecordDynamicDumpInfo',
     ...(call.flags ?? []),
     '-cp',
-    join(call.libs, '*'),
+    [join(call.libs, '*'), ...(call.classPath ?? [])].join(':'),
     call.main,
     ...call.args,
   ]
@@ -91,6 +93,12 @@ export async function runJava(call: JavaCall): Promise<Buffer> {
       },
     )
   })
+}
+
+/** Compiles a class against a release's jars, into a folder. */
+export async function compileJava(java: JavaVersion, libs: string, source: string, folder: string): Promise<void> {
+  const args = ['-nowarn', '-cp', join(libs, '*'), '-d', folder, source]
+  await promisify(execFile)(join(javaHome(java), 'bin/javac'), args, { timeout: 60_000 })
 }
 
 export interface ServerCall extends JavaCall {
@@ -161,7 +169,8 @@ export class JvmServer {
   /** To be called on a server that has done some work. Without an archive everything works, so its failure is nobody's. */
   async archiveClasses(): Promise<void> {
     const archive = classArchive(this.call)
-    if (existsSync(archive)) return
+    // It would be of no use to those without the same folders.
+    if (existsSync(archive) || (this.call.classPath ?? []).length > 0) return
     const unfinished = `${archive}.${this.pid}`
     const dump = ['VM.cds', 'dynamic_dump', unfinished]
     await promisify(execFile)(join(javaHome(this.call.java), 'bin/jcmd'), [String(this.pid), ...dump], {

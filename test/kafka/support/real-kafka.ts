@@ -52,6 +52,8 @@ export interface StartOptions {
   listeners?: Listeners
   /** By default where it listens. */
   advertise?: Advertise
+  /** Folders of classes that brokers have besides Kafka's own, such as plug-ins. */
+  classPath?: readonly string[]
   /** More flags for the brokers' JVMs, such as a JAAS file or a larger heap. */
   jvmFlags?: string[]
 }
@@ -194,7 +196,7 @@ export class RealKafka {
   /** Resolves when it is stored; each broker acts on it a few milliseconds later, and none of them tells when. */
   async alterTopicConfig(name: string, config: Record<string, string>): Promise<void> {
     if (this.release.adminOnTheWire) {
-      await this.#askController(`configure topic ${name}`, (port) => wire.alterTopicConfig(port, name, config))
+      await this.#askController(`configure topic ${name}`, (port) => wire.alterConfig(port, 'topic', name, config))
     } else {
       await this.#zookeeperTool('kafka.admin.TopicCommand', ['--alter', '--topic', name, ...asFlags(config)])
     }
@@ -203,6 +205,11 @@ export class RealKafka {
   /** What each client may send to a broker; undefined: no limit. Since Kafka 2.6; brokers act on it a little later. */
   async limitProducers(bytesPerSecond: number | undefined): Promise<void> {
     await this.#askController('set a quota', (port) => wire.limitProducers(port, bytesPerSecond))
+  }
+
+  /** Subscribes to metrics of clients (KIP-714): `metrics`, prefixes of names, and `interval.ms`. */
+  async subscribe(name: string, config: Record<string, string>): Promise<void> {
+    await this.#askController(`subscribe ${name}`, (port) => wire.alterConfig(port, 'client-metrics', name, config))
   }
 
   /** The leader's broker id as the first running broker sees it; -1 without a leader or without the partition. */
@@ -350,7 +357,8 @@ export class RealKafka {
   async #spawnBroker(node: Node): Promise<void> {
     const properties = await this.#write(`broker-${node.id}.properties`, brokerProperties(this.plan, node))
     if (this.release.coordination === 'kraft' && !existsSync(node.dataDir)) await this.#format(node)
-    await this.#spawn(node.id, `broker-${node.id}`, 'kafka.Kafka', [properties], node, this.options.jvmFlags)
+    const { jvmFlags, classPath } = this.options
+    await this.#spawn(node.id, `broker-${node.id}`, 'kafka.Kafka', [properties], node, jvmFlags, classPath)
   }
 
   async #spawn(
@@ -360,6 +368,7 @@ export class RealKafka {
     args: string[],
     node: Node,
     flags: readonly string[] = [],
+    classPath: readonly string[] = [],
   ): Promise<void> {
     await mkdir(node.dataDir, { recursive: true })
     this.#servers.set(
@@ -367,6 +376,7 @@ export class RealKafka {
       new JvmServer({
         java: this.#java,
         libs: this.libs,
+        classPath,
         main,
         args,
         flags: ['-Xmx256m', '-Xms64m', ...loggingFlags(this.release, 'server'), ...flags],

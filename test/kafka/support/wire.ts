@@ -191,14 +191,21 @@ export async function addPartitions(port: number, name: string, total: number): 
   )
 }
 
+/** What IncrementalAlterConfigs calls them. */
+const CONFIG_RESOURCES = { topic: 2, 'client-metrics': 16 } as const
+
 /** IncrementalAlterConfigs v0. */
-export async function alterTopicConfig(
+export async function alterConfig(
   port: number,
-  topic: string,
+  type: keyof typeof CONFIG_RESOURCES,
+  name: string,
   config: Readonly<Record<string, string>>,
 ): Promise<number> {
   const configs = Object.entries(config).map(([key, value]) => Buffer.concat([string(key), int8(0), string(value)]))
-  const body = Buffer.concat([array([Buffer.concat([int8(2), string(topic), array(configs)])]), int8(0)])
+  const body = Buffer.concat([
+    array([Buffer.concat([int8(CONFIG_RESOURCES[type]), string(name), array(configs)])]),
+    int8(0),
+  ])
   const cursor = new Cursor(await call(port, { key: 44, version: 0, body, timeoutMs: 20_000 }))
   cursor.int32() // throttle time
   cursor.int32() // number of resources: the one
