@@ -220,4 +220,21 @@ describe('what it has found', () => {
     })
     expect(violation).toBeUndefined()
   })
+
+  it('a topic without metadata keeps its sequences while a transactional producer goes on under the same epoch', async () => {
+    const message = { do: 'send', count: 2, list: true, topic: 't1', partition: 0, keys: 1, size: 300 } as const
+    const { violation } = await simulate({
+      ...PLAIN,
+      seed: 400855,
+      release: '1.1',
+      transactionTimeoutMs: 4_000,
+      actions: [
+        { at: 0, do: 'transact', id: 1, manual: true, steps: [{ ...message, id: 1, awaits: true }], end: 'commit' },
+        { at: 202, do: 'fail', api: 'Metadata', error: 'NOT_CONTROLLER', times: 5 },
+        { at: 1036, do: 'ask', topic: 't1' },
+        { at: 1068, do: 'transact', id: 3, manual: false, steps: [{ ...message, id: 3, awaits: true }], end: 'abort' },
+      ],
+    })
+    expect(violation).toBeUndefined()
+  })
 })

@@ -103,7 +103,8 @@ export class TopicRouter {
   private find({ topic: name, owner }: OutgoingMessage): TopicQueue {
     const known = this.latest?.name === name ? this.latest : this.topics.get(name)
     if (known?.isGone === true) this.forget(known)
-    const topic = known === undefined || known.isGone ? this.add(ownCopy(name)) : known
+    // One whose sequences go on is not forgotten: under the same identity others would be taken for those sent before.
+    const topic = (known?.isGone === true ? this.topics.get(name) : known) ?? this.add(ownCopy(name))
     topic.usedAt = owner.sentAt.at
     return (this.latest = topic)
   }
