@@ -462,9 +462,11 @@ class Simulation {
 
   /** Whether all that is sent can have arrived within a fraction of a second. */
   private get isQuick(): boolean {
-    const { network, release, codec, actions } = this.scenario
+    const { network, release, codec, actions, lookMs, options } = this.scenario
+    // A batch a message, and each takes its time.
+    const isHeavy = lookMs >= 0.1 && options.batchBytes < 1_000
     const isLate = actions.some((action) => action.do === 'send' && action.code === 'late')
-    return network.delayMs <= 2 && release !== '0.8.2' && codec !== 'late' && !isLate
+    return network.delayMs <= 2 && release !== '0.8.2' && codec !== 'late' && !isLate && !isHeavy
   }
 
   /** However much goes wrong, brokers are not asked more often than the back-off says. */
