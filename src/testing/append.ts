@@ -61,7 +61,7 @@ export function appendRecords(records: Buffer, terms: AppendTerms): Appended {
     if (verdict.kind === 'duplicate') return accepted(verdict.baseOffset, verdict.appendTime)
     const problem = first.transactional ? transactionProblem(first, terms) : undefined
     if (problem !== undefined) return refused(codeOf(problem), null)
-    partition.producers.appended(first, baseOffset, appendTime ?? -1, release)
+    partition.producers.appended(first, baseOffset, appendTime ?? first.maxTimestamp, release)
     if (first.transactional) partition.transactions.wrote(first.producerId, baseOffset)
   }
   const { leaderEpoch } = partition

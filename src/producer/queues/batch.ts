@@ -442,6 +442,10 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   acknowledge({ baseOffset, logAppendTime, hasTimestamps, acknowledged }: BrokerAcknowledgement, now: number): Settled {
     const { owners, places, ownTimestamps } = this
     const { topic, partition } = this.queue
+    // A broker that finds the batch in its log already tells the newest of its timestamps for the time of the append, whatever
+    // the topic's timestamps are (`UnifiedLog.append`).
+    const isDuplicate = this.attemptCount > 1 && logAppendTime === this.builder.maxTimestamp
+    const appendTime = isDuplicate ? -1 : logAppendTime
     const step = baseOffset < 0n ? 0n : 1n
     let offset = baseOffset
     // That its sums are of 64 bits lets the compiler calculate in registers.
@@ -449,7 +453,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
       const owner = owners[i] as MessageOwner
       const index = places[i] as number
       if (owner.isSettled(index)) continue
-      let timestamp = logAppendTime
+      let timestamp = appendTime
       if (timestamp < 0 && hasTimestamps) timestamp = ownTimestamps?.get(i) ?? owner.sentAt.timestamp
       owner.settle(index, new RecordMetadata(topic, partition, offset, timestamp, acknowledged), now)
     }

@@ -48,3 +48,24 @@ it('nor after its sequences have started over', () => {
   queue.handedOver(queue.takeNext(200, next, 5))
   expect(queue.isReadyFor(next, 5)).toBe(false)
 })
+
+it('a broker that has a batch already tells its newest timestamp as the time of the append: each message keeps its own', () => {
+  const queue = new PartitionQueue('orders', 0, { plainBytes: 1_000, ratio: 1 }, buffers)
+  queue.isLedBy(1)
+  const owner = new Owner()
+  for (const [i, timestamp] of [1_000, 1_005].entries())
+    queue.append(outgoingMessage(owner, i, { value: 'x', timestamp }))
+  const identity = { producerId: 1n, epoch: 0 }
+  queue.returned(queue.takeNext(0, identity, 5))
+  queue.acknowledged(queue.takeNext(1, identity, 5), { ...acknowledgement, logAppendTime: 1_005 }, 2)
+  expect(owner.fates).toMatchObject([[{ timestamp: 1_000 }], [{ timestamp: 1_005 }]])
+})
+
+it('the time of the append is that of every message where the topic has it', () => {
+  const queue = queueOf(1)
+  const owner = new Owner()
+  queue.append(outgoingMessage(owner, 0, { value: 'x', timestamp: 1_000 }))
+  queue.acknowledged(queue.takeNext(0), acknowledgement, 1)
+  queue.acknowledged(queue.takeNext(1), { ...acknowledgement, logAppendTime: 9_000 }, 2)
+  expect(owner.fates).toMatchObject([[{ timestamp: 9_000 }]])
+})
