@@ -23,6 +23,16 @@ export function failureCases(cluster: Cluster): void {
     while ((await cluster.kafka.partitionState(topic, 0))?.isr.length !== count);
   }
 
+  /** Its metadata do not tell. */
+  const controllerIn08 = async (): Promise<unknown> => {
+    const address = cluster.kafka.zookeeper ?? ''
+    const answer = await cluster.kafka.tool('org.apache.zookeeper.ZooKeeperMain', [
+      ...['-server', address],
+      ...['get', '/controller'],
+    ])
+    return JSON.parse(/{.*}/.exec(answer.toString())?.[0] ?? '{}').brokerid
+  }
+
   /** Until it has heard of its successor, a leader answers readers with what it knows. */
   const follows = async (broker: number, topic: string): Promise<void> => {
     const {
@@ -101,7 +111,10 @@ export function failureCases(cluster: Cluster): void {
   })
 
   test('a leader freezes past the time-out while another takes over: what waited arrives there', async () => {
-    const { topic, leader } = await someTopic('frozen')
+    const { topic, leader: first, others } = await someTopic('frozen')
+    // A controller of 0.8 that was frozen never hears that another took its place: then it is another broker that freezes.
+    const leader = release.name === '0.8.2' && (await controllerIn08()) === first ? (others[0] as number) : first
+    if (leader !== first) await cluster.kafka.moveLeader(topic, 0, leader)
     const producer = cluster.producer({ requestTimeoutMs: 1000 })
     const messages: Message[] = ['before', 'meanwhile', 'after'].map((value) => ({ topic, value }))
     const before = await producer.send(messages.slice(0, 1))
