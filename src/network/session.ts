@@ -135,6 +135,8 @@ export class SessionFactory {
     MAX_VERDICTS,
   )
   private readonly questions = new VersionsQuestions()
+  /** By the connection that the broker hung up on. */
+  private readonly whyHungUpOn = new WeakMap<BrokerConnection, Promise<KafkaProducerError | undefined>>()
   readonly cluster = new KnownCluster()
 
   /** Those whose socket is not closed yet. */
@@ -259,14 +261,24 @@ export class SessionFactory {
   async whyUnanswered({ connection, versions }: BrokerSession, error: unknown, signal: AbortSignal): Promise<unknown> {
     const mayWantSasl = error instanceof ConnectionClosedError && connection.hint === SASL_HINT
     if (!mayWantSasl || signal.aborted || !versions.has(saslHandshake)) return error
+    // However many questions were on it when the broker hung up.
+    let why = this.whyHungUpOn.get(connection)
+    if (why === undefined) {
+      why = this.findSasl(connection.address, signal)
+      this.whyHungUpOn.set(connection, why)
+    }
+    return (await why) ?? error
+  }
+
+  /** Whether a broker wants SASL, as it says itself. */
+  private async findSasl(address: BrokerAddress, signal: AbortSignal): Promise<KafkaProducerError | undefined> {
     const stage = new Stage(this.surroundings.clock)
     try {
-      const session = await this.openUnauthenticated({ address: connection.address, nodeId: undefined, signal, stage })
-      const version = session.versions.highest(saslHandshake)
-      const found = await findSasl(session.connection, version, EXPLAIN_TIMEOUT_MS)
-      return found === undefined ? error : this.failure(connection.address, found)
+      const session = await this.openUnauthenticated({ address, nodeId: undefined, signal, stage })
+      const found = await findSasl(session.connection, session.versions.highest(saslHandshake), EXPLAIN_TIMEOUT_MS)
+      return found && this.failure(address, found)
     } catch {
-      return error
+      return undefined
     }
   }
 

@@ -134,6 +134,24 @@ describe('connect() names what is wrong', () => {
     expect(error.message).toMatch(/not trusted/)
   })
 
+  it('asks a broker once for a connection whether it wants SASL, however many questions it has hung up on', async () => {
+    const kafka = await startKafka({ autoCreateTopics: false })
+    const stalled = kafka.stall({ api: 'Metadata', times: Infinity })
+    const producer = startProducer(kafka, { allowAutoTopicCreation: false })
+    const asked: Promise<unknown>[] = []
+    for (let i = 0; i < 40; i++) {
+      asked.push(errorOf(producer.partitionsFor(`none-${i}`)))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await until(() => requestsOf(kafka, 'Metadata').length === 40, 'all are asked')
+    const connections = new Set(requestsOf(kafka, 'Metadata').map(({ connection }) => connection))
+    expect(connections.size).toBeLessThan(40)
+    kafka.dropConnections(1)
+    stalled.release()
+    for (const error of await Promise.all(asked)) expect(error).toMatchObject({ code: 'METADATA_UNAVAILABLE' })
+    expect(requestsOf(kafka, 'SaslHandshake')).toHaveLength(connections.size)
+  })
+
   it('no SASL for a port that wants it', async () => {
     const kafka = await startKafka({ sasl: { users } })
     const error = await errorOf(startProducer(kafka).connect())
