@@ -1,5 +1,6 @@
 import type { RecordMetadata } from '../../src/index.js'
 import type { StoredRecord } from '../../src/testing/index.js'
+import type { Oddity } from './scenario.js'
 
 /** A rule that was broken. What stands before the colon names the rule, and stays the same where a scenario shrinks. */
 export class Violation extends Error {
@@ -29,9 +30,27 @@ export interface Entry {
   readonly value: string
   readonly hasHeaders: boolean
   readonly timestamp: number | undefined
+  /** Where its key may have put it, however many partitions its topic had; undefined where nobody can tell. */
+  readonly places: ReadonlySet<number> | undefined
+  readonly odd: Oddity | undefined
   readonly sentAt: number
   fate: Fate | undefined
 }
+
+/** Long before any time that is played here, and after all that is no time. */
+const SOME_DAY = 1_000_000_000_000
+
+function isWrong({ odd }: Entry): boolean {
+  return odd === 'invalid' || odd === 'wrong signal'
+}
+
+/** What a message that was not written is tried again for, until its deadline. */
+const PASSING: ReadonlySet<string> = new Set([
+  ...['CONNECTION_CLOSED', 'CONNECTION_FAILED', 'REQUEST_TIMEOUT', 'MALFORMED_RESPONSE', 'METADATA_UNAVAILABLE'],
+  ...['BROKER_UNAVAILABLE', 'NOT_LEADER_OR_FOLLOWER', 'LEADER_NOT_AVAILABLE', 'NOT_ENOUGH_REPLICAS', 'NOT_CONTROLLER'],
+  ...['NETWORK_EXCEPTION', 'KAFKA_STORAGE_ERROR', 'FENCED_LEADER_EPOCH', 'UNKNOWN_LEADER_EPOCH', 'UNKNOWN_TOPIC_ID'],
+  ...['INVALID_REPLICATION_FACTOR', 'REQUEST_TIMED_OUT'],
+])
 
 /** Topics that were deleted, with what they held; and those there are. */
 export interface Incarnation {
@@ -62,10 +81,19 @@ export class Ledger {
     const entry = this.entries.get(id)
     if (entry === undefined) throw new Violation('of a message that was given', `fate of ${id}, which nobody gave`)
     this.trace(`${id} ${fate.kind} ${fate.kind === 'acknowledged' ? fate.metadata.offset : fate.code}`)
+    if (isWrong(entry) && fate.kind !== 'refused')
+      throw new Violation('nothing is sent of a call that is wrong', `${id} ${fate.kind}`)
     if (entry.fate !== undefined)
       throw new Violation('one fate', `${id} was ${entry.fate.kind}, then ${fate.kind} ${JSON.stringify(shown(fate))}`)
     entry.fate = fate
     this.openCount--
+  }
+
+  /** Of all messages that were given. */
+  get size(): { readonly messages: number; readonly bytes: number } {
+    let bytes = 0
+    for (const { value } of this.entries.values()) bytes += value.length
+    return { messages: this.entries.size, bytes }
   }
 
   /** No message is older than that without a fate. */
@@ -95,6 +123,8 @@ export class Ledger {
       const numbered = found.filter(({ sequence }) => sequence >= 0)
       if (new Set(numbered.map(({ of, producerId }) => `${of} ${producerId}`)).size < numbered.length)
         throw new Violation('with a sequence never twice', `${id}: ${numbered.map(({ offset }) => offset).join(', ')}`)
+      if (fate.kind === 'failed' && !fate.mayHaveBeenWritten && retries === Infinity && PASSING.has(fate.code))
+        throw new Violation('what passes ends no message', `${id} failed with ${fate.code}`)
       if (fate.kind === 'refused' && found.length > 0)
         throw new Violation('what was refused is not there', `${id}, refused with ${fate.code}, is`)
       if (fate.kind === 'failed' && !fate.mayHaveBeenWritten && found.length > 0)
@@ -143,7 +173,9 @@ export class Ledger {
     if ((key?.toString() ?? null) !== entry.key) throw wrong('the key')
     if (entry.partition !== undefined && entry.partition !== partition) throw wrong('the partition')
     if (headers.length !== (entry.hasHeaders ? 1 : 0)) throw wrong('the headers')
-    if (magic > 0 && entry.timestamp !== undefined && timestamp !== entry.timestamp) throw wrong('the timestamp')
+    if (magic > 0 && (entry.timestamp === undefined ? timestamp < SOME_DAY : timestamp !== entry.timestamp))
+      throw wrong('the timestamp')
+    if (entry.places?.has(partition) === false) throw wrong('the partition')
     return id
   }
 }

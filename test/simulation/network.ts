@@ -3,10 +3,13 @@ import { Duplex } from 'node:stream'
 import type { Clock } from '../../src/clock.js'
 import type { Acceptor, Listen } from '../../src/testing/listener.js'
 import type { Dice } from './dice.js'
+import { Lies, Talk } from './lies.js'
 
 /** What the systems of both sides take in before whoever writes has to wait. */
 const WINDOW_BYTES = 16 * 1024
 const FIRST_PORT = 9_001
+/** How long a client may keep a connection whose broker has sent what no answer is. */
+const ENDS_WITHIN_MS = 5_000
 
 export interface NetworkOptions {
   /** Milliseconds on the way, at the most. */
@@ -28,6 +31,8 @@ class Way {
   private lastDue = 0
   /** Sent, and not taken in by the other side. */
   outstanding = 0
+  /** Sent in all. */
+  sent = 0
 
   constructor(
     private readonly wire: Wire,
@@ -36,6 +41,7 @@ class Way {
 
   send(bytes: Buffer): void {
     this.outstanding += bytes.length
+    this.sent += bytes.length
     const { dice, options } = this.wire.network
     for (let from = 0; from < bytes.length;) {
       const rest = bytes.length - from
@@ -84,6 +90,9 @@ export class Wire {
   isDead = false
   isAccepted = false
   silentUntil = 0
+  readonly talk = new Talk()
+  /** What the broker has sent so far is no answer: by then the client has ended it. */
+  endsBy = Infinity
 
   constructor(
     readonly network: SimNetwork,
@@ -116,6 +125,9 @@ export class SimSocket extends Duplex {
   connecting = false
   private readonly inbox: (Buffer | null)[] = []
   private wantsMore = false
+  private taken = 0
+  /** Of the bytes that it takes in: with these it hears what is no answer. */
+  endsAfter = Infinity
   private toTake: { readonly chunks: readonly Buffer[]; readonly done: (error?: Error | null) => void } | undefined
 
   constructor(
@@ -169,10 +181,17 @@ export class SimSocket extends Duplex {
   private passOn(): void {
     while (this.wantsMore && this.inbox.length > 0) {
       const bytes = this.inbox.shift() as Buffer | null
-      if (bytes !== null) this.into.outstanding -= bytes.length
+      if (bytes !== null) this.takeIn(bytes.length)
       this.wantsMore = this.push(bytes)
     }
     if (this.into.outstanding < WINDOW_BYTES) this.other().takeLater()
+  }
+
+  private takeIn(bytes: number): void {
+    this.into.outstanding -= bytes
+    this.taken += bytes
+    if (this.taken < this.endsAfter) return
+    this.wire.endsBy = Math.min(this.wire.endsBy, this.wire.network.clock.now() + ENDS_WITHIN_MS)
   }
 
   private other(): SimSocket {
@@ -202,14 +221,30 @@ export class SimSocket extends Duplex {
       if (this.toTake !== toTake || this.destroyed || this.out.outstanding >= WINDOW_BYTES) return
       this.toTake = undefined
       // Copied only now: what has changed since it was written goes out changed.
-      const bytes = Buffer.concat(toTake.chunks)
-      if (this.isClient) this.wire.network.onTaken?.(bytes)
+      const bytes = this.isClient ? this.ask(toTake.chunks) : this.answer(toTake.chunks)
       if (this.wire.isDead) this.out.outstanding += bytes.length
       else this.out.send(bytes)
       toTake.done()
     }
     if (dice.isLucky(0.7)) clock.setImmediate(take)
     else clock.setTimeout(take, dice.between(1, 3))
+  }
+
+  private ask(chunks: readonly Buffer[]): Buffer {
+    const bytes = Buffer.concat(chunks)
+    const { network, talk } = this.wire
+    network.onTaken?.(bytes)
+    talk.asked(bytes)
+    return bytes
+  }
+
+  /** Brokers write an answer in one go. */
+  private answer(chunks: readonly Buffer[]): Buffer {
+    const { network, talk } = this.wire
+    const told = chunks.map((chunk) => network.lies.told(talk, chunk))
+    const bytes = Buffer.concat(told.map((one) => one.bytes))
+    if (told.some(({ ends }) => ends)) this.wire.client.endsAfter = this.out.sent + bytes.length
+    return bytes
   }
 
   override _final(done: () => void): void {
@@ -234,6 +269,9 @@ export class SimNetwork {
   private nextPort = FIRST_PORT
   private count = 0
   readonly wires = new Set<Wire>()
+  readonly lies: Lies
+  /** The most that were being opened at once. */
+  mostOpening = 0
   /** Told what the system of a client has taken. */
   onTaken: ((bytes: Buffer) => void) | undefined
   /** By port: until when nobody answers who connects there. */
@@ -244,7 +282,9 @@ export class SimNetwork {
     readonly dice: Dice,
     readonly options: NetworkOptions,
     readonly trace: (what: string) => void,
-  ) {}
+  ) {
+    this.lies = new Lies(trace)
+  }
 
   readonly listen: Listen = async (_host, wanted, acceptor) => {
     const port = wanted === 0 ? this.nextPort++ : wanted
@@ -263,6 +303,8 @@ export class SimNetwork {
     client.connecting = true
     this.wires.add(wire)
     this.trace(`${wire.id} connects to ${port}`)
+    const opening = [...this.wires].filter((other) => other.client.connecting && !other.client.destroyed)
+    this.mostOpening = Math.max(this.mostOpening, opening.length)
     const answer = () => {
       if (client.destroyed) return
       const deafFor = (this.deafUntil.get(port) ?? 0) - this.clock.now()
@@ -298,6 +340,7 @@ export class SimNetwork {
   /** From here on the network is a good one. */
   heal(): void {
     this.deafUntil.clear()
+    this.lies.end()
     for (const wire of this.wires) {
       wire.silentUntil = 0
       // Both sides hear of what one of them knows.

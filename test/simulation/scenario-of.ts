@@ -1,4 +1,5 @@
 import { Dice } from './dice.js'
+import { withOddities } from './odd-scenario.js'
 import { plainScenario } from './plain-scenario.js'
 import type { Scenario } from './scenario.js'
 import { transactionalScenario } from './transactional-scenario.js'
@@ -10,5 +11,5 @@ const TRANSACTIONAL = 0.25
 export function scenarioOf(seed: number): Scenario {
   const dice = new Dice(seed)
   const scenario = plainScenario(seed, dice)
-  return dice.isLucky(TRANSACTIONAL) ? transactionalScenario(scenario, dice) : scenario
+  return withOddities(dice.isLucky(TRANSACTIONAL) ? transactionalScenario(scenario, dice) : scenario)
 }

@@ -1,10 +1,17 @@
 import type { FaultMoment, Spoiling } from '../../src/testing/faults.js'
 import type { ApiName } from '../../src/testing/index.js'
+import type { Liar, Lie } from './lies.js'
 
 /** What an encoder does with a value, or a codec with a batch. */
-export type CodeOf = 'at once' | 'late' | 'throws' | 'rejects' | 'never settles' | 'garbage'
+export type CodeOf = 'at once' | 'late' | 'throws' | 'rejects' | 'never settles' | 'garbage' | 'thenable'
 /** What the user does when he hears of a fate. */
 export type Reaction = 'nothing' | 'send' | 'flush' | 'abort' | 'throw' | 'reject' | 'close'
+
+/**
+ * What is unusual about messages: null where nothing is; bytes that choose the partition; bytes that are gone or fewer as
+ * soon as `send()` has returned, against what was agreed; one that is wrong, the last of its list; a signal that is none.
+ */
+export type Oddity = 'nulls' | 'partition key' | 'detached' | 'invalid' | 'wrong signal'
 
 /** Messages that are given together. */
 export interface Given {
@@ -22,6 +29,7 @@ export interface Given {
   readonly timestamp?: boolean
   readonly signal?: number
   readonly code?: CodeOf
+  readonly odd?: Oddity
 }
 
 /** What a program does within a transaction, one after the other. */
@@ -68,7 +76,8 @@ export type Action = { readonly at: number } & (
   | {
       readonly do: 'fail'
       readonly api: ApiName
-      readonly error: string
+      /** A number for one that nobody knows. */
+      readonly error: string | number
       readonly topic?: string
       /** A leader that waits for replicas is one no more: it tells the offset where it has written. */
       readonly whileWaiting?: boolean
@@ -78,6 +87,7 @@ export type Action = { readonly at: number } & (
   | { readonly do: 'delay'; readonly api: ApiName; readonly ms: number; readonly times: number }
   | { readonly do: 'stall'; readonly api: ApiName; readonly moment: FaultMoment; readonly ms: number }
   | { readonly do: 'spoil'; readonly api: ApiName; readonly how: Spoiling }
+  | { readonly do: 'lie'; readonly api: Liar; readonly how: Lie; readonly times: number }
   | { readonly do: 'throttle'; readonly api: ApiName; readonly ms: number; readonly times: number }
   | { readonly do: 'pause'; readonly broker: number; readonly ms: number }
   | {
@@ -145,7 +155,7 @@ export interface Scenario {
   readonly options: PlainOptions
   /** All is sent in transactions, by a producer made for that. */
   readonly transactionTimeoutMs?: number
-  readonly partitioner: 'by key' | 'round robin' | 'throws' | 'sends' | 'hook throws'
+  readonly partitioner: 'by key' | 'round robin' | 'throws' | 'sends' | 'hook throws' | 'promises'
   readonly codec: CodeOf | 'none'
   readonly onDelivery: Reaction
   /** Streams that the user gives, in place of sockets. */

@@ -24,6 +24,8 @@ const REQUESTS_IN_LINE = 6
 /** How much room is looked at between steps. */
 const LOOK_EVERY = 16
 const PROBE_IDS = 2_000_000
+/** 32 for messages, 16 for questions. */
+const MOST_OPENING = 50
 /** Whoever waits for room makes what lingers go: it lingers longer than that. */
 const QUEUEING_MS = 700
 /** A producer may hear of what befell it before by its next transaction, and is replaced then. */
@@ -68,6 +70,8 @@ class Simulation {
   private steps = 0
   /** Messages whose first bytes the system has taken; with acks 0 alone. */
   private readonly taken = new Set<number>()
+  /** As many requests had come when all that was asked for was told. */
+  private probed: number | undefined
   /** When some message last had no fate. */
   private lastOpenAt = 0
 
@@ -261,6 +265,11 @@ class Simulation {
     const late = SLACK_MS + this.troubles.stalledMs + this.workMs
     const { deliveryTimeoutMs, queueMessages, queueBytes, batchBytes } = this.scenario.options
     const held = this.user.producers.map((producer) => producer.stats())
+    for (const { id, client, endsBy } of this.network.wires)
+      if (this.clock.now > endsBy + late && !client.destroyed)
+        throw new Violation('what is no answer ends the connection', `${id}, by ${endsBy}`)
+    if (this.network.mostOpening > MOST_OPENING)
+      throw new Violation('few connections are opened at once', `${this.network.mostOpening} are`)
     for (const { queueMessages: messages, queueBytes: bytes } of held) {
       if (messages < 0 || bytes < 0)
         throw new Violation('room is never below zero', `${messages} messages, ${bytes} bytes`)
@@ -294,6 +303,8 @@ class Simulation {
   private async probe(user: User, dice: Dice): Promise<void> {
     const { topics, options } = this.scenario
     this.trace('probes')
+    const isAsking = [...user.pending.values()].some(({ what }) => what.startsWith('partitionsFor'))
+    if (!isAsking && user.asksUntil < this.clock.now) this.probed = this.kafka.requests.length
     let id = PROBE_IDS
     for (const [topic, partitions] of Object.entries(topics)) {
       for (let i = 0; i < Math.min(partitions, 3); i++) {
@@ -340,7 +351,9 @@ class Simulation {
     const isWrong = partitioner !== 'by key' || !['none', 'at once'].includes(codec) || onDelivery === 'close'
     // What may be in the log under a sequence can't go to a leader that knows none.
     const isTooOld = actions.some((action) => action.do === 'restart' && BEFORE_SEQUENCES.has(action.release ?? ''))
-    return !isReplaced && !isFull && !isWrong && !isTooOld && options.retries === undefined
+    // Whoever waits for weeks before he tries again does not deliver.
+    const isPatient = options.retryBackoffMs > 1_000
+    return !isReplaced && !isFull && !isWrong && !isTooOld && !isPatient && options.retries === undefined
   }
 
   /** When all that was begun is over, a transaction is committed, by the same producer as long as that can go on. */
@@ -390,6 +403,7 @@ class Simulation {
     const all = [...this.troubles.gone, ...there.map((topic) => ({ topic, records: kafka.records(topic) }))]
     this.checkPace()
     this.checkTaken()
+    this.checkAsked()
     if (user instanceof TransactionalUser) {
       const committed = there.flatMap((topic) => kafka.records(topic, { isolation: 'read_committed' }))
       this.transactions.check(committed, kafka.committedOffsets('readers'))
@@ -409,11 +423,26 @@ class Simulation {
         throw new Violation('acknowledged means taken (acks 0)', `${id} is not`)
   }
 
+  /** Asking for a topic neither creates it, nor is it asked for again when nobody waits. */
+  private checkAsked(): void {
+    const names = new Set(this.scenario.actions.map((action) => (action.do === 'ask' ? action.topic : '')))
+    for (const { topic } of this.ledger.entries.values()) names.delete(topic)
+    const made = [...names, 'n1', 'n20'].find(
+      (name) => this.troubles.hasTopic(name) && !Object.hasOwn(this.scenario.topics, name),
+    )
+    if (made !== undefined) throw new Violation('asking for a topic does not create it', made)
+    for (const { api, topics } of this.probed === undefined ? [] : this.kafka.requests.slice(this.probed)) {
+      const unwanted = api === 'Metadata' ? topics.find(({ topic }) => /^n\d+$/.test(topic)) : undefined
+      if (unwanted !== undefined) throw new Violation('nothing is asked for that nobody wants', unwanted.topic)
+    }
+  }
+
   /** What fails although all is well. */
   private mayFail(entry: Entry, code: string): boolean {
-    const { topic, partition, hasHeaders, timestamp, sentAt } = entry
+    const { topic, partition, hasHeaders, timestamp, sentAt, odd } = entry
     const { scenario, user } = this
     const { enqueueTimeoutMs } = scenario.options
+    const isDetached = odd === 'detached'
     const isMissing = this.isMissing(topic)
     switch (code) {
       case 'ABORTED':
@@ -423,6 +452,12 @@ class Simulation {
         return enqueueTimeoutMs === 0 || (enqueueTimeoutMs === 200 && !this.isRoomy)
       case 'UNSUPPORTED_BY_FORMAT':
         return hasHeaders || timestamp !== undefined
+      case 'INVALID_MESSAGE':
+        return isDetached || odd === 'invalid'
+      case 'SERIALIZATION_FAILED':
+        return isDetached
+      case 'INVALID_CONFIG':
+        return odd === 'wrong signal'
       case 'INVALID_PARTITION':
         return partition !== undefined && partition >= (scenario.topics[topic] ?? 1)
       case 'DELIVERY_TIMEOUT':
@@ -465,7 +500,8 @@ class Simulation {
     const { network, release, codec, actions, lookMs, options } = this.scenario
     // A batch a message, and each takes its time.
     const isHeavy = lookMs >= 0.1 && options.batchBytes < 1_000
-    const isLate = actions.some((action) => action.do === 'send' && action.code === 'late')
+    const isLate =
+      options.retryBackoffMs > 1_000 || actions.some((action) => action.do === 'send' && action.code === 'late')
     return network.delayMs <= 2 && release !== '0.8.2' && codec !== 'late' && !isLate && !isHeavy
   }
 
@@ -502,10 +538,10 @@ const USES: readonly string[] = ['flush', 'abort', 'ask', 'connect', 'browse']
 
 /** Whether neither the network, nor the cluster, nor code of the user's does anything wrong. */
 function isPeaceful({ actions, partitioner, codec, onDelivery, release, options }: Scenario): boolean {
-  const isGood = (code: CodeOf | 'none') => ['none', 'at once', 'late'].includes(code)
+  const isGood = (code: CodeOf | 'none') => ['none', 'at once', 'late', 'thenable'].includes(code)
   return (
     release !== '0.9' &&
-    partitioner !== 'throws' &&
+    !['throws', 'promises'].includes(partitioner) &&
     isGood(codec) &&
     onDelivery !== 'close' &&
     actions.every((action) =>

@@ -4,13 +4,13 @@ import type { Dice } from './dice.js'
 import { Violation, type Ledger } from './ledger.js'
 import type { Action, Scenario, Step, UserAction } from './scenario.js'
 import type { TransactionLedger, TransactionRecord } from './transaction-ledger.js'
-import { UserCode, type Value } from './user-code.js'
+import { UserCode, type Key, type Value } from './user-code.js'
 import { without } from './without.js'
 
-type Options = TransactionalProducerOptions<string, Value>
-type Made = TransactionalProducer<string, Value>
+type Options = TransactionalProducerOptions<Key, Value>
+type Made = TransactionalProducer<Key, Value>
 type Transact = Action & { readonly do: 'transact' }
-type Tx = Transaction<string, Value>
+type Tx = Transaction<Key, Value>
 
 const ID = 'tx'
 const GROUP = { groupId: 'readers' }

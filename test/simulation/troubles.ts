@@ -1,8 +1,19 @@
 import type { EmbeddedKafka } from '../../src/testing/index.js'
 import type { Incarnation } from './ledger.js'
+import { CROWD_PORTS, type Lie } from './lies.js'
 import type { SimNetwork } from './network.js'
 import type { Action, UserAction } from './scenario.js'
 import type { VirtualClock } from './virtual-clock.js'
+
+const REFUSED_WITH: ReadonlyMap<Lie, string> = new Map([
+  ['hints', 'NOT_LEADER_OR_FOLLOWER'],
+  ['text', 'TOPIC_AUTHORIZATION_FAILED'],
+  ['indexes', 'INVALID_RECORD'],
+])
+/** Partitions of a topic that has grown. */
+export const GROWN_TO = 25
+const DEAF_MS = 600_000
+const SILENT_CROWD = CROWD_PORTS.filter((port) => port % 2 === 0)
 
 /** What befalls a cluster, the network before it and the clocks. */
 export class Troubles {
@@ -76,6 +87,8 @@ export class Troubles {
       }
       case 'spoil':
         return void kafka.spoil({ api: action.api }, action.how)
+      case 'lie':
+        return this.lie(action)
       case 'throttle':
         return void kafka.throttle({ api: action.api, times: action.times }, action.ms)
       case 'move':
@@ -90,11 +103,19 @@ export class Troubles {
         else kafka.recreateTopic(action.topic)
         return
       case 'grow':
-        if (this.hasTopic(action.topic)) this.attempt(() => kafka.setPartitions(action.topic, 25))
+        if (this.hasTopic(action.topic)) this.attempt(() => kafka.setPartitions(action.topic, GROWN_TO))
         return
       default:
         return this.meetBroker(action)
     }
+  }
+
+  private lie({ api, how, times }: Extract<Action, { readonly do: 'lie' }>): void {
+    // Some are about what was refused.
+    const error = REFUSED_WITH.get(how)
+    if (error !== undefined) this.kafka.fail({ api, times }, error)
+    if (how === 'crowd') for (const port of SILENT_CROWD) this.network.beDeaf(port, DEAF_MS)
+    this.network.lies.order(api, how, times)
   }
 
   private isAlive(broker: number): boolean {

@@ -11,10 +11,13 @@ import {
   type RecordMetadata,
 } from '../../src/index.js'
 import type { KeyedMessage } from '../../src/producer/keyed-message.js'
+import { murmur2 } from '../../src/producer/partitioners/murmur2.js'
 import type { ProducerStats } from '../../src/stats/producer-stats.js'
 import type { Dice } from './dice.js'
 import { Violation, type Entry, type Fate, type Ledger } from './ledger.js'
+import { CROWD_PORTS } from './lies.js'
 import type { CodeOf, Given, Scenario, UserAction } from './scenario.js'
+import { GROWN_TO } from './troubles.js'
 
 /** A value before it is encoded. */
 export interface Value {
@@ -22,8 +25,12 @@ export interface Value {
   readonly code: CodeOf
 }
 
-export type Message = KeyedMessage<string, Value>
+export type Key = string | Buffer
+export type Message = KeyedMessage<Key, Value>
 
+/** Of an error's message. */
+const MAX_TEXT = 4_000
+const UNPRINTABLE = /\p{Cc}/u
 /** How long what is late takes. */
 const LATE_MS = 150
 
@@ -71,7 +78,7 @@ export abstract class UserCode {
       brokers: '127.0.0.1:9001',
       allowAutoTopicCreation: autoCreateTopics,
       encoder: { encode: (value: Value) => this.encode(value) },
-      keyEncoder: { encode: (key: string) => Buffer.from(key) },
+      keyEncoder: { encode: (key: Key) => (typeof key === 'string' ? Buffer.from(key) : key) },
       partitioner: this.partitioner(dice),
       ...(codec !== 'none' && { compression: 'mine', codecs: [this.codec(codec)] }),
       ...(sessionLifetimeMs !== undefined && {
@@ -113,6 +120,11 @@ export abstract class UserCode {
         return new Promise(() => undefined)
       case 'garbage':
         return 42 as T
+      case 'thenable':
+        // As Knex and others have them: no Promise, and to be awaited all the same.
+        return {
+          then: (resolve: (value: T) => void) => void this.clock.setTimeout(() => resolve(good()), 1),
+        } as unknown as Promise<T>
     }
   }
 
@@ -129,7 +141,7 @@ export abstract class UserCode {
     }
   }
 
-  private partitioner(dice: Dice): ProducerOptions<string>['partitioner'] {
+  private partitioner(dice: Dice): ProducerOptions<Key>['partitioner'] {
     const random = dice.fork().number
     const keyless = new StickyByBytes({ random })
     switch (this.scenario.partitioner) {
@@ -137,6 +149,11 @@ export abstract class UserCode {
         return new Murmur2Partitioner({ keyless })
       case 'round robin':
         return new RoundRobinPartitioner({ random })
+      case 'promises':
+        return (key, count) => {
+          if (key !== 'k1') return Math.floor(random() * count)
+          return Promise.reject(new Error('a partitioner of the user rejects')) as unknown as number
+        }
       case 'hook throws': {
         const inner = new JavaHashPartitioner({ keyless })
         return {
@@ -167,13 +184,14 @@ export abstract class UserCode {
 
   protected message(
     id: number,
-    { topic, partition, keys, size, headers, timestamp, code = 'at once' }: Given,
+    { topic, partition, keys, size, headers, timestamp, code = 'at once', odd }: Given,
     by: number,
   ): Message {
     const value = `#${id}#${(id % 7 === 0 ? 'é' : 'x').repeat(size)}`
     const key = keys === 0 ? null : `k${id % keys}`
     const ownTimestamp = timestamp === true ? 1_500_000_000_000 + id : undefined
     const sentAt = this.clock.now()
+    const partitionKey = odd === 'partition key' ? `p${id % 50}` : undefined
     const entry: Entry = {
       id,
       by,
@@ -183,13 +201,17 @@ export abstract class UserCode {
       value,
       hasHeaders: headers === true,
       timestamp: ownTimestamp,
+      places: partition === undefined ? this.placesOf(partitionKey ?? key, topic) : undefined,
+      odd,
       sentAt,
       fate: undefined,
     }
     this.ledger.given(entry)
     const message: Message = {
+      ...(odd === 'nulls' && { key: null, partitionKey: null, partition: null, headers: null, timestamp: null }),
       topic,
-      value: { bytes: Buffer.from(value), code },
+      value: { bytes: odd === 'detached' ? apart(value) : Buffer.from(value), code },
+      ...(partitionKey !== undefined && { partitionKey: Buffer.from(partitionKey) }),
       ...(key !== null && { key }),
       ...(partition !== undefined && { partition }),
       ...(headers === true && { headers: { trace: String(id) } }),
@@ -197,6 +219,15 @@ export abstract class UserCode {
     }
     this.ids.set(message, id)
     return message
+  }
+
+  /** Where murmur2 puts it among as many partitions as the topic may have had, as anybody told. */
+  private placesOf(chooser: string | null, topic: string): ReadonlySet<number> | undefined {
+    if (chooser === null || this.scenario.partitioner !== 'by key') return undefined
+    const hash = murmur2(chooser) & 0x7fffffff
+    // One that is created on demand has one.
+    const counts = [1, GROWN_TO, CROWD_PORTS.length, this.scenario.topics[topic] ?? 1]
+    return new Set(counts.map((count) => hash % count))
   }
 
   protected tell(id: number, fate: Fate): void {
@@ -217,6 +248,8 @@ export abstract class UserCode {
       this.told(new Violation('errors have codes', `send of ${ids[0]}: ${error.message ?? 'no error'}`))
     const code = error.code ?? 'none'
     const { results, refused } = error
+    this.checkText(error)
+    for (const result of results ?? []) if (result instanceof DeliveryError) this.checkText(result)
     if (refused !== undefined) {
       for (const index of refused) this.tell(ids[index] as number, { kind: 'refused', code })
     } else if (results !== undefined) {
@@ -225,6 +258,12 @@ export abstract class UserCode {
       for (const id of ids)
         this.tell(id, !isAsync && error instanceof DeliveryError ? fateOf(error) : { kind: 'refused', code })
     }
+  }
+
+  /** What others said does not get into it as it is. */
+  protected checkText({ message = '' }: CallError): void {
+    if (message.length > MAX_TEXT || UNPRINTABLE.test(message))
+      this.told(new Violation('errors can be printed', JSON.stringify(message.slice(0, 200))))
   }
 
   protected watch(what: string, withinMs: number, promise: Promise<unknown>): void {
@@ -236,14 +275,35 @@ export abstract class UserCode {
 
   protected watchAsk(topic: string, asked: Promise<unknown>): void {
     const { enqueueTimeoutMs } = this.scenario.options
-    asked.catch(() => undefined)
+    const isCreating = this.isCreating(topic)
+    asked.then(
+      (partitions) => {
+        if (!Array.isArray(partitions) || partitions.length === 0)
+          this.told(new Violation('a topic has partitions', `${topic}: ${JSON.stringify(partitions)}`))
+      },
+      ({ code }: CallError) => {
+        if (isCreating && code === 'UNKNOWN_TOPIC_OR_PARTITION')
+          this.told(new Violation('who asks for a topic that is being created waits for it', topic))
+      },
+    )
     if (enqueueTimeoutMs >= 0) this.watch(`partitionsFor ${topic}`, enqueueTimeoutMs + 40_000, asked)
+  }
+
+  /** Whether a message waits for it that creates it, and nothing can keep it from that. */
+  protected isCreating(_topic: string): boolean {
+    return false
   }
 
   protected watchConnect(connected: Promise<unknown>): void {
     connected.catch(() => undefined)
     this.watch('connect', 11_000, connected)
   }
+}
+
+/** Bytes in a buffer of their own, which can be taken away. */
+function apart(text: string): Buffer {
+  const bytes = new TextEncoder().encode(text)
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function fateOf(result: RecordMetadata | DeliveryError): Fate {

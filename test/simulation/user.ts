@@ -2,22 +2,24 @@ import type { Clock } from '../../src/clock.js'
 import type { DeliveryReport, ProducerOptions, RecordMetadata } from '../../src/index.js'
 import type { Producer } from '../../src/producer/producer.js'
 import type { Dice } from './dice.js'
-import type { Ledger } from './ledger.js'
-import type { Action, Reaction, Scenario, UserAction } from './scenario.js'
-import { UserCode, type Message, type Value } from './user-code.js'
+import type { Entry, Ledger } from './ledger.js'
+import type { Action, Oddity, Reaction, Scenario, UserAction } from './scenario.js'
+import { UserCode, type Key, type Message, type Value } from './user-code.js'
 
 /** What reactions send has ids from here on. */
 const REACTION_IDS = 1_000_000
 /** So often the user reacts; or two reactions would go on for ever. */
 const MAX_REACTIONS = 50
 
-type Options = ProducerOptions<string, Value, 'sync' | 'async'>
+type Options = ProducerOptions<Key, Value, 'sync' | 'async'>
 
 /** Whoever has the producer: gives messages, hears of fates, and does everything that code of users does. */
 export class User extends UserCode {
-  readonly producer: Producer<string, Value, 'sync' | 'async'>
+  readonly producer: Producer<Key, Value, 'sync' | 'async'>
   private reactionsLeft = MAX_REACTIONS
   private nextReactionId = REACTION_IDS
+  /** Topics are asked for one after the other until then. */
+  asksUntil = 0
   /** The longest that a call took, which in async mode is until all of it is queued. */
   longestCallMs = 0
 
@@ -25,7 +27,7 @@ export class User extends UserCode {
     scenario: Scenario,
     ledger: Ledger,
     clock: Clock,
-    make: (options: Options) => Producer<string, Value, 'sync' | 'async'>,
+    make: (options: Options) => Producer<Key, Value, 'sync' | 'async'>,
     told: (violation: unknown) => void,
     dice: Dice,
   ) {
@@ -34,7 +36,7 @@ export class User extends UserCode {
       ...scenario.options,
       ...this.commonOptions(dice),
       ...(scenario.options.type === 'async' && {
-        onDelivery: (report: DeliveryReport<string, Value>) => this.onDelivery(report),
+        onDelivery: (report: DeliveryReport<Key, Value>) => this.onDelivery(report),
       }),
     })
     // Or they would be printed.
@@ -45,8 +47,9 @@ export class User extends UserCode {
     return [this.producer]
   }
 
-  private onDelivery({ message, metadata, error, attempts }: DeliveryReport<string, Value>): unknown {
+  private onDelivery({ message, metadata, error, attempts }: DeliveryReport<Key, Value>): unknown {
     const id = this.ids.get(message) as number
+    if (error !== undefined) this.checkText(error)
     this.tell(
       id,
       metadata === undefined
@@ -116,26 +119,53 @@ export class User extends UserCode {
     }
   }
 
+  protected override isCreating(topic: string): boolean {
+    const { options, autoCreateTopics, actions } = this.scenario
+    if (options.type === 'async' || !autoCreateTopics || this.closing !== undefined) return false
+    const isQuiet = actions.every((action) => ['send', 'ask', 'flush'].includes(action.do))
+    const isTaken = ({ topic: its, fate, odd, sentAt }: Entry) =>
+      its === topic && fate === undefined && odd === undefined && sentAt < this.clock.now()
+    return isQuiet && this.isRoomy && [...this.ledger.entries.values()].some(isTaken)
+  }
+
+  /** Whether nobody waits for room. */
+  private get isRoomy(): boolean {
+    const { messages, bytes } = this.ledger.size
+    const { queueMessages, queueBytes } = this.scenario.options
+    return 4 * messages < queueMessages && 4 * bytes < queueBytes
+  }
+
   private browse(everyMs: number, times: number): void {
+    this.asksUntil = this.clock.now() + everyMs * times
     if (times === 0 || this.closing !== undefined) return
     this.watchAsk('of many', this.producer.partitionsFor(`n${times}`))
     this.clock.setTimeout(() => this.browse(everyMs, times - 1), everyMs)
   }
 
   send(action: Action & { readonly do: 'send' }): void {
-    const { id, count, list, signal, then = 'nothing' } = action
-    const options = signal === undefined ? {} : { signal: (this.signals[signal] as AbortController).signal }
+    const { id, count, list, signal, odd, then = 'nothing' } = action
+    const controller = signal === undefined ? undefined : (this.signals[signal] as AbortController)
+    const given = odd === 'wrong signal' ? (new AbortController() as unknown as AbortSignal) : controller?.signal
+    const options = given === undefined ? {} : { signal: given }
     const give = (of: number) => this.message(of, action, 0)
     const ids = Array.from({ length: count }, (_, i) => id + i)
     if (list) {
       const messages = ids.map(give)
-      this.call(messages, messages, options, then, action.changes === true)
+      if (odd === 'invalid') messages[count - 1] = this.wrong(messages[count - 1] as Message)
+      this.call(messages, messages, options, then, action)
       return
     }
     for (const one of ids) {
-      const message = give(one)
-      this.call(message, [message], options, then, action.changes === true)
+      const message = odd === 'invalid' ? this.wrong(give(one)) : give(one)
+      this.call(message, [message], options, then, action)
     }
+  }
+
+  /** The same, with what no broker could take. */
+  private wrong(message: Message): Message {
+    const wrong = { ...message, headers: { a: 5 as unknown as string } }
+    this.ids.set(wrong, this.ids.get(message) as number)
+    return wrong
   }
 
   private call(
@@ -143,7 +173,7 @@ export class User extends UserCode {
     messages: readonly Message[],
     options: { signal?: AbortSignal },
     then: Reaction,
-    changes: boolean,
+    { changes = false, odd }: { readonly changes?: boolean; readonly odd?: Oddity },
   ): void {
     const ids = messages.map((message) => this.ids.get(message) as number)
     const isAsync = this.scenario.options.type === 'async'
@@ -151,8 +181,16 @@ export class User extends UserCode {
     const { deliveryTimeoutMs, copyBytes } = this.scenario.options
     this.watch(`send of ${ids[0]}`, deliveryTimeoutMs, sent)
     const scribble = () => {
-      for (const { value } of messages) (value as Value).bytes.fill('!')
+      for (const { value, partitionKey } of messages) {
+        ;(value as Value).bytes.fill('!')
+        if (Buffer.isBuffer(partitionKey)) partitionKey.fill('!')
+      }
     }
+    if (odd === 'detached')
+      for (const { value } of messages) {
+        const { buffer } = (value as Value).bytes
+        structuredClone(buffer, { transfer: [buffer as ArrayBuffer] })
+      }
     // The encoder's bytes: whoever gives them to the producer gives them until the fate, or until send() has returned.
     const isCopied = copyBytes && messages.every(({ value }) => value?.code === 'at once')
     if (changes && isCopied) scribble()

@@ -24,6 +24,7 @@ class VirtualTimer implements Timer {
   }
 }
 
+const LONGEST_MS = 0x7fffffff
 /** Some day in 2033. */
 const EPOCH = 2_000_000_000_000
 
@@ -48,7 +49,8 @@ export class VirtualClock {
   /** The clock as one of those sees it who share it; what they left set can be told apart. */
   for(owner: string): Clock {
     const set = (callback: () => void, ms: number, everyMs?: number): Timer => {
-      const delay = Math.max(1, Number.isFinite(ms) ? ms : 1)
+      // As Node's: what no timer can keep is due at once.
+      const delay = ms > 1 && ms <= LONGEST_MS ? ms : 1
       const timer = new VirtualTimer(owner, this.time + delay, this.order++, everyMs, callback)
       this.push(timer)
       return timer

@@ -1,0 +1,160 @@
+import { Dice } from './dice.js'
+import { LARGEST, LIES, type Liar } from './lies.js'
+import type { Action, Oddity, Scenario } from './scenario.js'
+
+/** So many of the seeds have what only broken or hostile peers do, or users who don't keep to what was agreed. */
+const ODD = 0.4
+/** Nobody knows what it means. */
+const UNKNOWN_ERROR = 999
+
+/**
+ * The same with something that is unusual, for some of the seeds. It has dice of its own, so that all else of a seed is as
+ * it is without.
+ */
+export function withOddities(scenario: Scenario): Scenario {
+  const dice = new Dice(scenario.seed ^ 0x0dd17135)
+  if (!dice.isLucky(ODD)) return scenario
+  const isPlain = scenario.transactionTimeoutMs === undefined
+  const kind = dice.weighed([
+    [6, lies],
+    [isPlain ? 5 : 0, oddMessages],
+    [isPlain ? 3 : 0, bumps],
+    [isPlain ? 1.5 : 0, crowd],
+    [1, unknownErrors],
+    [isPlain ? 1 : 0, promises],
+    [0.5, noTimer],
+    [1, thenables],
+    [isPlain ? 1 : 0, idleConnections],
+    [isPlain && scenario.autoCreateTopics ? 1.5 : 0, creations],
+  ])
+  const odd = kind(scenario, dice)
+  return { ...odd, actions: [...odd.actions].sort((a, b) => a.at - b.at) }
+}
+
+function spanOf({ actions }: Scenario): number {
+  return Math.max(300, ...actions.map(({ at }) => at))
+}
+
+function having(scenario: Scenario, ...actions: readonly Action[]): Scenario {
+  return { ...scenario, actions: [...scenario.actions, ...actions] }
+}
+
+/** Sends are as they are told to be. */
+function sendsAs(scenario: Scenario, change: (send: Action & { readonly do: 'send' }) => Action): Scenario {
+  return { ...scenario, actions: scenario.actions.map((action) => (action.do === 'send' ? change(action) : action)) }
+}
+
+function lies(scenario: Scenario, dice: Dice): Scenario {
+  const isPlain = scenario.transactionTimeoutMs === undefined
+  const span = spanOf(scenario)
+  const told = Array.from({ length: dice.between(2, 8) }, (): Action => {
+    const api = dice.weighed<Liar>([
+      [6, 'Produce'],
+      [5, 'Metadata'],
+      [isPlain ? 2 : 0, 'InitProducerId'],
+      [1, 'ApiVersions'],
+    ])
+    const at = dice.isLucky(0.3) ? 0 : dice.below(span)
+    return { at, do: 'lie', api, how: dice.pick(LIES[api]), times: dice.pick([1, 1, 3, 20]) }
+  })
+  return having(scenario, ...told)
+}
+
+function oddMessages(scenario: Scenario, dice: Dice): Scenario {
+  return sendsAs(scenario, (send) => {
+    if (dice.isLucky(0.4)) return send
+    const odd = dice.weighed<Oddity>([
+      [3, 'nulls'],
+      // Other partitioners take none that are bytes.
+      [scenario.partitioner === 'by key' ? 4 : 0, 'partition key'],
+      [3, 'detached'],
+      [2, 'invalid'],
+      [1, 'wrong signal'],
+    ])
+    // Whoever takes bytes away changes none of them.
+    const changes = odd === 'detached' ? false : send.changes === true || odd === 'partition key'
+    return { ...send, odd, changes }
+  })
+}
+
+/** Brokers lose count again and again, in several partitions at once, and epochs come to their end. */
+function bumps(scenario: Scenario, dice: Dice): Scenario {
+  const span = spanOf(scenario)
+  const lost = Array.from({ length: dice.between(2, 8) }, (): Action => {
+    const error = dice.pick(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'])
+    return { at: dice.below(span), do: 'fail', api: 'Produce', error, times: dice.pick([1, 2, 3]) }
+  })
+  const unclear = Array.from({ length: dice.between(0, 3) }, (): Action => {
+    const at = dice.below(span)
+    return dice.isLucky(0.5)
+      ? { at, do: 'cut', api: 'Produce', moment: 'after', times: dice.pick([1, 2]) }
+      : { at, do: 'fail', api: 'Produce', error: 'REQUEST_TIMED_OUT', times: 1 }
+  })
+  const last: Action[] = dice.isLucky(0.7)
+    ? [{ at: 0, do: 'lie', api: 'InitProducerId', how: 'last epoch', times: dice.pick([1, 2, 20]) }]
+    : []
+  return having(scenario, ...last, ...lost, ...unclear)
+}
+
+/** A broker tells of many others, and leads messages to them. */
+function crowd(scenario: Scenario, dice: Dice): Scenario {
+  const [topic] = Object.keys(scenario.topics) as [string]
+  const at = dice.below(spanOf(scenario))
+  const send = { do: 'send', count: 120, list: dice.isLucky(0.5), topic, keys: 100, size: 10 } as const
+  return having(
+    scenario,
+    { at, do: 'lie', api: 'Metadata', how: 'crowd', times: dice.pick([1, 3, 20]) },
+    { at, do: 'restart', broker: 1, ms: 20, electionMs: 0 },
+    { at: at + 300, ...send, id: 500_000 },
+    { at: at + 600, ...send, id: 500_200 },
+  )
+}
+
+function unknownErrors(scenario: Scenario, dice: Dice): Scenario {
+  const failures = Array.from({ length: dice.between(1, 3) }, (): Action => {
+    const api = dice.pick(['Produce', 'Metadata', 'InitProducerId'] as const)
+    return { at: dice.below(spanOf(scenario)), do: 'fail', api, error: UNKNOWN_ERROR, times: dice.pick([1, 3]) }
+  })
+  return having(scenario, ...failures)
+}
+
+function promises(scenario: Scenario): Scenario {
+  return { ...scenario, partitioner: 'promises' }
+}
+
+/** Waits that no timer can keep. */
+function noTimer(scenario: Scenario): Scenario {
+  return { ...scenario, options: { ...scenario.options, retryBackoffMs: LARGEST, retryBackoffMaxMs: LARGEST } }
+}
+
+function thenables(scenario: Scenario, dice: Dice): Scenario {
+  const odd =
+    scenario.transactionTimeoutMs === undefined
+      ? sendsAs(scenario, (send) => ({ ...send, code: 'thenable' }))
+      : scenario
+  return { ...odd, ...(dice.isLucky(0.5) && { codec: 'thenable' }) }
+}
+
+/** Topics are asked for while the first messages to them make them. */
+function creations(scenario: Scenario, dice: Dice): Scenario {
+  const made = Array.from({ length: dice.between(1, 4) }, (_, i): Action[] => {
+    const at = dice.below(spanOf(scenario))
+    const topic = `made${i}`
+    const send = { do: 'send', id: 600_000 + i, count: 1, list: false, topic, keys: 1, size: 10 } as const
+    return [
+      { at, ...send },
+      { at: at + dice.between(1, 5), do: 'ask', topic },
+    ]
+  })
+  return having(scenario, ...made.flat())
+}
+
+/** Connections are given up as idle sooner than a codec is done. */
+function idleConnections(scenario: Scenario): Scenario {
+  const { codec, options } = scenario
+  return {
+    ...scenario,
+    codec: codec === 'none' ? 'late' : codec,
+    options: { ...options, connectionsMaxIdleMs: 100, retries: 0 },
+  }
+}
