@@ -18,7 +18,6 @@ import { GatheringBound } from '../protocol/frame.js'
 import { LEGACY_VERSIONS, type ServedVersions } from '../protocol/versions.js'
 import { Observers } from '../stats/observer.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
-import { BoundedMap } from './bounded-map.js'
 import { BrokerConnection } from './broker-connection.js'
 import { BrokerFilter, type AllowBroker } from './broker-filter.js'
 import { ClearTextWarning } from './clear-text-warning.js'
@@ -26,6 +25,7 @@ import { formatAddress, openSocket, type BrokerAddress, type TlsSettings } from 
 import type { CreateConnection } from './given-stream.js'
 import { HostLookup } from './host-lookup.js'
 import { KnownCluster } from './known-cluster.js'
+import { LatestUsed } from './latest-used.js'
 import { findNoTls, findSasl, findTls, isHangUp, PROBE_TLS } from './mismatch.js'
 import { orAborted } from './or-aborted.js'
 import { Authenticator, HungUpOnToken } from './sasl/authenticator.js'
@@ -128,10 +128,10 @@ interface FailedProbe {
  * verdict is remembered per broker, since the question harms Kafka 0.9: its network thread drops other clients' bytes.
  */
 export class SessionFactory {
-  private readonly legacy = new BoundedMap<string, Refusal>(MAX_VERDICTS)
+  private readonly legacy = new LatestUsed<string, Refusal>(MAX_VERDICTS)
   private answered = false
   /** By address: how many there were in a row, and what was found out about them. */
-  private readonly hangUps = new BoundedMap<string, { count: number; why: KafkaProducerError | undefined }>(
+  private readonly hangUps = new LatestUsed<string, { count: number; why: KafkaProducerError | undefined }>(
     MAX_VERDICTS,
   )
   private readonly questions = new VersionsQuestions()

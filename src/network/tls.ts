@@ -1,9 +1,9 @@
 import type { ConnectionOptions, PeerCertificate } from 'node:tls'
 import type { Clock } from '../clock.js'
 import { TlsError } from '../errors.js'
-import { BoundedMap } from './bounded-map.js'
 import { formatAddress, type BrokerAddress, type TlsSettings } from './connect.js'
 import { contentDigest } from './content-digest.js'
+import { LatestUsed } from './latest-used.js'
 import type { Secret } from './secret.js'
 import { thrownMessage } from './thrown-message.js'
 import { checkTlsOptions } from './tls-options.js'
@@ -26,7 +26,7 @@ interface KeptSession {
 /** The TLS side of connections to one cluster: asks for the options, and keeps sessions for quicker handshakes. */
 export class TlsClient {
   readonly #option: Secret<SslOption>
-  readonly #sessions = new BoundedMap<string, KeptSession>(MAX_SESSIONS)
+  readonly #sessions = new LatestUsed<string, KeptSession>(MAX_SESSIONS)
 
   constructor(
     option: Secret<SslOption>,

@@ -3,9 +3,9 @@ import { foreignText } from '../foreign-text.js'
 import { apiVersions, decodeApiVersionsResponse } from '../protocol/apis/api-versions.js'
 import { brokerResponseError, ErrorCodes } from '../protocol/error-codes.js'
 import { ServedVersions } from '../protocol/versions.js'
-import { BoundedMap } from './bounded-map.js'
 import type { BrokerConnection } from './broker-connection.js'
 import { formatAddress, type BrokerAddress } from './connect.js'
+import { LatestUsed } from './latest-used.js'
 
 /**
  * The versions of ApiVersions that a broker is asked in, each once, as long as it hangs up on them. Event Hubs hung up
@@ -46,7 +46,7 @@ export class MisroutedError extends BrokerResponseError {
 /** In which versions brokers are asked for what they serve. */
 export class VersionsQuestions {
   /** What was answered by brokers that hang up on newer ones, by address. */
-  private readonly answeredIn = new BoundedMap<string, number>(MAX_REMEMBERED)
+  private readonly answeredIn = new LatestUsed<string, number>(MAX_REMEMBERED)
 
   /** The versions to ask in, one after the other. What is remembered is forgotten, unless it is {@link answered} anew. */
   for(address: BrokerAddress): readonly number[] {

@@ -120,7 +120,7 @@ export class SendSpans {
     span.end()
   }
 
-  private named(known: Map<string, Named>, operation: string, topic: string | undefined): Named {
+  private named(known: BoundedMap<string, Named>, operation: string, topic: string | undefined): Named {
     const key = topic ?? ''
     let named = known.get(key)
     if (named === undefined) {

@@ -3,8 +3,8 @@ import { createSecureContext, type ConnectionOptions, type PeerCertificate } fro
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/clock.js'
-import { BoundedMap } from '../../../src/network/bounded-map.js'
 import { contentDigest } from '../../../src/network/content-digest.js'
+import { LatestUsed } from '../../../src/network/latest-used.js'
 import { Secret } from '../../../src/network/secret.js'
 import { tlsProblem } from '../../../src/network/tls-errors.js'
 import { TlsClient, type SslOption, type SslOptions } from '../../../src/network/tls.js'
@@ -111,8 +111,8 @@ describe('sessions of TLS', () => {
   })
 })
 
-it('a map with a bound forgets what was not looked at for longest', () => {
-  const map = new BoundedMap<string, number>(2)
+it('a map of the latest used forgets what was not looked at for longest', () => {
+  const map = new LatestUsed<string, number>(2)
   map.set('a', 1)
   map.set('b', 2)
   expect(map.get('a')).toBe(1)

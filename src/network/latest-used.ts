@@ -1,5 +1,5 @@
 /** A map that forgets what was not looked at for longest, once it would hold more than its limit. */
-export class BoundedMap<K, V> {
+export class LatestUsed<K, V> {
   private readonly entries = new Map<K, V>()
 
   constructor(private readonly limit: number) {}
