@@ -52,6 +52,8 @@ export class Declined extends Error {
 export class AnyBroker {
   /** The one that answered last. */
   private session: BrokerSession | undefined
+  /** Those that are open, by address: a broker that has not answered yet is asked on the same connection once more. */
+  private readonly open = new Map<string, BrokerSession>()
   /** By address. */
   private readonly openings = new Map<string, Opening>()
   /** What each broker that is being asked is at. */
@@ -185,9 +187,13 @@ export class AnyBroker {
   ): Promise<T> {
     this.stages.add(stage)
     let session: BrokerSession | undefined
-    const drop = () => void session?.connection.close(0)
+    // Other questions may be on it, which drop it as well.
+    const drop = () => {
+      if (session?.connection.isOpen === true) void session.connection.close(0)
+    }
     try {
       session = await this.reach(address, signal, stage)
+      this.keep(session)
       signal.addEventListener('abort', drop, { once: true })
       if (signal.aborted) drop()
       stage.enter(`waiting for ${formatAddress(session.connection.address)} to answer`)
@@ -229,17 +235,26 @@ export class AnyBroker {
     const atHand = this.atHand
     const isThrottled = atHand !== undefined && atHand.throttle.leftMs > 0
     const first = atHand === undefined || isThrottled ? [] : [atHand.connection.address]
-    const opening = [...this.openings.values()].map(({ address }) => address)
     const last = isThrottled ? [atHand.connection.address] : []
     const others = inTurn(shuffled([...this.brokers.values()], random), shuffled(this.bootstrap, random))
-    const seen = new Set<string>(last.map(formatAddress))
-    for (const address of [...first, ...opening, ...others]) {
-      const name = formatAddress(address)
-      if (!seen.has(name)) yield address
-      seen.add(name)
+    const seen = new Set<string>([...first, ...last].map(formatAddress))
+    const isNew = (address: BrokerAddress) => !seen.has(formatAddress(address))
+    yield* first
+    for (let at = 0; ;) {
+      // However many questions go on to the next broker at once, they go to the same one.
+      const next = this.beingOpened.find(isNew) ?? others[at++]
+      if (next === undefined) break
+      if (!isNew(next)) continue
+      seen.add(formatAddress(next))
+      yield next
     }
     yield* last
     return undefined
+  }
+
+  /** Those that are being connected to, and not called off. */
+  private get beingOpened(): BrokerAddress[] {
+    return [...this.openings.values()].filter(({ users }) => users > 0).map(({ address }) => address)
   }
 
   /** The session of the last answer; not where its broker has left the cluster since, or is not to be asked any more. */
@@ -269,9 +284,15 @@ export class AnyBroker {
   }
 
   private sessionWith(address: BrokerAddress): BrokerSession | undefined {
-    const { session } = this
-    const isIt = session?.connection.isOpen && formatAddress(session.connection.address) === formatAddress(address)
-    return isIt ? session : undefined
+    return this.open.get(formatAddress(address))
+  }
+
+  private keep(session: BrokerSession): void {
+    const { connection } = session
+    const name = formatAddress(connection.address)
+    if (this.open.has(name) || !connection.isOpen) return
+    this.open.set(name, session)
+    connection.onClose(() => this.open.delete(name))
   }
 
   private connect(address: BrokerAddress, signal: AbortSignal, stage: Stage): Promise<BrokerSession> {
@@ -317,9 +338,10 @@ export async function throttled(
 }
 
 /** One of each list after the other. */
-function* inTurn<T>(one: readonly T[], other: readonly T[]): Iterable<T> {
-  for (let i = 0; i < Math.max(one.length, other.length); i++)
-    yield* [one[i], other[i]].filter((item) => item !== undefined) as T[]
+function inTurn<T>(one: readonly T[], other: readonly T[]): T[] {
+  return Array.from({ length: Math.max(one.length, other.length) }, (_, i) => [one[i], other[i]])
+    .flat()
+    .filter((item) => item !== undefined)
 }
 
 /**
