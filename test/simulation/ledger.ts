@@ -45,12 +45,12 @@ function isWrong({ odd }: Entry): boolean {
 }
 
 /** What a message that was not written is tried again for, until its deadline. */
-const PASSING: ReadonlySet<string> = new Set([
+export const PASSING: readonly string[] = [
   ...['CONNECTION_CLOSED', 'CONNECTION_FAILED', 'REQUEST_TIMEOUT', 'MALFORMED_RESPONSE', 'METADATA_UNAVAILABLE'],
   ...['BROKER_UNAVAILABLE', 'NOT_LEADER_OR_FOLLOWER', 'LEADER_NOT_AVAILABLE', 'NOT_ENOUGH_REPLICAS', 'NOT_CONTROLLER'],
   ...['NETWORK_EXCEPTION', 'KAFKA_STORAGE_ERROR', 'FENCED_LEADER_EPOCH', 'UNKNOWN_LEADER_EPOCH', 'UNKNOWN_TOPIC_ID'],
-  ...['INVALID_REPLICATION_FACTOR', 'REQUEST_TIMED_OUT'],
-])
+  'REQUEST_TIMED_OUT',
+]
 
 /** Topics that were deleted, with what they held; and those there are. */
 export interface Incarnation {
@@ -105,7 +105,12 @@ export class Ledger {
   }
 
   /** What was told against what is there. */
-  checkStored(incarnations: readonly Incarnation[], acks: number, retries: number): void {
+  checkStored(
+    incarnations: readonly Incarnation[],
+    acks: number,
+    retries: number,
+    passing: ReadonlySet<string> = new Set(PASSING),
+  ): void {
     const places = new Map<number, (StoredRecord & { readonly of: number })[]>()
     incarnations.forEach(({ records }, of) => {
       for (const record of records) {
@@ -123,7 +128,7 @@ export class Ledger {
       const numbered = found.filter(({ sequence }) => sequence >= 0)
       if (new Set(numbered.map(({ of, producerId }) => `${of} ${producerId}`)).size < numbered.length)
         throw new Violation('with a sequence never twice', `${id}: ${numbered.map(({ offset }) => offset).join(', ')}`)
-      if (fate.kind === 'failed' && !fate.mayHaveBeenWritten && retries === Infinity && PASSING.has(fate.code))
+      if (fate.kind === 'failed' && !fate.mayHaveBeenWritten && retries === Infinity && passing.has(fate.code))
         throw new Violation('what passes ends no message', `${id} failed with ${fate.code}`)
       if (fate.kind === 'refused' && found.length > 0)
         throw new Violation('what was refused is not there', `${id}, refused with ${fate.code}, is`)
@@ -135,10 +140,12 @@ export class Ledger {
           throw new Violation('written no more often than attempted', `${id}: ${found.length}, ${fate.attempts}`)
       }
       if (fate.kind !== 'acknowledged' || acks === 0) continue
-      const { topic, partition, offset } = fate.metadata
+      const { topic, partition, offset, timestamp } = fate.metadata
       const there = found.filter((record) => record.partition === partition && record.offset === offset)
       if (topic !== entry.topic || there.length === 0)
         throw new Violation('acknowledged means there', `${id} is not at ${topic}-${partition}, ${offset}`)
+      if (there.length === 1 && there[0]?.magic !== 0 && there[0]?.timestamp !== timestamp)
+        throw new Violation('told when it was stored', `${id}: ${timestamp}, and is ${there[0]?.timestamp}`)
       // Of topics made anew the same place may hold it twice.
       const place = `${entry.by} ${there[0]?.of} ${topic}-${partition}`
       const before = last.get(place)

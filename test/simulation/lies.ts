@@ -7,7 +7,7 @@ import { decodeResponseFrame, encodeResponseFrame, FrameSplitter } from '../../s
 import { readRequestHeader } from '../../src/protocol/header.js'
 
 /** What is wrong with an answer, whatever its API: its bytes. */
-const OF_BYTES = ['left over', 'long', 'many', 'minus one', 'twice'] as const
+const OF_BYTES = ['left over', 'long', 'many', 'minus one', 'twice', 'begun'] as const
 const OF_PRODUCE = ['missing', 'repeated', 'unasked', 'hints', 'text', 'indexes', 'throttles'] as const
 const OF_METADATA = [
   ...([
@@ -40,7 +40,8 @@ export const LIES: Readonly<Record<Liar, readonly Lie[]>> = {
 }
 
 /** Lies that end the connection: no client may wait for more of it, nor take what comes behind it. */
-const ENDING: ReadonlySet<Lie> = new Set(['long', 'twice'])
+const ENDING: ReadonlySet<Lie> = new Set([...OF_BYTES, 'missing', 'repeated', 'unasked'])
+const ENDING_ALWAYS: ReadonlySet<Lie> = new Set(['long', 'twice', 'begun'])
 
 const KEYS: ReadonlyMap<number, Liar> = new Map([
   [produce.key, 'Produce'],
@@ -127,7 +128,9 @@ export class Lies {
     if (bytes === undefined) return { bytes: frame, ends: false }
     if (--order.left === 0) this.orders = this.orders.filter((other) => other !== order)
     this.trace(`${question.liar} lies: ${order.how}`)
-    return { bytes, ends: ENDING.has(order.how) }
+    // A broker whose versions can't be read is asked for them once more, the plainest way.
+    const ends = question.liar === 'ApiVersions' ? ENDING_ALWAYS : ENDING
+    return { bytes, ends: ends.has(order.how) }
   }
 }
 
@@ -140,6 +143,9 @@ function lieOf(how: Lie, question: Question, frame: Buffer, nextEpoch: () => num
     case 'long':
       bytes.writeInt32BE(LONG_BYTES, 0)
       return bytes
+    case 'begun':
+      // Of another answer, that does not go on.
+      return Buffer.concat([bytes, Buffer.from([0, 0, 4, 0, 0, 0, 0, 0])])
     case 'twice':
       return Buffer.concat([bytes, bytes])
     case 'many':

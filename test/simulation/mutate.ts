@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { MUTANTS, type Mutant } from './mutants.js'
+import { ODD_MUTANTS } from './odd-mutants.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const TSX = fileURLToPath(import.meta.resolve('tsx/cli'))
@@ -48,7 +49,7 @@ function firstLine(program: string, cwd: string): Promise<string> {
 }
 
 let missed = 0
-for (const mutant of MUTANTS) {
+for (const mutant of [...MUTANTS, ...ODD_MUTANTS]) {
   if (positionals.length > 0 && !positionals.some((word) => mutant.fault.includes(word))) continue
   const found = await hunt(mutant)
   const [, seed, rule] = /^seed (\d+): ([^:]*)/.exec(found) ?? []

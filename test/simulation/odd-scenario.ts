@@ -4,6 +4,8 @@ import type { Action, Oddity, Scenario } from './scenario.js'
 
 /** So many of the seeds have what only broken or hostile peers do, or users who don't keep to what was agreed. */
 const ODD = 0.4
+const LOST_COUNT = ['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'] as const
+const IN_DOUBT = ['REQUEST_TIMED_OUT', 'NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'UNKNOWN_SERVER_ERROR'] as const
 /** Nobody knows what it means. */
 const UNKNOWN_ERROR = 999
 
@@ -19,6 +21,7 @@ export function withOddities(scenario: Scenario): Scenario {
     [6, lies],
     [isPlain ? 5 : 0, oddMessages],
     [isPlain ? 3 : 0, bumps],
+    [isPlain ? 4 : 0, severalInFlight],
     [isPlain ? 1.5 : 0, crowd],
     [1, unknownErrors],
     [isPlain ? 1 : 0, promises],
@@ -81,8 +84,13 @@ function oddMessages(scenario: Scenario, dice: Dice): Scenario {
 function bumps(scenario: Scenario, dice: Dice): Scenario {
   const span = spanOf(scenario)
   const lost = Array.from({ length: dice.between(2, 8) }, (): Action => {
-    const error = dice.pick(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'])
-    return { at: dice.below(span), do: 'fail', api: 'Produce', error, times: dice.pick([1, 2, 3]) }
+    return {
+      at: dice.below(span),
+      do: 'fail',
+      api: 'Produce',
+      error: dice.pick(LOST_COUNT),
+      times: dice.pick([1, 2, 3]),
+    }
   })
   const unclear = Array.from({ length: dice.between(0, 3) }, (): Action => {
     const at = dice.below(span)
@@ -94,6 +102,59 @@ function bumps(scenario: Scenario, dice: Dice): Scenario {
     ? [{ at: 0, do: 'lie', api: 'InitProducerId', how: 'last epoch', times: dice.pick([1, 2, 20]) }]
     : []
   return having(scenario, ...last, ...lost, ...unclear)
+}
+
+/** Batches of one partition go out behind each other, and something befalls those in the midst. */
+function severalInFlight(scenario: Scenario, dice: Dice): Scenario {
+  const [topic] = Object.keys(scenario.topics) as [string]
+  const span = dice.pick([500, 2_000])
+  const slow: Action = { at: 0, do: 'delay', api: 'Produce', ms: dice.pick([20, 60, 200]), times: 200 }
+  const sends = Array.from({ length: dice.between(5, 30) }, (_, i): Action => {
+    const signal = dice.isLucky(0.2) ? { signal: dice.below(3) } : {}
+    const send = {
+      do: 'send',
+      topic,
+      partition: 0,
+      keys: 0,
+      size: dice.pick([10, 300]),
+      list: true,
+      ...signal,
+    } as const
+    return { at: dice.below(span), ...send, id: 700_000 + 20 * i, count: dice.pick([1, 2, 10]) }
+  })
+  const befalls = Array.from({ length: dice.between(1, 4) }, (): Action => {
+    const at = dice.between(span / 4, span)
+    const times = dice.pick([1, 1, 2])
+    return dice.weighed<Action>([
+      [2, { at, do: 'fail', api: 'Produce', error: dice.pick(LOST_COUNT), times }],
+      [3, { at, do: 'fail', api: 'Produce', error: dice.pick(IN_DOUBT), times }],
+      [2, { at, do: 'fail', api: 'Produce', error: 'NOT_LEADER_OR_FOLLOWER', whileWaiting: dice.isLucky(0.5), times }],
+      [3, { at, do: 'cut', api: 'Produce', moment: dice.pick(['before', 'after']), times }],
+      [2, { at, do: 'stall', api: 'Produce', moment: dice.pick(['before', 'after']), ms: dice.pick([1_500, 6_000]) }],
+      [1, { at, do: 'reset', broker: 1 }],
+      [1, { at, do: 'abort', signal: dice.below(3) }],
+      [1, { at, do: 'fail', api: 'Produce', error: 'MESSAGE_TOO_LARGE', times: 1 }],
+      [1, { at, do: 'restart', broker: 1, ms: dice.pick([20, 300]), electionMs: 0 }],
+    ])
+  })
+  const { options } = scenario
+  return {
+    ...scenario,
+    // The first two have no sessions that end.
+    release: dice.pick(['0.11', '1.1', '2.8', '3.9', '4', '4'].slice(scenario.sessionLifetimeMs === undefined ? 0 : 2)),
+    options: {
+      ...options,
+      acks: -1,
+      batchBytes: dice.pick([200, 500, 2_000]),
+      maxRequestBytes: dice.pick([2_000, 20_000]),
+      maxInFlight: 5,
+      queueMessages: 100_000,
+      queueBytes: 10_000_000,
+      requestTimeoutMs: dice.pick([500, 3_000]),
+      deliveryTimeoutMs: dice.pick([1_500, 4_000, 10_000]),
+    },
+    actions: [...scenario.actions.filter((action) => action.do !== 'restart'), slow, ...sends, ...befalls],
+  }
 }
 
 /** A broker tells of many others, and leads messages to them. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { EventLog } from '../../src/producer/event-log.js'
 import { Violation } from './ledger.js'
 import { MUTANTS } from './mutants.js'
+import { ODD_MUTANTS } from './odd-mutants.js'
 import { scenarioOf } from './scenario-of.js'
 import { PLAIN, type Scenario } from './scenario.js'
 import { asCode, shrink } from './shrink.js'
@@ -83,7 +84,7 @@ describe('the simulator', () => {
     ])
   })
 
-  it.each(MUTANTS)('could be tried on today’s sources with: $fault', ({ file, find, replace }) => {
+  it.each([...MUTANTS, ...ODD_MUTANTS])('could be tried on today’s sources with: $fault', ({ file, find, replace }) => {
     const source = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
     expect(source.split(find)).toHaveLength(2)
     expect(source.replace(find, () => replace)).not.toBe(source)
@@ -216,6 +217,23 @@ describe('what it has found', () => {
         { at: 1, do: 'fail', api: 'EndTxn', error: 'INVALID_TXN_STATE', times: 1 },
         { at: 2, do: 'transact', id: 1, manual: true, steps: [{ ...message, id: 1 }], end: 'abort' },
         { at: 500, do: 'transact', id: 2, manual: true, steps: [{ ...message, id: 2 }], end: 'commit' },
+      ],
+    })
+    expect(violation).toBeUndefined()
+  })
+
+  it('many questions that go on to the next broker at once go to the same one', async () => {
+    const { violation } = await simulate({
+      ...PLAIN,
+      seed: 5752,
+      topics: { t3: 1, t2: 6, t1: 1 },
+      actions: [
+        { at: 53, do: 'lie', api: 'Metadata', how: 'crowd', times: 3 },
+        { at: 88, do: 'send', id: 30, count: 1, list: false, topic: 't2', keys: 10, size: 300 },
+        { at: 101, do: 'pause', broker: 1, ms: 2000 },
+        { at: 159, do: 'halve', broker: 1 },
+        { at: 239, do: 'browse', everyMs: 5, times: 300 },
+        { at: 653, do: 'send', count: 1, list: false, topic: 't3', keys: 100, size: 10, id: 500200 },
       ],
     })
     expect(violation).toBeUndefined()

@@ -3,7 +3,7 @@ import { TransactionalProducer } from '../../src/index.js'
 import { Producer } from '../../src/producer/producer.js'
 import { EmbeddedKafka } from '../../src/testing/index.js'
 import { Dice } from './dice.js'
-import { Ledger, Violation, type Entry } from './ledger.js'
+import { Ledger, PASSING, Violation, type Entry } from './ledger.js'
 import { SimNetwork } from './network.js'
 import { isOfUser, type Action, type CodeOf, type Scenario, type Step } from './scenario.js'
 import { TransactionLedger } from './transaction-ledger.js'
@@ -412,7 +412,30 @@ class Simulation {
       if (scenario.options.type === 'async' && this.isRoomy && user.longestCallMs > QUEUEING_MS)
         throw new Violation('room is soon found', `after ${user.longestCallMs} ms`)
     }
-    ledger.checkStored(all, scenario.options.acks, scenario.options.retries ?? Infinity)
+    ledger.checkStored(all, scenario.options.acks, scenario.options.retries ?? Infinity, this.passing)
+    if (user instanceof User) this.checkStats(user)
+  }
+
+  /** What a message is tried again for. Of unknown errors only the metadata's pass. */
+  private get passing(): ReadonlySet<string> {
+    const isProducing = this.scenario.actions.some(
+      (action) => action.do === 'fail' && action.api !== 'Metadata' && action.error === 'UNKNOWN_SERVER_ERROR',
+    )
+    return new Set(isProducing ? PASSING : [...PASSING, 'UNKNOWN_SERVER_ERROR'])
+  }
+
+  private checkStats(user: User): void {
+    const { acknowledged, failed, codecFailures } = user.producer.stats()
+    const fates = [...this.ledger.entries.values()].map(({ fate }) => fate?.kind)
+    const told = fates.filter((kind) => kind === 'acknowledged').length
+    if (acknowledged !== told) throw new Violation('counted', `${acknowledged} acknowledged, and ${told} were`)
+    const ended = fates.filter((kind) => kind === 'failed').length
+    // Of those that were refused some had come in, and are counted.
+    const refused = fates.filter((kind) => kind === 'refused').length
+    if (failed < ended || failed > ended + refused)
+      throw new Violation('counted', `${failed} failed, ${ended} have and ${refused} were refused`)
+    const isWell = ['late', 'thenable'].includes(this.scenario.codec) && this.troubles.stalledMs === 0
+    if (isWell && codecFailures > 0) throw new Violation('a codec that is late is used', `${codecFailures} failures`)
   }
 
   /** With acks 0 a message is acknowledged when the system has it. */

@@ -2,7 +2,7 @@ import type { Clock } from '../../src/clock.js'
 import type { DeliveryReport, ProducerOptions, RecordMetadata } from '../../src/index.js'
 import type { Producer } from '../../src/producer/producer.js'
 import type { Dice } from './dice.js'
-import type { Entry, Ledger } from './ledger.js'
+import { Violation, type Entry, type Ledger } from './ledger.js'
 import type { Action, Oddity, Reaction, Scenario, UserAction } from './scenario.js'
 import { UserCode, type Key, type Message, type Value } from './user-code.js'
 
@@ -12,6 +12,16 @@ const REACTION_IDS = 1_000_000
 const MAX_REACTIONS = 50
 
 type Options = ProducerOptions<Key, Value, 'sync' | 'async'>
+
+/** The controller in its place, or one that can't be listened to. */
+function wrongSignal(id: number): AbortSignal {
+  const controller = new AbortController()
+  if (id % 2 === 0) return controller as unknown as AbortSignal
+  const addEventListener = () => {
+    throw new Error('nobody may listen')
+  }
+  return Object.assign(controller.signal, { addEventListener })
+}
 
 /** Whoever has the producer: gives messages, hears of fates, and does everything that code of users does. */
 export class User extends UserCode {
@@ -145,7 +155,7 @@ export class User extends UserCode {
   send(action: Action & { readonly do: 'send' }): void {
     const { id, count, list, signal, odd, then = 'nothing' } = action
     const controller = signal === undefined ? undefined : (this.signals[signal] as AbortController)
-    const given = odd === 'wrong signal' ? (new AbortController() as unknown as AbortSignal) : controller?.signal
+    const given = odd === 'wrong signal' ? wrongSignal(id) : controller?.signal
     const options = given === undefined ? {} : { signal: given }
     const give = (of: number) => this.message(of, action, 0)
     const ids = Array.from({ length: count }, (_, i) => id + i)
@@ -220,10 +230,24 @@ export class User extends UserCode {
   close(timeoutMs: number): Promise<unknown> {
     if (this.closing !== undefined) return this.closing
     this.closedAt = this.clock.now()
-    this.closing = this.producer.close({ timeoutMs })
+    const closed = this.producer.close({ timeoutMs })
+    this.closing = closed
     // What is left then has its fate at once, and sockets a second to close.
-    this.watch('close', timeoutMs + 1_500, this.closing)
-    this.closing.catch(() => undefined)
-    return this.closing
+    this.watch('close', timeoutMs + 1_500, closed)
+    closed.then(
+      ({ unsent }) => this.given(unsent),
+      () => undefined,
+    )
+    return closed
+  }
+
+  /** What close() gives back has no other fate than that. */
+  private given(unsent: readonly Message[]): void {
+    for (const message of unsent) {
+      const { id, fate } = this.ledger.entries.get(this.ids.get(message) as number) as Entry
+      const isEnded = fate !== undefined && fate.kind !== 'acknowledged' && fate.code === 'PRODUCER_CLOSED'
+      if (fate !== undefined && !isEnded)
+        this.told(new Violation('what is given back was not sent', `${id} is ${fate.kind}`))
+    }
   }
 }

@@ -1,0 +1,239 @@
+import type { Mutant } from './mutants.js'
+
+const CALLS = 'src/producer/calls'
+const QUEUES = 'src/producer/queues'
+const SENDING = 'src/producer/sending'
+const BROKERS = 'src/producer/brokers'
+
+/** Faults that show only where peers are broken or hostile, or users do what is unusual. */
+export const ODD_MUTANTS: readonly Mutant[] = [
+  {
+    fault: 'callbacks are called in the midst of what tells them',
+    file: 'src/producer/delivery-report.ts',
+    find: '    queueMicrotask(this.tell)\n',
+    replace: '    this.tell()\n',
+  },
+  {
+    fault: 'what an encoder failed on is given back by close() too',
+    file: `${CALLS}/list-call.ts`,
+    find: 'return super.isUntold(index) && this.failures?.has(index) !== true',
+    replace: 'return super.isUntold(index)',
+  },
+  {
+    fault: 'who had his fate is refused once more, and counted',
+    file: `${QUEUES}/topic-router.ts`,
+    find: '      if (message.isSettled) this.parts.room.leave(message)\n      else this.refuse(message, cause)\n',
+    replace: '      this.refuse(message, cause)\n',
+  },
+  {
+    fault: 'the batch behind one that has ended goes unprepared',
+    file: `${SENDING}/collate.ts`,
+    find: '    if (batch !== next) continue\n',
+    replace: '    if (batch === undefined) continue\n',
+  },
+  {
+    fault: 'copyBytes does not copy what the partition is chosen by',
+    file: `${CALLS}/serializer.ts`,
+    find: '      return copyOf(given)\n',
+    replace: '      return given\n',
+  },
+  {
+    fault: 'copyBytes does not copy what an encoder gave',
+    file: `${CALLS}/serializer.ts`,
+    find: 'return this.copyBytes && data !== given ? copyOf(data) : data',
+    replace: 'return data',
+  },
+  {
+    fault: 'no timestamp is one of 1970',
+    file: 'src/producer/keyed-message.ts',
+    find: '  if (timestamp === undefined || timestamp === null) return null\n',
+    replace: '  if (timestamp === undefined) return null\n  if (timestamp === null) return 0\n',
+  },
+  {
+    fault: 'a signal that can’t be listened to is found out when its messages are on their way',
+    file: 'src/producer/default-event-handler.ts',
+    find: '    if (call.signal !== undefined) this.heed(call.signal, call)\n    try {\n      this.takeIn(call, this.serialize(call.sent as readonly KeyedMessage<K, V>[], call))\n',
+    replace:
+      '    try {\n      this.takeIn(call, this.serialize(call.sent as readonly KeyedMessage<K, V>[], call))\n      if (call.signal !== undefined) this.heed(call.signal, call)\n',
+  },
+  {
+    fault: 'nobody hears of a partitioner’s promise that rejects',
+    file: `${QUEUES}/topic-queue.ts`,
+    find: '    Promise.resolve(partition).catch(() => undefined)\n',
+    replace: '',
+  },
+  {
+    fault: 'a codec’s promise that is no Promise is taken for its bytes',
+    file: `${SENDING}/encode-batch.ts`,
+    find: '    if (!isPromise(compressed)) return pack(compressed)\n',
+    replace: '    if (!(compressed instanceof Promise)) return pack(compressed)\n',
+  },
+  {
+    fault: 'an encoder’s promise that is no Promise is taken for what it gave',
+    file: `${CALLS}/serializer.ts`,
+    find: '      if (ArrayBuffer.isView(encoded) || !isPromise(encoded)) return',
+    replace: '      if (!(encoded instanceof Promise)) return',
+  },
+  {
+    fault: 'bytes that were taken away while they waited are stored as none',
+    file: 'src/protocol/records/record-writer.ts',
+    find: '    if (this.written !== leastData) throw new ChangedBytesError()\n',
+    replace: '    void leastData\n',
+  },
+  {
+    fault: 'waits that no timer can keep are none',
+    file: 'src/timer-delay.ts',
+    find: 'Math.min(Math.ceil(ms), MAX_TIMER_MS)',
+    replace: 'Math.ceil(ms)',
+  },
+  {
+    fault: 'asking for a topic’s partitions creates it',
+    file: `${BROKERS}/broker-partition-info.ts`,
+    find: 'await this.lookUp([name], false)',
+    replace: 'await this.lookUp([name], true)',
+  },
+  {
+    fault: 'who asks for a topic that is being created does not wait for it',
+    file: `${BROKERS}/broker-partition-info.ts`,
+    find: '(isUnknown && !isCreating())',
+    replace: 'isUnknown',
+  },
+  {
+    fault: 'topics that were asked for in vain stay in every refresh',
+    file: `${BROKERS}/broker-partition-info.ts`,
+    find: '      if (metadata.error === undefined) {\n        this.tellNewLeaders',
+    replace: '      if (metadata.error === undefined || old === undefined) {\n        this.tellNewLeaders',
+  },
+  {
+    fault: 'the others of a call go on without a message that no broker could take',
+    file: `${CALLS}/call-serializer.ts`,
+    find: '    if (!(located instanceof SerializationError)) throw located\n',
+    replace: '',
+  },
+  {
+    fault: 'a connection is idle while its next batch is compressed',
+    file: 'src/network/broker-connection.ts',
+    find: ' || this.held !== undefined || this.users > 0\n',
+    replace: ' || this.held !== undefined\n',
+  },
+  {
+    fault: 'brokers that name each other as the leader are followed without end',
+    file: `${SENDING}/answer-verdict.ts`,
+    find: '  if (toldLeader && !wasSentOn) return AGAIN\n',
+    replace: '  if (toldLeader) return AGAIN\n',
+  },
+  {
+    fault: 'a momentary error of an answer as a whole fails all that waits',
+    file: `${BROKERS}/broker-partition-info.ts`,
+    find: 'new Set<number>([-1, 8,',
+    replace: 'new Set<number>([8,',
+  },
+  {
+    fault: 'an answer may be as large as any',
+    file: 'src/network/broker-connection.ts',
+    find: 'return Math.min(maxResponseBytes(api, request, written), this.maxResponseBytes)',
+    replace: 'return api && this.maxResponseBytes + 0 * written * Number(request === undefined)',
+  },
+  {
+    fault: 'bytes that nothing asked for are gathered',
+    file: 'src/network/broker-connection.ts',
+    find: '    throw new MalformedResponseError(`${this.name} sent bytes that nothing asked for`)\n',
+    replace: '    return this.maxResponseBytes\n',
+  },
+  {
+    fault: 'what is left over of an answer is let be',
+    file: 'src/protocol/frame.ts',
+    find: '  const problem = reader.problem()\n',
+    replace: '  const problem = reader.invalid ? reader.problem() : undefined\n',
+  },
+  {
+    fault: 'an answer that tells of a partition nobody asked for is believed',
+    file: `${SENDING}/produce-answer.ts`,
+    find: '      if (attempt === undefined) throw contradiction(',
+    replace: '      if (attempt === undefined) continue\n      if (attempts.size < 0) throw contradiction(',
+  },
+  {
+    fault: 'an answer that tells of a partition twice is believed',
+    file: `${SENDING}/produce-answer.ts`,
+    find: '      if (matched.has(attempt)) throw',
+    replace: '      if (matched.size < 0) throw',
+  },
+  {
+    fault: 'metadata say how many connections are opened at once',
+    file: `${BROKERS}/producer-pool.ts`,
+    find: 'const MAX_OPENING = 32\n',
+    replace: 'const MAX_OPENING = 32_000\n',
+  },
+  {
+    fault: 'each question on a connection that was hung up on opens another one',
+    file: 'src/network/session.ts',
+    find: '      this.whyHungUpOn.set(connection, why)\n',
+    replace: '',
+  },
+  {
+    fault: 'silent brokers are asked one after the other',
+    file: `${BROKERS}/any-broker.ts`,
+    find: 'const HEAD_START_MS = 1_000\n',
+    replace: 'const HEAD_START_MS = 1_000_000\n',
+  },
+  {
+    fault: 'a host that is no name gets into errors',
+    file: 'src/protocol/apis/metadata.ts',
+    find: '    if (request !== undefined) checkHosts(reader, response.brokers)\n',
+    replace: '',
+  },
+  {
+    fault: 'what brokers say gets into errors as it is',
+    file: 'src/foreign-text.ts',
+    find: '  const shown = text.slice(0, MAX_FOREIGN_TEXT).replace(UNPRINTABLE, escaped)\n',
+    replace: '  const shown = text.slice(0, MAX_FOREIGN_TEXT)\n  void escaped\n',
+  },
+  {
+    fault: 'a throttle of 24 days is heeded',
+    file: 'src/network/throttle.ts',
+    find: 'const until = this.clock.now() + Math.min(throttleTimeMs, this.maxMs)',
+    replace: 'const until = this.clock.now() + Math.max(throttleTimeMs, 0 * this.maxMs)',
+  },
+  {
+    fault: 'behind the last epoch comes another one',
+    file: 'src/producer/transactions/producer-identity.ts',
+    find: 'this.identity = epoch < LAST_EPOCH ?',
+    replace: 'this.identity = epoch <= LAST_EPOCH ?',
+  },
+  {
+    fault: 'each who saw the same loss takes another epoch',
+    file: 'src/producer/transactions/producer-identity.ts',
+    find: '    if (identity === undefined || !isSameIdentity(identity, left)) return\n',
+    replace: '    if (identity === undefined || (identity.epoch < 0 && left)) return\n',
+  },
+  {
+    fault: 'sequences go on under another identity',
+    file: `${QUEUES}/sequences.ts`,
+    find: '      this.identity = identity\n      this.next = 0\n',
+    replace: '      this.identity = identity\n',
+  },
+  {
+    fault: 'a batch behind one that was refused starts over by itself',
+    file: `${SENDING}/answer-verdict.ts`,
+    find: "      if (facts.sequence === 'behind') return FOLLOW\n",
+    replace: '',
+  },
+  {
+    fault: 'what may be in the log goes again under another epoch',
+    file: `${SENDING}/answer-verdict.ts`,
+    find: 'return facts.mayBeInLog || facts.inTransaction ? FAIL_AND_START_OVER',
+    replace: 'return facts.inTransaction ? FAIL_AND_START_OVER',
+  },
+  {
+    fault: 'a batch whose messages have ended is left out before others in flight',
+    file: `${QUEUES}/partition-queue.ts`,
+    find: '      if (behind.unsettled > 0 && (behind.mayBeInLog || behind.isInFlight)) return true\n',
+    replace: '',
+  },
+  {
+    fault: 'a duplicate’s newest timestamp is told for each of its messages',
+    file: `${QUEUES}/batch.ts`,
+    find: 'const appendTime = isDuplicate ? -1 : logAppendTime',
+    replace: 'const appendTime = isDuplicate && logAppendTime < 0 ? -1 : logAppendTime',
+  },
+]
