@@ -150,9 +150,12 @@ export abstract class UserCode {
       case 'round robin':
         return new RoundRobinPartitioner({ random })
       case 'promises':
-        return (key, count) => {
-          if (key !== 'k1') return Math.floor(random() * count)
-          return Promise.reject(new Error('a partitioner of the user rejects')) as unknown as number
+        return {
+          partition: (key, count) => {
+            if (key !== 'k1') return Math.floor(random() * count)
+            return Promise.reject(new Error('a partitioner of the user rejects')) as unknown as number
+          },
+          partitionKeyless: ({ partitionCount }) => Math.floor(random() * partitionCount),
         }
       case 'hook throws': {
         const inner = new JavaHashPartitioner({ keyless })
