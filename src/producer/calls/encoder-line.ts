@@ -62,8 +62,9 @@ export class EncoderLine {
       if (place.messages === undefined || place.ahead > 0) continue
       for (const topic of place.topics) if (this.last.get(topic) === place) this.last.delete(topic)
       this.goOn(place.messages)
-      // One that stands behind this for several topics is there as often, and goes on once.
-      for (const next of place.behind.reverse()) if (--next.ahead === 0) ready.push(next)
+      // One that stands behind this for several topics is there as often, and goes on once. Taken out, or every place would
+      // keep alive all those after it once one of them is in the old generation.
+      for (const next of place.behind.splice(0).reverse()) if (--next.ahead === 0) ready.push(next)
     }
   }
 }

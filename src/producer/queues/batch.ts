@@ -68,6 +68,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   private state: 'open' | 'waiting' | 'in flight' | 'settled' = 'open'
   private owners: MessageOwner[] = []
   private places: number[] = []
+  private messages = 0
   /** By the place in the batch: the timestamps that callers gave. */
   private ownTimestamps: Map<number, number> | undefined
   private builder: RecordBatchBuilder
@@ -96,7 +97,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   }
 
   get count(): number {
-    return this.owners.length
+    return this.messages
   }
 
   /** Bytes of the batch, its header included, in the format with magic 2. */
@@ -134,7 +135,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
 
   /** Messages that wait for their fate. */
   get unsettled(): number {
-    return this.owners.length - this.ended
+    return this.messages - this.ended
   }
 
   /** When the `send()` of its first message was, on the clock of `performance.now()`; those behind it came later. */
@@ -219,6 +220,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
       owners.push(owner)
       this.places.push(index)
     }
+    this.messages++
     if (ownTimestamp !== null) (this.ownTimestamps ??= new Map()).set(place, ownTimestamp)
     if (owner.signal !== undefined) this.someHaveSignals = true
     owner.placed(index, this)
@@ -365,6 +367,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     this.builder = new RecordBatchBuilder(this.buffers, builder.byteLength)
     this.owners = []
     this.places = []
+    this.messages = 0
     this.ownTimestamps = undefined
     this.ended = 0
     let bytes = 0
@@ -395,6 +398,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     if (ownTimestamp !== undefined) (this.ownTimestamps ??= new Map()).set(this.count, ownTimestamp)
     this.owners.push(owner)
     this.places.push(index)
+    this.messages++
     if (owner.signal !== undefined) this.someHaveSignals = true
     if (owner.isSettled(index)) this.ended++
     else owner.placed(index, this)
@@ -479,6 +483,10 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   private settled(): Settled {
     const settled = { told: this.unsettled, messages: this.count, bytes: this.dataBytes }
     this.state = 'settled'
+    // It is let go of by all, but at different times: once it is in the old generation it would keep alive the calls, their
+    // later batches, and all that those hold.
+    this.owners = []
+    this.places = []
     if (this.readers === 0) this.builder.release()
     return settled
   }

@@ -79,8 +79,11 @@ export class BrokerSender {
   private connecting: SyncProducer | undefined
   /** That it waits to be told who this producer is; undefined where it does not. */
   private identifying: Stage | undefined
-  /** The oldest first. */
-  private readonly sent = new Set<Sent>()
+  /**
+   * The oldest first. No Set: the table that one leaves behind when it is made anew points to the next, and once it is in
+   * the old generation it keeps alive whatever was in all that came after (V8's `OrderedHashTable`).
+   */
+  private readonly sent: Sent[] = []
   private isToldLater = false
   private throttleTimer: Timer | undefined
   /** Whose throttle it heeds. */
@@ -140,7 +143,7 @@ export class BrokerSender {
   }
 
   private get isFull(): boolean {
-    return this.sent.size >= this.config.maxInFlight
+    return this.sent.length >= this.config.maxInFlight
   }
 
   private async identify(session: BrokerSession): Promise<void> {
@@ -190,7 +193,7 @@ export class BrokerSender {
     )
     if (batches.length === 0) return false
     const sent: Sent = { session, batches, stage: new Stage(clock), isHandedOver: false, tell: undefined }
-    this.sent.add(sent)
+    this.sent.push(sent)
     void this.exchange(producer, sent, magic).then((tell) => {
       sent.tell = tell
       this.tellAnswered()
@@ -205,21 +208,26 @@ export class BrokerSender {
   /** Tells what has its answer, in the order in which the requests went out on their connection. */
   private tellAnswered(): void {
     const { turn, onAnswered } = this.parts
-    /** Connections on which a request is not answered yet. */
-    const awaited = new Set<BrokerSession>()
-    for (const sent of this.sent) {
-      if (sent.tell === undefined && sent.isHandedOver) awaited.add(sent.session)
-      if (sent.tell === undefined || awaited.has(sent.session)) continue
+    for (let sent = this.nextToTell(); sent !== undefined; sent = this.nextToTell()) {
       if (turn.isSpent) {
         if (!this.isToldLater) turn.inNextTurn(this.tellTheRest)
         this.isToldLater = true
         break
       }
-      this.sent.delete(sent)
-      sent.tell()
+      this.sent.splice(this.sent.indexOf(sent), 1)
+      sent.tell?.()
     }
     onAnswered()
     this.drain()
+  }
+
+  /** The oldest that has its answer, and before which none on its connection is without one. */
+  private nextToTell(): Sent | undefined {
+    const awaited = new Set<BrokerSession>()
+    return this.sent.find(({ tell, isHandedOver, session }) => {
+      if (tell === undefined && isHandedOver) awaited.add(session)
+      return tell !== undefined && !awaited.has(session)
+    })
   }
 
   private readonly tellTheRest = (): void => {

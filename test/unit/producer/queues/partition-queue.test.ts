@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
 import { BrokerUnavailableError } from '../../../../src/errors.js'
 import { PartitionQueue } from '../../../../src/producer/queues/partition-queue.js'
@@ -68,4 +70,23 @@ it('the time of the append is that of every message where the topic has it', () 
   queue.acknowledged(queue.takeNext(0), acknowledgement, 1)
   queue.acknowledged(queue.takeNext(1), { ...acknowledgement, logAppendTime: 9_000 }, 2)
   expect(owner.fates).toMatchObject([[{ timestamp: 9_000 }]])
+})
+
+it('whoever holds a batch with its fate holds nothing of those it was of', async () => {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  const queue = queueOf(0)
+  const owners = Array.from({ length: 20 }, () => {
+    const owner = new Owner()
+    queue.append(outgoingMessage(owner, 0, { key: null, value: 'x' }))
+    return new WeakRef(owner)
+  })
+  const batch = queue.takeNext(0, undefined, 1)
+  queue.acknowledged(batch, acknowledgement, 1)
+  // What a WeakRef was asked for stays until the turn is over.
+  await new Promise((resolve) => setImmediate(resolve))
+  gc()
+  // A register may still hold the one that was used last.
+  expect(owners.filter((owner) => owner.deref() !== undefined).length).toBeLessThan(2)
+  expect([batch.isSettled, batch.count]).toEqual([true, 20])
 })
