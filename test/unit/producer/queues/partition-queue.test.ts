@@ -75,7 +75,8 @@ it('the time of the append is that of every message where the topic has it', () 
 it('whoever holds a batch with its fate holds nothing of those it was of', async () => {
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void
-  const queue = queueOf(0)
+  const queue = new PartitionQueue('orders', 0, { plainBytes: 1_000, ratio: 1 }, buffers)
+  queue.isLedBy(1)
   const owners = Array.from({ length: 20 }, () => {
     const owner = new Owner()
     queue.append(outgoingMessage(owner, 0, { key: null, value: 'x' }))
