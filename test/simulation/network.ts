@@ -8,6 +8,9 @@ import { Lies, Talk } from './lies.js'
 /** What the systems of both sides take in before whoever writes has to wait. */
 const WINDOW_BYTES = 16 * 1024
 const FIRST_PORT = 9_001
+const NOTHING = Buffer.alloc(0)
+/** How much later whoever writes hears that it is done. */
+const LATE_MS = 20
 /** How long a client may keep a connection whose broker has sent what no answer is. */
 const ENDS_WITHIN_MS = 5_000
 
@@ -16,6 +19,14 @@ export interface NetworkOptions {
   readonly delayMs: number
   /** How often what is sent at once arrives in parts. */
   readonly splits: number
+  /** How often whoever writes hears only later that the system has it: an answer may come before. */
+  readonly lateTaken?: number
+}
+
+/** What was written, as it was then. */
+interface Written {
+  readonly chunks: readonly Buffer[]
+  readonly was: Buffer
 }
 
 type Item = { readonly due: number; readonly bytes: Buffer } | { readonly due: number; readonly bytes: null }
@@ -126,9 +137,11 @@ export class SimSocket extends Duplex {
   private readonly inbox: (Buffer | null)[] = []
   private wantsMore = false
   private taken = 0
+  /** The system has it, and whoever wrote it does not know. */
+  private untold: (Written & { readonly done: () => void }) | undefined
   /** Of the bytes that it takes in: with these it hears what is no answer. */
   endsAfter = Infinity
-  private toTake: { readonly chunks: readonly Buffer[]; readonly done: (error?: Error | null) => void } | undefined
+  private toTake: (Written & { readonly done: (error?: Error | null) => void }) | undefined
 
   constructor(
     private readonly wire: Wire,
@@ -204,12 +217,19 @@ export class SimSocket extends Duplex {
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.toTake = { chunks: [chunk], done }
-    this.takeLater()
+    this.give([chunk], done)
   }
 
   override _writev(all: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
-    this.toTake = { chunks: all.map(({ chunk }) => chunk), done }
+    this.give(
+      all.map(({ chunk }) => chunk),
+      done,
+    )
+  }
+
+  private give(chunks: readonly Buffer[], done: (error?: Error | null) => void): void {
+    const was = this.isClient ? Buffer.concat(chunks) : NOTHING
+    this.toTake = { chunks, was, done }
     this.takeLater()
   }
 
@@ -224,10 +244,26 @@ export class SimSocket extends Duplex {
       const bytes = this.isClient ? this.ask(toTake.chunks) : this.answer(toTake.chunks)
       if (this.wire.isDead) this.out.outstanding += bytes.length
       else this.out.send(bytes)
-      toTake.done()
+      this.tellTaken(toTake)
     }
     if (dice.isLucky(0.7)) clock.setImmediate(take)
     else clock.setTimeout(take, dice.between(1, 3))
+  }
+
+  /** The system has it. Until whoever wrote it hears of that, it is the system's. */
+  private tellTaken(written: Written & { readonly done: () => void }): void {
+    const { network } = this.wire
+    const { lateTaken = 0 } = network.options
+    const done = () => {
+      if (this.isClient) network.checkUnchanged(written)
+      // One that was destroyed has told it by then.
+      if (this.untold !== written) return
+      this.untold = undefined
+      written.done()
+    }
+    this.untold = written
+    if (this.isClient && lateTaken > 0 && network.dice.isLucky(lateTaken)) network.clock.setTimeout(done, LATE_MS)
+    else done()
   }
 
   private ask(chunks: readonly Buffer[]): Buffer {
@@ -254,9 +290,12 @@ export class SimSocket extends Duplex {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     // As Node's do: the write in progress is told that it is done.
-    const { toTake } = this
-    this.toTake = undefined
-    toTake?.done()
+    const { toTake, untold } = this
+    this.toTake = this.untold = undefined
+    const written = toTake ?? untold
+    // Nobody can tell whether the system still reads it.
+    if (this.isClient && written !== undefined) this.wire.network.leftUnread(written)
+    written?.done()
     if (!this.wire.isDead && !this.writableFinished) this.out.sendEnd()
     this.wire.network.closed(this.wire)
     done(error)
@@ -274,6 +313,10 @@ export class SimNetwork {
   mostOpening = 0
   /** Told what the system of a client has taken. */
   onTaken: ((bytes: Buffer) => void) | undefined
+  /** Told what was written and has changed before it was done with. */
+  onChanged: (() => void) | undefined
+  /** What was being written when its connection ended. */
+  private readonly unread: Written[] = []
   /** By port: until when nobody answers who connects there. */
   private readonly deafUntil = new Map<number, number>()
 
@@ -321,6 +364,20 @@ export class SimNetwork {
     }
     this.clock.setTimeout(answer, this.dice.number() * this.options.delayMs)
     return client as unknown as Socket
+  }
+
+  /** What was written stays as it is until whoever wrote it hears that it is done with. */
+  checkUnchanged({ chunks, was }: Written): void {
+    if (!Buffer.concat(chunks).equals(was)) this.onChanged?.()
+  }
+
+  leftUnread(written: Written): void {
+    this.unread.push(written)
+  }
+
+  /** What was being written when its connection ended is not used again. */
+  checkUnread(): void {
+    for (const written of this.unread) this.checkUnchanged(written)
   }
 
   closed(wire: Wire): void {

@@ -1,6 +1,7 @@
 import type { FaultMoment, Spoiling } from '../../src/testing/faults.js'
 import type { ApiName } from '../../src/testing/index.js'
 import type { Liar, Lie } from './lies.js'
+import type { NetworkOptions } from './network.js'
 
 /** What an encoder does with a value, or a codec with a batch. */
 export type CodeOf = 'at once' | 'late' | 'throws' | 'rejects' | 'never settles' | 'garbage' | 'thenable'
@@ -81,6 +82,8 @@ export type Action = { readonly at: number } & (
       readonly topic?: string
       /** A leader that waits for replicas is one no more: it tells the offset where it has written. */
       readonly whileWaiting?: boolean
+      /** What is refused is written all the same. */
+      readonly appends?: boolean
       readonly times: number
     }
   | { readonly do: 'cut'; readonly api: ApiName; readonly moment: FaultMoment | 'mid-response'; readonly times: number }
@@ -149,7 +152,7 @@ export interface Scenario {
   readonly autoCreateTopics: boolean
   /** With SASL; how long sessions last, 0: without end. */
   readonly sessionLifetimeMs?: number
-  readonly network: { readonly delayMs: number; readonly splits: number }
+  readonly network: NetworkOptions
   /** How long each look at the clock takes. */
   readonly lookMs: number
   readonly options: PlainOptions

@@ -81,6 +81,10 @@ class Simulation {
   ) {
     this.dice = new Dice(scenario.seed + 1)
     this.network = new SimNetwork(this.clock.for('network'), this.dice.fork(), scenario.network, this.trace)
+    this.network.onChanged = () =>
+      this.broke(
+        new Violation('what is being written does not change', 'bytes did before the system was done with them'),
+      )
     this.ledger = new Ledger(() => this.clock.now, this.trace)
     this.transactions = new TransactionLedger(this.ledger, this.trace)
   }
@@ -402,6 +406,7 @@ class Simulation {
     const there = [...topics].filter((topic) => this.troubles.hasTopic(topic))
     const all = [...this.troubles.gone, ...there.map((topic) => ({ topic, records: kafka.records(topic) }))]
     this.checkPace()
+    this.network.checkUnread()
     this.checkTaken()
     this.checkAsked()
     if (user instanceof TransactionalUser) {
@@ -472,7 +477,7 @@ class Simulation {
         return true
       case 'QUEUE_FULL':
         // So many find room in time where each waits for one other at the most.
-        return enqueueTimeoutMs === 0 || (enqueueTimeoutMs === 200 && !this.isRoomy)
+        return isMissing || enqueueTimeoutMs === 0 || (enqueueTimeoutMs === 200 && !this.isRoomy)
       case 'UNSUPPORTED_BY_FORMAT':
         return hasHeaders || timestamp !== undefined
       case 'INVALID_MESSAGE':

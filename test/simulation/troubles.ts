@@ -74,7 +74,7 @@ export class Troubles {
       case 'fail': {
         const { api, topic, times } = action
         const error = action.whileWaiting ? 'NOT_LEADER_OR_FOLLOWER' : action.error
-        const options = action.whileWaiting ? { append: true } : {}
+        const options = action.whileWaiting || action.appends ? { append: true } : {}
         return void kafka.fail({ api, times, ...(topic !== undefined && { topic }) }, error, options)
       }
       case 'cut':

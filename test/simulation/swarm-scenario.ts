@@ -1,0 +1,512 @@
+import type { Dice } from './dice.js'
+import { troubleOf } from './plain-scenario.js'
+import { PLAIN, type Action, type Scenario, type Step, type TransactionEnd, type Undated } from './scenario.js'
+
+/** Not every release, but one of each that differs in what is played here. */
+const NUMBERED = ['0.11', '1.1', '2.8', '3.9', '4', '4'] as const
+const ANY = ['0.10.2', ...NUMBERED] as const
+/** A leader that refuses tells no other one (before Kafka 3.7, KIP-951). */
+const WITHOUT_HINTS = ['1.1', '2.8'] as const
+const SMALL = 10
+/** Before those of a series. */
+const FIRST_ID = 90_000
+
+/** What is refused with these is written all the same: by itself, or since the fault says so. */
+const AFTER_APPEND: readonly Undated<Action & { readonly do: 'fail' }>[] = [
+  { do: 'fail', api: 'Produce', error: 'REQUEST_TIMED_OUT', times: 1 },
+  { do: 'fail', api: 'Produce', error: 'NOT_ENOUGH_REPLICAS_AFTER_APPEND', times: 1 },
+  { do: 'fail', api: 'Produce', error: 'UNKNOWN_SERVER_ERROR', appends: true, times: 1 },
+  { do: 'fail', api: 'Produce', error: 'NOT_LEADER_OR_FOLLOWER', whileWaiting: true, times: 1 },
+  { do: 'fail', api: 'Produce', error: 'KAFKA_STORAGE_ERROR', appends: true, times: 1 },
+]
+
+/**
+ * A few things that are rare one by one, and together, many times: what takes several of them to go wrong is not left to
+ * chance alone.
+ */
+export function swarmScenario(seed: number, dice: Dice, kind: Kind = dice.pick(SWARM)): Scenario {
+  const network = { delayMs: dice.pick([0.2, 2, 40]), splits: dice.pick([0, 0.3]) }
+  const scenario = kind({ ...PLAIN, seed, network }, dice)
+  return { ...scenario, actions: [...scenario.actions].sort((a, b) => a.at - b.at) }
+}
+
+/** What is played: each makes a scenario of a plain one. */
+type Kind = (scenario: Scenario, dice: Dice) => Scenario
+
+type Options = Partial<Scenario['options']>
+
+function opted(scenario: Scenario, options: Options): Scenario {
+  return { ...scenario, options: { ...scenario.options, ...options } }
+}
+
+function many(count: number, make: (index: number) => Action): Action[] {
+  return Array.from({ length: count }, (_, i) => make(i))
+}
+
+interface SendOf {
+  readonly id: number
+  readonly topic?: string
+  readonly count?: number
+  readonly list?: boolean
+  readonly size?: number
+  readonly keys?: number
+  readonly partition?: number
+  readonly signal?: number
+  readonly headers?: boolean
+}
+
+function send(at: number, given: SendOf): Action {
+  return { at, do: 'send', count: 1, list: true, topic: 't1', keys: 1, size: SMALL, ...given }
+}
+
+/** Sends to one topic or several, at times within a span; `first` is the first one's id. */
+function sends(dice: Dice, scenario: Scenario, count: number, spanMs: number, given: Partial<SendOf> = {}): Action[] {
+  const topics = Object.keys(scenario.topics)
+  return many(count, (i) =>
+    send(dice.below(spanMs), {
+      id: 1 + i * 400,
+      topic: dice.pick(topics),
+      list: dice.isLucky(0.5),
+      count: dice.pick([1, 3, 20]),
+      keys: dice.pick([0, 1, 10]),
+      ...given,
+    }),
+  )
+}
+
+/** Brokers refuse what they have written, until it fails for good. */
+function afterWriting(scenario: Scenario, dice: Dice): Scenario {
+  const refused = many(dice.between(1, 4), () => ({
+    ...dice.pick(AFTER_APPEND),
+    at: dice.below(500),
+    times: dice.pick([1, 2, 100]),
+  }))
+  const cut: Action[] = dice.isLucky(0.3)
+    ? [{ at: dice.below(500), do: 'cut', api: 'Produce', moment: 'after', times: 2 }]
+    : []
+  const retries = dice.pick([0, 1, undefined])
+  const made = opted(
+    { ...scenario, release: dice.pick(ANY), brokers: dice.between(1, 2), topics: { t1: 1, t2: 2 } },
+    { deliveryTimeoutMs: 4_000, acks: dice.pick([-1, -1, 1]), ...(retries !== undefined && { retries }) },
+  )
+  return { ...made, actions: [...refused, ...cut, ...sends(dice, made, 6, 600)] }
+}
+
+/** Many batches of one partition, several of them in flight, and a fault between them. */
+function pipeline(scenario: Scenario, dice: Dice): Scenario {
+  const faults = many(dice.between(1, 5), () => {
+    const at = dice.isLucky(0.3) ? 0 : dice.below(800)
+    return dice.weighed<() => Action>([
+      [3, () => ({ ...dice.pick(AFTER_APPEND), at, times: dice.pick([1, 1, 2]) })],
+      [2, () => ({ at, do: 'fail', api: 'Produce', error: 'NOT_ENOUGH_REPLICAS', times: 1 })],
+      [
+        2,
+        () => ({
+          at,
+          do: 'fail',
+          api: 'Produce',
+          error: dice.pick(['INVALID_RECORD', 'TOPIC_AUTHORIZATION_FAILED']),
+          times: 1,
+        }),
+      ],
+      [3, () => ({ at, do: 'cut', api: 'Produce', moment: dice.pick(['before', 'after']), times: dice.pick([1, 2]) })],
+      [1, () => ({ at, do: 'move', topic: 't1', partition: 0, broker: dice.between(1, 2) })],
+    ])()
+  })
+  const retries = dice.pick([0, 1, undefined, undefined])
+  const made = opted(
+    {
+      ...scenario,
+      release: dice.pick(ANY),
+      brokers: 2,
+      topics: { t1: 1 },
+      network: { delayMs: dice.pick([2, 40, 100]), splits: 0 },
+    },
+    {
+      acks: dice.pick([-1, -1, -1, 1]),
+      batchBytes: dice.pick([100, 300]),
+      maxRequestBytes: 1_000,
+      maxInFlight: dice.pick([2, 5]),
+      retryBackoffMs: dice.pick([20, 100]),
+      ...(retries !== undefined && { retries }),
+    },
+  )
+  return { ...made, actions: [...faults, ...sends(dice, made, 8, 800, { count: dice.pick([5, 20]), keys: 0 })] }
+}
+
+/** Messages that linger fill the queue. */
+function lingering(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(
+    { ...scenario, topics: { t1: dice.pick([1, 6]) }, network: { delayMs: 0.2, splits: 0 } },
+    {
+      type: 'async',
+      lingerMs: dice.pick([1_000, 5_000]),
+      queueMessages: 10,
+      enqueueTimeoutMs: dice.pick([200, 60_000]),
+    },
+  )
+  return { ...made, actions: sends(dice, made, dice.between(2, 5), 3_000, { count: dice.pick([4, 8]) }) }
+}
+
+/** Code of the user's sends in the midst of what lingers. */
+function sendingAmid(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(
+    { ...scenario, topics: { t1: 1 }, partitioner: 'sends', network: { delayMs: 2, splits: 0 } },
+    { type: 'async', lingerMs: 1_000, ...(dice.isLucky(0.3) && { batchMessages: 25 }) },
+  )
+  const flushes = many(6, (i): Action => ({ at: 300 + i * 150, do: 'flush' }))
+  return { ...made, actions: [...sends(dice, made, 12, 1_200, { count: 20, list: true, keys: 1 }), ...flushes] }
+}
+
+/** Some topics don't exist, and there is little room. */
+function missingTopics(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(
+    { ...scenario, topics: { t1: 2 }, autoCreateTopics: false, network: { delayMs: 2, splits: 0 } },
+    { type: dice.pick(['sync', 'async']), queueMessages: 10, enqueueTimeoutMs: 200 },
+  )
+  const lost = many(dice.between(1, 2), (i) =>
+    send(1_500 + dice.below(500), {
+      id: 1_000 + i * 100,
+      topic: 'unheard-of',
+      count: dice.pick([5, 20]),
+      list: dice.isLucky(0.5),
+    }),
+  )
+  const found = many(4, (i) => send(1_600 + dice.below(2_000), { id: 2_000 + i * 100, count: 3 }))
+  return { ...made, actions: [send(0, { id: 1 }), ...lost, ...found] }
+}
+
+/** A broker's format can't hold all that is given, and there is little room. */
+function oldFormats(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(
+    { ...scenario, release: '0.10.2', topics: { t1: 1 }, network: { delayMs: 2, splits: 0 } },
+    { type: dice.pick(['sync', 'async']), queueMessages: 10, enqueueTimeoutMs: dice.pick([-1, 60_000]) },
+  )
+  const actions = many(4, (i) =>
+    send(dice.below(1_000), { id: 1 + i * 100, count: 20, list: dice.isLucky(0.7), headers: dice.isLucky(0.7) }),
+  )
+  return { ...made, actions }
+}
+
+/** Whoever waits for room waits behind others who get some little by little; and whoever closes closes on them. */
+function waitingForRoom(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(
+    { ...scenario, topics: { t1: 1 }, network: { delayMs: 100, splits: 0 } },
+    {
+      type: dice.pick(['sync', 'async']),
+      queueMessages: dice.pick([2, 10]),
+      enqueueTimeoutMs: dice.pick([200, 200, 60_000]),
+      ...(dice.isLucky(0.3) && { batchMessages: 1 }),
+    },
+  )
+  const line = many(10, (i) => send(500 + dice.below(1_000), { id: 1_000 + i, signal: dice.pick([0, 1, 2]) }))
+  const end: Action = dice.isLucky(0.3)
+    ? { at: 1_000, do: 'close', timeoutMs: dice.pick([0, 500]) }
+    : { at: 4_000, do: 'flush' }
+  return { ...made, actions: [send(0, { id: 1 }), send(400, { id: 10, count: 300 }), ...line, end] }
+}
+
+/** Leaders move while other topics are asked for without end. */
+function browsedLeaders(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(
+    {
+      ...scenario,
+      release: dice.pick(WITHOUT_HINTS),
+      brokers: 2,
+      topics: { t1: 2 },
+      network: { delayMs: 2, splits: 0 },
+    },
+    { deliveryTimeoutMs: 4_000, metadataRefreshIntervalMs: -1 },
+  )
+  const moves = many(6, (i): Action => ({
+    at: 500 + i * 900,
+    do: 'move',
+    topic: 't1',
+    partition: i % 2,
+    broker: dice.between(1, 2),
+  }))
+  const browse: Action = { at: 300, do: 'browse', everyMs: dice.pick([1, 5]), times: 1_500 }
+  return {
+    ...made,
+    actions: [send(0, { id: FIRST_ID, count: 10, keys: 10 }), browse, ...moves, ...sends(dice, made, 20, 6_000)],
+  }
+}
+
+/** The first questions for topics go wrong, one topic after the other; some of these are yet to be made. */
+function firstQuestions(scenario: Scenario, dice: Dice): Scenario {
+  const topics = { t1: 1, t2: 1, t3: 1 }
+  const made: Scenario = { ...scenario, release: dice.pick(ANY), brokers: dice.between(1, 2), topics }
+  const names = [...Object.keys(topics), 'made1', 'made2']
+  const actions = names.flatMap((topic, i): Action[] => {
+    const at = i * dice.pick([300, 1_500])
+    const times = dice.between(1, 4)
+    const error = dice.pick([
+      'INVALID_REPLICATION_FACTOR',
+      'REQUEST_TIMED_OUT',
+      'NOT_CONTROLLER',
+      'LEADER_NOT_AVAILABLE',
+    ])
+    const fault: Action = dice.isLucky(0.7)
+      ? { at, do: 'fail', api: 'Metadata', error, topic, times }
+      : { at, do: 'cut', api: 'Metadata', moment: dice.pick(['before', 'after']), times }
+    return [fault, send(at + 1, { id: 1 + i * 10, topic, count: dice.pick([1, 3]) })]
+  })
+  return { ...made, actions }
+}
+
+/** Nobody waits for answers, and the other side reads nothing. */
+function unread(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(
+    { ...scenario, topics: { t1: 2 }, release: dice.pick(ANY) },
+    { acks: 0, requestTimeoutMs: 500, deliveryTimeoutMs: 4_000, type: dice.pick(['sync', 'async']) },
+  )
+  const actions: Action[] = [
+    send(0, { id: FIRST_ID }),
+    { at: 300, do: dice.pick(['silence', 'pause'] as const), broker: 1, ms: 19_000 },
+    ...sends(dice, made, 6, 300, { size: 6_000, count: 3 }).map((action) => ({ ...action, at: action.at + 301 })),
+    { at: 20_000, do: 'flush' },
+  ]
+  return { ...made, actions }
+}
+
+/** A codec never ends with what it is given. */
+function endlessCodec(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(
+    { ...scenario, topics: { t1: 2, t2: 1 }, codec: 'never settles', network: { delayMs: 2, splits: 0 } },
+    { requestTimeoutMs: 500, acks: dice.pick([-1, 1, 0]) },
+  )
+  return { ...made, actions: sends(dice, made, 8, 3_000, { size: 300, count: 20 }) }
+}
+
+/** Sessions end while credentials are away. */
+function endingSessions(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(
+    {
+      ...scenario,
+      release: dice.pick(['2.8', '3.9', '4']),
+      brokers: dice.between(1, 2),
+      topics: { t1: 2 },
+      sessionLifetimeMs: 2_000,
+    },
+    { requestTimeoutMs: 500 },
+  )
+  const troubles = many(dice.between(1, 3), (): Action => {
+    const at = dice.below(8_000)
+    return dice.isLucky(0.6)
+      ? { at, do: 'lock', ms: dice.pick([300, 2_000, 6_000]) }
+      : { at, do: 'stall', api: 'SaslAuthenticate', moment: 'before', ms: 8_000 }
+  })
+  return { ...made, actions: [...troubles, ...sends(dice, made, 30, 9_000, { count: 1 })] }
+}
+
+/** Brokers want to be left alone. */
+function quotas(scenario: Scenario, dice: Dice): Scenario {
+  const made: Scenario = { ...scenario, release: dice.pick(NUMBERED), brokers: dice.between(1, 2), topics: { t1: 2 } }
+  const throttles = many(3, (): Action => {
+    const api = dice.pick(['Produce', 'Produce', 'Metadata'] as const)
+    return { at: dice.below(3_000), do: 'throttle', api, ms: dice.pick([300, 2_000]), times: dice.pick([1, 5]) }
+  })
+  return { ...made, actions: [...throttles, ...sends(dice, made, 20, 3_000, { count: 1 })] }
+}
+
+/** Answers that are not to what was asked, while much is asked. */
+function wrongAnswers(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(
+    { ...scenario, release: dice.pick(NUMBERED), topics: { t1: 6, t2: 1 }, network: { delayMs: 40, splits: 0 } },
+    { maxInFlight: 5, acks: dice.pick([-1, 1]), batchBytes: dice.pick([300, 100_000]) },
+  )
+  const lies = many(3, (): Action => {
+    const at = dice.below(1_500)
+    return dice.isLucky(0.6)
+      ? { at, do: 'lie', api: 'Produce', how: 'twice', times: 1 }
+      : { at, do: 'spoil', api: 'Produce', how: 'wrong-correlation-id' }
+  })
+  return { ...made, actions: [...lies, ...sends(dice, made, 40, 1_500, { count: 3, list: false, keys: 0 })] }
+}
+
+/** Epochs of leaders go back. */
+function olderEpochs(scenario: Scenario, dice: Dice): Scenario {
+  const made: Scenario = { ...scenario, release: dice.pick(['2.8', '3.9', '4']), brokers: 3, topics: { t1: 3 } }
+  const moves = many(4, (i): Action => {
+    return { at: 1_200 + i * 300, do: 'move', topic: 't1', partition: dice.below(3), broker: dice.between(1, 3) }
+  })
+  const lie: Action = { at: dice.pick([0, 900]), do: 'lie', api: 'Metadata', how: 'epoch', times: dice.pick([1, 3]) }
+  const restart: Action = { at: 1_000, do: 'restart', broker: dice.between(1, 3), ms: 300, electionMs: 0 }
+  return { ...made, actions: [send(0, { id: FIRST_ID }), lie, restart, ...moves, ...sends(dice, made, 10, 3_000)] }
+}
+
+/** All partitions of a topic are refused, each at another time. */
+function refusedApart(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(
+    { ...scenario, release: dice.pick(WITHOUT_HINTS), topics: { t1: 20 }, network: { delayMs: 0.2, splits: 0 } },
+    { retryBackoffMs: 100, retryBackoffMaxMs: 100 },
+  )
+  const refusals: Action = {
+    at: 200,
+    do: 'fail',
+    api: 'Produce',
+    error: 'NOT_LEADER_OR_FOLLOWER',
+    times: dice.pick([100, 400]),
+  }
+  const actions = many(20, (partition) => send(201 + partition * dice.between(3, 6), { id: 10 + partition, partition }))
+  return { ...made, actions: [send(0, { id: 1, partition: 0 }), refusals, ...actions] }
+}
+
+/** One signal takes out many, who are told one after the other while others are sent. */
+function abortedTogether(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(
+    {
+      ...scenario,
+      topics: { t1: dice.pick([1, 6]) },
+      lookMs: 0.2,
+      network: { delayMs: dice.pick([2, 40]), splits: 0 },
+    },
+    {
+      type: dice.pick(['sync', 'async']),
+      queueMessages: dice.pick([20, 100_000]),
+      ...(dice.isLucky(0.5) && { batchBytes: 2_000, maxRequestBytes: 4_000 }),
+    },
+  )
+  const actions = many(4, (i) =>
+    send(300 + dice.below(300), { id: 100 + i * 400, count: 300, list: dice.isLucky(0.5), signal: 0, keys: 10 }),
+  )
+  const abort: Action = { at: 350 + dice.below(400), do: 'abort', signal: 0 }
+  return { ...made, actions: [send(0, { id: 1 }), ...actions, abort] }
+}
+
+/** Connections break while much is being written to them, and answers come before it is heard that all was written. */
+function brokenWrites(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(
+    {
+      ...scenario,
+      release: dice.pick(ANY),
+      brokers: 2,
+      topics: { t1: 6, t2: 1 },
+      network: { delayMs: dice.pick([0.2, 2]), splits: 0.1, lateTaken: 0.3 },
+    },
+    {
+      acks: dice.pick([-1, 1, 0]),
+      requestTimeoutMs: 500,
+      ...(dice.isLucky(0.5) && { retries: 0 }),
+      deliveryTimeoutMs: 4_000,
+    },
+  )
+  const breaks = many(8, (): Action => {
+    const at = dice.below(2_000)
+    const broker = dice.between(1, 2)
+    return dice.isLucky(0.5)
+      ? { at, do: 'reset', broker }
+      : { at, do: dice.pick(['silence', 'halve'] as const), broker, ms: 700 }
+  })
+  return { ...made, actions: [...breaks, ...sends(dice, made, 30, 2_500, { size: dice.pick([300, 6_000]) })] }
+}
+
+/** Whatever befalls one partition of many that several brokers lead, with several requests to each in flight. */
+function busyBrokers(scenario: Scenario, dice: Dice): Scenario {
+  const topics = { t1: 6, t2: 6 }
+  const made = opted(
+    { ...scenario, release: dice.pick(ANY), brokers: 3, topics, network: { delayMs: 40, splits: 0.1 } },
+    { batchBytes: 300, maxRequestBytes: 600 },
+  )
+  const names = Object.keys(topics)
+  const faults = many(
+    6,
+    () => ({ at: dice.below(2_000), ...troubleOf(dice, names, topics, 3, [made.release], false) }) as Action,
+  )
+  return { ...made, actions: [...faults, ...sends(dice, made, 15, 2_000)] }
+}
+
+// In transactions.
+
+function transactional(scenario: Scenario, dice: Dice, releases: readonly string[]): Scenario {
+  const brokers = dice.between(2, 3)
+  return { ...scenario, brokers, release: dice.pick(releases), topics: { t1: 1, t2: 3 }, transactionTimeoutMs: 4_000 }
+}
+
+function transact(at: number, id: number, dice: Dice, end: TransactionEnd, manual = dice.isLucky(0.5)): Action {
+  const steps = Array.from({ length: dice.between(1, 3) }, (_, i): Step => {
+    const topic = dice.pick(['t1', 't1', 't2'])
+    return {
+      do: 'send',
+      id: id + i * 10,
+      count: dice.pick([1, 3]),
+      list: true,
+      topic,
+      keys: 1,
+      size: SMALL,
+      awaits: dice.isLucky(0.4),
+    }
+  })
+  return { at, do: 'transact', id, manual, steps, end }
+}
+
+/** The coordinator ends a transaction, and whoever asked it for that does not hear of it. */
+function lostCommits(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(transactional(scenario, dice, NUMBERED), { deliveryTimeoutMs: 4_000, requestTimeoutMs: 500 })
+  const from = dice.below(1_000)
+  const lost: Action = dice.isLucky(0.6)
+    ? { at: from, do: 'cut', api: 'EndTxn', moment: 'after', times: 100 }
+    : { at: from, do: 'stall', api: 'EndTxn', moment: 'after', ms: 20_000 }
+  const actions = many(4, (i) => transact(i * 400, 100 + i * 100, dice, 'commit'))
+  // All is well again only when it was given up.
+  return { ...made, actions: [lost, ...actions, { at: 9_000, do: 'connect' }] }
+}
+
+/** Leaders find sequences missing. */
+function gaps(scenario: Scenario, dice: Dice): Scenario {
+  const made = transactional(scenario, dice, ['1.1', '2.8', '2.8', '3.9', '4'])
+  const lost = many(dice.between(1, 3), (): Action => {
+    const error = dice.pick([
+      'OUT_OF_ORDER_SEQUENCE_NUMBER',
+      'UNKNOWN_PRODUCER_ID',
+      'NOT_ENOUGH_REPLICAS',
+      'INVALID_RECORD',
+    ])
+    return { at: dice.below(2_500), do: 'fail', api: 'Produce', error, times: 1 }
+  })
+  const actions = many(8, (i) => transact(i * 300, 100 + i * 100, dice, 'commit'))
+  return { ...made, actions: [...lost, ...actions] }
+}
+
+/** A message's time is over while it is on its way, its transaction is aborted, and the next one begins. */
+function overtakenAborts(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(transactional(scenario, dice, ['0.11', '1.1', '2.8', '2.8', '3.9']), {
+    requestTimeoutMs: 3_000,
+    deliveryTimeoutMs: 4_000,
+    retryBackoffMaxMs: 100,
+  })
+  const actions = [0, 10_000].flatMap((at, i): Action[] => [
+    transact(at, 100 + i * 1_000, dice, 'commit'),
+    // Refused at first, it goes out late.
+    { at: at + 999, do: 'fail', api: 'Produce', error: 'NOT_ENOUGH_REPLICAS', times: dice.between(10, 25) },
+    transact(at + 1_000, 200 + i * 1_000, dice, dice.pick(['abort', 'commit']), true),
+    { at: at + dice.between(2_500, 4_500), do: 'delay', api: 'Produce', ms: dice.between(1_000, 2_800), times: 1 },
+    ...[1, 2].map((j) => transact(at + 1_500 + j * 100, 300 + j * 100 + i * 1_000, dice, 'commit')),
+  ])
+  return { ...made, actions: [...actions, { at: 20_000, do: 'connect' }] }
+}
+
+/** Coordinators stop, and come back. */
+function coordinators(scenario: Scenario, dice: Dice): Scenario {
+  const made = transactional(scenario, dice, NUMBERED)
+  const restarts = many(dice.between(1, 3), (i): Action => {
+    const broker = dice.between(1, made.brokers)
+    return { at: 500 + i * 2_000 + dice.below(500), do: 'restart', broker, ms: dice.pick([300, 1_500]), electionMs: 0 }
+  })
+  const actions = many(15, (i) => transact(i * 400, 100 + i * 100, dice, 'commit'))
+  return { ...made, actions: [...restarts, ...actions] }
+}
+
+/** A program ends amid a transaction. */
+function leftOpen(scenario: Scenario, dice: Dice): Scenario {
+  const made = transactional(scenario, dice, NUMBERED)
+  const actions = many(3, (i) => transact(i * 300, 100 + i * 100, dice, i === 2 ? 'leave' : 'commit', true))
+  const close: Action[] = dice.isLucky(0.5) ? [{ at: 1_500, do: 'close', timeoutMs: 4_000 }] : []
+  return { ...made, transactionTimeoutMs: 40_000, actions: [...actions, ...close] }
+}
+
+export const SWARM: readonly Kind[] = [
+  ...[afterWriting, pipeline, lingering, sendingAmid, missingTopics, oldFormats, waitingForRoom, browsedLeaders],
+  ...[firstQuestions, unread, endlessCodec, endingSessions, quotas, wrongAnswers, olderEpochs, refusedApart],
+  ...[abortedTogether, brokenWrites, busyBrokers, lostCommits, gaps, overtakenAborts, coordinators, leftOpen],
+]
