@@ -33,6 +33,8 @@ export interface Entry {
   /** Where its key may have put it, however many partitions its topic had; undefined where nobody can tell. */
   readonly places: ReadonlySet<number> | undefined
   readonly odd: Oddity | undefined
+  /** Which one it was given with. */
+  readonly signal: number | undefined
   readonly sentAt: number
   fate: Fate | undefined
 }
@@ -51,6 +53,8 @@ export const PASSING: readonly string[] = [
   ...['NETWORK_EXCEPTION', 'KAFKA_STORAGE_ERROR', 'FENCED_LEADER_EPOCH', 'UNKNOWN_LEADER_EPOCH', 'UNKNOWN_TOPIC_ID'],
   'REQUEST_TIMED_OUT',
 ]
+
+const LOST_COUNT: ReadonlySet<string> = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID'])
 
 /** Topics that were deleted, with what they held; and those there are. */
 export interface Incarnation {
@@ -156,6 +160,13 @@ export class Ledger {
         )
       if (there.length === 1) last.set(place, { id, offset })
     }
+  }
+
+  /** Where brokers don't lose count nobody does: sequences are no business of the user's. */
+  checkCount(): void {
+    for (const { id, fate } of this.entries.values())
+      if (fate !== undefined && fate.kind !== 'acknowledged' && LOST_COUNT.has(fate.code))
+        throw new Violation('nobody loses count', `${id} failed with ${fate.code}`)
   }
 
   /** Where nothing goes wrong nothing fails, but for what the user asked for. */

@@ -43,8 +43,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'a message that has its fate is told another one',
     file: `${CALLS}/list-call.ts`,
-    find: '    if (at === SETTLED) return\n',
-    replace: '',
+    find: '    this.places[index] = SETTLED\n    this.put(index, fate, at, now)\n',
+    replace: '    this.put(index, fate, at, now)\n',
   },
   {
     fault: 'the send loop is entered again while it releases',
@@ -108,9 +108,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'two batches of a partition are in flight',
-    file: `${SENDING}/idempotence.ts`,
-    find: 'const NOT_NUMBERED: Numbering = { identityFor: () => undefined, limit: 1,',
-    replace: 'const NOT_NUMBERED: Numbering = { identityFor: () => undefined, limit: 2,',
+    file: `${QUEUES}/partition-queue.ts`,
+    find: '    this.inFlightCount++\n    this.sentTo = this.leaderId\n',
+    replace: '    if (identity !== undefined) this.inFlightCount++\n    this.sentTo = this.leaderId\n',
   },
   {
     fault: 'a time-out is taken for a refusal',

@@ -216,6 +216,11 @@ export class SimSocket extends Duplex {
     this.passOn()
   }
 
+  override write(chunk: Buffer, ...rest: never[]): boolean {
+    if (this.isClient) this.wire.network.onWritten?.(chunk)
+    return super.write(chunk, ...rest)
+  }
+
   override _write(chunk: Buffer, _: BufferEncoding, done: (error?: Error | null) => void): void {
     this.give([chunk], done)
   }
@@ -313,6 +318,8 @@ export class SimNetwork {
   mostOpening = 0
   /** Told what the system of a client has taken. */
   onTaken: ((bytes: Buffer) => void) | undefined
+  /** Told what clients give to their connections. */
+  onWritten: ((bytes: Buffer) => void) | undefined
   /** Told what was written and has changed before it was done with. */
   onChanged: (() => void) | undefined
   /** What was being written when its connection ended. */

@@ -72,8 +72,8 @@ export type Action = { readonly at: number } & (
   | { readonly do: 'close'; readonly timeoutMs: number }
   | { readonly do: 'ask'; readonly topic: string }
   | { readonly do: 'connect' }
-  /** Asks for one topic after the other, none of which is there. */
-  | { readonly do: 'browse'; readonly everyMs: number; readonly times: number }
+  /** Asks for one topic after the other, none of which is there; or for one again and again. */
+  | { readonly do: 'browse'; readonly topic?: string; readonly everyMs: number; readonly times: number }
   | {
       readonly do: 'fail'
       readonly api: ApiName

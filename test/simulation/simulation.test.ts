@@ -255,4 +255,41 @@ describe('what it has found', () => {
     })
     expect(violation).toBeUndefined()
   })
+
+  it('what is written after its time is part of the transaction that was aborted for it, and not of the next one', async () => {
+    const message = { do: 'send', count: 1, list: true, keys: 1, size: 10, awaits: true } as const
+    const { violation } = await simulate({
+      ...PLAIN,
+      seed: 4,
+      brokers: 3,
+      release: '2.8',
+      topics: { t1: 1, t2: 3 },
+      network: { delayMs: 40, splits: 0.3 },
+      options: { ...PLAIN.options, requestTimeoutMs: 3_000, deliveryTimeoutMs: 4_000 },
+      transactionTimeoutMs: 4_000,
+      actions: [
+        { at: 0, do: 'transact', id: 100, manual: true, steps: [{ ...message, id: 110, topic: 't1' }], end: 'commit' },
+        { at: 999, do: 'delay', api: 'Metadata', ms: 2_509, times: 2 },
+        { at: 999, do: 'delay', api: 'Produce', ms: 1_694, times: 1 },
+        {
+          at: 1_000,
+          do: 'transact',
+          id: 200,
+          manual: false,
+          steps: [{ ...message, id: 220, topic: 't2' }],
+          end: 'commit',
+        },
+        {
+          at: 1_800,
+          do: 'transact',
+          id: 500,
+          manual: false,
+          steps: [{ ...message, id: 520, topic: 't2' }],
+          end: 'commit',
+        },
+        { at: 10_000, do: 'connect' },
+      ],
+    })
+    expect(violation).toBeUndefined()
+  })
 })

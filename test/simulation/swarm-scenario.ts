@@ -110,6 +110,7 @@ function pipeline(scenario: Scenario, dice: Dice): Scenario {
         }),
       ],
       [3, () => ({ at, do: 'cut', api: 'Produce', moment: dice.pick(['before', 'after']), times: dice.pick([1, 2]) })],
+      [3, () => ({ at, do: 'reset', broker: dice.between(1, 2) })],
       [1, () => ({ at, do: 'move', topic: 't1', partition: 0, broker: dice.between(1, 2) })],
     ])()
   })
@@ -120,7 +121,7 @@ function pipeline(scenario: Scenario, dice: Dice): Scenario {
       release: dice.pick(ANY),
       brokers: 2,
       topics: { t1: 1 },
-      network: { delayMs: dice.pick([2, 40, 100]), splits: 0 },
+      network: { delayMs: dice.pick([2, 40, 100, 100]), splits: 0 },
     },
     {
       acks: dice.pick([-1, -1, -1, 1]),
@@ -134,18 +135,17 @@ function pipeline(scenario: Scenario, dice: Dice): Scenario {
   return { ...made, actions: [...faults, ...sends(dice, made, 8, 800, { count: dice.pick([5, 20]), keys: 0 })] }
 }
 
-/** Messages that linger fill the queue. */
+/** Messages that linger fill the queue: by their bytes, since as many as it holds don't linger. */
 function lingering(scenario: Scenario, dice: Dice): Scenario {
+  const queueBytes = 1_100_000
   const made = opted(
-    { ...scenario, topics: { t1: dice.pick([1, 6]) }, network: { delayMs: 0.2, splits: 0 } },
+    { ...scenario, topics: { t1: 6 }, network: { delayMs: 0.2, splits: 0 } },
     {
-      type: 'async',
-      lingerMs: dice.pick([1_000, 5_000]),
-      queueMessages: 10,
-      enqueueTimeoutMs: dice.pick([200, 60_000]),
+      ...{ type: 'async', lingerMs: dice.pick([1_000, 5_000]), enqueueTimeoutMs: dice.pick([200, 60_000]) },
+      ...{ queueBytes, batchBytes: queueBytes, maxRequestBytes: queueBytes },
     },
   )
-  return { ...made, actions: sends(dice, made, dice.between(2, 5), 3_000, { count: dice.pick([4, 8]) }) }
+  return { ...made, actions: sends(dice, made, dice.between(5, 10), 3_000, { count: 3, keys: 10, size: 100_000 }) }
 }
 
 /** Code of the user's sends in the midst of what lingers. */
@@ -206,40 +206,38 @@ function waitingForRoom(scenario: Scenario, dice: Dice): Scenario {
   return { ...made, actions: [send(0, { id: 1 }), send(400, { id: 10, count: 300 }), ...line, end] }
 }
 
-/** Leaders move while other topics are asked for without end. */
+/** Leaders move while another topic is asked for without end. */
 function browsedLeaders(scenario: Scenario, dice: Dice): Scenario {
   const made = opted(
     {
       ...scenario,
       release: dice.pick(WITHOUT_HINTS),
       brokers: 2,
-      topics: { t1: 2 },
+      topics: { t1: 2, t2: 1 },
       network: { delayMs: 2, splits: 0 },
     },
-    { deliveryTimeoutMs: 4_000, metadataRefreshIntervalMs: -1 },
+    { requestTimeoutMs: 500, deliveryTimeoutMs: 1_000, metadataRefreshIntervalMs: -1 },
   )
-  const moves = many(6, (i): Action => ({
-    at: 500 + i * 900,
-    do: 'move',
-    topic: 't1',
-    partition: i % 2,
-    broker: dice.between(1, 2),
-  }))
-  const browse: Action = { at: 300, do: 'browse', everyMs: dice.pick([1, 5]), times: 1_500 }
-  return {
-    ...made,
-    actions: [send(0, { id: FIRST_ID, count: 10, keys: 10 }), browse, ...moves, ...sends(dice, made, 20, 6_000)],
-  }
+  const moves = [0, 1].map((partition): Action => {
+    return { at: 500, do: 'move', topic: 't1', partition, broker: dice.between(1, 2) }
+  })
+  const browse: Action = { at: 450, do: 'browse', topic: 't2', everyMs: 2, times: 700 }
+  const given = { topic: 't1', count: 10, keys: 10 }
+  const after = many(4, (i) => send(501 + dice.below(200), { id: 100 + i * 20, ...given }))
+  return { ...made, actions: [send(0, { id: 1, ...given }), browse, ...moves, ...after] }
 }
 
 /** The first questions for topics go wrong, one topic after the other; some of these are yet to be made. */
 function firstQuestions(scenario: Scenario, dice: Dice): Scenario {
   const topics = { t1: 1, t2: 1, t3: 1 }
-  const made: Scenario = { ...scenario, release: dice.pick(ANY), brokers: dice.between(1, 2), topics }
+  const made = opted(
+    { ...scenario, release: dice.pick(ANY), brokers: dice.between(1, 2), topics, network: { delayMs: 2, splits: 0 } },
+    { deliveryTimeoutMs: 20_000 },
+  )
   const names = [...Object.keys(topics), 'made1', 'made2']
   const actions = names.flatMap((topic, i): Action[] => {
     const at = i * dice.pick([300, 1_500])
-    const times = dice.between(1, 4)
+    const times = dice.between(1, 3)
     const error = dice.pick([
       'INVALID_REPLICATION_FACTOR',
       'REQUEST_TIMED_OUT',
@@ -409,10 +407,7 @@ function busyBrokers(scenario: Scenario, dice: Dice): Scenario {
     { batchBytes: 300, maxRequestBytes: 600 },
   )
   const names = Object.keys(topics)
-  const faults = many(
-    6,
-    () => ({ at: dice.below(2_000), ...troubleOf(dice, names, topics, 3, [made.release], false) }) as Action,
-  )
+  const faults = many(6, () => ({ at: dice.below(2_000), ...troubleOf(dice, names, topics, 3, [made.release], false) }))
   return { ...made, actions: [...faults, ...sends(dice, made, 15, 2_000)] }
 }
 
@@ -423,19 +418,22 @@ function transactional(scenario: Scenario, dice: Dice, releases: readonly string
   return { ...scenario, brokers, release: dice.pick(releases), topics: { t1: 1, t2: 3 }, transactionTimeoutMs: 4_000 }
 }
 
-function transact(at: number, id: number, dice: Dice, end: TransactionEnd, manual = dice.isLucky(0.5)): Action {
+interface StepChoice {
+  readonly end: TransactionEnd
+  readonly topics?: readonly string[]
+  readonly manual?: boolean
+}
+
+function transact(
+  at: number,
+  id: number,
+  dice: Dice,
+  { end, topics = ['t1', 't1', 't2'], manual = dice.isLucky(0.5) }: StepChoice,
+): Action {
   const steps = Array.from({ length: dice.between(1, 3) }, (_, i): Step => {
-    const topic = dice.pick(['t1', 't1', 't2'])
-    return {
-      do: 'send',
-      id: id + i * 10,
-      count: dice.pick([1, 3]),
-      list: true,
-      topic,
-      keys: 1,
-      size: SMALL,
-      awaits: dice.isLucky(0.4),
-    }
+    const awaits = dice.isLucky(0.4)
+    const given = { count: dice.pick([1, 3]), list: true, topic: dice.pick(topics), keys: 1, size: SMALL }
+    return { do: 'send', id: id + i * 10, ...given, awaits }
   })
   return { at, do: 'transact', id, manual, steps, end }
 }
@@ -447,7 +445,7 @@ function lostCommits(scenario: Scenario, dice: Dice): Scenario {
   const lost: Action = dice.isLucky(0.6)
     ? { at: from, do: 'cut', api: 'EndTxn', moment: 'after', times: 100 }
     : { at: from, do: 'stall', api: 'EndTxn', moment: 'after', ms: 20_000 }
-  const actions = many(4, (i) => transact(i * 400, 100 + i * 100, dice, 'commit'))
+  const actions = many(4, (i) => transact(i * 400, 100 + i * 100, dice, { end: 'commit' }))
   // All is well again only when it was given up.
   return { ...made, actions: [lost, ...actions, { at: 9_000, do: 'connect' }] }
 }
@@ -464,7 +462,7 @@ function gaps(scenario: Scenario, dice: Dice): Scenario {
     ])
     return { at: dice.below(2_500), do: 'fail', api: 'Produce', error, times: 1 }
   })
-  const actions = many(8, (i) => transact(i * 300, 100 + i * 100, dice, 'commit'))
+  const actions = many(8, (i) => transact(i * 300, 100 + i * 100, dice, { end: 'commit' }))
   return { ...made, actions: [...lost, ...actions] }
 }
 
@@ -473,17 +471,17 @@ function overtakenAborts(scenario: Scenario, dice: Dice): Scenario {
   const made = opted(transactional(scenario, dice, ['0.11', '1.1', '2.8', '2.8', '3.9']), {
     requestTimeoutMs: 3_000,
     deliveryTimeoutMs: 4_000,
-    retryBackoffMaxMs: 100,
   })
-  const actions = [0, 10_000].flatMap((at, i): Action[] => [
-    transact(at, 100 + i * 1_000, dice, 'commit'),
-    // Refused at first, it goes out late.
-    { at: at + 999, do: 'fail', api: 'Produce', error: 'NOT_ENOUGH_REPLICAS', times: dice.between(10, 25) },
-    transact(at + 1_000, 200 + i * 1_000, dice, dice.pick(['abort', 'commit']), true),
-    { at: at + dice.between(2_500, 4_500), do: 'delay', api: 'Produce', ms: dice.between(1_000, 2_800), times: 1 },
-    ...[1, 2].map((j) => transact(at + 1_500 + j * 100, 300 + j * 100 + i * 1_000, dice, 'commit')),
-  ])
-  return { ...made, actions: [...actions, { at: 20_000, do: 'connect' }] }
+  const to = (topic: string): StepChoice => ({ topics: [topic], end: 'commit' })
+  const actions: Action[] = [
+    transact(0, 100, dice, to('t1')),
+    // It goes out late, and is written when nobody waits for it any more.
+    { at: 999, do: 'delay', api: 'Metadata', ms: dice.between(2_500, 2_900), times: 2 },
+    { at: 999, do: 'delay', api: 'Produce', ms: dice.between(1_000, 2_800), times: 1 },
+    transact(1_000, 200, dice, to('t2')),
+    ...[1, 2, 3].map((i) => transact(1_500 + i * 100, 200 + i * 100, dice, to('t2'))),
+  ]
+  return { ...made, actions: [...actions, { at: 10_000, do: 'connect' }] }
 }
 
 /** Coordinators stop, and come back. */
@@ -493,16 +491,17 @@ function coordinators(scenario: Scenario, dice: Dice): Scenario {
     const broker = dice.between(1, made.brokers)
     return { at: 500 + i * 2_000 + dice.below(500), do: 'restart', broker, ms: dice.pick([300, 1_500]), electionMs: 0 }
   })
-  const actions = many(15, (i) => transact(i * 400, 100 + i * 100, dice, 'commit'))
+  const actions = many(15, (i) => transact(i * 400, 100 + i * 100, dice, { end: 'commit' }))
   return { ...made, actions: [...restarts, ...actions] }
 }
 
 /** A program ends amid a transaction. */
 function leftOpen(scenario: Scenario, dice: Dice): Scenario {
   const made = transactional(scenario, dice, NUMBERED)
-  const actions = many(3, (i) => transact(i * 300, 100 + i * 100, dice, i === 2 ? 'leave' : 'commit', true))
-  const close: Action[] = dice.isLucky(0.5) ? [{ at: 1_500, do: 'close', timeoutMs: 4_000 }] : []
-  return { ...made, transactionTimeoutMs: 40_000, actions: [...actions, ...close] }
+  const actions = many(3, (i) =>
+    transact(i * 300, 100 + i * 100, dice, { end: i === 2 ? 'leave' : 'commit', manual: true }),
+  )
+  return { ...made, transactionTimeoutMs: 40_000, actions }
 }
 
 export const SWARM: readonly Kind[] = [

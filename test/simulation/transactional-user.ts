@@ -107,6 +107,12 @@ export class TransactionalUser extends UserCode {
     return this.open === 0
   }
 
+  /** Whether it goes on as it began: with one producer, which can go on. */
+  get isWhole(): boolean {
+    const [first, ...others] = this.producers
+    return first !== undefined && others.length === 0 && !this.unusable.has(first) && this.closing === undefined
+  }
+
   /** How long whoever begins may have to wait for all of it, those before him included. */
   get patienceMs(): number {
     const { deliveryTimeoutMs } = this.scenario.options

@@ -187,7 +187,7 @@ export abstract class UserCode {
 
   protected message(
     id: number,
-    { topic, partition, keys, size, headers, timestamp, code = 'at once', odd }: Given,
+    { topic, partition, keys, size, headers, timestamp, code = 'at once', odd, signal }: Given,
     by: number,
   ): Message {
     const value = `#${id}#${(id % 7 === 0 ? 'é' : 'x').repeat(size)}`
@@ -206,6 +206,7 @@ export abstract class UserCode {
       timestamp: ownTimestamp,
       places: partition === undefined ? this.placesOf(partitionKey ?? key, topic) : undefined,
       odd,
+      signal,
       sentAt,
       fate: undefined,
     }

@@ -11,6 +11,9 @@ const REACTION_IDS = 1_000_000
 /** So often the user reacts; or two reactions would go on for ever. */
 const MAX_REACTIONS = 50
 
+/** How much later than promised. */
+const PATIENCE_SLACK_MS = 300
+
 type Options = ProducerOptions<Key, Value, 'sync' | 'async'>
 
 /** The controller in its place, or one that can't be listened to. */
@@ -120,7 +123,7 @@ export class User extends UserCode {
       case 'connect':
         return this.watchConnect(this.producer.connect())
       case 'browse':
-        return this.browse(action.everyMs, action.times)
+        return this.browse(action.everyMs, action.times, action.topic)
       case 'lock':
         this.lockedUntil = this.clock.now() + action.ms
         return
@@ -145,11 +148,11 @@ export class User extends UserCode {
     return 4 * messages < queueMessages && 4 * bytes < queueBytes
   }
 
-  private browse(everyMs: number, times: number): void {
+  private browse(everyMs: number, times: number, topic?: string): void {
     this.asksUntil = this.clock.now() + everyMs * times
     if (times === 0 || this.closing !== undefined) return
-    this.watchAsk('of many', this.producer.partitionsFor(`n${times}`))
-    this.clock.setTimeout(() => this.browse(everyMs, times - 1), everyMs)
+    this.watchAsk('of many', this.producer.partitionsFor(topic ?? `n${times}`))
+    this.clock.setTimeout(() => this.browse(everyMs, times - 1, topic), everyMs)
   }
 
   send(action: Action & { readonly do: 'send' }): void {
@@ -211,13 +214,28 @@ export class User extends UserCode {
           this.longestCallMs = Math.max(this.longestCallMs, this.clock.now() - since)
           if (!isAsync) this.tellAcknowledged(ids, metadata as RecordMetadata[])
         },
-        (error: Error) => this.tellErrors(ids, error, isAsync),
+        (error: Error & { readonly code?: string }) => {
+          if (error.code === 'QUEUE_FULL' && ids.length === 1) this.checkPatience(since)
+          this.tellErrors(ids, error, isAsync)
+        },
       )
       .then(() => {
         if (changes && !isAsync) scribble()
         return this.react(then)
       })
       .catch(() => undefined)
+  }
+
+  /** Whoever finds no room hears of it in time, if nothing else held him up. */
+  private checkPatience(since: number): void {
+    const { actions, lookMs, options } = this.scenario
+    const isHeldUp = actions.some(
+      (action) => action.do === 'hang' || (action.do === 'send' && action.code !== undefined),
+    )
+    const late = PATIENCE_SLACK_MS + 2 * lookMs * this.ledger.entries.size
+    const waited = this.clock.now() - since
+    if (!isHeldUp && waited > options.enqueueTimeoutMs + late)
+      this.told(new Violation('who finds no room hears of it in time', `after ${waited} ms`))
   }
 
   private flush(): Promise<unknown> {

@@ -377,6 +377,8 @@ export class BrokerSender {
    * given up, unless it answers soon: it may lead nowhere any more, and what comes next must not wait behind it.
    */
   giveUpUnneeded(): void {
+    // Somebody waits: an abort must come behind what is being written, or that would be part of the next transaction.
+    if (this.parts.transactions !== undefined) return
     for (const { batches } of this.sent) if (batches.some((batch) => batch.unsettled > 0)) return
     for (const { session } of this.sent) session.connection.hurry(UNNEEDED_ANSWER_MS)
   }
