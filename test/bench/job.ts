@@ -27,15 +27,18 @@ export interface Job {
 }
 
 /**
- * Who watches a producer. Tracing and metrics are those of OpenTelemetry, beside the logger and the statistics. A caller's
- * trace that is not sampled asks no sampler.
+ * Who watches a producer. All but the first are beside the logger and the statistics. An interceptor gives each message as it
+ * is. A caller is at a span, by OpenTelemetry's SDK; tracing and metrics are those of the instrumentation, with a sampler
+ * that asks a caller first, and samples every thousandth of what has none.
  */
 export type Watching =
   | 'nobody'
-  | 'logger, statistics, channels'
-  | 'tracing, not sampled by the caller'
-  | 'tracing, not sampled by the sampler'
-  | 'tracing, sampled'
+  | 'logger and statistics'
+  | 'an interceptor'
+  | 'an unsampled caller'
+  | 'tracing an unsampled caller'
+  | 'tracing unsampled roots'
+  | 'tracing all'
   | 'metrics'
 
 /**
@@ -48,9 +51,9 @@ export type Mode = 'batch' | 'single' | 'async' | 'lone' | 'corpus'
 /**
  * value: bytes alone. keyed: with one of 100,000 keys. text: key and value of `real` as strings, which every format
  * holds. real: what a service sends, a customer's id as key, JSON as a string, and two headers, of which the trace's
- * differs from message to message.
+ * differs from message to message. untraced: the same with a request's id in place of the trace.
  */
-export type Shape = 'value' | 'keyed' | 'text' | 'real'
+export type Shape = 'value' | 'keyed' | 'text' | 'real' | 'untraced'
 
 export const TOPIC = 'bench'
 export const BATCH_MESSAGES = 1_000

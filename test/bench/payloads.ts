@@ -26,11 +26,21 @@ export function payloads(shape: Shape, bytes: number): Payload[] {
       return realPayloads(bytes).map(({ key, value }) => ({ key, value }))
     case 'real':
       return realPayloads(bytes)
+    case 'untraced':
+      return realPayloads(bytes).map(({ headers, ...rest }) => ({
+        ...rest,
+        headers: { 'request-id': headers.traceparent, source: headers.source },
+      }))
   }
 }
 
+interface RealPayload extends Payload {
+  readonly key: string
+  readonly headers: { readonly traceparent: string; readonly source: string }
+}
+
 /** No two of them have the same value or the same headers, so that nothing can be gained by remembering the last one's. */
-function realPayloads(bytes: number): (Payload & { readonly key: string })[] {
+function realPayloads(bytes: number): RealPayload[] {
   const random = mulberry32(20_240_607)
   const hex = (digits: number) => Array.from({ length: digits }, () => Math.floor(random() * 16).toString(16)).join('')
   return repeat(CUSTOMERS, (i) => ({

@@ -11,11 +11,13 @@ const BYTES = [100, 1_000]
 
 /** What each is compared with, in percent of that one's processor time: what it is to cost at the most. */
 const COMPARED: readonly (readonly [what: Watching, with_: Watching, percent: number | undefined])[] = [
-  ['logger, statistics, channels', 'nobody', 2],
-  ['tracing, not sampled by the caller', 'logger, statistics, channels', 5],
-  ['tracing, not sampled by the sampler', 'logger, statistics, channels', 5],
-  ['tracing, sampled', 'logger, statistics, channels', undefined],
-  ['metrics', 'logger, statistics, channels', undefined],
+  ['logger and statistics', 'nobody', 2],
+  ['an interceptor', 'logger and statistics', undefined],
+  ['an unsampled caller', 'logger and statistics', undefined],
+  ['tracing an unsampled caller', 'an unsampled caller', 5],
+  ['tracing unsampled roots', 'logger and statistics', 5],
+  ['tracing all', 'logger and statistics', undefined],
+  ['metrics', 'logger and statistics', undefined],
 ]
 
 /**
@@ -29,7 +31,7 @@ export async function measureWatching(programs: Programs, settings: AgainstSetti
   for (const [what, plain, percent] of COMPARED) {
     for (const mode of MODES)
       for (const bytes of BYTES) {
-        const name = `${what}: ${mode} ${bytes} B`
+        const name = `${what} (${plain}): ${mode} ${bytes} B`
         if (!(settings.only?.some((part) => name.includes(part)) ?? true)) continue
         const ratios: number[] = []
         const costs: number[] = []
@@ -49,9 +51,7 @@ export async function measureWatching(programs: Programs, settings: AgainstSetti
         rows.push([name, ...row])
       }
   }
-  console.log(
-    `Medians of ${settings.pairs} pairs; what is beyond the first row is compared with what the first row has.`,
-  )
+  console.log(`Medians of ${settings.pairs} pairs; each is compared with the one in brackets.`)
   print(['', 'costs', 'middle half', 'µs a message', 'wanted'])
   for (const row of rows) print(row)
   return matched
@@ -67,7 +67,17 @@ async function cpuPerMillion(
   const sink = await startSink(programs.node, SINK_DEFAULTS)
   try {
     const { bootstrap } = sink
-    const job: Job = { ...DEFAULTS, acks: -1, shape: 'text', bootstrap, mode, bytes, seconds, warmUpSeconds, watching }
+    const job: Job = {
+      ...DEFAULTS,
+      acks: -1,
+      shape: 'untraced',
+      bootstrap,
+      mode,
+      bytes,
+      seconds,
+      warmUpSeconds,
+      watching,
+    }
     const measured = await runClient('ours', job, programs, { isPinned: true, signal: sink.ended })
     const { records } = await sink.counts()
     const { messages, cpu, warmUpMessages } = measured
@@ -89,5 +99,5 @@ function columns(ratios: readonly number[], costs: readonly number[]): string[] 
 }
 
 function print([name = '', ...cells]: readonly string[]): void {
-  console.log(name.padEnd(52) + cells.map((cell) => cell.padStart(18)).join(''))
+  console.log(name.padEnd(88) + cells.map((cell) => cell.padStart(18)).join(''))
 }

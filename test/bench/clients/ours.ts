@@ -5,7 +5,7 @@ import type { BenchClient } from './bench-client.js'
 
 export async function connect(job: Job): Promise<BenchClient> {
   const { bootstrap, mode, acks, codec, level, idempotent, brokerVersion, watching } = job
-  const logger = watching === undefined ? undefined : (await import('./watching.js')).watch(watching)
+  const watched = watching === undefined ? undefined : (await import('./watching.js')).watch(watching)
   const { Producer } = (await import(job.library ?? '../../../src/index.js')) as typeof Library
   const compression = { type: codec, ...(level === undefined ? {} : { level }) } as NonNullable<
     Library.ProducerOptions['compression']
@@ -17,7 +17,7 @@ export async function connect(job: Job): Promise<BenchClient> {
     enqueueTimeoutMs: -1,
     idempotent,
     brokerVersion,
-    logger,
+    ...watched?.options,
   } as const
   if (mode === 'async') {
     let acknowledged = 0
@@ -28,6 +28,7 @@ export async function connect(job: Job): Promise<BenchClient> {
     })
     return {
       queue: { send: (payload) => producer.send(message(payload)), acknowledged: () => acknowledged },
+      within: watched?.within,
       close: () => producer.close(),
     }
   }
@@ -35,6 +36,7 @@ export async function connect(job: Job): Promise<BenchClient> {
   return {
     sendBatch: (payloads) => producer.send(payloads.map(message)),
     sendOne: (payload) => producer.send(message(payload)),
+    within: watched?.within,
     close: () => producer.close(),
   }
 }
