@@ -31,6 +31,12 @@ export interface KafkaProducerInstrumentationConfig {
    * decision; false by default, since it costs every message the header that is nobody's span.
    */
   readonly propagateUnsampled?: boolean
+  /**
+   * Whether only sends within a span have one; false by default, and a send within none begins a trace where the sampler
+   * wants it. To ask a sampler for a new trace costs about half of what it does to send a message, so that is for
+   * whoever sends many messages within none, one by one, and does not want to see them.
+   */
+  readonly requireParentSpan?: boolean
 }
 
 /**
@@ -90,18 +96,17 @@ export class KafkaProducerInstrumentation {
 
   private prepare(): void {
     const conventions = new Conventions(process.env['OTEL_SEMCONV_STABILITY_OPT_IN'])
-    const { createSpans = true, propagateUnsampled = false } = this.config
-    this.spans = new SendSpans(this.tracer, conventions, { createSpans, propagateUnsampled })
+    const { createSpans = true, propagateUnsampled = false, requireParentSpan = false } = this.config
+    this.spans = new SendSpans(this.tracer, conventions, { createSpans, propagateUnsampled, requireParentSpan })
     // Without anyone to tell it to, nothing is measured.
     this.metrics = this.meter === createNoopMeter() ? undefined : new SendMetrics(this.meter, conventions)
   }
 
   private readonly onSend = (told: unknown): void => {
     const send = told as SendTrace
-    if (send.messages.length === 0) return
     const { metrics } = this
     const endSpan = this.spans?.begin(send)
-    if (endSpan === undefined && metrics === undefined) return
+    if ((endSpan === undefined && metrics === undefined) || send.messages.length === 0) return
     const startedAt = systemClock.now()
     send.onEnds((ends) => {
       metrics?.ended(send, ends, (systemClock.now() - startedAt) / 1_000)

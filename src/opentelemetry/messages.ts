@@ -14,19 +14,19 @@ export function commonTopic(messages: readonly Message[]): string | undefined {
 
 /** Of a message that nobody has checked yet. */
 export function topicOf(message: Message | undefined): string | undefined {
-  const topic = read(message, 'topic')
-  return typeof topic === 'string' ? topic : undefined
+  try {
+    const topic: unknown = message?.topic
+    return typeof topic === 'string' ? topic : undefined
+  } catch {
+    return undefined
+  }
 }
 
 export function isTombstone(message: Message | undefined): boolean {
-  return read(message, 'value') === null
-}
-
-function read(message: Message | undefined, field: 'topic' | 'value'): unknown {
   try {
-    return message?.[field]
+    return message?.value === null
   } catch {
-    return undefined
+    return false
   }
 }
 

@@ -18,6 +18,8 @@ export class SendMetrics {
   private readonly duration: Histogram
   private readonly sent: Counter
   private readonly known = new BoundedMap<string, Attributes>()
+  /** Messages that are not counted yet, by what is said of them. */
+  private readonly uncounted = new Map<Attributes, number>()
 
   constructor(
     meter: Meter,
@@ -32,15 +34,25 @@ export class SendMetrics {
     const topic = commonTopic(messages)
     const attributes = this.attributes(topic, failed && errorType(failed))
     this.duration.record(seconds, attributes)
-    if (failed === undefined && topic !== undefined) return this.sent.add(ends.length, attributes)
-    // Of many messages most end alike.
-    const counts = new Map<Attributes, number>()
+    if (failed === undefined && topic !== undefined) return this.count(attributes, ends.length)
     ends.forEach((end, index) => {
       if (!wasAttempted(end)) return
-      const key = this.attributes(topicOf(messages[index]), hasFailed(end) ? errorType(end) : undefined)
-      counts.set(key, (counts.get(key) ?? 0) + 1)
+      this.count(this.attributes(topicOf(messages[index]), hasFailed(end) ? errorType(end) : undefined), 1)
     })
-    for (const [attributes, count] of counts) this.sent.add(count, attributes)
+  }
+
+  /**
+   * Of many messages most end alike, and many in one moment: they are added up, since a counter takes longer to find what it
+   * counts than a message takes to be sent. Whoever waits for one of them finds it counted.
+   */
+  private count(attributes: Attributes, messages: number): void {
+    if (this.uncounted.size === 0) queueMicrotask(this.tellCounts)
+    this.uncounted.set(attributes, (this.uncounted.get(attributes) ?? 0) + messages)
+  }
+
+  private readonly tellCounts = (): void => {
+    for (const [attributes, count] of this.uncounted) this.sent.add(count, attributes)
+    this.uncounted.clear()
   }
 
   private attributes(topic: string | undefined, error: string | undefined): Attributes {

@@ -1,6 +1,7 @@
 import {
   context,
-  isSpanContextValid,
+  INVALID_SPANID,
+  INVALID_TRACEID,
   propagation,
   ROOT_CONTEXT,
   SpanKind,
@@ -33,6 +34,13 @@ import { commonTopic, errorType, hasFailed, isTombstone, topicOf } from './messa
 /** What ends a span, once it is known how its messages ended. */
 export type EndSpan = (ends: readonly MessageEnd[]) => void
 
+/** As in the configuration of the instrumentation. */
+export interface SpanOptions {
+  readonly createSpans: boolean
+  readonly propagateUnsampled: boolean
+  readonly requireParentSpan: boolean
+}
+
 /** What the spans of an operation on a topic have in common. */
 interface Named {
   readonly name: string
@@ -51,37 +59,41 @@ export class SendSpans {
   constructor(
     private readonly tracer: Tracer,
     private readonly conventions: Conventions,
-    private readonly options: { readonly createSpans: boolean; readonly propagateUnsampled: boolean },
+    private readonly options: SpanOptions,
   ) {}
 
-  /** Gives nothing where nobody records the span. */
+  /** Gives nothing where nobody records the span: of that as little is read and made as a sampler can do with. */
   begin(send: SendTrace): EndSpan | undefined {
-    const { messages, clientId } = send
     const parent = context.active()
-    if (isUnsampledHere(parent)) {
-      if (this.options.propagateUnsampled) inject(send, parent, ownContexts(send))
-      return undefined
-    }
-    const own = ownContexts(send)
-    const links = own.filter((link) => link !== undefined)
+    const caller = trace.getSpan(parent)
+    if (caller === undefined) return this.options.requireParentSpan ? undefined : this.ask(send, parent)
+    if (!isUnsampledHere(caller)) return this.ask(send, parent)
+    if (this.options.propagateUnsampled) inject(send, parent, ownContexts(send))
+    return undefined
+  }
+
+  /** Asks the sampler, by way of a span, whether one is wanted. */
+  private ask(send: SendTrace, parent: Context): EndSpan | undefined {
+    const { messages } = send
+    if (messages.length === 0) return undefined
     const isAlone = messages.length === 1
-    const isCreation = links.length < messages.length && (isAlone || !this.options.createSpans)
+    const isCreation = (isAlone || !this.options.createSpans) && lacksContext(send)
     const { name, attributes } = this.named(this.sends, SEND, commonTopic(messages))
-    const more = isAlone ? isTombstone(messages[0]) && this.conventions.tombstone : { [MESSAGE_COUNT]: messages.length }
-    const span = this.tracer.startSpan(
-      name,
-      {
-        kind: isCreation ? SpanKind.PRODUCER : SpanKind.CLIENT,
-        attributes: { ...attributes, [CLIENT_ID]: clientId, ...more },
-        links,
-      },
-      parent,
-    )
-    const within = trace.setSpan(parent, span)
+    const kind = isCreation ? SpanKind.PRODUCER : SpanKind.CLIENT
+    const span = this.tracer.startSpan(name, { kind, attributes }, parent)
     const isRecording = span.isRecording()
+    const isPropagated = this.options.propagateUnsampled || isSampled(span.spanContext())
+    if (!isRecording && !isPropagated) return undefined
+    const within = trace.setSpan(parent, span)
+    const own = ownContexts(send)
+    // Of what is not recorded nobody would see them.
+    span.addLinks(own.filter((link) => link !== undefined))
     if (isRecording && !isCreation) this.create(send, span, within, own)
-    else if (isSampled(span.spanContext()) || this.options.propagateUnsampled) inject(send, within, own)
-    return isRecording ? (ends) => this.end(span, ends) : undefined
+    else if (isPropagated) inject(send, within, own)
+    if (!isRecording) return undefined
+    const more = isAlone ? isTombstone(messages[0]) && this.conventions.tombstone : { [MESSAGE_COUNT]: messages.length }
+    span.setAttributes({ [CLIENT_ID]: send.clientId, ...more })
+    return (ends) => this.end(span, ends)
   }
 
   /** A span for each message that has no context of its own yet: children, so that all are sampled or none. */
@@ -144,11 +156,12 @@ export class SendSpans {
  * Whether this process has decided already that nothing is recorded of what the caller is at. What a sampler says of a
  * remote caller is its own business.
  */
-function isUnsampledHere(parent: Context): boolean {
-  const span = trace.getSpan(parent)
-  if (span === undefined || span.isRecording()) return false
-  const spanContext = span.spanContext()
-  return spanContext.isRemote !== true && !isSampled(spanContext) && isSpanContextValid(spanContext)
+function isUnsampledHere(caller: Span): boolean {
+  if (caller.isRecording()) return false
+  const { traceFlags, isRemote, traceId, spanId } = caller.spanContext()
+  const isSampled = (traceFlags & TraceFlags.SAMPLED) !== 0
+  // Of a span that is none the ids are zeros; to look at each of their digits would cost more than all of the rest.
+  return !isSampled && isRemote !== true && traceId !== INVALID_TRACEID && spanId !== INVALID_SPANID
 }
 
 function isSampled({ traceFlags }: SpanContext): boolean {
@@ -158,13 +171,20 @@ function isSampled({ traceFlags }: SpanContext): boolean {
 /** The contexts that messages bring along, each in its message's place. */
 function ownContexts(send: SendTrace): (Link | undefined)[] {
   const fields = propagation.fields()
-  return send.messages.map((_, index) => {
-    const headers = send.headersOf(index)
-    if (!headers.some(([name]) => fields.includes(name))) return undefined
-    const carrier = Object.fromEntries(headers.map(([name, value]) => [name, text(value)]))
-    const spanContext = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, carrier))
-    return spanContext === undefined ? undefined : { context: spanContext }
-  })
+  return send.messages.map((_, index) => ownContext(send, index, fields))
+}
+
+/** Whether any of the messages brings no context along. */
+function lacksContext(send: SendTrace): boolean {
+  const fields = propagation.fields()
+  return send.messages.some((_, index) => ownContext(send, index, fields) === undefined)
+}
+
+function ownContext(send: SendTrace, index: number, fields: readonly string[]): Link | undefined {
+  if (!send.hasHeader(index, fields)) return undefined
+  const carrier = Object.fromEntries(send.headersOf(index).map(([name, value]) => [name, text(value)]))
+  const spanContext = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, carrier))
+  return spanContext === undefined ? undefined : { context: spanContext }
 }
 
 function text(value: unknown): string | undefined {

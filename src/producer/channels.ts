@@ -13,8 +13,15 @@ import type {
   Watch,
 } from '../stats/observer.js'
 import { fatesIn, type Replacement } from './interceptors.js'
-import type { KeyedMessage } from './keyed-message.js'
-import { headerPairs, withHeaders, withLastingHeaders, type HeaderPair, type HeaderValue } from './message-headers.js'
+import { isList, type Given, type KeyedMessage } from './keyed-message.js'
+import {
+  hasHeader,
+  headerPairs,
+  withHeaders,
+  withLastingHeaders,
+  type HeaderPair,
+  type HeaderValue,
+} from './message-headers.js'
 import type { RecordMetadata } from './record-metadata.js'
 import { tellUser } from './tell-user.js'
 
@@ -43,6 +50,8 @@ export interface SendTrace extends OfProducer {
   readonly messages: readonly KeyedMessage[]
   /** The headers of one of the messages, those included that were added; none where it has none that can be read. */
   headersOf(index: number): readonly HeaderPair[]
+  /** Whether one of the messages has a header of any of these names: what costs less than to look through all of them. */
+  hasHeader(index: number, names: readonly string[]): boolean
   /** Adds headers to one of the messages, behind its own. */
   addHeaders(index: number, headers: Readonly<Record<string, HeaderValue>>): void
   /**
@@ -82,39 +91,65 @@ function hasSubscribers({ start, end, asyncStart, asyncEnd, error }: TracingChan
 }
 
 /**
- * A `send()` under the eyes of subscribers, who may add headers and ask for its messages' ends.
- *
- * @param send begins with nothing of them read yet; it is given what goes in their place, if anything does
+ * Shows a `send()` to subscribers, who may add headers and ask for its messages' ends. Gives the trace to send under;
+ * nothing where those that saw it begin leave it as it is, as most tracing does with what is not sampled: then it is sent as
+ * if nobody had looked.
  */
 export function traceSend(
   { clientId, type }: OfProducer & { readonly type: 'sync' | 'async' },
-  messages: readonly KeyedMessage[],
-  send: (instead: Replacement | undefined) => Promise<unknown>,
-): Promise<unknown> {
-  const trace = new TracedSend(clientId, type, messages)
-  const begin = (): Promise<unknown> => trace.begin(send)
-  const { start, end, asyncStart, asyncEnd, error } = SEND
-  // Who only wants to see it begin does not pay for promises that tell of its end.
-  if (asyncStart.hasSubscribers || asyncEnd.hasSubscribers || error.hasSubscribers)
-    return SEND.tracePromise(begin, trace)
-  const sent = start.runStores(trace, begin)
-  end.publish(trace)
-  return sent
+  given: Given<unknown, unknown>,
+): TracedSend | undefined {
+  const trace = new TracedSend(clientId, type, given)
+  if (isSendFollowed()) return trace
+  SEND.start.publish(trace)
+  return trace.begin() ? trace : undefined
 }
 
-class TracedSend implements SendTrace {
+/** Whether anybody wants more of sends than to see them begin. */
+function isSendFollowed(): boolean {
+  const { start, end, asyncStart, asyncEnd, error } = SEND
+  return (
+    hasStores(start) ||
+    end.hasSubscribers ||
+    asyncStart.hasSubscribers ||
+    asyncEnd.hasSubscribers ||
+    error.hasSubscribers
+  )
+}
+
+/**
+ * Whether a store is bound to a channel. Node documents no way to ask; to run something within no store costs several times
+ * what it does to publish, most on Node 26. Where the field is not there stores are taken to be bound.
+ */
+function hasStores(channel: object): boolean {
+  return (channel as { readonly _stores?: { readonly size?: number } })._stores?.size !== 0
+}
+
+/** A `send()` under the eyes of subscribers. */
+export class TracedSend implements SendTrace {
   declare readonly result?: unknown
   declare readonly error?: unknown
   /** With headers added; undefined as long as there are none. */
   #changed: KeyedMessage[] | undefined
   #ends: MessageEnds | undefined
   #hasBegun = false
+  #given: Given<unknown, unknown>
 
   constructor(
     readonly clientId: string,
     readonly type: 'sync' | 'async',
-    readonly messages: readonly KeyedMessage[],
-  ) {}
+    given: Given<unknown, unknown>,
+  ) {
+    this.#given = given
+  }
+
+  /** A list is made of one message when somebody looks at it. */
+  get messages(): readonly KeyedMessage[] {
+    if (isList(this.#given)) return this.#given
+    const list = [this.#given]
+    this.#given = list
+    return list
+  }
 
   headersOf(index: number): readonly HeaderPair[] {
     const message = this.#at(index)
@@ -122,6 +157,12 @@ class TracedSend implements SendTrace {
     const lasting = withLastingHeaders(message)
     if (lasting !== message) this.#put(index, lasting)
     return headerPairs(lasting)
+  }
+
+  hasHeader(index: number, names: readonly string[]): boolean {
+    const message = this.#at(index)
+    if (this.#hasBegun || message === undefined) return false
+    return hasHeader(message, names) ?? this.headersOf(index).some(([name]) => names.includes(name))
   }
 
   addHeaders(index: number, headers: Readonly<Record<string, HeaderValue>>): void {
@@ -140,8 +181,30 @@ class TracedSend implements SendTrace {
     this.#ends.listeners.push(listener)
   }
 
-  begin(send: (instead: Replacement | undefined) => Promise<unknown>): Promise<unknown> {
+  /** Nothing can be asked of it any more; whether anything was. */
+  begin(): boolean {
     this.#hasBegun = true
+    return this.#changed !== undefined || this.#ends !== undefined
+  }
+
+  /** @param send is given what goes in place of the messages, if anything does */
+  run(send: (instead: Replacement | undefined) => Promise<unknown>): Promise<unknown> {
+    // Its start was shown already.
+    if (this.#hasBegun) return this.#send(send)
+    const begin = (): Promise<unknown> => {
+      this.begin()
+      return this.#send(send)
+    }
+    const { start, end, asyncStart, asyncEnd, error } = SEND
+    // Who only wants to see it begin does not pay for promises that tell of its end.
+    if (asyncStart.hasSubscribers || asyncEnd.hasSubscribers || error.hasSubscribers)
+      return SEND.tracePromise(begin, this)
+    const sent = start.runStores(this, begin)
+    end.publish(this)
+    return sent
+  }
+
+  #send(send: (instead: Replacement | undefined) => Promise<unknown>): Promise<unknown> {
     const ends = this.#ends
     const messages = this.#changed ?? this.messages
     if (ends === undefined) return send(this.#changed === undefined ? undefined : { messages })

@@ -65,21 +65,29 @@ export class Interceptors {
    *
    * @param traced what subscribers of the channel `:send` have put in their place before
    */
-  async send<R extends RecordMetadata[] | void>(
+  send<R extends RecordMetadata[] | void>(
     given: readonly KeyedMessage[],
     traced: Replacement | undefined,
-    send: (intercepted: InterceptedMessages) => Promise<R>,
+    send: (instead: Replacement | undefined) => Promise<R>,
   ): Promise<R> {
     const intercepted = new InterceptedMessages(traced?.messages ?? given, this, traced?.acknowledged)
+    // Where they left all as it was, and want to hear nothing of it, it goes as if there were none.
+    return this.listen || intercepted.isReplaced ? this.follow(intercepted, send(intercepted)) : send(traced)
+  }
+
+  private async follow<R extends RecordMetadata[] | void>(
+    intercepted: InterceptedMessages,
+    sent: Promise<R>,
+  ): Promise<R> {
     let result: R
     try {
-      result = await send(intercepted)
+      result = await sent
     } catch (cause) {
       const error = intercepted.blamed(cause)
       await this.tellAll(intercepted, fatesIn(error))
       throw error
     }
-    if (Array.isArray(result)) {
+    if (Array.isArray(result) && this.listen) {
       const fates: readonly RecordMetadata[] = result
       await this.tellAll(intercepted, (index) => fates[index])
     }
@@ -103,7 +111,7 @@ export class Interceptors {
     for (const interceptor of this.chain) {
       try {
         const other = interceptor.onSend?.(message)
-        if (other === undefined || other === null) continue
+        if (other === undefined || other === null || other === message) continue
         // It is no message, which who looks at it says.
         if (isPromise<unknown>(other)) void handled(Promise.resolve(other))
         message = withLastingHeaders(other)
@@ -126,28 +134,39 @@ export class Interceptors {
 /** The messages of one call as the interceptors left them, until these are told how each ended. */
 export class InterceptedMessages implements Replacement {
   readonly messages: readonly KeyedMessage[]
+  /** Whether any of them is another one than was given. */
+  readonly isReplaced: boolean
+  readonly acknowledged: Replacement['acknowledged']
   private readonly headers: readonly (readonly HeaderPair[])[]
 
   constructor(
-    private readonly given: readonly KeyedMessage[],
+    given: readonly KeyedMessage[],
     private readonly interceptors: Interceptors,
-    private readonly tracedEnd: Replacement['acknowledged'],
+    tracedEnd: Replacement['acknowledged'],
   ) {
-    this.messages = given.map((message) => interceptors.onSend(message))
+    const messages: KeyedMessage[] = []
+    let isReplaced = false
+    for (const message of given) {
+      const intercepted = interceptors.onSend(message)
+      messages.push(intercepted)
+      if (intercepted !== message) isReplaced = true
+    }
+    this.messages = messages
+    this.isReplaced = isReplaced
     // Now, since they may be others by the time that they are asked for.
-    this.headers = interceptors.listen ? this.messages.map(headerPairs) : []
+    this.headers = interceptors.listen ? messages.map(headerPairs) : []
+    this.acknowledged = interceptors.listen
+      ? (index, fate) => {
+          this.tell(index, fate)
+          tracedEnd?.(index, fate)
+        }
+      : tracedEnd
   }
 
   /** What the call failed with; where it may be for what an interceptor gave, it says so. */
   blamed(error: unknown): KafkaProducerError {
-    const isReplaced = this.messages.some((message, index) => message !== this.given[index])
-    if (!(error instanceof InvalidMessageError) || !isReplaced) return error as KafkaProducerError
+    if (!(error instanceof InvalidMessageError) || !this.isReplaced) return error as KafkaProducerError
     return new InvalidMessageError(`after the interceptors: ${error.message}`, { cause: error.cause })
-  }
-
-  readonly acknowledged = (index: number, fate: Fate | KafkaProducerError): void => {
-    this.tell(index, fate)
-    this.tracedEnd?.(index, fate)
   }
 
   readonly tell = (index: number, fate: Fate | KafkaProducerError): void => {

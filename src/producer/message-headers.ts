@@ -103,6 +103,19 @@ export function headerPairs(message: { readonly headers?: unknown }): readonly H
   return pairs
 }
 
+/** Whether a message has a header of one of these names, where that can be seen without going through them; else nothing. */
+export function hasHeader(message: { readonly headers?: unknown }, names: readonly string[]): boolean | undefined {
+  try {
+    const { headers } = message
+    if (typeof headers !== 'object' || headers === null) return false
+    if (isIterable(headers)) return undefined
+    for (const name of names) if (Object.hasOwn(headers, name)) return true
+    return false
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * For whoever reads a message that others read after him: headers that can be read but once, such as the `entries()` of a
  * Map, are a list in the one that it gives.

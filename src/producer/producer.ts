@@ -17,7 +17,7 @@ import { BrokerPartitionInfo } from './brokers/broker-partition-info.js'
 import { ProducerPool } from './brokers/producer-pool.js'
 import type { PartitionMetadata } from './brokers/topic-metadata.js'
 import { signalOf } from './calls/signal-listeners.js'
-import { ChannelObserver, isSendTraced, traceSend } from './channels.js'
+import { ChannelObserver, isSendTraced, traceSend, type TracedSend } from './channels.js'
 import { ProducerConfig } from './config/producer-config.js'
 import type { ProducerOptions, ProducerType } from './config/producer-options.js'
 import { DefaultEventHandler } from './default-event-handler.js'
@@ -274,11 +274,18 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     } catch (cause) {
       return Promise.reject(unreadable(given, cause))
     }
-    if (!isSendTraced()) return this.#send(messages, options) as Promise<SendResult<T, MetadataOf<L>>>
-    const send = (traced: Replacement | undefined) => this.#send(messages, options, traced)
-    return traceSend(this.config, isList(messages) ? messages : [messages], send) as Promise<
-      SendResult<T, MetadataOf<L>>
-    >
+    const sent = isSendTraced() ? this.#sendTraced(messages, options) : this.#send(messages, options)
+    return sent as Promise<SendResult<T, MetadataOf<L>>>
+  }
+
+  #sendTraced(messages: Given<K, V>, options: SendOptions | undefined): Promise<unknown> {
+    const trace = traceSend(this.config, messages)
+    return trace === undefined ? this.#send(messages, options) : this.#sendUnder(trace, messages, options)
+  }
+
+  /** Apart from the above, which would keep everything for a function that is mostly not made. */
+  #sendUnder(trace: TracedSend, messages: Given<K, V>, options: SendOptions | undefined): Promise<unknown> {
+    return trace.run((instead) => this.#send(messages, options, instead))
   }
 
   #send(messages: Given<K, V>, options: SendOptions | undefined, traced?: Replacement): Promise<unknown> {
@@ -287,10 +294,20 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     const sent: Promise<unknown> =
       this.#interceptors === undefined
         ? this.#handOver(messages, options, traced)
-        : this.#interceptors.send(isList(messages) ? messages : [messages], traced, (intercepted) =>
-            this.#handOver(messages, options, intercepted),
-          )
+        : this.#intercept(this.#interceptors, messages, options, traced)
     return onEnd === undefined ? sent : tellEnd(sent, onEnd)
+  }
+
+  /** Apart, so that what it keeps for the interceptors is made for them alone. */
+  #intercept(
+    interceptors: Interceptors,
+    messages: Given<K, V>,
+    options: SendOptions | undefined,
+    traced: Replacement | undefined,
+  ): Promise<RecordMetadata[] | void> {
+    return interceptors.send(isList(messages) ? messages : [messages], traced, (instead) =>
+      this.#handOver(messages, options, instead),
+    )
   }
 
   #handOver(

@@ -1,5 +1,6 @@
+import { createNoopMeter, type Meter } from '@opentelemetry/api'
 import { AlwaysOffSampler } from '@opentelemetry/sdk-trace-base'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { Producer } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, startProducer } from '../support/producers.js'
@@ -50,6 +51,25 @@ it('counts the messages that were attempted to be sent, and not those that were 
     { attributes: ORDERS, value: 4 },
     { attributes: { ...ORDERS, 'error.type': 'TOPIC_AUTHORIZATION_FAILED' }, value: 2 },
   ])
+})
+
+it('counts together what ends together, before those who wait for it go on', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const telemetry = new Telemetry()
+  const producer = startProducer(kafka)
+  await producer.connect()
+  const add = vi.fn()
+  const meter = Object.assign(createNoopMeter(), {
+    createHistogram: () => ({ record: () => undefined }),
+    createCounter: () => ({ add }),
+  })
+  telemetry.instrumentation.setMeterProvider({ getMeter: () => Object.create(meter) as Meter })
+  const held = kafka.stall({ api: 'Produce' })
+  const sends = ['1', '2', '3'].map((value) =>
+    producer.send({ topic: 'orders', value }).then(() => expect(add.mock.calls).toEqual([[3, ORDERS]])),
+  )
+  held.release()
+  await Promise.all(sends)
 })
 
 it('counts in async mode what has been sent, and not what is queued', async () => {

@@ -1,5 +1,13 @@
-import { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, TraceFlags } from '@opentelemetry/api'
-import { AlwaysOffSampler, type ReadableSpan } from '@opentelemetry/sdk-trace-base'
+import {
+  context,
+  INVALID_SPAN_CONTEXT,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  TraceFlags,
+} from '@opentelemetry/api'
+import { AlwaysOffSampler, AlwaysOnSampler, SamplingDecision, type ReadableSpan } from '@opentelemetry/sdk-trace-base'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Producer, TransactionalProducer, type KeyedMessage } from '../../../src/index.js'
 import { KafkaProducerInstrumentation } from '../../../src/opentelemetry/index.js'
@@ -178,6 +186,39 @@ describe('a send of a list', () => {
   })
 })
 
+describe('a sampler', () => {
+  it('is told of each send what it is and where to, and of a list once', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const asked: unknown[] = []
+    new Telemetry({
+      sampler: {
+        shouldSample: (_context, _traceId, name, kind, attributes) => {
+          asked.push([name, kind, attributes])
+          return { decision: SamplingDecision.NOT_RECORD }
+        },
+        toString: () => 'test',
+      },
+    })
+    const producer = startProducer(kafka)
+    const message = { topic: 'orders', value: '1' }
+    await producer.send(message)
+    await producer.send({ ...message, headers: { traceparent: OWN } })
+    await producer.send([message, message])
+    await producer.send([])
+    const attributes = {
+      'messaging.operation.name': 'send',
+      'messaging.operation.type': 'send',
+      'messaging.system': 'kafka',
+      'messaging.destination.name': 'orders',
+    }
+    expect(asked).toEqual([
+      ['send orders', SpanKind.PRODUCER, attributes],
+      ['send orders', SpanKind.CLIENT, attributes],
+      ['send orders', SpanKind.CLIENT, attributes],
+    ])
+  })
+})
+
 describe('a send in async mode', () => {
   it('ends when its last message has ended', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
@@ -263,6 +304,50 @@ describe('what is not sampled', () => {
       { traceparent: `00-${unsampled.traceId}-${unsampled.spanId}-00` },
       { traceparent: OWN },
     ])
+  })
+
+  it('is read by nobody but the producer', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    new Telemetry()
+    let reads = 0
+    const message = {
+      topic: 'orders',
+      value: '1',
+      get headers() {
+        reads++
+        return { source: 'shop' }
+      },
+    }
+    const unsampled = { traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: TraceFlags.NONE }
+    const producer = startProducer(kafka)
+    await context.with(trace.setSpanContext(ROOT_CONTEXT, unsampled), () => producer.send(message))
+    expect(reads).toBe(1)
+  })
+
+  it('by the caller is none where the caller has no span, or a remote one: then the sampler decides', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const telemetry = new Telemetry({ sampler: new AlwaysOnSampler() })
+    const producer = startProducer(kafka)
+    const remote = { traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: TraceFlags.NONE, isRemote: true }
+    for (const spanContext of [INVALID_SPAN_CONTEXT, remote])
+      await context.with(trace.setSpanContext(ROOT_CONTEXT, spanContext), () =>
+        producer.send({ topic: 'orders', value: '1' }),
+      )
+    expect((await telemetry.spans()).map(({ name }) => name)).toEqual(['send orders', 'send orders'])
+  })
+
+  it('begins no trace of its own where that is not wanted', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const telemetry = new Telemetry({ requireParentSpan: true })
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', value: '1' })
+    expect(await telemetry.spans()).toEqual([])
+    await trace.getTracer('test').startActiveSpan('request', async (request) => {
+      await producer.send({ topic: 'orders', value: '2' })
+      request.end()
+    })
+    expect((await telemetry.spans()).map(({ name }) => name)).toEqual(['send orders', 'request'])
+    expect(headersIn(kafka, 'orders').map((headers) => Object.keys(headers))).toEqual([[], ['traceparent']])
   })
 
   it('where no SDK is there gets no headers', async () => {

@@ -9,11 +9,12 @@ import {
   type KeyedMessage,
   type MessageEnd,
   type MetadataTrace,
+  type ProducerInterceptor,
   type RequestTrace,
   type SendTrace,
 } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, errorOf, failureOf, startProducer, turns } from '../support/producers.js'
+import { deliveryErrorOf, errorOf, failureOf, startProducer, stored, turns } from '../support/producers.js'
 
 /* What subscribers of diagnostics_channel are given: one object from start to end, and what each channel promises in it. */
 
@@ -264,6 +265,10 @@ describe('diagnostics_channel', () => {
     const { start } = tracingChannel<unknown, object>('kafka-producer:send')
     start.bindStore(storage, () => 'span')
     onTestFinished(() => void start.unbindStore(storage))
+    // One that asks for nothing changes nothing of that.
+    const look = (): void => undefined
+    start.subscribe(look)
+    onTestFinished(() => void start.unsubscribe(look))
     let seen: string | undefined
     const encoder = {
       encode: (value: string | null) => {
@@ -305,6 +310,70 @@ describe('diagnostics_channel', () => {
     ])
     const headers = kafka.records('orders').map((record) => record.headers.map(({ key }) => key))
     expect(headers).toEqual([['once', 'added'], ['list', 'list'], []])
+  })
+
+  it('says whether a message has one of some headers', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    const seen: boolean[] = []
+    listen<SendTrace>('send', (trace) => {
+      trace.addHeaders(1, { added: '1' })
+      for (let index = 0; index <= trace.messages.length; index++) seen.push(trace.hasHeader(index, ['a', 'added']))
+    })
+    const unreadable = {
+      topic: 'orders',
+      value: '1',
+      get headers(): never {
+        throw new Error('no')
+      },
+    }
+    const headers = [
+      { b: '1', a: null },
+      { b: '1' },
+      { b: '1' },
+      new Map([['a', '1']]).entries(),
+      [['b', '1']],
+      null,
+      7,
+    ]
+    const messages = headers.map((headers) => ({ topic: 'orders', value: '1', headers }))
+    await errorOf(producer.send([...messages, unreadable] as KeyedMessage[]))
+    expect(seen).toEqual([true, true, false, true, false, false, false, false, false])
+  })
+
+  it('goes on as if nobody had looked where all that is seen is how a send begins', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const { start } = tracingChannel<unknown, object>('kafka-producer:send')
+    const seen: SendTrace[] = []
+    const look = (trace: unknown): void => void seen.push(trace as SendTrace)
+    start.subscribe(look)
+    onTestFinished(() => void start.unsubscribe(look))
+    const producer = startProducer(kafka, { clientId: 'shop' })
+    const message = { topic: 'orders', value: '1' }
+    const sending = producer.send(message)
+    const [trace] = seen
+    trace?.addHeaders(0, { late: '1' })
+    trace?.onEnds(() => expect.unreachable())
+    expect(trace).toMatchObject({ clientId: 'shop', type: 'sync', messages: [message] })
+    expect(trace?.messages[0]).toBe(message)
+    expect([trace?.headersOf(0), trace?.hasHeader(0, ['late'])]).toEqual([[], false])
+    await sending
+    expect(kafka.records('orders').map((record) => record.headers)).toEqual([[]])
+  })
+
+  it('tells the end to whoever asks for that alone', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const channel = tracingChannel<unknown, object>('kafka-producer:send')
+    const seen: string[] = []
+    const names = ['start', 'end', 'asyncEnd'] as const
+    const producer = startProducer(kafka)
+    for (const name of names) {
+      const look = (): void => void seen.push(name)
+      channel[name].subscribe(look)
+      await producer.send({ topic: 'orders', value: '1' })
+      channel[name].unsubscribe(look)
+    }
+    expect(seen).toEqual(names)
   })
 
   it('gives back the messages of the caller where others were sent in their place', async () => {
@@ -404,6 +473,21 @@ describe('onEnds of a traced send', () => {
     await startProducer(kafka, { interceptors }).send({ topic: 'orders', value: '3' })
     expect(ends).toEqual([[0n, 1n], [2n]])
     expect(heard).toEqual([0n, 1n, 2n])
+  })
+
+  it('tells beside interceptors that listen for nothing, whether they change a message or not', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const ends = listenToEnds()
+    const onSend: ProducerInterceptor['onSend'] = (message) =>
+      message.value === 'same' ? message : { ...message, value: 'other' }
+    const interceptors: ProducerInterceptor[] = [{ onSend }]
+    await using producer = new Producer({ brokers: kafka.bootstrap, type: 'async', interceptors })
+    await producer.send({ topic: 'orders', value: 'same' })
+    await producer.flush()
+    await producer.send({ topic: 'orders', value: '1' })
+    await producer.flush()
+    expect(ends).toEqual([[0n], [1n]])
+    expect(stored(kafka, 'orders')).toEqual(['same', 'other'])
   })
 
   it('is asked for at the start alone', async () => {
