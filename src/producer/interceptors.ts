@@ -70,9 +70,25 @@ export class Interceptors {
     traced: Replacement | undefined,
     send: (instead: Replacement | undefined) => Promise<R>,
   ): Promise<R> {
-    const intercepted = new InterceptedMessages(traced?.messages ?? given, this, traced?.acknowledged)
+    const messages = traced?.messages ?? given
+    const intercepted = this.intercept(messages)
     // Where they left all as it was, and want to hear nothing of it, it goes as if there were none.
-    return this.listen || intercepted.isReplaced ? this.follow(intercepted, send(intercepted)) : send(traced)
+    if (!this.listen && intercepted === messages) return send(traced)
+    const instead = new InterceptedMessages(intercepted, intercepted !== messages, this, traced?.acknowledged)
+    return this.follow(instead, send(instead))
+  }
+
+  /** The messages as the interceptors leave them; the list itself where it holds the same ones. */
+  private intercept(messages: readonly KeyedMessage[]): readonly KeyedMessage[] {
+    let changed: KeyedMessage[] | undefined
+    for (let index = 0; index < messages.length; index++) {
+      const message = messages[index] as KeyedMessage
+      const intercepted = this.onSend(message)
+      if (intercepted === message) continue
+      changed ??= messages.slice()
+      changed[index] = intercepted
+    }
+    return changed ?? messages
   }
 
   private async follow<R extends RecordMetadata[] | void>(
@@ -106,7 +122,7 @@ export class Interceptors {
   }
 
   /** The message as the last of them leaves it. */
-  onSend(given: KeyedMessage): KeyedMessage {
+  private onSend(given: KeyedMessage): KeyedMessage {
     let message = withLastingHeaders(given)
     for (const interceptor of this.chain) {
       try {
@@ -133,26 +149,16 @@ export class Interceptors {
 
 /** The messages of one call as the interceptors left them, until these are told how each ended. */
 export class InterceptedMessages implements Replacement {
-  readonly messages: readonly KeyedMessage[]
-  /** Whether any of them is another one than was given. */
-  readonly isReplaced: boolean
   readonly acknowledged: Replacement['acknowledged']
   private readonly headers: readonly (readonly HeaderPair[])[]
 
+  /** @param isReplaced whether any of them is another one than was given */
   constructor(
-    given: readonly KeyedMessage[],
+    readonly messages: readonly KeyedMessage[],
+    private readonly isReplaced: boolean,
     private readonly interceptors: Interceptors,
     tracedEnd: Replacement['acknowledged'],
   ) {
-    const messages: KeyedMessage[] = []
-    let isReplaced = false
-    for (const message of given) {
-      const intercepted = interceptors.onSend(message)
-      messages.push(intercepted)
-      if (intercepted !== message) isReplaced = true
-    }
-    this.messages = messages
-    this.isReplaced = isReplaced
     // Now, since they may be others by the time that they are asked for.
     this.headers = interceptors.listen ? messages.map(headerPairs) : []
     this.acknowledged = interceptors.listen
