@@ -8,7 +8,9 @@ const [name = '', text = ''] = process.argv.slice(2)
 const job = JSON.parse(text) as Job
 const { connect } = (await import(`./clients/${name}.js`)) as { connect: Connect }
 const client = await connect(job)
-const given = job.corpus === undefined ? payloads(job.shape, job.bytes) : corpusPayloads(job.corpus)
-const run = () => measure(client, job, given)
-const measured = await (client.within === undefined ? run() : client.within(run))
+const measured = await measure(
+  client,
+  job,
+  job.corpus === undefined ? payloads(job.shape, job.bytes) : corpusPayloads(job.corpus),
+)
 process.stdout.write(`${JSON.stringify(measured)}\n`, () => process.exit(0))

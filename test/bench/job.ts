@@ -22,24 +22,7 @@ export interface Job {
   readonly brokerVersion?: string
   /** Ours: the entry point of the build to measure, as a URL; this checkout's sources where none is given. */
   readonly library?: string
-  /** Ours: who watches. */
-  readonly watching?: Watching
 }
-
-/**
- * Who watches a producer. All but the first are beside the logger and the statistics. An interceptor gives each message as it
- * is. A caller is at a span, by OpenTelemetry's SDK; tracing and metrics are those of the instrumentation, with a sampler
- * that asks a caller first, and samples every thousandth of what has none.
- */
-export type Watching =
-  | 'nobody'
-  | 'logger and statistics'
-  | 'an interceptor'
-  | 'an unsampled caller'
-  | 'tracing an unsampled caller'
-  | 'tracing unsampled roots'
-  | 'tracing all'
-  | 'metrics'
 
 /**
  * batch: a thousand messages per send, five sends under way. single: one message per send, each with a promise of its

@@ -116,6 +116,18 @@ function needed<T>(way: T | undefined): T {
   return way
 }
 
+/** Sends by a job's mode for so long; returns how many messages that were, all of which have ended. */
+export async function sendFor(
+  ms: number,
+  client: BenchClient,
+  job: Job,
+  payloads: readonly Payload[],
+): Promise<number> {
+  const sending = new Sending(client, job, payloads, performance.now() + ms)
+  await sending.run()
+  return sending.messages
+}
+
 /** Runs a job: warms up, then measures. */
 export async function measure(client: BenchClient, job: Job, payloads: readonly Payload[]): Promise<Measured> {
   const warmUp = new Sending(

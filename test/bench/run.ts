@@ -5,7 +5,7 @@
  *   npm run bench -- --only rates       one group, or several separated by commas
  *   npm run bench -- --soak             ten minutes in each mode, for memory alone
  *   npm run bench -- --against FOLDER   this checkout beside another, in 7 pairs of runs (--pairs, --only 'real,0.10')
- *   npm run bench -- --watching         what logs, statistics, channels, traces and metrics cost, in pairs of runs (--only)
+ *   npm run bench -- --watching         what logs, statistics, interceptors, traces and metrics cost (--pairs, --only)
  *   npm run bench -- --quick            a look at each group in less than two minutes, with what is installed
  *
  * Further: --rounds 3, --seconds 2 (of each measurement), --corpus-mb 100, --check (the sink decodes everything).

@@ -16,8 +16,6 @@ export interface BenchClient {
     /** How many are acknowledged so far. */
     readonly acknowledged: () => number
   }
-  /** What all sends are to run in. */
-  readonly within?: (<T>(run: () => T) => T) | undefined
   readonly close: () => Promise<unknown>
 }
 

@@ -4,9 +4,8 @@ import type { Payload } from '../payloads.js'
 import type { BenchClient } from './bench-client.js'
 
 export async function connect(job: Job): Promise<BenchClient> {
-  const { bootstrap, mode, acks, codec, level, idempotent, brokerVersion, watching } = job
-  const watched = watching === undefined ? undefined : (await import('./watching.js')).watch(watching)
-  const { Producer } = (await import(job.library ?? '../../../src/index.js')) as typeof Library
+  const { bootstrap, mode, acks, codec, level, idempotent, brokerVersion } = job
+  const library = (await import(job.library ?? '../../../src/index.js')) as typeof Library
   const compression = { type: codec, ...(level === undefined ? {} : { level }) } as NonNullable<
     Library.ProducerOptions['compression']
   >
@@ -17,26 +16,32 @@ export async function connect(job: Job): Promise<BenchClient> {
     enqueueTimeoutMs: -1,
     idempotent,
     brokerVersion,
-    ...watched?.options,
   } as const
+  return clientOf(library, common, mode)
+}
+
+/** A producer with these options, which sends by the mode. */
+export function clientOf(
+  { Producer }: Pick<typeof Library, 'Producer'>,
+  options: Library.ProducerOptions,
+  mode: Job['mode'],
+): BenchClient {
   if (mode === 'async') {
     let acknowledged = 0
     const producer = new Producer({
-      ...common,
+      ...options,
       type: 'async',
       onDelivery: ({ error }) => void (error === undefined && acknowledged++),
     })
     return {
       queue: { send: (payload) => producer.send(message(payload)), acknowledged: () => acknowledged },
-      within: watched?.within,
       close: () => producer.close(),
     }
   }
-  const producer = new Producer(common)
+  const producer = new Producer(options)
   return {
     sendBatch: (payloads) => producer.send(payloads.map(message)),
     sendOne: (payload) => producer.send(message(payload)),
-    within: watched?.within,
     close: () => producer.close(),
   }
 }

@@ -10,25 +10,26 @@ import {
   TraceIdRatioBasedSampler,
   type Sampler,
 } from '@opentelemetry/sdk-trace-base'
-import type { Logger, ProducerOptions } from '../../../src/index.js'
-import { KafkaProducerInstrumentation } from '../../../src/opentelemetry/index.js'
-import { Observers } from '../../../src/stats/observer.js'
-import type { Watching } from '../job.js'
-import type { BenchClient } from './bench-client.js'
+import type { Logger, ProducerOptions } from '../../src/index.js'
+import { KafkaProducerInstrumentation } from '../../src/opentelemetry/index.js'
+import type { Watching } from './watching-names.js'
 
-/** What a producer is made with, and what its sends run in. */
-interface Watched {
+/** Who watches a producer. */
+export interface Watcher {
   readonly options: Pick<ProducerOptions, 'logger' | 'interceptors'>
-  readonly within?: BenchClient['within']
+  /** No producer can be made without statistics: this takes away who would see anything. */
+  readonly isBlind?: true
+  /** To be enabled as long as it watches. */
+  readonly instrumentation?: KafkaProducerInstrumentation
+  /** What sends are to run in. */
+  readonly within?: <T>(run: () => T) => T
 }
 
-/** Who watches a producer, by the name of it; to be called before that is made. */
-export function watch(watching: Watching): Watched {
+/** By the name of it; it sets up the SDK where it needs one, for the whole process. */
+export function watcher(watching: Watching): Watcher {
   switch (watching) {
     case 'nobody':
-      // No producer can be made without statistics; this takes away who would see anything.
-      Observers.prototype.add = () => undefined
-      return { options: {} }
+      return { options: {}, isBlind: true }
     case 'logger and statistics':
       return WATCHED
     case 'an interceptor':
@@ -38,26 +39,22 @@ export function watch(watching: Watching): Watched {
       return { ...WATCHED, within: unsampled }
     case 'tracing an unsampled caller':
       startTracing(new AlwaysOnSampler())
-      new KafkaProducerInstrumentation()
-      return { ...WATCHED, within: unsampled }
+      return { ...WATCHED, instrumentation: instrumentation(), within: unsampled }
     case 'tracing unsampled roots':
       startTracing(new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(0.001) }))
-      new KafkaProducerInstrumentation()
-      return WATCHED
+      return { ...WATCHED, instrumentation: instrumentation() }
     case 'tracing all':
       startTracing(new AlwaysOnSampler())
-      new KafkaProducerInstrumentation()
-      return WATCHED
+      return { ...WATCHED, instrumentation: instrumentation() }
     case 'metrics':
       metrics.setGlobalMeterProvider(new MeterProvider({ readers: [new IdleReader()] }))
-      new KafkaProducerInstrumentation()
-      return WATCHED
+      return { ...WATCHED, instrumentation: instrumentation() }
   }
 }
 
 const ignore = (): void => undefined
 const SILENT: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
-const WATCHED: Watched = { options: { logger: SILENT } }
+const WATCHED: Watcher = { options: { logger: SILENT } }
 
 const UNSAMPLED: Context = trace.setSpanContext(ROOT_CONTEXT, {
   traceId: '0af7651916cd43dd8448eb211c80319c',
@@ -65,6 +62,8 @@ const UNSAMPLED: Context = trace.setSpanContext(ROOT_CONTEXT, {
   traceFlags: 0,
 })
 const unsampled = <T>(run: () => T): T => context.with(UNSAMPLED, run)
+
+const instrumentation = () => new KafkaProducerInstrumentation({ enabled: false })
 
 /** All that a service has of the SDK, but for where its spans go. */
 function startTracing(sampler: Sampler): void {

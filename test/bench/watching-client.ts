@@ -1,0 +1,64 @@
+import * as library from '../../src/index.js'
+import { Observers } from '../../src/stats/observer.js'
+import { DEFAULTS } from './cases.js'
+import type { BenchClient } from './clients/bench-client.js'
+import { clientOf } from './clients/ours.js'
+import type { Job } from './job.js'
+import { sendFor } from './modes.js'
+import { payloads } from './payloads.js'
+import { watcher, type Watcher } from './watchers.js'
+import type { MeasuredWatching, Watching, WatchingJob } from './watching-names.js'
+
+/*
+ * What it costs that a producer is watched: `watching-client.js <job as JSON>`. Both ways to send take turns in one process,
+ * plain, watched, watched, plain, so that whatever else the machine does strikes both; the rounds as JSON on stdout.
+ */
+
+interface Side extends Watcher {
+  readonly client: BenchClient
+}
+
+const job = JSON.parse(process.argv[2] ?? '') as WatchingJob
+const { bootstrap, mode, bytes, seconds, warmUpSeconds, rounds } = job
+const sent: Job = { ...DEFAULTS, acks: -1, shape: 'untraced', bootstrap, mode, bytes, seconds, warmUpSeconds }
+const given = payloads(sent.shape, bytes)
+const plain = side(job.plain)
+const watched = side(job.watched)
+let messages = 0
+
+function side(watching: Watching): Side {
+  const watches = watcher(watching)
+  const { add } = Observers.prototype
+  if (watches.isBlind === true) Observers.prototype.add = () => undefined
+  const options = { brokers: bootstrap, acks: -1, enqueueTimeoutMs: -1, ...watches.options } as const
+  const client = clientOf(library, options, mode)
+  Observers.prototype.add = add
+  return { ...watches, client }
+}
+
+/** Microseconds of processor time, and messages. */
+async function stretch({ client, instrumentation, within }: Side, ms: number): Promise<[cpu: number, count: number]> {
+  instrumentation?.enable()
+  const cpuBefore = process.cpuUsage()
+  const run = () => sendFor(ms, client, sent, given)
+  const count = await (within === undefined ? run() : within(run))
+  const { user, system } = process.cpuUsage(cpuBefore)
+  instrumentation?.disable()
+  messages += count
+  return [user + system, count]
+}
+
+for (const one of [plain, watched, plain, watched]) await stretch(one, (warmUpSeconds * 1_000) / 2)
+const measured = { plain: [] as number[], watched: [] as number[] }
+for (let round = 0; round < rounds; round++) {
+  const ms = seconds * 1_000
+  const outer = [await stretch(plain, ms)]
+  const inner = [await stretch(watched, ms), await stretch(watched, ms)]
+  outer.push(await stretch(plain, ms))
+  const perMessage = (all: readonly [number, number][]) =>
+    all.reduce((sum, [cpu]) => sum + cpu, 0) / all.reduce((sum, [, count]) => sum + count, 0)
+  measured.plain.push(perMessage(outer))
+  measured.watched.push(perMessage(inner))
+}
+const result: MeasuredWatching = { ...measured, messages }
+process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0))
