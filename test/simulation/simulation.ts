@@ -30,6 +30,7 @@ const MOST_OPENING = 50
 const QUEUEING_MS = 700
 /** A producer may hear of what befell it before by its next transaction, and is replaced then. */
 const PROBE_ATTEMPTS = 3
+const LONG_MS = 30_000
 /** Sockets of a producer that was closed have a second to end. */
 const CLOSE_MS = 30_000
 
@@ -139,8 +140,10 @@ class Simulation {
     this.heal()
     // Whatever was given so far has its fate by then.
     await this.wait(deliveryTimeoutMs + SLACK_MS)
-    if (this.user instanceof TransactionalUser) await this.probeTransaction(this.user)
-    else if (this.user.closing === undefined) await this.probe(this.user, dice)
+    if (this.user instanceof TransactionalUser) {
+      // What its program has left open for long is open when it closes.
+      if (!this.user.hasLeft || (scenario.transactionTimeoutMs ?? 0) < LONG_MS) await this.probeTransaction(this.user)
+    } else if (this.user.closing === undefined) await this.probe(this.user, dice)
     const leavesNothing = this.user instanceof TransactionalUser && this.user.isWhole && this.mustDeliver
     const closing = this.user.close(deliveryTimeoutMs)
     await this.settled(closing, 'close', deliveryTimeoutMs + CLOSE_MS)

@@ -135,6 +135,20 @@ function pipeline(scenario: Scenario, dice: Dice): Scenario {
   return { ...made, actions: [...faults, ...sends(dice, made, 8, 800, { count: dice.pick([5, 20]), keys: 0 })] }
 }
 
+/** A batch fails that is written, and the answers to those behind it are lost. */
+function lostBehind(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(
+    { ...scenario, release: dice.pick(NUMBERED), topics: { t1: 1 }, network: { delayMs: 100, splits: 0 } },
+    { batchBytes: 100, maxRequestBytes: 1_000 },
+  )
+  const rounds = [1_000, 2_500, 4_000, 5_500].flatMap((at, i): Action[] => [
+    { at, do: 'fail', api: 'Produce', error: 'UNKNOWN_SERVER_ERROR', appends: true, times: 1 },
+    send(at + 1, { id: 100 + i * 100, count: 20, keys: 0 }),
+    { at: at + dice.between(80, 250), do: dice.pick(['reset', 'halve'] as const), broker: 1 },
+  ])
+  return { ...made, actions: [send(0, { id: 1, count: 10, keys: 0 }), ...rounds] }
+}
+
 /** Messages that linger fill the queue: by their bytes, since as many as it holds don't linger. */
 function lingering(scenario: Scenario, dice: Dice): Scenario {
   const queueBytes = 1_100_000
@@ -344,10 +358,10 @@ function refusedApart(scenario: Scenario, dice: Dice): Scenario {
     do: 'fail',
     api: 'Produce',
     error: 'NOT_LEADER_OR_FOLLOWER',
-    times: dice.pick([100, 400]),
+    times: 400,
   }
   const actions = many(20, (partition) => send(201 + partition * dice.between(3, 6), { id: 10 + partition, partition }))
-  return { ...made, actions: [send(0, { id: 1, partition: 0 }), refusals, ...actions] }
+  return { ...made, actions: [send(0, { id: 1, partition: 0 }), refusals, ...actions, { at: 3_000, do: 'flush' }] }
 }
 
 /** One signal takes out many, who are told one after the other while others are sent. */
@@ -355,7 +369,7 @@ function abortedTogether(scenario: Scenario, dice: Dice): Scenario {
   const made = opted(
     {
       ...scenario,
-      topics: { t1: dice.pick([1, 6]) },
+      topics: { t1: dice.pick([1, 6]), t2: 1 },
       lookMs: 0.2,
       network: { delayMs: dice.pick([2, 40]), splits: 0 },
     },
@@ -505,7 +519,17 @@ function leftOpen(scenario: Scenario, dice: Dice): Scenario {
 }
 
 export const SWARM: readonly Kind[] = [
-  ...[afterWriting, pipeline, lingering, sendingAmid, missingTopics, oldFormats, waitingForRoom, browsedLeaders],
+  ...[
+    afterWriting,
+    pipeline,
+    lostBehind,
+    lingering,
+    sendingAmid,
+    missingTopics,
+    oldFormats,
+    waitingForRoom,
+    browsedLeaders,
+  ],
   ...[firstQuestions, unread, endlessCodec, endingSessions, quotas, wrongAnswers, olderEpochs, refusedApart],
   ...[abortedTogether, brokenWrites, busyBrokers, lostCommits, gaps, overtakenAborts, coordinators, leftOpen],
 ]

@@ -107,6 +107,11 @@ export class TransactionalUser extends UserCode {
     return this.open === 0
   }
 
+  /** Whether a program ended amid a transaction. */
+  get hasLeft(): boolean {
+    return this.left > 0
+  }
+
   /** Whether it goes on as it began: with one producer, which can go on. */
   get isWhole(): boolean {
     const [first, ...others] = this.producers

@@ -37,6 +37,7 @@ export class VirtualClock {
   private order = 0
   private readonly heap: VirtualTimer[] = []
   private immediates: { readonly owner: string; readonly callback: () => void }[] = []
+  private wasImmediate = false
   /** By how much the system's time was set otherwise. */
   private jumped = 0
   /** How long each look at the clock takes: work takes time. */
@@ -81,7 +82,10 @@ export class VirtualClock {
 
   /** Does what is next; false where nothing is. */
   step(): boolean {
-    const next = this.immediates.shift()
+    // As in an event loop: between one immediate and the next there is what has come due.
+    const isTimersTurn = this.wasImmediate && this.isDue
+    const next = isTimersTurn ? undefined : this.immediates.shift()
+    this.wasImmediate = next !== undefined
     if (next !== undefined) {
       next.callback()
       return true
@@ -99,6 +103,13 @@ export class VirtualClock {
       return true
     }
     return false
+  }
+
+  /** Whether a timer is due already. */
+  private get isDue(): boolean {
+    while (this.heap[0]?.isCleared === true) this.pop()
+    const [first] = this.heap
+    return first !== undefined && first.at <= this.time
   }
 
   /** How many timers somebody has set that are still to go off. */
