@@ -28,11 +28,11 @@ let messages = 0
 
 function side(watching: Watching): Side {
   const watches = watcher(watching)
-  const { add } = Observers.prototype
-  if (watches.isBlind === true) Observers.prototype.add = () => undefined
+  const add = Object.getOwnPropertyDescriptor(Observers.prototype, 'add') as PropertyDescriptor
+  if (watches.isBlind === true) Object.defineProperty(Observers.prototype, 'add', { value: () => undefined })
   const options = { brokers: bootstrap, acks: -1, enqueueTimeoutMs: -1, ...watches.options } as const
   const client = clientOf(library, options, mode)
-  Observers.prototype.add = add
+  Object.defineProperty(Observers.prototype, 'add', add)
   return { ...watches, client }
 }
 
