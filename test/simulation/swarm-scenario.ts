@@ -383,7 +383,22 @@ function abortedTogether(scenario: Scenario, dice: Dice): Scenario {
     send(300 + dice.below(300), { id: 100 + i * 400, count: 300, list: dice.isLucky(0.5), signal: 0, keys: 10 }),
   )
   const abort: Action = { at: 350 + dice.below(400), do: 'abort', signal: 0 }
+  if (dice.isLucky(0.4)) return abortedUnplaced(scenario, dice)
   return { ...made, actions: [send(0, { id: 1 }), ...actions, abort] }
+}
+
+/** The same of a list that waits for room, while what came in of it waits for metadata and gives its room back. */
+function abortedUnplaced(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(
+    { ...scenario, topics: { t1: 2 }, lookMs: 0.2, network: { delayMs: 40, splits: 0 } },
+    { type: 'async', lingerMs: 50, batchMessages: dice.pick([1, 10]), queueMessages: dice.pick([100, 150]) },
+  )
+  const actions: Action[] = [
+    { at: 15, do: 'cut', api: 'Metadata', moment: 'after', times: dice.pick([1, 2]) },
+    send(478, { id: 26, count: 300, keys: 10, size: 6_000, signal: 1 }),
+    { at: 500 + dice.below(700), do: 'abort', signal: 1 },
+  ]
+  return { ...made, actions }
 }
 
 /** Connections break while much is being written to them, and answers come before it is heard that all was written. */
