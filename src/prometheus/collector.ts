@@ -38,6 +38,10 @@ export class Collector {
 
   /** @throws where the registry has other metrics of these names */
   private constructor(registry: MetricsRegistry) {
+    // Before any is made: of some alone the registry could not be rid again.
+    for (const { name } of [...COUNTERS, ...GAUGES, ...SUMMARIES])
+      if (registry.getSingleMetric(name) !== undefined)
+        throw new Error(`A metric with the name ${name} has already been registered.`)
     const samplesOf = (row: Row<number>) => this.samplesOf(row)
     for (const row of COUNTERS) new Counter({ ...described(row, registry), collect: collecting(() => samplesOf(row)) })
     for (const row of GAUGES) new Gauge({ ...described(row, registry), collect: collecting(() => samplesOf(row)) })

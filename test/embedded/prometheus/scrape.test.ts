@@ -269,4 +269,17 @@ describe('the registry', () => {
     )
     expect(registry.getMetricsAsArray()).toHaveLength(1)
   })
+
+  it('is not half filled where only a metric that would come late is there, and filled once that is gone', async () => {
+    const kafka = await startKafka()
+    const registry = new Registry()
+    const name = 'kafka_producer_throttle_time_seconds'
+    new Counter({ name, help: "Somebody else's.", registers: [registry] })
+    const producer = startProducer(kafka)
+    expect(() => collectProducerMetrics(producer, { register: registry })).toThrow(`${name} has already been registered`)
+    expect(registry.getMetricsAsArray()).toHaveLength(1)
+    registry.removeSingleMetric(name)
+    collectProducerMetrics(producer, { register: registry })
+    expect((await scrape(registry)).get('kafka_producer_messages_total{client_id="kafka-producer"}')).toBe(0)
+  })
 })
