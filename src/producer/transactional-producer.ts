@@ -230,6 +230,8 @@ export class TransactionalProducer<K = unknown, V = unknown>
     const { signal } = this.#beginning
     try {
       await orAborted(this.#manager.begin(signal), signal)
+      // It may have been closed in the moment between.
+      signal.throwIfAborted()
     } catch (error) {
       this.#line.leave()
       throw error
@@ -240,7 +242,9 @@ export class TransactionalProducer<K = unknown, V = unknown>
       this.#open = undefined
       this.#line.leave()
     }
-    return (this.#open = new OpenTransaction({ manager: this.#manager, transactionTimeoutMs, clock, onEnded }))
+    this.#open = new OpenTransaction({ manager: this.#manager, transactionTimeoutMs, clock, onEnded })
+    if (this.#line.isWaitedFor) this.#open.keepAlive()
+    return this.#open
   }
 
   /** Like {@link Producer.connect}. */

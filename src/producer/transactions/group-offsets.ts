@@ -84,11 +84,12 @@ export class GroupOffsets {
     }))
   }
 
-  /** Takes out what was committed; the error that decides about the rest, or `NONE`. */
+  /** Takes out what was committed; the error that decides about the rest, or `NONE`. What was not asked says nothing. */
   settle(answer: TxnOffsetCommitResponse): number {
     const codes: number[] = []
     for (const { name, partitions } of answer.topics) {
       for (const { partitionIndex, errorCode } of partitions) {
+        if (this.pending.get(name)?.has(partitionIndex) !== true) continue
         if (errorCode === ErrorCodes.NONE) this.committed(name, partitionIndex)
         else codes.push(errorCode)
       }

@@ -12,6 +12,11 @@ export class TransactionLine {
     return Promise.resolve()
   }
 
+  /** Whether somebody waits for the one whose turn it is. */
+  get isWaitedFor(): boolean {
+    return this.waiting.length > 0
+  }
+
   leave(): void {
     const next = this.waiting.shift()
     if (next === undefined) this.isTaken = false

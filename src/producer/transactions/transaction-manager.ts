@@ -80,6 +80,8 @@ export class TransactionManager implements TransactionGate {
   private steps = new AbortController()
   /** What is being added, which is asked for one after the other: the first of it may change the identity. */
   private lastAdding: Promise<unknown> = Promise.resolve()
+  /** Offsets are committed one after the other: of a partition given twice, the later ones count, whatever is asked again. */
+  private lastOffsets: Promise<unknown> = Promise.resolve()
 
   constructor(
     private readonly requests: TransactionRequests,
@@ -186,7 +188,13 @@ export class TransactionManager implements TransactionGate {
   }
 
   /** Commits offsets of a consumer group as part of the transaction. */
-  async sendOffsets(offsets: GroupOffsets): Promise<void> {
+  sendOffsets(offsets: GroupOffsets): Promise<void> {
+    const committed = this.lastOffsets.then(() => this.commitOffsets(offsets))
+    this.lastOffsets = committed.catch(() => undefined)
+    return committed
+  }
+
+  private async commitOffsets(offsets: GroupOffsets): Promise<void> {
     const onWritten = () => this.mayHaveBegun()
     if (!this.isPartTwo) {
       await this.adding('AddOffsetsToTxn', (identity, signal) =>

@@ -39,6 +39,8 @@ export class OpenTransaction {
   /** Why it ended without its program. */
   private endedBy: TransactionError | undefined
   private wasCommitted = false
+  /** Its program has aborted it. */
+  private isAborting = false
   private ending: Promise<void> | undefined
   private readonly timer: Timer
   /** Ends with {@link endedBy}, for who waits for its program. */
@@ -130,17 +132,21 @@ export class OpenTransaction {
     if (this.state !== 'open') throw new TransactionEndedError()
     await this.end(() => this.parts.manager.commit())
     this.wasCommitted = true
+    // What would have cut it short came too late.
+    this.endedBy = undefined
   }
 
   /**
-   * Does nothing where it has been aborted already.
+   * Does nothing where it has been aborted already; while it is, waits for that.
    *
    * @throws TransactionEndedError after a commit, or while there is one; and like {@link TransactionManager.abort}
    */
   async abort(): Promise<void> {
     if (this.endedBy !== undefined) return this.ending?.catch(() => undefined)
+    if (this.isAborting) return this.ending
     if (this.state === 'ending' || this.wasCommitted) throw new TransactionEndedError()
     if (this.state === 'ended') return
+    this.isAborting = true
     this.parts.manager.giveUp(new TransactionAbortedError())
     await this.end(() => this.parts.manager.abort())
   }

@@ -56,6 +56,11 @@ it.concurrent('a process that only imported and constructed exits', async (conte
   expect(await run(context, 'constructed', await deadAddress()).exited).toEqual(['done'])
 })
 
+it.concurrent('a process goes on while a transaction waits for one that was never ended', async (context) => {
+  const kafka = await startKafka(context, {})
+  expect(await run(context, 'transactionsInLine', kafka.bootstrap).exited).toEqual(['done'])
+})
+
 it.concurrent(
   'a process exits after close(), also where connections were given up with questions on them',
   async (context) => {

@@ -276,7 +276,9 @@ describe('the registry', () => {
     const name = 'kafka_producer_throttle_time_seconds'
     new Counter({ name, help: "Somebody else's.", registers: [registry] })
     const producer = startProducer(kafka)
-    expect(() => collectProducerMetrics(producer, { register: registry })).toThrow(`${name} has already been registered`)
+    expect(() => collectProducerMetrics(producer, { register: registry })).toThrow(
+      `${name} has already been registered`,
+    )
     expect(registry.getMetricsAsArray()).toHaveLength(1)
     registry.removeSingleMetric(name)
     collectProducerMetrics(producer, { register: registry })

@@ -169,6 +169,26 @@ describe('a transaction', () => {
     await tx.abort()
   })
 
+  it('may be aborted again while it is aborted', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const tx = await producer.begin()
+    await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+    await Promise.all([tx.abort(), tx.abort()])
+    expect(committed(kafka, 'orders')).toEqual([])
+  })
+
+  it('commits the offset that was given last, though an earlier one is asked again', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    kafka.fail({ api: 'TxnOffsetCommit' }, 'NOT_COORDINATOR')
+    await producer.transaction((tx) => {
+      for (const offset of [5, 6])
+        void tx.sendOffsets({ groupId: 'readers' }, [{ topic: 'orders', partition: 0, offset }])
+    })
+    expect(kafka.committedOffsets('readers')).toMatchObject([{ offset: 6n }])
+  })
+
   it('waits for the one before', async () => {
     const kafka = await startKafka({ topics: TOPICS })
     const producer = startTransactional(kafka)

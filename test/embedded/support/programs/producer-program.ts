@@ -1,7 +1,7 @@
 /*
  * A program of its own, to see when it exits: `producer-program.ts <what> <brokers>`. It prints a line per step.
  */
-import { Producer } from '../../../../src/index.js'
+import { Producer, TransactionalProducer } from '../../../../src/index.js'
 
 const [what = '', brokers = ''] = process.argv.slice(2)
 const print = (line: string) => process.stdout.write(`${line}\n`)
@@ -65,6 +65,14 @@ const programs: Record<string, () => Promise<void>> = {
       process.stdin.destroy()
       void sendAndTell(producer, 'second')
     })
+  },
+  async transactionsInLine() {
+    const producer = new TransactionalProducer({ ...options, transactionalId: 'in line', transactionTimeoutMs: 1_000 })
+    // The first is never ended: the second begins when its time is over.
+    const [first, second] = [producer.begin(), producer.begin()]
+    await first
+    await (await second).abort()
+    await producer.close()
   },
   async acksZero() {
     await sendAndTell(new Producer({ ...options, acks: 0 }))

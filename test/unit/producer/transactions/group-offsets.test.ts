@@ -88,6 +88,14 @@ describe('the offsets of a group', () => {
     expect(offsets.settle(mixed)).toBe(22)
   })
 
+  it('fail by nothing that a broker says of a partition it was not asked for', () => {
+    const unasked = answer([
+      [0, 0],
+      [7, 29],
+    ])
+    expect(new GroupOffsets(GROUP, [OFFSET]).settle(unasked)).toBe(0)
+  })
+
   it('that an answer leaves out are asked for again', () => {
     expect(new GroupOffsets(GROUP, [OFFSET]).settle(answer([]))).toBe(15)
   })

@@ -59,6 +59,21 @@ const gate = () => {
 }
 
 describe('a transaction’s commit', () => {
+  it('stays one, though the time was over before the answer came', async () => {
+    const { tx, manager, late } = opened()
+    const answered = gate()
+    manager.commit = () => answered.promise
+    // Too late to be given up.
+    manager.giveUp = () => undefined
+    const committed = tx.commit()
+    late()
+    answered.open()
+    await committed
+    await expect(tx.commit()).rejects.toThrow(TransactionEndedError)
+    await expect(tx.abort()).rejects.toThrow(TransactionEndedError)
+    await expect(tx.send(() => Promise.resolve())).rejects.not.toHaveProperty('cause')
+  })
+
   it('waits for what was sent, and the next one may begin when it has ended', async () => {
     const { tx, told, onEnded } = opened()
     const sent = gate()
