@@ -39,9 +39,18 @@ export const LIES: Readonly<Record<Liar, readonly Lie[]>> = {
   ApiVersions: OF_BYTES,
 }
 
-/** Lies that end the connection: no client may wait for more of it, nor take what comes behind it. */
-const ENDING: ReadonlySet<Lie> = new Set([...OF_BYTES, 'missing', 'repeated', 'unasked'])
-const ENDING_ALWAYS: ReadonlySet<Lie> = new Set(['long', 'twice', 'begun'])
+/**
+ * Lies that end the connection, and how soon: a client neither waits for more of it nor takes what comes behind. Where it
+ * must first have the answers before, or more bytes may be of the next one, a request's time passes.
+ */
+const AT_ONCE_MS = 1_200
+const IN_TIME_MS = 5_000
+const ENDING: ReadonlyMap<Lie, number> = new Map([
+  ...(['left over', 'long', 'many', 'minus one', 'twice'] as const).map((lie) => [lie, AT_ONCE_MS] as const),
+  ...(['begun', 'missing', 'repeated', 'unasked'] as const).map((lie) => [lie, IN_TIME_MS] as const),
+])
+/** A broker whose versions can't be read is asked for them once more on the same connection, the plainest way. */
+const UNREADABLE: ReadonlySet<Lie> = new Set(['left over', 'many', 'minus one'])
 
 const KEYS: ReadonlyMap<number, Liar> = new Map([
   [produce.key, 'Produce'],
@@ -119,18 +128,17 @@ export class Lies {
     return this.orders.length === 0
   }
 
-  /** What is sent in place of an answer; `ends` where that is to end the connection. */
-  told(talk: Talk, frame: Buffer): { readonly bytes: Buffer; readonly ends: boolean } {
+  /** What is sent in place of an answer, and within how many milliseconds it is to end the connection. */
+  told(talk: Talk, frame: Buffer): { readonly bytes: Buffer; readonly endsWithin: number } {
     const question = talk.answers(frame)
     const order = question && this.orders.find(({ liar }) => liar === question.liar)
-    if (question === undefined || order === undefined) return { bytes: frame, ends: false }
+    if (question === undefined || order === undefined) return { bytes: frame, endsWithin: Infinity }
     const bytes = lieOf(order.how, question, frame, () => ++this.epoch)
-    if (bytes === undefined) return { bytes: frame, ends: false }
+    if (bytes === undefined) return { bytes: frame, endsWithin: Infinity }
     if (--order.left === 0) this.orders = this.orders.filter((other) => other !== order)
     this.trace(`${question.liar} lies: ${order.how}`)
-    // A broker whose versions can't be read is asked for them once more, the plainest way.
-    const ends = question.liar === 'ApiVersions' ? ENDING_ALWAYS : ENDING
-    return { bytes, ends: ends.has(order.how) }
+    const isAskedAgain = question.liar === 'ApiVersions' && UNREADABLE.has(order.how)
+    return { bytes, endsWithin: isAskedAgain ? Infinity : (ENDING.get(order.how) ?? Infinity) }
   }
 }
 

@@ -11,8 +11,6 @@ const FIRST_PORT = 9_001
 const NOTHING = Buffer.alloc(0)
 /** How much later whoever writes hears that it is done. */
 const LATE_MS = 20
-/** How long a client may keep a connection whose broker has sent what no answer is. */
-const ENDS_WITHIN_MS = 5_000
 
 export interface NetworkOptions {
   /** Milliseconds on the way, at the most. */
@@ -140,7 +138,7 @@ export class SimSocket extends Duplex {
   /** The system has it, and whoever wrote it does not know. */
   private untold: (Written & { readonly done: () => void }) | undefined
   /** Of the bytes that it takes in: with these it hears what is no answer. */
-  endsAfter = Infinity
+  ending: { readonly after: number; readonly withinMs: number } | undefined
   private toTake: (Written & { readonly done: (error?: Error | null) => void }) | undefined
 
   constructor(
@@ -203,8 +201,8 @@ export class SimSocket extends Duplex {
   private takeIn(bytes: number): void {
     this.into.outstanding -= bytes
     this.taken += bytes
-    if (this.taken < this.endsAfter) return
-    this.wire.endsBy = Math.min(this.wire.endsBy, this.wire.network.clock.now() + ENDS_WITHIN_MS)
+    if (this.ending === undefined || this.taken < this.ending.after) return
+    this.wire.endsBy = Math.min(this.wire.endsBy, this.wire.network.clock.now() + this.ending.withinMs)
   }
 
   private other(): SimSocket {
@@ -284,7 +282,8 @@ export class SimSocket extends Duplex {
     const { network, talk } = this.wire
     const told = chunks.map((chunk) => network.lies.told(talk, chunk))
     const bytes = Buffer.concat(told.map((one) => one.bytes))
-    if (told.some(({ ends }) => ends)) this.wire.client.endsAfter = this.out.sent + bytes.length
+    const endsWithin = Math.min(...told.map((one) => one.endsWithin))
+    if (endsWithin < Infinity) this.wire.client.ending ??= { after: this.out.sent + bytes.length, withinMs: endsWithin }
     return bytes
   }
 
