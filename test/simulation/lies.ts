@@ -232,7 +232,8 @@ function produceLie(
     case 'hints': {
       // Each broker names another one, as if that had just been elected.
       if (version < 10 || !isRefused) return undefined
-      const currentLeader = { leaderId: 1 + (nextEpoch() % 2), leaderEpoch: nextEpoch() }
+      const leaderEpoch = nextEpoch()
+      const currentLeader = { leaderId: 1 + (leaderEpoch % 2), leaderEpoch }
       return having([{ ...partition, currentLeader }, ...partitions])
     }
     case 'text':

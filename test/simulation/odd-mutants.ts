@@ -20,10 +20,10 @@ export const ODD_MUTANTS: readonly Mutant[] = [
     replace: 'return super.isUntold(index)',
   },
   {
-    fault: 'who had his fate is refused once more, and counted',
-    file: `${QUEUES}/topic-router.ts`,
-    find: '      if (message.isSettled) this.parts.room.leave(message)\n      else this.refuse(message, cause)\n',
-    replace: '      this.refuse(message, cause)\n',
+    fault: 'messages fail with those that a broker has named as wrong',
+    file: `${SENDING}/answer-verdict.ts`,
+    find: '  if (invalid > 0 && invalid < messages) return LEAVE_OUT\n',
+    replace: '  void LEAVE_OUT\n',
   },
   {
     fault: 'the batch behind one that has ended goes unprepared',
@@ -171,12 +171,6 @@ export const ODD_MUTANTS: readonly Mutant[] = [
     replace: '',
   },
   {
-    fault: 'silent brokers are asked one after the other',
-    file: `${BROKERS}/any-broker.ts`,
-    find: 'const HEAD_START_MS = 1_000\n',
-    replace: 'const HEAD_START_MS = 1_000_000\n',
-  },
-  {
     fault: 'a host that is no name gets into errors',
     file: 'src/protocol/apis/metadata.ts',
     find: '    if (request !== undefined) checkHosts(reader, response.brokers)\n',
@@ -189,46 +183,16 @@ export const ODD_MUTANTS: readonly Mutant[] = [
     replace: '  const shown = text.slice(0, MAX_FOREIGN_TEXT)\n  void escaped\n',
   },
   {
-    fault: 'a throttle of 24 days is heeded',
-    file: 'src/network/throttle.ts',
-    find: 'const until = this.clock.now() + Math.min(throttleTimeMs, this.maxMs)',
-    replace: 'const until = this.clock.now() + Math.max(throttleTimeMs, 0 * this.maxMs)',
-  },
-  {
     fault: 'behind the last epoch comes another one',
     file: 'src/producer/transactions/producer-identity.ts',
-    find: 'this.identity = epoch < LAST_EPOCH ?',
-    replace: 'this.identity = epoch <= LAST_EPOCH ?',
-  },
-  {
-    fault: 'each who saw the same loss takes another epoch',
-    file: 'src/producer/transactions/producer-identity.ts',
-    find: '    if (identity === undefined || !isSameIdentity(identity, left)) return\n',
-    replace: '    if (identity === undefined || (identity.epoch < 0 && left)) return\n',
+    find: 'this.identity = epoch < LAST_EPOCH ? { producerId, epoch: epoch + 1 } : undefined',
+    replace: 'this.identity = { producerId, epoch: epoch + 1 }',
   },
   {
     fault: 'sequences go on under another identity',
     file: `${QUEUES}/sequences.ts`,
     find: '      this.identity = identity\n      this.next = 0\n',
     replace: '      this.identity = identity\n',
-  },
-  {
-    fault: 'a batch behind one that was refused starts over by itself',
-    file: `${SENDING}/answer-verdict.ts`,
-    find: "      if (facts.sequence === 'behind') return FOLLOW\n",
-    replace: '',
-  },
-  {
-    fault: 'what may be in the log goes again under another epoch',
-    file: `${SENDING}/answer-verdict.ts`,
-    find: 'return facts.mayBeInLog || facts.inTransaction ? FAIL_AND_START_OVER',
-    replace: 'return facts.inTransaction ? FAIL_AND_START_OVER',
-  },
-  {
-    fault: 'a batch whose messages have ended is left out before others in flight',
-    file: `${QUEUES}/partition-queue.ts`,
-    find: '      if (behind.unsettled > 0 && (behind.mayBeInLog || behind.isInFlight)) return true\n',
-    replace: '',
   },
   {
     fault: 'a duplicate’s newest timestamp is told for each of its messages',

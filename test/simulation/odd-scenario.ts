@@ -22,6 +22,8 @@ export function withOddities(scenario: Scenario): Scenario {
     [isPlain ? 5 : 0, oddMessages],
     [isPlain ? 3 : 0, bumps],
     [isPlain ? 4 : 0, severalInFlight],
+    [isPlain ? 0.7 : 0, pingPong],
+    [1, throttled],
     [isPlain ? 1.5 : 0, crowd],
     [1, unknownErrors],
     [isPlain ? 1 : 0, promises],
@@ -64,7 +66,8 @@ function lies(scenario: Scenario, dice: Dice): Scenario {
 }
 
 function oddMessages(scenario: Scenario, dice: Dice): Scenario {
-  return sendsAs(scenario, (send) => {
+  const close: Action[] = dice.isLucky(0.3) ? [{ at: dice.below(spanOf(scenario)), do: 'close', timeoutMs: 0 }] : []
+  return sendsAs(having(scenario, ...close), (send) => {
     if (dice.isLucky(0.4)) return send
     const odd = dice.weighed<Oddity>([
       [3, 'nulls'],
@@ -73,7 +76,10 @@ function oddMessages(scenario: Scenario, dice: Dice): Scenario {
       [3, 'detached'],
       [2, 'invalid'],
       [1, 'wrong signal'],
+      [3, 'mixed'],
+      [2, 'ahead'],
     ])
+    if (odd === 'mixed') return { ...send, odd, list: true, code: dice.pick(['late', 'never settles']) }
     // Whoever takes bytes away changes none of them.
     const changes = odd === 'detached' ? false : send.changes === true || odd === 'partition key'
     return { ...send, odd, changes }
@@ -183,9 +189,42 @@ function promises(scenario: Scenario): Scenario {
   return { ...scenario, partitioner: 'promises' }
 }
 
-/** Waits that no timer can keep. */
+/** Waits that no timer can keep, for a topic that has no leader. */
 function noTimer(scenario: Scenario): Scenario {
-  return { ...scenario, options: { ...scenario.options, retryBackoffMs: LARGEST, retryBackoffMaxMs: LARGEST } }
+  const [topic] = Object.keys(scenario.topics) as [string]
+  const options = { ...scenario.options, retryBackoffMs: LARGEST, retryBackoffMaxMs: LARGEST }
+  return having(
+    { ...scenario, options },
+    { at: 0, do: 'fail', api: 'Metadata', error: 'LEADER_NOT_AVAILABLE', topic, times: 1_000 },
+  )
+}
+
+/** A broker wants to be left alone for 24 days. */
+function throttled(scenario: Scenario, dice: Dice): Scenario {
+  const api = dice.pick(['Produce', 'Produce', 'Metadata'] as const)
+  return having(
+    { ...scenario, options: { ...scenario.options, connectionsMaxIdleMs: 180_000 } },
+    { at: dice.below(spanOf(scenario)), do: 'lie', api, how: 'throttles', times: dice.pick([1, 3]) },
+  )
+}
+
+/** Two brokers name each other as the leader, for as long as they are asked. */
+function pingPong(scenario: Scenario): Scenario {
+  const send = { do: 'send', id: 1, count: 3, list: true, topic: 't1', keys: 0, size: 10 } as const
+  return {
+    ...scenario,
+    brokers: 2,
+    release: '4',
+    topics: { t1: 1 },
+    network: { delayMs: 0.2, splits: 0 },
+    options: { ...scenario.options, acks: -1, retryBackoffMs: 100, retryBackoffMaxMs: 1_000 },
+    actions: [
+      { at: 1, ...send },
+      { at: 1_000, do: 'lie', api: 'Produce', how: 'hints', times: 5_000 },
+      { at: 1_001, ...send, id: 10 },
+      { at: 3_000, do: 'flush' },
+    ],
+  }
 }
 
 function thenables(scenario: Scenario, dice: Dice): Scenario {
@@ -203,11 +242,15 @@ function creations(scenario: Scenario, dice: Dice): Scenario {
     const topic = `made${i}`
     const send = { do: 'send', id: 600_000 + i, count: 1, list: false, topic, keys: 1, size: 10 } as const
     return [
+      // It takes the cluster some time.
+      { at: Math.max(0, at - 1), do: 'fail', api: 'Metadata', error: 'UNKNOWN_TOPIC_OR_PARTITION', topic, times: 4 },
       { at, ...send },
       { at: at + dice.between(1, 5), do: 'ask', topic },
     ]
   })
-  return having(scenario, ...made.flat())
+  const isQuiet = ({ do: what }: Action) => what === 'send' || what === 'ask' || what === 'flush'
+  const options = { ...scenario.options, type: 'sync', queueMessages: 100_000, queueBytes: 10_000_000 } as const
+  return having({ ...scenario, options, actions: scenario.actions.filter(isQuiet) }, ...made.flat())
 }
 
 /** Connections are given up as idle sooner than a codec is done. */

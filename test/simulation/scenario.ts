@@ -10,9 +10,10 @@ export type Reaction = 'nothing' | 'send' | 'flush' | 'abort' | 'throw' | 'rejec
 
 /**
  * What is unusual about messages: null where nothing is; bytes that choose the partition; bytes that are gone or fewer as
- * soon as `send()` has returned, against what was agreed; one that is wrong, the last of its list; a signal that is none.
+ * soon as `send()` has returned, against what was agreed; one that is wrong, the last of its list; a signal that is none;
+ * an encoder that throws for the first and works on at the others; timestamps that Kafka 4 finds too far ahead.
  */
-export type Oddity = 'nulls' | 'partition key' | 'detached' | 'invalid' | 'wrong signal'
+export type Oddity = 'nulls' | 'partition key' | 'detached' | 'invalid' | 'wrong signal' | 'mixed' | 'ahead'
 
 /** Messages that are given together. */
 export interface Given {

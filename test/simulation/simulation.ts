@@ -189,6 +189,7 @@ class Simulation {
     if (scenario.brokers === 1 && scenario.codec === 'none' && sessionLifetimeMs === undefined && isPeaceful(scenario))
       network.onWritten = (bytes) => this.noteWritten(bytes)
     this.user = this.makeUser(dice.fork(), dice.fork())
+    this.user.exists = (topic) => this.troubles.hasTopic(topic)
   }
 
   private makeUser(random: Dice, dice: Dice): User | TransactionalUser {
@@ -457,7 +458,15 @@ class Simulation {
     const isProducing = this.scenario.actions.some(
       (action) => action.do === 'fail' && action.api !== 'Metadata' && action.error === 'UNKNOWN_SERVER_ERROR',
     )
-    return new Set(isProducing ? PASSING : [...PASSING, 'UNKNOWN_SERVER_ERROR'])
+    const isRefusing = this.scenario.actions.some(
+      (action) => action.do === 'fail' && action.error === 'INVALID_TIMESTAMP',
+    )
+    return new Set([
+      ...PASSING,
+      ...(isProducing ? [] : ['UNKNOWN_SERVER_ERROR']),
+      // A message beside it has one that is refused.
+      ...(isRefusing ? [] : ['INVALID_TIMESTAMP']),
+    ])
   }
 
   private checkStats(user: User): void {
@@ -514,7 +523,10 @@ class Simulation {
       case 'INVALID_MESSAGE':
         return isDetached || odd === 'invalid'
       case 'SERIALIZATION_FAILED':
-        return isDetached
+        // In sync mode a call fails as a whole.
+        return isDetached || odd === 'mixed'
+      case 'INVALID_TIMESTAMP':
+        return odd === 'ahead'
       case 'INVALID_CONFIG':
         return odd === 'wrong signal'
       case 'INVALID_PARTITION':

@@ -31,6 +31,8 @@ export type Message = KeyedMessage<Key, Value>
 /** Of an error's message. */
 const MAX_TEXT = 4_000
 const UNPRINTABLE = /\p{Cc}/u
+/** Some day in 2049, which is not yet. */
+const FAR_AHEAD = 2_500_000_000_000
 /** How long what is late takes. */
 const LATE_MS = 150
 
@@ -50,6 +52,8 @@ export abstract class UserCode {
   closedAt = Infinity
   /** Until then there are no credentials. */
   lockedUntil = 0
+  /** Whether there is such a topic. */
+  exists: (topic: string) => boolean = () => false
   protected readonly ids = new WeakMap<object, number>()
 
   protected constructor(
@@ -192,7 +196,9 @@ export abstract class UserCode {
   ): Message {
     const value = `#${id}#${(id % 7 === 0 ? 'é' : 'x').repeat(size)}`
     const key = keys === 0 ? null : `k${id % keys}`
-    const ownTimestamp = timestamp === true ? 1_500_000_000_000 + id : undefined
+    // Those beside it are as they should be.
+    const isAhead = odd === 'ahead' && id % 2 === 0
+    const ownTimestamp = isAhead ? FAR_AHEAD + id : timestamp === true ? 1_500_000_000_000 + id : undefined
     const sentAt = this.clock.now()
     const partitionKey = odd === 'partition key' ? `p${id % 50}` : undefined
     const entry: Entry = {
@@ -205,7 +211,7 @@ export abstract class UserCode {
       hasHeaders: headers === true,
       timestamp: ownTimestamp,
       places: partition === undefined ? this.placesOf(partitionKey ?? key, topic) : undefined,
-      odd,
+      odd: odd === 'ahead' && !isAhead ? undefined : odd,
       signal,
       sentAt,
       fate: undefined,
@@ -286,7 +292,7 @@ export abstract class UserCode {
           this.told(new Violation('a topic has partitions', `${topic}: ${JSON.stringify(partitions)}`))
       },
       ({ code }: CallError) => {
-        if (isCreating && code === 'UNKNOWN_TOPIC_OR_PARTITION')
+        if (isCreating && code === 'UNKNOWN_TOPIC_OR_PARTITION' && !this.exists(topic))
           this.told(new Violation('who asks for a topic that is being created waits for it', topic))
       },
     )

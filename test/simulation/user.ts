@@ -16,6 +16,10 @@ const PATIENCE_SLACK_MS = 300
 
 type Options = ProducerOptions<Key, Value, 'sync' | 'async'>
 
+function isOfMetadata(action: Action): boolean {
+  return action.do === 'fail' && action.api === 'Metadata'
+}
+
 /** The controller in its place, or one that can't be listened to. */
 function wrongSignal(id: number): AbortSignal {
   const controller = new AbortController()
@@ -135,7 +139,7 @@ export class User extends UserCode {
   protected override isCreating(topic: string): boolean {
     const { options, autoCreateTopics, actions } = this.scenario
     if (options.type === 'async' || !autoCreateTopics || this.closing !== undefined) return false
-    const isQuiet = actions.every((action) => ['send', 'ask', 'flush'].includes(action.do))
+    const isQuiet = actions.every((action) => ['send', 'ask', 'flush'].includes(action.do) || isOfMetadata(action))
     const isTaken = ({ topic: its, fate, odd, sentAt }: Entry) =>
       its === topic && fate === undefined && odd === undefined && sentAt < this.clock.now()
     return isQuiet && this.isRoomy && [...this.ledger.entries.values()].some(isTaken)
@@ -160,7 +164,8 @@ export class User extends UserCode {
     const controller = signal === undefined ? undefined : (this.signals[signal] as AbortController)
     const given = odd === 'wrong signal' ? wrongSignal(id) : controller?.signal
     const options = given === undefined ? {} : { signal: given }
-    const give = (of: number) => this.message(of, action, 0)
+    const give = (of: number) =>
+      this.message(of, odd === 'mixed' && of === id ? { ...action, code: 'throws' } : action, 0)
     const ids = Array.from({ length: count }, (_, i) => id + i)
     if (list) {
       const messages = ids.map(give)
