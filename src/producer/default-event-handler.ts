@@ -549,20 +549,27 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     return unsent
   }
 
-  /** Ends what has no fate, and gives it back. However much that is, the event loop gets its turn in between. */
+  /**
+   * Ends what has no fate, and gives it back: what has got one by the time that it is its turn has that. However much it
+   * is, the event loop gets its turn in between.
+   */
   private async endAll(cause: ProducerClosedError): Promise<KeyedMessage<K, V>[]> {
     const unsent: KeyedMessage<K, V>[] = []
+    const giveBack = (_at: Whereabouts, call: MessageCall, index: number): ProducerClosedError => {
+      if (call.isUntold(index)) unsent.push(call.messageAt(index) as KeyedMessage<K, V>)
+      return cause
+    }
     const calls: MessageCall[] = []
     for (let call = this.calls.first; call !== undefined; call = call.newer) calls.push(call)
     for (const [i, call] of calls.entries()) {
-      for (const message of call.messagesWithoutFate()) unsent.push(message as KeyedMessage<K, V>)
-      this.endings.add(call, () => cause)
+      this.endings.add(call, giveBack)
       if (i % CALLS_AT_ONCE === CALLS_AT_ONCE - 1 && this.turn.isSpent) {
         this.endings.start()
         await this.turn.nextTurn()
       }
     }
     this.endings.start()
+    await this.endings.done()
     return unsent
   }
 }

@@ -193,6 +193,52 @@ describe('what it has found', () => {
     expect(violation).toBeUndefined()
   })
 
+  it('close() gives back what it ends, and nothing that got another fate while it was at that', async () => {
+    const { violation } = await simulate({
+      ...PLAIN,
+      seed: 60650,
+      // Of many some are ended in a later turn: others are refused in between.
+      lookMs: 0.2,
+      options: {
+        ...PLAIN.options,
+        type: 'async',
+        lingerMs: 1_000,
+        batchBytes: 1_220,
+        queueBytes: 5_000,
+        enqueueTimeoutMs: 0,
+      },
+      actions: [
+        {
+          at: 17,
+          do: 'send',
+          id: 368,
+          count: 3,
+          list: true,
+          topic: 't1',
+          keys: 0,
+          size: 10,
+          odd: 'mixed',
+          code: 'never settles',
+        },
+        { at: 168, do: 'send', id: 413, count: 300, list: false, topic: 't1', keys: 0, size: 300 },
+        {
+          at: 186,
+          do: 'send',
+          id: 62,
+          count: 1,
+          list: false,
+          topic: 't1',
+          keys: 1,
+          size: 300,
+          signal: 1,
+          then: 'close',
+        },
+        { at: 188, do: 'abort', signal: 1 },
+      ],
+    })
+    expect(violation).toBeUndefined()
+  })
+
   it('who waits for room hears of what messages give back that the broker’s format can’t hold', async () => {
     const { violation } = await simulate({
       ...PLAIN,

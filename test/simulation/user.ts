@@ -237,7 +237,8 @@ export class User extends UserCode {
     const isHeldUp = actions.some(
       (action) => action.do === 'hang' || (action.do === 'send' && action.code !== undefined),
     )
-    const late = PATIENCE_SLACK_MS + 2 * lookMs * this.ledger.entries.size
+    // Each that is refused with it looks at the clock some times.
+    const late = PATIENCE_SLACK_MS + 10 * lookMs * this.ledger.entries.size
     const waited = this.clock.now() - since
     if (!isHeldUp && waited > options.enqueueTimeoutMs + late)
       this.told(new Violation('who finds no room hears of it in time', `after ${waited} ms`))

@@ -10,8 +10,8 @@ import type { MessageCall, Whereabouts } from './message-call.js'
 /** Looked at between so many messages: whether others should have their turn. */
 const RUN = 64
 
-/** Why a message ends, where it is. */
-export type CauseOfEnd = (at: Whereabouts) => KafkaProducerError
+/** Why a message ends, by where it is, and which of which call. Asked just before it is told. */
+export type CauseOfEnd = (at: Whereabouts, call: MessageCall, index: number) => KafkaProducerError
 
 /** A call whose messages are being ended. */
 interface Ending {
@@ -106,19 +106,19 @@ export class Endings {
     if (at instanceof Batch) {
       if (spares(at)) return
       this.parts.counters.failed++
-      call.settle(index, at.deliveryError(cause(at)), this.parts.clock.now())
+      call.settle(index, at.deliveryError(cause(at, call, index)), this.parts.clock.now())
       at.countEnded()
       if (!at.isInFlight) batches.add(at)
       return
     }
     this.parts.counters.failed++
     if (at === undefined) {
-      if (call instanceof ListCall) call.failUnserialized(index, cause(at), this.parts.clock.now())
+      if (call instanceof ListCall) call.failUnserialized(index, cause(at, call, index), this.parts.clock.now())
       return
     }
     const { topic } = at
     const where = { topic, partition: at.namedPartition, attempts: 0, mayHaveBeenWritten: false }
-    call.settle(index, new DeliveryError(cause(at), where), this.parts.clock.now())
+    call.settle(index, new DeliveryError(cause(at, call, index), where), this.parts.clock.now())
     topics.set(topic, (topics.get(topic) ?? 0) + 1)
   }
 }

@@ -63,7 +63,7 @@ export abstract class ListCall extends MessageCall {
   }
 
   /** What could not be encoded is as good as told. */
-  protected override isUntold(index: number): boolean {
+  override isUntold(index: number): boolean {
     return super.isUntold(index) && this.failures?.has(index) !== true
   }
 

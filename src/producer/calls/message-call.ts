@@ -47,14 +47,8 @@ export abstract class MessageCall implements MessageOwner {
 
   abstract settle(index: number, fate: Fate, now: number): void
 
-  /** The messages that have no fate yet, as they were given. */
-  messagesWithoutFate(): KeyedMessage[] {
-    const messages: KeyedMessage[] = []
-    for (let index = 0; index < this.size; index++) if (this.isUntold(index)) messages.push(this.messageAt(index))
-    return messages
-  }
-
-  protected isUntold(index: number): boolean {
+  /** Whether nobody was told of a message yet, nor is about to be. */
+  isUntold(index: number): boolean {
     return !this.isSettled(index)
   }
 
