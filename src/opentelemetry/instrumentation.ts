@@ -33,7 +33,7 @@ export interface KafkaProducerInstrumentationConfig {
   readonly propagateUnsampled?: boolean
   /**
    * Whether only sends within a span have one; false by default, and a send within none begins a trace where the sampler
-   * wants it. To ask a sampler for a new trace costs about half of what it does to send a message, so that is for
+   * wants it. To ask a sampler for a new trace costs about as much as to send a small message, so that is for
    * whoever sends many messages within none, one by one, and does not want to see them.
    */
   readonly requireParentSpan?: boolean
