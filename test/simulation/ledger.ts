@@ -114,6 +114,7 @@ export class Ledger {
     acks: number,
     retries: number,
     passing: ReadonlySet<string> = new Set(PASSING),
+    remadeAt: ReadonlyMap<string, number> = new Map(),
   ): void {
     const places = new Map<number, (StoredRecord & { readonly of: number })[]>()
     incarnations.forEach(({ records }, of) => {
@@ -151,6 +152,9 @@ export class Ledger {
         throw new Violation('acknowledged means there', `${id} is not at ${topic}-${partition}, ${offset}`)
       if (there.length === 1 && there[0]?.magic !== 0 && there[0]?.timestamp !== timestamp)
         throw new Violation('told when it was stored', `${id}: ${timestamp}, and is ${there[0]?.timestamp}`)
+      // What was on its way when the topic was made anew may have been in the old one, with what came behind it: brokers take
+      // any sequence for the first of a new one.
+      if (entry.sentAt < (remadeAt.get(topic) ?? -Infinity)) continue
       // Of topics made anew the same place may hold it twice.
       const place = `${entry.by} ${there[0]?.of} ${topic}-${partition}`
       const before = last.get(place)

@@ -239,6 +239,24 @@ describe('what it has found', () => {
     expect(violation).toBeUndefined()
   })
 
+  it('a topic made anew while five batches are on their way: none gets the sequences of one that the new one took', async () => {
+    const { violation } = await simulate({
+      ...PLAIN,
+      seed: 7563,
+      release: '2.8',
+      topics: { t3: 20, t2: 2, t1: 2 },
+      options: { ...PLAIN.options, batchBytes: 2_000 },
+      actions: [
+        { at: 0, do: 'delay', api: 'Produce', ms: 20, times: 200 },
+        { at: 10, do: 'send', id: 1, count: 1, list: false, topic: 't1', keys: 0, size: 10 },
+        { at: 152, do: 'send', id: 85, count: 20, list: true, topic: 't1', keys: 0, size: 6_000 },
+        { at: 191, do: 'delete', topic: 't1' },
+        { at: 244, do: 'send', id: 152, count: 1, list: false, topic: 't1', keys: 1, size: 10 },
+      ],
+    })
+    expect(violation).toBeUndefined()
+  })
+
   it('who waits for room hears of what messages give back that the broker’s format can’t hold', async () => {
     const { violation } = await simulate({
       ...PLAIN,

@@ -449,7 +449,13 @@ class Simulation {
         throw new Violation('room is soon found', `after ${user.longestCallMs} ms`)
     }
     if (!scenario.actions.some((action) => MAY_LOSE_COUNT.has(action.do) || isOfSequences(action))) ledger.checkCount()
-    ledger.checkStored(all, scenario.options.acks, scenario.options.retries ?? Infinity, this.passing)
+    ledger.checkStored(
+      all,
+      scenario.options.acks,
+      scenario.options.retries ?? Infinity,
+      this.passing,
+      this.troubles.remadeAt,
+    )
     if (user instanceof User) this.checkStats(user)
   }
 
@@ -636,8 +642,9 @@ function isPeaceful({ actions, partitioner, codec, onDelivery, release, options 
 }
 
 /** A broker is told to say that it has lost count. */
+/** Of a batch that fails for good, too, those behind it hear if they may be in the log. */
 function isOfSequences(action: Action): boolean {
-  return action.do === 'fail' && /SEQUENCE|PRODUCER/.test(String(action.error))
+  return action.do === 'fail' && /SEQUENCE|PRODUCER|UNKNOWN_SERVER_ERROR/.test(String(action.error))
 }
 
 /** A question for metadata goes wrong a few times, which messages outlive. */

@@ -21,6 +21,8 @@ export class Troubles {
   stalledMs = 0
   /** Topics that were deleted, with what they held. */
   readonly gone: Incarnation[] = []
+  /** When topics were last deleted, or made anew. */
+  readonly remadeAt = new Map<string, number>()
   private readonly endings: (() => void)[] = []
 
   constructor(
@@ -99,6 +101,7 @@ export class Troubles {
       case 'recreate':
         if (!this.hasTopic(action.topic)) return
         this.gone.push({ topic: action.topic, records: kafka.records(action.topic) })
+        this.remadeAt.set(action.topic, this.clock.now)
         if (action.do === 'delete') kafka.deleteTopic(action.topic)
         else kafka.recreateTopic(action.topic)
         return

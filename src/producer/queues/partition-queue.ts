@@ -210,7 +210,18 @@ export class PartitionQueue implements BatchQueue {
   acknowledged(batch: PartitionBatch, acknowledgement: BrokerAcknowledgement, now: number): Settled {
     this.provenLeader = this.sentTo
     this.answerMs = now - batch.departedAt
+    if (batch.sequence !== undefined && this.isBehindRefused(batch)) this.sequences.lose()
     return this.leave(batch, (it) => it.acknowledge(acknowledgement, now))
+  }
+
+  /**
+   * Whether the leader refused the batch before one that it took, as the empty log of a topic made anew does. Its sequences
+   * are not free then: with them others would get those of the one behind, and be taken for it.
+   */
+  private isBehindRefused(batch: PartitionBatch): boolean {
+    const index = this.indexOf(batch)
+    const before = index === 0 ? undefined : this.batches.peekAt(index - 1)
+    return before?.sequence !== undefined && !before.isInFlight && !before.mayBeInLog
   }
 
   failed(batch: PartitionBatch, cause: KafkaProducerError, now: number): Settled {

@@ -51,6 +51,22 @@ it('nor after its sequences have started over', () => {
   expect(queue.isReadyFor(next, 5)).toBe(false)
 })
 
+it('what was refused before one that was taken has no sequences that others could get', () => {
+  const identity = { producerId: 1n, epoch: 0 }
+  const queue = queueOf(4)
+  const proof = queue.takeNext(0, identity, 5)
+  queue.handedOver(proof)
+  queue.acknowledged(proof, acknowledgement, 1)
+  const [refused, taken] = [queue.takeNext(2, identity, 5), queue.takeNext(2, identity, 5)]
+  for (const batch of [refused, taken]) queue.handedOver(batch)
+  // As by a topic that is gone, and is there again.
+  refused.noteFailure(new BrokerUnavailableError('of the test'), false)
+  queue.returned(refused)
+  queue.acknowledged(taken, acknowledgement, 3)
+  expect(queue.hasGap).toBe(true)
+  expect(queue.startOver()).toBe(identity)
+})
+
 it('a broker that has a batch already tells its newest timestamp as the time of the append: each message keeps its own', () => {
   const queue = new PartitionQueue('orders', 0, { plainBytes: 1_000, ratio: 1 }, buffers)
   queue.isLedBy(1)
