@@ -644,7 +644,7 @@ function isPeaceful({ actions, partitioner, codec, onDelivery, release, options 
 /** A broker is told to say that it has lost count. */
 /** Of a batch that fails for good, too, those behind it hear if they may be in the log. */
 function isOfSequences(action: Action): boolean {
-  return action.do === 'fail' && /SEQUENCE|PRODUCER|UNKNOWN_SERVER_ERROR/.test(String(action.error))
+  return action.do === 'fail' && /SEQUENCE|PRODUCER|UNKNOWN_SERVER_ERROR|TOO_LARGE/.test(String(action.error))
 }
 
 /** A question for metadata goes wrong a few times, which messages outlive. */
