@@ -289,6 +289,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
    * @param isRefused whether the broker refused it, so that it won't be sent again
    */
   endOne(place: number, cause: KafkaProducerError, now: number, isRefused = false): boolean {
+    if (this.isSettled) return false
     const owner = this.owners[place] as MessageOwner
     const index = this.places[place] as number
     if (owner.isSettled(index)) return false
@@ -304,6 +305,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
 
   /** Looks at each message that has no fate yet; where `causeFor` gives a cause it fails. Returns how many did. */
   endSome(now: number, causeFor: (message: BatchMessage) => KafkaProducerError | undefined): number {
+    if (this.isSettled) return 0
     const cursor = this.cursor()
     const traced = this.endNext(cursor, now, causeFor, TRACED)
     if (traced < TRACED) return traced
