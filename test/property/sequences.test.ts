@@ -263,7 +263,9 @@ const step = fc.oneof(
 
 const INVALID_RECORD = 87
 
-async function play(world: World, given: typeof step extends fc.Arbitrary<infer S> ? S : never): Promise<void> {
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
+
+async function play(world: World, given: Step): Promise<void> {
   switch (given.do) {
     case 'give':
       for (let i = 0; i < given.count; i++) world.give()
