@@ -257,6 +257,26 @@ describe('what it has found', () => {
     expect(violation).toBeUndefined()
   })
 
+  it('what is sent again has nothing new behind it, or the broker would have forgotten it the next time', async () => {
+    const message = { do: 'send', topic: 't2', partition: 0, keys: 0, size: 300, list: true } as const
+    const { violation } = await simulate({
+      ...PLAIN,
+      seed: 41056,
+      topics: { t2: 2, t1: 6 },
+      network: { delayMs: 40, splits: 0.5 },
+      options: { ...PLAIN.options, batchBytes: 500 },
+      actions: [
+        { at: 0, do: 'delay', api: 'Produce', ms: 60, times: 200 },
+        { at: 225, ...message, id: 700_000, count: 1 },
+        { at: 1_609, ...message, id: 700_160, count: 10 },
+        { at: 1_610, do: 'fail', api: 'Produce', error: 'REQUEST_TIMED_OUT', times: 2 },
+        { at: 1_991, do: 'fail', api: 'Produce', error: 'NOT_LEADER_OR_FOLLOWER', whileWaiting: true, times: 1 },
+        { at: 2_555, do: 'move', topic: 't1', partition: 0, broker: 3 },
+      ],
+    })
+    expect(violation).toBeUndefined()
+  })
+
   it('who waits for room hears of what messages give back that the broker’s format can’t hold', async () => {
     const { violation } = await simulate({
       ...PLAIN,

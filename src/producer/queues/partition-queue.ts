@@ -127,8 +127,18 @@ export class PartitionQueue implements BatchQueue {
     if (!this.isReady) return false
     if (this.inFlightCount === 0) return true
     if (this.inFlightCount >= limit) return false
+    if (this.peekNext()?.sequence !== undefined) return true
     // Under a new identity sequences begin anew, behind all that has old ones.
-    return this.peekNext()?.sequence !== undefined || (identity !== undefined && this.sequences.under === identity)
+    return identity !== undefined && this.sequences.under === identity && !this.isSearching
+  }
+
+  /**
+   * Whether something goes out again that may be in the log. Brokers remember the last five batches: behind new ones they
+   * would not find it any more if this answer is lost, too.
+   */
+  private get isSearching(): boolean {
+    for (let index = 0; index < this.next; index++) if (this.batches.peekAt(index)?.mayBeInLog === true) return true
+    return false
   }
 
   /** Whether it is ready and on nobody's list who would send it. */

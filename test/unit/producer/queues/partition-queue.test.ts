@@ -67,6 +67,27 @@ it('what was refused before one that was taken has no sequences that others coul
   expect(queue.startOver()).toBe(identity)
 })
 
+it('nothing new goes behind what goes out again and may be in the log', () => {
+  const identity = { producerId: 1n, epoch: 0 }
+  const queue = queueOf(6)
+  const send = () => {
+    const batch = queue.takeNext(0, identity, 5)
+    queue.handedOver(batch)
+    return batch
+  }
+  queue.acknowledged(send(), acknowledgement, 1)
+  const doubtful = [send(), send()]
+  for (const batch of doubtful) batch.noteFailure(new BrokerUnavailableError('of the test'), true)
+  for (const batch of doubtful) queue.returned(batch)
+  // The first one is found, and the leader has proven that it knows the sequences.
+  queue.acknowledged(send(), acknowledgement, 2)
+  const searched = send()
+  expect(queue.isReadyFor(identity, 5)).toBe(false)
+  queue.acknowledged(searched, acknowledgement, 3)
+  send()
+  expect(queue.isReadyFor(identity, 5)).toBe(true)
+})
+
 it('a broker that has a batch already tells its newest timestamp as the time of the append: each message keeps its own', () => {
   const queue = new PartitionQueue('orders', 0, { plainBytes: 1_000, ratio: 1 }, buffers)
   queue.isLedBy(1)
