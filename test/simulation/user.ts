@@ -139,6 +139,8 @@ export class User extends UserCode {
   protected override isCreating(topic: string): boolean {
     const { options, autoCreateTopics, actions } = this.scenario
     if (options.type === 'async' || !autoCreateTopics || this.closing !== undefined) return false
+    // Whoever asks waits so long at the most.
+    if (options.enqueueTimeoutMs >= 0 && options.enqueueTimeoutMs < 60_000) return false
     const isQuiet = actions.every((action) => ['send', 'ask', 'flush'].includes(action.do) || isOfMetadata(action))
     const isTaken = ({ topic: its, fate, odd, sentAt }: Entry) =>
       its === topic && fate === undefined && odd === undefined && sentAt < this.clock.now()
