@@ -1,4 +1,4 @@
-import type { Attributes, Counter, Histogram, Meter } from '@opentelemetry/api'
+import { diag, type Attributes, type Counter, type Histogram, type Meter } from '@opentelemetry/api'
 import { BoundedMap } from '../bounded-map.js'
 import type { MessageEnd, SendTrace } from '../index.js'
 import {
@@ -51,8 +51,14 @@ export class SendMetrics {
   }
 
   private readonly tellCounts = (): void => {
-    for (const [attributes, count] of this.uncounted) this.sent.add(count, attributes)
+    const counts = [...this.uncounted]
     this.uncounted.clear()
+    try {
+      for (const [attributes, count] of counts) this.sent.add(count, attributes)
+    } catch (error) {
+      // Nobody has called this who could be told; and a counter that throws must not end the process.
+      diag.error('kafka-producer: a counter threw', error)
+    }
   }
 
   private attributes(topic: string | undefined, error: string | undefined): Attributes {

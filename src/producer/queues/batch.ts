@@ -68,6 +68,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   private state: 'open' | 'waiting' | 'in flight' | 'settled' = 'open'
   private owners: MessageOwner[] = []
   private places: number[] = []
+  /** How many there are, or were where it is settled and has let go of them. */
   private messages = 0
   /** By the place in the batch: the timestamps that callers gave. */
   private ownTimestamps: Map<number, number> | undefined

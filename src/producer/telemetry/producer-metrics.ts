@@ -55,8 +55,8 @@ export class ProducerMetrics implements Observer {
     this.since = this.counted = { at: clock.now(), timestamp: this.startedAt, opened: 0 }
   }
 
-  readonly batch = ({ attempt, queuedMs }: BatchBegin): undefined => {
-    if (attempt === 1) this.queued.record(queuedMs)
+  readonly batch = ({ isFirst, queuedMs }: BatchBegin): undefined => {
+    if (isFirst) this.queued.record(queuedMs)
   }
 
   readonly request = ({ api, broker }: RequestBegin): OnEnd<RequestEnd> | undefined => {

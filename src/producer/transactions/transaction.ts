@@ -143,7 +143,7 @@ export class OpenTransaction {
    */
   async abort(): Promise<void> {
     if (this.endedBy !== undefined) return this.ending?.catch(() => undefined)
-    if (this.isAborting) return this.ending
+    if (this.isAborting && this.state === 'ending') return this.ending
     if (this.state === 'ending' || this.wasCommitted) throw new TransactionEndedError()
     if (this.state === 'ended') return
     this.isAborting = true

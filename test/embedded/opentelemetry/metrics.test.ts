@@ -1,7 +1,9 @@
 import { createNoopMeter, type Meter } from '@opentelemetry/api'
 import { AlwaysOffSampler } from '@opentelemetry/sdk-trace-base'
 import { expect, it, vi } from 'vitest'
-import { Producer } from '../../../src/index.js'
+import { Producer, type SendTrace } from '../../../src/index.js'
+import { Conventions } from '../../../src/opentelemetry/conventions.js'
+import { SendMetrics } from '../../../src/opentelemetry/send-metrics.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, startProducer } from '../support/producers.js'
 import { Telemetry } from './support.js'
@@ -83,4 +85,24 @@ it('counts in async mode what has been sent, and not what is queued', async () =
   await producer.flush()
   expect(await telemetry.points(SENT)).toMatchObject([{ attributes: ORDERS, value: 1 }])
   expect(await telemetry.points(DURATION)).toMatchObject([{ attributes: ORDERS, value: { count: 1 } }])
+})
+
+it('a counter that throws ends neither the process nor the count', async () => {
+  const conventions = new Conventions(undefined)
+  const add = vi.fn()
+  add.mockImplementationOnce(() => {
+    throw new Error('of the test')
+  })
+  const meter = createNoopMeter()
+  vi.spyOn(meter, 'createCounter').mockReturnValue({ add })
+  const metrics = new SendMetrics(meter, conventions)
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const producer = startProducer(kafka)
+  const [end] = await producer.send({ topic: 'orders', value: '1' })
+  const send = { messages: [{ topic: 'orders', value: '1' }] } as unknown as SendTrace
+  metrics.ended(send, [end], 0)
+  await Promise.resolve()
+  metrics.ended(send, [end], 0)
+  await Promise.resolve()
+  expect(add).toHaveBeenCalledTimes(2)
 })

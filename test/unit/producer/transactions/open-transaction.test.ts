@@ -189,3 +189,10 @@ describe('a transaction whose time is over', () => {
     expect(told).toEqual(['commit'])
   })
 })
+
+it('a transaction whose abort failed has ended: to abort it again does nothing', async () => {
+  const { tx, manager } = opened()
+  manager.abort = () => Promise.reject(new TransactionTimeoutError(1))
+  await expect(Promise.all([tx.abort(), tx.abort()])).rejects.toThrow(TransactionTimeoutError)
+  await tx.abort()
+})
