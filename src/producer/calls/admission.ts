@@ -57,6 +57,8 @@ export interface AdmissionParts {
 export class Admission {
   private readonly entries = new Denque<Entry>()
   private readonly aside = new SetAside()
+  /** One waits there of which nobody has been told. */
+  private isNewAside = false
   private patienceTimer: Timer | undefined
   private admittedThisTurn = 0
   /** How many admitted make it look at the clock again. */
@@ -87,8 +89,9 @@ export class Admission {
       if (isFirst) this.entries.unshift(entry)
       else this.entries.push(entry)
     }
-    if (isFirst && !this.entries.isEmpty()) this.pump()
-    else this.keepWatch()
+    if (isFirst && !this.entries.isEmpty()) return this.pump()
+    this.tellOfAside()
+    this.keepWatch()
   }
 
   /** Called when room was given back. */
@@ -96,7 +99,15 @@ export class Admission {
     if (this.isAdmitting) return
     if (!this.aside.isEmpty) this.admitAside()
     this.admitLine()
+    this.tellOfAside()
     this.keepWatch()
+  }
+
+  /** Once for each that comes to wait apart: what takes up the share may only linger, and nobody asks for its topic then. */
+  private tellOfAside(): void {
+    if (!this.isNewAside || this.isAdmitting) return
+    this.isNewAside = false
+    this.parts.onWaiting()
   }
 
   private admitLine(): void {
@@ -195,6 +206,7 @@ export class Admission {
   private setAside(message: OutgoingMessage): void {
     if (this.parts.enqueueTimeoutMs === 0) return this.parts.refuse(message, this.noRoom())
     this.aside.add(message, this.parts.clock.now())
+    this.isNewAside = true
   }
 
   private admitAside(): void {

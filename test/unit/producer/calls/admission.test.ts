@@ -14,6 +14,8 @@ function admission({
 } = {}) {
   const admitted: string[] = []
   const refused: string[] = []
+  /** How often it was told that somebody waits. */
+  const waiting = { told: 0 }
   const turn = new ManualTurn()
   const room = new Room(maxMessages, maxBytes, () => undefined)
   const line: Admission = new Admission({
@@ -32,9 +34,9 @@ function admission({
       refused.push(String(value))
       owner.settle(index, cause as never, 0)
     },
-    onWaiting: () => undefined,
+    onWaiting: () => waiting.told++,
   })
-  return { line, room, turn, admitted, refused }
+  return { line, room, turn, admitted, refused, waiting }
 }
 
 function call(count: number, name: string, topic = 'orders', key: Uint8Array | null = null): OutgoingMessage[] {
@@ -115,5 +117,15 @@ describe('admission', () => {
     line.submit(call(3, 'k'))
     expect(admitted).toEqual(['u0', 'u1', 'u2', 'u3', 'k0', 'k1', 'k2'])
     expect(refused).toEqual(['u4', 'u5'])
+  })
+
+  it('tells once of each that waits apart, since those that have the share may only linger', () => {
+    const { line, waiting } = admission({ maxMessages: 8, enqueueTimeoutMs: -1 })
+    line.submit(call(4, 'u', 'unknown'))
+    expect(waiting.told).toBe(0)
+    line.submit(call(1, 'v', 'unknown too'))
+    expect(waiting.told).toBe(1)
+    line.pump()
+    expect(waiting.told).toBe(1)
   })
 })
