@@ -50,6 +50,12 @@ export interface TransactionGate {
   failSequence(cause: KafkaProducerError): void
 }
 
+/** Leaders that may write something late. */
+interface Late {
+  readonly producerId: bigint
+  readonly topics: readonly AddPartitionsToTxnTopic[]
+}
+
 /** How much the coordinator knows of the transaction: nothing, perhaps something, or something for certain. */
 type Begun = 'no' | 'perhaps' | 'yes'
 
@@ -73,6 +79,10 @@ export class TransactionManager implements TransactionGate {
   private needsBump = false
   /** The coordinator has forgotten the id: there is nothing to end, and the next transaction needs another one. */
   private isForgotten = false
+  /** A request of the transaction had no answer, and may be carried out yet. */
+  private isInDoubt = false
+  /** Where something of a transaction that was aborted may be written yet, under its epoch. */
+  private late: Late | undefined
   private abortCause: TransactionError | undefined
   private unusableCause: TransactionError | undefined
   private readonly partitions: TransactionPartitions
@@ -166,6 +176,7 @@ export class TransactionManager implements TransactionGate {
   /** A gap, or the doubt of one, in the sequences of a partition: only another epoch helps. */
   failSequence(cause: KafkaProducerError): void {
     if (this.states.is('ready')) return this.needAnotherEpoch(cause)
+    this.isInDoubt = true
     this.fail(cause, this.canBump || this.isPartTwo ? 'abort' : 'unusable')
   }
 
@@ -298,37 +309,70 @@ export class TransactionManager implements TransactionGate {
       debug('not aborted: %s', (error as Error).message)
       if (!this.canBump) throw this.makeUnusable(new ProducerUnusableError(error as KafkaProducerError))
       if (this.states.is('aborting')) this.states.go('uninitialized')
+      this.isInDoubt = true
+      this.noteLate()
       this.forget()
     }
   }
 
+  /** Since part two of KIP-890 leaders see a later epoch with the end of each transaction. */
+  private noteLate(): void {
+    const { identity, isPartTwo, isInDoubt, partitions } = this
+    if (isInDoubt && !isPartTwo && identity !== undefined)
+      this.late = { producerId: identity.producerId, topics: partitions.topics }
+  }
+
   private async rollBack(): Promise<void> {
-    const { begun, identity, isPartTwo } = this
-    if (begun !== 'no' && !this.isForgotten) {
-      const answer = await this.requests.end(identity as Identity, false, isPartTwo, { written: 0, answered: 0 })
-      const { errorCode } = answer
-      const kind = kindOfCode(errorCode)
-      if (errorCode === ErrorCodes.NONE) this.goOnWith(answer)
-      else if (kind === 'abort, new id' && this.canBump) this.isForgotten = true
-      else if (errorCode !== ErrorCodes.INVALID_TXN_STATE || begun !== 'perhaps')
-        throw this.makeUnusable(this.whyUnusable(brokerResponseError(errorCode, 'EndTxn'), kind))
-      // What was to begin it did not come to the coordinator, as it seems. Under the same epoch the next commit would be that
-      // of all that there is after all.
-      else this.needsBump = this.canBump
-    }
+    this.noteLate()
+    await this.endAborted()
     if (this.needsBump || this.isForgotten) await this.initialize()
     else this.ended()
+  }
+
+  /** Tells the coordinator that what it may know of is aborted. */
+  private async endAborted(signal?: AbortSignal): Promise<void> {
+    const { begun, identity, isPartTwo } = this
+    if (begun === 'no' || this.isForgotten) return
+    const tries: Tries = { written: 0, answered: 0 }
+    const answer = await this.requests.end(identity as Identity, false, isPartTwo, tries, signal)
+    const { errorCode } = answer
+    const kind = kindOfCode(errorCode)
+    if (errorCode === ErrorCodes.NONE) this.goOnWith(answer)
+    else if (kind === 'abort, new id' && this.canBump) this.isForgotten = true
+    else if (errorCode !== ErrorCodes.INVALID_TXN_STATE || begun !== 'perhaps')
+      throw this.makeUnusable(this.whyUnusable(brokerResponseError(errorCode, 'EndTxn'), kind))
+    // What was to begin it did not come to the coordinator, as it seems. Under the same epoch the next commit would be that
+    // of all that there is after all.
+    else this.needsBump = this.canBump
+    this.begun = 'no'
   }
 
   private async initialize(signal?: AbortSignal): Promise<void> {
     this.states.go('initializing')
     try {
+      // Who claims the epoch of a transaction that is open fences himself (before part two of KIP-890).
+      await this.endAborted(signal)
       await this.acquire(signal)
+      await this.shutOut(signal)
     } catch (error) {
       if (!this.states.is('unusable')) this.states.go('uninitialized')
       throw error
     }
     this.ended()
+  }
+
+  /**
+   * What had no answer may be written yet, under the epoch before, and be part of the next transaction. Leaders refuse it
+   * once they have seen a later epoch: a transaction without messages shows them this one. Once is enough to try, since most
+   * brokers find it out by themselves (Kafka 3.6).
+   */
+  private async shutOut(signal: AbortSignal | undefined): Promise<void> {
+    const { late, identity } = this
+    this.late = undefined
+    if (late === undefined || identity?.producerId !== late.producerId || late.topics.length === 0) return
+    debug('shows epoch %d to %o', identity.epoch, late.topics)
+    await this.requests.addPartitions(identity, late.topics, signal, () => this.mayHaveBegun())
+    await this.endAborted(signal)
   }
 
   /** Asks for the id and the epoch; where it has them, for what comes after. */
@@ -364,12 +408,13 @@ export class TransactionManager implements TransactionGate {
 
   private ended(): void {
     this.states.go('ready')
+    this.begun = 'no'
     this.forget()
   }
 
-  /** What belongs to the transaction that is over. */
+  /** What belongs to the transaction that is over; the coordinator may not have heard of that yet. */
   private forget(): void {
-    this.begun = 'no'
+    this.isInDoubt = false
     this.abortCause = undefined
     this.partitions.clear()
   }

@@ -40,6 +40,11 @@ export class TransactionPartitions {
     return this.wanted.added
   }
 
+  /** All that the transaction has, as they are added. */
+  get topics(): AddPartitionsToTxnTopic[] {
+    return [...this.added].map(([name, partitions]) => ({ name, partitions: [...partitions] }))
+  }
+
   /** The next transaction has none yet. */
   clear(): void {
     this.added.clear()

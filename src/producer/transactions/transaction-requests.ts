@@ -94,7 +94,7 @@ export class TransactionRequests {
   async addPartitions(
     identity: Identity,
     topics: readonly AddPartitionsToTxnTopic[],
-    signal: AbortSignal,
+    signal: AbortSignal | undefined,
     onWritten: () => void,
   ): Promise<number> {
     const transaction = { ...this.claimOf(identity), verifyOnly: false, topics }
@@ -155,8 +155,14 @@ export class TransactionRequests {
     return code
   }
 
-  end(identity: Identity, committed: boolean, isPartTwo: boolean, tries: Tries): Promise<EndTxnResponse> {
-    return this.step('EndTxn', this.parts.coordinator, undefined, (coordinator, signal) =>
+  end(
+    identity: Identity,
+    committed: boolean,
+    isPartTwo: boolean,
+    tries: Tries,
+    signal?: AbortSignal,
+  ): Promise<EndTxnResponse> {
+    return this.step('EndTxn', this.parts.coordinator, signal, (coordinator, its) =>
       coordinator.ask(
         {
           api: endTxn,
@@ -168,7 +174,7 @@ export class TransactionRequests {
           },
           onWritten: () => tries.written++,
         },
-        signal,
+        its,
       ),
     )
   }

@@ -30,7 +30,8 @@ export const initProducerIdHandler: Handler<InitProducerIdRequest, InitProducerI
       return failed(codeOf('INVALID_TRANSACTION_TIMEOUT'))
     if (cluster.coordinatorOf(transactionalId) !== broker.id) return failed(codeOf('NOT_COORDINATOR'))
     const claim = producerId === -1n ? undefined : { producerId, producerEpoch }
-    const found = cluster.transactions.init(transactionalId, transactionTimeoutMs, claim)
+    const isPartTwo = broker.release.transactionVersion === 2
+    const found = cluster.transactions.init(transactionalId, transactionTimeoutMs, claim, isPartTwo)
     if (typeof found === 'string') return failed(transactionCode(found, FENCED_FROM, context))
     return response(throttleTimeMs, 0, found.producerId, found.producerEpoch)
   },

@@ -30,8 +30,15 @@ export class Transactions {
    * A producer begins with a transactional id: whoever had it before is fenced, and what that left open aborted.
    *
    * @param claim id and epoch to go on with (KIP-360)
+   * @param isPartTwo whoever claims the epoch of a transaction that is open may do so again when it is aborted (KIP-890);
+   *   before that he has fenced himself
    */
-  init(id: string, timeoutMs: number, claim?: ProducerIdentity): Transaction | TransactionErrorName {
+  init(
+    id: string,
+    timeoutMs: number,
+    claim: ProducerIdentity | undefined,
+    isPartTwo: boolean,
+  ): Transaction | TransactionErrorName {
     const known = this.transactions.get(id)
     if (known === undefined) {
       // Whatever id and epoch it claims: nobody is fenced by a producer that was not there before.
@@ -43,7 +50,7 @@ export class Transactions {
     if (claim !== undefined && !isSame(known, claim)) return 'PRODUCER_FENCED'
     if (known.isOngoing) {
       this.fence(known)
-      known.previous = claim
+      if (isPartTwo) known.previous = claim
       return 'CONCURRENT_TRANSACTIONS'
     }
     this.raiseEpoch(known)

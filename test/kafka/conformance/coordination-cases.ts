@@ -18,12 +18,14 @@ const fenced = (version: number, from: number): number => (version >= from ? 90 
 
 export function coordinationCases(subject: () => Subject): void {
   describe('Transactions', () => {
-    const begin = async (transactionalId: string) => {
+    const nobody = { producerId: -1n, producerEpoch: -1 }
+    const claims = (): boolean => subject().has(initProducerId) && subject().version(initProducerId) >= 3
+    const begin = async (transactionalId: string, claimed = nobody) => {
       const coordinator = await subject().coordinator(transactionalId, 1)
-      const init = async () => {
-        const nobody = { producerId: -1n, producerEpoch: -1, enable2Pc: false, keepPreparedTxn: false }
-        const version = subject().version(initProducerId, 5)
-        return coordinator.call(initProducerId, version, { transactionalId, transactionTimeoutMs: 60_000, ...nobody })
+      const init = async ({ producerId, producerEpoch } = claimed) => {
+        const flags = { enable2Pc: false, keepPreparedTxn: false }
+        const asked = { transactionalId, transactionTimeoutMs: 60_000, producerId, producerEpoch, ...flags }
+        return coordinator.call(initProducerId, subject().version(initProducerId, 5), asked)
       }
       const producer = await until(async () => {
         const answer = await init()
@@ -146,6 +148,40 @@ export function coordinationCases(subject: () => Subject): void {
         return answer.errorCode === 19 ? undefined : answer.errorCode
       })
       expect(errorCode).toBe(subject().release.verifiesTransactions ? 120 : 0)
+    })
+
+    it('its own id and epoch are claimed while it is open', async ({ skip }) => {
+      if (!claims()) skip('has no such claims')
+      const topic = await subject().topic()
+      const transaction = await begin(`tx-${topic}`)
+      expect(await transaction.add(topic)).toBe(0)
+      expect((await transaction.init(transaction)).errorCode).toBe(51)
+      const code = await settled(async () => (await transaction.init(transaction)).errorCode)
+      expect(code).toBe(subject().release.transactionVersion === 2 ? 0 : fenced(subject().version(initProducerId), 4))
+    })
+
+    it('what comes late is refused under an earlier epoch than that of a marker', async ({ skip }) => {
+      if (!claims()) skip('has no such claims')
+      const topic = await subject().topic()
+      const leader = await subject().leader(topic)
+      const id = `tx-${topic}`
+      const send = async (epoch: number, baseSequence: number) => {
+        const batch = batchOf([{ value: 'a', timestamp: Date.now() }], {
+          ...{ producerId: first.producerId, producerEpoch: epoch, baseSequence, transactional: true },
+        })
+        const version = subject().version(produce, 11)
+        return settled(
+          async () => (await subject().produce(leader, topic, batch, { version, transactionalId: id })).errorCode,
+        )
+      }
+      const first = await begin(id)
+      expect([await first.add(topic), await send(0, 0), await first.end(false)]).toEqual([0, 0, 0])
+      const second = await begin(id, first)
+      expect(second.producerEpoch).toBe(1)
+      // Whoever looks asks the coordinator; the others know of no later epoch yet.
+      expect(await send(0, 1)).toBe(subject().release.verifiesTransactions ? 47 : 0)
+      expect([await second.add(topic), await second.end(false)]).toEqual([0, 0])
+      expect(await send(0, 2)).toBe(47)
     })
 
     it('an end without a transaction', async ({ skip }) => {

@@ -233,7 +233,36 @@ describe('what of a transaction fails', () => {
     const aborted = manager.abort()
     manager.failSequence(new ConnectionClosedError('lost'))
     await aborted
-    expect(kafka.asked.slice(1)).toEqual(['drained', 'EndTxn abort 7/0', 'InitProducerId 7/0'])
+    expect(kafka.asked.slice(1, 4)).toEqual(['drained', 'EndTxn abort 7/0', 'InitProducerId 7/0'])
+  })
+
+  it('a doubt shows that epoch to the leaders, by a transaction without messages: they write nothing late then', async () => {
+    const kafka = new FakeCoordinators()
+    const manager = await kafka.begun()
+    await Promise.all([manager.whenIn('a', 0), manager.whenIn('b', 3)])
+    manager.failSequence(new ConnectionClosedError('lost'))
+    await manager.abort()
+    const shown = ['AddPartitionsToTxn a-0 b-3 7/1', 'EndTxn abort 7/1']
+    expect(kafka.asked.slice(1)).toEqual(['drained', 'EndTxn abort 7/0', 'InitProducerId 7/0', ...shown])
+    await kafka.begun()
+    await manager.whenIn('a', 0)
+    await manager.commit()
+    expect(kafka.asked).toEqual(['AddPartitionsToTxn a-0 7/1', 'EndTxn commit 7/1'])
+  })
+
+  it.each([
+    ['is refused', NOT_ALLOWED],
+    ['has no answer', new DeliveryTimeoutError('too late')],
+  ])('a doubt that can’t be shown to the leaders holds up nobody: %s', async (_, answer) => {
+    const kafka = new FakeCoordinators({ answers: { AddPartitionsToTxn: [0, answer], EndTxn: [0, WRONG_STATE] } })
+    const manager = await kafka.begun()
+    await manager.whenIn('a', 0)
+    manager.failSequence(new ConnectionClosedError('lost'))
+    await manager.abort()
+    await kafka.begun()
+    await manager.whenIn('a', 0)
+    await manager.commit()
+    expect(kafka.asked.at(-1)).toBe('EndTxn commit 7/2')
   })
 
   it('part two of KIP-890 needs no question for another epoch', async () => {
@@ -298,8 +327,11 @@ describe('an abort', () => {
     const manager = await kafka.begun()
     await manager.whenIn('a', 0)
     await manager.abort()
+    kafka.asked.length = 0
     await manager.begin(forever())
-    expect(kafka.asked.at(-1)).toBe('InitProducerId 7/0')
+    // Whoever claims the epoch of what is open fences himself; and what was written may come late.
+    const shown = ['AddPartitionsToTxn a-0 7/1', 'EndTxn abort 7/1']
+    expect(kafka.asked).toEqual(['EndTxn abort 7/0', 'InitProducerId 7/0', ...shown])
     expect(manager.current).toMatchObject({ producerId: 7n, epoch: 1 })
   })
 
