@@ -376,4 +376,51 @@ describe('what it has found', () => {
     })
     expect(violation).toBeUndefined()
   })
+
+  it('what is written late after an abort is part of no later transaction, before part two of KIP-890', async () => {
+    const message = {
+      do: 'send',
+      id: 1303,
+      count: 1,
+      list: true,
+      topic: 't1',
+      keys: 0,
+      size: 10,
+      awaits: true,
+    } as const
+    const { violation } = await simulate({
+      ...PLAIN,
+      seed: 36785,
+      release: '2.8',
+      topics: { t2: 1, t1: 1 },
+      options: { ...PLAIN.options, requestTimeoutMs: 500, retries: 0, batchBytes: 253 },
+      transactionTimeoutMs: 4_000,
+      actions: [
+        { at: 467, do: 'delay', api: 'Produce', ms: 2_000, times: 2 },
+        { at: 1_037, do: 'transact', id: 1301, manual: true, steps: [message], end: 'abort, then commit' },
+        { at: 3_790, do: 'transact', id: 101, manual: true, steps: [], end: 'commit' },
+      ],
+    })
+    expect(violation).toBeUndefined()
+  })
+
+  it('whoever waits apart since what only lingers has the share of topics without metadata makes that go', async () => {
+    const send = { do: 'send', list: false, keys: 1, size: 10 } as const
+    const { violation } = await simulate({
+      ...PLAIN,
+      seed: 24873,
+      topics: { t1: 6, t2: 1, t3: 1 },
+      options: {
+        ...PLAIN.options,
+        ...{ type: 'async', lingerMs: 1_000, batchMessages: 10, queueMessages: 10, enqueueTimeoutMs: -1 },
+      },
+      actions: [
+        { ...send, at: 35, id: 1, count: 4, topic: 't1' },
+        { ...send, at: 45, id: 6, count: 3, topic: 't2' },
+        { at: 105, do: 'ask', topic: 't1' },
+        { ...send, at: 195, id: 10, count: 1, topic: 't3' },
+      ],
+    })
+    expect(violation).toBeUndefined()
+  })
 })

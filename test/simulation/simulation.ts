@@ -76,6 +76,7 @@ class Simulation {
   private readonly aborted = new Set<number>()
   /** As many requests had come when all that was asked for was told. */
   private probed: number | undefined
+  private probedAt = 0
   /** When some message last had no fate. */
   private lastOpenAt = 0
 
@@ -338,6 +339,7 @@ class Simulation {
     this.trace('probes')
     const isAsking = [...user.pending.values()].some(({ what }) => what.startsWith('partitionsFor'))
     if (!isAsking && user.asksUntil < this.clock.now) this.probed = this.kafka.requests.length
+    this.probedAt = this.clock.now
     let id = PROBE_IDS
     for (const [topic, partitions] of Object.entries(topics)) {
       for (let i = 0; i < Math.min(partitions, 3); i++) {
@@ -445,7 +447,8 @@ class Simulation {
       this.transactions.check(committed, kafka.committedOffsets('readers'))
     } else if (isPeaceful(scenario)) {
       ledger.checkPeace((entry, code) => this.mayFail(entry, code))
-      if (scenario.options.type === 'async' && this.isRoomy && user.longestCallMs > QUEUEING_MS)
+      const isNowhere = [...ledger.entries.values()].some((entry) => this.isNowhere(entry))
+      if (scenario.options.type === 'async' && this.isRoomy && !isNowhere && user.longestCallMs > QUEUEING_MS)
         throw new Violation('room is soon found', `after ${user.longestCallMs} ms`)
     }
     if (!scenario.actions.some((action) => MAY_LOSE_COUNT.has(action.do) || isOfSequences(action))) ledger.checkCount()
@@ -505,7 +508,12 @@ class Simulation {
       (name) => this.troubles.hasTopic(name) && !Object.hasOwn(this.scenario.topics, name),
     )
     if (made !== undefined) throw new Violation('asking for a topic does not create it', made)
-    for (const { api, topics } of this.probed === undefined ? [] : this.kafka.requests.slice(this.probed)) {
+    // What was written before a connection fell silent arrives when it speaks again.
+    const isDelayed = this.scenario.actions.some(
+      (action) => action.do === 'silence' && action.at + action.ms >= this.probedAt,
+    )
+    if (this.probed === undefined || isDelayed) return
+    for (const { api, topics } of this.kafka.requests.slice(this.probed)) {
       const unwanted = api === 'Metadata' ? topics.find(({ topic }) => /^n\d+$/.test(topic)) : undefined
       if (unwanted !== undefined) throw new Violation('nothing is asked for that nobody wants', unwanted.topic)
     }
@@ -513,7 +521,7 @@ class Simulation {
 
   /** What fails although all is well. */
   private mayFail(entry: Entry, code: string): boolean {
-    const { topic, partition, hasHeaders, timestamp, sentAt, odd } = entry
+    const { topic, hasHeaders, timestamp, sentAt, odd } = entry
     const { scenario, user } = this
     const { enqueueTimeoutMs } = scenario.options
     const isDetached = odd === 'detached'
@@ -536,9 +544,12 @@ class Simulation {
       case 'INVALID_CONFIG':
         return odd === 'wrong signal'
       case 'INVALID_PARTITION':
-        return partition !== undefined && partition >= (scenario.topics[topic] ?? 1)
+        return this.isNowhere(entry)
       case 'DELIVERY_TIMEOUT':
-        return isMissing || !this.isQuick || this.standsBehindMissing(entry)
+        return this.isNowhere(entry) || !this.isQuick || this.standsBehindMissing(entry)
+      case 'CONNECTION_FAILED':
+        // The process stands still for longer than an answer may take.
+        return this.isHeavy && scenario.options.retries !== undefined
       case 'PRODUCER_CLOSED':
         return sentAt >= user.closedAt
       case 'UNKNOWN_TOPIC_OR_PARTITION':
@@ -548,18 +559,24 @@ class Simulation {
     }
   }
 
+  /** It is for a topic or a partition that does not exist. */
+  private isNowhere({ topic, partition }: Entry): boolean {
+    const partitions = this.scenario.topics[topic] ?? 1
+    return this.isMissing(topic) || (partition !== undefined && partition >= partitions)
+  }
+
   private isMissing(topic: string): boolean {
     return !Object.hasOwn(this.scenario.topics, topic) && !this.scenario.autoCreateTopics
   }
 
   /**
-   * What waits for a topic that does not exist holds room until its deadline: all of it where no topic was known yet, and
-   * enough of it to keep out what only fits alone.
+   * What waits for a topic or a partition that does not exist holds room until its deadline: all of it where no topic was
+   * known yet, and enough of it to keep out what only fits alone.
    */
   private standsBehindMissing({ value, sentAt }: Entry): boolean {
     const { queueBytes, queueMessages } = this.scenario.options
     const all = [...this.ledger.entries.values()]
-    const missing = all.filter((entry) => this.isMissing(entry.topic))
+    const missing = all.filter((entry) => this.isNowhere(entry))
     if (missing.length === 0) return false
     const isLarge = value.length > queueBytes / 4 || queueMessages <= 1
     const firstKnown = all.find(({ fate }) => fate?.kind === 'acknowledged')
@@ -574,12 +591,16 @@ class Simulation {
 
   /** Whether all that is sent can have arrived within a fraction of a second. */
   private get isQuick(): boolean {
-    const { network, release, codec, actions, lookMs, options } = this.scenario
-    // A batch a message, and each takes its time.
-    const isHeavy = lookMs >= 0.1 && options.batchBytes < 1_000
+    const { network, release, codec, actions, options } = this.scenario
     const isLate =
       options.retryBackoffMs > 1_000 || actions.some((action) => action.do === 'send' && action.code === 'late')
-    return network.delayMs <= 2 && release !== '0.8.2' && codec !== 'late' && !isLate && !isHeavy
+    return network.delayMs <= 2 && release !== '0.8.2' && codec !== 'late' && !isLate && !this.isHeavy
+  }
+
+  /** A batch a message, and each takes its time. */
+  private get isHeavy(): boolean {
+    const { lookMs, options } = this.scenario
+    return lookMs >= 0.1 && options.batchBytes < 1_000
   }
 
   /** However much goes wrong, brokers are not asked more often than the back-off says. */
