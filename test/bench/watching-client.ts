@@ -19,11 +19,12 @@ interface Side extends Watcher {
 }
 
 const job = JSON.parse(process.argv[2] ?? '') as WatchingJob
-const { bootstrap, mode, bytes, seconds, warmUpSeconds, rounds } = job
+const { bootstrap, mode, bytes, seconds, warmUpSeconds, rounds, isWatchedFirst } = job
 const sent: Job = { ...DEFAULTS, acks: -1, shape: 'untraced', bootstrap, mode, bytes, seconds, warmUpSeconds }
 const given = payloads(sent.shape, bytes)
-const plain = side(job.plain)
-const watched = side(job.watched)
+const made = isWatchedFirst ? [side(job.watched), side(job.plain)] : [side(job.plain), side(job.watched)]
+const [plain, watched] = (isWatchedFirst ? made.reverse() : made) as [Side, Side]
+const order = isWatchedFirst ? [watched, plain, watched, plain] : [plain, watched, plain, watched]
 let messages = 0
 
 function side(watching: Watching): Side {
@@ -48,7 +49,7 @@ async function stretch({ client, instrumentation, within }: Side, ms: number): P
   return [user + system, count]
 }
 
-for (const one of [plain, watched, plain, watched]) await stretch(one, (warmUpSeconds * 1_000) / 2)
+for (const one of order) await stretch(one, (warmUpSeconds * 1_000) / 2)
 const measured = { plain: [] as number[], watched: [] as number[] }
 for (let round = 0; round < rounds; round++) {
   const ms = seconds * 1_000

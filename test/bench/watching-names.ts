@@ -26,6 +26,8 @@ export interface WatchingJob {
   readonly seconds: number
   readonly warmUpSeconds: number
   readonly rounds: number
+  /** Which of the two is made first, and warms up first. */
+  readonly isWatchedFirst: boolean
 }
 
 /** Milliseconds of processor time for a thousand messages, that is microseconds for one, in each round. */
