@@ -37,16 +37,29 @@ function side(watching: Watching): Side {
   return { ...watches, client }
 }
 
+/** After each change of sides: whoever subscribes to a channel, or ends that, has code compiled anew. */
+const SETTLE_MS = 150
+let active: Side | undefined
+
 /** Microseconds of processor time, and messages. */
-async function stretch({ client, instrumentation, within }: Side, ms: number): Promise<[cpu: number, count: number]> {
-  instrumentation?.enable()
+async function stretch(side: Side, ms: number): Promise<[cpu: number, count: number]> {
+  if (active !== side) {
+    active?.instrumentation?.disable()
+    side.instrumentation?.enable()
+    active = side
+    await run(side, SETTLE_MS)
+  }
   const cpuBefore = process.cpuUsage()
-  const run = () => sendFor(ms, client, sent, given)
-  const count = await (within === undefined ? run() : within(run))
+  const count = await run(side, ms)
   const { user, system } = process.cpuUsage(cpuBefore)
-  instrumentation?.disable()
-  messages += count
   return [user + system, count]
+}
+
+async function run({ client, within }: Side, ms: number): Promise<number> {
+  const send = () => sendFor(ms, client, sent, given)
+  const count = await (within === undefined ? send() : within(send))
+  messages += count
+  return count
 }
 
 for (const one of order) await stretch(one, (warmUpSeconds * 1_000) / 2)

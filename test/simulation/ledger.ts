@@ -37,6 +37,8 @@ export interface Entry {
   readonly signal: number | undefined
   readonly sentAt: number
   fate: Fate | undefined
+  /** When that was told. */
+  toldAt?: number
 }
 
 /** Long before any time that is played here, and after all that is no time. */
@@ -90,6 +92,7 @@ export class Ledger {
     if (entry.fate !== undefined)
       throw new Violation('one fate', `${id} was ${entry.fate.kind}, then ${fate.kind} ${JSON.stringify(shown(fate))}`)
     entry.fate = fate
+    entry.toldAt = this.now()
     this.openCount--
   }
 
@@ -172,6 +175,16 @@ export class Ledger {
     for (const { id, fate } of this.entries.values())
       if (fate !== undefined && fate.kind !== 'acknowledged' && LOST_COUNT.has(fate.code))
         throw new Violation('nobody loses count', `${id} failed with ${fate.code}`)
+  }
+
+  /** Where what goes wrong is none of their business messages are acknowledged soon. */
+  checkPrompt(withinMs: number): void {
+    for (const { id, fate, sentAt, toldAt = Infinity } of this.entries.values())
+      if (fate?.kind !== 'acknowledged' || toldAt - sentAt > withinMs)
+        throw new Violation(
+          'what is wrong elsewhere holds up nobody',
+          `${id} ${fate?.kind} after ${toldAt - sentAt} ms`,
+        )
   }
 
   /** Where nothing goes wrong nothing fails, but for what the user asked for. */

@@ -200,4 +200,10 @@ export const ODD_MUTANTS: readonly Mutant[] = [
     find: 'const appendTime = isDuplicate ? -1 : logAppendTime',
     replace: 'const appendTime = isDuplicate && logAppendTime < 0 ? -1 : logAppendTime',
   },
+  {
+    fault: 'a broker that says nothing is the only one that is asked',
+    file: `${BROKERS}/any-broker.ts`,
+    find: 'const HEAD_START_MS = 1_000\n',
+    replace: 'const HEAD_START_MS = 60_000\n',
+  },
 ]

@@ -162,6 +162,8 @@ export interface Scenario {
   readonly partitioner: 'by key' | 'round robin' | 'throws' | 'sends' | 'hook throws' | 'promises'
   readonly codec: CodeOf | 'none'
   readonly onDelivery: Reaction
+  /** Whatever is wrong does not concern what is sent: each message is acknowledged within so long. */
+  readonly promptMs?: number
   /** Streams that the user gives, in place of sockets. */
   readonly ownConnections: boolean
   readonly actions: readonly Action[]

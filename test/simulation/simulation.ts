@@ -438,6 +438,7 @@ class Simulation {
     const topics = new Set([...Object.keys(scenario.topics), ...[...ledger.entries.values()].map(({ topic }) => topic)])
     const there = [...topics].filter((topic) => this.troubles.hasTopic(topic))
     const all = [...this.troubles.gone, ...there.map((topic) => ({ topic, records: kafka.records(topic) }))]
+    if (scenario.promptMs !== undefined) ledger.checkPrompt(scenario.promptMs)
     this.checkPace()
     this.network.checkUnread()
     this.checkTaken()

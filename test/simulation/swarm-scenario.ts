@@ -8,6 +8,8 @@ const ANY = ['0.10.2', ...NUMBERED] as const
 /** A leader that refuses tells no other one (before Kafka 3.7, KIP-951). */
 const WITHOUT_HINTS = ['1.1', '2.8'] as const
 const SMALL = 10
+/** So long a broker is waited for before another one is asked too. */
+const HEAD_START_MS = 1_000
 /** Before those of a series. */
 const FIRST_ID = 90_000
 
@@ -264,6 +266,22 @@ function firstQuestions(scenario: Scenario, dice: Dice): Scenario {
     return [fault, send(at + 1, { id: 1 + i * 10, topic, count: dice.pick([1, 3]) })]
   })
   return { ...made, actions }
+}
+
+/** The broker that answered last says nothing any more, and has nothing that is sent to. */
+function silentStranger(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(
+    { ...scenario, release: dice.pick(ANY), brokers: dice.between(2, 3), topics: { t1: 1, t2: 1, t3: 2 } },
+    { requestTimeoutMs: 5_000, acks: dice.pick([-1, 1]), type: dice.pick(['sync', 'async']), lingerMs: 10 },
+  )
+  const away = Object.entries(made.topics).flatMap(([topic, partitions]) =>
+    many(partitions, (partition) => ({ at: 0, do: 'move', topic, partition, broker: dice.between(2, made.brokers) })),
+  )
+  const silent: Action = { at: 500, do: dice.pick(['pause', 'silence'] as const), broker: 1, ms: 8_000 }
+  const after = ['t2', 't3'].map((topic, i) => send(501 + dice.below(1_500), { id: 10 + i * 10, topic, count: 3 }))
+  // All is well again only when that is over.
+  const actions: Action[] = [...away, send(1, { id: 1 }), silent, ...after, { at: 9_000, do: 'connect' }]
+  return { ...made, promptMs: HEAD_START_MS + 1_000, actions }
 }
 
 /** Nobody waits for answers, and the other side reads nothing. */
@@ -544,6 +562,7 @@ export const SWARM: readonly Kind[] = [
     oldFormats,
     waitingForRoom,
     browsedLeaders,
+    silentStranger,
   ],
   ...[firstQuestions, unread, endlessCodec, endingSessions, quotas, wrongAnswers, olderEpochs, refusedApart],
   ...[abortedTogether, brokenWrites, busyBrokers, lostCommits, gaps, overtakenAborts, coordinators, leftOpen],
