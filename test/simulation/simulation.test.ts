@@ -423,4 +423,22 @@ describe('what it has found', () => {
     })
     expect(violation).toBeUndefined()
   })
+
+  it('a leader that has moved before a message is refused costs those beside it nothing', async () => {
+    const { violation } = await simulate({
+      ...PLAIN,
+      seed: 16795,
+      brokers: 4,
+      topics: { t1: 2, t2: 2 },
+      actions: [
+        { at: 8, do: 'send', id: 1, count: 1, list: false, topic: 't2', keys: 0, size: 10 },
+        { at: 1_175, do: 'move', topic: 't2', partition: 0, broker: 3 },
+        {
+          ...{ at: 1_447, do: 'send', id: 41, count: 3, list: false, topic: 't2', partition: 0 },
+          ...{ keys: 0, size: 300, odd: 'ahead' },
+        },
+      ],
+    })
+    expect(violation).toBeUndefined()
+  })
 })

@@ -269,6 +269,11 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     if (maybeInLog) this.maybeInLog = true
   }
 
+  /** A broker has refused it for what it is, as any other would have: unless one is in doubt about it, none has written it. */
+  noteUnacceptable(): void {
+    if (!this.maybeWritten) this.maybeInLog = false
+  }
+
   /**
    * Somebody reads its bytes, until {@link endReading} is called with what this returns. Where that never comes they are
    * not used again.

@@ -103,6 +103,7 @@ export class Outcomes {
       case 'split':
         if (TOO_LARGE.has(answer.errorCode)) this.parts.compression.of(queue.topic)?.reset()
         this.tell('retry', batch, cause)
+        batch.noteUnacceptable()
         queue.split(batch)
         return this.resend(queue)
       case 'follow':
@@ -128,7 +129,7 @@ export class Outcomes {
         return this.resend(queue)
       case 'leave out': {
         this.tell('retry', batch, cause)
-        // Refused, so none of it was written.
+        batch.noteUnacceptable()
         queue.returned(batch)
         // What it leaves out would be missing behind it.
         if (batch.sequence !== undefined) queue.breakSequences()
