@@ -1,6 +1,7 @@
 import { tracingChannel } from 'node:diagnostics_channel'
 import {
   createNoopMeter,
+  diag,
   metrics,
   trace,
   type Meter,
@@ -109,8 +110,17 @@ export class KafkaProducerInstrumentation {
     if ((endSpan === undefined && metrics === undefined) || send.messages.length === 0) return
     const startedAt = systemClock.now()
     send.onEnds((ends) => {
-      metrics?.ended(send, ends, (systemClock.now() - startedAt) / 1_000)
-      endSpan?.(ends)
+      isolated(() => endSpan?.(ends))
+      isolated(() => metrics?.ended(send, ends, (systemClock.now() - startedAt) / 1_000))
     })
+  }
+}
+
+/** A meter or a span processor that throws is no concern of whoever sends. */
+function isolated(tell: () => void): void {
+  try {
+    tell()
+  } catch (error) {
+    diag.error('kafka-producer: telemetry threw', error)
   }
 }

@@ -24,6 +24,9 @@ export interface MeasuredProducer {
   stats(): ProducerStats
 }
 
+/** By which a process that has this package as ECMAScript modules and as CommonJS finds the same one from both. */
+const COLLECTOR = Symbol.for('kafka-producer:collector')
+
 type LabelName = Label | 'client_id' | 'quantile'
 type Labels = Partial<Record<LabelName, string>>
 
@@ -32,7 +35,8 @@ type Labels = Partial<Record<LabelName, string>>
  * up, but for quantiles, of which the highest is told.
  */
 export class Collector {
-  private readonly producers = new Set<MeasuredProducer>()
+  /** And how often each was added: whoever did so takes it out for himself alone. */
+  private readonly producers = new Map<MeasuredProducer, number>()
   /** What the scrape under way reads for all metrics. */
   private readings: readonly Reading[] | undefined
 
@@ -51,16 +55,24 @@ export class Collector {
   /** The one whose metrics the registry has; or a new one, as after its `clear()`. */
   static of(registry: MetricsRegistry): Collector {
     const [{ name }] = SUMMARIES
-    const known: unknown = registry.getSingleMetric(name)
-    return known instanceof DistributionSummary ? known.collector : new Collector(registry)
+    const known = registry.getSingleMetric(name) as Partial<DistributionSummary> | undefined
+    return known?.[COLLECTOR] ?? new Collector(registry)
   }
 
-  add(producer: MeasuredProducer): void {
-    this.producers.add(producer)
+  /** @returns what takes it out */
+  add(producer: MeasuredProducer): () => void {
+    this.producers.set(producer, (this.producers.get(producer) ?? 0) + 1)
+    let isIn = true
+    return () => {
+      if (isIn) this.remove(producer)
+      isIn = false
+    }
   }
 
-  remove(producer: MeasuredProducer): void {
-    this.producers.delete(producer)
+  private remove(producer: MeasuredProducer): void {
+    const left = (this.producers.get(producer) ?? 0) - 1
+    if (left > 0) this.producers.set(producer, left)
+    else this.producers.delete(producer)
   }
 
   /** Each value of a metric, with its labels. */
@@ -76,7 +88,7 @@ export class Collector {
   /** A scrape asks all metrics in one go, and a producer's statistics are more work than reading one of them. */
   private read(): readonly Reading[] {
     if (this.readings === undefined) {
-      this.readings = Array.from(this.producers, readingOf)
+      this.readings = Array.from(this.producers.keys(), readingOf)
       queueMicrotask(() => (this.readings = undefined))
     }
     return this.readings
@@ -104,12 +116,15 @@ function collecting(samples: () => readonly (readonly [Labels, number])[]) {
 
 /** A summary of what was observed elsewhere. */
 class DistributionSummary extends Summary<LabelName> {
+  readonly [COLLECTOR]: Collector
+
   constructor(
-    readonly collector: Collector,
+    private readonly collector: Collector,
     private readonly row: Row<Distribution>,
     registry: MetricsRegistry,
   ) {
     super(described(row, registry))
+    this[COLLECTOR] = collector
   }
 
   override async get(): ReturnType<Summary<LabelName>['get']> {

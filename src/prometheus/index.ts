@@ -21,7 +21,5 @@ export function collectProducerMetrics(
   producer: MeasuredProducer,
   { register = defaultRegistry }: ProducerMetricsOptions = {},
 ): () => void {
-  const collector = Collector.of(register)
-  collector.add(producer)
-  return () => collector.remove(producer)
+  return Collector.of(register).add(producer)
 }

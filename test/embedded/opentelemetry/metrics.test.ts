@@ -61,11 +61,11 @@ it('counts together what ends together, before those who wait for it go on', asy
   const producer = startProducer(kafka)
   await producer.connect()
   const add = vi.fn()
-  const meter = Object.assign(createNoopMeter(), {
+  const meter = Object.assign(Object.create(createNoopMeter()) as Meter, {
     createHistogram: () => ({ record: () => undefined }),
     createCounter: () => ({ add }),
   })
-  telemetry.instrumentation.setMeterProvider({ getMeter: () => Object.create(meter) as Meter })
+  telemetry.instrumentation.setMeterProvider({ getMeter: () => meter })
   const held = kafka.stall({ api: 'Produce' })
   const sends = ['1', '2', '3'].map((value) =>
     producer.send({ topic: 'orders', value }).then(() => expect(add.mock.calls).toEqual([[3, ORDERS]])),
@@ -85,6 +85,21 @@ it('counts in async mode what has been sent, and not what is queued', async () =
   await producer.flush()
   expect(await telemetry.points(SENT)).toMatchObject([{ attributes: ORDERS, value: 1 }])
   expect(await telemetry.points(DURATION)).toMatchObject([{ attributes: ORDERS, value: { count: 1 } }])
+})
+
+it('a meter that throws leaves no span open, and harms no send', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const telemetry = new Telemetry()
+  const record = vi.fn(() => {
+    throw new Error('of the test')
+  })
+  // Another than the one that stands for none.
+  const meter: Meter = Object.assign(Object.create(createNoopMeter()) as Meter, { createHistogram: () => ({ record }) })
+  telemetry.instrumentation.setMeterProvider({ getMeter: () => meter })
+  const producer = startProducer(kafka)
+  await producer.send({ topic: 'orders', value: '1' })
+  expect(record).toHaveBeenCalledOnce()
+  expect(await telemetry.spans()).toHaveLength(1)
 })
 
 it('a counter that throws ends neither the process nor the count', async () => {

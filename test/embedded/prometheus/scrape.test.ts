@@ -1,6 +1,6 @@
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { register as defaultRegistry, Counter, Registry, type OpenMetricsContentType } from 'prom-client'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Producer, type ProducerOptions, type ProducerStats } from '../../../src/index.js'
 import { collectProducerMetrics } from '../../../src/prometheus/index.js'
 import type { BrokerStatus, EmbeddedKafka } from '../../../src/testing/index.js'
@@ -210,17 +210,20 @@ describe('several producers', () => {
     expect(ofEach('batch_size_messages', ',quantile="0.5"')).toEqual([1, 3])
   })
 
-  it('are in until they are taken out, and one that was given twice is counted once', async () => {
+  it('are in until whoever put them in has taken them out, and one that was given twice is counted once', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const registry = new Registry()
     const producer = startProducer(kafka)
     const stop = collectProducerMetrics(producer, { register: registry })
-    collectProducerMetrics(producer, { register: registry })
+    const stopToo = collectProducerMetrics(producer, { register: registry })
     await producer.send({ topic: 'orders', value: '1' })
     await producer.close()
     const name = 'kafka_producer_acknowledged_messages_total{client_id="kafka-producer"}'
     expect((await scrape(registry)).get(name)).toBe(1)
     stop()
+    stop()
+    expect((await scrape(registry)).get(name)).toBe(1)
+    stopToo()
     expect(await scrape(registry)).toEqual(new Map())
   })
 
@@ -247,6 +250,20 @@ describe('the registry', () => {
     const page = await defaultRegistry.metrics()
     expect(page).toContain('kafka_producer_messages_total{client_id="after"} 0')
     expect(page).not.toContain('"before"')
+  })
+
+  it('is the same where a process has this package twice, as ECMAScript modules and as CommonJS', async () => {
+    const kafka = await startKafka()
+    const registry = new Registry()
+    vi.resetModules()
+    const other = await import('../../../src/prometheus/index.js')
+    expect(other.collectProducerMetrics).not.toBe(collectProducerMetrics)
+    collectProducerMetrics(startProducer(kafka, { clientId: 'one' }), { register: registry })
+    other.collectProducerMetrics(startProducer(kafka, { clientId: 'other' }), { register: registry })
+    const samples = await scrape(registry)
+    expect(['one', 'other'].map((id) => samples.get(`kafka_producer_messages_total{client_id="${id}"}`))).toEqual([
+      0, 0,
+    ])
   })
 
   it('may write OpenMetrics', async () => {
