@@ -284,7 +284,7 @@ export abstract class UserCode {
   }
 
   protected watchAsk(topic: string, asked: Promise<unknown>): void {
-    const { enqueueTimeoutMs } = this.scenario.options
+    const { enqueueTimeoutMs, retryBackoffMs } = this.scenario.options
     const isCreating = this.isCreating(topic)
     asked.then(
       (partitions) => {
@@ -296,7 +296,9 @@ export abstract class UserCode {
           this.told(new Violation('who asks for a topic that is being created waits for it', topic))
       },
     )
-    if (enqueueTimeoutMs >= 0) this.watch(`partitionsFor ${topic}`, enqueueTimeoutMs + 40_000, asked)
+    // Nobody is asked before the back-off is over, were it weeks.
+    const withinMs = enqueueTimeoutMs + retryBackoffMs + 40_000
+    if (enqueueTimeoutMs >= 0) this.watch(`partitionsFor ${topic}`, withinMs, asked)
   }
 
   /** Whether a message waits for it that creates it, and nothing can keep it from that. */
