@@ -378,13 +378,14 @@ class Simulation {
 
   /** Whether there is nothing in the scenario that keeps messages from a cluster that is well. */
   private get mustDeliver(): boolean {
-    const { partitioner, codec, onDelivery, options, actions, release } = this.scenario
+    const { partitioner, codec, onDelivery, options, actions, release, transactionTimeoutMs } = this.scenario
     // Without ids of topics nobody can tell that a sequence is of the one that was deleted (before Kafka 2.8).
     const isReplaced = actions.some(({ do: what }) => what === 'recreate' || what === 'delete') && release < '2.8'
     const isFull = options.queueMessages <= 10 && options.enqueueTimeoutMs >= 0
     // Code of the user's that is wrong is no fault of the cluster's.
-    const isSoon = codec === 'never settles' && 8 * options.requestTimeoutMs <= options.deliveryTimeoutMs
-    const isGoodCodec = ['none', 'at once'].includes(codec) || isSoon
+    const codecMs = options.requestTimeoutMs
+    const isSoon = 8 * codecMs <= options.deliveryTimeoutMs && 2 * codecMs < (transactionTimeoutMs ?? Infinity)
+    const isGoodCodec = ['none', 'at once'].includes(codec) || (codec === 'never settles' && isSoon)
     const isWrong = partitioner !== 'by key' || !isGoodCodec || onDelivery === 'close'
     // What may be in the log under a sequence can't go to a leader that knows none.
     const isTooOld = actions.some((action) => action.do === 'restart' && BEFORE_SEQUENCES.has(action.release ?? ''))

@@ -100,6 +100,11 @@ export class PartitionQueue implements BatchQueue {
     return this.inFlightCount > 0
   }
 
+  /** Whether the batch that goes out next may grow yet. */
+  get isGathering(): boolean {
+    return this.open !== undefined && this.peekNext() === this.open
+  }
+
   /** Whether its leader may be sent a batch now. */
   get isReady(): boolean {
     // What rules it out most often comes first: it is asked for each message.

@@ -53,6 +53,9 @@ export interface SenderParts {
 interface Sent {
   readonly session: BrokerSession
   readonly batches: readonly PartitionBatch[]
+  /** Of its batches before compression. */
+  readonly bytes: number
+  readonly departedAt: number
   /** What it is, and since when it is on its way. */
   readonly stage: Stage
   /** Whether it stands on its connection. */
@@ -60,6 +63,11 @@ interface Sent {
   /** Tells every batch's outcome; undefined as long as there is none. */
   tell: (() => void) | undefined
 }
+
+/** With less than that on its way it is not worth while to gather what comes. */
+const BULK_BYTES = 65_536
+/** Brokers that take longer are not waited for. */
+const QUICK_ANSWER_MS = 10
 
 /** How long a broker that nobody waits for may be silent before its connection counts as lost. */
 const UNNEEDED_ANSWER_MS = 1_000
@@ -85,6 +93,8 @@ export class BrokerSender {
    */
   private readonly sent: Sent[] = []
   private isToldLater = false
+  /** How long the last answer took. */
+  private answerMs = Infinity
   private throttleTimer: Timer | undefined
   /** Whose throttle it heeds. */
   private throttled: BrokerSession | undefined
@@ -133,6 +143,7 @@ export class BrokerSender {
         void this.identify(session)
         return
       }
+      if (this.isBetterLater(session)) return
       while (!this.isFull && this.send(producer, session, numbering)) {
         if (this.parts.turn.isSpent) return this.schedule()
       }
@@ -144,6 +155,26 @@ export class BrokerSender {
 
   private get isFull(): boolean {
     return this.sent.length >= this.config.maxInFlight
+  }
+
+  /**
+   * Whether what is ready goes better with what comes after the next answer: little beside much that a quick broker is about
+   * to answer, which reads no other request of the connection before it has. Otherwise whoever sends on when he has his
+   * answer has a request of his own each time, and never comes together again with those who were in another one.
+   */
+  private isBetterLater(session: BrokerSession): boolean {
+    if (this.answerMs > QUICK_ANSWER_MS) return false
+    let inFlight = 0
+    for (const sent of this.sent) if (sent.tell === undefined && sent.session === session) inFlight += sent.bytes
+    if (inFlight < BULK_BYTES) return false
+    const enough = Math.min(inFlight, this.config.maxRequestBytes) / 2
+    let waiting = 0
+    for (let index = 0; index < this.ready.length; index++) {
+      const queue = this.ready.peekAt(index) as PartitionQueue
+      waiting += queue.peekNext()?.byteLength ?? 0
+      if (waiting >= enough || !queue.isGathering) return false
+    }
+    return true
   }
 
   private async identify(session: BrokerSession): Promise<void> {
@@ -181,21 +212,17 @@ export class BrokerSender {
     const prepare = (batch: PartitionBatch) => preparation.prepare(batch, magic, highest)
     const { maxRequestBytes } = this.config
     const lets = transactions && ((queue: PartitionQueue) => transactions.lets(queue))
-    const batches = takeBatches(
-      this.ready,
-      this.brokerId,
-      maxRequestBytes,
-      magic,
-      numbering,
-      prepare,
-      clock.now(),
-      lets,
-    )
+    const now = clock.now()
+    const batches = takeBatches(this.ready, this.brokerId, maxRequestBytes, magic, numbering, prepare, now, lets)
     if (batches.length === 0) return false
-    const sent: Sent = { session, batches, stage: new Stage(clock), isHandedOver: false, tell: undefined }
+    let bytes = 0
+    for (const batch of batches) bytes += batch.byteLength
+    const stage = new Stage(clock)
+    const sent: Sent = { session, batches, bytes, departedAt: now, stage, isHandedOver: false, tell: undefined }
     this.sent.push(sent)
     void this.exchange(producer, sent, magic).then((tell) => {
       sent.tell = tell
+      this.answerMs = clock.now() - sent.departedAt
       this.tellAnswered()
     })
     return true
@@ -223,6 +250,8 @@ export class BrokerSender {
 
   /** The oldest that has its answer, and before which none on its connection is without one. */
   private nextToTell(): Sent | undefined {
+    const [oldest] = this.sent
+    if (oldest === undefined || oldest.tell !== undefined) return oldest
     const awaited = new Set<BrokerSession>()
     return this.sent.find(({ tell, isHandedOver, session }) => {
       if (tell === undefined && isHandedOver) awaited.add(session)
