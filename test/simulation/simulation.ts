@@ -533,7 +533,9 @@ class Simulation {
         return true
       case 'QUEUE_FULL':
         // So many find room in time where each waits for one other at the most.
-        return isMissing || enqueueTimeoutMs === 0 || (enqueueTimeoutMs === 200 && !this.isRoomy)
+        return (
+          isMissing || enqueueTimeoutMs === 0 || (enqueueTimeoutMs === 200 && (!this.isRoomy || this.movesFor(200)))
+        )
       case 'UNSUPPORTED_BY_FORMAT':
         return hasHeaders || timestamp !== undefined
       case 'INVALID_MESSAGE':
@@ -583,6 +585,12 @@ class Simulation {
     const isLarge = value.length > queueBytes / 4 || queueMessages <= 1
     const firstKnown = all.find(({ fate }) => fate?.kind === 'acknowledged')
     return isLarge || firstKnown === undefined || (missing[0]?.sentAt ?? 0) <= firstKnown.sentAt + 1_000 || sentAt === 0
+  }
+
+  /** Whether leaders move so often that who looks for them may be at it for so long: he waits before each time. */
+  private movesFor(ms: number): boolean {
+    const { actions, options } = this.scenario
+    return actions.filter((action) => action.do === 'move').length * options.retryBackoffMs >= ms
   }
 
   private get isRoomy(): boolean {
