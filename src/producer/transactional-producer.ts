@@ -134,6 +134,8 @@ export class TransactionalProducer<K = unknown, V = unknown>
   readonly #pacing: RetryPolicy
   readonly #shortPacing: RetryPolicy
   readonly #beginning = new AbortController()
+  /** What the last begin asked is no longer asked. */
+  #begun: Promise<void> | undefined
   #open: OpenTransaction | undefined
   #closing: Promise<CloseResult<K, V>> | undefined
 
@@ -229,7 +231,9 @@ export class TransactionalProducer<K = unknown, V = unknown>
     await this.#line.enter()
     const { signal } = this.#beginning
     try {
-      await orAborted(this.#manager.begin(signal), signal)
+      const begun = this.#manager.begin(signal)
+      this.#begun = begun.catch(() => undefined)
+      await orAborted(begun, signal)
       // It may have been closed in the moment between.
       signal.throwIfAborted()
     } catch (error) {
@@ -293,14 +297,19 @@ export class TransactionalProducer<K = unknown, V = unknown>
     const late = new AbortController()
     const timer = clock.setTimeout(() => late.abort(cause), timeoutMs)
     try {
-      const aborted = this.#open?.cut(new TransactionAbortedError(cause))
-      if (aborted !== undefined) await orAborted(aborted, late.signal).catch(() => undefined)
+      await orAborted(this.#leave(new TransactionAbortedError(cause)), late.signal).catch(() => undefined)
     } finally {
       clock.clearTimeout(timer)
     }
     this.#pacing.close()
     this.#shortPacing.close()
     return this.#producer.close({ timeoutMs: Math.max(0, Math.ceil(endsAt - clock.now())) })
+  }
+
+  async #leave(cause: TransactionAbortedError): Promise<void> {
+    await this.#open?.cut(cause)
+    await this.#begun
+    await this.#manager.leave()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

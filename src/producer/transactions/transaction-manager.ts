@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.js'
 import { createDebug } from '../../debug.js'
-import { MalformedResponseError, type KafkaProducerError } from '../../errors.js'
+import { BrokerResponseError, MalformedResponseError, type KafkaProducerError } from '../../errors.js'
 import type { AddPartitionsToTxnTopic } from '../../protocol/apis/add-partitions-to-txn.js'
 import type { EndTxnResponse } from '../../protocol/apis/end-txn.js'
 import { produce } from '../../protocol/apis/produce.js'
@@ -50,10 +50,11 @@ export interface TransactionGate {
   failSequence(cause: KafkaProducerError): void
 }
 
-/** Leaders that may write something late. */
+/** Leaders that may write something late, and groups whose offsets may be committed late. */
 interface Late {
   readonly producerId: bigint
   readonly topics: readonly AddPartitionsToTxnTopic[]
+  readonly groups: readonly string[]
 }
 
 /** How much the coordinator knows of the transaction: nothing, perhaps something, or something for certain. */
@@ -79,9 +80,9 @@ export class TransactionManager implements TransactionGate {
   private needsBump = false
   /** The coordinator has forgotten the id: there is nothing to end, and the next transaction needs another one. */
   private isForgotten = false
-  /** A request of the transaction had no answer, and may be carried out yet. */
+  /** A batch of the transaction had no answer, and may be written yet. */
   private isInDoubt = false
-  /** Where something of a transaction that was aborted may be written yet, under its epoch. */
+  /** Where something of a transaction that has ended may be written yet, under its epoch. */
   private late: Late | undefined
   private abortCause: TransactionError | undefined
   private unusableCause: TransactionError | undefined
@@ -177,7 +178,9 @@ export class TransactionManager implements TransactionGate {
   failSequence(cause: KafkaProducerError): void {
     if (this.states.is('ready')) return this.needAnotherEpoch(cause)
     this.isInDoubt = true
-    this.fail(cause, this.canBump || this.isPartTwo ? 'abort' : 'unusable')
+    if (this.canBump || this.isPartTwo) return this.fail(cause)
+    const isOldEpoch = cause instanceof BrokerResponseError && cause.errorCode === ErrorCodes.INVALID_PRODUCER_EPOCH
+    this.fail(cause, isOldEpoch ? 'fenced' : 'unusable')
   }
 
   /** Between transactions: none is lost, but the next one can't go on from there. */
@@ -277,6 +280,7 @@ export class TransactionManager implements TransactionGate {
         throw this.makeUnusable(isUnknown() ? new OutcomeUnknownError(cause) : new ProducerUnusableError(cause))
       })
       if (answer.errorCode === ErrorCodes.NONE) {
+        this.noteLate()
         this.goOnWith(answer)
         return this.ended()
       }
@@ -315,16 +319,22 @@ export class TransactionManager implements TransactionGate {
     }
   }
 
-  /** Since part two of KIP-890 leaders see a later epoch with the end of each transaction. */
+  /**
+   * What may be carried out late must not be part of the next transaction, which needs another epoch for that. Since part two
+   * of KIP-890 each has its own, which leaders and groups see at the end of the one before.
+   */
   private noteLate(): void {
     const { identity, isPartTwo, isInDoubt, partitions } = this
-    if (isInDoubt && !isPartTwo && identity !== undefined)
-      this.late = { producerId: identity.producerId, topics: partitions.topics }
+    const { isAny, groups } = this.requests.unanswered
+    if (isPartTwo || identity === undefined || !this.canBump) return
+    if (isAny) this.needsBump = true
+    const topics = isInDoubt ? partitions.topics : []
+    if (topics.length > 0 || groups.length > 0) this.late = { producerId: identity.producerId, topics, groups }
   }
 
   private async rollBack(): Promise<void> {
-    this.noteLate()
     await this.endAborted()
+    this.noteLate()
     if (this.needsBump || this.isForgotten) await this.initialize()
     else this.ended()
   }
@@ -353,7 +363,12 @@ export class TransactionManager implements TransactionGate {
       // Who claims the epoch of a transaction that is open fences himself (before part two of KIP-890).
       await this.endAborted(signal)
       await this.acquire(signal)
-      await this.shutOut(signal)
+      while (this.late !== undefined) {
+        await this.shutOut(this.late, signal)
+        if (!this.requests.unanswered.isAny || !this.canBump) this.late = undefined
+        // Its end may be carried out late, too.
+        else await this.acquire(signal)
+      }
     } catch (error) {
       if (!this.states.is('unusable')) this.states.go('uninitialized')
       throw error
@@ -362,17 +377,34 @@ export class TransactionManager implements TransactionGate {
   }
 
   /**
-   * What had no answer may be written yet, under the epoch before, and be part of the next transaction. Leaders refuse it
-   * once they have seen a later epoch: a transaction without messages shows them this one. Once is enough to try, since most
-   * brokers find it out by themselves (Kafka 3.6).
+   * What had no answer may be written yet, under the epoch before, and be part of the next transaction. Leaders and groups
+   * refuse it once they have seen a later epoch: a transaction with nothing in it shows them this one. Those that are gone, or
+   * can't be shown it, are left out.
    */
-  private async shutOut(signal: AbortSignal | undefined): Promise<void> {
-    const { late, identity } = this
-    this.late = undefined
-    if (late === undefined || identity?.producerId !== late.producerId || late.topics.length === 0) return
-    debug('shows epoch %d to %o', identity.epoch, late.topics)
-    await this.requests.addPartitions(identity, late.topics, signal, () => this.mayHaveBegun())
+  private async shutOut({ producerId, topics, groups }: Late, signal: AbortSignal | undefined): Promise<void> {
+    const identity = this.identity as Identity
+    if (identity.producerId !== producerId) return
+    debug('shows epoch %d to %o and %o', identity.epoch, topics, groups)
+    const onWritten = () => this.mayHaveBegun()
+    const codes = [
+      ...(topics.length > 0 ? [await this.requests.addThoseThere(identity, topics, signal, onWritten)] : []),
+      ...(await eachInTurn(groups, (group) => this.requests.addOffsets(identity, group, signal, onWritten))),
+    ]
+    const fenced = codes.find((code) => kindOfCode(code) === 'fenced')
+    if (fenced !== undefined)
+      throw this.makeUnusable(this.whyUnusable(brokerResponseError(fenced, 'AddPartitionsToTxn'), 'fenced'))
     await this.endAborted(signal)
+  }
+
+  /** Whoever closes leaves nothing open: what an abort could not end, or a begin that was called off. */
+  async leave(): Promise<void> {
+    if (!this.states.is('uninitialized') || this.begun === 'no') return
+    this.states.go('initializing')
+    try {
+      await this.endAborted()
+    } finally {
+      if (this.states.is('initializing')) this.states.go('uninitialized')
+    }
   }
 
   /** Asks for the id and the epoch; where it has them, for what comes after. */
@@ -383,6 +415,7 @@ export class TransactionManager implements TransactionGate {
     if (!isIdentity({ producerId, epoch }))
       throw new MalformedResponseError(`InitProducerId gave this producer the id ${producerId} and the epoch ${epoch}`)
     debug('epoch %d of producer id %d', epoch, producerId)
+    this.requests.nextEpoch()
     this.identity = { producerId, epoch, transactional: true }
     this.canBump = answer.canClaim
     this.needsBump = false
@@ -402,6 +435,7 @@ export class TransactionManager implements TransactionGate {
   /** The answer to the end of a transaction of part two has the identity for the next one. */
   private goOnWith({ producerId, producerEpoch: epoch }: EndTxnResponse): void {
     if (!this.isPartTwo || !isIdentity({ producerId, epoch })) return
+    this.requests.nextEpoch()
     this.identity = { producerId, epoch, transactional: true }
     this.needsBump = false
   }
@@ -432,4 +466,13 @@ export class TransactionManager implements TransactionGate {
     this.sends.takeOut(cause)
     return cause
   }
+}
+
+async function eachInTurn<Item, Result>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = []
+  for (const item of items) results.push(await work(item))
+  return results
 }

@@ -9,13 +9,14 @@ import {
 } from '../../protocol/apis/add-partitions-to-txn.js'
 import { endTxn, type EndTxnResponse } from '../../protocol/apis/end-txn.js'
 import { initProducerId, type InitProducerIdResponse } from '../../protocol/apis/init-producer-id.js'
-import { txnOffsetCommit } from '../../protocol/apis/txn-offset-commit.js'
+import { txnOffsetCommit, type TxnOffsetCommitResponse } from '../../protocol/apis/txn-offset-commit.js'
 import { ErrorCodes } from '../../protocol/error-codes.js'
 import type { Identity } from '../../protocol/records/record-batch.js'
-import type { Coordination } from './coordinator.js'
+import type { Coordination, Question } from './coordinator.js'
 import { decidingError } from './error-kinds.js'
 import type { GroupOffsets } from './group-offsets.js'
 import { MAX_INIT_PRODUCER_ID } from './producer-identity.js'
+import { Unanswered } from './unanswered.js'
 
 /** From this level of the feature on, writing adds to the transaction, and each has an epoch of its own (KIP-890). */
 const TRANSACTION_VERSION = { name: 'transaction.version', partTwo: 2 }
@@ -53,7 +54,19 @@ export interface TransactionRequestsParts {
  * be asked.
  */
 export class TransactionRequests {
+  private open = new Unanswered()
+
   constructor(private readonly parts: TransactionRequestsParts) {}
+
+  /** Of what was asked under the epoch that {@link init} or {@link nextEpoch} told last. */
+  get unanswered(): Pick<Unanswered, 'isAny' | 'groups'> {
+    return this.open
+  }
+
+  /** The coordinator knows of a later epoch, and refuses what was asked under the one before. */
+  nextEpoch(): void {
+    this.open = new Unanswered()
+  }
 
   get transactionalId(): string {
     return this.parts.transactionalId
@@ -97,35 +110,66 @@ export class TransactionRequests {
     signal: AbortSignal | undefined,
     onWritten: () => void,
   ): Promise<number> {
-    const transaction = { ...this.claimOf(identity), verifyOnly: false, topics }
     const errorOf = (answer: AddPartitionsToTxnResponse) => errorOfPartitions(topics, answer)
-    const answer = await this.step('AddPartitionsToTxn', this.parts.coordinator, signal, (coordinator, its) =>
-      coordinator.ask(
-        {
-          api: addPartitionsToTxn,
-          cap: MAX_ADD_PARTITIONS,
-          request: () => ({ transactions: [transaction] }),
-          errorOf,
-          onWritten,
-        },
-        its,
-      ),
-    )
-    return errorOf(answer)
+    return errorOf(await this.askToAdd(identity, () => topics, errorOf, signal, onWritten))
   }
 
-  async addOffsets(identity: Identity, groupId: string, signal: AbortSignal, onWritten: () => void): Promise<number> {
+  /** The same, of those partitions that can be added: the others are gone, or nobody may write to them any more. */
+  async addThoseThere(
+    identity: Identity,
+    topics: readonly AddPartitionsToTxnTopic[],
+    signal: AbortSignal | undefined,
+    onWritten: () => void,
+  ): Promise<number> {
+    let left = topics
+    let code: number = ErrorCodes.NONE
+    const errorOf = (answer: AddPartitionsToTxnResponse) => {
+      code = errorOfPartitions(left, answer)
+      const refused = refusedTopics(answer)
+      const others = left.filter(({ name }) => !refused.has(name))
+      if (others.length === left.length) return code
+      left = others
+      // All are added, or none.
+      return (code = left.length === 0 ? ErrorCodes.NONE : ErrorCodes.CONCURRENT_TRANSACTIONS)
+    }
+    await this.askToAdd(identity, () => left, errorOf, signal, onWritten)
+    return code
+  }
+
+  private askToAdd(
+    identity: Identity,
+    topics: () => readonly AddPartitionsToTxnTopic[],
+    errorOf: (answer: AddPartitionsToTxnResponse) => number,
+    signal: AbortSignal | undefined,
+    onWritten: () => void,
+  ): Promise<AddPartitionsToTxnResponse> {
+    const question = this.counted({
+      api: addPartitionsToTxn,
+      cap: MAX_ADD_PARTITIONS,
+      request: () => ({ transactions: [{ ...this.claimOf(identity), verifyOnly: false, topics: topics() }] }),
+      errorOf,
+      onWritten,
+    })
+    return this.step('AddPartitionsToTxn', this.parts.coordinator, signal, (coordinator, its) =>
+      coordinator.ask(question, its),
+    )
+  }
+
+  async addOffsets(
+    identity: Identity,
+    groupId: string,
+    signal: AbortSignal | undefined,
+    onWritten: () => void,
+  ): Promise<number> {
+    const question = this.counted({
+      api: addOffsetsToTxn,
+      cap: addOffsetsToTxn.maxVersion,
+      request: () => ({ ...this.claimOf(identity), groupId }),
+      errorOf: ({ errorCode }) => errorCode,
+      onWritten,
+    })
     const answer = await this.step('AddOffsetsToTxn', this.parts.coordinator, signal, (coordinator, its) =>
-      coordinator.ask(
-        {
-          api: addOffsetsToTxn,
-          cap: addOffsetsToTxn.maxVersion,
-          request: () => ({ ...this.claimOf(identity), groupId }),
-          errorOf: ({ errorCode }) => errorCode,
-          onWritten,
-        },
-        its,
-      ),
+      coordinator.ask(question, its),
     )
     return answer.errorCode
   }
@@ -139,19 +183,19 @@ export class TransactionRequests {
     onWritten: () => void,
   ): Promise<number> {
     let code: number = ErrorCodes.NONE
-    const coordinator = this.parts.groupCoordinator(offsets.member.groupId)
-    await this.step('TxnOffsetCommit', coordinator, signal, (its, signal) =>
-      its.ask(
-        {
-          api: txnOffsetCommit,
-          cap: isPartTwo ? PART_TWO.txnOffsetCommit : PART_TWO.txnOffsetCommit - 1,
-          request: () => ({ ...this.claimOf(identity), ...offsets.member, topics: offsets.topics }),
-          errorOf: (answer) => (code = offsets.settle(answer)),
-          onWritten,
-        },
-        signal,
-      ),
+    const { groupId } = offsets.member
+    const coordinator = this.parts.groupCoordinator(groupId)
+    const question = this.counted(
+      {
+        api: txnOffsetCommit,
+        cap: isPartTwo ? PART_TWO.txnOffsetCommit : PART_TWO.txnOffsetCommit - 1,
+        request: () => ({ ...this.claimOf(identity), ...offsets.member, topics: offsets.topics }),
+        errorOf: (answer: TxnOffsetCommitResponse) => (code = offsets.settle(answer)),
+        onWritten,
+      },
+      groupId,
     )
+    await this.step('TxnOffsetCommit', coordinator, signal, (its, signal) => its.ask(question, signal))
     return code
   }
 
@@ -162,21 +206,36 @@ export class TransactionRequests {
     tries: Tries,
     signal?: AbortSignal,
   ): Promise<EndTxnResponse> {
-    return this.step('EndTxn', this.parts.coordinator, signal, (coordinator, its) =>
-      coordinator.ask(
-        {
-          api: endTxn,
-          cap: isPartTwo ? PART_TWO.endTxn : PART_TWO.endTxn - 1,
-          request: () => ({ ...this.claimOf(identity), committed }),
-          errorOf: ({ errorCode }) => {
-            tries.answered++
-            return errorCode
-          },
-          onWritten: () => tries.written++,
-        },
-        its,
-      ),
-    )
+    const question = this.counted({
+      api: endTxn,
+      cap: isPartTwo ? PART_TWO.endTxn : PART_TWO.endTxn - 1,
+      request: () => ({ ...this.claimOf(identity), committed }),
+      errorOf: ({ errorCode }) => {
+        tries.answered++
+        return errorCode
+      },
+      onWritten: () => tries.written++,
+    })
+    return this.step('EndTxn', this.parts.coordinator, signal, (coordinator, its) => coordinator.ask(question, its))
+  }
+
+  /** A question of which it is noted whether each time it was put was answered. */
+  private counted<Request, Answer>(
+    { errorOf, onWritten, ...question }: Question<Request, Answer>,
+    groupId?: string,
+  ): Question<Request, Answer> {
+    const { open } = this
+    return {
+      ...question,
+      errorOf: (answer) => {
+        open.answered(groupId)
+        return errorOf(answer)
+      },
+      onWritten: () => {
+        open.written(groupId)
+        onWritten?.()
+      },
+    }
   }
 
   private claimOf({ producerId, epoch }: Identity) {
@@ -241,4 +300,14 @@ function errorOfPartitions(
       partitions.map((partition) => codes.get(`${partition} ${name}`) ?? missing),
     ),
   )
+}
+
+/** Topics with a partition that can't be added, whatever comes of the others. */
+function refusedTopics({ resultsByTransaction }: AddPartitionsToTxnResponse): ReadonlySet<string> {
+  const isRefused = (code: number) =>
+    code === ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION || code === ErrorCodes.TOPIC_AUTHORIZATION_FAILED
+  const refused = resultsByTransaction
+    .flatMap(({ topicResults }) => topicResults)
+    .filter(({ resultsByPartition }) => resultsByPartition.some((one) => isRefused(one.partitionErrorCode)))
+  return new Set(refused.map(({ name }) => name))
 }
