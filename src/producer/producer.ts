@@ -274,13 +274,9 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     } catch (cause) {
       return Promise.reject(unreadable(given, cause))
     }
-    const sent = isSendTraced() ? this.#sendTraced(messages, options) : this.#send(messages, options)
+    const trace = isSendTraced() ? traceSend(this.config, messages) : undefined
+    const sent = trace === undefined ? this.#send(messages, options) : this.#sendUnder(trace, messages, options)
     return sent as Promise<SendResult<T, MetadataOf<L>>>
-  }
-
-  #sendTraced(messages: Given<K, V>, options: SendOptions | undefined): Promise<unknown> {
-    const trace = traceSend(this.config, messages)
-    return trace === undefined ? this.#send(messages, options) : this.#sendUnder(trace, messages, options)
   }
 
   /** Apart from the above, which would keep everything for a function that is mostly not made. */

@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest'
+import { addOffsetsToTxn } from '../../../src/protocol/apis/add-offsets-to-txn.js'
 import { addPartitionsToTxn } from '../../../src/protocol/apis/add-partitions-to-txn.js'
 import { endTxn } from '../../../src/protocol/apis/end-txn.js'
 import { fetch } from '../../../src/protocol/apis/fetch.js'
 import { heartbeat } from '../../../src/protocol/apis/heartbeat.js'
-import { initProducerId } from '../../../src/protocol/apis/init-producer-id.js'
+import { initProducerId, type InitProducerIdResponse } from '../../../src/protocol/apis/init-producer-id.js'
 import { joinGroup } from '../../../src/protocol/apis/join-group.js'
 import { offsetCommit } from '../../../src/protocol/apis/offset-commit.js'
 import { offsetFetch } from '../../../src/protocol/apis/offset-fetch.js'
 import { produce } from '../../../src/protocol/apis/produce.js'
 import { syncGroup } from '../../../src/protocol/apis/sync-group.js'
+import { txnOffsetCommit } from '../../../src/protocol/apis/txn-offset-commit.js'
 import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
 import { decodeBatches } from '../../../src/protocol/records/decode.js'
 import { batchOf, fetchFrom } from '../../embedded/support/requests.js'
@@ -181,7 +183,45 @@ export function coordinationCases(subject: () => Subject): void {
       // Whoever looks asks the coordinator; the others know of no later epoch yet.
       expect(await send(0, 1)).toBe(subject().release.verifiesTransactions ? 47 : 0)
       expect([await second.add(topic), await second.end(false)]).toEqual([0, 0])
+      // Nobody is let begin before all have the marker.
+      await begin(id, second)
       expect(await send(0, 2)).toBe(47)
+    })
+
+    it('offsets that come late are refused under an earlier epoch than that of a marker', async ({ skip }) => {
+      if (!claims()) skip('has no such claims')
+      const topic = await subject().topic()
+      const [id, groupId] = [`tx-${topic}`, `group-${topic}`]
+      const group = await subject().coordinator(groupId, 0)
+      await subject().known(topic, group)
+      const addTo = async ({
+        producerId,
+        producerEpoch,
+      }: Pick<InitProducerIdResponse, 'producerId' | 'producerEpoch'>) =>
+        settled(async () => {
+          const claim = { transactionalId: id, producerId, producerEpoch, groupId }
+          const coordinator = await subject().coordinator(id, 1)
+          return (await coordinator.call(addOffsetsToTxn, subject().version(addOffsetsToTxn), claim)).errorCode
+        })
+      const commit = async (producerEpoch: number, offset: bigint) =>
+        settled(async () => {
+          const partition = {
+            ...{ partitionIndex: 0, committedOffset: offset, committedLeaderEpoch: -1, committedMetadata: null },
+          }
+          const { topics } = await group.call(txnOffsetCommit, subject().version(txnOffsetCommit, 3), {
+            ...{ transactionalId: id, producerId: first.producerId, producerEpoch, groupId },
+            ...{ generationIdOrMemberEpoch: -1, memberId: '', groupInstanceId: null },
+            ...{ topics: [{ name: topic, topicId: ZERO_UUID, partitions: [partition] }] },
+          })
+          return topics[0]?.partitions[0]?.errorCode
+        })
+      const first = await begin(id)
+      expect([await addTo(first), await commit(0, 1n), await first.end(false)]).toEqual([0, 0, 0])
+      const second = await begin(id, first)
+      expect(await commit(0, 2n)).toBe(subject().release.verifiesTransactions ? 47 : 0)
+      expect([await addTo(second), await second.end(false)]).toEqual([0, 0])
+      await begin(id, second)
+      expect(await commit(0, 3n)).toBe(47)
     })
 
     it('an end without a transaction', async ({ skip }) => {
