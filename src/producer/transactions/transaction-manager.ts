@@ -8,6 +8,7 @@ import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import type { Identity } from '../../protocol/records/record-batch.js'
 import { kindOfCode, type ErrorKind } from './error-kinds.js'
 import type { GroupOffsets } from './group-offsets.js'
+import { LateRequests } from './late-requests.js'
 import { isIdentity } from './producer-identity.js'
 import {
   OutcomeUnknownError,
@@ -50,13 +51,6 @@ export interface TransactionGate {
   failSequence(cause: KafkaProducerError): void
 }
 
-/** Leaders that may write something late, and groups whose offsets may be committed late. */
-interface Late {
-  readonly producerId: bigint
-  readonly topics: readonly AddPartitionsToTxnTopic[]
-  readonly groups: readonly string[]
-}
-
 /** How much the coordinator knows of the transaction: nothing, perhaps something, or something for certain. */
 type Begun = 'no' | 'perhaps' | 'yes'
 
@@ -82,11 +76,10 @@ export class TransactionManager implements TransactionGate {
   private isForgotten = false
   /** A batch of the transaction had no answer, and may be written yet. */
   private isInDoubt = false
-  /** Where something of a transaction that has ended may be written yet, under its epoch. */
-  private late: Late | undefined
   private abortCause: TransactionError | undefined
   private unusableCause: TransactionError | undefined
   private readonly partitions: TransactionPartitions
+  private readonly late: LateRequests
   /** Aborted when the transaction is: what its steps ask is not asked again. */
   private steps = new AbortController()
   /** What is being added, which is asked for one after the other: the first of it may change the identity. */
@@ -100,6 +93,7 @@ export class TransactionManager implements TransactionGate {
     clock: Clock,
   ) {
     this.partitions = new TransactionPartitions(clock, (topics) => this.addPartitions(topics))
+    this.late = new LateRequests(requests)
   }
 
   get transactionalId(): string {
@@ -319,17 +313,11 @@ export class TransactionManager implements TransactionGate {
     }
   }
 
-  /**
-   * What may be carried out late must not be part of the next transaction, which needs another epoch for that. Since part two
-   * of KIP-890 each has its own, which leaders and groups see at the end of the one before.
-   */
+  /** Since part two of KIP-890 each transaction has an epoch, which all see at the end of the one before. */
   private noteLate(): void {
     const { identity, isPartTwo, isInDoubt, partitions } = this
-    const { isAny, groups } = this.requests.unanswered
     if (isPartTwo || identity === undefined || !this.canBump) return
-    if (isAny) this.needsBump = true
-    const topics = isInDoubt ? partitions.topics : []
-    if (topics.length > 0 || groups.length > 0) this.late = { producerId: identity.producerId, topics, groups }
+    if (this.late.note(identity, isInDoubt ? partitions.topics : [])) this.needsBump = true
   }
 
   private async rollBack(): Promise<void> {
@@ -363,9 +351,9 @@ export class TransactionManager implements TransactionGate {
       // Who claims the epoch of a transaction that is open fences himself (before part two of KIP-890).
       await this.endAborted(signal)
       await this.acquire(signal)
-      while (this.late !== undefined) {
-        await this.shutOut(this.late, signal)
-        if (!this.requests.unanswered.isAny || !this.canBump) this.late = undefined
+      while (this.late.isAny) {
+        await this.shutOut(signal)
+        if (!this.requests.unanswered.isAny || !this.canBump) this.late.done()
         // Its end may be carried out late, too.
         else await this.acquire(signal)
       }
@@ -376,23 +364,10 @@ export class TransactionManager implements TransactionGate {
     this.ended()
   }
 
-  /**
-   * What had no answer may be written yet, under the epoch before, and be part of the next transaction. Leaders and groups
-   * refuse it once they have seen a later epoch: a transaction with nothing in it shows them this one. Those that are gone, or
-   * can't be shown it, are left out.
-   */
-  private async shutOut({ producerId, topics, groups }: Late, signal: AbortSignal | undefined): Promise<void> {
-    const identity = this.identity as Identity
-    if (identity.producerId !== producerId) return
-    debug('shows epoch %d to %o and %o', identity.epoch, topics, groups)
-    const onWritten = () => this.mayHaveBegun()
-    const codes = [
-      ...(topics.length > 0 ? [await this.requests.addThoseThere(identity, topics, signal, onWritten)] : []),
-      ...(await eachInTurn(groups, (group) => this.requests.addOffsets(identity, group, signal, onWritten))),
-    ]
-    const fenced = codes.find((code) => kindOfCode(code) === 'fenced')
-    if (fenced !== undefined)
-      throw this.makeUnusable(this.whyUnusable(brokerResponseError(fenced, 'AddPartitionsToTxn'), 'fenced'))
+  private async shutOut(signal: AbortSignal | undefined): Promise<void> {
+    const code = await this.late.shutOut(this.identity as Identity, signal, () => this.mayHaveBegun())
+    const kind = kindOfCode(code)
+    if (kind === 'fenced') throw this.makeUnusable(this.whyUnusable(brokerResponseError(code, 'InitProducerId'), kind))
     await this.endAborted(signal)
   }
 
@@ -466,13 +441,4 @@ export class TransactionManager implements TransactionGate {
     this.sends.takeOut(cause)
     return cause
   }
-}
-
-async function eachInTurn<Item, Result>(
-  items: readonly Item[],
-  work: (item: Item) => Promise<Result>,
-): Promise<Result[]> {
-  const results: Result[] = []
-  for (const item of items) results.push(await work(item))
-  return results
 }
