@@ -303,8 +303,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'close() leaves a transaction open',
     file: 'src/producer/transactional-producer.ts',
-    find: 'this.#open?.cut(new TransactionAbortedError(cause))',
-    replace: '(undefined as Promise<void> | undefined)',
+    find: '    await this.#open?.cut(cause)\n',
+    replace: '    void cause\n',
   },
   {
     fault: 'partitions are written to before they are in the transaction',
