@@ -48,17 +48,22 @@ export class ByteStream {
   skip(count: number): void {
     if (count < 0 || count > this.available) throw new Error(`skips ${count} of ${this.available} bytes`)
     this.available -= count
+    this.leaveRead()
     let left = count
     while (left > 0) {
       const chunk = this.chunks[this.index] as Buffer
       const here = Math.min(left, chunk.length - this.at)
       left -= here
       this.at += here
-      if (this.at === chunk.length) {
-        this.at = 0
-        this.index++
-      }
+      this.leaveRead()
     }
+  }
+
+  /** Goes on to the next chunk where this one is read. */
+  private leaveRead(): void {
+    if (this.at !== this.chunks[this.index]?.length) return
+    this.at = 0
+    this.index++
   }
 
   /** A copy of the next bytes. */
@@ -67,6 +72,7 @@ export class ByteStream {
     const copy = Buffer.allocUnsafe(count)
     for (let i = 0; i < count;) {
       const chunk = this.chunks[this.index] as Buffer
+      // None where what was read before ended with its chunk: to skip that is to go on to the next.
       const here = Math.min(count - i, chunk.length - this.at)
       chunk.copy(copy, i, this.at, this.at + here)
       i += here
