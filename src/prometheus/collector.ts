@@ -119,7 +119,7 @@ class DistributionSummary extends Summary<LabelName> {
   readonly [COLLECTOR]: Collector
 
   constructor(
-    private readonly collector: Collector,
+    collector: Collector,
     private readonly row: Row<Distribution>,
     registry: MetricsRegistry,
   ) {
@@ -129,7 +129,7 @@ class DistributionSummary extends Summary<LabelName> {
 
   override async get(): ReturnType<Summary<LabelName>['get']> {
     const { name } = this.row
-    const values = merged(this.collector.samplesOf(this.row)).flatMap(([labels, { count, sum, quantiles }]) => [
+    const values = merged(this[COLLECTOR].samplesOf(this.row)).flatMap(([labels, { count, sum, quantiles }]) => [
       ...Object.entries(quantiles).map(([quantile, value]) => ({ labels: { ...labels, quantile }, value })),
       { metricName: `${name}_sum`, labels, value: sum },
       { metricName: `${name}_count`, labels, value: count },

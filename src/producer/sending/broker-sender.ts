@@ -55,7 +55,6 @@ interface Sent {
   readonly batches: readonly PartitionBatch[]
   /** Of its batches before compression. */
   readonly bytes: number
-  readonly departedAt: number
   /** What it is, and since when it is on its way. */
   readonly stage: Stage
   /** Whether it stands on its connection. */
@@ -218,11 +217,11 @@ export class BrokerSender {
     let bytes = 0
     for (const batch of batches) bytes += batch.byteLength
     const stage = new Stage(clock)
-    const sent: Sent = { session, batches, bytes, departedAt: now, stage, isHandedOver: false, tell: undefined }
+    const sent: Sent = { session, batches, bytes, stage, isHandedOver: false, tell: undefined }
     this.sent.push(sent)
     void this.exchange(producer, sent, magic).then((tell) => {
       sent.tell = tell
-      this.answerMs = clock.now() - sent.departedAt
+      this.answerMs = clock.now() - now
       this.tellAnswered()
     })
     return true

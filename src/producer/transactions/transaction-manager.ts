@@ -351,11 +351,11 @@ export class TransactionManager implements TransactionGate {
       // Who claims the epoch of a transaction that is open fences himself (before part two of KIP-890).
       await this.endAborted(signal)
       await this.acquire(signal)
-      while (this.late.isAny) {
+      if (this.late.isAny) {
         await this.shutOut(signal)
-        if (!this.requests.unanswered.isAny || !this.canBump) this.late.done()
-        // Its end may be carried out late, too.
-        else await this.acquire(signal)
+        this.late.done()
+        // Its own end may be carried out late, too: that the coordinator alone has to refuse.
+        if (this.requests.unanswered.isAny && this.canBump) await this.acquire(signal)
       }
     } catch (error) {
       if (!this.states.is('unusable')) this.states.go('uninitialized')

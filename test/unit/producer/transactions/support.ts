@@ -15,6 +15,8 @@ export interface ClusterScript {
   initVersion?: number
   /** Per request, in turn: the error code, or what the question throws. Nothing more said: it succeeds. */
   answers?: Record<string, (number | Error)[]>
+  /** Requests of which a first try has no answer, and the next one has. */
+  unanswered?: readonly string[]
   /** Called when a question goes out. */
   onAsked?: (asked: Asked) => void | Promise<void>
 }
@@ -64,6 +66,7 @@ export class FakeCoordinators {
         const version = api.name === 'InitProducerId' ? Math.min(cap, this.script.initVersion ?? cap) : cap
         this.versions[api.name] = version
         const asked = request(version) as Record<string, unknown>
+        if (this.script.unanswered?.includes(api.name) === true) onWritten?.()
         onWritten?.()
         this.asked.push(told(api.name, asked))
         await this.script.onAsked?.(told(api.name, asked))

@@ -250,6 +250,16 @@ describe('what of a transaction fails', () => {
     expect(kafka.asked).toEqual(['AddPartitionsToTxn a-0 7/1', 'EndTxn commit 7/1'])
   })
 
+  it('a coordinator that leaves the first try of each end unanswered keeps nobody waiting', async () => {
+    const kafka = new FakeCoordinators({ unanswered: ['EndTxn'] })
+    const manager = await kafka.begun()
+    await manager.whenIn('a', 0)
+    manager.failSequence(new ConnectionClosedError('lost'))
+    await manager.abort()
+    const shown = ['AddPartitionsToTxn a-0 7/1', 'EndTxn abort 7/1']
+    expect(kafka.asked.slice(3)).toEqual(['InitProducerId 7/0', ...shown, 'InitProducerId 7/1'])
+  })
+
   it.each([
     ['is refused', NOT_ALLOWED],
     ['has no answer', new DeliveryTimeoutError('too late')],
