@@ -45,7 +45,10 @@ export interface FlushOptions {
 }
 
 export interface CloseOptions {
-  /** How long to wait for messages under way; `deliveryTimeoutMs` by default, in which all have their fate anyway. */
+  /**
+   * How long to wait for messages under way; `deliveryTimeoutMs` by default, in which all have their fate anyway. Sockets
+   * have a second after that to end, so that what was written can arrive.
+   */
   readonly timeoutMs?: number | undefined
 }
 

@@ -277,10 +277,28 @@ export const MUTANTS: readonly Mutant[] = [
       "this.requests.commitOffsets(identity, offsets, isPartTwo, signal, onWritten),\n    )\n    this.begun = isPartTwo ? 'no' : this.begun\n",
   },
   {
-    fault: 'an abort does not wait for what is being written',
+    fault: 'what had no answer is carried out under the epoch of the next transaction',
+    file: `${TRANSACTIONS}/late-requests.ts`,
+    find: '    return isAny || topics.length > 0\n',
+    replace: '    return isAny && topics.length < 0\n',
+  },
+  {
+    fault: 'leaders are not shown the epoch that shuts out what comes late',
+    file: `${TRANSACTIONS}/late-requests.ts`,
+    find: '    if (topics.length > 0) codes.push(await this.requests.addThoseThere(identity, topics, signal, onWritten))\n',
+    replace: '',
+  },
+  {
+    fault: 'groups are not shown the epoch that shuts out what comes late',
+    file: `${TRANSACTIONS}/late-requests.ts`,
+    find: '    for (const groupId of groups) codes.push(await this.requests.addOffsets(identity, groupId, signal, onWritten))\n',
+    replace: '',
+  },
+  {
+    fault: 'an end that had no answer may end the next transaction',
     file: `${TRANSACTIONS}/transaction-manager.ts`,
-    find: 'Promise.all([this.sends.drained(), this.lastAdding])',
-    replace: 'Promise.resolve()',
+    find: '        if (this.requests.unanswered.isAny && this.canBump) await this.acquire(signal)\n',
+    replace: '',
   },
   {
     fault: 'who is fenced may go on',

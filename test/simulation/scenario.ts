@@ -41,7 +41,7 @@ export type Step =
       /** It waits for the fate, and fails with it. */
       readonly awaits: boolean
     })
-  | { readonly do: 'offsets'; readonly awaits: boolean }
+  | { readonly do: 'offsets'; readonly partition?: number; readonly awaits: boolean }
   | { readonly do: 'wait'; readonly ms: number }
 
 /** How a transaction ends, as far as its program goes; `'leave'`: not. */

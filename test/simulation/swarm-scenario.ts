@@ -1,13 +1,21 @@
 import type { Dice } from './dice.js'
 import { troubleOf } from './plain-scenario.js'
-import { PLAIN, type Action, type Scenario, type Step, type TransactionEnd, type Undated } from './scenario.js'
+import { PLAIN, type Action, type Scenario, type Undated } from './scenario.js'
+import { many, NUMBERED, opted, send, sends, type Kind } from './swarm-parts.js'
+import {
+  lostCommits,
+  gaps,
+  overtakenAborts,
+  lateEnds,
+  lateMessages,
+  lateOffsets,
+  coordinators,
+  leftOpen,
+} from './swarm-transactions.js'
 
-/** Not every release, but one of each that differs in what is played here. */
-const NUMBERED = ['0.11', '1.1', '2.8', '3.9', '4', '4'] as const
 const ANY = ['0.10.2', ...NUMBERED] as const
 /** A leader that refuses tells no other one (before Kafka 3.7, KIP-951). */
 const WITHOUT_HINTS = ['1.1', '2.8'] as const
-const SMALL = 10
 /** So long a broker is waited for before another one is asked too. */
 const HEAD_START_MS = 1_000
 /** Before those of a series. */
@@ -30,50 +38,6 @@ export function swarmScenario(seed: number, dice: Dice, kind: Kind = dice.pick(S
   const network = { delayMs: dice.pick([0.2, 2, 40]), splits: dice.pick([0, 0.3]) }
   const scenario = kind({ ...PLAIN, seed, network }, dice)
   return { ...scenario, actions: [...scenario.actions].sort((a, b) => a.at - b.at) }
-}
-
-/** What is played: each makes a scenario of a plain one. */
-type Kind = (scenario: Scenario, dice: Dice) => Scenario
-
-type Options = Partial<Scenario['options']>
-
-function opted(scenario: Scenario, options: Options): Scenario {
-  return { ...scenario, options: { ...scenario.options, ...options } }
-}
-
-function many(count: number, make: (index: number) => Action): Action[] {
-  return Array.from({ length: count }, (_, i) => make(i))
-}
-
-interface SendOf {
-  readonly id: number
-  readonly topic?: string
-  readonly count?: number
-  readonly list?: boolean
-  readonly size?: number
-  readonly keys?: number
-  readonly partition?: number
-  readonly signal?: number
-  readonly headers?: boolean
-}
-
-function send(at: number, given: SendOf): Action {
-  return { at, do: 'send', count: 1, list: true, topic: 't1', keys: 1, size: SMALL, ...given }
-}
-
-/** Sends to one topic or several, at times within a span; `first` is the first one's id. */
-function sends(dice: Dice, scenario: Scenario, count: number, spanMs: number, given: Partial<SendOf> = {}): Action[] {
-  const topics = Object.keys(scenario.topics)
-  return many(count, (i) =>
-    send(dice.below(spanMs), {
-      id: 1 + i * 400,
-      topic: dice.pick(topics),
-      list: dice.isLucky(0.5),
-      count: dice.pick([1, 3, 20]),
-      keys: dice.pick([0, 1, 10]),
-      ...given,
-    }),
-  )
 }
 
 /** Brokers refuse what they have written, until it fails for good. */
@@ -284,6 +248,31 @@ function silentStranger(scenario: Scenario, dice: Dice): Scenario {
   return { ...made, promptMs: HEAD_START_MS + 1_000, actions }
 }
 
+/** Many topics are asked for at once, and the broker hangs up on all of these questions before it has answered any. */
+function hungUpOn(scenario: Scenario, dice: Dice): Scenario {
+  const made: Scenario = { ...scenario, release: dice.pick(NUMBERED), network: { delayMs: 0.2, splits: 0 } }
+  const actions: Action[] = [
+    { at: 0, do: 'stall', api: 'Metadata', moment: 'before', ms: 500 },
+    { at: 1, do: 'browse', everyMs: 2, times: dice.between(80, 120) },
+    { at: 300, do: 'reset', broker: 1 },
+    ...sends(dice, made, 3, 1_000),
+  ]
+  return { ...made, actions }
+}
+
+/** Bytes that choose the partition are the user's again at once, and looked at later. */
+function copiedKeys(scenario: Scenario, dice: Dice): Scenario {
+  const made = opted(
+    { ...scenario, topics: { t1: 6, t2: 3 }, network: { delayMs: 2, splits: 0 } },
+    { copyBytes: true, type: dice.pick(['sync', 'async']), queueMessages: dice.pick([20, 100_000]) },
+  )
+  const slow: Action = { at: 0, do: 'delay', api: 'Metadata', ms: dice.pick([100, 1_000]), times: 2 }
+  const given = sends(dice, made, 8, 1_500, { count: 3 }).map((action): Action =>
+    action.do === 'send' ? { ...action, odd: 'partition key', changes: true } : action,
+  )
+  return { ...made, actions: [slow, ...given] }
+}
+
 /** Nobody waits for answers, and the other side reads nothing. */
 function unread(scenario: Scenario, dice: Dice): Scenario {
   const made = opted(
@@ -458,99 +447,6 @@ function busyBrokers(scenario: Scenario, dice: Dice): Scenario {
   return { ...made, actions: [...faults, ...sends(dice, made, 15, 2_000)] }
 }
 
-// In transactions.
-
-function transactional(scenario: Scenario, dice: Dice, releases: readonly string[]): Scenario {
-  const brokers = dice.between(2, 3)
-  return { ...scenario, brokers, release: dice.pick(releases), topics: { t1: 1, t2: 3 }, transactionTimeoutMs: 4_000 }
-}
-
-interface StepChoice {
-  readonly end: TransactionEnd
-  readonly topics?: readonly string[]
-  readonly manual?: boolean
-}
-
-function transact(
-  at: number,
-  id: number,
-  dice: Dice,
-  { end, topics = ['t1', 't1', 't2'], manual = dice.isLucky(0.5) }: StepChoice,
-): Action {
-  const steps = Array.from({ length: dice.between(1, 3) }, (_, i): Step => {
-    const awaits = dice.isLucky(0.4)
-    const given = { count: dice.pick([1, 3]), list: true, topic: dice.pick(topics), keys: 1, size: SMALL }
-    return { do: 'send', id: id + i * 10, ...given, awaits }
-  })
-  return { at, do: 'transact', id, manual, steps, end }
-}
-
-/** The coordinator ends a transaction, and whoever asked it for that does not hear of it. */
-function lostCommits(scenario: Scenario, dice: Dice): Scenario {
-  const made = opted(transactional(scenario, dice, NUMBERED), { deliveryTimeoutMs: 4_000, requestTimeoutMs: 500 })
-  const from = dice.below(1_000)
-  const lost: Action = dice.isLucky(0.6)
-    ? { at: from, do: 'cut', api: 'EndTxn', moment: 'after', times: 100 }
-    : { at: from, do: 'stall', api: 'EndTxn', moment: 'after', ms: 20_000 }
-  const actions = many(4, (i) => transact(i * 400, 100 + i * 100, dice, { end: 'commit' }))
-  // All is well again only when it was given up.
-  return { ...made, actions: [lost, ...actions, { at: 9_000, do: 'connect' }] }
-}
-
-/** Leaders find sequences missing. */
-function gaps(scenario: Scenario, dice: Dice): Scenario {
-  const made = transactional(scenario, dice, ['1.1', '2.8', '2.8', '3.9', '4'])
-  const lost = many(dice.between(1, 3), (): Action => {
-    const error = dice.pick([
-      'OUT_OF_ORDER_SEQUENCE_NUMBER',
-      'UNKNOWN_PRODUCER_ID',
-      'NOT_ENOUGH_REPLICAS',
-      'INVALID_RECORD',
-    ])
-    return { at: dice.below(2_500), do: 'fail', api: 'Produce', error, times: 1 }
-  })
-  const actions = many(8, (i) => transact(i * 300, 100 + i * 100, dice, { end: 'commit' }))
-  return { ...made, actions: [...lost, ...actions] }
-}
-
-/** A message's time is over while it is on its way, its transaction is aborted, and the next one begins. */
-function overtakenAborts(scenario: Scenario, dice: Dice): Scenario {
-  const made = opted(transactional(scenario, dice, ['0.11', '1.1', '2.8', '2.8', '3.9']), {
-    requestTimeoutMs: 3_000,
-    deliveryTimeoutMs: 4_000,
-  })
-  const to = (topic: string): StepChoice => ({ topics: [topic], end: 'commit' })
-  const actions: Action[] = [
-    transact(0, 100, dice, to('t1')),
-    // It goes out late, and is written when nobody waits for it any more.
-    { at: 999, do: 'delay', api: 'Metadata', ms: dice.between(2_500, 2_900), times: 2 },
-    { at: 999, do: 'delay', api: 'Produce', ms: dice.between(1_000, 2_800), times: 1 },
-    transact(1_000, 200, dice, to('t2')),
-    ...[1, 2, 3].map((i) => transact(1_500 + i * 100, 200 + i * 100, dice, to('t2'))),
-  ]
-  return { ...made, actions: [...actions, { at: 10_000, do: 'connect' }] }
-}
-
-/** Coordinators stop, and come back. */
-function coordinators(scenario: Scenario, dice: Dice): Scenario {
-  const made = transactional(scenario, dice, NUMBERED)
-  const restarts = many(dice.between(1, 3), (i): Action => {
-    const broker = dice.between(1, made.brokers)
-    return { at: 500 + i * 2_000 + dice.below(500), do: 'restart', broker, ms: dice.pick([300, 1_500]), electionMs: 0 }
-  })
-  const actions = many(15, (i) => transact(i * 400, 100 + i * 100, dice, { end: 'commit' }))
-  return { ...made, actions: [...restarts, ...actions] }
-}
-
-/** A program ends amid a transaction. */
-function leftOpen(scenario: Scenario, dice: Dice): Scenario {
-  const made = transactional(scenario, dice, NUMBERED)
-  const actions = many(3, (i) =>
-    transact(i * 300, 100 + i * 100, dice, { end: i === 2 ? 'leave' : 'commit', manual: true }),
-  )
-  return { ...made, transactionTimeoutMs: 40_000, actions }
-}
-
 export const SWARM: readonly Kind[] = [
   ...[
     afterWriting,
@@ -563,7 +459,20 @@ export const SWARM: readonly Kind[] = [
     waitingForRoom,
     browsedLeaders,
     silentStranger,
+    hungUpOn,
+    copiedKeys,
   ],
   ...[firstQuestions, unread, endlessCodec, endingSessions, quotas, wrongAnswers, olderEpochs, refusedApart],
-  ...[abortedTogether, brokenWrites, busyBrokers, lostCommits, gaps, overtakenAborts, coordinators, leftOpen],
+  ...[
+    abortedTogether,
+    brokenWrites,
+    busyBrokers,
+    lostCommits,
+    gaps,
+    overtakenAborts,
+    lateEnds,
+    lateMessages,
+    lateOffsets,
+  ],
+  ...[coordinators, leftOpen],
 ]

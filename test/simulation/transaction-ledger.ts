@@ -9,8 +9,8 @@ export interface TransactionRecord {
   readonly messages: number[]
   /** Messages that were given after its end. */
   readonly late: number[]
-  /** How far its group has read, as it said. */
-  offset: number | undefined
+  /** How far its group has read, as it said: by partition. */
+  readonly offsets: Map<number, number>
   outcome: 'open' | 'committed' | 'aborted' | 'unknown'
   /** Why it was aborted, or is unknown. */
   code: string | undefined
@@ -31,7 +31,7 @@ export class TransactionLedger {
       by,
       messages: [],
       late: [],
-      offset: undefined,
+      offsets: new Map(),
       outcome: 'open',
       code: undefined,
     }
@@ -52,7 +52,8 @@ export class TransactionLedger {
     const seen = new Map<number, number>()
     for (const record of records) seen.set(idOf(record), (seen.get(idOf(record)) ?? 0) + 1)
     for (const record of this.all) this.checkOne(record, seen)
-    this.checkOffsets(offsets, seen)
+    for (const partition of new Set(this.all.flatMap((record) => [...record.offsets.keys()])))
+      this.checkOffsets(partition, offsets.find((offset) => offset.partition === partition)?.offset, seen)
   }
 
   private checkOne({ id, messages, late, outcome, code }: TransactionRecord, seen: ReadonlyMap<number, number>): void {
@@ -76,15 +77,17 @@ export class TransactionLedger {
   }
 
   /** The group has come as far as the last transaction said that was committed, and no aborted one counts. */
-  private checkOffsets(offsets: readonly CommittedOffset[], seen: ReadonlyMap<number, number>): void {
-    const committed = offsets[0] === undefined ? undefined : Number(offsets[0].offset)
-    const withOffset = this.all.filter(({ offset }) => offset !== undefined)
-    const last = withOffset.filter(({ outcome }) => outcome === 'committed').map(({ offset }) => offset as number)
+  private checkOffsets(partition: number, stored: bigint | undefined, seen: ReadonlyMap<number, number>): void {
+    const committed = stored === undefined ? undefined : Number(stored)
+    const withOffset = this.all.filter(({ offsets }) => offsets.has(partition))
+    const last = withOffset
+      .filter(({ outcome }) => outcome === 'committed')
+      .map(({ offsets }) => offsets.get(partition) as number)
     const least = last.length === 0 ? undefined : Math.max(...last)
     if (least !== undefined && (committed === undefined || committed < least))
       throw new Violation('offsets of what is committed', `are ${committed ?? 'none'}, and ${least} was`)
     if (committed === undefined || committed === least) return
-    const whose = withOffset.find(({ offset }) => offset === committed)
+    const whose = withOffset.find(({ offsets }) => offsets.get(partition) === committed)
     if (whose === undefined) throw new Violation('offsets that were given', `are ${committed}`)
     if (whose.outcome !== 'unknown')
       throw new Violation(

@@ -228,8 +228,9 @@ export class TransactionalUser extends UserCode {
         return new Promise((resolve) => void this.clock.setTimeout(resolve, step.ms))
       case 'offsets': {
         const offset = this.nextOffset++
-        record.offset = offset
-        const sent = tx.sendOffsets(GROUP, [{ topic: this.someTopic, partition: 0, offset }])
+        const { partition = 0 } = step
+        record.offsets.set(partition, offset)
+        const sent = tx.sendOffsets(GROUP, [{ topic: this.someTopic, partition, offset }])
         this.watch(`offsets of ${record.id}`, this.patienceMs, sent)
         return sent
       }
