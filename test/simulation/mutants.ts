@@ -309,8 +309,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'after a gap in the sequences a transaction goes on under the same epoch',
     file: `${TRANSACTIONS}/transaction-manager.ts`,
-    find: '    this.needsBump = this.canBump\n',
-    replace: '',
+    find: '    this.isInDoubt = true\n    if',
+    replace: '    if',
   },
   {
     fault: 'a coordinator that has moved is asked for ever',

@@ -164,7 +164,6 @@ export class TransactionManager implements TransactionGate {
     if (kind === 'abort, new id') this.isForgotten = true
     const isAbortable = kind === 'abort' || (kind === 'abort, new id' && this.canBump)
     if (!isAbortable) return void this.makeUnusable(this.whyUnusable(cause, kind))
-    this.needsBump = this.canBump
     if (this.states.is('in transaction', 'committing')) this.mustAbort(new TransactionAbortedError(cause))
   }
 
