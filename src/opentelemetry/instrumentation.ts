@@ -1,7 +1,6 @@
 import { tracingChannel } from 'node:diagnostics_channel'
 import {
   createNoopMeter,
-  diag,
   metrics,
   trace,
   type Meter,
@@ -13,6 +12,7 @@ import { systemClock } from '../clock.js'
 import type { SendTrace } from '../index.js'
 import { VERSION } from '../version.js'
 import { Conventions } from './conventions.js'
+import { isolated } from './isolated.js'
 import { SendMetrics } from './send-metrics.js'
 import { SendSpans } from './send-spans.js'
 
@@ -106,21 +106,12 @@ export class KafkaProducerInstrumentation {
   private readonly onSend = (told: unknown): void => {
     const send = told as SendTrace
     const { metrics } = this
-    const endSpan = this.spans?.begin(send)
+    const endSpan = isolated(() => this.spans?.begin(send))
     if ((endSpan === undefined && metrics === undefined) || send.messages.length === 0) return
     const startedAt = systemClock.now()
     send.onEnds((ends) => {
       isolated(() => endSpan?.(ends))
       isolated(() => metrics?.ended(send, ends, (systemClock.now() - startedAt) / 1_000))
     })
-  }
-}
-
-/** A meter or a span processor that throws is no concern of whoever sends. */
-function isolated(tell: () => void): void {
-  try {
-    tell()
-  } catch (error) {
-    diag.error('kafka-producer: telemetry threw', error)
   }
 }

@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import {
   context,
   INVALID_SPANID,
@@ -29,6 +30,7 @@ import {
   SEND,
   type Conventions,
 } from './conventions.js'
+import { isolated } from './isolated.js'
 import { commonTopic, errorType, hasFailed, isTombstone, topicOf } from './messages.js'
 
 /** What ends a span, once it is known how its messages ended. */
@@ -88,8 +90,11 @@ export class SendSpans {
     const own = ownContexts(send)
     // Of what is not recorded nobody would see them.
     span.addLinks(own.filter((link) => link !== undefined))
-    if (isRecording && !isCreation) this.create(send, span, within, own)
-    else if (isPropagated) inject(send, within, own)
+    // The span has begun, and is to end, whatever a propagator or a processor does.
+    isolated(() => {
+      if (isRecording && !isCreation) this.create(send, span, within, own)
+      else if (isPropagated) inject(send, within, own)
+    })
     if (!isRecording) return undefined
     const more = isAlone ? isTombstone(messages[0]) && this.conventions.tombstone : { [MESSAGE_COUNT]: messages.length }
     span.setAttributes({ [CLIENT_ID]: send.clientId, ...more })
@@ -189,7 +194,8 @@ function ownContext(send: SendTrace, index: number, fields: readonly string[]): 
 
 function text(value: unknown): string | undefined {
   if (typeof value === 'string') return value
-  return value instanceof Uint8Array
+  // As well one of another realm, such as a test runner's.
+  return types.isUint8Array(value)
     ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()
     : undefined
 }

@@ -1,13 +1,21 @@
+import { runInNewContext } from 'node:vm'
 import {
   context,
   INVALID_SPAN_CONTEXT,
+  propagation,
   ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
   trace,
   TraceFlags,
 } from '@opentelemetry/api'
-import { AlwaysOffSampler, AlwaysOnSampler, SamplingDecision, type ReadableSpan } from '@opentelemetry/sdk-trace-base'
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BasicTracerProvider,
+  SamplingDecision,
+  type ReadableSpan,
+} from '@opentelemetry/sdk-trace-base'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Producer, TransactionalProducer, type KeyedMessage } from '../../../src/index.js'
 import { KafkaProducerInstrumentation } from '../../../src/opentelemetry/index.js'
@@ -399,4 +407,51 @@ describe('the instrumentation', () => {
     const [point] = await telemetry.points('messaging.client.sent.messages')
     expect(point?.attributes).toMatchObject({ 'messaging.system.name': 'kafka' })
   })
+})
+
+describe('what telemetry of the user’s throws at the begin of a span', () => {
+  const boom = () => {
+    throw new Error('boom')
+  }
+
+  it.each(['the sampler', 'a processor, at the start', 'a processor, at the end', 'the propagator'])(
+    'harms no send and no process: %s',
+    async (what) => {
+      const kafka = await startKafka({ topics: { orders: {} } })
+      const sampler = { shouldSample: boom }
+      const telemetry = new Telemetry(what === 'the sampler' ? { sampler } : {})
+      if (what.startsWith('a processor')) {
+        const processor = {
+          onStart: what.endsWith('start') ? boom : () => undefined,
+          onEnd: what.endsWith('end') ? boom : () => undefined,
+          forceFlush: () => Promise.resolve(),
+          shutdown: () => Promise.resolve(),
+        }
+        telemetry.instrumentation.setTracerProvider(new BasicTracerProvider({ spanProcessors: [processor] }))
+      }
+      if (what === 'the propagator') vi.spyOn(propagation, 'inject').mockImplementation(boom)
+      onTestFinished(() => void vi.restoreAllMocks())
+      const thrown = vi.fn()
+      process.on('uncaughtException', thrown)
+      onTestFinished(() => void process.off('uncaughtException', thrown))
+      await startProducer(kafka).send([
+        { topic: 'orders', value: '1' },
+        { topic: 'orders', value: '2' },
+      ])
+      expect(stored(kafka, 'orders', 0)).toEqual(['1', '2'])
+      expect(thrown).not.toHaveBeenCalled()
+      if (what === 'the propagator') expect((await telemetry.spans()).map(({ name }) => name)).toContain('send orders')
+    },
+  )
+})
+
+it('a context in bytes of another realm is found', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const telemetry = new Telemetry()
+  const traceparent = runInNewContext('Uint8Array.from(text, (letter) => letter.charCodeAt(0))', {
+    text: OWN,
+  }) as Uint8Array
+  await startProducer(kafka).send({ topic: 'orders', value: '1', headers: { traceparent } })
+  expect(headersIn(kafka, 'orders')).toEqual([{ traceparent: OWN }])
+  expect((await telemetry.spans()).flatMap(({ links }) => links)).toHaveLength(1)
 })
