@@ -1,7 +1,29 @@
 /**
  * A copy without the fields that are undefined: such a field is one that was not given, and must hide no default.
  * `{ ...defaults, ...given(options) }`
+ *
+ * Fields that are inherited count, too, accessors of a class of settings among them: one that was passed over in silence
+ * might be what asks for encryption.
  */
 export function given<T extends object>(options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
+  const fields: [string, unknown][] = []
+  for (const name of namesOf(options)) {
+    const value = (options as Readonly<Record<string, unknown>>)[name]
+    if (value !== undefined) fields.push([name, value])
+  }
+  return Object.fromEntries(fields) as T
+}
+
+function namesOf(options: object): Set<string> {
+  const names = new Set(Object.keys(options))
+  for (let from = prototypeOf(options); from !== null; from = prototypeOf(from))
+    for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(from)))
+      if (property.enumerable === true || 'get' in property) names.add(name)
+  return names
+}
+
+/** Null at the end, where any realm's `Object.prototype` is: what was put there is nobody's option. */
+function prototypeOf(value: object): object | null {
+  const prototype = Object.getPrototypeOf(value) as object | null
+  return prototype === null || Object.hasOwn(prototype, 'hasOwnProperty') ? null : prototype
 }

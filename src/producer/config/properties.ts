@@ -1,4 +1,6 @@
 import { InvalidConfigError } from '../../errors.js'
+import { given as fieldsOf } from '../../given.js'
+import { kindOf } from '../../kind-of.js'
 import { nearestName } from '../../nearest-name.js'
 import { shown } from '../../shown.js'
 import { MAX_TIMER_MS } from '../../timer-delay.js'
@@ -33,7 +35,7 @@ export function readProperties(
   given: Partial<AnyProducerOptions> = {},
   transactions?: TransactionProperties,
 ): PropertiesResult {
-  const all = typeof source === 'string' ? parseProperties(source) : stringValues(source)
+  const all = typeof source === 'string' ? parseProperties(source) : stringValues(checkedSource(source))
   // Java drops blanks at both ends of any value.
   const properties = new Map([...all].map(([name, value]) => [name, value.trim()]))
   const notes: string[] = []
@@ -50,6 +52,15 @@ export function readProperties(
   keepSizesInOrder(reading)
   if (properties.has('metadata.broker.list')) noteDefaultsOf08(reading)
   return { options, notes }
+}
+
+/** What would pass for a file in which there is nothing. */
+function checkedSource(source: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const isRecord = typeof source === 'object' && source !== null && !(Symbol.iterator in source)
+  if (isRecord) return fieldsOf(source)
+  throw new InvalidConfigError(
+    `properties: given was ${kindOf(source)}, allowed are the text of a properties file (of a Buffer, its toString()) or an object of names and values (of a Map, Object.fromEntries() of it)`,
+  )
 }
 
 function stringValues(source: Readonly<Record<string, unknown>>): Map<string, string> {

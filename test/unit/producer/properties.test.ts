@@ -147,6 +147,18 @@ describe('refused', () => {
   })
 })
 
+test.each([
+  ['a Buffer', Buffer.from('security.protocol=SASL_SSL')],
+  ['a Map', new Map([['security.protocol', 'SASL_SSL']])],
+  ['a list', ['security.protocol=SASL_SSL']],
+  ['undefined', undefined],
+  ['null', null],
+])('what would pass for an empty file is refused: %s', (_, given) => {
+  const read = () => ProducerConfig.fromProperties(given as never, { brokers: 'localhost:9092' })
+  expect(read).toThrow(InvalidConfigError)
+  expect(read).toThrow(/^properties: given was/)
+})
+
 test('the text is read as Java reads it', () => {
   const text = String.raw`
 ! comment

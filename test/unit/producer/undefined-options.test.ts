@@ -61,3 +61,38 @@ describe('an option that is undefined is not given', () => {
     expect(() => new ProducerConfig({ brokers, sll: undefined } as never)).toThrow("unknown option 'sll'")
   })
 })
+
+describe('an option that is inherited is given', () => {
+  class Settings {
+    readonly brokers = brokers
+    get ssl() {
+      return true
+    }
+    get acks() {
+      return undefined
+    }
+    describe() {
+      return 'mine'
+    }
+  }
+
+  it.each([
+    ['an accessor of a class', () => new Settings()],
+    ['a field of a prototype', () => Object.assign(Object.create({ ssl: true }) as object, { brokers })],
+    ['a field of a prototype without one', () => Object.create({ __proto__: null, ssl: true, brokers }) as object],
+  ])('%s', (_, options) => {
+    const config = new ProducerConfig(options() as Options)
+    expect(config.ssl?.reveal()).toBe(true)
+    expect(config.acks).toBe(-1)
+  })
+
+  it('but for what somebody put into Object.prototype', () => {
+    const prototype = Object.prototype as { sslish?: boolean }
+    prototype.sslish = true
+    try {
+      expect(() => new ProducerConfig({ brokers })).not.toThrow()
+    } finally {
+      delete prototype.sslish
+    }
+  })
+})
