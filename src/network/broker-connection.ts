@@ -154,6 +154,8 @@ export class BrokerConnection {
     this.#splitter = new FrameSplitter(0, () => this.sizeOfNext(), gathering)
     socket.unref?.()
     socket.on('data', (chunk: Buffer) => this.onData(chunk))
+    // One that the user gave may have been paused.
+    socket.resume()
     socket.on('end', () => this.fail(this.closedByPeer('closed the connection')))
     socket.on('error', (cause: Error) => {
       this.fail(

@@ -70,6 +70,8 @@ function checked(given: unknown): Duplex {
   if (METHODS.some((method) => typeof stream[method] !== 'function')) return refuse(kindOf(given))
   if (stream.readableObjectMode || stream.writableObjectMode) return refuse('a stream of objects')
   if (typeof stream.readableEncoding === 'string') return refuse('a stream that makes text of bytes (setEncoding)')
+  // As long as somebody listens for that nothing flows to anybody else.
+  if (stream.listenerCount?.('readable') > 0) return refuse("a stream with a listener for 'readable'")
   if (stream.destroyed || (!isConnecting(stream) && !(stream.readable && stream.writable)))
     return refuse('a stream that is closed')
   // Whoever has it next listens for more; in between an error must not end the process.

@@ -58,13 +58,18 @@ export function checkTopic(topic: unknown, validTopics: ValidTopicNames, message
   if (validTopics.has(topic)) return
   if (!isTopicName(topic)) {
     if (isPromise(message)) throw new InvalidMessageError('a message must be an object, given was a promise of one')
-    const given = typeof topic === 'string' ? quoted(topic) : kindOf(topic)
-    throw new InvalidMessageError(
-      `topic: given was ${given}, allowed are 1 to 249 letters, digits, '.', '_' and '-', and neither '.' nor '..'`,
-    )
+    throw wrongTopic(topic)
   }
   checkFieldNames(message)
   validTopics.add(topic)
+}
+
+/** What is no topic's name, whatever the broker. */
+export function wrongTopic(topic: unknown): InvalidMessageError {
+  const given = typeof topic === 'string' ? quoted(topic) : kindOf(topic)
+  return new InvalidMessageError(
+    `topic: given was ${given}, allowed are 1 to 249 letters, digits, '.', '_' and '-', and neither '.' nor '..'`,
+  )
 }
 
 /** The partition that a message names; -1 where it names none. */

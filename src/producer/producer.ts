@@ -1,5 +1,4 @@
 import { EventEmitter } from 'node:events'
-import { pipeline } from 'node:stream/promises'
 import { inspect, type InspectOptions } from 'node:util'
 import type { Timer } from '../clock.js'
 import { FlushTimeoutError, InvalidConfigError, ProducerClosedError } from '../errors.js'
@@ -10,6 +9,7 @@ import { Observers, type Observer, type OnEnd, type SendEnd } from '../stats/obs
 import { StatsCounters, type ProducerStats } from '../stats/producer-stats.js'
 import { StatisticsObserver } from '../stats/statistics.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
+import { isTopicName } from '../topic-name.js'
 import { TurnBudget } from '../turn-budget.js'
 import { VERSION } from '../version.js'
 import { AnyBroker } from './brokers/any-broker.js'
@@ -25,8 +25,9 @@ import { DeliveryReporter, type DeliveryReport } from './delivery-report.js'
 import type { SendOptions } from './event-handler.js'
 import { EventLog } from './event-log.js'
 import { Interceptors, type Replacement } from './interceptors.js'
+import { IterableSends } from './iterable-sends.js'
 import { Warnings, type KafkaProducerWarning, type Listeners } from './kafka-producer-warning.js'
-import { isList, unreadable, type Given, type KeyedMessage } from './keyed-message.js'
+import { isList, unreadable, wrongTopic, type Given, type KeyedMessage } from './keyed-message.js'
 import { MessageWritable, type WritableMessage, type WritableOptions } from './message-writable.js'
 import { ProducerSendLoop } from './producer-send-loop.js'
 import { CONNECT_TIMEOUT_MS, Readiness, type ConnectOptions, type ProducerHealth } from './readiness.js'
@@ -119,6 +120,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   readonly #reporter: DeliveryReporter
   /** Undefined where there are none. */
   readonly #interceptors: Interceptors | undefined
+  readonly #iterableSends = new IterableSends()
   readonly #sessions: SessionFactory
   readonly #topicPartitionInfos: BrokerPartitionInfo
   readonly #readiness: Readiness
@@ -358,7 +360,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
    * `topic` in the options they may be messages without one, or values alone.
    *
    * @throws what `send()` threw first; the iterable is closed then
-   * @throws InvalidConfigError for a `signal` that is none
+   * @throws what the iterable threw; AbortedError, and ProducerClosedError, were it in the midst of it
+   * @throws InvalidMessageError for what is no iterable, InvalidConfigError for a `signal` that is none
    */
   sendAll(
     messages: AsyncIterable<WritableMessage<K, V>> | Iterable<WritableMessage<K, V>>,
@@ -373,7 +376,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     options: WritableOptions & SendOptions = {},
   ): Promise<void> {
     const signal = signalOf(options)
-    await pipeline(messages, this.writable(options), signal === undefined ? {} : { signal })
+    if (this.#closing !== undefined) throw new ProducerClosedError()
+    await this.#iterableSends.send(messages, this.writable(options), signal)
   }
 
   /**
@@ -381,9 +385,11 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
    * just being created, by anybody or by this producer's own messages, it waits for, `enqueueTimeoutMs` at most.
    *
    * @throws BrokerResponseError, such as `UNKNOWN_TOPIC_OR_PARTITION`; MetadataUnavailableError, ProducerClosedError
+   * @throws InvalidMessageError for what no topic can be called
    */
   async partitionsFor(topic: string): Promise<readonly PartitionMetadata[]> {
     if (this.#closing !== undefined) throw new ProducerClosedError()
+    if (!isTopicName(topic)) throw wrongTopic(topic)
     const { enqueueTimeoutMs } = this.config
     // Nothing else keeps the process alive for it: connections never do.
     const { clock } = this.#surroundings
@@ -392,6 +398,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     try {
       const giveUpAt = enqueueTimeoutMs < 0 ? Infinity : clock.now() + enqueueTimeoutMs
       return await this.#topicPartitionInfos.partitionsOf(topic, giveUpAt, () => this.#eventHandler.isWaitingFor(topic))
+    } catch (error) {
+      throw this.#closing === undefined ? error : new ProducerClosedError()
     } finally {
       this.#sessions.release()
       clock.clearInterval(alive)
@@ -448,6 +456,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       this.#statsReports?.close()
       const last = (timeLeftMs: number) => this.#metricsPush?.close(timeLeftMs) ?? Promise.resolve()
       this.#closing = this.#eventHandler.close(timeoutMs, last).then((unsent) => {
+        this.#iterableSends.close()
         this.#log.close()
         return { ...this.#result(), unsent }
       })

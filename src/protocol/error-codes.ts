@@ -83,6 +83,10 @@ export function errorCode(code: number): ErrorCode {
   return BY_CODE.get(code) ?? { code, name: `UNKNOWN_ERROR_CODE_${code}`, retriable: false, refreshMetadata: false }
 }
 
+export function isKnownErrorCode(code: number): boolean {
+  return BY_CODE.has(code)
+}
+
 /** The error for a code a broker answered; `subject` says what it was asked, `detail` is the broker's own message. */
 export function brokerResponseError(code: number, subject: string, detail?: string | null): BrokerResponseError {
   const { name, retriable } = errorCode(code)

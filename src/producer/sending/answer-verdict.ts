@@ -1,4 +1,4 @@
-import { errorCode, ErrorCodes } from '../../protocol/error-codes.js'
+import { errorCode, ErrorCodes, isKnownErrorCode } from '../../protocol/error-codes.js'
 
 /** What an answer says of one batch, and what matters of the batch. */
 export interface AnswerFacts {
@@ -129,10 +129,15 @@ export function verdictOn(facts: AnswerFacts): Verdict {
 
 /** Whether a batch that was refused so may be in the log, as Kafka's brokers answer. */
 export function mayHaveBeenWritten(code: number, baseOffset: bigint): boolean {
-  return MAY_HAVE_BEEN_WRITTEN.has(code) || (BEFORE_OR_AFTER.has(code) && baseOffset >= 0n)
+  return isInDoubt(code) || (BEFORE_OR_AFTER.has(code) && baseOffset >= 0n)
 }
 
 /** The same, whatever the broker tells beside the code: such a batch keeps its sequence, by which it is found. */
 export function mayBeInLog(code: number): boolean {
-  return MAY_HAVE_BEEN_WRITTEN.has(code) || BEFORE_OR_AFTER.has(code)
+  return isInDoubt(code) || BEFORE_OR_AFTER.has(code)
+}
+
+/** What a code means that is newer than this client, nobody knows. */
+function isInDoubt(code: number): boolean {
+  return MAY_HAVE_BEEN_WRITTEN.has(code) || !isKnownErrorCode(code)
 }

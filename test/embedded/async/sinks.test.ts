@@ -52,6 +52,50 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
     expect(stored(kafka)).toHaveLength(500)
   })
 
+  test.each([new Error('no more'), undefined, null, 0, ''])(
+    'sendAll fails with what the iterable throws: %s',
+    async (thrown) => {
+      await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
+      await using producer = new Producer({ brokers: kafka.bootstrap, type })
+      async function* source() {
+        yield { topic: 'logs', value: '1' }
+        // eslint-disable-next-line @typescript-eslint/only-throw-error
+        throw thrown
+      }
+      const outcome = await producer.sendAll(source()).then(
+        () => 'resolved',
+        (error: unknown) => ({ error }),
+      )
+      expect(outcome).toEqual({ error: thrown })
+    },
+  )
+
+  test('sendAll ends with its signal, and with the producer, while the iterable waits for its next message', async () => {
+    await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
+    const producer = new Producer({ brokers: kafka.bootstrap, type })
+    async function* source() {
+      yield { topic: 'logs', value: '1' }
+      await new Promise(() => undefined)
+    }
+    const controller = new AbortController()
+    const aborted = producer.sendAll(source(), { signal: controller.signal })
+    const closed = producer.sendAll(source())
+    await kafka.waitForRequest((request) => request.api === 'Produce')
+    controller.abort()
+    await expect(aborted).rejects.toMatchObject({ code: 'ABORTED' })
+    await expect(producer.sendAll([], { signal: controller.signal })).rejects.toMatchObject({ code: 'ABORTED' })
+    await Promise.all([expect(closed).rejects.toMatchObject({ code: 'PRODUCER_CLOSED' }), producer.close()])
+    await expect(producer.sendAll([])).rejects.toMatchObject({ code: 'PRODUCER_CLOSED' })
+  })
+
+  test.each([undefined, null, 5, 'text', { topic: 'logs', value: '1' }])(
+    'sendAll refuses what is no iterable of messages: %s',
+    async (given) => {
+      await using producer = new Producer({ brokers: 'nowhere:9092', type })
+      await expect(producer.sendAll(given as never)).rejects.toMatchObject({ code: 'INVALID_MESSAGE' })
+    },
+  )
+
   test('a topic of the stream serves messages without one, and bare values', async () => {
     await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 }, other: { partitions: 1 } } })
     await using producer = new Producer({ brokers: kafka.bootstrap, type })
@@ -135,7 +179,7 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
       }
     }
     await expect(producer.sendAll(endless(), { signal: controller.signal })).rejects.toMatchObject({
-      name: 'AbortError',
+      code: 'ABORTED',
     })
   })
 })

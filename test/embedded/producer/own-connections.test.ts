@@ -180,6 +180,24 @@ describe('what createConnection does wrong is told, and the next attempt may do 
     expect(stored(kafka, 'orders', 0)).toEqual(['v'])
   })
 
+  it('a stream that is paused is read all the same', async () => {
+    const kafka = await startKafka({ topics })
+    const producer = startProducer(kafka, { createConnection: async ({ port }) => (await tunnelTo(port)).pause() })
+    await producer.send({ topic: 'orders', value: 'v' })
+    expect(stored(kafka, 'orders', 0).concat(stored(kafka, 'orders', 1))).toEqual(['v'])
+  })
+
+  it('a stream that somebody else reads is refused', async () => {
+    const kafka = await startKafka({ topics })
+    const producer = startProducer(kafka, {
+      createConnection: async ({ port }) => (await tunnelTo(port)).on('readable', () => undefined),
+      deliveryTimeoutMs: 500,
+      requestTimeoutMs: 200,
+    })
+    const error = await errorOf(producer.connect())
+    expect(String(error)).toContain("a stream with a listener for 'readable'")
+  })
+
   it('an error of a stream that nobody listens to yet ends no process', async () => {
     const kafka = await startKafka({ topics })
     let calls = 0

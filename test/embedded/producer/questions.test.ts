@@ -18,3 +18,26 @@ describe('questions that any broker can answer', () => {
     expect(kafka.connections).toHaveLength(1)
   })
 })
+
+describe('a question for the partitions of a topic', () => {
+  it.each([undefined, 5, ['t'], '', 't\ud800', 'x\n2026 INFO ok \u001b[2J', 't'.repeat(40_000)])(
+    'is refused at once where no topic can be called that: %j',
+    async (topic) => {
+      const kafka = await startKafka({})
+      const error = await errorOf(startProducer(kafka).partitionsFor(topic as string))
+      expect(error).toMatchObject({ code: 'INVALID_MESSAGE', retriable: false })
+      expect(String(error)).not.toMatch(/\p{Cc}/u)
+      expect(kafka.requests).toEqual([])
+    },
+  )
+
+  it('fails with that where the producer is closed meanwhile', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    kafka.stall({ api: 'Metadata', times: Infinity })
+    const producer = startProducer(kafka)
+    const asked = errorOf(producer.partitionsFor('orders'))
+    await until(() => requestsOf(kafka, 'Metadata').length > 0, 'it is asked')
+    await producer.close()
+    expect(await asked).toMatchObject({ code: 'PRODUCER_CLOSED' })
+  })
+})

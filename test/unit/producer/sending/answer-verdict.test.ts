@@ -97,6 +97,9 @@ describe('what an answer means', () => {
     [10, -1n, false, false],
     [19, -1n, false, false],
     [29, -1n, false, false],
+    // Of a newer Kafka.
+    [9_999, -1n, true, true],
+    [-2, -1n, true, true],
   ])(
     'after error %d with offset %d a batch may have been written: %s, may be in the log: %s',
     (code, at, may, mayBe) => {

@@ -1,0 +1,62 @@
+import { finished, pipeline } from 'node:stream/promises'
+import { InvalidMessageError, ProducerClosedError } from '../errors.js'
+import { kindOf } from '../kind-of.js'
+import { abortedBy, SignalListeners } from './calls/signal-listeners.js'
+import type { MessageWritable, WritableMessage } from './message-writable.js'
+
+type Source<K, V> = AsyncIterable<WritableMessage<K, V>> | Iterable<WritableMessage<K, V>>
+
+/**
+ * What iterables yield, sent by way of a stream. Each ends with its stream, and not only when the iterable has come back: that
+ * may wait for its next message for ever.
+ */
+export class IterableSends {
+  private readonly signals = new SignalListeners(() => undefined)
+  private readonly streams = new Set<{ destroy(error: Error): unknown }>()
+
+  /** @throws what the iterable or `send()` threw; AbortedError, ProducerClosedError, InvalidMessageError */
+  async send<K, V>(
+    messages: Source<K, V>,
+    stream: MessageWritable<K, V>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    checkIterable(messages)
+    if (signal?.aborted === true) throw abortedBy(signal)
+    let thrown: { readonly cause: unknown } | undefined
+    // A pipeline takes undefined, 0 and '' for no error, whoever throws them.
+    async function* source(): AsyncGenerator<WritableMessage<K, V>> {
+      try {
+        yield* messages
+      } catch (cause) {
+        thrown ??= { cause }
+        throw cause instanceof Error ? cause : new Error('the iterable threw what is no error')
+      }
+    }
+    const forget = signal === undefined ? undefined : this.signals.add(signal, () => stream.destroy(abortedBy(signal)))
+    this.streams.add(stream)
+    try {
+      const written = finished(stream)
+      pipeline(source, stream).catch(() => undefined)
+      await written
+    } catch (error) {
+      throw thrown === undefined ? error : thrown.cause
+    } finally {
+      this.streams.delete(stream)
+      forget?.()
+    }
+  }
+
+  /** The producer is closed: those that wait for their next message end, too. */
+  close(): void {
+    for (const stream of this.streams) stream.destroy(new ProducerClosedError())
+  }
+}
+
+/** A string could be iterated over, too, and is no list of messages. */
+function checkIterable(messages: unknown): void {
+  const isObject = typeof messages === 'object' && messages !== null
+  if (isObject && (Symbol.asyncIterator in messages || Symbol.iterator in messages)) return
+  throw new InvalidMessageError(
+    `messages: given was ${kindOf(messages)}, allowed is an iterable of messages, such as a list or an async generator`,
+  )
+}
