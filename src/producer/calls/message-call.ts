@@ -9,12 +9,12 @@ export type Whereabouts = OutgoingMessage | Batch | undefined
 /** Messages that were given together, until each of them has its fate and its owner was told. */
 export abstract class MessageCall implements MessageOwner {
   /** Its neighbours among the outstanding calls, which keep them here. */
-  older: MessageCall | undefined
-  newer: MessageCall | undefined
+  older: MessageCall | undefined = undefined
+  newer: MessageCall | undefined = undefined
   /** Its place in the order of the calls, among the outstanding ones; 0 where it is none of them. */
   number = 0
   /** Called when the last message has its fate. */
-  onEnd: (() => void) | undefined
+  onEnd: (() => void) | undefined = undefined
 
   constructor(
     readonly sentAt: SendMoment,

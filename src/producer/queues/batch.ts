@@ -71,7 +71,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   /** How many there are, or were where it is settled and has let go of them. */
   private messages = 0
   /** By the place in the batch: the timestamps that callers gave. */
-  private ownTimestamps: Map<number, number> | undefined
+  private ownTimestamps: Map<number, number> | undefined = undefined
   private builder: RecordBatchBuilder
   /** Messages that have their fate already. */
   private ended = 0
@@ -82,10 +82,10 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   /** Once true it stays. */
   private maybeWritten = false
   private maybeInLog = false
-  private latestError: KafkaProducerError | undefined
+  private latestError: KafkaProducerError | undefined = undefined
   private isToTravelAlone = false
   private sentOnByHint = false
-  private ownSequence: BatchSequence | undefined
+  private ownSequence: BatchSequence | undefined = undefined
   /** Those who read its bytes, such as a socket that is being written to, and have not ended. */
   private readers = 0
 

@@ -43,7 +43,7 @@ export class OutgoingMessage {
   /** True once it was let in. */
   isAdmitted = false
   /** Bytes of room that it holds; undefined before it was let in, and when it has given them back. */
-  room: number | undefined
+  room: number | undefined = undefined
   /** Whether it holds them of the share for topics without metadata. */
   isOfUnknownTopic = false
 

@@ -40,14 +40,14 @@ const MAX_EXPECTED_BYTES = 131_072
 export class PartitionQueue implements BatchQueue {
   private readonly batches = new Denque<PartitionBatch>()
   /** The last one, while messages may be added to it. */
-  private open: PartitionBatch | undefined
+  private open: PartitionBatch | undefined = undefined
   private readonly sequences = new Sequences()
   private next = 0
   private inFlightCount = 0
   /** Batches that may be in flight at a time, as the last one was taken. */
   private inFlightLimit = 1
   /** The last one taken, while it is on its way into a request: what follows must not overtake it there. */
-  private beingMade: PartitionBatch | undefined
+  private beingMade: PartitionBatch | undefined = undefined
   /** Some of what was in flight goes out again: first the rest must be answered. */
   private isRewinding = false
   private isBackingOff = false

@@ -22,14 +22,14 @@ export class TopicQueue {
   private waitingForPartition: OutgoingMessage[] = []
   /** True while those that waited are placed: who hears of one may send more, which come after them. */
   private isPlacing = false
-  private latest: TopicMetadata | undefined
+  private latest: TopicMetadata | undefined = undefined
   /** Whether the partitions are known. */
   private isKnown = false
   /** When it was last sent to, on the clock of `performance.now()`. */
   usedAt = 0
-  private context: PartitionContext | undefined
+  private context: PartitionContext | undefined = undefined
   /** Since when brokers have said that there is no such topic, where none ever said otherwise. */
-  private unknownSince: number | undefined
+  private unknownSince: number | undefined = undefined
 
   constructor(
     readonly name: string,
