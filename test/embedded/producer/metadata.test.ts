@@ -613,7 +613,7 @@ describe('who is asked', () => {
     const asking = errorOf(producer.partitionsFor('other'))
     await turns()
     await producer.close()
-    expect((await asking).code).toBe('METADATA_UNAVAILABLE')
+    expect((await asking).code).toBe('PRODUCER_CLOSED')
     expect(broker.asked).toHaveLength(1)
   })
 
