@@ -6,7 +6,16 @@ import { Cluster } from './cluster.js'
 import { makeDecompress } from './decompress.js'
 import { codeOf } from './error-names.js'
 import { EmbeddedKafkaError } from './errors.js'
-import { Faults, type Behaviour, type Fault, type FaultMoment, type FaultTarget, type Spoiling } from './faults.js'
+import {
+  Faults,
+  checkAppend,
+  checkOrder,
+  type Behaviour,
+  type Fault,
+  type FaultMoment,
+  type FaultTarget,
+  type Spoiling,
+} from './faults.js'
 import type { CommittedOffset } from './groups/group-offsets.js'
 import type { GroupState } from './groups/group.js'
 import { makeHandlers } from './handlers/index.js'
@@ -359,6 +368,7 @@ export class EmbeddedKafka {
    * NOT_ENOUGH_REPLICAS_AFTER_APPEND, as with Kafka.
    */
   fail(target: FaultTarget, error: string | number, options: { append?: boolean } = {}): Fault {
+    checkAppend('options', options)
     const code = codeOf(error)
     return this.order(target, { kind: 'error', code, append: options.append ?? AFTER_APPEND.includes(code) })
   }
@@ -520,6 +530,7 @@ export class EmbeddedKafka {
   }
 
   private order(target: FaultTarget, behaviour: Behaviour): Fault {
+    checkOrder(target, behaviour)
     if (target.broker !== undefined) this.broker(target.broker)
     return this.faults.add(target, behaviour)
   }

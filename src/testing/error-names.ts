@@ -1,4 +1,7 @@
+import { nearestName } from '../nearest-name.js'
 import { errorCode } from '../protocol/error-codes.js'
+import { shown } from '../shown.js'
+import { refused } from './checks.js'
 import { EmbeddedKafkaError } from './errors.js'
 
 const LAST_CODE = 255
@@ -13,6 +16,9 @@ const BY_NAME: ReadonlyMap<string, number> = new Map(
 export function codeOf(error: string | number): number {
   if (typeof error === 'number') return error
   const code = BY_NAME.get(error)
-  if (code === undefined) throw new EmbeddedKafkaError('UNKNOWN_ERROR_NAME', `Kafka has no error named '${error}'`)
-  return code
+  if (code !== undefined) return code
+  if (typeof error !== 'string') throw refused('error', error, "Kafka's name or number of an error")
+  const near = nearestName(error, [...BY_NAME.keys()])
+  const hint = near === undefined ? '' : `: did you mean '${near}'?`
+  throw new EmbeddedKafkaError('UNKNOWN_ERROR_NAME', `Kafka has no error named ${shown(error)}${hint}`)
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js'
 import { counted } from '../counted.js'
-import type { ApiName } from './api-names.js'
-import { EmbeddedKafkaError } from './errors.js'
+import { API_NAMES, type ApiName } from './api-names.js'
+import { fields, flag, milliseconds, oneOf, refused, text, wholeNumber, type Check } from './checks.js'
 import { Changes, Gate, waitFor } from './waiting.js'
 
 /** Which requests a fault is for; what is left out matches all. */
@@ -44,6 +44,47 @@ export type Behaviour =
   | { readonly kind: 'cut'; readonly moment: FaultMoment | 'mid-response' }
   | { readonly kind: 'spoil'; readonly how: Spoiling }
   | { readonly kind: 'throttle'; readonly ms: number }
+
+const MOMENTS: readonly FaultMoment[] = ['before', 'after']
+const SPOILINGS: readonly Spoiling[] = ['noise', 'wrong-correlation-id', 'huge-length', 'negative-length', 'short-body']
+
+const checkTimes: Check = (name, times) => {
+  if (times === Infinity || (typeof times === 'number' && Number.isInteger(times) && times >= 1)) return
+  throw refused(name, times, 'a whole number of at least 1, or Infinity')
+}
+
+const checkTarget = fields<FaultTarget>({
+  api: oneOf(API_NAMES),
+  topic: text,
+  partition: wholeNumber(0),
+  broker: wholeNumber(0),
+  clientId: text,
+  times: checkTimes,
+})
+
+/** Of an error: whether records are appended all the same. */
+export const checkAppend = fields<{ append?: boolean }>({ append: flag })
+
+/** Throws `INVALID_OPTION` where the order says what there is not: it would meet nothing, or all. */
+export function checkOrder(target: FaultTarget, behaviour: Behaviour): void {
+  checkTarget('target', target)
+  switch (behaviour.kind) {
+    case 'error':
+      // As the wire has it.
+      return wholeNumber(-0x8000, 0x7fff)('error', behaviour.code)
+    case 'delay':
+      return milliseconds('ms', behaviour.ms)
+    case 'stall':
+      return oneOf(MOMENTS)('moment', behaviour.moment)
+    case 'cut':
+      return oneOf([...MOMENTS, 'mid-response'])('moment', behaviour.moment)
+    case 'spoil':
+      return oneOf(SPOILINGS)('how', behaviour.how)
+    case 'throttle':
+      // As the wire has it, too.
+      return wholeNumber(0, 0x7fffffff)('ms', behaviour.ms)
+  }
+}
 
 /** A request as far as faults look at it. */
 export interface FaultSubject {
@@ -162,10 +203,6 @@ export class Faults {
   ) {}
 
   add(target: FaultTarget, behaviour: Behaviour): FaultRule {
-    const { times = 1 } = target
-    if (times !== Infinity && (!Number.isInteger(times) || times < 1)) {
-      throw new EmbeddedKafkaError('INVALID_OPTION', `times must be an integer of at least 1 or Infinity, not ${times}`)
-    }
     const rule = new FaultRule({ ...target }, behaviour, this.lifetime, this.clock)
     this.rules.push(rule)
     return rule

@@ -107,6 +107,98 @@ describe('fail', () => {
     expect(() => kafka.fail({}, 'NOT_A_LEADER')).toThrow(expect.objectContaining({ code: 'UNKNOWN_ERROR_NAME' }))
     expect(() => kafka.fail({ broker: 9 }, 6)).toThrow(expect.objectContaining({ code: 'UNKNOWN_BROKER' }))
     expect(() => kafka.fail({ times: 0 }, 6)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }))
+    expect(() => kafka.fail({}, 'NOT_LEADER_OR_FOLOWER')).toThrow("did you mean 'NOT_LEADER_OR_FOLLOWER'?")
+  })
+})
+
+describe('an order that says what there is not', () => {
+  // As plain JavaScript gives them.
+  type Order = (kafka: EmbeddedKafka, give: (value: unknown) => never) => unknown
+
+  it.each<[string, RegExp, Order]>([
+    [
+      'a name of no request',
+      /^target\.api: given was 'produce'.*'Fetch'.*did you mean 'Produce'\?$/,
+      (kafka, give) => kafka.fail({ api: give('produce') }, 6),
+    ],
+    [
+      'a field that there is not',
+      /^there is no 'topics' in target: did you mean 'topic'\?$/,
+      (kafka, give) => kafka.cut(give({ topics: ['orders'] })),
+    ],
+    [
+      'a field that is like none',
+      /^there is no 'leader' in target: allowed are api, topic, partition, broker, clientId, times$/,
+      (kafka, give) => kafka.cut(give({ leader: 1 })),
+    ],
+    [
+      'a text for a partition',
+      /^target\.partition: given was '0', allowed is a whole number of at least 0$/,
+      (kafka, give) => kafka.fail({ partition: give('0') }, 6),
+    ],
+    ['a text for a broker', /^target\.broker: given was '1'/, (kafka, give) => kafka.stall({ broker: give('1') })],
+    [
+      'a list of topics',
+      /^target\.topic: given was a list, allowed is a text$/,
+      (kafka, give) => kafka.stall({ topic: give(['orders']) }),
+    ],
+    ['no client id', /^target\.clientId: given was null/, (kafka, give) => kafka.stall({ clientId: give(null) })],
+    [
+      'half a time',
+      /^target\.times: given was 1.5, allowed is a whole number of at least 1, or Infinity$/,
+      (kafka) => kafka.stall({ times: 1.5 }),
+    ],
+    [
+      'no target',
+      /^target: given was undefined, allowed is an object of api, topic/,
+      (kafka, give) => kafka.fail(give(undefined), 6),
+    ],
+    ['a Map for a target', /^target: given was an object \(Map\)/, (kafka, give) => kafka.fail(give(new Map()), 6)],
+    [
+      'half an error',
+      /^error: given was 1.5, allowed is a whole number from -32768 to 32767$/,
+      (kafka) => kafka.fail({}, 1.5),
+    ],
+    ['no error', /^error: given was undefined/, (kafka, give) => kafka.fail({}, give(undefined))],
+    [
+      'a text for true',
+      /^options\.append: given was 'yes', allowed is true or false$/,
+      (kafka, give) => kafka.fail({}, 7, { append: give('yes') }),
+    ],
+    ['no time', /^ms: given was undefined/, (kafka, give) => kafka.delay({}, give(undefined))],
+    ['a negative time', /^ms: given was -1/, (kafka) => kafka.delay({}, -1)],
+    [
+      'a time that the wire cannot tell',
+      /^ms: given was Infinity, allowed is a whole number from 0 to/,
+      (kafka) => kafka.throttle({}, Infinity),
+    ],
+    [
+      'a moment that there is not',
+      /^moment: given was 'middle', allowed is one of 'before', 'after', 'mid-response'$/,
+      (kafka, give) => kafka.cut({}, give('middle')),
+    ],
+    [
+      'a misspelt moment',
+      /^moment: given was 'befor', .*: did you mean 'before'\?$/,
+      (kafka, give) => kafka.stall({}, give('befor')),
+    ],
+    [
+      'a moment of another fault',
+      /^moment: given was 'mid-response', allowed is one of 'before', 'after'$/,
+      (kafka, give) => kafka.stall({}, give('mid-response')),
+    ],
+    [
+      'a way that there is not',
+      /^how: given was 'foo', allowed is one of 'noise'/,
+      (kafka, give) => kafka.spoil({}, give('foo')),
+    ],
+  ])('is refused: %s', async (_, message, order) => {
+    const { kafka, client } = await start()
+    const give = (value: unknown): never => value as never
+    const refusal = expect.objectContaining({ name: 'EmbeddedKafkaError', code: 'INVALID_OPTION' }) as unknown
+    expect(() => order(kafka, give)).toThrow(refusal)
+    expect(() => order(kafka, give)).toThrow(message)
+    expect((await produceTo(client, batch)).errorCode).toBe(0)
   })
 })
 
