@@ -2,6 +2,7 @@ import type { GetTelemetrySubscriptionsResponse } from '../protocol/apis/get-tel
 import type { PushTelemetryRequest } from '../protocol/apis/push-telemetry.js'
 import { ZERO_UUID } from '../protocol/byte-writer.js'
 import type { Decompress } from '../protocol/records/record.js'
+import { fields, flag, listOf, text, wholeNumber } from './checks.js'
 import { canDecompress } from './decompress.js'
 import { codeOf } from './error-names.js'
 
@@ -46,6 +47,15 @@ const NO_CODEC = 0
 /** Of records' format 2. */
 const MAGIC = 2
 const ZERO_ID = ZERO_UUID.toString('base64url')
+
+// The bounds are those of the wire.
+export const checkSubscription = fields<ClientMetricsSubscription>({
+  metrics: listOf(text),
+  intervalMs: wholeNumber(0, 0x7fffffff),
+  deltaTemporality: flag,
+  maxBytes: wholeNumber(0, 0x7fffffff),
+  compression: listOf(wholeNumber(0, 0x7f)),
+})
 
 /** The cluster's subscription to metrics of clients, and what has come of it; times between pushes are not looked at. */
 export class ClientMetrics {

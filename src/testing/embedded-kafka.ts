@@ -1,7 +1,9 @@
 import { given } from '../given.js'
+import { shown } from '../shown.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
 import { EmbeddedBroker } from './broker.js'
-import type { ClientMetricsSubscription, ReceivedMetrics } from './client-metrics.js'
+import { fields, milliseconds, positive, text, wholeNumber } from './checks.js'
+import { checkSubscription, type ClientMetricsSubscription, type ReceivedMetrics } from './client-metrics.js'
 import { Cluster } from './cluster.js'
 import { makeDecompress } from './decompress.js'
 import { codeOf } from './error-names.js'
@@ -19,11 +21,14 @@ import {
 import type { CommittedOffset } from './groups/group-offsets.js'
 import type { GroupState } from './groups/group.js'
 import { makeHandlers } from './handlers/index.js'
-import { Journal, type ReceivedRequest, type RequestFilter, type WaitOptions } from './journal.js'
+import { Journal, checkFilter, type ReceivedRequest, type RequestFilter, type WaitOptions } from './journal.js'
 import { listenOnSockets, type Listen } from './listener.js'
 import { frozenView, type MetadataView } from './metadata-view.js'
 import {
-  positive,
+  checkBroker,
+  checkPort,
+  checkRelease,
+  checkTopic,
   resolveBroker,
   resolveOptions,
   type EmbeddedBrokerOptions,
@@ -32,7 +37,7 @@ import {
   type ResolvedBrokerOptions,
   type ResolvedOptions,
 } from './options.js'
-import { countRecords, storedRecords, type RecordsOptions, type StoredRecord } from './records.js'
+import { checkRecords, countRecords, storedRecords, type RecordsOptions, type StoredRecord } from './records.js'
 import { Release } from './releases.js'
 import { RequestServer } from './request-server.js'
 import { SaslServer, type Authentication } from './security/sasl-server.js'
@@ -90,6 +95,18 @@ export interface StartBrokerOptions {
   /** `'new'`: another one that the system chooses. Default: the same as before. */
   port?: number | 'new'
 }
+
+const checkStop = fields<StopBrokerOptions>({ electionMs: milliseconds })
+
+const checkStart = fields<StartBrokerOptions>({
+  port: (name, value) => {
+    if (value !== 'new') checkPort(name, value)
+  },
+})
+
+const checkWait = fields<WaitOptions>({ timeoutMs: milliseconds })
+
+const checkWaitForRequest = fields<WaitOptions & { count?: number }>({ timeoutMs: milliseconds, count: wholeNumber(1) })
 
 /** Something that lasts until it is released. */
 export interface Lasting {
@@ -227,6 +244,8 @@ export class EmbeddedKafka {
 
   /** @throws EmbeddedKafkaError `TOPIC_EXISTS`, `INVALID_OPTION`. */
   createTopic(name: string, options: EmbeddedTopicOptions = {}): void {
+    text('name', name)
+    checkTopic('options', options)
     this.cluster.createTopic(name, options)
   }
 
@@ -237,6 +256,7 @@ export class EmbeddedKafka {
 
   /** Deletes the topic and creates it anew: empty, with a new topic id, and with as many partitions unless told otherwise. */
   recreateTopic(name: string, options: EmbeddedTopicOptions = {}): void {
+    checkTopic('options', options)
     const { partitions, replicationFactor, config } = this.cluster.topic(name)
     this.cluster.deleteTopic(name)
     this.cluster.createTopic(name, {
@@ -278,6 +298,7 @@ export class EmbeddedKafka {
 
   /** Breaks its connections and refuses new ones; other brokers in sync lead what it led. */
   async stopBroker(id: number, options: StopBrokerOptions = {}): Promise<void> {
+    checkStop('options', options)
     const broker = this.broker(id)
     if (!broker.node.alive) throw new EmbeddedKafkaError('WRONG_STATE', `broker ${id} is stopped already`)
     const { electionMs = 0 } = options
@@ -288,6 +309,7 @@ export class EmbeddedKafka {
 
   /** Starts a stopped broker; it is in sync at once, and leads what has no leader. */
   async startBroker(id: number, options: StartBrokerOptions = {}): Promise<void> {
+    checkStart('options', options)
     const { node } = this.broker(id)
     if (node.alive) throw new EmbeddedKafkaError('WRONG_STATE', `broker ${id} runs already`)
     const { port = node.port } = options
@@ -296,6 +318,7 @@ export class EmbeddedKafka {
 
   /** Stops a broker and starts it on the same port as another Kafka release, as in a rolling upgrade. */
   async upgradeBroker(id: number, release: string): Promise<void> {
+    checkRelease('release', release)
     const { node } = this.broker(id)
     const next = Release.named(release, node.release.takesMetrics)
     if (node.alive) await this.stopBroker(id)
@@ -305,6 +328,7 @@ export class EmbeddedKafka {
 
   /** Adds a broker that has no replica yet; resolves with its id. */
   async addBroker(options: EmbeddedBrokerOptions = {}): Promise<number> {
+    checkBroker('options', options)
     const resolved = resolveBroker(options, this.options.release, [...this.brokersById.keys()])
     this.makeBroker(resolved)
     await this.listen(resolved.id, resolved.port)
@@ -412,15 +436,16 @@ export class EmbeddedKafka {
    * than 22.15 or 23.8, can't undo that.
    */
   records(topic: string, options: RecordsOptions = {}): StoredRecord[] {
+    checkRecords('options', options)
     return storedRecords(this.cluster.topic(topic), this.decompress, options)
   }
 
   /** Resolves with all messages of the topic as soon as there are `count`; the topic need not exist yet. */
-  async waitForRecords(
-    topic: string,
-    count: number,
-    { timeoutMs = 10_000 }: WaitOptions = {},
-  ): Promise<StoredRecord[]> {
+  async waitForRecords(topic: string, count: number, options: WaitOptions = {}): Promise<StoredRecord[]> {
+    text('topic', topic)
+    wholeNumber(0)('count', count)
+    checkWait('options', options)
+    const { timeoutMs = 10_000 } = options
     const present = (): number => {
       const found = this.cluster.topics.get(topic)
       return found === undefined ? 0 : countRecords(found)
@@ -451,9 +476,12 @@ export class EmbeddedKafka {
    */
   async waitForRequest(
     filter: RequestFilter,
-    { count = 1, ...options }: WaitOptions & { count?: number } = {},
+    options: WaitOptions & { count?: number } = {},
   ): Promise<ReceivedRequest> {
-    return this.journal.wait(filter, positive('count', count), options)
+    if (typeof filter !== 'function') checkFilter('filter', filter)
+    checkWaitForRequest('options', options)
+    const { count = 1, ...wait } = options
+    return this.journal.wait(filter, count, wait)
   }
 
   /** What clients have pushed of their metrics, oldest first: see the option `clientMetrics`. */
@@ -463,6 +491,7 @@ export class EmbeddedKafka {
 
   /** Wants other metrics of clients from now on: they are told so when they push the next time. */
   subscribeMetrics(subscription: ClientMetricsSubscription): void {
+    checkSubscription('subscription', subscription)
     this.cluster.clientMetrics.subscribe(given(subscription))
   }
 
@@ -564,7 +593,7 @@ export class EmbeddedKafka {
 
   private broker(id: number): EmbeddedBroker {
     const broker = this.brokersById.get(id)
-    if (broker === undefined) throw new EmbeddedKafkaError('UNKNOWN_BROKER', `there is no broker ${id}`)
+    if (broker === undefined) throw new EmbeddedKafkaError('UNKNOWN_BROKER', `there is no broker ${shown(id)}`)
     return broker
   }
 }

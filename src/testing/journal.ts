@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js'
-import type { ApiName } from './api-names.js'
+import { API_NAMES, type ApiName } from './api-names.js'
+import { fields, oneOf, text, wholeNumber } from './checks.js'
 import { Changes, waitFor } from './waiting.js'
 
 /** What a request asks for of one partition. */
@@ -51,6 +52,15 @@ export type JournalEntry = ReceivedRequest & { hungUp: string | undefined }
 /** Which requests are meant: by some of their fields, or a function that says. */
 export type RequestFilter =
   { api?: ApiName; topic?: string; broker?: number; clientId?: string } | ((request: ReceivedRequest) => boolean)
+
+type FieldsOfRequest = Exclude<RequestFilter, (request: ReceivedRequest) => boolean>
+
+export const checkFilter = fields<FieldsOfRequest>({
+  api: oneOf(API_NAMES),
+  topic: text,
+  broker: wholeNumber(0),
+  clientId: text,
+})
 
 export interface WaitOptions {
   /** Default: 10,000. */
@@ -109,7 +119,7 @@ export class Journal {
   }
 }
 
-function byFields(filter: Exclude<RequestFilter, (request: ReceivedRequest) => boolean>) {
+function byFields(filter: FieldsOfRequest) {
   return (request: ReceivedRequest): boolean =>
     (filter.api === undefined || filter.api === request.api) &&
     (filter.broker === undefined || filter.broker === request.broker) &&

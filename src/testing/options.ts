@@ -1,10 +1,10 @@
 import type { TlsOptions } from 'node:tls'
 import { given } from '../given.js'
-import type { ClientMetricsSubscription } from './client-metrics.js'
-import { EmbeddedKafkaError } from './errors.js'
+import { callback, fields, flag, invalid, listOf, recordOf, refused, text, wholeNumber, type Check } from './checks.js'
+import { checkSubscription, type ClientMetricsSubscription } from './client-metrics.js'
 import type { ReceivedRequest } from './journal.js'
 import { Release } from './releases.js'
-import type { EmbeddedSaslOptions } from './security/sasl-server.js'
+import { checkSasl, type EmbeddedSaslOptions } from './security/sasl-server.js'
 
 /** One broker of the cluster; what is left out is taken from the cluster's options. */
 export interface EmbeddedBrokerOptions {
@@ -117,53 +117,90 @@ const DEFAULTS = {
   minSessionTimeoutMs: 6_000,
 } as const
 
-const NAMES: ReadonlySet<string> = new Set([
-  ...Object.keys(DEFAULTS),
-  'brokers',
-  'topics',
-  'release',
-  'ports',
-  'onHangUp',
-  'ssl',
-  'sasl',
-  'clientMetrics',
-])
+/** Whether there is such a release is asked later. */
+export const checkRelease: Check = (name, value) => {
+  if (typeof value !== 'string') throw refused(name, value, "a text such as '4' or '3.9'")
+}
+
+export const checkPort = wholeNumber(0, 0xffff)
+const atLeastOne = wholeNumber(1)
+
+export const checkBroker = fields<EmbeddedBrokerOptions>({
+  id: wholeNumber(0),
+  port: checkPort,
+  rack: text,
+  release: checkRelease,
+})
+
+export const checkTopic = fields<EmbeddedTopicOptions>({
+  partitions: atLeastOne,
+  replicationFactor: atLeastOne,
+  config: recordOf((name, value) => {
+    // Everything else that can be written down is taken as it is written.
+    if (value === null || typeof value === 'object' || typeof value === 'function' || typeof value === 'symbol')
+      throw refused(name, value, 'a text or a number')
+  }),
+})
+
+const checkOptions = fields<EmbeddedKafkaOptions>({
+  brokers: (name, value) => {
+    if (Array.isArray(value)) listOf(checkBroker)(name, value)
+    else if (typeof value === 'number') atLeastOne(name, value)
+    else throw refused(name, value, 'a whole number of at least 1, or a list of objects')
+  },
+  topics: recordOf(checkTopic),
+  release: checkRelease,
+  autoCreateTopics: flag,
+  defaultPartitions: atLeastOne,
+  defaultReplicationFactor: atLeastOne,
+  messageMaxBytes: atLeastOne,
+  minInsyncReplicas: atLeastOne,
+  retentionBytes: atLeastOne,
+  host: (name, value) => {
+    if (typeof value !== 'string' || value === '') throw refused(name, value, "an address such as '127.0.0.1'")
+  },
+  ports: listOf(checkPort),
+  requestHistory: atLeastOne,
+  onHangUp: callback,
+  ssl: (name, value) => {
+    // Its fields are Node's.
+    if (typeof value !== 'object' || value === null)
+      throw refused(name, value, "an object of Node's options of a TLS server")
+  },
+  sasl: checkSasl,
+  initialRebalanceDelayMs: wholeNumber(0),
+  minSessionTimeoutMs: atLeastOne,
+  clientMetrics: checkSubscription,
+})
 
 /** Throws `INVALID_OPTION` or `UNKNOWN_RELEASE`. */
 export function resolveOptions(options: EmbeddedKafkaOptions): ResolvedOptions {
-  const unknown = Object.keys(options).find((name) => !NAMES.has(name))
-  if (unknown !== undefined) throw invalid(`there is no option '${unknown}'`)
+  checkOptions('options', options)
   const release = Release.named(options.release ?? '4', options.clientMetrics !== undefined)
   return {
     brokers: resolveBrokers(options, release),
     topics: options.topics ?? {},
     release,
     autoCreateTopics: options.autoCreateTopics ?? DEFAULTS.autoCreateTopics,
-    defaultPartitions: positive('defaultPartitions', options.defaultPartitions ?? DEFAULTS.defaultPartitions),
-    defaultReplicationFactor: positive(
-      'defaultReplicationFactor',
-      options.defaultReplicationFactor ?? DEFAULTS.defaultReplicationFactor,
-    ),
-    messageMaxBytes: positive('messageMaxBytes', options.messageMaxBytes ?? DEFAULTS.messageMaxBytes),
-    minInsyncReplicas: positive('minInsyncReplicas', options.minInsyncReplicas ?? DEFAULTS.minInsyncReplicas),
-    retentionBytes: positive('retentionBytes', options.retentionBytes ?? DEFAULTS.retentionBytes),
+    defaultPartitions: options.defaultPartitions ?? DEFAULTS.defaultPartitions,
+    defaultReplicationFactor: options.defaultReplicationFactor ?? DEFAULTS.defaultReplicationFactor,
+    messageMaxBytes: options.messageMaxBytes ?? DEFAULTS.messageMaxBytes,
+    minInsyncReplicas: options.minInsyncReplicas ?? DEFAULTS.minInsyncReplicas,
+    retentionBytes: options.retentionBytes ?? DEFAULTS.retentionBytes,
     host: options.host ?? DEFAULTS.host,
-    requestHistory: positive('requestHistory', options.requestHistory ?? DEFAULTS.requestHistory),
+    requestHistory: options.requestHistory ?? DEFAULTS.requestHistory,
     onHangUp: options.onHangUp,
     ssl: options.ssl,
     sasl: options.sasl,
-    initialRebalanceDelayMs: notNegative(
-      'initialRebalanceDelayMs',
-      options.initialRebalanceDelayMs ?? DEFAULTS.initialRebalanceDelayMs,
-    ),
-    minSessionTimeoutMs: positive('minSessionTimeoutMs', options.minSessionTimeoutMs ?? DEFAULTS.minSessionTimeoutMs),
+    initialRebalanceDelayMs: options.initialRebalanceDelayMs ?? DEFAULTS.initialRebalanceDelayMs,
+    minSessionTimeoutMs: options.minSessionTimeoutMs ?? DEFAULTS.minSessionTimeoutMs,
     clientMetrics: options.clientMetrics && given(options.clientMetrics),
   }
 }
 
 function resolveBrokers(options: EmbeddedKafkaOptions, release: Release): ResolvedBrokerOptions[] {
   const { brokers = 1, ports = [] } = options
-  const list = typeof brokers === 'number' ? Array.from({ length: positive('brokers', brokers) }, () => ({})) : brokers
+  const list = typeof brokers === 'number' ? Array.from({ length: brokers }, () => ({})) : brokers
   if (list.length === 0) throw invalid('brokers: one at the least')
   const resolved: ResolvedBrokerOptions[] = []
   list.forEach((broker, index) => {
@@ -186,7 +223,6 @@ export function resolveBroker(
 ): ResolvedBrokerOptions {
   let id = options.id ?? 1
   while (options.id === undefined && taken.includes(id)) id++
-  if (!Number.isInteger(id) || id < 0) throw invalid(`a broker's id must be an integer of at least 0, not ${id}`)
   if (taken.includes(id)) throw invalid(`there is a broker ${id} already`)
   return {
     id,
@@ -194,18 +230,4 @@ export function resolveBroker(
     rack: options.rack ?? null,
     release: options.release === undefined ? release : Release.named(options.release, release.takesMetrics),
   }
-}
-
-export function positive(name: string, value: number): number {
-  if (!Number.isInteger(value) || value < 1) throw invalid(`${name} must be an integer of at least 1, not ${value}`)
-  return value
-}
-
-function notNegative(name: string, value: number): number {
-  if (!Number.isInteger(value) || value < 0) throw invalid(`${name} must be an integer of at least 0, not ${value}`)
-  return value
-}
-
-export function invalid(message: string): EmbeddedKafkaError {
-  return new EmbeddedKafkaError('INVALID_OPTION', message)
 }

@@ -1,5 +1,6 @@
 import { decodeBatches } from '../protocol/records/decode.js'
 import { COMPRESSION_MASK, type Decompress, type RecordHeader } from '../protocol/records/record.js'
+import { fields, oneOf } from './checks.js'
 import { canDecompress } from './decompress.js'
 import { EmbeddedKafkaError } from './errors.js'
 import type { Partition, Topic } from './topic.js'
@@ -34,6 +35,8 @@ export interface RecordsOptions {
   /** `'read_committed'`: none of a transaction that was aborted or has not ended, nor after such. Default: all. */
   isolation?: 'read_committed' | 'read_uncommitted'
 }
+
+export const checkRecords = fields<RecordsOptions>({ isolation: oneOf(['read_committed', 'read_uncommitted']) })
 
 /** Partition by partition, each in the order of its offsets; markers of transactions are left out. */
 export function storedRecords(topic: Topic, decompress: Decompress, options: RecordsOptions = {}): StoredRecord[] {

@@ -1,5 +1,5 @@
 import { given } from '../given.js'
-import { invalid } from './options.js'
+import { invalid } from './checks.js'
 import { PartitionLog } from './partition-log.js'
 import { ProducerStates } from './producer-states.js'
 import { PartitionTransactions } from './transactions/partition-transactions.js'

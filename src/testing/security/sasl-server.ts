@@ -5,6 +5,7 @@ import { ByteReader } from '../../protocol/byte-reader.js'
 import { readRequestHeader } from '../../protocol/header.js'
 import type { Random } from '../../random.js'
 import type { Surroundings } from '../../surroundings.js'
+import { fields, invalid, listOf, milliseconds, oneOf, recordOf, type Check } from '../checks.js'
 import { scramServer } from './scram-server.js'
 
 export type SaslMechanismName = 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | 'OAUTHBEARER'
@@ -53,6 +54,21 @@ const ILLEGAL_SASL_STATE = 34
 const SASL_AUTHENTICATION_FAILED = 58
 const EMPTY = Buffer.alloc(0)
 const INJECTED = 'Authentication failed: the test says so'
+
+/** Says nothing of what was given, which may be a password all the same. */
+const checkPassword: Check = (name, value) => {
+  const isPassword = (one: unknown): boolean => one === undefined || typeof one === 'string'
+  if (isPassword(value)) return
+  if (typeof value !== 'object' || value === null || !Object.values(value).every(isPassword))
+    throw invalid(`${name}: allowed is a password, or an object with one for each mechanism`)
+  for (const mechanism of Object.keys(value)) oneOf(ALL)(`a mechanism of ${name}`, mechanism)
+}
+
+export const checkSasl = fields<EmbeddedSaslOptions>({
+  mechanisms: listOf(oneOf(ALL)),
+  users: recordOf(checkPassword),
+  sessionLifetimeMs: milliseconds,
+})
 
 /** What the brokers of a cluster know of users, and of who has come in. */
 export class SaslServer {

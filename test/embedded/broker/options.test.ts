@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest'
+import { EmbeddedKafka, type EmbeddedKafkaOptions } from '../../../src/testing/index.js'
+import { startKafka } from '../support/cluster.js'
+
+// Options as plain JavaScript gives them.
+const refusal = (message: RegExp): unknown =>
+  expect.objectContaining({
+    name: 'EmbeddedKafkaError',
+    code: 'INVALID_OPTION',
+    message: expect.stringMatching(message) as unknown,
+  })
+
+describe('a cluster does not start with', () => {
+  it.each<[string, unknown, RegExp]>([
+    ['nothing', null, /^options: given was null, allowed is an object of brokers, topics/],
+    ['a number', 3, /^options: given was 3/],
+    ['a misspelt option', { borkers: 3 }, /^there is no 'borkers' in options: did you mean 'brokers'\?$/],
+    [
+      'a number for a release',
+      { release: 4 },
+      /^options\.release: given was 4, allowed is a text such as '4' or '3\.9'$/,
+    ],
+    [
+      'a text for a number of brokers',
+      { brokers: '3' },
+      /^options\.brokers: given was '3', allowed is a whole number of at least 1, or a list/,
+    ],
+    ['half a broker', { brokers: 1.5 }, /^options\.brokers: given was 1\.5/],
+    [
+      'a number for a broker',
+      { brokers: [1] },
+      /^options\.brokers\[0\]: given was 1, allowed is an object of id, port, rack, release$/,
+    ],
+    [
+      'a broker of a misspelt rack',
+      { brokers: [{ rak: 'a' }] },
+      /^there is no 'rak' in options\.brokers\[0\]: did you mean 'rack'\?$/,
+    ],
+    ['a list of topics', { topics: ['orders'] }, /^options\.topics: given was a list, allowed is a plain object$/],
+    ['a Map of topics', { topics: new Map([['orders', {}]]) }, /^options\.topics: given was an object \(Map\)/],
+    [
+      'a number for a topic',
+      { topics: { orders: 3 } },
+      /^options\.topics\['orders'\]: given was 3, allowed is an object of partitions/,
+    ],
+    [
+      'a name of other clients',
+      { topics: { orders: { numPartitions: 3 } } },
+      /^there is no 'numPartitions' in options\.topics\['orders'\]: did you mean 'partitions'\?$/,
+    ],
+    [
+      'a text for a number of partitions',
+      { topics: { orders: { partitions: '3' } } },
+      /\['orders'\]\.partitions: given was '3'/,
+    ],
+    [
+      'an object for a setting',
+      { topics: { orders: { config: { 'retention.bytes': {} } } } },
+      /\.config\['retention\.bytes'\]: given was an object/,
+    ],
+    [
+      'a path for a port',
+      { ports: ['kafka.sock'] },
+      /^options\.ports\[0\]: given was 'kafka\.sock', allowed is a whole number from 0 to 65535$/,
+    ],
+    ['a port that is none', { ports: [70_000] }, /^options\.ports\[0\]: given was 70000/],
+    ['a number for a host', { host: 5 }, /^options\.host: given was 5/],
+    [
+      'a text for true',
+      { autoCreateTopics: 'false' },
+      /^options\.autoCreateTopics: given was 'false', allowed is true or false$/,
+    ],
+    ['no function', { onHangUp: true }, /^options\.onHangUp: given was true/],
+    ['TLS without its options', { ssl: true }, /^options\.ssl: given was true/],
+    ['SASL without users', { sasl: true }, /^options\.sasl: given was true, allowed is an object of mechanisms, users/],
+    [
+      'a misspelt mechanism',
+      { sasl: { mechanisms: ['plain'] } },
+      /^options\.sasl\.mechanisms\[0\]: given was 'plain', .*did you mean 'PLAIN'\?$/,
+    ],
+    [
+      'a password that is none',
+      { sasl: { users: { alice: 4711 } } },
+      /^options\.sasl\.users\['alice'\]: allowed is a password, or/,
+    ],
+    ['a text for a time', { clientMetrics: { intervalMs: '5' } }, /^options\.clientMetrics\.intervalMs: given was '5'/],
+  ])('%s', async (_, options, message) => {
+    const started = EmbeddedKafka.start(options as EmbeddedKafkaOptions)
+    // One that starts must not stay.
+    void started.then(
+      (kafka) => kafka.stop(),
+      () => undefined,
+    )
+    await expect(started).rejects.toEqual(refusal(message))
+  })
+})
+
+describe('what a cluster does not take', () => {
+  it.each<[string, (kafka: Loose) => unknown, RegExp]>([
+    ['a topic without a name', (kafka) => kafka['createTopic']?.(), /^name: given was undefined, allowed is a text$/],
+    ['a topic without options', (kafka) => kafka['createTopic']?.('x', null), /^options: given was null/],
+    [
+      'a misspelt setting',
+      (kafka) => kafka['recreateTopic']?.('orders', { partition: 3 }),
+      /did you mean 'partitions'/,
+    ],
+    ['a text for a number of partitions', (kafka) => kafka['setPartitions']?.('orders', '3'), /^count: given was '3'/],
+    ['a number for a release', (kafka) => kafka['upgradeBroker']?.(1, 4), /^release: given was 4, allowed is a text/],
+    [
+      'a misspelt port',
+      (kafka) => kafka['addBroker']?.({ ports: 1 }),
+      /^there is no 'ports' in options: did you mean 'port'\?$/,
+    ],
+    ['a text for a port', (kafka) => kafka['startBroker']?.(1, { port: 'next' }), /^options\.port: given was 'next'/],
+    [
+      'a text for a time',
+      (kafka) => kafka['stopBroker']?.(1, { electionMs: '5' }),
+      /^options\.electionMs: given was '5'/,
+    ],
+    ['no subscription', (kafka) => kafka['subscribeMetrics']?.(), /^subscription: given was undefined/],
+    [
+      'a misspelt isolation',
+      (kafka) => kafka['records']?.('orders', { isolation: 'committed' }),
+      /^options\.isolation: .* 'read_committed'/,
+    ],
+    ['records without a number', (kafka) => kafka['waitForRecords']?.('orders'), /^count: given was undefined/],
+    [
+      'a number for options',
+      (kafka) => kafka['waitForRecords']?.('orders', 1, 500),
+      /^options: given was 500, allowed is an object of timeoutMs$/,
+    ],
+    [
+      'a misspelt request',
+      (kafka) => kafka['waitForRequest']?.({ api: 'produce' }),
+      /^filter\.api: .*did you mean 'Produce'\?$/,
+    ],
+    ['no requests', (kafka) => kafka['waitForRequest']?.({}, { count: 0 }), /^options\.count: given was 0/],
+  ])('%s', async (_, call, message) => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const called = (async () => call(kafka as unknown as Loose))()
+    await expect(called).rejects.toEqual(refusal(message))
+    expect(kafka.brokers.map(({ state }) => state)).toEqual(['running'])
+  })
+})
+
+type Loose = Readonly<Record<string, ((...args: readonly unknown[]) => unknown) | undefined>>
+
+it('a password that is refused is in no error', async () => {
+  const sasl = { users: { alice: ['TESTPASSWORD'] } } as never
+  await expect(EmbeddedKafka.start({ sasl })).rejects.not.toThrow('TESTPASSWORD')
+  await expect(EmbeddedKafka.start({ sasl })).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+})
