@@ -201,7 +201,9 @@ export class EmbeddedKafka {
 
   /** Addresses of all brokers, stopped ones too: `'127.0.0.1:51001,127.0.0.1:51002'`, or `'[::1]:51001'`. */
   get bootstrap(): string {
-    const addresses = [...this.cluster.nodes.values()].map(({ host, port }) => {
+    // One that is about to start for the first time has no port yet.
+    const started = [...this.cluster.nodes.values()].filter(({ port }) => port !== 0)
+    const addresses = started.map(({ host, port }) => {
       // The colons of IPv6 are no place for a port.
       return `${host.includes(':') ? `[${host}]` : host}:${port}`
     })
@@ -219,7 +221,7 @@ export class EmbeddedKafka {
   }
 
   /**
-   * Breaks all connections and frees the ports. Twice is harmless.
+   * Breaks all connections and frees the ports, for good. Twice is harmless.
    *
    * @throws EmbeddedKafkaError `INTERNAL` where the embedded Kafka itself failed while it ran: a fault of its own, not
    * of a client.
@@ -227,7 +229,10 @@ export class EmbeddedKafka {
   async stop(): Promise<void> {
     this.lifetime.abort()
     this.cluster.timers.stop()
-    await Promise.all([...this.brokersById.values()].map((broker) => broker.stop()))
+    const brokers = [...this.brokersById.values()]
+    // Leaders stay what they were at the end.
+    for (const { node } of brokers) node.alive = false
+    await Promise.all(brokers.map((broker) => broker.stop()))
     const failures = this.failures.splice(0)
     if (failures.length > 0) {
       throw new EmbeddedKafkaError('INTERNAL', `the embedded Kafka failed: ${String(failures[0])}`, {
@@ -319,6 +324,7 @@ export class EmbeddedKafka {
   /** Stops a broker and starts it on the same port as another Kafka release, as in a rolling upgrade. */
   async upgradeBroker(id: number, release: string): Promise<void> {
     checkRelease('release', release)
+    this.mustNotBeStopped()
     const { node } = this.broker(id)
     const next = Release.named(release, node.release.takesMetrics)
     if (node.alive) await this.stopBroker(id)
@@ -326,13 +332,21 @@ export class EmbeddedKafka {
     await this.startBroker(id)
   }
 
-  /** Adds a broker that has no replica yet; resolves with its id. */
+  /** Adds a broker that has no replica yet; resolves with its id. Where it can't listen there is no such broker. */
   async addBroker(options: EmbeddedBrokerOptions = {}): Promise<number> {
     checkBroker('options', options)
+    this.mustNotBeStopped()
     const resolved = resolveBroker(options, this.options.release, [...this.brokersById.keys()])
+    const { id, port } = resolved
     this.makeBroker(resolved)
-    await this.listen(resolved.id, resolved.port)
-    return resolved.id
+    try {
+      await this.listen(id, port)
+    } catch (error) {
+      this.brokersById.delete(id)
+      this.cluster.removeNode(id)
+      throw error
+    }
+    return id
   }
 
   /** Stops a broker for good. Partitions keep naming it as a replica. */
@@ -366,7 +380,7 @@ export class EmbeddedKafka {
     const broker = this.broker(id)
     void broker.stopListening()
     const release = (): void => {
-      if (!broker.node.alive || broker.isListening || this.lifetime.signal.aborted) return
+      if (!broker.node.alive || broker.isListening) return
       broker.listen(broker.node.port).catch((error: unknown) => this.failures.push(error))
     }
     return { release, [Symbol.dispose]: release }
@@ -580,8 +594,17 @@ export class EmbeddedKafka {
   }
 
   private async listen(id: number, port: number): Promise<void> {
-    await this.broker(id).listen(port)
+    this.mustNotBeStopped()
+    const broker = this.broker(id)
+    await broker.listen(port)
+    // It has taken a moment, in which the cluster may have been stopped.
+    if (this.lifetime.signal.aborted) await broker.stop()
+    this.mustNotBeStopped()
     this.cluster.nodeUp(id)
+  }
+
+  private mustNotBeStopped(): void {
+    if (this.lifetime.signal.aborted) throw new EmbeddedKafkaError('STOPPED', 'the cluster was stopped')
   }
 
   private electLater(ms: number): void {

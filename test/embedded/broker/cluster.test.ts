@@ -310,6 +310,40 @@ describe('a cluster', () => {
     expect(kafka.connections).toEqual([])
   })
 
+  it('has no broker that could not be added', async () => {
+    const kafka = await startKafka()
+    const { bootstrap } = kafka
+    const [port = 0] = portsOf(kafka)
+    const adding = kafka.addBroker({ port })
+    expect(kafka.bootstrap).toBe(bootstrap)
+    await expect(adding).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    expect(kafka.bootstrap).toBe(bootstrap)
+    expect(kafka.brokers.map(({ id }) => id)).toEqual([1])
+    expect(await kafka.addBroker()).toBe(2)
+  })
+
+  it('is stopped for good', async () => {
+    const kafka = await EmbeddedKafka.start({ topics: { orders: {} } })
+    await kafka.stop()
+    expect(kafka.brokers.map(({ state }) => state)).toEqual(['stopped'])
+    expect(kafka.leaderOf('orders', 0)).toBe(1)
+    const ports = portsOf(kafka)
+    for (const late of [kafka.addBroker(), kafka.startBroker(1), kafka.upgradeBroker(1, '2.8')]) {
+      await expect(late).rejects.toMatchObject({ code: 'STOPPED' })
+    }
+    expect(portsOf(kafka)).toEqual(ports)
+    expect(kafka.brokers.map(({ state, release }) => [state, release])).toEqual([['stopped', '4']])
+  })
+
+  it('that is stopped while a broker is being added is left with no port', async () => {
+    const kafka = await EmbeddedKafka.start()
+    const adding = kafka.addBroker()
+    const stopped = kafka.stop()
+    await expect(adding).rejects.toMatchObject({ code: 'STOPPED' })
+    await stopped
+    expect(kafka.brokers.map(({ id, state }) => [id, state])).toEqual([[1, 'stopped']])
+  })
+
   it('shares nothing with others', async () => {
     const clusters = await Promise.all(Array.from({ length: 5 }, () => startKafka({ topics: { orders: {} } })))
     const [first] = clusters
