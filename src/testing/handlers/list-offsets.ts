@@ -101,22 +101,24 @@ function answerPartition(
 
 function find(timestamp: number, partition: Partition, isolationLevel: number, context: RequestContext): Found {
   const { log } = partition
+  const end = isolationLevel === READ_COMMITTED ? partition.lastStableOffset : log.endOffset
+  if (timestamp === LATEST) return { timestamp: -1, offset: end }
+  if (timestamp === EARLIEST || (timestamp === EARLIEST_LOCAL && context.broker.release.isKraft))
+    return { timestamp: -1, offset: log.startOffset }
+  const found = findMessage(timestamp, partition, context)
+  // As with Kafka, which looks for no other message before the end instead.
+  return found.offset < end ? found : NOTHING
+}
+
+function findMessage(timestamp: number, partition: Partition, context: RequestContext): Found {
   // Older brokers look for a message of that time.
-  if (!context.broker.release.isKraft && timestamp < EARLIEST)
+  if (!context.broker.release.isKraft && timestamp < 0)
     return context.version === 0 ? NOTHING : firstFrom(timestamp, partition, context)
-  switch (timestamp) {
-    case LATEST:
-      return { timestamp: -1, offset: isolationLevel === READ_COMMITTED ? partition.lastStableOffset : log.endOffset }
-    case EARLIEST:
-    case EARLIEST_LOCAL:
-      return { timestamp: -1, offset: log.startOffset }
-    case MAX_TIMESTAMP: {
-      const newest = log.all().reduce((max, entry) => Math.max(max, entry.maxTimestamp), -1)
-      return newest < 0 ? NOTHING : firstFrom(newest, partition, context)
-    }
-    default:
-      return timestamp < 0 ? NOTHING : firstFrom(timestamp, partition, context)
+  if (timestamp === MAX_TIMESTAMP) {
+    const newest = partition.log.all().reduce((max, entry) => Math.max(max, entry.maxTimestamp), -1)
+    return newest < 0 ? NOTHING : firstFrom(newest, partition, context)
   }
+  return timestamp < 0 ? NOTHING : firstFrom(timestamp, partition, context)
 }
 
 /** The first message at or after `timestamp`. */

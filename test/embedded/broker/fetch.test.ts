@@ -7,6 +7,7 @@ import { decodeBatches } from '../../../src/protocol/records/decode.js'
 import { connectTo, startKafka } from '../support/cluster.js'
 import type { RawClient } from '../support/raw-client.js'
 import { batchOf, fetchFrom, fetchRequest, messagesOf, metadataRequest, produceTo } from '../support/requests.js'
+import { RawTransaction } from '../support/transactions.js'
 
 const OFFSET_OUT_OF_RANGE = 1
 
@@ -141,10 +142,10 @@ describe('Fetch', () => {
 })
 
 describe('ListOffsets', () => {
-  async function offsetOf(client: RawClient, timestamp: number, version = 7) {
+  async function offsetOf(client: RawClient, timestamp: number, version = 7, isolationLevel = 0) {
     const response = await client.call(listOffsets, version, {
       replicaId: -1,
-      isolationLevel: 0,
+      isolationLevel,
       timeoutMs: 0,
       topics: [
         {
@@ -171,6 +172,29 @@ describe('ListOffsets', () => {
     expect(await offsetOf(client, 401)).toEqual([0, -1n, -1])
     expect(await offsetOf(client, -1, 0)).toEqual([4n])
   })
+
+  it.each(['2.8', '3.9', '4'])(
+    'gives a reader of committed messages none of an open transaction, Kafka %s',
+    async (release) => {
+      const kafka = await startKafka({ release, topics: { orders: {} } })
+      const client = await connectTo(kafka)
+      await produceTo(client, batchOf([{ timestamp: 100 }]))
+      const producer = new RawTransaction(client)
+      await producer.init()
+      await producer.add('orders', [0])
+      await producer.produce('open', { version: 9 })
+      const offsets = async (times: readonly number[], isolationLevel: number, version = 6) => {
+        const found = times.map((time) => offsetOf(client, time, version, isolationLevel))
+        return (await Promise.all(found)).map((one) => one?.[1])
+      }
+      expect(await offsets([-1, -2, 100, 101], 0)).toEqual([2n, 0n, 0n, 1n])
+      expect(await offsets([-1, -2, 100, 101], 1)).toEqual([1n, 0n, 0n, -1n])
+      // The newest message is the open one: there is none then, whatever there is before it.
+      if (release !== '2.8') expect(await offsets([-3], 1, 7)).toEqual([-1n])
+      await producer.end(true)
+      expect(await offsets([101], 1)).toEqual([1n])
+    },
+  )
 
   it('asks the leader', async () => {
     const kafka = await startKafka({ brokers: 2, topics: { orders: {} } })
