@@ -143,13 +143,16 @@ export class Group {
 
   // Joining.
 
-  /** Whether there is a protocol that this member and all others know. */
-  private accepts({ protocolType, protocols, memberId }: JoinGroupRequest): boolean {
+  /**
+   * Whether it offers a protocol that all members know. As with Kafka these include itself, as it was when it joined last:
+   * not even the only member comes to others at one go.
+   */
+  private accepts({ protocolType, protocols }: JoinGroupRequest): boolean {
     if (protocolType === '' || protocols.length === 0) return false
-    const others = [...this.members.values()].filter(({ id }) => id !== memberId)
-    if (others.length === 0) return true
+    if (this.members.size === 0) return true
     if (protocolType !== this.protocolType) return false
-    return protocols.some(({ name }) => others.every((other) => other.supports(name)))
+    const members = [...this.members.values()]
+    return protocols.some(({ name }) => members.every((member) => member.supports(name)))
   }
 
   private joinAnew(request: JoinGroupRequest, terms: JoinTerms): Promise<Joined> {

@@ -182,6 +182,22 @@ describe('a consumer group', () => {
     expect(await after.heartbeat()).toBe(0)
   })
 
+  it('refuses its only member, too, that offers nothing of what it offered before', async () => {
+    const kafka = await start()
+    const alone = await member(kafka)
+    const protocol = (name: string) => ({ name, metadata: Buffer.alloc(0) })
+    await alone.enter({ protocols: [protocol('range')] })
+    const errorOf = async (options: Parameters<RawMember['join']>[0]) => (await alone.join(options)).errorCode
+    expect(await errorOf({ protocolType: 'connect' })).toBe(INCONSISTENT_GROUP_PROTOCOL)
+    expect(await errorOf({ protocols: [protocol('sticky')] })).toBe(INCONSISTENT_GROUP_PROTOCOL)
+    // In two steps it can change.
+    expect(await errorOf({ protocols: [protocol('sticky'), protocol('range')] })).toBe(0)
+    expect(await errorOf({ protocols: [protocol('sticky')] })).toBe(0)
+    await alone.leave()
+    alone.memberId = ''
+    expect((await alone.enter({ protocolType: 'connect' })).errorCode).toBe(0)
+  })
+
   it('refuses what can not be', async () => {
     const kafka = await start()
     const [leader] = await pair(kafka)
