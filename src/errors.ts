@@ -8,7 +8,7 @@ export interface KafkaProducerErrorOptions {
   /** What led to it, where another error did. */
   cause?: unknown
   /** Whether the same call may succeed when tried again later. */
-  retriable?: boolean
+  retriable?: boolean | undefined
 }
 
 /**

@@ -21,23 +21,23 @@ const { start } = tracingChannel<unknown, object>('kafka-producer:send')
 
 export interface KafkaProducerInstrumentationConfig {
   /** Whether it begins to work when it is made, and not only when `enable()` is called; true by default. */
-  readonly enabled?: boolean
+  readonly enabled?: boolean | undefined
   /**
    * Whether each message of a list has a span `create <topic>` of its own, whose context goes with it; true by default.
    * Without, all messages of a list have the context of its `send`.
    */
-  readonly createSpans?: boolean
+  readonly createSpans?: boolean | undefined
   /**
    * Whether messages of a trace that is not sampled have its context in their headers, too, so that consumers know of that
    * decision; false by default, since it costs every message the header that is nobody's span.
    */
-  readonly propagateUnsampled?: boolean
+  readonly propagateUnsampled?: boolean | undefined
   /**
    * Whether only sends within a span have one; false by default, and a send within none begins a trace where the sampler
    * wants it. To ask a sampler for a new trace costs about as much as to send a small message, so that is for
    * whoever sends many messages within none, one by one, and does not want to see them.
    */
-  readonly requireParentSpan?: boolean
+  readonly requireParentSpan?: boolean | undefined
 }
 
 /**

@@ -18,18 +18,18 @@ export interface KeyedMessage<K = unknown, V = unknown> {
    */
   readonly value: V | null
   /** Stored with the message, and chooses the partition unless `partitionKey` or `partition` is given. */
-  readonly key?: K | null
+  readonly key?: K | null | undefined
   /** Chooses the partition instead of the key, and is never stored. */
-  readonly partitionKey?: K | null
+  readonly partitionKey?: K | null | undefined
   /** The partition itself; no partitioner is asked. */
-  readonly partition?: number | null
+  readonly partition?: number | null | undefined
   /** Needs Kafka 0.11 or later. */
-  readonly headers?: MessageHeaders | null
+  readonly headers?: MessageHeaders | null | undefined
   /**
    * Milliseconds since 1970, a safe integer, which may also be given as a Date, a bigint or, as consumers of other
    * clients have it, the text of its 13 digits; the time of `send()` by default. Needs Kafka 0.10 or later.
    */
-  readonly timestamp?: number | bigint | Date | string | null
+  readonly timestamp?: number | bigint | Date | string | null | undefined
 }
 
 const FIELDS: readonly string[] = [

@@ -120,7 +120,7 @@ export function hasHeader(message: { readonly headers?: unknown }, names: readon
  * For whoever reads a message that others read after him: headers that can be read but once, such as the `entries()` of a
  * Map, are a list in the one that it gives.
  */
-export function withLastingHeaders<M extends { readonly headers?: MessageHeaders | null }>(message: M): M {
+export function withLastingHeaders<M extends { readonly headers?: MessageHeaders | null | undefined }>(message: M): M {
   try {
     const { headers } = message
     if (typeof headers !== 'object' || headers === null || !isIterable(headers)) return message
@@ -134,8 +134,11 @@ export function withLastingHeaders<M extends { readonly headers?: MessageHeaders
 /**
  * A message like the one given, with more headers behind its own; where its own are none that a message may have it is
  * given as it is, to be refused for them.
+ *
+ * @typeParam M `object` is in it for messages without headers: what has nothing in common with a type that is optional
+ *   throughout is refused
  */
-export function withHeaders<M extends { readonly headers?: MessageHeaders | null }>(
+export function withHeaders<M extends object & { readonly headers?: MessageHeaders | null | undefined }>(
   message: M,
   added: Readonly<Record<string, HeaderValue>>,
 ): M {

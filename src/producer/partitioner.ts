@@ -13,7 +13,7 @@ export interface Partitioner extends Partial<KeylessPlacement> {
    *   passes through the key encoder, so it may be anything.
    * - `'none'`: keys don't matter, every message is placed by `partitionKeyless`.
    */
-  readonly keyUse?: KeyUse
+  readonly keyUse?: KeyUse | undefined
 
   /**
    * Places a message with a key, on the time of every `send()`: it should not allocate.

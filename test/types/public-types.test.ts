@@ -18,15 +18,23 @@ import {
   TlsError,
   TransactionalProducer,
   withHeaders,
+  type CloseOptions,
+  type ConnectOptions,
   type DeliveryReport,
   type Encoder,
   type FailedToSendMessageError,
+  type FlushOptions,
+  type GroupMetadata,
+  type GroupOffset,
   type JsonInput,
   type KafkaProducerError,
   type KafkaProducerErrorCode,
+  type KafkaProducerErrorOptions,
   type HeaderPair,
   type KeyedMessage,
   type MessageHeaders,
+  type OAuthToken,
+  type OidcOptions,
   type ProducerInterceptor,
   type ProducerOptions,
   type ProducerStats,
@@ -34,7 +42,12 @@ import {
   type RecordMetadata,
   type SaslAuthenticator,
   type SaslOptions,
+  type SendOptions,
+  type TransactionalProducerOptions,
+  type WritableOptions,
 } from '../../src/index.js'
+import type { KafkaProducerInstrumentationConfig } from '../../src/opentelemetry/index.js'
+import type { ProducerMetricsOptions } from '../../src/prometheus/index.js'
 import type { EmbeddedKafkaError } from '../../src/testing/index.js'
 
 const BROKERS = 'localhost:9092'
@@ -53,6 +66,10 @@ class OrderEncoder implements Encoder<Order> {
 type Given = KeyedMessage | KeyedMessage[]
 
 type Exported = typeof publicNames
+/** What must be there, and all that may, written as undefined. */
+type MayBeUndefined<O> = {
+  [Name in keyof O]: Record<never, never> extends Pick<O, Name> ? O[Name] | undefined : O[Name]
+}
 /** Whatever error is exported. */
 type AnyError = {
   [Name in keyof Exported]: Exported[Name] extends abstract new (...args: never) => infer E
@@ -309,6 +326,21 @@ describe('a message', () => {
     ])
   })
 
+  it('may be given more headers, whether or not it has any', () => {
+    const producer = new Producer({ brokers: BROKERS })
+    const plain = { topic: 'orders', value: 'text' }
+    neverRun((headers = undefined as MessageHeaders | undefined) => [
+      producer.send(withHeaders({ topic: 'orders', value: 'text' }, { a: 'b' })),
+      producer.send(withHeaders(plain, { a: 'b' })),
+      producer.send(withHeaders({ ...plain, headers }, { a: 'b' })),
+      producer.send(withHeaders({ ...plain, headers: { c: 'd' } }, { a: 'b' })),
+      // @ts-expect-error No message.
+      withHeaders('text', { a: 'b' }),
+      // @ts-expect-error Headers are bytes, strings or null.
+      withHeaders({ ...plain, headers: { attempt: 3 } }, { a: 'b' }),
+    ])
+  })
+
   it('may be frozen, and given in a list that is', () => {
     const producer = new Producer({ brokers: BROKERS })
     neverRun(() => producer.send(Object.freeze([Object.freeze({ topic: 'orders', value: 'text' })] as const)))
@@ -444,7 +476,25 @@ describe('the options', () => {
     neverRun(() => [
       new Producer({ brokers: BROKERS, clientId: process.env['CLIENT_ID'], ssl: undefined, sasl: undefined }),
       new Producer({ brokers: BROKERS, compression: { type: 'gzip', level: undefined, fallback: undefined } }),
+      new Producer({ brokers: BROKERS, type: undefined, partitioner: { keyUse: undefined, partition: () => 0 } }),
+      ProducerConfig.fromProperties('', { brokers: process.env['BROKERS'], lingerMs: undefined }),
     ])
+    // `tsc` runs with exactOptionalPropertyTypes here, as some programs do: each property must say it.
+    expectTypeOf<MayBeUndefined<KeyedMessage>>().toExtend<KeyedMessage>()
+    expectTypeOf<MayBeUndefined<ProducerOptions>>().toExtend<ProducerOptions>()
+    expectTypeOf<MayBeUndefined<TransactionalProducerOptions>>().toExtend<TransactionalProducerOptions>()
+    expectTypeOf<MayBeUndefined<OidcOptions>>().toExtend<OidcOptions>()
+    expectTypeOf<MayBeUndefined<OAuthToken>>().toExtend<OAuthToken>()
+    expectTypeOf<MayBeUndefined<SendOptions>>().toExtend<SendOptions>()
+    expectTypeOf<MayBeUndefined<FlushOptions>>().toExtend<FlushOptions>()
+    expectTypeOf<MayBeUndefined<CloseOptions>>().toExtend<CloseOptions>()
+    expectTypeOf<MayBeUndefined<ConnectOptions>>().toExtend<ConnectOptions>()
+    expectTypeOf<MayBeUndefined<WritableOptions>>().toExtend<WritableOptions>()
+    expectTypeOf<MayBeUndefined<GroupMetadata>>().toExtend<GroupMetadata>()
+    expectTypeOf<MayBeUndefined<GroupOffset>>().toExtend<GroupOffset>()
+    expectTypeOf<MayBeUndefined<KafkaProducerErrorOptions>>().toExtend<KafkaProducerErrorOptions>()
+    expectTypeOf<MayBeUndefined<KafkaProducerInstrumentationConfig>>().toExtend<KafkaProducerInstrumentationConfig>()
+    expectTypeOf<MayBeUndefined<ProducerMetricsOptions>>().toExtend<ProducerMetricsOptions>()
   })
 })
 

@@ -11,7 +11,7 @@ import type { Asked, SaslExchange, SaslMechanism } from './mechanism.js'
 /** A token with what some brokers want besides (KIP-342). Further properties, such as a signer's, are not looked at. */
 export interface OAuthToken {
   readonly token: string
-  readonly extensions?: Readonly<Record<string, string>>
+  readonly extensions?: Readonly<Record<string, string>> | undefined
 }
 
 export interface TokenSource {

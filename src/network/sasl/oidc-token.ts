@@ -24,15 +24,15 @@ export interface OidcOptions {
   readonly clientId: string
   /** A string, or a function that is asked at each fetch. */
   readonly clientSecret: string | (() => string | Promise<string>)
-  readonly scope?: string
+  readonly scope?: string | undefined
   /** Further fields of the request, such as `audience`. */
-  readonly parameters?: Readonly<Record<string, string>>
+  readonly parameters?: Readonly<Record<string, string | undefined>> | undefined
   /** How id and secret are sent. Default: `'basic'`. */
-  readonly clientAuthentication?: OidcClientAuthentication
+  readonly clientAuthentication?: OidcClientAuthentication | undefined
   /** Certificates of the authorities to trust for the endpoint, in PEM. Default: those that Node trusts. */
-  readonly ca?: SslOptions['ca']
+  readonly ca?: SslOptions['ca'] | undefined
   /** How long a fetch may take, with all that belongs to it, such as `clientSecret()`; in milliseconds. Default: 8,000. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
 }
 
 /** Less than connections have by default, so that what went wrong is told instead of that it took too long. */

@@ -19,6 +19,7 @@ import {
   OPTIONS,
   type OptionName,
   type AnyProducerOptions,
+  type Beside,
   type ProducerOptions,
   type ProducerType,
 } from './producer-options.js'
@@ -93,9 +94,9 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
    */
   static fromProperties<K = unknown, V = unknown, T extends ProducerType = ProducerType>(
     source: string | Readonly<Record<string, unknown>>,
-    options: Partial<ProducerOptions<K, V, T>> = {},
+    options: Beside<ProducerOptions<K, V, T>> = {},
   ): ProducerConfig<K, V, T> {
-    const beside = given(options)
+    const beside = given(options) as Partial<ProducerOptions<K, V, T>>
     const { options: read, notes } = readProperties(source, beside as Partial<AnyProducerOptions>)
     return new ProducerConfig({ ...(read as ProducerOptions<K, V, T>), ...beside }, notes)
   }

@@ -32,7 +32,7 @@ export interface ProducerOptions<K = RawData, V = RawData, T extends ProducerTyp
    * Allowed: 'sync' or 'async'. In Kafka: `producer.type`.
    * @default 'sync'
    */
-  type?: T
+  type?: T | undefined
   /**
    * Names this client in the broker’s logs, metrics and quotas. Brokers before Kafka 1.0 take letters, digits, “.”, “_”
    * and “-” alone.
@@ -353,6 +353,9 @@ export type ProducerType = 'sync' | 'async'
 export type AnyProducerOptions = ProducerOptions<unknown, unknown, ProducerType>
 
 export type OptionName = keyof AnyProducerOptions
+
+/** Options that go beside a properties file: none is required, undefined is not given. */
+export type Beside<O> = { [N in keyof O]?: O[N] | undefined }
 
 interface OptionRow {
   /** Taken where the option is not given; undefined is required or none. */

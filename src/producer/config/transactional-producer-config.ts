@@ -3,7 +3,7 @@ import { given } from '../../given.js'
 import { shown } from '../../shown.js'
 import { MAX_TIMER_MS } from '../../timer-delay.js'
 import { ProducerConfig } from './producer-config.js'
-import type { AnyProducerOptions, ProducerOptions } from './producer-options.js'
+import type { AnyProducerOptions, Beside, ProducerOptions } from './producer-options.js'
 import { readProperties } from './properties.js'
 import type { TransactionProperties } from './property-reading.js'
 
@@ -63,7 +63,7 @@ export class TransactionalProducerConfig<K = unknown, V = unknown> {
    */
   static fromProperties<K = unknown, V = unknown>(
     source: string | Readonly<Record<string, unknown>>,
-    options: Partial<TransactionalProducerOptions<K, V>> = {},
+    options: Beside<TransactionalProducerOptions<K, V>> = {},
   ): TransactionalProducerConfig<K, V> {
     const beside = given(options)
     const transactions: TransactionProperties = {}

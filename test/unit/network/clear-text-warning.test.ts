@@ -65,6 +65,7 @@ describe('a password or token that leaves this machine in clear text is warned o
 
   it('from a file too, where the file asks for it', async () => {
     const file = 'bootstrap.servers=kafka.example:9092\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\n'
-    expect(await warningsOf(ProducerConfig.fromProperties(file, { sasl: plain }))).toHaveLength(1)
+    const config = ProducerConfig.fromProperties<unknown, unknown, 'sync'>(file, { sasl: plain })
+    expect(await warningsOf(config)).toHaveLength(1)
   })
 })
