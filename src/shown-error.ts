@@ -1,4 +1,5 @@
 import { inspect, type InspectOptions } from 'node:util'
+import { kindOf } from './kind-of.js'
 
 /** Lines of a stack trace: those nearest to who called are what matters. */
 const MAX_FRAMES = 4
@@ -44,7 +45,7 @@ function causesOf(error: Error): unknown[] {
     seen.add(cause)
     const { message } = partsOf(cause)
     // Where it was thrown is told nowhere else, if that was in the code of a program.
-    if (said.includes(message) && framesOfCause(cause).length === 0) continue
+    if (said.includes(textOf(cause) ?? message) && framesOfCause(cause).length === 0) continue
     said += `\n${message}`
     told.push(cause)
   }
@@ -61,14 +62,23 @@ function withCode(cause: unknown): string {
   return code === undefined ? headOf(cause) : `${headOf(cause)} { code: '${code}' }`
 }
 
-/** What was thrown: mostly an error, but it may be anything, and throw when it is looked at. */
+/** What was thrown: mostly an error, but it may be anything, such as a secret, and throw when it is looked at. */
 function partsOf(thrown: unknown): { name?: string; message: string; code?: string } {
   try {
-    if (!isError(thrown)) return { message: String(thrown) }
+    if (!isError(thrown)) return { message: `${kindOf(thrown)}, not shown since it is no Error` }
     const { name, message, code } = thrown
     return { name: String(name), message: String(message), ...(typeof code === 'string' ? { code } : {}) }
   } catch {
     return { message: 'something that can’t be shown' }
+  }
+}
+
+/** The text of what is no error, as an error may have quoted it; undefined of others. */
+function textOf(thrown: unknown): string | undefined {
+  try {
+    return isError(thrown) ? undefined : String(thrown)
+  } catch {
+    return undefined
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js'
 import { BrokerNotAllowedError } from '../errors.js'
 import { formatAddress, type BrokerAddress } from './connect.js'
+import { thrownCause } from './thrown-message.js'
 import { within } from './within.js'
 
 /** The option of that name: whether an address that the cluster names may be connected to. */
@@ -47,6 +48,6 @@ export class BrokerFilter {
 function refused(address: BrokerAddress, how: string, cause?: unknown): BrokerNotAllowedError {
   return new BrokerNotAllowedError(
     `\`allowBroker\` ${how} ${formatAddress(address)}, an address that the cluster named`,
-    cause === undefined ? {} : { cause },
+    thrownCause(cause),
   )
 }

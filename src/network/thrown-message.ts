@@ -10,3 +10,8 @@ export function thrownMessage(thrown: unknown): string | undefined {
     return undefined
   }
 }
+
+/** What was thrown as the cause of an error; none where it is no error: loggers print causes, and it may be a secret. */
+export function thrownCause(thrown: unknown): { cause?: unknown } {
+  return thrownMessage(thrown) === undefined ? {} : { cause: thrown }
+}

@@ -5,7 +5,7 @@ import { formatAddress, type BrokerAddress, type TlsSettings } from './connect.j
 import { contentDigest } from './content-digest.js'
 import { LatestUsed } from './latest-used.js'
 import type { Secret } from './secret.js'
-import { thrownMessage } from './thrown-message.js'
+import { thrownCause, thrownMessage } from './thrown-message.js'
 import { checkTlsOptions } from './tls-options.js'
 import { askUser, NothingCame } from './user-code.js'
 
@@ -82,7 +82,7 @@ async function ask(
   const failed = (why: string, cause?: unknown) =>
     new TlsError(`${formatAddress(address)}: the function given as \`ssl\` ${why}`, {
       retriable: true,
-      ...(cause === undefined ? {} : { cause }),
+      ...thrownCause(cause),
     })
   let options: unknown
   try {
@@ -131,6 +131,6 @@ function identityProblem(check: () => unknown): Error | undefined {
       `checkServerIdentity: ${thrownMessage(problem) ?? 'what it gave is neither undefined nor an Error'}`,
     )
   } catch (cause) {
-    return new Error(`checkServerIdentity failed: ${thrownMessage(cause) ?? 'it threw no Error'}`, { cause })
+    return new Error(`checkServerIdentity failed: ${thrownMessage(cause) ?? 'it threw no Error'}`, thrownCause(cause))
   }
 }

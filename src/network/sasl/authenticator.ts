@@ -7,7 +7,7 @@ import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import { LEGACY_VERSIONS, type ServedVersions } from '../../protocol/versions.js'
 import type { BrokerConnection } from '../broker-connection.js'
 import { formatAddress, type BrokerAddress } from '../connect.js'
-import { thrownMessage } from '../thrown-message.js'
+import { thrownCause, thrownMessage } from '../thrown-message.js'
 import { askUser, NothingCame } from '../user-code.js'
 import type { SaslExchange, SaslMechanism } from './mechanism.js'
 
@@ -54,7 +54,7 @@ export class Authenticator {
         })
       const retriable = cause instanceof KafkaProducerError ? cause.retriable : true
       throw new AuthenticationError(`the credentials for ${name} could not be had: ${reason(cause)}`, {
-        cause,
+        ...thrownCause(cause),
         retriable,
       })
     }
@@ -99,7 +99,7 @@ export class Authenticator {
           `${broker}: the next token for ${this.mechanism.name} did not come within ${cause.timeoutMs} ms`,
           { retriable: true },
         )
-      throw new AuthenticationError(`${broker}: ${reason(cause)}`, { cause })
+      throw new AuthenticationError(`${broker}: ${reason(cause)}`, thrownCause(cause))
     }
   }
 

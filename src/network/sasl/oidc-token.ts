@@ -4,7 +4,7 @@ import { foreignText } from '../../foreign-text.js'
 import { given } from '../../given.js'
 import { shown } from '../../shown.js'
 import { Secret } from '../secret.js'
-import { thrownMessage } from '../thrown-message.js'
+import { thrownCause, thrownMessage } from '../thrown-message.js'
 import { checkTlsOptions } from '../tls-options.js'
 import type { SslOptions } from '../tls.js'
 import { askUser, NothingCame } from '../user-code.js'
@@ -123,7 +123,10 @@ async function fetchToken(provider: Provider): Promise<{ token: string; lifetime
     answer = await askUser(systemClock, () => ask(provider, controller.signal), timeoutMs)
   } catch (cause) {
     controller.abort(cause)
-    throw new AuthenticationError(`${url.origin} gave no token: ${reasonOf(cause)}`, { cause, retriable: true })
+    throw new AuthenticationError(`${url.origin} gave no token: ${reasonOf(cause)}`, {
+      ...thrownCause(cause),
+      retriable: true,
+    })
   }
   const { access_token: token, expires_in: expiresIn, error } = readJson(answer.text)
   if (answer.status !== 200 || typeof token !== 'string') {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { DeliveryError, Producer, type ProducerOptions, type SaslOptions } from '../../../src/index.js'
 import type { EmbeddedKafkaOptions } from '../../../src/testing/index.js'
@@ -127,6 +128,26 @@ describe('SASL', () => {
     )
     expect(error.code).toBe('DELIVERY_TIMEOUT')
     expect(error.message).toMatch(/credentials for PLAIN could not be had: vault is away/)
+  })
+
+  // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+  const leak = () => Promise.reject('vault: hunter2')
+
+  it.each<[string, Partial<ProducerOptions>]>([
+    ['password()', { sasl: { mechanism: 'plain', username: 'alice', password: leak } }],
+    ['ssl()', { ssl: leak }],
+  ])('prints nothing of what %s throws that is no Error: it may be a secret', async (_, options) => {
+    const kafka = await startKafka(withUsers)
+    const producer = producerOf({ brokers: kafka.bootstrap, deliveryTimeoutMs: 400, ...options })
+    const error = await failureOf(producer)
+    expect(error.message).toMatch(/no Error/)
+    const problem = producer.health().problem
+    expect(problem).toBeDefined()
+    for (const one of [error, problem]) {
+      expect(inspect(one, { depth: Infinity, showHidden: true })).not.toContain('hunter2')
+      expect(JSON.stringify(one)).not.toContain('hunter2')
+    }
+    for (let one: unknown = error; one instanceof Error; one = one.cause) expect(one.cause).not.toBeTypeOf('string')
   })
 
   it('OAUTHBEARER: takes a token, and tells of an expired one', async () => {

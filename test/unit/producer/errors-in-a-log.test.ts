@@ -89,6 +89,14 @@ describe('an error in a log', () => {
     expect(JSON.parse(JSON.stringify(error))).toMatchObject({ requestId: 'r-17' })
   })
 
+  it('shows no cause that is no error, which may be a secret, unless its text quotes it', () => {
+    const hidden = new KafkaProducerError('CONNECTION_FAILED', 'failed', { cause: PAYLOAD })
+    expect(everywhere(hidden)).not.toContain(PAYLOAD)
+    expect(printed(hidden)).toContain('[cause]: a string, not shown since it is no Error')
+    const quoting = new KafkaProducerError('SERIALIZATION_FAILED', 'the encoder threw: boom', { cause: 'boom' })
+    expect(printed(quoting)).not.toContain('[cause]')
+  })
+
   it('is as JSON what it says, with causes that say more', () => {
     const late = new DeliveryTimeoutError('not acknowledged within 500 ms', {
       cause: brokerResponseError(6, 'orders-0'),
