@@ -1,8 +1,9 @@
 import { types } from 'node:util'
 import { InvalidMessageError } from '../errors.js'
 import { kindOf, quoted, reasonOf } from '../kind-of.js'
+import { hasLoneSurrogate } from '../lone-surrogate.js'
 import type { Data, OutgoingHeaders } from '../protocol/records/record.js'
-import { dataOf, hasLoneSurrogate } from './data.js'
+import { dataOf } from './data.js'
 
 /** A header's value: bytes, a string stored as UTF-8, or null. */
 export type HeaderValue = Data

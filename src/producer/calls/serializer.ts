@@ -2,9 +2,10 @@ import { types } from 'node:util'
 import { InvalidMessageError, SerializationError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
 import { kindOf, reasonOf } from '../../kind-of.js'
+import { hasLoneSurrogate } from '../../lone-surrogate.js'
 import type { Data, OutgoingHeaders } from '../../protocol/records/record.js'
 import { ValidTopicNames } from '../../topic-name.js'
-import { copyOf, dataOf, hasLoneSurrogate } from '../data.js'
+import { copyOf, dataOf } from '../data.js'
 import { DefaultEncoder, type EncodedPart, type Encoder, type EncoderContext } from '../encoder.js'
 import {
   checkIsObject,

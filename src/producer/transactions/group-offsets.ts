@@ -1,4 +1,5 @@
 import { InvalidConfigError } from '../../errors.js'
+import { hasLoneSurrogate } from '../../lone-surrogate.js'
 import type {
   TxnOffsetCommitRequest,
   TxnOffsetCommitResponse,
@@ -7,6 +8,7 @@ import type {
 import { ZERO_UUID } from '../../protocol/byte-writer.js'
 import { ErrorCodes } from '../../protocol/error-codes.js'
 import { shown } from '../../shown.js'
+import { isTopicName } from '../../topic-name.js'
 import { decidingError } from './error-kinds.js'
 
 /**
@@ -39,6 +41,8 @@ type Offset = TxnOffsetCommitTopic['partitions'][number]
 
 const MAX_OFFSET = 2n ** 63n - 1n
 const MAX_INT32 = 0x7fffffff
+const MAX_INT16 = 0x7fff
+const TEXT = 'a string without lone surrogates, of at most 32,767 bytes'
 
 /** What `sendOffsets()` was given, checked, and what of it is not committed yet. */
 export class GroupOffsets {
@@ -55,12 +59,12 @@ export class GroupOffsets {
 
   private take(given: GroupOffset): void {
     const { topic, partition, offset, leaderEpoch, metadata } = (given ?? {}) as Partial<GroupOffset>
-    if (typeof topic !== 'string' || topic === '') throw refused('offsets: topic', topic, 'the name of a topic')
+    if (!isTopicName(topic)) throw refused('offsets: topic', topic, 'the name of a topic')
     if (!isInt32(partition)) throw refused('offsets: partition', partition, 'a whole number from 0')
     if (leaderEpoch !== undefined && !isInt32(leaderEpoch))
       throw refused('offsets: leaderEpoch', leaderEpoch, 'a whole number from 0')
-    if (metadata !== undefined && metadata !== null && typeof metadata !== 'string')
-      throw refused('offsets: metadata', metadata, 'a string')
+    if (metadata !== undefined && metadata !== null && !isText(metadata))
+      throw refused('offsets: metadata', metadata, TEXT)
     let partitions = this.pending.get(topic)
     if (partitions === undefined) this.pending.set(topic, (partitions = new Map<number, Offset>()))
     partitions.set(partition, {
@@ -109,17 +113,16 @@ export class GroupOffsets {
 function memberOf(group: GroupMetadata): Member {
   const given: Partial<GroupMetadata> = typeof group === 'object' && group !== null ? group : {}
   const { groupId, generationId, memberId, groupInstanceId } = given
-  if (typeof groupId !== 'string' || groupId === '')
-    throw refused('groupMetadata: groupId', groupId ?? group, 'the id of a consumer group')
+  if (groupId === '' || !isText(groupId))
+    throw refused('groupMetadata: groupId', groupId ?? group, `the id of a consumer group, ${TEXT}`)
   if (
     generationId !== undefined &&
     !(Number.isInteger(generationId) && generationId >= -1 && generationId <= MAX_INT32)
   )
     throw refused('groupMetadata: generationId', generationId, 'a whole number from 0')
-  if (memberId !== undefined && typeof memberId !== 'string')
-    throw refused('groupMetadata: memberId', memberId, 'a string')
-  if (groupInstanceId !== undefined && groupInstanceId !== null && typeof groupInstanceId !== 'string')
-    throw refused('groupMetadata: groupInstanceId', groupInstanceId, 'a string')
+  if (memberId !== undefined && !isText(memberId)) throw refused('groupMetadata: memberId', memberId, TEXT)
+  if (groupInstanceId !== undefined && groupInstanceId !== null && !isText(groupInstanceId))
+    throw refused('groupMetadata: groupInstanceId', groupInstanceId, TEXT)
   // As in Java: a generation of nobody would be refused by the group, whoever it is.
   if ((generationId ?? -1) >= 0 && (memberId ?? '') === '')
     throw refused('groupMetadata: memberId', memberId, 'that of the member, since there is a generationId')
@@ -141,6 +144,11 @@ function offsetOf(offset: unknown): bigint {
 
 function isInt32(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_INT32
+}
+
+/** What the protocol can hold: else the request would be refused, or be about another group, again and again. */
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && !hasLoneSurrogate(value) && Buffer.byteLength(value) <= MAX_INT16
 }
 
 function refused(what: string, given: unknown, allowed: string): InvalidConfigError {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { InvalidConfigError } from '../../../../src/index.js'
 import {
   GroupOffsets,
   type GroupMetadata,
@@ -43,12 +44,19 @@ describe('the offsets of a group', () => {
   it.each<[unknown, RegExp]>([
     [undefined, /groupId: given was undefined/],
     [{ groupId: '' }, /groupId: given was ''/],
+    [{ groupId: 7 }, /groupId: given was 7/],
+    [{ groupId: 'g\ud800' }, /groupId: given was .*, allowed is .* without lone surrogates, of at most 32,767 bytes$/],
+    [{ groupId: 'ü'.repeat(16_384) }, /groupId: given was .* at most 32,767 bytes$/],
+    [{ groupId: 'g', memberId: '\udc00' }, /memberId: given was /],
+    [{ groupId: 'g', groupInstanceId: 'i'.repeat(32_768) }, /groupInstanceId: given was /],
     [{ groupId: 'g', generationId: 1.5 }, /generationId: given was 1\.5/],
     [{ groupId: 'g', generationId: 1 }, /memberId: given was undefined/],
     [{ groupId: 'g', memberId: 7 }, /memberId: given was 7/],
     [{ groupId: 'g', groupInstanceId: 7 }, /groupInstanceId: given was 7/],
   ])('are refused for %o', (group, message) => {
-    expect(() => new GroupOffsets(group as GroupMetadata, [])).toThrow(message)
+    const make = () => new GroupOffsets(group as GroupMetadata, [])
+    expect(make).toThrow(InvalidConfigError)
+    expect(make).toThrow(message)
   })
 
   it.each<[unknown, RegExp]>([
@@ -58,6 +66,8 @@ describe('the offsets of a group', () => {
     [{ ...OFFSET, offset: 'x' }, /offset: given was 'x'/],
     [{ ...OFFSET, offset: 2 ** 53 }, /offset: given was 9007199254740992/],
     [{ ...OFFSET, leaderEpoch: 'x' }, /leaderEpoch: given was 'x'/],
+    [{ ...OFFSET, topic: 'in\ud800' }, /topic: given was /],
+    [{ ...OFFSET, metadata: '\ud800' }, /metadata: given was /],
     [{ ...OFFSET, metadata: 7 }, /metadata: given was 7/],
     [null, /topic: given was undefined/],
   ])('that are %o are refused', (offset, message) => {
