@@ -1,3 +1,6 @@
+import { InvalidConfigError } from './errors.js'
+import { shown } from './shown.js'
+
 /**
  * A copy without the fields that are undefined: such a field is one that was not given, and must hide no default.
  * `{ ...defaults, ...given(options) }`
@@ -26,4 +29,22 @@ function namesOf(options: object): Set<string> {
 function prototypeOf(value: object): object | null {
   const prototype = Object.getPrototypeOf(value) as object | null
   return prototype === null || Object.hasOwn(prototype, 'hasOwnProperty') ? null : prototype
+}
+
+/**
+ * The same of options that a program made: a getter among them may throw, or all be a proxy that does.
+ *
+ * @throws InvalidConfigError
+ */
+export function givenOptions<T extends object>(options: T): T {
+  let reading = 'the options'
+  try {
+    const entries = Object.keys(options).map((name): [string, unknown] => {
+      reading = shown(name)
+      return [name, options[name as keyof T]]
+    })
+    return given(Object.fromEntries(entries) as T)
+  } catch (cause) {
+    throw new InvalidConfigError(`${reading} can't be read: what reads it threw`, { cause })
+  }
 }

@@ -16,6 +16,9 @@ export function shown(value: unknown): string {
       return 'a function'
     case 'symbol':
       return 'a symbol'
+    case 'bigint':
+      // 5n and 5 are not the same to an option.
+      return `${value}n`
     default:
       return String(value)
   }

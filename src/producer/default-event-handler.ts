@@ -24,7 +24,7 @@ import { QueueCall } from './calls/queue-call.js'
 import { SendCall } from './calls/send-call.js'
 import { handled, Serializer } from './calls/serializer.js'
 import { SharedCall } from './calls/shared-call.js'
-import { abortedBy, signalOf, SignalListeners } from './calls/signal-listeners.js'
+import { abortedBy, signalOfSend, SignalListeners } from './calls/signal-listeners.js'
 import { SingleCall } from './calls/single-call.js'
 import type { DeliveryReporter } from './delivery-report.js'
 import type { Encoder } from './encoder.js'
@@ -279,7 +279,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   handle(given: Given<K, V>, options?: SendOptions, instead?: Replacement): Promise<RecordMetadata[]> {
     try {
-      const signal = signalOf(options)
+      const signal = signalOfSend(options)
       if (signal?.aborted) return Promise.reject(abortedBy(signal))
       const inList = isList(given)
       const messages = inList ? given : [given]
@@ -318,7 +318,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   /** Async mode: settles when the messages are queued or refused; their fates are reported. */
   enqueue(given: Given<K, V>, reporter: DeliveryReporter, options?: SendOptions, instead?: Replacement): Promise<void> {
     try {
-      const signal = signalOf(options)
+      const signal = signalOfSend(options)
       if (signal?.aborted) return Promise.reject(abortedBy(signal))
       const inList = isList(given)
       const messages = inList ? given : [given]

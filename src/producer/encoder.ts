@@ -62,7 +62,8 @@ export class StringEncoder implements Encoder<string | null> {
    * @throws InvalidConfigError for another name.
    */
   constructor(encoding = 'utf8') {
-    const charset = CHARSETS.get(encoding.toLowerCase().replace(/[-_]/g, ''))
+    const name: unknown = encoding
+    const charset = typeof name === 'string' ? CHARSETS.get(name.toLowerCase().replace(/[-_]/g, '')) : undefined
     if (charset === undefined) {
       throw new InvalidConfigError(
         `unknown string encoding ${shown(encoding)}; known are utf8, utf-16, utf-16le, utf-16be, latin1 (ISO-8859-1), ascii`,

@@ -16,7 +16,7 @@ import { AnyBroker } from './brokers/any-broker.js'
 import { BrokerPartitionInfo } from './brokers/broker-partition-info.js'
 import { ProducerPool } from './brokers/producer-pool.js'
 import type { PartitionMetadata } from './brokers/topic-metadata.js'
-import { signalOf } from './calls/signal-listeners.js'
+import { checkCallOptions, signalOf } from './calls/signal-listeners.js'
 import { ChannelObserver, isSendTraced, traceSend, type TracedSend } from './channels.js'
 import { ProducerConfig } from './config/producer-config.js'
 import type { ProducerOptions, ProducerType } from './config/producer-options.js'
@@ -328,7 +328,9 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
    *
    * @throws FlushTimeoutError
    */
-  async flush({ timeoutMs }: FlushOptions = {}): Promise<FlushResult> {
+  async flush(options: FlushOptions = {}): Promise<FlushResult> {
+    checkCallOptions(options, ['timeoutMs'])
+    const { timeoutMs } = options
     if (timeoutMs !== undefined) checkTimeout(timeoutMs)
     const settled = this.#eventHandler.settledSoFar()
     void this.#sendLoop?.hurry(settled)
@@ -417,8 +419,10 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
    *   ConnectionFailedError, UnsupportedVersionError
    * @throws AbortedError, ProducerClosedError, InvalidConfigError
    */
-  async connect({ timeoutMs = CONNECT_TIMEOUT_MS, ...options }: ConnectOptions = {}): Promise<void> {
+  async connect(options: ConnectOptions = {}): Promise<void> {
     if (this.#closing !== undefined) throw new ProducerClosedError()
+    checkCallOptions(options, ['timeoutMs', 'signal'])
+    const { timeoutMs = CONNECT_TIMEOUT_MS } = options
     checkTimeout(timeoutMs)
     await this.#readiness.reach(timeoutMs, options)
   }
@@ -446,10 +450,11 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
    * Takes no more messages, waits for those under way, and leaves no socket and no timer behind. What has no fate by
    * then fails with a ProducerClosedError. Tells these, and how many have failed in all. Closing twice is harmless.
    */
-  close({ timeoutMs = this.config.deliveryTimeoutMs }: CloseOptions = {}): Promise<CloseResult<K, V>> {
+  close(options: CloseOptions = {}): Promise<CloseResult<K, V>> {
     if (this.#closing === undefined) {
+      let timeoutMs: number
       try {
-        checkTimeout(timeoutMs)
+        timeoutMs = closeTimeout(options, this.config.deliveryTimeoutMs)
       } catch (error) {
         return Promise.reject(error)
       }
@@ -494,8 +499,20 @@ async function tellEnd<T>(sent: Promise<T>, onEnd: OnEnd<SendEnd>): Promise<T> {
   }
 }
 
+/**
+ * How long a `close()` may wait.
+ *
+ * @throws InvalidConfigError
+ */
+export function closeTimeout(options: CloseOptions, byDefault: number): number {
+  checkCallOptions(options, ['timeoutMs'])
+  const { timeoutMs = byDefault } = options
+  checkTimeout(timeoutMs)
+  return timeoutMs
+}
+
 /** @throws InvalidConfigError */
-export function checkTimeout(timeoutMs: number): void {
+function checkTimeout(timeoutMs: number): void {
   if (Number.isInteger(timeoutMs) && timeoutMs >= 0 && timeoutMs <= 0x7fffffff) return
   throw new InvalidConfigError(
     `timeoutMs: given was ${shown(timeoutMs)}, allowed is a whole number from 0 to ${0x7fffffff}`,

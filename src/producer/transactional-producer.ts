@@ -15,7 +15,7 @@ import {
 import type { SendOptions } from './event-handler.js'
 import type { KeyedMessage } from './keyed-message.js'
 import {
-  checkTimeout,
+  closeTimeout,
   Producer,
   type CloseOptions,
   type CloseResult,
@@ -276,10 +276,11 @@ export class TransactionalProducer<K = unknown, V = unknown>
    * Aborts the transaction that is open, takes no more of them, and leaves no socket and no timer behind. Closing twice is
    * harmless.
    */
-  close({ timeoutMs = this.config.producer.deliveryTimeoutMs }: CloseOptions = {}): Promise<CloseResult<K, V>> {
+  close(options: CloseOptions = {}): Promise<CloseResult<K, V>> {
     if (this.#closing === undefined) {
+      let timeoutMs: number
       try {
-        checkTimeout(timeoutMs)
+        timeoutMs = closeTimeout(options, this.config.producer.deliveryTimeoutMs)
       } catch (error) {
         return Promise.reject(error)
       }

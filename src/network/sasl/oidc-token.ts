@@ -82,6 +82,10 @@ export function oidcToken(options: OidcOptions): () => Promise<string> {
 
 /** Errors name fields, and of the endpoint its origin at most: a URL may hold secrets in all its other parts. */
 function checked(options: OidcOptions): Provider {
+  if (typeof options !== 'object' || (options as unknown) === null)
+    throw new InvalidConfigError(
+      `oidcToken: given was ${shown(options)}, allowed is an object with tokenEndpoint, clientId and clientSecret`,
+    )
   const { tokenEndpoint, clientId, clientSecret, scope, parameters = {}, ca } = options
   const { clientAuthentication = 'basic', timeoutMs = TIMEOUT_MS } = options
   const refuse = (name: keyof OidcOptions, allowed: string): never => {
@@ -102,8 +106,7 @@ function checked(options: OidcOptions): Provider {
   if (typeof clientSecret !== 'function' && (typeof clientSecret !== 'string' || clientSecret === ''))
     return refuse('clientSecret', 'a string that is not empty, or a function that gives one')
   if (scope !== undefined && typeof scope !== 'string') return refuse('scope', 'a string')
-  if (typeof parameters !== 'object' || !Object.values(given(parameters)).every((value) => typeof value === 'string'))
-    return refuse('parameters', 'an object of strings')
+  if (!isObjectOfStrings(parameters)) return refuse('parameters', 'an object of strings')
   if (!CLIENT_AUTHENTICATIONS.includes(clientAuthentication))
     return refuse(
       'clientAuthentication',
@@ -113,6 +116,12 @@ function checked(options: OidcOptions): Provider {
     return refuse('timeoutMs', `a whole number from 1 to ${MAX_TIMEOUT_MS}`)
   if (ca !== undefined) checkTlsOptions({ ca }, 'oidcToken')
   return { ...options, url, parameters: given(parameters), clientAuthentication, timeoutMs }
+}
+
+/** What a Map or URLSearchParams holds are no properties of it, and would be left out of the request. */
+function isObjectOfStrings(value: unknown): value is Record<string, string> {
+  if (typeof value !== 'object' || value === null || Symbol.iterator in value) return false
+  return Object.values(given(value)).every((one) => typeof one === 'string')
 }
 
 async function fetchToken(provider: Provider): Promise<{ token: string; lifetimeMs: number }> {

@@ -1,5 +1,6 @@
 import { InvalidConfigError } from '../../errors.js'
 import { given } from '../../given.js'
+import { nearestName } from '../../nearest-name.js'
 import { shown } from '../../shown.js'
 import { Secret } from '../secret.js'
 import type { SaslMechanism } from './mechanism.js'
@@ -53,6 +54,9 @@ const MECHANISMS: Readonly<Record<string, Row>> = {
   oauthbearer: { fields: ['token'], make: oauthBearerMechanism },
 }
 
+/** Mechanisms that need an authenticator, and may be named. */
+const OTHER_MECHANISMS = /^(gssapi|gs2-krb5|kerberos|aws_msk_iam|(digest|cram)-md5|ntlm|login|external|anonymous)$/
+
 /**
  * What the option says, ready for use. Errors name fields and never tell what they hold.
  *
@@ -77,12 +81,17 @@ export function makeMechanism(option: unknown, name = 'sasl'): SaslMechanism {
   const row = Object.hasOwn(MECHANISMS, key) ? MECHANISMS[key] : undefined
   if (row === undefined) {
     throw new InvalidConfigError(
-      `${name}: the mechanism '${mechanism}' needs an \`authenticator\`; without one there are ${quoted(Object.keys(MECHANISMS))}`,
+      `${name}: the mechanism ${isKnownName(key) ? `'${mechanism}'` : 'that was given'} needs an \`authenticator\`; without one there are ${quoted(Object.keys(MECHANISMS))}`,
     )
   }
   refuseOthers(name, others, row.fields)
   for (const field of row.fields) checkField(`${name}.${field}`, field, others[field])
   return row.make(new Secret({ ...others }) as Secret<never>)
+}
+
+/** Anything else may be a password that was put in the wrong place. */
+function isKnownName(key: string): boolean {
+  return OTHER_MECHANISMS.test(key) || nearestName(key, Object.keys(MECHANISMS)) !== undefined
 }
 
 function checkField(name: string, field: Field, value: unknown): void {

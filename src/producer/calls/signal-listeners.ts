@@ -1,6 +1,7 @@
 import { createDebug } from '../../debug.js'
 import { AbortedError, InvalidConfigError } from '../../errors.js'
 import { kindOf } from '../../kind-of.js'
+import { shown } from '../../shown.js'
 
 const debug = createDebug('kafka-producer:signal')
 
@@ -23,6 +24,31 @@ export function signalOf(options: { readonly signal?: unknown } | undefined): Ab
     throw wrongSignal(signal, cause)
   }
   throw wrongSignal(signal)
+}
+
+/**
+ * The same of a `send()`, which has no other option.
+ *
+ * @throws InvalidConfigError for another one: it would have no effect, and nobody would know
+ */
+export function signalOfSend(options: { readonly signal?: unknown } | undefined): AbortSignal | undefined {
+  if (options === undefined) return undefined
+  for (const name in options) if (name !== 'signal') checkOption(options, name, SEND_OPTIONS)
+  return signalOf(options)
+}
+
+const SEND_OPTIONS = ['signal']
+
+/** @throws InvalidConfigError for what is no object, and for an option that the call does not have */
+export function checkCallOptions(options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || (options as unknown) === null)
+    throw new InvalidConfigError(`options: given was ${shown(options)}, allowed is an object with ${known.join(', ')}`)
+  for (const name of Object.keys(options)) if (!known.includes(name)) checkOption(options, name, known)
+}
+
+function checkOption(options: object, name: string, known: readonly string[]): void {
+  if (!Object.hasOwn(options, name) || (options as Record<string, unknown>)[name] === undefined) return
+  throw new InvalidConfigError(`options: there is no option ${shown(name)} of this call; it has ${known.join(', ')}`)
 }
 
 function wrongSignal(signal: unknown, cause?: unknown): InvalidConfigError {

@@ -1,5 +1,5 @@
 import { InvalidConfigError } from '../../errors.js'
-import { given } from '../../given.js'
+import { givenOptions } from '../../given.js'
 import type { AllowBroker } from '../../network/broker-filter.js'
 import type { BrokerAddress } from '../../network/connect.js'
 import type { CreateConnection } from '../../network/given-stream.js'
@@ -96,7 +96,7 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
     source: string | Readonly<Record<string, unknown>>,
     options: Beside<ProducerOptions<K, V, T>> = {},
   ): ProducerConfig<K, V, T> {
-    const beside = given(options) as Partial<ProducerOptions<K, V, T>>
+    const beside = givenOptions(options) as Partial<ProducerOptions<K, V, T>>
     const { options: read, notes } = readProperties(source, beside as Partial<AnyProducerOptions>)
     return new ProducerConfig({ ...(read as ProducerOptions<K, V, T>), ...beside }, notes)
   }
@@ -105,7 +105,7 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
     if (typeof all !== 'object' || all === null)
       throw new InvalidConfigError('the options must be an object with brokers')
     refuseUnknown(all)
-    const options = given(all)
+    const options = givenOptions(all)
     const fallbacks = fallbacksFor(options as Partial<AnyProducerOptions>)
     const read = <T>(name: OptionName): T =>
       OPTIONS[name].parse(options[name] === undefined ? fallbacks[name] : options[name], name) as T

@@ -670,7 +670,7 @@ function parseCompression(value: unknown, name: string, allowed: string): Compre
 }
 
 function parseTopics(value: unknown, name: string, allowed: string): readonly string[] {
-  if (Array.isArray(value) && value.every((topic) => typeof topic === 'string')) return value
+  if (isListOf(value, (topic) => typeof topic === 'string')) return value as readonly string[]
   throw refused(name, value, allowed)
 }
 
@@ -679,7 +679,8 @@ function parseTopicCompression(
   name: string,
   allowed: string,
 ): Readonly<Record<string, CompressionOption>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused(name, value, allowed)
+  // What a Map or a list holds are no properties of it: nothing would be compressed.
+  if (typeof value !== 'object' || value === null || Symbol.iterator in value) throw refused(name, value, allowed)
   const { allowed: allowedOption } = OPTIONS.compression
   const topics = given(value as Record<string, unknown>)
   for (const [topic, option] of Object.entries(topics))
@@ -688,13 +689,18 @@ function parseTopicCompression(
 }
 
 function parseCodecs(value: unknown, name: string, allowed: string): readonly Codec[] {
-  if (Array.isArray(value) && value.every(isCodec)) return value
+  if (isListOf(value, isCodec)) return value as readonly Codec[]
   throw refused(name, value, allowed)
 }
 
 function parseInterceptors(value: unknown, name: string, allowed: string): readonly ProducerInterceptor[] {
-  if (Array.isArray(value) && value.every(isInterceptor)) return value
+  if (isListOf(value, isInterceptor)) return value as readonly ProducerInterceptor[]
   throw refused(name, value, allowed)
+}
+
+/** `every` passes over holes, which are undefined to all who read them. */
+function isListOf(value: unknown, isOne: (one: unknown) => boolean): boolean {
+  return Array.isArray(value) && Array.from<unknown>(value).every(isOne)
 }
 
 function parseBoolean(value: unknown, name: string, allowed: string): boolean {

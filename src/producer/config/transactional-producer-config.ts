@@ -1,5 +1,6 @@
 import { InvalidConfigError } from '../../errors.js'
-import { given } from '../../given.js'
+import { givenOptions } from '../../given.js'
+import { hasLoneSurrogate } from '../../lone-surrogate.js'
 import { shown } from '../../shown.js'
 import { MAX_TIMER_MS } from '../../timer-delay.js'
 import { ProducerConfig } from './producer-config.js'
@@ -19,7 +20,7 @@ export interface TransactionalProducerOptions<K = unknown, V = unknown> extends 
    * Names this producer across its restarts: when another one begins with the same, the open transaction of the one before
    * is aborted, and nothing of that is taken any more. One for each instance of a program that runs at a time.
    *
-   * Allowed: a string without control characters, of 1 to 32,767 bytes. In Kafka: `transactional.id`.
+   * Allowed: a string without control characters and lone surrogates, of 1 to 32,767 bytes. In Kafka: `transactional.id`.
    */
   transactionalId: string
   /**
@@ -65,7 +66,7 @@ export class TransactionalProducerConfig<K = unknown, V = unknown> {
     source: string | Readonly<Record<string, unknown>>,
     options: Beside<TransactionalProducerOptions<K, V>> = {},
   ): TransactionalProducerConfig<K, V> {
-    const beside = given(options)
+    const beside = givenOptions(options)
     const transactions: TransactionProperties = {}
     const { options: all, notes } = readProperties(source, beside as Partial<AnyProducerOptions>, transactions)
     const { type, acks, idempotent, ...read } = all
@@ -82,12 +83,12 @@ export class TransactionalProducerConfig<K = unknown, V = unknown> {
   constructor(options: TransactionalProducerOptions<K, V>, notes: readonly string[] = []) {
     if (typeof options !== 'object' || (options as unknown) === null)
       throw new InvalidConfigError('the options must be an object with brokers and transactionalId')
-    const { transactionalId, transactionTimeoutMs = DEFAULT_TRANSACTION_TIMEOUT_MS, ...others } = options
+    const { transactionalId, transactionTimeoutMs = DEFAULT_TRANSACTION_TIMEOUT_MS, ...others } = givenOptions(options)
     for (const [name, why] of Object.entries(SETTLED))
       if ((others as Record<string, unknown>)[name] !== undefined) throw new InvalidConfigError(`${name}: ${why}`)
     if (!isTransactionalId(transactionalId))
       throw new InvalidConfigError(
-        `transactionalId: given was ${shown(transactionalId)}, allowed is a string without control characters, of 1 to 32,767 bytes`,
+        `transactionalId: given was ${shown(transactionalId)}, allowed is a string without control characters and lone surrogates, of 1 to 32,767 bytes`,
       )
     if (!Number.isInteger(transactionTimeoutMs) || transactionTimeoutMs < 1 || transactionTimeoutMs > MAX_TIMER_MS)
       throw new InvalidConfigError(
@@ -100,5 +101,7 @@ export class TransactionalProducerConfig<K = unknown, V = unknown> {
 }
 
 function isTransactionalId(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && !/\p{Cc}/u.test(value) && Buffer.byteLength(value) <= MAX_INT16
+  if (typeof value !== 'string' || value === '' || /\p{Cc}/u.test(value)) return false
+  // In UTF-8 it would be another id, whose coordinator nobody is told.
+  return !hasLoneSurrogate(value) && Buffer.byteLength(value) <= MAX_INT16
 }

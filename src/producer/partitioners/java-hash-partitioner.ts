@@ -22,8 +22,9 @@ export class JavaHashPartitioner extends KeyPartitioner {
   override readonly keyUse: KeyUse = 'original'
   private readonly toPositive: (hash: number) => number
 
-  constructor({ masked = false, ...options }: JavaHashOptions = {}) {
+  constructor(options: JavaHashOptions = {}) {
     super(options)
+    const { masked = false } = options
     checkFlag('masked', masked)
     this.toPositive = masked ? mask : abs
   }
@@ -38,8 +39,9 @@ export class JavaHashPartitioner extends KeyPartitioner {
 export class ByteArrayPartitioner extends KeyPartitioner {
   private readonly toPositive: (hash: number) => number
 
-  constructor({ masked = false, ...options }: JavaHashOptions = {}) {
+  constructor(options: JavaHashOptions = {}) {
     super(options)
+    const { masked = false } = options
     checkFlag('masked', masked)
     this.toPositive = masked ? mask : abs
   }

@@ -1,5 +1,5 @@
 import type { EncodedKey, KeylessPlacement, KeyUse, PartitionContext, Partitioner } from '../partitioner.js'
-import { refused } from './check-options.js'
+import { checkIsObject, refused } from './check-options.js'
 import { StickyByBytes } from './keyless.js'
 
 export interface KeyPartitionerOptions {
@@ -12,7 +12,9 @@ export abstract class KeyPartitioner implements Partitioner {
   readonly keyUse: KeyUse = 'encoded'
   private readonly keyless: KeylessPlacement
 
-  constructor({ keyless = new StickyByBytes() }: KeyPartitionerOptions = {}) {
+  constructor(options: KeyPartitionerOptions = {}) {
+    checkIsObject(options)
+    const { keyless = new StickyByBytes() } = options
     if (typeof (keyless as KeylessPlacement | null)?.partitionKeyless !== 'function')
       throw refused('keyless', keyless, 'an object with a method partitionKeyless()')
     this.keyless = keyless

@@ -1,7 +1,7 @@
 import { BoundedMap } from '../../bounded-map.js'
 import { systemRandom } from '../../random.js'
 import type { KeylessPlacement, PartitionContext } from '../partitioner.js'
-import { checkFlag, checkRandom, refused } from './check-options.js'
+import { checkFlag, checkIsObject, checkRandom, refused } from './check-options.js'
 
 /** From 0 up to but not including 1, like `Math.random`. */
 export type Random = () => number
@@ -34,7 +34,9 @@ export class StickyByBytes implements KeylessPlacement {
   private latest: Stay | undefined
 
   /** @throws InvalidConfigError */
-  constructor({ stickyBytes = 16_384, adaptive = true, random = systemRandom.number }: StickyByBytesOptions = {}) {
+  constructor(options: StickyByBytesOptions = {}) {
+    checkIsObject(options)
+    const { stickyBytes = 16_384, adaptive = true, random = systemRandom.number } = options
     // The weight of the slowest partition: without one all messages go to the last.
     if (!(Number.isSafeInteger(stickyBytes) && stickyBytes >= 1))
       throw refused('stickyBytes', stickyBytes, 'a whole number from 1')
@@ -88,7 +90,9 @@ export class StickyUntilRefresh implements KeylessPlacement {
   private readonly topics = new BoundedMap<string, number>()
 
   /** @throws InvalidConfigError */
-  constructor({ random = systemRandom.number }: { random?: Random | undefined } = {}) {
+  constructor(options: { random?: Random | undefined } = {}) {
+    checkIsObject(options)
+    const { random = systemRandom.number } = options
     checkRandom(random)
     this.random = random
   }

@@ -1,7 +1,7 @@
 import { crc32 } from '../../protocol/crc32.js'
 import { systemRandom } from '../../random.js'
 import type { EncodedKey, KeylessPlacement, KeyUse, PartitionContext, Partitioner } from '../partitioner.js'
-import { checkFlag, checkRandom, refused } from './check-options.js'
+import { checkFlag, checkIsObject, checkRandom, refused } from './check-options.js'
 import { KeyPartitioner } from './key-partitioner.js'
 import { StickyByBytes, randomPartition, type Random, type StickyByBytesOptions } from './keyless.js'
 import { murmur2 } from './murmur2.js'
@@ -26,7 +26,9 @@ export class LibrdkafkaPartitioner extends KeyPartitioner {
   private readonly emptyIsNone: boolean
   private readonly random: Random
 
-  constructor({ hash, spreadKeyless, ...sticky }: LibrdkafkaPartitionerOptions) {
+  constructor(options: LibrdkafkaPartitionerOptions) {
+    checkIsObject(options)
+    const { hash, spreadKeyless, ...sticky } = options
     checkFlag('spreadKeyless', spreadKeyless)
     const hashOf = Object.hasOwn(HASHES, hash) ? HASHES[hash] : undefined
     if (hashOf === undefined) throw refused('hash', hash, `one of ${Object.keys(HASHES).join(', ')}`)
@@ -47,7 +49,9 @@ export class RandomPartitioner implements Partitioner {
   readonly keyUse: KeyUse = 'none'
   private readonly random: Random
 
-  constructor({ random = systemRandom.number }: { random?: Random | undefined } = {}) {
+  constructor(options: { random?: Random | undefined } = {}) {
+    checkIsObject(options)
+    const { random = systemRandom.number } = options
     checkRandom(random)
     this.random = random
   }

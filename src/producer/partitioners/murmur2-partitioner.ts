@@ -12,8 +12,9 @@ export interface Murmur2PartitionerOptions extends KeyPartitionerOptions {
 export class Murmur2Partitioner extends KeyPartitioner {
   override readonly keyUse: KeyUse
 
-  constructor({ ignoreKeys = false, ...options }: Murmur2PartitionerOptions = {}) {
+  constructor(options: Murmur2PartitionerOptions = {}) {
     super(options)
+    const { ignoreKeys = false } = options
     checkFlag('ignoreKeys', ignoreKeys)
     this.keyUse = ignoreKeys ? 'none' : 'encoded'
   }

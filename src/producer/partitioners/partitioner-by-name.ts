@@ -57,10 +57,20 @@ export function partitionerByName(name: string): Partitioner {
  */
 export function resolvePartitioner(option: PartitionerOption = 'default'): ResolvedPartitioner {
   if (typeof option === 'string') return complete(partitionerByName(option))
+  if (isClass(option))
+    throw new InvalidConfigError('partitioner: given was a class, allowed is an object made of it with `new`')
   if (typeof option === 'function') return complete({ keyUse: keyUseOf(option), partition: option })
   // Callers without types may give anything.
   if (typeof (option as Partitioner | null)?.partition === 'function') return complete(option)
   throw new InvalidConfigError('partitioner: expected a name, a function or an object with a method partition()')
+}
+
+/** One can't be called: each message would fail. A compiled one is a function, with methods for its objects. */
+function isClass(option: unknown): boolean {
+  if (typeof option !== 'function') return false
+  const { prototype } = option as { prototype?: Partial<Partitioner> }
+  if (typeof prototype?.partition === 'function' || typeof prototype?.partitionKeyless === 'function') return true
+  return /^class\b/.test(Function.prototype.toString.call(option))
 }
 
 function keyUseOf(partition: PartitionFunction): KeyUse {

@@ -1,6 +1,6 @@
 import { systemRandom } from '../../random.js'
 import type { EncodedKey, KeyUse, PartitionContext, Partitioner } from '../partitioner.js'
-import { checkRandom } from './check-options.js'
+import { checkIsObject, checkRandom } from './check-options.js'
 import type { Random } from './keyless.js'
 
 /**
@@ -12,7 +12,9 @@ export class RoundRobinPartitioner implements Partitioner {
   private readonly random: Random
   private readonly turns = new Map<string, number>()
 
-  constructor({ random = systemRandom.number }: { random?: Random | undefined } = {}) {
+  constructor(options: { random?: Random | undefined } = {}) {
+    checkIsObject(options)
+    const { random = systemRandom.number } = options
     checkRandom(random)
     this.random = random
   }

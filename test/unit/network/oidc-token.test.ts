@@ -194,11 +194,19 @@ describe('the client', () => {
     expect(seen).toEqual([{ authorization, body }])
   })
 
+  it.each([undefined, null, 'https://login.example/token'])('is no client where that is %s', (options) => {
+    const make = () => oidcToken(options as unknown as OidcOptions)
+    expect(make).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG' }))
+  })
+
   it.each<[string, object]>([
     ['clientAuthentication', { clientAuthentication: 'raw' }],
     ['timeoutMs', { timeoutMs: 0 }],
     ['ca', { ca: '/etc/ca.pem' }],
     ['parameters', { parameters: { audience: 7 } }],
+    ['parameters', { parameters: null }],
+    ['parameters', { parameters: new Map([['audience', 'k']]) }],
+    ['parameters', { parameters: new URLSearchParams({ audience: 'k' }) }],
     ['clientSecret', { clientSecret: '' }],
     ['scope', { scope: ['S3CRET'] }],
     ['clientSecrt', { clientSecrt: 'S3CRET' }],

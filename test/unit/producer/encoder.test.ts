@@ -101,6 +101,7 @@ describe('StringEncoder', () => {
       expect(() => new StringEncoder(name)).toThrow(InvalidConfigError)
     }
     expect(() => new StringEncoder('hex')).toThrow(/'hex'.*utf-16le/)
+    expect(() => new StringEncoder(null as never)).toThrow(InvalidConfigError)
   })
 
   it('refuses a character the encoding does not have rather than store another', () => {

@@ -27,6 +27,20 @@ describe('a partitioner is not made of options that would put all messages into 
     )
   })
 
+  it.each([
+    () => new StickyByBytes(null as never),
+    () => new library.StickyUntilRefresh(null as never),
+    () => new Murmur2Partitioner(null as never),
+    () => new JavaHashPartitioner(null as never),
+    () => new RoundRobinPartitioner(null as never),
+    () => new library.RandomPartitioner(null as never),
+    () => new library.LibrdkafkaPartitioner(undefined as never),
+  ])('no object: %#', (make) => {
+    expect(make).toThrow(
+      expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.stringMatching(/^options: given was /) }),
+    )
+  })
+
   it('what is undefined is not given', () => {
     new StickyByBytes({ stickyBytes: undefined, adaptive: undefined, random: undefined })
     new Murmur2Partitioner({ keyless: undefined, ignoreKeys: undefined })

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import {
   InvalidConfigError,
+  Murmur2Partitioner,
   Producer,
   ProducerConfig,
+  StickyByBytes,
   StringEncoder,
   type ProducerOptions,
 } from '../../../src/index.js'
@@ -63,6 +65,7 @@ describe('what is refused, with what was given and what is allowed', () => {
       ['5', "'5'"],
       [null, 'null'],
       [true, 'true'],
+      [5n, '5n'],
       [{}, 'an object'],
     ]
     for (const [given, shown] of [...numbers, ...others]) {
@@ -77,6 +80,10 @@ describe('what is refused, with what was given and what is allowed', () => {
     ['acks', "0, 1, -1 or 'all'", [2, -2, '1', '-1', 'ALL', null, true]],
     ['retries', 'a whole number from 0, or Infinity', [-1, 0.5, NaN, '3', -Infinity, null]],
     ['allowAutoTopicCreation', 'true or false', ['true', 1, 0, null]],
+    ['compressedTopics', 'a list of topics', [Array(1)]],
+    ['codecs', 'a list of codecs', [Array(1)]],
+    ['interceptors', 'a list of objects', [Array(1)]],
+    ['topicCompression', 'an object of topics', [new Map([['t', 'gzip']]), ['gzip']]],
     ['brokerVersion', "'0.8' or '0.9'", ['0.10', '0.8.', '1', '4.0', 0.8, '', null]],
     ['encoder', 'an object with a method encode()', [() => 'x', {}, null, 'string']],
     ['keyEncoder', 'an object with a method encode()', [() => 'x', {}, null, 'string']],
@@ -108,6 +115,32 @@ describe('what is refused, with what was given and what is allowed', () => {
       expect(refusal({ brokers, partitioner }).code).toBe('INVALID_CONFIG')
     }
     expect(refusal({ brokers, partitioner: 'murmur' }).message).toContain("did you mean 'murmur2'?")
+  })
+
+  it('a partitioner’s class in place of a partitioner', () => {
+    // As a compiler for old engines makes of a class.
+    function Compiled() {} // eslint-disable-line @typescript-eslint/no-empty-function
+    Object.assign(Compiled.prototype as object, { partition: () => 0 })
+    for (const partitioner of [Murmur2Partitioner, StickyByBytes, class {}, Compiled])
+      expect(refusal({ brokers, partitioner }).message).toBe(
+        'partitioner: given was a class, allowed is an object made of it with `new`',
+      )
+    expect(() => new ProducerConfig({ brokers, partitioner: () => 0 })).not.toThrow()
+  })
+
+  it('an option that can’t be read, by its name', () => {
+    const options = {
+      brokers,
+      get lingerMs() {
+        throw new Error('boom')
+      },
+    }
+    expect(refusal(options)).toMatchObject({
+      code: 'INVALID_CONFIG',
+      message: expect.stringMatching(/^'lingerMs' can't be read/),
+    })
+    const beside = () => ProducerConfig.fromProperties('bootstrap.servers=a', options as never)
+    expect(beside).toThrow(InvalidConfigError)
   })
 
   it.each([[undefined], [null], ['localhost:9092'], [17]])('options that are %s', (options) => {

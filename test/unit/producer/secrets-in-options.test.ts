@@ -46,6 +46,17 @@ describe('a secret in the wrong option is not in the error', () => {
     expect(error.message).not.toContain('derland')
   })
 
+  it('sasl.mechanism: a password in its place, which a name of that kind may well be', () => {
+    for (const mechanism of ['wonderland', 'S3CRETkey']) {
+      const sasl = { mechanism, username: 'alice', password: 'plain' } as never
+      const error = errorOf(() => new Producer({ brokers, sasl }))
+      expect(error.message).toMatch(/^sasl: the mechanism that was given needs an `authenticator`/)
+      checkNothingTold(error)
+    }
+    for (const mechanism of ['GSSAPI', 'digest-md5', 'plainn', 'SCRAM-SHA-1'])
+      expect(errorOf(() => new Producer({ brokers, sasl: { mechanism } as never })).message).toContain(`'${mechanism}'`)
+  })
+
   const others = Object.keys(OPTIONS).filter((name) => !['brokers', 'clientId', 'partitioner'].includes(name))
   it.each(others)('%s', (name) => {
     for (const given of [

@@ -20,6 +20,7 @@ describe('the options of a transactional producer', () => {
     [{ transactionalId: '' }, "transactionalId: given was ''"],
     [{ transactionalId: 'a\nb' }, 'transactionalId: given was a text'],
     [{ transactionalId: 'x'.repeat(40_000) }, 'transactionalId: given was a text'],
+    [{ transactionalId: 'x\ud800' }, 'transactionalId: given was a text'],
     [{ transactionTimeoutMs: 0 }, 'transactionTimeoutMs: given was 0, allowed is a whole number from 1'],
     [{ transactionTimeoutMs: '1' }, 'transactionTimeoutMs: given was'],
     [{ type: 'async' }, 'type: a transactional producer has none'],

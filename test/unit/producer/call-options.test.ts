@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest'
+import { Producer, TransactionalProducer } from '../../../src/index.js'
+
+const brokers = 'localhost:1'
+const message = { topic: 't', value: 'x' }
+
+/** By callers without types. */
+type Call = (producer: Producer) => Promise<unknown>
+const given = (options: unknown) => options as undefined
+
+describe('the options of a call', () => {
+  it.each<[string, Call, RegExp]>([
+    [
+      'send(): timeout',
+      (p) => p.send(message, given({ timeout: 5 })),
+      /no option 'timeout' of this call; it has signal/,
+    ],
+    ['send() of a list', (p) => p.send([message], given({ abortSignal: AbortSignal.abort() })), /'abortSignal'/],
+    ['flush(): timeout', (p) => p.flush(given({ timeout: 5 })), /'timeout' of this call; it has timeoutMs/],
+    ['connect(): timeout', (p) => p.connect(given({ timeout: 5 })), /it has timeoutMs, signal/],
+    ['close(): timeout', (p) => p.close(given({ timeout: 5 })), /'timeout'/],
+    ['flush(100)', (p) => p.flush(given(100)), /given was 100, allowed is an object/],
+    ['flush(null)', (p) => p.flush(given(null)), /given was null/],
+    ['connect(null)', (p) => p.connect(given(null)), /given was null/],
+    ['close(null)', (p) => p.close(given(null)), /given was null/],
+  ])('are no others than those it has: %s', async (_, call, text) => {
+    for (const type of ['sync', 'async'] as const) {
+      const producer = new Producer({ brokers, type }) as unknown as Producer
+      const refusal = { code: 'INVALID_CONFIG', message: expect.stringMatching(text) }
+      await expect(call(producer)).rejects.toMatchObject(refusal)
+      await producer.close()
+    }
+  })
+
+  it('of a transactional producer are alike', async () => {
+    const producer = new TransactionalProducer({ brokers, transactionalId: 'tx' })
+    await expect(producer.close(given(null))).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
+    await expect(producer.connect(given(null))).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
+    await producer.close()
+  })
+
+  it('that are undefined are not given, and what a signal came with is no option', async () => {
+    const producer = new Producer({ brokers })
+    const controller = new AbortController()
+    controller.abort()
+    await expect(producer.send([], given({ signal: undefined, timeout: undefined }))).resolves.toEqual([])
+    // Its signal is there, though not as a property of its own.
+    await expect(producer.send(message, controller)).rejects.toMatchObject({ code: 'ABORTED' })
+    await producer.flush({ timeoutMs: undefined })
+    await producer.close(undefined)
+  })
+})
