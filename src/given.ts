@@ -9,8 +9,27 @@ import { shown } from './shown.js'
  * might be what asks for encryption.
  */
 export function given<T extends object>(options: T): T {
+  return fieldsOf(options, () => undefined)
+}
+
+/**
+ * The same of options that a program made: a getter among them may throw, or all be a proxy that does.
+ *
+ * @throws InvalidConfigError
+ */
+export function givenOptions<T extends object>(options: T): T {
+  let reading = 'the options'
+  try {
+    return fieldsOf(options, (name) => (reading = shown(name)))
+  } catch (cause) {
+    throw new InvalidConfigError(`${reading} can't be read: what reads it threw`, { cause })
+  }
+}
+
+function fieldsOf<T extends object>(options: T, onRead: (name: string) => void): T {
   const fields: [string, unknown][] = []
   for (const name of namesOf(options)) {
+    onRead(name)
     const value = (options as Readonly<Record<string, unknown>>)[name]
     if (value !== undefined) fields.push([name, value])
   }
@@ -29,22 +48,4 @@ function namesOf(options: object): Set<string> {
 function prototypeOf(value: object): object | null {
   const prototype = Object.getPrototypeOf(value) as object | null
   return prototype === null || Object.hasOwn(prototype, 'hasOwnProperty') ? null : prototype
-}
-
-/**
- * The same of options that a program made: a getter among them may throw, or all be a proxy that does.
- *
- * @throws InvalidConfigError
- */
-export function givenOptions<T extends object>(options: T): T {
-  let reading = 'the options'
-  try {
-    const entries = Object.keys(options).map((name): [string, unknown] => {
-      reading = shown(name)
-      return [name, options[name as keyof T]]
-    })
-    return given(Object.fromEntries(entries) as T)
-  } catch (cause) {
-    throw new InvalidConfigError(`${reading} can't be read: what reads it threw`, { cause })
-  }
 }

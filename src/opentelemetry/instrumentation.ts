@@ -56,7 +56,7 @@ export class KafkaProducerInstrumentation {
   private isEnabled = false
 
   constructor(config: KafkaProducerInstrumentationConfig = {}) {
-    this.config = { enabled: true, ...config }
+    this.config = { ...config, enabled: config.enabled ?? true }
     this.tracer = trace.getTracer(NAME, VERSION)
     this.meter = metrics.getMeter(NAME, VERSION)
     this.prepare()
@@ -87,7 +87,7 @@ export class KafkaProducerInstrumentation {
   }
 
   setConfig(config: KafkaProducerInstrumentationConfig): void {
-    this.config = { enabled: true, ...config }
+    this.config = { ...config, enabled: config.enabled ?? true }
     this.prepare()
   }
 

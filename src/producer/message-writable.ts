@@ -110,7 +110,7 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
       this.hasChecked = true
       // One by one: an instance of a class may have accessors, which a copy of its own properties leaves behind.
       const { value, key, partitionKey, partition, headers, timestamp } = chunk as KeyedMessage<K, V>
-      return { topic: this.ownTopic(), value, key, partitionKey, partition, headers, timestamp } as KeyedMessage<K, V>
+      return { topic: this.ownTopic(), value, key, partitionKey, partition, headers, timestamp }
     } catch (cause) {
       throw cause instanceof InvalidMessageError ? cause : unreadable(chunk, cause)
     }
