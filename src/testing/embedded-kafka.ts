@@ -1,3 +1,4 @@
+import { inspect, type InspectOptions } from 'node:util'
 import { given } from '../given.js'
 import { shown } from '../shown.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
@@ -118,6 +119,9 @@ export interface Lasting {
 interface EmbeddedWorld extends Surroundings {
   readonly listen?: Listen
 }
+
+/** As many topics are printed of a cluster. */
+const MAX_SHOWN = 10
 
 /** As a size it is far beyond what any answer has. */
 const NOISE: Uint8Array = Buffer.alloc(64, 0x7e)
@@ -243,6 +247,14 @@ export class EmbeddedKafka {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
+  }
+
+  /** What it is at present, in a line: all that is in it would be pages, users' passwords among them. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const brokers = this.brokers.map(({ id, release, state }) => `${id} (${release}, ${state})`)
+    const topics = [...this.cluster.topics.values()].map(({ name, partitions }) => `${name} (${partitions.length})`)
+    const facts = { bootstrap: this.bootstrap, brokers: brokers.join(', '), topics: someOf(topics) }
+    return `EmbeddedKafka ${inspect(facts, { ...options, breakLength: Infinity })}`
   }
 
   // Topics.
@@ -619,4 +631,10 @@ export class EmbeddedKafka {
     if (broker === undefined) throw new EmbeddedKafkaError('UNKNOWN_BROKER', `there is no broker ${shown(id)}`)
     return broker
   }
+}
+
+/** The first ones, and how many there are beyond them. */
+function someOf(texts: readonly string[]): string {
+  const more = texts.length - MAX_SHOWN
+  return [...texts.slice(0, MAX_SHOWN), ...(more > 0 ? [`${more} more`] : [])].join(', ')
 }

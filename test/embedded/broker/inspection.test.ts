@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { produce } from '../../../src/protocol/apis/produce.js'
 import { connectTo, startKafka } from '../support/cluster.js'
@@ -120,6 +121,20 @@ describe('what can be seen of a cluster', () => {
     }
     expect(offsets).toEqual([0n, 2n, 4n])
     await client.untilClosed()
+  })
+
+  it('printed, in a line without secrets', async () => {
+    const topics = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`t${i}`, { partitions: i + 1 }]))
+    const sasl = { users: { alice: 'TESTPASSWORD' } }
+    const kafka = await startKafka({ brokers: [{}, { release: '2.8' }], topics, sasl })
+    await kafka.stopBroker(2)
+    const text = inspect(kafka, { depth: 9, showHidden: true })
+    const list = Array.from({ length: 10 }, (_, i) => `t${i} (${i + 1})`).join(', ')
+    const brokers = '1 (4, running), 2 (2.8, stopped)'
+    expect(text).toBe(
+      `EmbeddedKafka { bootstrap: '${kafka.bootstrap}', brokers: '${brokers}', topics: '${list}, 2 more' }`,
+    )
+    expect(inspect({ kafka })).toContain('EmbeddedKafka {')
   })
 
   it('records that a user may keep and change', async () => {
