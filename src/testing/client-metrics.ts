@@ -1,3 +1,4 @@
+import { given } from '../given.js'
 import type { GetTelemetrySubscriptionsResponse } from '../protocol/apis/get-telemetry-subscriptions.js'
 import type { PushTelemetryRequest } from '../protocol/apis/push-telemetry.js'
 import { ZERO_UUID } from '../protocol/byte-writer.js'
@@ -9,15 +10,15 @@ import { codeOf } from './error-names.js'
 /** What a cluster wants of its clients' metrics (KIP-714). */
 export interface ClientMetricsSubscription {
   /** What the names of wanted metrics begin with. Default: `['']`, all; none: nothing is wanted. */
-  metrics?: readonly string[]
+  metrics?: readonly string[] | undefined
   /** Milliseconds from one push to the next. Default: 300,000. */
-  intervalMs?: number
+  intervalMs?: number | undefined
   /** Whether counters are to count from the last push on; else from the start. Default: true. */
-  deltaTemporality?: boolean
+  deltaTemporality?: boolean | undefined
   /** Bytes of the largest push, as it comes. Default: 1,048,576. */
-  maxBytes?: number
+  maxBytes?: number | undefined
   /** Ids of the codecs that pushes may have, the preferred first. Default: 4, 3, 1, 2 (zstd, where this Node has it, lz4, gzip, snappy). */
-  compression?: readonly number[]
+  compression?: readonly number[] | undefined
 }
 
 /** A push of metrics that was taken. */
@@ -34,6 +35,11 @@ export interface ReceivedMetrics {
   readonly compression: number
   /** OpenTelemetry's `MetricsData`, decompressed. */
   readonly data: Buffer
+}
+
+/** A subscription with its defaults. */
+type Wanted = {
+  readonly [Name in keyof ClientMetricsSubscription]-?: NonNullable<ClientMetricsSubscription[Name]>
 }
 
 const DEFAULTS = {
@@ -60,7 +66,7 @@ export const checkSubscription = fields<ClientMetricsSubscription>({
 /** The cluster's subscription to metrics of clients, and what has come of it; times between pushes are not looked at. */
 export class ClientMetrics {
   readonly received: ReceivedMetrics[] = []
-  private subscription: Required<ClientMetricsSubscription> = DEFAULTS
+  private subscription: Wanted = DEFAULTS
   private subscriptionId = 0
   private readonly ended = new Set<string>()
 
@@ -68,7 +74,7 @@ export class ClientMetrics {
   constructor(private readonly newId: () => Buffer) {}
 
   subscribe(subscription: ClientMetricsSubscription): void {
-    this.subscription = { ...DEFAULTS, ...subscription }
+    this.subscription = { ...DEFAULTS, ...given(subscription) } as Wanted
     this.subscriptionId++
   }
 

@@ -89,12 +89,12 @@ export interface StopBrokerOptions {
    * Milliseconds for which what it led has no leader (-1 in Metadata). `Infinity`: until
    * {@link EmbeddedKafka.electLeaders}. Default: 0, other replicas lead at once.
    */
-  electionMs?: number
+  electionMs?: number | undefined
 }
 
 export interface StartBrokerOptions {
   /** `'new'`: another one that the system chooses. Default: the same as before. */
-  port?: number | 'new'
+  port?: number | 'new' | undefined
 }
 
 const checkStop = fields<StopBrokerOptions>({ electionMs: milliseconds })
@@ -107,7 +107,10 @@ const checkStart = fields<StartBrokerOptions>({
 
 const checkWait = fields<WaitOptions>({ timeoutMs: milliseconds })
 
-const checkWaitForRequest = fields<WaitOptions & { count?: number }>({ timeoutMs: milliseconds, count: wholeNumber(1) })
+const checkWaitForRequest = fields<WaitOptions & { count?: number | undefined }>({
+  timeoutMs: milliseconds,
+  count: wholeNumber(1),
+})
 
 /** Something that lasts until it is released. */
 export interface Lasting {
@@ -417,7 +420,7 @@ export class EmbeddedKafka {
    * @param options append: whether records are appended all the same; by default only with REQUEST_TIMED_OUT and
    * NOT_ENOUGH_REPLICAS_AFTER_APPEND, as with Kafka.
    */
-  fail(target: FaultTarget, error: string | number, options: { append?: boolean } = {}): Fault {
+  fail(target: FaultTarget, error: string | number, options: { append?: boolean | undefined } = {}): Fault {
     checkAppend('options', options)
     const code = codeOf(error)
     return this.order(target, { kind: 'error', code, append: options.append ?? AFTER_APPEND.includes(code) })
@@ -502,7 +505,7 @@ export class EmbeddedKafka {
    */
   async waitForRequest(
     filter: RequestFilter,
-    options: WaitOptions & { count?: number } = {},
+    options: WaitOptions & { count?: number | undefined } = {},
   ): Promise<ReceivedRequest> {
     if (typeof filter !== 'function') checkFilter('filter', filter)
     checkWaitForRequest('options', options)
@@ -518,7 +521,7 @@ export class EmbeddedKafka {
   /** Wants other metrics of clients from now on: they are told so when they push the next time. */
   subscribeMetrics(subscription: ClientMetricsSubscription): void {
     checkSubscription('subscription', subscription)
-    this.cluster.clientMetrics.subscribe(given(subscription))
+    this.cluster.clientMetrics.subscribe(subscription)
   }
 
   /** The connections that clients have open. */

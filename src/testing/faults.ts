@@ -7,16 +7,16 @@ import { Changes, Gate, waitFor } from './waiting.js'
 /** Which requests a fault is for; what is left out matches all. */
 export interface FaultTarget {
   /** Name of the request: `'Produce'`, `'Metadata'`. */
-  api?: ApiName
+  api?: ApiName | undefined
   /** Requests that have to do with this topic; of an error, only this topic's part of the answer. */
-  topic?: string
+  topic?: string | undefined
   /** Requests that have to do with this partition of `topic`, or of any topic. */
-  partition?: number
+  partition?: number | undefined
   /** Id of the broker that is asked. */
-  broker?: number
-  clientId?: string
+  broker?: number | undefined
+  clientId?: string | undefined
   /** How many requests it is for. `Infinity`: all until it is released. Default: 1. */
-  times?: number
+  times?: number | undefined
 }
 
 /** A fault that was ordered. */
@@ -63,7 +63,7 @@ const checkTarget = fields<FaultTarget>({
 })
 
 /** Of an error: whether records are appended all the same. */
-export const checkAppend = fields<{ append?: boolean }>({ append: flag })
+export const checkAppend = fields<{ append?: boolean | undefined }>({ append: flag })
 
 /** Throws `INVALID_OPTION` where the order says what there is not: it would meet nothing, or all. */
 export function checkOrder(target: FaultTarget, behaviour: Behaviour): void {

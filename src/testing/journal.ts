@@ -51,7 +51,13 @@ export type JournalEntry = ReceivedRequest & { hungUp: string | undefined }
 
 /** Which requests are meant: by some of their fields, or a function that says. */
 export type RequestFilter =
-  { api?: ApiName; topic?: string; broker?: number; clientId?: string } | ((request: ReceivedRequest) => boolean)
+  | {
+      api?: ApiName | undefined
+      topic?: string | undefined
+      broker?: number | undefined
+      clientId?: string | undefined
+    }
+  | ((request: ReceivedRequest) => boolean)
 
 type FieldsOfRequest = Exclude<RequestFilter, (request: ReceivedRequest) => boolean>
 
@@ -64,7 +70,7 @@ export const checkFilter = fields<FieldsOfRequest>({
 
 export interface WaitOptions {
   /** Default: 10,000. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
 }
 
 /** Remembers the newest requests. */

@@ -9,72 +9,72 @@ import { checkSasl, type EmbeddedSaslOptions } from './security/sasl-server.js'
 /** One broker of the cluster; what is left out is taken from the cluster's options. */
 export interface EmbeddedBrokerOptions {
   /** Node id. Default: the lowest free one from 1 on. */
-  id?: number
+  id?: number | undefined
   /** Default: one the system chooses. */
-  port?: number
+  port?: number | undefined
   /** Rack, as Metadata tells it. Default: none. */
-  rack?: string
+  rack?: string | undefined
   /** The Kafka release this broker plays. Default: that of the cluster. */
-  release?: string
+  release?: string | undefined
 }
 
 /** A topic's settings. */
 export interface EmbeddedTopicOptions {
   /** Default: `defaultPartitions`. */
-  partitions?: number
+  partitions?: number | undefined
   /** At most the number of brokers. Default: `defaultReplicationFactor`. */
-  replicationFactor?: number
+  replicationFactor?: number | undefined
   /**
    * Settings under Kafka's names. Those with an effect: `cleanup.policy` (`compact` refuses messages without a key),
    * `max.message.bytes`, `message.format.version` (below 0.11: no sequences), `message.timestamp.type`
    * (`LogAppendTime`), `min.insync.replicas`, `retention.bytes`. Others are kept and do nothing.
    */
-  config?: Readonly<Record<string, string | number>>
+  config?: Readonly<Record<string, string | number | undefined>> | undefined
 }
 
 export interface EmbeddedKafkaOptions {
   /** How many brokers, or one object for each. Their ids count from 1. Default: 1. */
-  brokers?: number | readonly EmbeddedBrokerOptions[]
+  brokers?: number | readonly EmbeddedBrokerOptions[] | undefined
   /** Topics that exist from the start. Default: none. */
-  topics?: Readonly<Record<string, EmbeddedTopicOptions>>
+  topics?: Readonly<Record<string, EmbeddedTopicOptions>> | undefined
   /** The Kafka release to play: `'0.8.2'`, `'0.9'`, `'0.10.2'`, `'0.11'`, `'1.1'`, `'2.8'`, `'3.9'`, `'4'`. Default: `'4'`. */
-  release?: string
+  release?: string | undefined
   /** Whether a Metadata request creates the topics it names. Default: true. */
-  autoCreateTopics?: boolean
+  autoCreateTopics?: boolean | undefined
   /** Partitions of a topic that is created without a number. Default: 1. */
-  defaultPartitions?: number
+  defaultPartitions?: number | undefined
   /** Replicas of a topic that is created without a number, or as many as there are brokers. Default: 3; Kafka's is 1. */
-  defaultReplicationFactor?: number
+  defaultReplicationFactor?: number | undefined
   /** Bytes of the largest batch accepted. Default: 1,000,012. */
-  messageMaxBytes?: number
+  messageMaxBytes?: number | undefined
   /** In-sync replicas that acks -1 needs. Default: 1. */
-  minInsyncReplicas?: number
+  minInsyncReplicas?: number | undefined
   /** Bytes that a partition keeps in memory; older messages go, as with Kafka's retention. Default: 128 MiB. */
-  retentionBytes?: number
+  retentionBytes?: number | undefined
   /** The address to listen on and to tell clients. Default: `'127.0.0.1'`. */
-  host?: string
+  host?: string | undefined
   /** Ports of the brokers in their order. Default: such as the system chooses. */
-  ports?: readonly number[]
+  ports?: readonly number[] | undefined
   /** How many requests {@link EmbeddedKafka.requests} remembers; older ones go. Default: 10,000. */
-  requestHistory?: number
+  requestHistory?: number | undefined
   /**
    * Told of each request on which a broker hung up because it could not read or serve it, or because it was a Produce
    * without acks that failed; `hungUp` says why. They stand in {@link EmbeddedKafka.requests} too. Default: nobody is told.
    */
-  onHangUp?: (request: ReceivedRequest) => void
+  onHangUp?: ((request: ReceivedRequest) => void) | undefined
   /** Node's options of a TLS server, such as `key` and `cert`: all brokers then speak TLS. Default: none. */
-  ssl?: TlsOptions
+  ssl?: TlsOptions | undefined
   /** All brokers then want clients to authenticate. Default: none. */
-  sasl?: EmbeddedSaslOptions
+  sasl?: EmbeddedSaslOptions | undefined
   /** Milliseconds for which the first member of a consumer group waits for others. Default: 0; Kafka's is 3,000. */
-  initialRebalanceDelayMs?: number
+  initialRebalanceDelayMs?: number | undefined
   /** The shortest session timeout that a consumer may ask for, in milliseconds. Default: 6,000. */
-  minSessionTimeoutMs?: number
+  minSessionTimeoutMs?: number | undefined
   /**
    * What the cluster wants of clients' metrics (KIP-714); brokers of 3.9 and 4 then list the requests for that, as Kafka's
    * do that have a plug-in for them. Default: none, they do not.
    */
-  clientMetrics?: ClientMetricsSubscription
+  clientMetrics?: ClientMetricsSubscription | undefined
 }
 
 export interface ResolvedBrokerOptions {
@@ -194,7 +194,7 @@ export function resolveOptions(options: EmbeddedKafkaOptions): ResolvedOptions {
     sasl: options.sasl,
     initialRebalanceDelayMs: options.initialRebalanceDelayMs ?? DEFAULTS.initialRebalanceDelayMs,
     minSessionTimeoutMs: options.minSessionTimeoutMs ?? DEFAULTS.minSessionTimeoutMs,
-    clientMetrics: options.clientMetrics && given(options.clientMetrics),
+    clientMetrics: options.clientMetrics,
   }
 }
 

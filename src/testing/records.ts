@@ -33,7 +33,7 @@ export interface StoredRecord {
 /** Which messages to look at. */
 export interface RecordsOptions {
   /** `'read_committed'`: none of a transaction that was aborted or has not ended, nor after such. Default: all. */
-  isolation?: 'read_committed' | 'read_uncommitted'
+  isolation?: 'read_committed' | 'read_uncommitted' | undefined
 }
 
 export const checkRecords = fields<RecordsOptions>({ isolation: oneOf(['read_committed', 'read_uncommitted']) })

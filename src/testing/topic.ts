@@ -13,7 +13,7 @@ export class TopicConfig {
   constructor(readonly entries: ReadonlyMap<string, string>) {}
 
   /** Throws `INVALID_OPTION` where an integer is wanted and is none. */
-  static of(config: Readonly<Record<string, string | number>>): TopicConfig {
+  static of(config: Readonly<Record<string, string | number | undefined>>): TopicConfig {
     const topicConfig = new TopicConfig(
       new Map(Object.entries(given(config)).map(([name, value]) => [name, String(value)])),
     )

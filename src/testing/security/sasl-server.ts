@@ -11,7 +11,7 @@ import { scramServer } from './scram-server.js'
 export type SaslMechanismName = 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | 'OAUTHBEARER'
 
 /** A user's password, or those by mechanism: by one that has none here the user can't come in. */
-export type EmbeddedPassword = string | Readonly<Partial<Record<SaslMechanismName, string>>>
+export type EmbeddedPassword = string | Readonly<Partial<Record<SaslMechanismName, string | undefined>>>
 
 /** The password of a user, for one mechanism; undefined where there is none. */
 export type PasswordOf = (user: string) => string | undefined
@@ -19,14 +19,14 @@ export type PasswordOf = (user: string) => string | undefined
 /** Who may come in, and how. */
 export interface EmbeddedSaslOptions {
   /** Default: all four. */
-  mechanisms?: readonly SaslMechanismName[]
+  mechanisms?: readonly SaslMechanismName[] | undefined
   /**
    * Names and passwords, for PLAIN and SCRAM; one password for all, or one for each mechanism, as Kafka keeps them. Tokens
    * of OAUTHBEARER are taken unsigned: their `sub` and `exp` are looked at.
    */
-  users?: Readonly<Record<string, EmbeddedPassword>>
+  users?: Readonly<Record<string, EmbeddedPassword>> | undefined
   /** Milliseconds after which a client must have authenticated anew (`connections.max.reauth.ms`). Default: no limit. */
-  sessionLifetimeMs?: number
+  sessionLifetimeMs?: number | undefined
 }
 
 /** An attempt of a client to authenticate. */

@@ -4,8 +4,8 @@ import { oauthBearerExchange } from '../../../src/network/sasl/oauthbearer.js'
 import { makeMechanism } from '../../../src/network/sasl/sasl-options.js'
 import { EmbeddedKafka } from '../../../src/testing/index.js'
 
-/** As plain JavaScript gives them. */
-const nothing = undefined as never
+/** As those give it who pass on what they may not have: types and brokers take it for what is not given. */
+const nothing = undefined
 
 it('options of the embedded broker that are undefined are not given', async () => {
   const probe = await EmbeddedKafka.start()
@@ -21,6 +21,7 @@ it('options of the embedded broker that are undefined are not given', async () =
     messageMaxBytes: nothing,
     ssl: nothing,
     sasl: nothing,
+    clientMetrics: { metrics: nothing, intervalMs: nothing },
   })
   onTestFinished(() => kafka.stop())
   expect(kafka.bootstrap).toBe(`127.0.0.1:${port}`)
@@ -32,8 +33,11 @@ it('options of the embedded broker that are undefined are not given', async () =
   onTestFinished(async () => void (await producer.close()))
   await producer.send({ topic: 't', value: 'x', partition: 2 }, { signal: undefined })
   expect(kafka.records('t', { partition: nothing } as never)).toHaveLength(1)
+  kafka.subscribeMetrics({ compression: nothing, maxBytes: nothing })
+  kafka.fail({ api: 'Fetch' }, 7, { append: nothing }).release()
+  expect(kafka.records('t', { isolation: nothing })).toHaveLength(1)
   await kafka.waitForRecords('t', 1, { timeoutMs: nothing })
-  await kafka.waitForRequest({ api: 'Produce', topic: nothing } as never, { count: nothing, timeoutMs: nothing })
+  await kafka.waitForRequest({ api: 'Produce', topic: nothing }, { count: nothing, timeoutMs: nothing })
 })
 
 it('fields of `sasl` that are undefined are not given, those of another mechanism included', () => {
