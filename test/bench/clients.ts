@@ -101,7 +101,9 @@ async function output(
     const { stderr = '', killed } = error as { stderr?: string; killed?: boolean }
     const lines = stderr.trim().split('\n')
     throw new Error(
-      killed === true ? 'did not end in time' : (lines.find((line) => /^\[?\w*Error\b/.test(line)) ?? lines.at(-1) ?? ''),
+      killed === true
+        ? 'did not end in time'
+        : (lines.find((line) => /^\[?\w*Error\b/.test(line)) ?? lines.at(-1) ?? ''),
       { cause: error },
     )
   }

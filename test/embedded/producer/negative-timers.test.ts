@@ -15,10 +15,10 @@ function delays(): unknown[] {
   const given: unknown[] = []
   for (const name of ['setTimeout', 'setInterval'] as const) {
     const original = globalThis[name]
-    const spy = vi.spyOn(globalThis, name).mockImplementation(((callback: () => void, ms?: number) => {
+    const spy = vi.spyOn(globalThis, name).mockImplementation((callback: () => void, ms?: number) => {
       given.push(ms)
       return original(callback, ms)
-    }))
+    })
     onTestFinished(() => spy.mockRestore())
   }
   return given
