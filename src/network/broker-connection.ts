@@ -122,7 +122,7 @@ export class BrokerConnection {
   private timerDue = 0
   private lastUsedAt: number
   private idleTimer: Timer | undefined
-  private readonly closeListeners: (() => void)[] = []
+  private readonly closeListeners = new Set<() => void>()
   private readonly goneController = new AbortController()
   /** How many need it for something else than a request on its way. */
   private users = 0
@@ -220,8 +220,9 @@ export class BrokerConnection {
   }
 
   /** Calls `listener` once, when the connection is no longer open for requests. */
-  onClose(listener: () => void): void {
-    this.closeListeners.push(listener)
+  onClose(listener: () => void): () => void {
+    this.closeListeners.add(listener)
+    return () => this.closeListeners.delete(listener)
   }
 
   /**

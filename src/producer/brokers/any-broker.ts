@@ -331,10 +331,15 @@ export async function throttled(
   { connection, throttle }: BrokerSession,
   signal: AbortSignal,
 ): Promise<void> {
+  if (signal.aborted) return
   const ended = new AbortController()
-  connection.onClose(() => ended.abort())
-  const either = AbortSignal.any([signal, ended.signal])
-  await sleep(clock, timerDelay(throttle.leftMs), either).catch(() => undefined)
+  const end = () => ended.abort()
+  // Both may outlive many a wait.
+  const forget = connection.onClose(end)
+  signal.addEventListener('abort', end, { once: true })
+  await sleep(clock, timerDelay(throttle.leftMs), ended.signal).catch(() => undefined)
+  signal.removeEventListener('abort', end)
+  forget()
 }
 
 /** One of each list after the other. */

@@ -164,7 +164,8 @@ export class BrokerSender {
   private isBetterLater(session: BrokerSession): boolean {
     if (this.answerMs > QUICK_ANSWER_MS) return false
     let inFlight = 0
-    for (const sent of this.sent) if (sent.tell === undefined && sent.session === session) inFlight += sent.bytes
+    for (const { tell, session: its, bytes, isHandedOver } of this.sent)
+      if (tell === undefined && its === session && isHandedOver) inFlight += bytes
     if (inFlight < BULK_BYTES) return false
     const enough = Math.min(inFlight, this.config.maxRequestBytes) / 2
     let waiting = 0
@@ -358,15 +359,16 @@ export class BrokerSender {
   private heed(session: BrokerSession): void {
     if (this.throttled === session) return
     const goOn = () => {
+      forget()
       if (this.throttled !== session) return
       this.parts.clock.clearTimeout(this.throttleTimer)
       this.throttled = undefined
       this.drain()
     }
+    const forget = session.connection.onClose(goOn)
     this.parts.clock.clearTimeout(this.throttleTimer)
     this.throttled = session
     this.throttleTimer = this.parts.clock.setTimeout(goOn, timerDelay(session.throttle.leftMs)).unref()
-    session.connection.onClose(goOn)
   }
 
   /** Nothing more of the transaction goes out: what partitions have is given up. */

@@ -88,7 +88,10 @@ export class TransactionSequencing implements Sequencing {
     return Promise.resolve()
   }
 
-  leave(_left: Identity, cause?: KafkaProducerError): void {
+  leave(left: Identity, cause?: KafkaProducerError): void {
+    const { current } = this.parts.gate
+    // Of a transaction that is over, whose abort did not wait for it any longer.
+    if (left.producerId !== current?.producerId || left.epoch !== current.epoch) return
     const code = 'OUT_OF_ORDER_SEQUENCE_NUMBER'
     const what = 'the broker may miss messages of the transaction, or have them twice'
     this.parts.gate.failSequence(cause ?? new KafkaProducerError(code, what))

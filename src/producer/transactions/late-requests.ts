@@ -37,8 +37,22 @@ export class LateRequests {
    */
   note({ producerId }: Identity, topics: readonly AddPartitionsToTxnTopic[]): boolean {
     const { isAny, groups } = this.requests.unanswered
-    if (topics.length > 0 || groups.length > 0) this.late = { producerId, topics, groups }
+    if (topics.length > 0 || groups.length > 0) this.late = this.with({ producerId, topics, groups })
     return isAny || topics.length > 0
+  }
+
+  /** What was noted before is shown it, too, where it could not be yet. */
+  private with({ producerId, topics, groups }: Late): Late {
+    const { late } = this
+    if (late?.producerId !== producerId) return { producerId, topics, groups }
+    const partitions = new Map<string, Set<number>>()
+    for (const topic of [...late.topics, ...topics])
+      partitions.set(topic.name, new Set([...(partitions.get(topic.name) ?? []), ...topic.partitions]))
+    return {
+      producerId,
+      topics: [...partitions].map(([name, those]) => ({ name, partitions: [...those] })),
+      groups: [...new Set([...late.groups, ...groups])],
+    }
   }
 
   /**

@@ -27,10 +27,22 @@ const MAX_ADD_PARTITIONS = 3
 /** From this version on, a producer may ask for the next epoch of the one it has (KIP-360). */
 const CLAIMS_FROM = 3
 
-/** How often a request went out, and how often it was answered. */
+/** How often a request went out, and how often it was answered so that nothing more can come of it. */
 export interface Tries {
   written: number
   answered: number
+}
+
+/**
+ * Answers to EndTxn after which it may be carried out all the same: the coordinator could not write it to its log in time, or
+ * lost that to another one meanwhile (Kafka's TransactionStateManager), which carries out what is there.
+ */
+const MAY_HAVE_ENDED: ReadonlySet<number> = new Set([ErrorCodes.COORDINATOR_NOT_AVAILABLE, ErrorCodes.NOT_COORDINATOR])
+
+/** What ends a step before its time. */
+interface Within {
+  readonly failure?: () => KafkaProducerError | undefined
+  readonly calledOff?: AbortSignal | undefined
 }
 
 /** An answer to InitProducerId, and whether it went from the epoch that this producer had. */
@@ -211,7 +223,7 @@ export class TransactionRequests {
       cap: isPartTwo ? PART_TWO.endTxn : PART_TWO.endTxn - 1,
       request: () => ({ ...this.claimOf(identity), committed }),
       errorOf: ({ errorCode }) => {
-        tries.answered++
+        if (!MAY_HAVE_ENDED.has(errorCode)) tries.answered++
         return errorCode
       },
       onWritten: () => tries.written++,
@@ -250,28 +262,29 @@ export class TransactionRequests {
     work: (coordinator: Coordination, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const failure = () => coordinator.lastFailure
-    return this.within(
-      name,
-      (late) => work(coordinator, calledOff === undefined ? late : AbortSignal.any([late, calledOff])),
-      failure,
-    )
+    return this.within(name, (signal) => work(coordinator, signal), { failure, calledOff })
   }
 
-  /** Does something that has so much time; the process stays alive for it. */
+  /** Does something that has so much time, and may be called off; the process stays alive for it. */
   async within<T>(
     name: string,
-    work: (late: AbortSignal) => Promise<T>,
-    failure: () => KafkaProducerError | undefined = () => undefined,
+    work: (signal: AbortSignal) => Promise<T>,
+    { failure, calledOff }: Within = {},
   ): Promise<T> {
     const { clock, stepTimeoutMs, needed } = this.parts
-    const late = new AbortController()
-    const timer = clock.setTimeout(() => late.abort(this.late(name, failure())), stepTimeoutMs)
+    calledOff?.throwIfAborted()
+    const ended = new AbortController()
+    const timer = clock.setTimeout(() => ended.abort(this.late(name, failure?.())), stepTimeoutMs)
+    const onCalledOff = () => ended.abort(calledOff?.reason)
+    // Not AbortSignal.any(): it leaves something behind in a signal that lives as long as the producer (Node 20 and 22).
+    calledOff?.addEventListener('abort', onCalledOff, { once: true })
     needed.retain()
     try {
-      return await orAborted(work(late.signal), late.signal)
+      return await orAborted(work(ended.signal), ended.signal)
     } finally {
       needed.release()
       clock.clearTimeout(timer)
+      calledOff?.removeEventListener('abort', onCalledOff)
     }
   }
 

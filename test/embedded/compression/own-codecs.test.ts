@@ -3,7 +3,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import type { Codec, ProducerOptions } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { expectNothingHeld, requestsOf, startProducer, stored, watched } from '../support/producers.js'
+import { expectNothingHeld, requestsOf, startProducer, stored, turns, watched } from '../support/producers.js'
 
 const own = (compress: (input: Uint8Array) => unknown): Pick<ProducerOptions, 'codecs'> => ({
   codecs: [{ name: 'gzip', id: 1, compress, decompress: (input) => gunzipSync(input) } as Codec],
@@ -22,6 +22,23 @@ describe('a codec that never settles', () => {
     await producer.send({ topic: 'u', value: 'known' })
     const stuck = watched(producer.send({ topic: 't', value: 'x' }).catch(() => undefined))
     for (let i = 0; i < 10; i++) await producer.send({ topic: 'u', value: 'x' })
+    expect(stuck.isSettled).toBe(false)
+  })
+
+  it('holds up nobody who would go with what it is at, however much that is', async () => {
+    const kafka = await startKafka({ topics })
+    const producer = startProducer(kafka, {
+      topicCompression: { t: 'gzip' },
+      requestTimeoutMs: 60_000,
+      deliveryTimeoutMs: 120_000,
+      ...own(() => new Promise(() => undefined)),
+    })
+    // The broker is known to be quick.
+    for (let i = 0; i < 5; i++) await producer.send({ topic: 'u', value: 'known' })
+    await producer.partitionsFor('t')
+    const stuck = watched(producer.send({ topic: 't', value: 'ab'.repeat(50_000) }).catch(() => undefined))
+    await turns()
+    for (let i = 0; i < 5; i++) await producer.send({ topic: 'u', value: 'x' })
     expect(stuck.isSettled).toBe(false)
   })
 

@@ -1,10 +1,33 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { BrokerConnection } from '../../../src/network/broker-connection.js'
 import { startKafka } from '../support/cluster.js'
 import { deliveryErrorOf, requestsOf, startProducer, stored } from '../support/producers.js'
 
 /* Brokers that tell this client to keep quiet for a while: for how long that is believed. */
 
 const FOR_EVER = 0x7fffffff
+
+it.each(['Produce', 'Metadata'] as const)('answers to %s that ask for quiet leave nothing behind', async (api) => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  let listeners = 0
+  // eslint-disable-next-line @typescript-eslint/unbound-method
+  const { onClose } = BrokerConnection.prototype
+  vi.spyOn(BrokerConnection.prototype, 'onClose').mockImplementation(function (this: BrokerConnection, listener) {
+    listeners++
+    const forget = onClose.call(this, listener)
+    return () => {
+      listeners--
+      forget()
+    }
+  })
+  onTestFinished(() => void vi.restoreAllMocks())
+  const producer = startProducer(kafka)
+  kafka.throttle({ api, times: Infinity }, 1)
+  const ask = () =>
+    api === 'Produce' ? producer.send({ topic: 'orders', value: '1' }) : producer.partitionsFor('orders')
+  for (let i = 0; i < 30; i++) await ask()
+  expect(listeners).toBeLessThan(10)
+})
 
 describe('a throttle time without measure', () => {
   it('in an answer to Produce is heeded for requestTimeoutMs and no longer', async () => {

@@ -135,6 +135,30 @@ it('a begin() that could not show the new epoch is not the last that tries', asy
   expect(committed(kafka, 'one')).toEqual(['b'])
 })
 
+it('groups that could not be shown the new epoch are shown it by the next begin()', async () => {
+  const kafka = await startKafka({ release: '2.8', topics: TOPICS })
+  const producer = startTransactional(kafka, { ...GIVES_UP, deliveryTimeoutMs: 500 })
+  const a = await producer.begin()
+  await a.send({ topic: 'one', value: 'a' })
+  const late = kafka.stall({ api: 'TxnOffsetCommit' })
+  const given = errorOf(a.sendOffsets({ groupId: 'g' }, [{ topic: 'in', partition: 0, offset: 100 }]))
+  await late.hit()
+  const away = kafka.cut({ api: 'AddOffsetsToTxn', times: Infinity })
+  await a.abort()
+  await given
+  away.release()
+  const b = await producer.begin()
+  const held = kafka.stall({ api: 'TxnOffsetCommit' })
+  const sent = b.sendOffsets({ groupId: 'g' }, [{ topic: 'in', partition: 1, offset: 200 }])
+  await held.hit()
+  late.release()
+  await turns(20)
+  held.release()
+  await sent
+  await b.commit()
+  expect(kafka.committedOffsets('g')).toMatchObject([{ partition: 1, offset: 200n }])
+})
+
 describe('close()', () => {
   it.each(RELEASES)('ends what an abort could not tell the coordinator (Kafka %s)', async (release) => {
     const kafka = await startKafka({ release, topics: TOPICS })

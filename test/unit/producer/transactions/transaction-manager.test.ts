@@ -315,6 +315,16 @@ describe('a commit', () => {
     await expect(manager.commit()).rejects.toThrow(OutcomeUnknownError)
   })
 
+  it.each([15, 16])(
+    'whose coordinator could not write it to its log, or lost that (%i): nobody knows',
+    async (code) => {
+      const kafka = new FakeCoordinators({ answers: { EndTxn: [code] } })
+      const manager = await kafka.begun()
+      await manager.whenIn('a', 0)
+      await expect(manager.commit()).rejects.toThrow(OutcomeUnknownError)
+    },
+  )
+
   it('in the wrong state is not done, and the producer unusable', async () => {
     const kafka = new FakeCoordinators({ answers: { EndTxn: [WRONG_STATE] } })
     const manager = await kafka.begun()
