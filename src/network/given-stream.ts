@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { Clock } from '../clock.js'
 import { kindOf } from '../kind-of.js'
 import type { BrokerAddress } from './connect.js'
-import { thrownMessage } from './thrown-message.js'
+import { thrownCause, thrownMessage } from './thrown-message.js'
 import { askUser, NothingCame } from './user-code.js'
 
 /**
@@ -47,7 +47,7 @@ export async function givenStream(
       cause instanceof NothingCame
         ? `gave no stream within ${timeoutMs} ms`
         : `failed: ${thrownMessage(cause) ?? 'it threw no Error'}`
-    throw new Error(`\`createConnection\` ${why}`, { cause })
+    throw new Error(`\`createConnection\` ${why}`, thrownCause(cause))
   } finally {
     signal.removeEventListener('abort', onAbort)
   }

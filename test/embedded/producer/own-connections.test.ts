@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { Duplex, PassThrough } from 'node:stream'
+import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { BrokerAddress, CreateConnection } from '../../../src/index.js'
 import { BatchBuffers } from '../../../src/producer/queues/batch-buffers.js'
@@ -170,7 +171,8 @@ describe('what createConnection does wrong is told, and the next attempt may do 
     const failing = startProducer(kafka, { connectTimeoutMs: 50, createConnection: give as CreateConnection })
     const error = await errorOf(failing.partitionsFor('orders'))
     expect(error.message).toMatch(text)
-    expect(error.message).not.toContain('secret')
+    for (let each: unknown = error; each !== undefined; each = (each as Error).cause)
+      expect(inspect(each)).not.toContain('secret')
     let calls = 0
     const producer = startProducer(kafka, {
       connectTimeoutMs: text.source.includes('50 ms') ? 50 : 5_000,
