@@ -25,10 +25,10 @@ export class KafkaProducerError extends Error {
   /** Whether the same call may succeed when tried again later. */
   readonly retriable: boolean
 
-  constructor(code: KafkaProducerErrorCode, message: string, options: KafkaProducerErrorOptions = {}) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+  constructor(code: KafkaProducerErrorCode, message: string, options?: KafkaProducerErrorOptions) {
+    super(message, options)
     this.code = code
-    this.retriable = options.retriable ?? false
+    this.retriable = options?.retriable ?? false
   }
 
   /** What `JSON.stringify` writes: name, message, fields, and the causes as far as they say more; no message's data. */

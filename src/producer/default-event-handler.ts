@@ -35,7 +35,7 @@ import { isList, type Given, type KeyedMessage } from './keyed-message.js'
 import { LongWaits } from './long-waits.js'
 import type { ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
 import { type Batch, type Freed } from './queues/batch.js'
-import { OutgoingMessage } from './queues/outgoing-message.js'
+import { OutgoingMessage, type MessageOwner } from './queues/outgoing-message.js'
 import type { PartitionQueue } from './queues/partition-queue.js'
 import { RetryPolicy, type RetrySettings } from './queues/retry-policy.js'
 import { Room } from './queues/room.js'
@@ -84,8 +84,6 @@ export interface LingeringQueue {
 /** What `send()` answers where all is queued at once. */
 const QUEUED = Promise.resolve()
 
-/** A producer that closes ends so many calls before it asks whether others should have their turn. */
-const CALLS_AT_ONCE = 64
 /** How long sockets may take to close after all is settled. */
 const SOCKET_GRACE_MS = 1_000
 
@@ -120,7 +118,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private readonly outcomes: Outcomes
   private readonly senderParts: SenderParts
   private readonly senders = new Map<number, BrokerSender>()
-  private readonly signals = new SignalListeners(() => this.endings.start())
+  private readonly signals = new SignalListeners<ListCall>((calls, signal) => this.abort(calls, signal))
   private isClosed = false
   private readonly transactions: TransactionSequencing | undefined
   private readonly whenDrained: (() => void)[] = []
@@ -136,7 +134,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     private readonly config: EventHandlerConfig,
     readonly counters: StatsCounters,
     private readonly warnings: Warnings,
-    private readonly turn: TurnBudget,
+    turn: TurnBudget,
     lingering?: LingeringQueue,
     private readonly surroundings: Surroundings = SYSTEM,
     private readonly observers = new Observers(),
@@ -228,6 +226,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       topics: this.topics,
       admit: (messages, from, to) =>
         lingering === undefined ? this.partitionAndCollate(messages, from, to) : lingering.put(messages, from, to),
+      isEnding: (owner) => this.isEnding(owner),
       refuse: (message, cause) => this.refuse(message, cause),
       onWaiting: () => {
         const { messages, bytes } = this.room
@@ -255,6 +254,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
         clock,
         compression,
         counters,
+        turn,
         deliveryTimeoutMs,
         codecTimeoutMs: Math.min(config.requestTimeoutMs, deliveryTimeoutMs / 2),
         codecFailed: (codec, error) => warnings.codecFailed(codec, error),
@@ -362,7 +362,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   private takeInAll(call: ListCall): void {
     // Before the encoders, one of which may abort it.
-    if (call.signal !== undefined) this.heed(call.signal, call)
+    if (call.signal !== undefined) call.onEnd = this.signals.add(call.signal, call)
     try {
       this.takeIn(call, this.serialize(call.sent as readonly KeyedMessage<K, V>[], call))
     } catch (error) {
@@ -452,10 +452,15 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     this.fail(message, cause)
   }
 
-  private expire(calls: readonly MessageCall[]): void {
+  private expire(calls: Iterable<MessageCall>): void {
     const errors = this.deadlineErrors()
-    for (const call of calls) this.endings.add(call, (at) => this.deadlineCause(at, errors))
-    this.endings.start()
+    this.endings.end(calls, (at) => this.deadlineCause(at, errors))
+  }
+
+  /** Its deadline has passed, or its signal is aborted: what ends together is told in several turns. */
+  private isEnding({ sentAt, signal }: MessageOwner): boolean {
+    if (sentAt.at + this.config.deliveryTimeoutMs <= this.surroundings.clock.now()) return true
+    return signal !== undefined && this.signals.hasAborted(signal)
   }
 
   private deadlineErrors(): DeadlineErrors {
@@ -471,7 +476,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   /** Leaves out of a batch what was ended, where that is much of it or somebody waits for the room. */
   private thin(batch: Batch): void {
     if (batch.isSettled || batch.isInFlight) return
-    if (batch.unsettled > batch.count / 2 && this.admission.isEmpty) return
+    if (batch.unsettled > batch.count / 2 && !this.admission.lacksRoom) return
     const { queue } = batch
     this.room.release(queue.thin(batch))
     const its = queue.hasGap ? this.topics.get(queue.topic)?.queues[queue.partition] : undefined
@@ -480,13 +485,11 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   /** Fails what is not written yet with this cause; what is under way goes on to its true fate. */
   takeOut(cause: KafkaProducerError): void {
-    for (let call = this.calls.first; call !== undefined; call = call.newer)
-      this.endings.add(
-        call,
-        () => cause,
-        (batch) => batch.isInFlight,
-      )
-    this.endings.start()
+    this.endings.end(
+      this.calls.all(),
+      () => cause,
+      (batch) => batch.isInFlight,
+    )
     for (const sender of this.senders.values()) sender.wake()
   }
 
@@ -496,16 +499,13 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     return new Promise((resolve) => this.whenDrained.push(resolve))
   }
 
-  private heed(signal: AbortSignal, call: ListCall): void {
+  private abort(calls: Iterable<ListCall>, signal: AbortSignal): void {
     let cause: KafkaProducerError | undefined
-    const onAbort = () => {
-      this.endings.add(
-        call,
-        () => (cause ??= abortedBy(signal)),
-        (batch) => batch.wasSent,
-      )
-    }
-    call.onEnd = this.signals.add(signal, onAbort)
+    this.endings.end(
+      calls,
+      () => (cause ??= abortedBy(signal)),
+      (batch) => batch.wasSent,
+    )
   }
 
   private finished(call: MessageCall): void {
@@ -538,11 +538,11 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     this.policy.close()
     this.parts.topicPartitionInfos.close()
     const cause = new ProducerClosedError(`the producer was closed, and did not wait longer than ${timeoutMs} ms`)
+    this.admission.close()
     const unsent = await this.endAll(cause)
     await this.settledSoFar()
     this.calls.close()
     this.longWaits.close()
-    this.admission.close()
     for (const sender of this.senders.values()) sender.close()
     await last?.(endsAt - clock.now())
     await this.parts.producerPool.close(SOCKET_GRACE_MS)
@@ -559,16 +559,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       if (call.isUntold(index)) unsent.push(call.messageAt(index) as KeyedMessage<K, V>)
       return cause
     }
-    const calls: MessageCall[] = []
-    for (let call = this.calls.first; call !== undefined; call = call.newer) calls.push(call)
-    for (const [i, call] of calls.entries()) {
-      this.endings.add(call, giveBack)
-      if (i % CALLS_AT_ONCE === CALLS_AT_ONCE - 1 && this.turn.isSpent) {
-        this.endings.start()
-        await this.turn.nextTurn()
-      }
-    }
-    this.endings.start()
+    this.endings.end(this.calls.all(), giveBack)
     await this.endings.done()
     return unsent
   }

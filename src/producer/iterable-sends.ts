@@ -11,7 +11,9 @@ type Source<K, V> = AsyncIterable<WritableMessage<K, V>> | Iterable<WritableMess
  * may wait for its next message for ever.
  */
 export class IterableSends {
-  private readonly signals = new SignalListeners(() => undefined)
+  private readonly signals = new SignalListeners<() => void>((those) => {
+    for (const end of those) end()
+  })
   private readonly streams = new Set<{ destroy(error: Error): unknown }>()
 
   /** @throws what the iterable or `send()` threw; AbortedError, ProducerClosedError, InvalidMessageError */

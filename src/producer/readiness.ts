@@ -30,7 +30,9 @@ const CONNECTING = 'connecting'
 
 /** Whether the cluster can be reached with what this producer was given. */
 export class Readiness {
-  private readonly signals = new SignalListeners(() => undefined)
+  private readonly signals = new SignalListeners<() => void>((those) => {
+    for (const end of those) end()
+  })
 
   constructor(
     private readonly sessions: SessionFactory,

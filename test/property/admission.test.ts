@@ -34,6 +34,7 @@ class Real {
     clock: systemClock,
     room: this.room,
     turn: this.turn,
+    isEnding: () => false,
     enqueueTimeoutMs: PATIENCE_MS,
     topics: { knowsAny: true, isUnknown: (topic) => !this.known.has(topic) },
     admit: (messages, from, to) => {

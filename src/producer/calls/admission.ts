@@ -4,7 +4,7 @@ import { counted } from '../../counted.js'
 import { QueueFullError, type KafkaProducerError } from '../../errors.js'
 import { timerDelay } from '../../timer-delay.js'
 import type { TurnBudget } from '../../turn-budget.js'
-import type { OutgoingMessage } from '../queues/outgoing-message.js'
+import type { MessageOwner, OutgoingMessage } from '../queues/outgoing-message.js'
 import type { Room } from '../queues/room.js'
 import { SetAside } from './set-aside.js'
 
@@ -40,6 +40,8 @@ export interface AdmissionParts {
   readonly topics: KnownTopics
   /** Takes messages in, of one call. */
   readonly admit: AdmittedMessages
+  /** Whether the messages of one call are about to be told that they have ended. */
+  readonly isEnding: (owner: MessageOwner) => boolean
   /** Tells a message that it was not taken in. */
   readonly refuse: (message: OutgoingMessage, cause: KafkaProducerError) => void
   /** Somebody waits for room: whatever lingers may go. */
@@ -64,6 +66,7 @@ export class Admission {
   /** How many admitted make it look at the clock again. */
   private lookAtClockAt = RUN
   private isTurnOver = false
+  private isClosed = false
   private readonly startTurn = (): void => {
     this.admittedThisTurn = 0
     this.lookAtClockAt = RUN
@@ -80,6 +83,7 @@ export class Admission {
 
   /** Takes in what there is room for, now or when it is this call's turn. */
   submit(messages: readonly OutgoingMessage[]): void {
+    if (this.isClosed) return
     const isFirst = this.entries.isEmpty() && !this.isAdmitting
     // Mostly nobody waits, and there is room.
     const next = isFirst ? this.admitFrom(messages, 0) : 0
@@ -96,7 +100,7 @@ export class Admission {
 
   /** Called when room was given back. */
   pump(): void {
-    if (this.isAdmitting) return
+    if (this.isAdmitting || this.isClosed) return
     if (!this.aside.isEmpty) this.admitAside()
     this.admitLine()
     this.tellOfAside()
@@ -112,6 +116,11 @@ export class Admission {
 
   private admitLine(): void {
     for (let entry = this.entries.peekFront(); entry !== undefined; entry = this.entries.peekFront()) {
+      // It is being told its fate, and would be encoded for nothing.
+      if (this.parts.isEnding((entry.messages[entry.next] as OutgoingMessage).owner)) {
+        this.entries.shift()
+        continue
+      }
       const next = this.admitFrom(entry.messages, entry.next)
       if (next > entry.next) entry.since = this.parts.clock.now()
       entry.next = next
@@ -127,9 +136,14 @@ export class Admission {
     }
   }
 
-  /** Whether nobody waits for room. */
+  /** Whether nobody waits for room, or for a turn. */
   get isEmpty(): boolean {
     return this.entries.isEmpty() && this.aside.isEmpty
+  }
+
+  /** Whether somebody waits for whom there is no room. */
+  get lacksRoom(): boolean {
+    return !this.isEmpty && !this.isTurnOver
   }
 
   /**
@@ -316,8 +330,9 @@ export class Admission {
     )
   }
 
-  /** Ends the wait for room; everything here has its fate by now. */
+  /** Nothing is taken in any more: what waits for room has its fate, or is about to be told. */
   close(): void {
+    this.isClosed = true
     this.parts.clock.clearTimeout(this.patienceTimer)
     this.entries.clear()
     this.aside.clear()

@@ -3,6 +3,7 @@ import { DeliveryError, type KafkaProducerError } from '../../errors.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import type { TurnBudget } from '../../turn-budget.js'
 import { Batch } from '../queues/batch.js'
+import type { OutgoingMessage } from '../queues/outgoing-message.js'
 import { TRACED, withoutStackTraces } from '../queues/stack-traces.js'
 import { ListCall } from './list-call.js'
 import type { MessageCall, Whereabouts } from './message-call.js'
@@ -13,12 +14,14 @@ const RUN = 64
 /** Why a message ends, by where it is, and which of which call. Asked just before it is told. */
 export type CauseOfEnd = (at: Whereabouts, call: MessageCall, index: number) => KafkaProducerError
 
-/** A call whose messages are being ended. */
+/** Calls whose messages are being ended. */
 interface Ending {
-  readonly call: MessageCall
+  readonly calls: Iterator<MessageCall>
   readonly cause: CauseOfEnd
   /** Whether a message in this batch is spared: it goes on to its true fate. */
   readonly spares: (batch: Batch) => boolean
+  /** The one that is at it, and the next of its messages. */
+  call: MessageCall | undefined
   next: number
 }
 
@@ -44,16 +47,14 @@ export class Endings {
   private head = 0
   private isScheduled = false
   private whenDone: (() => void)[] = []
+  /** What the last of those failed with that had no batch. */
+  private latest: DeliveryError | undefined
 
   constructor(private readonly parts: EndingsParts) {}
 
-  /** Notes a call whose messages are to end: {@link start} ends them. */
-  add(call: MessageCall, cause: CauseOfEnd, spares: (batch: Batch) => boolean = () => false): void {
-    this.queue.push({ call, cause, spares, next: 0 })
-  }
-
-  /** Ends the messages, those that have no fate yet, of all calls noted: some at once, the others in later turns. */
-  start(): void {
+  /** Ends the messages, those that have no fate by then, of all these calls: some at once, the others in later turns. */
+  end(calls: Iterable<MessageCall>, cause: CauseOfEnd, spares: (batch: Batch) => boolean = () => false): void {
+    this.queue.push({ calls: calls[Symbol.iterator](), cause, spares, call: undefined, next: 0 })
     if (!this.isScheduled) this.run()
   }
 
@@ -76,6 +77,7 @@ export class Endings {
     if (this.head < this.queue.length) return this.parts.turn.inNextTurn(this.run)
     this.queue = []
     this.head = 0
+    this.latest = undefined
     this.isScheduled = false
     for (const resolve of this.whenDone.splice(0)) resolve()
   }
@@ -84,10 +86,16 @@ export class Endings {
     let count = 0
     while (this.head < this.queue.length) {
       const ending = this.queue[this.head] as Ending
-      for (; ending.next < ending.call.size && !this.isEnough(++count, most); ending.next++)
-        this.endOne(ending, ending.next, batches, topics)
-      if (ending.next < ending.call.size) break
-      this.head++
+      const call = (ending.call ??= nextOf(ending.calls))
+      if (call === undefined) {
+        this.head++
+        continue
+      }
+      for (; ending.next < call.size && !this.isEnough(++count, most); ending.next++)
+        this.endOne(ending, call, batches, topics)
+      if (ending.next < call.size) break
+      ending.call = undefined
+      ending.next = 0
     }
   }
 
@@ -96,8 +104,8 @@ export class Endings {
   }
 
   private endOne(
-    { call, cause, spares }: Ending,
-    index: number,
+    { cause, spares, next: index }: Ending,
+    call: MessageCall,
     batches: Set<Batch>,
     topics: Map<string, number>,
   ): void {
@@ -117,8 +125,19 @@ export class Endings {
       return
     }
     const { topic } = at
-    const where = { topic, partition: at.namedPartition, attempts: 0, mayHaveBeenWritten: false }
-    call.settle(index, new DeliveryError(cause(at, call, index), where), this.parts.clock.now())
+    call.settle(index, this.unplaced(at, cause(at, call, index)), this.parts.clock.now())
     topics.set(topic, (topics.get(topic) ?? 0) + 1)
   }
+
+  /** What a message fails with that has no batch. Those that fail together fail with one error. */
+  private unplaced({ topic, namedPartition: partition }: OutgoingMessage, cause: KafkaProducerError): DeliveryError {
+    const { latest } = this
+    if (latest?.cause === cause && latest.topic === topic && latest.partition === partition) return latest
+    return (this.latest = new DeliveryError(cause, { topic, partition, attempts: 0, mayHaveBeenWritten: false }))
+  }
+}
+
+function nextOf<T>(all: Iterator<T>): T | undefined {
+  const next = all.next()
+  return next.done === true ? undefined : next.value
 }

@@ -21,18 +21,20 @@ export class OutstandingCalls {
   private nextToExpire: MessageCall | undefined
   private size = 0
   private lastNumber = 0
+  /** Where those are who go through the calls. */
+  private readonly walks = new Set<{ next: MessageCall | undefined }>()
   /** In the order of the calls that they wait for. */
   private readonly waiters: Waiter[] = []
   private timer: Timer | undefined
 
   /**
    * @param connections retained while any call is there
-   * @param expire ends calls whose deadline has passed
+   * @param expire ends calls whose deadline has passed; it takes them one after the other, in as many turns as it likes
    */
   constructor(
     private readonly deliveryTimeoutMs: number,
     private readonly connections: { retain(): void; release(): void },
-    private readonly expire: (calls: readonly MessageCall[]) => void,
+    private readonly expire: (calls: Iterable<MessageCall>) => void,
     private readonly clock: Clock,
   ) {}
 
@@ -60,6 +62,7 @@ export class OutstandingCalls {
     if (newer === undefined) this.newest = older
     else newer.older = older
     if (this.nextToExpire === call) this.nextToExpire = newer
+    if (this.walks.size > 0) for (const walk of this.walks) if (walk.next === call) walk.next = newer
     call.number = 0
     call.older = call.newer = undefined
     if (--this.size === 0) {
@@ -79,6 +82,21 @@ export class OutstandingCalls {
   /** The first call, and from each the next: {@link MessageCall.newer}. */
   get first(): MessageCall | undefined {
     return this.oldest
+  }
+
+  /** The calls made so far, the oldest first, but for those that have their fate when it is their turn. */
+  all(): Iterable<MessageCall> {
+    return this.walk(this.lastNumber)
+  }
+
+  private *walk(upTo: number): Generator<MessageCall, void> {
+    const walk = { next: this.oldest }
+    this.walks.add(walk)
+    for (let call = walk.next; call !== undefined && call.number <= upTo; call = walk.next) {
+      walk.next = call.newer
+      yield call
+    }
+    this.walks.delete(walk)
   }
 
   /** Resolves when every call made so far has its fate. */
@@ -102,13 +120,15 @@ export class OutstandingCalls {
 
   private readonly check = (): void => {
     this.timer = undefined
-    const now = this.clock.now()
-    const expired: MessageCall[] = []
-    let call = this.nextToExpire
-    for (; call !== undefined && this.deadlineOf(call) <= now; call = call.newer) expired.push(call)
-    this.nextToExpire = call
-    if (call !== undefined) this.arm(call)
-    this.expire(expired)
+    this.expire(this.expiredBy(this.clock.now()))
+  }
+
+  private *expiredBy(now: number): Generator<MessageCall, void> {
+    for (let call = this.nextToExpire; call !== undefined; call = this.nextToExpire) {
+      if (this.deadlineOf(call) > now) return this.arm(call)
+      this.nextToExpire = call.newer
+      yield call
+    }
   }
 
   close(): void {

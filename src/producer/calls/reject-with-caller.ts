@@ -9,14 +9,29 @@ export interface Settling<T> {
  * answer of a broker was read. The engine finds him by going from promise to promise, which costs calls that do not fail
  * nothing. Where very many end together no stack traces are made.
  */
-export function rejectWithCaller<T>({ resolve, reject }: Settling<T>, error: Error): void {
-  const isTraced = Error.stackTraceLimit !== 0
+export function rejectWithCaller<T>(settling: Settling<T>, error: Error): void {
+  if (Error.stackTraceLimit === 0) return rejectUntraced(settling, error)
+  // Failures are heard of in their order.
+  untraced = undefined
+  const { resolve, reject } = settling
   const raise = (): void => {
-    if (isTraced) Error.captureStackTrace(error, raise)
+    Error.captureStackTrace(error, raise)
     reject(error)
   }
-  // Without a trace as well, so that failures are heard of in their order.
-  const raised = Promise.resolve().then(raise)
   // It is rejected by then: that it follows is what the engine goes by.
-  if (isTraced) raised.then(resolve as () => void, reject)
+  Promise.resolve()
+    .then(raise)
+    .then(resolve as () => void, reject)
+}
+
+/** Those to be rejected together, a moment later. */
+let untraced: { readonly reject: (error: Error) => void; readonly error: Error }[] | undefined
+
+function rejectUntraced({ reject }: Settling<never>, error: Error): void {
+  if (untraced !== undefined) return void untraced.push({ reject, error })
+  const together = (untraced = [{ reject, error }])
+  queueMicrotask(() => {
+    if (untraced === together) untraced = undefined
+    for (const { reject, error } of together) reject(error)
+  })
 }

@@ -5,8 +5,9 @@ import { shown } from '../../shown.js'
 
 const debug = createDebug('kafka-producer:signal')
 
-interface Shared {
-  readonly listeners: Set<() => void>
+interface Shared<T> {
+  readonly those: Set<T>
+  isAborted: boolean
   readonly onAbort: () => void
 }
 
@@ -78,22 +79,22 @@ export function abortedBy(signal: AbortSignal, what?: string): AbortedError {
  * One listener on a signal, however many calls share it: thousands of `send()`s may well be given the same one, and Node
  * warns of a leak from the eleventh listener on.
  */
-export class SignalListeners {
-  private readonly bySignal = new WeakMap<AbortSignal, Shared>()
+export class SignalListeners<T> {
+  private readonly bySignal = new WeakMap<AbortSignal, Shared<T>>()
 
-  /** @param onAborted called after the listeners of a signal */
-  constructor(private readonly onAborted: () => void) {}
+  /** @param onAborted called with those who share a signal; who leaves before it is his turn is left out */
+  constructor(private readonly onAborted: (those: Iterable<T>, signal: AbortSignal) => void) {}
 
   /**
-   * Calls `listener` when the signal is aborted; returns what takes it back.
+   * Adds one to those whom the signal ends; returns what takes it back.
    *
    * @throws InvalidConfigError where it can't be listened to
    */
-  add(signal: AbortSignal, listener: () => void): () => void {
+  add(signal: AbortSignal, one: T): () => void {
     const shared = this.bySignal.get(signal) ?? this.listenTo(signal)
-    shared.listeners.add(listener)
+    shared.those.add(one)
     return () => {
-      if (!shared.listeners.delete(listener) || shared.listeners.size > 0) return
+      if (!shared.those.delete(one) || shared.those.size > 0) return
       this.bySignal.delete(signal)
       try {
         signal.removeEventListener('abort', shared.onAbort)
@@ -103,18 +104,23 @@ export class SignalListeners {
     }
   }
 
-  private listenTo(signal: AbortSignal): Shared {
-    const listeners = new Set<() => void>()
+  /** Whether those who share it are being ended. */
+  hasAborted(signal: AbortSignal): boolean {
+    return this.bySignal.get(signal)?.isAborted === true
+  }
+
+  private listenTo(signal: AbortSignal): Shared<T> {
+    const those = new Set<T>()
     const onAbort = () => {
-      for (const listener of [...listeners]) listener()
-      this.onAborted()
+      shared.isAborted = true
+      this.onAborted(those, signal)
     }
+    const shared = { those, isAborted: false, onAbort }
     try {
       signal.addEventListener('abort', onAbort, { once: true })
     } catch (cause) {
       throw wrongSignal(signal, cause)
     }
-    const shared = { listeners, onAbort }
     this.bySignal.set(signal, shared)
     return shared
   }

@@ -16,6 +16,9 @@ import { TRACED, withoutStackTraces } from './stack-traces.js'
 /** What is settled in one go, so that the event loop gets its turn in between. */
 export const MAX_BATCH_MESSAGES = 5_000
 
+/** Between one time that it is asked whether others should have their turn, and the next. */
+const ENDED_AT_ONCE = 64
+
 /** Timestamps are stored by what they differ from the first; whichever is that later, it stays a safe integer. */
 const MAX_TIMESTAMP_DELTA = 2 ** 52 - 1
 
@@ -83,6 +86,8 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   private maybeWritten = false
   private maybeInLog = false
   private latestError: KafkaProducerError | undefined = undefined
+  /** What the last of its messages that failed was told. */
+  private latestFailure: DeliveryError | undefined = undefined
   private isToTravelAlone = false
   private sentOnByHint = false
   private ownSequence: BatchSequence | undefined = undefined
@@ -309,13 +314,30 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     this.ended++
   }
 
-  /** Looks at each message that has no fate yet; where `causeFor` gives a cause it fails. Returns how many did. */
-  endSome(now: number, causeFor: (message: BatchMessage) => KafkaProducerError | undefined): number {
-    if (this.isSettled) return 0
+  /**
+   * Looks at each message that has no fate yet; where `causeFor` gives a cause it fails.
+   *
+   * @param isEnough asked now and then: whether the others are to be looked at another time
+   * @returns how many failed, and whether all were looked at
+   */
+  endSome(
+    now: number,
+    causeFor: (message: BatchMessage) => KafkaProducerError | undefined,
+    isEnough: () => boolean,
+  ): { count: number; isDone: boolean } {
+    if (this.isSettled) return { count: 0, isDone: true }
     const cursor = this.cursor()
-    const traced = this.endNext(cursor, now, causeFor, TRACED)
-    if (traced < TRACED) return traced
-    return traced + withoutStackTraces(() => this.endNext(cursor, now, causeFor, Infinity))
+    let count = this.endNext(cursor, now, causeFor, TRACED)
+    if (count < TRACED) return { count, isDone: true }
+    let isDone = false
+    withoutStackTraces(() => {
+      do {
+        const ended = this.endNext(cursor, now, causeFor, ENDED_AT_ONCE)
+        count += ended
+        isDone = ended < ENDED_AT_ONCE
+      } while (!isDone && !isEnough())
+    })
+    return { count, isDone }
   }
 
   /** So many of those that the cursor has not come to yet. */
@@ -513,9 +535,12 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     return this.errorWith(cause, this.maybeWritten || this.isInFlight || this.ownSequence !== undefined)
   }
 
+  /** Those that fail together fail with one error. */
   private errorWith(cause: KafkaProducerError, mayHaveBeenWritten: boolean): DeliveryError {
-    const { attempts } = this
+    const { attempts, latestFailure } = this
+    const isSame = latestFailure?.cause === cause && latestFailure.attempts === attempts
+    if (isSame && latestFailure.mayHaveBeenWritten === mayHaveBeenWritten) return latestFailure
     const { topic, partition } = this.queue
-    return new DeliveryError(cause, { topic, partition, attempts, mayHaveBeenWritten })
+    return (this.latestFailure = new DeliveryError(cause, { topic, partition, attempts, mayHaveBeenWritten }))
   }
 }

@@ -209,7 +209,11 @@ export class BrokerSender {
     const { clock, preparation, transactions } = this.parts
     const highest = session.versions.highest(produce, this.maxProduceVersion)
     const magic = magicOfProduce(highest)
-    const prepare = (batch: PartitionBatch) => preparation.prepare(batch, magic, highest)
+    const prepare = (batch: PartitionBatch) => {
+      const isPrepared = preparation.prepare(batch, magic, highest)
+      if (!isPrepared) this.schedule()
+      return isPrepared
+    }
     const { maxRequestBytes } = this.config
     const lets = transactions && ((queue: PartitionQueue) => transactions.lets(queue))
     const now = clock.now()

@@ -10,7 +10,8 @@ import type { Numbering } from './idempotence.js'
  * Takes the next batch of each partition that is ready, in turn, until the request is full, in bytes or in messages;
  * one batch that alone is larger still goes. What stays in the list is for the next request.
  *
- * @param prepare leaves out of a batch what can't be sent, before it is measured; it may be gone then
+ * @param prepare leaves out of a batch what can't be sent, before it is measured; it may be gone then. False where it can't
+ *   be done in this turn
  * @param now on the clock of `performance.now()`
  * @param lets whether a partition may be written to; one that may not leaves the list
  */
@@ -20,7 +21,7 @@ export function takeBatches(
   maxRequestBytes: number,
   magic: Magic,
   numbering: Numbering,
-  prepare: (batch: PartitionBatch) => void,
+  prepare: (batch: PartitionBatch) => boolean,
   now: number,
   lets: (queue: PartitionQueue) => boolean = () => true,
 ): PartitionBatch[] {
@@ -36,7 +37,7 @@ export function takeBatches(
       queue.unlist(brokerId)
       continue
     }
-    prepare(next)
+    if (!prepare(next)) break
     const batch = queue.peekNext()
     // Nothing of it is left, or half of it: the queue is looked at again.
     if (batch !== next) continue

@@ -1,5 +1,6 @@
 import { AbortedError, UnsupportedByFormatError, type KafkaProducerError } from '../../errors.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
+import type { TurnBudget } from '../../turn-budget.js'
 import type { BatchMessage, Magic } from '../queues/batch.js'
 import type { PartitionBatch } from '../queues/partition-queue.js'
 import type { CompressionChoice } from '../queues/topic-compression.js'
@@ -11,6 +12,7 @@ const NUMBERED =
 export interface PreparationParts extends EncodingParts {
   readonly compression: CompressionChoice
   readonly counters: StatsCounters
+  readonly turn: TurnBudget
   readonly deliveryTimeoutMs: number
   /** Why messages of this batch are not acknowledged by their deadline. */
   readonly whyLate: (batch: PartitionBatch) => KafkaProducerError
@@ -25,9 +27,11 @@ export class Preparation {
   /**
    * Leaves out of the next batch of a partition what has its fate, what is to have it now, and what the broker's format
    * can't hold. Of the batch all, part or nothing is left in its queue.
+   *
+   * @returns whether it has looked at all of it: false where so many are to end that others should have their turn
    */
-  prepare(batch: PartitionBatch, magic: Magic, version: number): void {
-    const { compression, deliveryTimeoutMs } = this.parts
+  prepare(batch: PartitionBatch, magic: Magic, version: number): boolean {
+    const { compression, deliveryTimeoutMs, turn } = this.parts
     const { queue } = batch
     const now = this.parts.clock.now()
     const codecProblem = whyCodecCantGo(compression.of(queue.topic), version)
@@ -35,7 +39,8 @@ export class Preparation {
     if (magic < 2 || codecProblem !== undefined || mayBeLate || batch.mayBeAborted) {
       // Deadlines that pass together are told in several turns; until it is told, such a message must not be sent.
       const lateCause = mayBeLate ? this.parts.whyLate(batch) : undefined
-      this.parts.counters.failed += batch.endSome(
+      const whyAborted = abortCauses()
+      const { count, isDone } = batch.endSome(
         now,
         (message) =>
           (message.owner.sentAt.at + deliveryTimeoutMs <= now ? lateCause : undefined) ??
@@ -43,12 +48,16 @@ export class Preparation {
           codecProblem ??
           (magic < 2 && batch.sequence !== undefined ? new UnsupportedByFormatError(NUMBERED) : undefined) ??
           whyFormatCantHold(message, magic),
+        () => turn.isSpent,
       )
+      this.parts.counters.failed += count
+      if (!isDone) return false
     }
     if (batch.hasEnded) this.parts.thin(batch)
-    if (batch.isSettled) return
+    if (batch.isSettled) return true
     // Batches are filled by the size of format 2, where a message has the least around it.
     if (magic < 2) while (batch.count > 1 && batch.sizeIn(magic) > queue.limit.plainBytes) queue.halve(batch)
+    return true
   }
 
   /** The batch as it goes into a request; a promise where it is compressed off the event loop. */
@@ -57,9 +66,15 @@ export class Preparation {
   }
 }
 
-/** So it is with signals: what was aborted together is told in several turns. */
-function whyAborted({ owner: { signal } }: BatchMessage): KafkaProducerError | undefined {
-  return signal?.aborted === true ? new AbortedError(signal.reason) : undefined
+/** So it is with signals: what was aborted together is told in several turns. What one signal ends has one cause. */
+function abortCauses(): (message: BatchMessage) => KafkaProducerError | undefined {
+  const causes = new Map<AbortSignal, KafkaProducerError>()
+  return ({ owner: { signal } }) => {
+    if (signal?.aborted !== true) return undefined
+    let cause = causes.get(signal)
+    if (cause === undefined) causes.set(signal, (cause = new AbortedError(signal.reason)))
+    return cause
+  }
 }
 
 /** What a format has no place for, and must not be dropped in silence; undefined where all fits. */

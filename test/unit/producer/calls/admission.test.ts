@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../../src/clock.js'
 import { Admission } from '../../../../src/producer/calls/admission.js'
-import type { OutgoingMessage } from '../../../../src/producer/queues/outgoing-message.js'
+import type { MessageOwner, OutgoingMessage } from '../../../../src/producer/queues/outgoing-message.js'
 import { Room } from '../../../../src/producer/queues/room.js'
 import { Owner, outgoingMessage } from '../outgoing.js'
 import { ManualTurn } from './admission-support.js'
@@ -11,6 +11,7 @@ function admission({
   maxBytes = 1_000_000,
   enqueueTimeoutMs = 0,
   onAdmit = (_name: string): void => undefined,
+  isEnding = (_owner: MessageOwner): boolean => false,
 } = {}) {
   const admitted: string[] = []
   const refused: string[] = []
@@ -22,6 +23,7 @@ function admission({
     clock: systemClock,
     room,
     turn,
+    isEnding,
     enqueueTimeoutMs,
     topics: { knowsAny: true, isUnknown: (topic) => topic.startsWith('unknown') },
     admit: (messages, from, to) => {
@@ -45,6 +47,33 @@ function call(count: number, name: string, topic = 'orders', key: Uint8Array | n
 }
 
 describe('admission', () => {
+  it('lets in nobody who is being told that he has ended, and those behind him', () => {
+    const ending = new Set<MessageOwner>()
+    const { line, turn, admitted } = admission({ isEnding: (owner) => ending.has(owner) })
+    turn.spent = true
+    line.submit(call(600, 'a'))
+    const late = call(3, 'b')
+    line.submit(late)
+    line.submit(call(1, 'c'))
+    ending.add((late[0] as OutgoingMessage).owner)
+    while (!line.isEmpty) turn.next()
+    expect(admitted).toHaveLength(601)
+    expect(admitted.at(-1)).toBe('c0')
+  })
+
+  it('lets in nobody once it is closed', () => {
+    const { line, turn, admitted, refused } = admission()
+    turn.spent = true
+    line.submit(call(600, 'a'))
+    const { length } = admitted
+    line.close()
+    line.submit(call(1, 'b'))
+    turn.next()
+    line.pump()
+    expect(admitted).toHaveLength(length)
+    expect(refused).toEqual([])
+  })
+
   it('refuses nobody who waits for a turn and not for room, though enqueueTimeoutMs is 0', () => {
     const { line, turn, admitted, refused } = admission()
     turn.spent = true

@@ -75,6 +75,48 @@ describe('outstanding calls', () => {
     expect(calls.first).toBeUndefined()
     calls.close()
   })
+
+  it('that come while others are being ended expire at their own deadlines', () => {
+    const taken: Iterator<MessageCall>[] = []
+    const connections = { retain: () => undefined, release: () => undefined }
+    const calls = new OutstandingCalls(100, connections, (late) => taken.push(late[Symbol.iterator]()), systemClock)
+    const [a, b, c] = [callOf(1), callOf(1), callOf(1)]
+    for (const call of [a, b, c]) calls.add(call)
+    vi.advanceTimersByTime(60)
+    const d = callOf(1)
+    calls.add(d)
+    vi.advanceTimersByTime(41)
+    // Each is taken when it is its turn; one that has its fate by then is passed over.
+    expect(taken[0]?.next().value).toBe(a)
+    calls.done(a)
+    calls.done(b)
+    const e = callOf(1)
+    calls.add(e)
+    expect(taken[0]?.next().value).toBe(c)
+    expect(taken[0]?.next().done).toBe(true)
+    vi.advanceTimersByTime(60)
+    expect(taken[1]?.next().value).toBe(d)
+    expect(taken[1]?.next().done).toBe(true)
+    vi.advanceTimersByTime(60)
+    expect(taken[2]?.next().value).toBe(e)
+    calls.close()
+  })
+
+  it('can be gone through while they come and go: those made later, and those that have their fate, are left out', () => {
+    const { calls, add } = outstanding()
+    const [a, b, c, d] = [add(), add(), add(), add()]
+    const all = calls.all()
+    const e = add()
+    const walk = all[Symbol.iterator]()
+    expect(walk.next().value).toBe(a)
+    calls.done(b)
+    calls.done(a)
+    expect(walk.next().value).toBe(c)
+    expect([...calls.all()]).toEqual([c, d, e])
+    calls.done(d)
+    expect(walk.next().done).toBe(true)
+    calls.close()
+  })
 })
 
 describe('endings', () => {
@@ -92,10 +134,9 @@ describe('endings', () => {
     })
     const calls = [callOf(100), callOf(1), callOf(50)]
     turn.spent = true
-    for (const call of calls) endings.add(call, () => CAUSE)
-    endings.start()
-    // Whatever is started meanwhile waits for the turn of the others.
-    endings.start()
+    endings.end(calls, () => CAUSE)
+    // Whatever is to end meanwhile waits for the turn of the others.
+    endings.end(calls, () => CAUSE)
     const some = counters.failed
     expect(some).toBeGreaterThan(0)
     expect(some).toBeLessThan(100)
@@ -122,9 +163,7 @@ describe('endings', () => {
     })
     const call = callOf(2)
     call.failUnserialized(0, CAUSE, 0)
-    endings.add(call, () => CAUSE)
-    endings.add(call, () => CAUSE)
-    endings.start()
+    endings.end([call, call], () => CAUSE)
     expect(counters.failed).toBe(1)
     expect(call.isDone).toBe(true)
   })

@@ -23,7 +23,7 @@ function take(
   {
     maxRequestBytes = 100_000,
     numbering = NOT_NUMBERED,
-    prepare = (_batch: PartitionBatch): void => undefined,
+    prepare = (_batch: PartitionBatch): boolean => true,
     lets = (_queue: PartitionQueue): boolean => true,
   } = {},
 ) {
@@ -52,6 +52,13 @@ describe('the batches of a request', () => {
     expect(taken).toEqual(['a-0', 'a-1'])
     expect(left).toEqual([queues[2]])
     expect(queues[2]?.isListedWith(LEADER)).toBe(true)
+  })
+
+  it('are those that could be prepared in this turn; the others stay in the list', () => {
+    const queues = [partition('a', 0, 10), partition('a', 1, 10), partition('a', 2, 10)]
+    const { taken, left } = take(queues, { prepare: ({ queue }) => queue !== queues[1] })
+    expect(taken).toEqual(['a-0'])
+    expect(left).toEqual(queues.slice(1))
   })
 
   it('are at least one, however large', () => {
@@ -103,6 +110,7 @@ describe('the batches of a request', () => {
           for (let place = 0; place < batch.count; place++) batch.endOne(place, new Error('late') as never, 0)
           emptied.thin(batch)
         } else if (batch.count === 2) halved.halve(batch)
+        return true
       },
     })
     expect(taken).toEqual(['a-1'])
@@ -119,7 +127,7 @@ describe('the batches of a request', () => {
       },
     }
     const queues = [partition('a', 0, 10), partition('a', 1, 10)]
-    const { taken, left } = take(queues, { numbering, prepare: () => (isCurrent = false) })
+    const { taken, left } = take(queues, { numbering, prepare: () => !(isCurrent = false) })
     expect(taken).toEqual(['a-0'])
     expect(left).toEqual([queues[1]])
   })

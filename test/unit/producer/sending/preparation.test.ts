@@ -7,13 +7,14 @@ import { CompressionChoice } from '../../../../src/producer/queues/topic-compres
 import { Preparation } from '../../../../src/producer/sending/preparation.js'
 import { UNPOOLED } from '../../../../src/protocol/records/record-batch.js'
 import { StatsCounters } from '../../../../src/stats/producer-stats.js'
+import { ManualTurn } from '../calls/admission-support.js'
 import { Owner, outgoingMessage, type Given } from '../outgoing.js'
 
 const BATCH_BYTES = 1_000
 const PRODUCE_V2 = 2
 
 /** A partition with one batch of so many messages, about to be sent to a broker of Kafka 0.10. */
-function prepared(count: number, given: Given, sentAt = performance.now()) {
+function prepared(count: number, given: Given, sentAt = performance.now(), turn = new ManualTurn()) {
   const freed: Freed[] = []
   const counters = new StatsCounters()
   const compression = new CompressionChoice(
@@ -24,6 +25,7 @@ function prepared(count: number, given: Given, sentAt = performance.now()) {
     clock: systemClock,
     compression,
     counters,
+    turn,
     deliveryTimeoutMs: 60_000,
     codecTimeoutMs: 60_000,
     codecFailed: () => undefined,
@@ -34,8 +36,9 @@ function prepared(count: number, given: Given, sentAt = performance.now()) {
   const owner = new Owner({ timestamp: 1_700_000_000_000, at: sentAt })
   queue.isLedBy(1)
   for (let index = 0; index < count; index++) queue.append(outgoingMessage(owner, index, given))
-  preparation.prepare(queue.peekNext() as PartitionBatch, 1, PRODUCE_V2)
-  return { queue, owner, freed, counters }
+  const prepare = () => preparation.prepare(queue.peekNext() as PartitionBatch, 1, PRODUCE_V2)
+  const isDone = prepare()
+  return { queue, owner, freed, counters, isDone, prepare }
 }
 
 describe('the preparation of a batch for an old format', () => {
@@ -59,7 +62,24 @@ describe('the preparation of a batch for an old format', () => {
     expect(owner.fates).toHaveLength(count)
     for (const fates of owner.fates) expect(fates).toEqual([expect.any(DeliveryError)])
     // Stack traces of thousands that end together would take seconds.
-    const traced = owner.fates.flat().filter((fate) => /\n +at /.test((fate as DeliveryError).stack ?? ''))
-    expect(traced).toHaveLength(20)
+    const errors = new Set(owner.fates.flat() as DeliveryError[])
+    expect([...errors].filter(({ stack }) => /\n +at /.test(stack ?? '')).length).toBeLessThanOrEqual(20)
+  })
+
+  it('goes on in another turn where very many end', () => {
+    const turn = new ManualTurn()
+    turn.spent = true
+    const { queue, owner, counters, isDone, prepare } = prepared(100, { value: 'v' }, performance.now() - 70_000, turn)
+    expect(isDone).toBe(false)
+    const told = owner.fates.flat().length
+    expect(told).toBeGreaterThan(0)
+    expect(told).toBeLessThan(100)
+    expect(counters.failed).toBe(told)
+    expect(queue.isEmpty).toBe(false)
+    turn.spent = false
+    expect(prepare()).toBe(true)
+    expect(counters.failed).toBe(100)
+    expect(queue.isEmpty).toBe(true)
+    for (const fates of owner.fates) expect(fates).toEqual([expect.any(DeliveryError)])
   })
 })
