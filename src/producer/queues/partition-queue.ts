@@ -16,9 +16,6 @@ export type PartitionBatch = Batch<PartitionQueue>
  */
 const SLOW_ANSWER_MS = 50
 
-/** The most that a new batch's first buffer is made for: where little comes after all, little is wasted. */
-const MAX_EXPECTED_BYTES = 131_072
-
 /**
  * The batches of one partition, in the order they go out, until each is settled. All `send()` calls share it: what is
  * given while the broker is busy joins the batch at its tail. It owns all that a partition's state is made of:
@@ -175,7 +172,7 @@ export class PartitionQueue implements BatchQueue {
     let bytes = this.open === undefined ? NO_ROOM : this.open.add(message, limit)
     if (bytes === NO_ROOM) {
       if (this.open !== undefined) this.lastBatchBytes = this.open.byteLength
-      const batch = new Batch<PartitionQueue>(this, this.buffers, Math.min(this.lastBatchBytes, MAX_EXPECTED_BYTES))
+      const batch = new Batch<PartitionQueue>(this, this.buffers, this.lastBatchBytes)
       bytes = batch.add(message, limit)
       this.batches.push((this.open = batch))
     }

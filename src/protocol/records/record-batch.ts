@@ -59,15 +59,15 @@ export const NO_PRODUCER: ProducerState = {
 
 /** Where the bytes of batches come from and go back to. */
 export interface BufferSource {
-  /** A buffer of `size` bytes or more; what it holds is undefined. */
-  take(size: number): Buffer
+  /** A buffer of `size` bytes or more, of `expected` where it has one; what it holds is undefined. */
+  take(size: number, expected?: number): Buffer
   /** Takes one back that nobody reads any more. */
   giveBack(buffer: Buffer): void
 }
 
 /** Buffers that the garbage collector takes back. */
 export const UNPOOLED: BufferSource = {
-  take: (size) => Buffer.allocUnsafe(size),
+  take: (size, expected = size) => Buffer.allocUnsafe(Math.max(size, expected)),
   giveBack: () => undefined,
 }
 
@@ -79,7 +79,7 @@ const writer = new RecordWriter()
  * sealed. This is the hot path of the producer: it allocates nothing per record.
  */
 export class RecordBatchBuilder {
-  private buffer: Buffer
+  private buffer: Buffer = NOTHING
   private end = BATCH_OVERHEAD
   private records = 0
   /** Bytes of keys, values, and headers' names and values. */
@@ -91,10 +91,8 @@ export class RecordBatchBuilder {
   /** @param expectedSize a guess at what it will come to, header included: a good one saves moving the bytes */
   constructor(
     private readonly source: BufferSource,
-    expectedSize = 0,
-  ) {
-    this.buffer = source.take(Math.max(expectedSize, BATCH_OVERHEAD))
-  }
+    private readonly expectedSize = 0,
+  ) {}
 
   get count(): number {
     return this.records
@@ -172,8 +170,8 @@ export class RecordBatchBuilder {
   private grow(needed: number): void {
     if (needed <= this.buffer.length) return
     const { buffer } = this
-    this.buffer = this.source.take(needed)
-    buffer.copy(this.buffer, BATCH_OVERHEAD, BATCH_OVERHEAD, this.end)
+    this.buffer = this.source.take(needed, this.expectedSize)
+    if (this.records > 0) buffer.copy(this.buffer, BATCH_OVERHEAD, BATCH_OVERHEAD, this.end)
     this.source.giveBack(buffer)
   }
 
