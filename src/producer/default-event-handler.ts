@@ -259,6 +259,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
         codecTimeoutMs: Math.min(config.requestTimeoutMs, deliveryTimeoutMs / 2),
         codecFailed: (codec, error) => warnings.codecFailed(codec, error),
         whyLate: (batch) => this.deadlineErrors().of(batch),
+        unnumber: (queue) => this.outcomes.unnumber(queue),
         thin: (batch) => this.outcomes.thin(batch),
       }),
       outcomes: this.outcomes,

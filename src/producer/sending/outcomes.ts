@@ -70,6 +70,14 @@ export class Outcomes {
       batch.noteFailure(why, true)
       this.settleFailed(batch, why)
     }
+    this.unnumber(queue, cause)
+  }
+
+  /**
+   * Takes the sequences of a partition away. Where that is since its leader knows none, what may be in the log can get there
+   * twice, as anything can that is sent to such a broker.
+   */
+  unnumber(queue: PartitionQueue, cause?: KafkaProducerError): void {
     const left = queue.startOver()
     if (left !== undefined) this.parts.idempotence.leave(left, cause)
   }

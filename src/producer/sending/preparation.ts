@@ -2,12 +2,9 @@ import { AbortedError, UnsupportedByFormatError, type KafkaProducerError } from 
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import type { TurnBudget } from '../../turn-budget.js'
 import type { BatchMessage, Magic } from '../queues/batch.js'
-import type { PartitionBatch } from '../queues/partition-queue.js'
+import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.js'
 import type { CompressionChoice } from '../queues/topic-compression.js'
 import { encodeBatch, whyCodecCantGo, type EncodingParts } from './encode-batch.js'
-
-const NUMBERED =
-  'the partition has moved to a broker older than Kafka 0.11, which would not find out that it has the message already'
 
 export interface PreparationParts extends EncodingParts {
   readonly compression: CompressionChoice
@@ -16,6 +13,8 @@ export interface PreparationParts extends EncodingParts {
   readonly deliveryTimeoutMs: number
   /** Why messages of this batch are not acknowledged by their deadline. */
   readonly whyLate: (batch: PartitionBatch) => KafkaProducerError
+  /** The partition has moved to a broker that is too old for sequences: its batches have none any more. */
+  readonly unnumber: (queue: PartitionQueue) => void
   /** Leaves out of a batch what has its fate. */
   readonly thin: (batch: PartitionBatch) => void
 }
@@ -33,6 +32,7 @@ export class Preparation {
   prepare(batch: PartitionBatch, magic: Magic, version: number): boolean {
     const { compression, deliveryTimeoutMs, turn } = this.parts
     const { queue } = batch
+    if (magic < 2 && batch.sequence !== undefined) this.parts.unnumber(queue)
     const now = this.parts.clock.now()
     const codecProblem = whyCodecCantGo(compression.of(queue.topic), version)
     const mayBeLate = batch.oldestAt + deliveryTimeoutMs <= now
@@ -46,7 +46,6 @@ export class Preparation {
           (message.owner.sentAt.at + deliveryTimeoutMs <= now ? lateCause : undefined) ??
           (batch.wasSent ? undefined : whyAborted(message)) ??
           codecProblem ??
-          (magic < 2 && batch.sequence !== undefined ? new UnsupportedByFormatError(NUMBERED) : undefined) ??
           whyFormatCantHold(message, magic),
         () => turn.isSpent,
       )

@@ -254,7 +254,6 @@ describe('clusters of several releases', () => {
     const kafka = await startKafka({ brokers: [{ release: '4' }, { release: '0.10.2' }], topics: { orders: {} } })
     const producer = startProducer(kafka)
     await producer.send({ topic: 'orders', value: '1' })
-    // A refusal that tells for sure that it is not in the log: what may be there keeps its format, for its sequence.
     const fault = kafka.fail({ api: 'Produce' }, 'LEADER_NOT_AVAILABLE')
     const sending = producer.send([
       { topic: 'orders', value: '2' },
@@ -269,6 +268,26 @@ describe('clusters of several releases', () => {
 })
 
 describe('brokers are upgraded while messages flow', () => {
+  it('what may be in the log goes to a leader that knows no sequences, too, and what follows to a newer one has others', async () => {
+    const kafka = await startKafka({ brokers: [{ release: '4' }, { release: '0.10.2' }], topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    const warnings: string[] = []
+    producer.on('warning', ({ code }) => warnings.push(code))
+    kafka.moveLeader('orders', 0, 1)
+    await producer.send({ topic: 'orders', value: '1' })
+    // Such a leader has perhaps written what it refuses: it lost its partition while it waited for its followers.
+    const fault = kafka.fail({ api: 'Produce' }, 'NOT_LEADER_OR_FOLLOWER')
+    const sending = producer.send({ topic: 'orders', value: '2' })
+    await fault.hit()
+    kafka.moveLeader('orders', 0, 2)
+    await sending
+    kafka.moveLeader('orders', 0, 1)
+    await producer.send({ topic: 'orders', value: '3' })
+    expect(stored(kafka, 'orders')).toEqual(['1', '2', '3'])
+    expect(kafka.records('orders').map(({ magic }) => magic)).toEqual([2, 1, 2])
+    expect(warnings).toEqual(['KAFKA_PRODUCER_NOT_IDEMPOTENT'])
+  })
+
   it.each([
     ['0.8.2', '0.11'],
     ['0.10.2', '4'],
