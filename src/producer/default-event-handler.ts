@@ -566,6 +566,15 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 }
 
-function* topicsOf(messages: readonly KeyedMessage[]): Iterable<string> {
-  for (const { topic } of messages) yield topic
+/** As far as they can be read: of a long list not all are checked yet, and a getter may answer but once. */
+function topicsOf(messages: readonly KeyedMessage[]): Set<string> {
+  const topics = new Set<string>()
+  for (const message of messages) {
+    try {
+      topics.add(message.topic)
+    } catch {
+      // It is refused, for this, when it is its turn to be checked; or it was read before.
+    }
+  }
+  return topics
 }

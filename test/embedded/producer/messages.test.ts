@@ -387,3 +387,42 @@ it('headers that are like those of the message before are stored as they were at
     kafka.records('orders').map((record) => record.headers.map(({ key, value }) => [key, value?.toString()])),
   ).toEqual(given.map(flat))
 })
+
+describe.each(['sync', 'async'] as const)('%s: a message that can’t be read', (type) => {
+  const t = { topic: 't', value: 'x' }
+  const unreadable: [string, unknown][] = [
+    ['null', null],
+    ['with a topic that throws', { get topic() { throw new Error('no') }, value: 'x' }], // prettier-ignore
+  ]
+
+  it.each(unreadable)(
+    '%s, far behind in a long list: the call is refused, and nobody waits for it',
+    async (_, wrong) => {
+      const kafka = await startKafka({ topics: { t: {} } })
+      const producer = new Producer({ brokers: kafka.bootstrap, type })
+      const error = await errorOf(producer.send([...Array<KeyedMessage>(1_500).fill(t), wrong as KeyedMessage]))
+      expect(error).toMatchObject({ code: 'INVALID_MESSAGE', message: expect.stringMatching(/^messages\[1500\]: /) })
+      await producer.flush({ timeoutMs: 5_000 })
+      await producer.close()
+      expect(stored(kafka, 't')).toEqual([])
+    },
+  )
+
+  it('for a second time, while its encoder works: it goes as it was read', async () => {
+    const kafka = await startKafka({ topics: { t: {} } })
+    const encoder: Encoder = { encode: async (value) => Promise.resolve(value as string) }
+    const producer = new Producer({ brokers: kafka.bootstrap, type, encoder })
+    let reads = 0
+    const once = {
+      get topic() {
+        if (reads++ > 0) throw new Error('no')
+        return 't'
+      },
+      value: 'x',
+    }
+    await producer.send(once)
+    await producer.flush({ timeoutMs: 5_000 })
+    await producer.close()
+    expect(stored(kafka, 't')).toEqual(['x'])
+  })
+})
