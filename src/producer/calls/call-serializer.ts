@@ -36,7 +36,8 @@ export class CallSerializer<K, V> {
   }
 
   /**
-   * Checks and encodes a message that belongs to no call yet; what its encoder throws is the promise's.
+   * Checks and encodes a message that belongs to no call yet; what its encoder throws is the promise's, which needs
+   * nobody who looks at it: the encoder may have closed the producer.
    *
    * @throws InvalidMessageError
    */
@@ -44,7 +45,7 @@ export class CallSerializer<K, V> {
     try {
       return this.serializer.serialize(message)
     } catch (error) {
-      if (error instanceof SerializationError) return Promise.reject(error)
+      if (error instanceof SerializationError) return handled(Promise.reject(error))
       throw error
     }
   }

@@ -43,7 +43,7 @@ export class Serializer<K, V> {
    * the next time, what was checked is what is sent.
    *
    * @throws InvalidMessageError for what no broker could take, whatever its version
-   * @throws SerializationError, at once or as a rejection
+   * @throws SerializationError, at once or as a rejection, which needs nobody who looks at it
    */
   serialize(message: KeyedMessage<K, V>): OutgoingMessage | Promise<OutgoingMessage> {
     checkIsObject(message)
@@ -73,8 +73,10 @@ export class Serializer<K, V> {
         : this.encode(this.keyEncoder, chooser, topic, headers, 'partitionKey')
 
     if (isPending(encodedValue) || isPending(encodedKey) || isPending(encodedChooser)) {
-      return Promise.all([encodedValue, encodedKey, encodedChooser]).then(([v, k, p]) =>
-        build(topic, v, k, ownHeaders, ownTimestamp, placementOf(namedPartition, chooser, p, ownKey, k)),
+      return handled(
+        Promise.all([encodedValue, encodedKey, encodedChooser]).then(([v, k, p]) =>
+          build(topic, v, k, ownHeaders, ownTimestamp, placementOf(namedPartition, chooser, p, ownKey, k)),
+        ),
       )
     }
     const placement = placementOf(namedPartition, chooser, encodedChooser, ownKey, encodedKey)

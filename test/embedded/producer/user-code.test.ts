@@ -7,7 +7,15 @@ import {
   type RecordMetadata,
 } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, expectNothingHeld, startProducer, stored, turns, until } from '../support/producers.js'
+import {
+  deliveryErrorOf,
+  errorOf,
+  expectNothingHeld,
+  startProducer,
+  stored,
+  turns,
+  until,
+} from '../support/producers.js'
 
 const t = { topic: 't', value: 'x' }
 const fail = (thrown: unknown = new Error('no')): never => {
@@ -89,6 +97,25 @@ describe.each(MISBEHAVIOUR)('a callback that %s', (_, misbehave) => {
     await producer.send(t)
     await ends(producer, 1)
     expect(stored(kafka, 't', 1)).toEqual(['x'])
+  })
+})
+
+describe.each(['sync', 'async'] as const)('%s: an encoder that closes the producer', (type) => {
+  it.each(MISBEHAVIOUR)('and %s: its call is refused, and nobody else hears of it', async (_, misbehave) => {
+    const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+    for (const given of [t, [t, t]]) {
+      const closing: Promise<unknown>[] = []
+      const encode = () => {
+        closing.push(producer.close())
+        return misbehave() as string
+      }
+      const producer = new Producer({ brokers: kafka.bootstrap, type, encoder: { encode } })
+      const error = await errorOf(producer.send(given))
+      // Of a list in sync mode what a message fails with before the others are looked at.
+      expect(['PRODUCER_CLOSED', 'SERIALIZATION_FAILED']).toContain(error.code)
+      await Promise.all(closing)
+    }
+    expect(stored(kafka, 't')).toEqual([])
   })
 })
 
