@@ -14,8 +14,7 @@ export function dataOf(value: unknown): Data | undefined {
  */
 export function bytesOf(value: unknown): Uint8Array | undefined {
   if (types.isUint8Array(value)) {
-    // Both have the length 0 then; what has it rightly passes the check that comes with the call.
-    if (value.length === 0) Uint8Array.prototype.keys.call(value)
+    checkAreThere(value)
     return value
   }
   if (types.isAnyArrayBuffer(value)) return new Uint8Array(value)
@@ -23,12 +22,25 @@ export function bytesOf(value: unknown): Uint8Array | undefined {
   return undefined
 }
 
-/** Bytes of any kind copied, as the same kind; everything else as it is. */
+/** Those that are gone have the length 0; what has it rightly passes the check that comes with the call. */
+function checkAreThere(bytes: Uint8Array): void {
+  if (bytes.length === 0) Uint8Array.prototype.keys.call(bytes)
+}
+
+/**
+ * Bytes of any kind copied, as the same kind; everything else as it is.
+ *
+ * @throws TypeError where the bytes are gone
+ */
 export function copyOf<T>(value: T): T
 export function copyOf(value: unknown): unknown {
-  if (Buffer.isBuffer(value)) return Buffer.from(value)
+  if (Buffer.isBuffer(value)) {
+    checkAreThere(value)
+    return Buffer.from(value)
+  }
   if (types.isAnyArrayBuffer(value)) return value.slice(0)
   if (types.isDataView(value)) return new DataView(copyOf(new Uint8Array(value.buffer, value.byteOffset, value.byteLength)).buffer) // prettier-ignore
-  if (types.isTypedArray(value)) return value.slice()
+  // The language's, which is one for all: what a class has by that name may give a view, as that of npm's Buffer does.
+  if (types.isTypedArray(value)) return Uint8Array.prototype.slice.call(value)
   return value
 }

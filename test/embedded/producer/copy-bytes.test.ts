@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Producer, type KeyedMessage, type ProducerOptions } from '../../../src/index.js'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
-import { startProducer, stored } from '../support/producers.js'
+import { errorOf, startProducer, stored } from '../support/producers.js'
 
 const KEYS = ['k1', 'k2', 'k3']
 
@@ -40,6 +40,34 @@ describe('copyBytes covers everything that is read after send() has returned', (
     await startProducer(kafka).send(KEYS.map((key) => ({ topic: 'expected', key, value: key })))
     expect(placesOf(kafka, 't')).toEqual(placesOf(kafka, 'expected'))
   })
+
+  it('bytes of a class whose slice() gives a view, as npm’s Buffer has it', async () => {
+    class View extends Uint8Array {
+      override slice(start?: number, end?: number): Uint8Array<ArrayBuffer> {
+        return super.subarray(start, end)
+      }
+    }
+    const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+    await sendAll(kafka, (scratch) => {
+      const bytes = new View(scratch.buffer as ArrayBuffer)
+      return { topic: 't', key: bytes, value: bytes, headers: { h: bytes } }
+    })
+    const records = kafka.records('t').map(({ key, value, headers }) => [key, value, headers[0]?.value].map(String))
+    expect(records).toEqual(KEYS.map((key) => [key, key, key]))
+  })
+
+  it.each(['key', 'value', 'partitionKey'])(
+    'a %s whose bytes are gone already is refused, as without it',
+    async (part) => {
+      const bytes = Buffer.from(new Uint8Array([1, 2, 3]).buffer)
+      structuredClone(bytes.buffer, { transfer: [bytes.buffer] })
+      const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+      const producer = startProducer(kafka, { copyBytes: true })
+      const error = await errorOf(producer.send({ topic: 't', value: 'x', [part]: bytes }))
+      expect(error).toMatchObject({ code: 'SERIALIZATION_FAILED', message: expect.stringMatching(`^${part}: `) })
+      expect(stored(kafka, 't')).toEqual([])
+    },
+  )
 
   it('what a partitioner reads as it was given', async () => {
     const kafka = await startKafka({ topics: { t: { partitions: 100 } } })
