@@ -4,6 +4,7 @@ import { isPromise } from '../is-promise.js'
 import { kindOf, quoted, reasonOf } from '../kind-of.js'
 import { nearestName } from '../nearest-name.js'
 import { isTopicName, type ValidTopicNames } from '../topic-name.js'
+import { MESSAGE_FIELDS } from './message-fields.js'
 import type { MessageHeaders } from './message-headers.js'
 
 /**
@@ -32,15 +33,7 @@ export interface KeyedMessage<K = unknown, V = unknown> {
   readonly timestamp?: number | bigint | Date | string | null | undefined
 }
 
-const FIELDS: readonly string[] = [
-  'topic',
-  'value',
-  'key',
-  'partitionKey',
-  'partition',
-  'headers',
-  'timestamp',
-] satisfies (keyof KeyedMessage)[]
+const FIELDS: readonly string[] = MESSAGE_FIELDS satisfies readonly (keyof KeyedMessage)[]
 /** What others call it. */
 const OTHER_NAMES_OF_VALUE: ReadonlySet<string> = new Set(
   'val body content data message msg payload record text'.split(' '),

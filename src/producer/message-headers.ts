@@ -4,6 +4,7 @@ import { kindOf, quoted, reasonOf } from '../kind-of.js'
 import { hasLoneSurrogate } from '../lone-surrogate.js'
 import type { Data, OutgoingHeaders } from '../protocol/records/record.js'
 import { dataOf } from './data.js'
+import { MESSAGE_FIELDS } from './message-fields.js'
 
 /** A header's value: bytes, a string stored as UTF-8, or null. */
 export type HeaderValue = Data
@@ -125,7 +126,7 @@ export function withLastingHeaders<M extends { readonly headers?: MessageHeaders
   try {
     const { headers } = message
     if (typeof headers !== 'object' || headers === null || !isIterable(headers)) return message
-    return headers[Symbol.iterator]() === (headers as unknown) ? { ...message, headers: [...headers] } : message
+    return headers[Symbol.iterator]() === (headers as unknown) ? copyWith(message, [...headers]) : message
   } catch {
     // It can't be read, for which it is refused elsewhere.
     return message
@@ -145,8 +146,18 @@ export function withHeaders<M extends object & { readonly headers?: MessageHeade
 ): M {
   const { headers } = message
   const more = Object.entries(added)
-  if (headers === undefined || headers === null) return { ...message, headers: more }
+  if (headers === undefined || headers === null) return copyWith(message, more)
   if (typeof headers !== 'object') return message
-  if (isIterable(headers)) return { ...message, headers: [...headers, ...more] }
-  return isPlain(headers) ? { ...message, headers: [...Object.entries(headers), ...more] } : message
+  if (isIterable(headers)) return copyWith(message, [...headers, ...more])
+  return isPlain(headers) ? copyWith(message, [...Object.entries(headers), ...more]) : message
+}
+
+/** An instance of a class may have accessors, which a copy of its own properties leaves behind: they would be lost silently. */
+function copyWith<M extends object>(message: M, headers: MessageHeaders): M {
+  const copy = { ...message, headers }
+  if (isPlain(message)) return copy
+  const fields: Record<string, unknown> = copy
+  for (const name of MESSAGE_FIELDS)
+    if (!Object.hasOwn(copy, name)) fields[name] = (message as Readonly<Record<string, unknown>>)[name]
+  return copy
 }

@@ -235,6 +235,32 @@ describe('diagnostics_channel', () => {
     ])
   })
 
+  it('loses nothing of a message with accessors where headers are added', async () => {
+    class Event {
+      readonly topic = 't'
+      readonly #payload = 'x'
+      get value() {
+        return this.#payload
+      }
+      get key() {
+        return 'k'
+      }
+      get partition() {
+        return 2
+      }
+      get unread(): never {
+        throw new Error('no')
+      }
+    }
+    const kafka = await startKafka({ topics: { t: { partitions: 3 } } })
+    const producer = startProducer(kafka)
+    listen<SendTrace>('send', (trace) => trace.addHeaders(0, { traceparent: 't' }))
+    await producer.send(new Event())
+    const [record] = kafka.records('t')
+    expect([record?.key, record?.value, record?.headers[0]?.value].map(String)).toEqual(['k', 'x', 't'])
+    expect(record?.partition).toBe(2)
+  })
+
   it('refuses a message as ever where headers were added, and takes none once it has begun', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka)

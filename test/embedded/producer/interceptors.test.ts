@@ -81,6 +81,27 @@ describe('onSend', () => {
     expect(kafka.records('t')).toEqual([])
   })
 
+  it('is shown headers that can be read but once, of a message that has accessors, too', async () => {
+    const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+    const told: unknown[] = []
+    const interceptors = [{ onAcknowledgement: (...[, , headers]: unknown[]) => void told.push(headers) }]
+    const message = Object.create({
+      get topic() {
+        return 't'
+      },
+      get key() {
+        return 'k'
+      },
+    }) as KeyedMessage
+    Object.assign(message, { value: 'x', headers: new Map([['a', '1']]).entries() })
+    await startProducer(kafka, { interceptors }).send(message)
+    expect(kafka.records('t')[0]).toMatchObject({
+      key: Buffer.from('k'),
+      headers: [{ key: 'a', value: Buffer.from('1') }],
+    })
+    expect(told).toEqual([[['a', '1']]])
+  })
+
   it('is called before the encoder, in the order of the interceptors, of each message of a list', async () => {
     const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
     const interceptors = [appending('-a'), { onSend: () => undefined }, appending('-b')]
