@@ -1,4 +1,5 @@
 import { types } from 'node:util'
+import { byteLengthOf } from '../../byte-length.js'
 import { InvalidMessageError, SerializationError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
 import { kindOf, reasonOf } from '../../kind-of.js'
@@ -213,6 +214,10 @@ function placementOf(
   key: unknown,
   encodedKey: Data,
 ): Placement | null {
-  if (chooser !== null) return { partition, key: chooser, encodedKey: encodedChooser }
-  return partition < 0 && key === encodedKey ? null : { partition, key, encodedKey }
+  if (chooser !== null) return placement(partition, chooser, encodedChooser)
+  return partition < 0 && key === encodedKey ? null : placement(partition, key, encodedKey)
+}
+
+function placement(partition: number, key: unknown, encodedKey: Data): Placement {
+  return { partition, key, encodedKey, keyBytes: byteLengthOf(encodedKey ?? key) }
 }

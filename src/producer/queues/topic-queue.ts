@@ -1,8 +1,10 @@
+import { byteLengthOf } from '../../byte-length.js'
 import { InvalidPartitionError, type KafkaProducerError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
 import { kindOf, reasonOf } from '../../kind-of.js'
 import { ErrorCodes } from '../../protocol/error-codes.js'
 import type { BufferSource } from '../../protocol/records/record-batch.js'
+import { ChangedBytesError } from '../../protocol/records/record-writer.js'
 import type { TopicMetadata } from '../brokers/topic-metadata.js'
 import type { PartitionContext } from '../partitioner.js'
 import type { ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
@@ -64,7 +66,7 @@ export class TopicQueue {
   /**
    * Chooses the partition, once and for all.
    *
-   * @throws InvalidPartitionError
+   * @throws InvalidPartitionError; ChangedBytesError where what would choose it is not what it was
    */
   queueFor(message: OutgoingMessage): PartitionQueue {
     const context = this.context as PartitionContext
@@ -91,6 +93,8 @@ export class TopicQueue {
     const encodedKey = placement === null ? message.key : placement.encodedKey
     const hasKey =
       partitioner.keyUse === 'encoded' ? encodedKey !== null : partitioner.keyUse === 'original' && key !== null
+    if (hasKey && placement !== null && byteLengthOf(placement.encodedKey ?? key) !== placement.keyBytes)
+      throw new ChangedBytesError()
     try {
       if (!hasKey) return partitioner.partitionKeyless(context, message.leastBytes)
       return partitioner.partition(key, context.partitionCount, encodedKey ?? '', context)

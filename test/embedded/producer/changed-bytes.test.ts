@@ -104,3 +104,31 @@ describe.each(['4', '0.10.2'])('bytes that changed while their message waited, K
     },
   )
 })
+
+describe.each(['encoded', 'original'] as const)('the bytes of a partition key, which is read as %s', (keyUse) => {
+  it.each(CHANGES)('%s while the message waited: it fails, and goes to no other partition', async (_, make) => {
+    const kafka = await startKafka({ topics: { t: { partitions: 64 } } })
+    const partition = (key: unknown, count: number) => (key as Uint8Array).length % count
+    const producer = startProducer(kafka, { partitioner: { keyUse, partition } })
+    const { bytes, change } = make()
+    const sending = ['x', 'y'].map((value) =>
+      producer.send({ topic: 't', value, partitionKey: bytes }).catch((e: unknown) => e),
+    )
+    const buffer = { topic: 't', value: 'z', partitionKey: bytes.buffer }
+    sending.push(producer.send(buffer).catch((e: unknown) => e))
+    change()
+    const refused = { code: 'INVALID_MESSAGE', mayHaveBeenWritten: false }
+    expect(await Promise.all(sending)).toMatchObject([refused, refused, refused])
+    expect(stored(kafka, 't')).toEqual([])
+    expectNothingHeld(producer)
+  })
+
+  it('that stay are as good as any', async () => {
+    const kafka = await startKafka({ topics: { t: { partitions: 64 } } })
+    const partition = (key: unknown) => (key as { byteLength: number }).byteLength
+    const producer = startProducer(kafka, { partitioner: { keyUse, partition } })
+    const [a] = await producer.send({ topic: 't', value: 'x', partitionKey: new Uint8Array(5) })
+    const [b] = await producer.send({ topic: 't', value: 'x', partitionKey: new ArrayBuffer(6) })
+    expect([a.partition, b.partition]).toEqual([5, 6])
+  })
+})

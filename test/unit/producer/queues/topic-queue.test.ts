@@ -28,7 +28,7 @@ function topicOf(partitioner?: Partitioner): TopicQueue {
 const owner = new Owner()
 /** A message with a place of its own, for a partition where it names one. */
 function message(index: number, partition?: number): OutgoingMessage {
-  const placement = partition === undefined ? null : { partition, key: null, encodedKey: null }
+  const placement = partition === undefined ? null : { partition, key: null, encodedKey: null, keyBytes: undefined }
   const one = new OutgoingMessage('orders', null, 'x', null, 1, 1, null, placement)
   one.owner = owner
   one.index = index
