@@ -17,7 +17,7 @@ export interface DecompressOptions {
   readonly maxOutputBytes: number
 }
 
-/** Compresses the records of a batch as one block. Users can bring their own. */
+/** Compresses the records of a batch as one block. Users can bring their own, which are given bytes to keep. */
 export interface Codec {
   readonly name: string
   /** What a batch's attributes call it: 1 gzip, 2 snappy, 3 lz4, 4 zstd. */
@@ -64,8 +64,9 @@ export class Codecs {
       }
       if (this.byName.has(name) || this.byId.has(id))
         throw new InvalidConfigError(`codec '${name}' with the id ${id} is given twice`)
-      this.byName.set(name, codec)
-      this.byId.set(id, codec)
+      const guarded = withOwnInput(codec)
+      this.byName.set(name, guarded)
+      this.byId.set(id, guarded)
     }
   }
 
@@ -113,6 +114,25 @@ export class Codecs {
     if (!this.byName.has(row.name)) this.byName.set(row.name, codec)
     if (!this.byId.has(row.id)) this.byId.set(row.id, codec)
     return codec
+  }
+}
+
+/**
+ * A codec of the user's own may write to what it is given, or hand it to a worker, and its memory is gone then; the batch has
+ * to be there all the same, to go as it is or once more. Apart from the memory that Node shares among small buffers.
+ */
+function withOwnInput(codec: Codec): Codec {
+  const { name, id, levels } = codec
+  return {
+    name,
+    id,
+    levels,
+    compress(input, options) {
+      const copy = Buffer.allocUnsafeSlow(input.length)
+      copy.set(input)
+      return codec.compress(copy, options)
+    },
+    decompress: (input, options) => codec.decompress(input, options),
   }
 }
 

@@ -58,7 +58,8 @@ export function encodeBatch(
   const input = magic === 2 ? records.recordBytes : batch.asMessageSet(magic)
   const pack = (result: unknown): Uint8Array => {
     const bytes = bytesOf(result)
-    if (bytes === undefined) throw new TypeError('it gave no bytes')
+    // There are no records of which nothing is left.
+    if (bytes === undefined || bytes.length === 0) throw new TypeError('it gave no bytes')
     const compressed = { codec: codec.id, bytes }
     const packed =
       magic === 2

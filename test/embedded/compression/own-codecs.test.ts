@@ -76,6 +76,7 @@ describe('what a codec gives', () => {
   it.each<[string, () => unknown]>([
     ['nothing', () => undefined],
     ['null', () => null],
+    ['an empty array', () => new Uint8Array()],
     ['a string', () => 'x'],
     ['an object with a length', () => ({ length: NaN })],
     ['a promise of nothing', () => Promise.resolve()],
@@ -90,6 +91,26 @@ describe('what a codec gives', () => {
     await producer.send(Array(300).fill(message) as (typeof message)[])
     expect(Math.max(...requestsOf(kafka, 'Produce').map(({ sizeBytes }) => sizeBytes))).toBeLessThan(30_000)
     expect(new Set(kafka.records('t').map(({ codec }) => codec))).toEqual(new Set([0]))
+    expectNothingHeld(producer)
+  })
+})
+
+describe('what a codec is given is its own', () => {
+  const transferred = (input: Uint8Array) => structuredClone(input, { transfer: [input.buffer as ArrayBuffer] })
+  const MISUSES: [string, (input: Uint8Array) => unknown][] = [
+    ['hands it to a worker', (input) => Promise.resolve(gzipSync(transferred(input)))],
+    ['hands it to a worker that fails', async (input) => Promise.reject(new Error(String(transferred(input).length)))],
+    ['writes to it, and fails', (input) => { input.fill(0); throw new Error('no') }], // prettier-ignore
+    ['writes to it later', (input) => { const bytes = gzipSync(input); input.fill(0); return bytes }], // prettier-ignore
+  ]
+
+  it.each(MISUSES)('one that %s: messages arrive, those that go once more, too', async (_, compress) => {
+    const kafka = await startKafka({ topics })
+    const producer = startProducer(kafka, { topicCompression: { t: 'gzip' }, ...own(compress) })
+    kafka.fail({ api: 'Produce', topic: 't' }, 'NOT_LEADER_OR_FOLLOWER')
+    const values = ['small', 'x'.repeat(600), 'y'.repeat(9_000)]
+    for (const value of values) await Promise.all(['t', 'u'].map((topic) => producer.send({ topic, value })))
+    expect([stored(kafka, 't'), stored(kafka, 'u')]).toEqual([values, values])
     expectNothingHeld(producer)
   })
 })
