@@ -1,8 +1,9 @@
 import { finished, pipeline } from 'node:stream/promises'
 import { InvalidMessageError, ProducerClosedError } from '../errors.js'
 import { kindOf } from '../kind-of.js'
-import { abortedBy, SignalListeners } from './calls/signal-listeners.js'
+import { SignalListeners } from './calls/signal-listeners.js'
 import type { MessageWritable, WritableMessage } from './message-writable.js'
+import { abortedBy } from './queues/abortion.js'
 
 type Source<K, V> = AsyncIterable<WritableMessage<K, V>> | Iterable<WritableMessage<K, V>>
 

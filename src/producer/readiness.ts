@@ -4,7 +4,8 @@ import { orAborted } from '../network/or-aborted.js'
 import type { SessionFactory } from '../network/session.js'
 import type { BrokerPartitionInfo } from './brokers/broker-partition-info.js'
 import type { ProducerPool } from './brokers/producer-pool.js'
-import { abortedBy, signalOf, SignalListeners } from './calls/signal-listeners.js'
+import { signalOf, SignalListeners } from './calls/signal-listeners.js'
+import { abortedBy } from './queues/abortion.js'
 
 export interface ConnectOptions {
   /**

@@ -1,5 +1,5 @@
 import { createDebug } from '../../debug.js'
-import { AbortedError, InvalidConfigError } from '../../errors.js'
+import { InvalidConfigError } from '../../errors.js'
 import { kindOf } from '../../kind-of.js'
 import { shown } from '../../shown.js'
 
@@ -62,17 +62,6 @@ function isSignal(value: unknown): value is AbortSignal {
   return (
     typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'
   )
-}
-
-/** Why its messages fail, or what else it ends. */
-export function abortedBy(signal: AbortSignal, what?: string): AbortedError {
-  let reason: unknown
-  try {
-    reason = signal.reason
-  } catch (error) {
-    reason = error
-  }
-  return new AbortedError(reason, what)
 }
 
 /**

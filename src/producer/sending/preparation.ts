@@ -1,6 +1,7 @@
-import { AbortedError, UnsupportedByFormatError, type KafkaProducerError } from '../../errors.js'
+import { UnsupportedByFormatError, type KafkaProducerError } from '../../errors.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import type { TurnBudget } from '../../turn-budget.js'
+import { abortedBy, isAborted } from '../queues/abortion.js'
 import type { BatchMessage, Magic } from '../queues/batch.js'
 import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.js'
 import type { CompressionChoice } from '../queues/topic-compression.js'
@@ -69,9 +70,9 @@ export class Preparation {
 function abortCauses(): (message: BatchMessage) => KafkaProducerError | undefined {
   const causes = new Map<AbortSignal, KafkaProducerError>()
   return ({ owner: { signal } }) => {
-    if (signal?.aborted !== true) return undefined
+    if (signal === undefined || !isAborted(signal)) return undefined
     let cause = causes.get(signal)
-    if (cause === undefined) causes.set(signal, (cause = new AbortedError(signal.reason)))
+    if (cause === undefined) causes.set(signal, (cause = abortedBy(signal)))
     return cause
   }
 }

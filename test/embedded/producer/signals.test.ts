@@ -1,6 +1,6 @@
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { Producer, type SendOptions } from '../../../src/index.js'
+import { Producer, type KafkaProducerError, type SendOptions } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, expectNothingHeld, startProducer, stored } from '../support/producers.js'
 
@@ -100,3 +100,33 @@ it('a signal that throws when it is no longer listened to harms nothing', async 
   expect(stored(kafka, 't')).toEqual(['x'])
   expectNothingHeld(producer)
 })
+
+it.each<[string, (signal: Polyfill) => void, string]>([
+  ['whether it is aborted', (signal) => Object.defineProperty(signal, 'aborted', { get: () => fail() }), 'x'],
+  [
+    'why it was',
+    (signal) => {
+      signal.aborted = true
+      Object.defineProperty(signal, 'reason', { get: () => fail() })
+    },
+    'ABORTED',
+  ],
+])('a signal that throws when it is asked %s harms nobody else’s message', async (_, spoil, fate) => {
+  const kafka = await startKafka({ topics: { t: { partitions: 2 } } })
+  const producer = startProducer(kafka)
+  await producer.send({ ...t, partition: 0 })
+  const signal = new Polyfill()
+  const sending = producer.send({ ...t, partition: 0 }, { signal: signal as unknown as AbortSignal })
+  // It says so without having told anybody: what is aborted is asked for when the batch goes.
+  spoil(signal)
+  const others = [0, 1].map((partition) => producer.send({ topic: 't', value: 'other', partition }))
+  const ended = await sending.then(() => 'x', (error: KafkaProducerError) => error.code) // prettier-ignore
+  await Promise.all(others)
+  expect(ended).toBe(fate)
+  expect(stored(kafka, 't').filter((value) => value === 'other')).toHaveLength(2)
+  expectNothingHeld(producer)
+})
+
+function fail(): never {
+  throw new Error('no')
+}
