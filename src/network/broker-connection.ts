@@ -446,13 +446,19 @@ export class BrokerConnection {
 
   /**
    * Ends the connection after what was written; requests in flight fail. Resolves when the socket is closed, at the
-   * latest after `graceMs`, when a peer that does not answer the FIN is cut off.
+   * latest after `graceMs`, when a peer that does not answer the FIN is cut off; a stream that does not tell that it is
+   * closed is given as long once more.
    */
   close(graceMs: number): Promise<void> {
     if (this.#socket.destroyed) return Promise.resolve()
     const cutOff = this.#inFlight.isEmpty() ? () => this.#socket.destroy() : () => reset(this.#socket)
     return new Promise((resolve) => {
-      const timer = this.clock.setTimeout(cutOff, graceMs)
+      let timer = this.clock.setTimeout(() => {
+        // The user's streams need not emit 'close'.
+        if (this.#socket.destroyed) return resolve()
+        cutOff()
+        timer = this.clock.setTimeout(resolve, graceMs)
+      }, graceMs)
       this.#socket.ref?.()
       this.#socket.once('close', () => {
         this.clock.clearTimeout(timer)

@@ -3,7 +3,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { Duplex, PassThrough } from 'node:stream'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
-import type { BrokerAddress, CreateConnection } from '../../../src/index.js'
+import { Producer, type BrokerAddress, type CreateConnection } from '../../../src/index.js'
 import { BatchBuffers } from '../../../src/producer/queues/batch-buffers.js'
 import { CertificateAuthority, type KeyPair } from '../support/certificates.js'
 import { startKafka } from '../support/cluster.js'
@@ -344,3 +344,28 @@ describe('what goes over a stream that the user gave', () => {
     await until(() => spy.mock.calls.some(([buffer]) => buffer.length > 5_000), 'on sockets of its own they are')
   })
 })
+
+it.each<[string, (stream: Duplex) => void]>([
+  ['does not tell that it is closed', (stream) => void (stream.emit = withoutClose(stream))],
+  ['never ends being destroyed', (stream) => void (stream._destroy = () => undefined)],
+])('close() is over in time where a stream %s', async (_, spoil) => {
+  const kafka = await startKafka({ topics, host: '127.0.0.1' })
+  const given: Duplex[] = []
+  const createConnection: CreateConnection = async (address, signal) => {
+    const stream = await bridge(address, signal)
+    given.push(stream)
+    spoil(stream)
+    return stream
+  }
+  const producer = new Producer({ brokers: kafka.bootstrap, createConnection })
+  await producer.send({ topic: 'orders', value: 'x' })
+  await producer.close()
+  expect(given.map(({ destroyed }) => destroyed)).toEqual(given.map(() => true))
+  expect(stored(kafka, 'orders')).toEqual(['x'])
+})
+
+/** As streams made with `emitClose: false` are. */
+function withoutClose(stream: Duplex): Duplex['emit'] {
+  const emit = stream.emit.bind(stream) as (event: string | symbol, ...args: unknown[]) => boolean
+  return (event: string | symbol, ...args: unknown[]) => event !== 'close' && emit(event, ...args)
+}
