@@ -42,7 +42,9 @@ export class IterableSends {
       pipeline(source, stream).catch(() => undefined)
       await written
     } catch (error) {
-      throw thrown === undefined ? error : thrown.cause
+      if (thrown !== undefined) throw thrown.cause
+      // To a stream null is its end: it refuses it by itself.
+      throw isNullRefused(error) ? new InvalidMessageError('a message must be an object, given was null') : error
     } finally {
       this.streams.delete(stream)
       forget?.()
@@ -53,6 +55,10 @@ export class IterableSends {
   close(): void {
     for (const stream of this.streams) stream.destroy(new ProducerClosedError())
   }
+}
+
+function isNullRefused(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'ERR_STREAM_NULL_VALUES'
 }
 
 /** A string could be iterated over, too, and is no list of messages. */

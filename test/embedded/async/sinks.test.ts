@@ -139,7 +139,7 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
     expect(line).toMatchObject({ key: Buffer.from('k'), partition: 1, timestamp: 5, headers: [{ key: 'a' }] })
   })
 
-  test.each([5, true, Symbol('s'), () => 'x'])(
+  test.each([5, true, null, undefined, Symbol('s'), () => 'x'])(
     'what is no message ends the stream with a clear error: %o',
     async (bad) => {
       await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
