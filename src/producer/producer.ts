@@ -40,6 +40,9 @@ import type { TransactionGate, TransactionSends } from './transactions/transacti
 /** What the brokers may make this client hold of answers that are not whole yet, on all connections together. */
 const MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
+const WRITABLE_OPTIONS = ['topic', 'inFlight'] satisfies (keyof WritableOptions)[]
+const SEND_ALL_OPTIONS = [...WRITABLE_OPTIONS, 'signal']
+
 export interface FlushOptions {
   /** How long to wait; without a limit by default, since every message has its own deadline. */
   readonly timeoutMs?: number | undefined
@@ -352,8 +355,13 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     return { failed: this.#counters.failed }
   }
 
-  /** A stream into Kafka, for `pipeline()` and `pipe()`. */
+  /**
+   * A stream into Kafka, for `pipeline()` and `pipe()`.
+   *
+   * @throws InvalidConfigError
+   */
   writable(options: WritableOptions = {}): MessageWritable<K, V> {
+    checkCallOptions(options, WRITABLE_OPTIONS)
     return new MessageWritable<K, V>(this, options)
   }
 
@@ -363,7 +371,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
    *
    * @throws what `send()` threw first; the iterable is closed then
    * @throws what the iterable threw; AbortedError, and ProducerClosedError, were it in the midst of it
-   * @throws InvalidMessageError for what is no iterable, InvalidConfigError for a `signal` that is none
+   * @throws InvalidMessageError for what is no iterable, InvalidConfigError for options that there are not, and for a
+   *   `signal` that is none
    */
   sendAll(
     messages: AsyncIterable<WritableMessage<K, V>> | Iterable<WritableMessage<K, V>>,
@@ -377,9 +386,11 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     messages: AsyncIterable<WritableMessage<K, V>> | Iterable<WritableMessage<K, V>>,
     options: WritableOptions & SendOptions = {},
   ): Promise<void> {
+    checkCallOptions(options, SEND_ALL_OPTIONS)
+    const { topic, inFlight } = options
     const signal = signalOf(options)
     if (this.#closing !== undefined) throw new ProducerClosedError()
-    await this.#iterableSends.send(messages, this.writable(options), signal)
+    await this.#iterableSends.send(messages, this.writable({ topic, inFlight }), signal)
   }
 
   /**

@@ -30,21 +30,31 @@ export function signalOf(options: { readonly signal?: unknown } | undefined): Ab
 /**
  * The same of a `send()`, which has no other option.
  *
- * @throws InvalidConfigError for another one: it would have no effect, and nobody would know
+ * @throws InvalidConfigError for another one, and for what holds no options, such as the signal itself: it would have no
+ *   effect, and nobody would know
  */
 export function signalOfSend(options: { readonly signal?: unknown } | undefined): AbortSignal | undefined {
-  if (options === undefined) return undefined
-  for (const name in options) if (name !== 'signal') checkOption(options, name, SEND_OPTIONS)
-  return signalOf(options)
+  if (options === undefined || options === null) return undefined
+  try {
+    if (typeof options !== 'object' || isSignal(options)) throw noOptions(kindOf(options), SEND_OPTIONS)
+    for (const name in options) if (name !== 'signal') checkOption(options, name, SEND_OPTIONS)
+    return signalOf(options)
+  } catch (cause) {
+    if (cause instanceof InvalidConfigError) throw cause
+    throw new InvalidConfigError(`options: given was ${kindOf(options)} that can't be read`, { cause })
+  }
 }
 
 const SEND_OPTIONS = ['signal']
 
 /** @throws InvalidConfigError for what is no object, and for an option that the call does not have */
 export function checkCallOptions(options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || (options as unknown) === null)
-    throw new InvalidConfigError(`options: given was ${shown(options)}, allowed is an object with ${known.join(', ')}`)
+  if (typeof options !== 'object' || (options as unknown) === null) throw noOptions(shown(options), known)
   for (const name of Object.keys(options)) if (!known.includes(name)) checkOption(options, name, known)
+}
+
+function noOptions(given: string, known: readonly string[]): InvalidConfigError {
+  return new InvalidConfigError(`options: given was ${given}, allowed is an object with ${known.join(', ')}`)
 }
 
 function checkOption(options: object, name: string, known: readonly string[]): void {

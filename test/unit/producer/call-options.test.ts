@@ -16,6 +16,22 @@ describe('the options of a call', () => {
       /no option 'timeout' of this call; it has signal/,
     ],
     ['send() of a list', (p) => p.send([message], given({ abortSignal: AbortSignal.abort() })), /'abortSignal'/],
+    ['send(signal)', (p) => p.send(message, given(new AbortController().signal)), /given was an object \(AbortSignal\), allowed is an object with signal/], // prettier-ignore
+    [
+      'send() with a callback',
+      (p) =>
+        p.send(
+          [message],
+          given(() => undefined),
+        ),
+      /given was a function/,
+    ],
+    ['send() within map()', (p) => p.send(message, given(0)), /given was the number 0/],
+    ['send() with what can’t be read', (p) => p.send(message, given({ get signal() { throw new Error('no') } })), /can't be read/], // prettier-ignore
+    ['sendAll(): topics', async (p) => p.sendAll([], given({ topics: 't' })), /'topics' of this call; it has topic, inFlight, signal/], // prettier-ignore
+    ['sendAll(null)', async (p) => p.sendAll([], given(null)), /given was null/],
+    ['writable(): signal', async (p) => p.writable(given({ signal: new AbortController().signal })), /it has topic, inFlight/], // prettier-ignore
+    ['writable(null)', async (p) => p.writable(given(null)), /given was null/],
     ['flush(): timeout', (p) => p.flush(given({ timeout: 5 })), /'timeout' of this call; it has timeoutMs/],
     ['connect(): timeout', (p) => p.connect(given({ timeout: 5 })), /it has timeoutMs, signal/],
     ['close(): timeout', (p) => p.close(given({ timeout: 5 })), /'timeout'/],
