@@ -368,8 +368,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     try {
       this.takeIn(call, this.serialize(call.sent as readonly KeyedMessage<K, V>[], call))
     } catch (error) {
-      // Nobody would hear of both.
-      if (call.isDone) return
+      // An encoder has aborted it before: nobody is to hear of both.
+      if (hasEnded(call)) return
       call.onEnd?.()
       throw error
     }
@@ -378,7 +378,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private takeIn(call: ListCall, encoded: OutgoingMessage[] | Promise<OutgoingMessage[]>): void {
     // An encoder is the user's: it may have closed the producer, or aborted the signal.
     if (!Array.isArray(encoded)) void handled(encoded)
-    this.checkOpen()
+    if (this.isClosed && !hasEnded(call)) throw new ProducerClosedError()
     if (call.isDone) return
     this.calls.add(call)
     if (Array.isArray(encoded)) {
@@ -565,6 +565,12 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     await this.endings.done()
     return unsent
   }
+}
+
+/** Whether all its messages have their fate, were some not told of it yet. */
+function hasEnded(call: ListCall): boolean {
+  for (let index = 0; index < call.size; index++) if (!call.isSettled(index)) return false
+  return true
 }
 
 /** As far as they can be read: of a long list not all are checked yet, and a getter may answer but once. */

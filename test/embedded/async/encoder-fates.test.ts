@@ -119,6 +119,38 @@ describe('async: an encoder that fails after its call has ended tells nobody', (
   })
 })
 
+describe('async: an encoder that aborts the signal of its own call, after another has failed', () => {
+  it.each<[string, (producer: { close(): Promise<unknown> }) => object]>([
+    ['and closes the producer', (producer) => { void producer.close(); return {} }], // prettier-ignore
+    ['before a message that is invalid', () => ({ partition: -1 })],
+  ])('%s: each message has one fate', async (_, then) => {
+    const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+    const reports: string[] = []
+    const controller = new AbortController()
+    const producer = new Producer({
+      brokers: kafka.bootstrap,
+      type: 'async',
+      encoder: {
+        encode(value: unknown) {
+          if (value === 'thrown') throw new Error('no')
+          if (value !== 'aborting') return value as string
+          controller.abort()
+          Object.assign(last, then(producer))
+          return 'aborting'
+        },
+      },
+      onDelivery: ({ message, error }) => void reports.push(`${String(message.value)} ${error?.code}`),
+    })
+    const last = { topic: 't', value: 'last' }
+    const messages = [...of('thrown', 'aborting'), last]
+    const error = await errorOf(producer.send(messages, { signal: controller.signal }))
+    expect(error).toMatchObject({ code: 'ABORTED', refused: [1, 2], taken: [0] })
+    await producer.close()
+    expect(reports).toEqual(['thrown SERIALIZATION_FAILED'])
+    expect(stored(kafka, 't')).toEqual([])
+  })
+})
+
 it('what a callback sends, while its message could not be encoded, comes after the others of that call', async () => {
   let again = true
   const { kafka, producer, open } = await start({
