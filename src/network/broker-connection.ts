@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { inspect } from 'node:util'
+import { inspect, types } from 'node:util'
 import Denque from 'denque'
 import { systemClock, type Clock, type Timer } from '../clock.js'
 import { createDebug } from '../debug.js'
@@ -11,12 +11,14 @@ import {
   type KafkaProducerError,
 } from '../errors.js'
 import { foreignText } from '../foreign-text.js'
+import { kindOf } from '../kind-of.js'
 import { maxResponseBytes, type Api, type RequestEncoder } from '../protocol/api.js'
 import { decodeResponseFrame, encodeRequest, FrameSplitter, GatheringBound } from '../protocol/frame.js'
 import { Observers, type OnEnd, type RequestEnd } from '../stats/observer.js'
 import { timerDelay } from '../timer-delay.js'
 import { formatAddress, type BrokerAddress } from './connect.js'
 import { HEAD_BYTES, notKafka } from './foreign-protocol.js'
+import { streamError } from './thrown-message.js'
 import { tlsProblem } from './tls-errors.js'
 import { UnansweredRequests } from './unanswered-requests.js'
 
@@ -153,11 +155,12 @@ export class BrokerConnection {
     // Bare tokens may be empty; that others have a correlation id is looked at with each.
     this.#splitter = new FrameSplitter(0, () => this.sizeOfNext(), gathering)
     socket.unref?.()
-    socket.on('data', (chunk: Buffer) => this.onData(chunk))
+    socket.on('data', (chunk: unknown) => this.onData(chunk))
     // One that the user gave may have been paused.
     socket.resume()
     socket.on('end', () => this.fail(this.closedByPeer('closed the connection')))
-    socket.on('error', (cause: Error) => {
+    socket.on('error', (given: unknown) => {
+      const cause = streamError(given)
       this.fail(
         tlsProblem(cause, this.name, true, this.hint) ??
           this.closedByPeer(`broke the connection: ${foreignText(cause.message)}`, cause),
@@ -315,7 +318,7 @@ export class BrokerConnection {
       if (last > 0) socket.uncork()
     } catch (cause) {
       // A stream that the user gave may throw where a socket has an error.
-      this.fail(this.closedByPeer('broke the connection', cause as Error))
+      this.fail(this.closedByPeer('broke the connection', streamError(cause)))
     }
   }
 
@@ -363,9 +366,10 @@ export class BrokerConnection {
     })
   }
 
-  private whyClosed(error: Error | null | undefined): ConnectionClosedError {
-    const what = error ? `broke: ${foreignText(error.message)}` : 'is closed'
-    return new ConnectionClosedError(`the connection to ${this.name} ${what}`, error ? { cause: error } : {})
+  private whyClosed(given: Error | null | undefined): ConnectionClosedError {
+    const cause = given ? streamError(given) : undefined
+    const what = cause === undefined ? 'is closed' : `broke: ${foreignText(cause.message)}`
+    return new ConnectionClosedError(`the connection to ${this.name} ${what}`, cause === undefined ? {} : { cause })
   }
 
   private failNotTaken(error: KafkaProducerError): void {
@@ -469,8 +473,13 @@ export class BrokerConnection {
     })
   }
 
-  private onData(chunk: Buffer): void {
+  private onData(given: unknown): void {
     if (this.state !== 'open') return
+    const chunk = bufferOf(given)
+    if (chunk === undefined)
+      return this.fail(
+        new MalformedResponseError(`the stream to ${this.name} gave ${kindOf(given)}, allowed are bytes`),
+      )
     if (!this.hasAnswered && this.head.length < HEAD_BYTES)
       this.head = Buffer.concat([this.head, chunk.subarray(0, HEAD_BYTES)])
     try {
@@ -615,6 +624,12 @@ export class BrokerConnection {
     this.goneController.abort(error)
     for (const listener of this.closeListeners) listener()
   }
+}
+
+/** Streams give Buffers; of the user's some may give other bytes. Undefined for what is none. */
+function bufferOf(chunk: unknown): Buffer | undefined {
+  if (Buffer.isBuffer(chunk)) return chunk
+  return types.isUint8Array(chunk) ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength) : undefined
 }
 
 function lower(request: { timeoutMs: number } | undefined, timeoutMs: number): void {

@@ -10,6 +10,7 @@ import { timerDelay } from '../timer-delay.js'
 import { givenStream, isConnecting, type CreateConnection } from './given-stream.js'
 import type { HostLookup } from './host-lookup.js'
 import { orAborted } from './or-aborted.js'
+import { streamError } from './thrown-message.js'
 import { asCause, tlsProblem } from './tls-errors.js'
 import { within } from './within.js'
 
@@ -188,8 +189,9 @@ function connectTo(
       socket.off('error', onError)
       socket.off('close', onClose)
     }
-    const onError = (error: Error) => {
+    const onError = (given: unknown) => {
       settle()
+      const error = streamError(given)
       const isHandshake = isConnected && tls !== undefined && !signal.aborted
       if (isHandshake) tls.forget()
       reject(isHandshake ? handshakeError(error, address) : error)

@@ -15,3 +15,8 @@ export function thrownMessage(thrown: unknown): string | undefined {
 export function thrownCause(thrown: unknown): { cause?: unknown } {
   return thrownMessage(thrown) === undefined ? {} : { cause: thrown }
 }
+
+/** What a stream ended with, as an error: one of the user's may give anything, and what is no error may be a secret. */
+export function streamError(given: unknown): Error {
+  return thrownMessage(given) === undefined ? new Error('the stream gave no Error') : (given as Error)
+}

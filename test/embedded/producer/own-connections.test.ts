@@ -364,6 +364,59 @@ it.each<[string, (stream: Duplex) => void]>([
   expect(stored(kafka, 'orders')).toEqual(['x'])
 })
 
+const fail = (): never => {
+  throw new Error('no')
+}
+
+it.each<[string, (stream: Duplex) => unknown]>([
+  ['ends with undefined', (stream) => stream.emit('error')],
+  ['ends with null', (stream) => stream.emit('error', null)],
+  ['ends with a text', (stream) => stream.destroy('SECRET' as unknown as Error)],
+  ['ends with an object that can’t be read', (stream) => stream.emit('error', { get message() { return fail() } })], // prettier-ignore
+  [
+    'ends with an error that says no text',
+    (stream) => stream.emit('error', Object.assign(new Error(), { message: 5 })),
+  ],
+  ['can’t write, and says so by a text', (stream) => void (stream._write = (_, __, done) => done('SECRET' as unknown as Error))], // prettier-ignore
+  ['gives text', (stream) => stream.emit('data', 'text')],
+  ['gives nothing', (stream) => stream.emit('data')],
+])('a stream that %s is a connection that was lost: messages go on another one', async (_, spoil) => {
+  const kafka = await startKafka({ topics, host: '127.0.0.1' })
+  const given: Duplex[] = []
+  const createConnection: CreateConnection = async (address, signal) => {
+    const stream = await bridge(address, signal)
+    given.push(stream)
+    return stream
+  }
+  for (const acks of [-1, 0] as const) {
+    const producer = startProducer(kafka, { createConnection, acks })
+    const told: string[] = []
+    producer.on('warning', ({ message }) => void told.push(message))
+    await producer.send({ topic: 'orders', partition: 0, value: 'known' })
+    kafka.delay({ api: 'Produce' }, 20)
+    const sending = [0, 1].map((partition) => producer.send({ topic: 'orders', partition, value: `after ${acks}` }))
+    await new Promise((resolve) => setImmediate(resolve))
+    for (const stream of given.splice(0)) spoil(stream)
+    await Promise.all(sending)
+    await producer.send({ topic: 'orders', partition: 1, value: 'last' })
+    expect(inspect([producer.health(), told], { depth: 9 })).not.toContain('SECRET')
+  }
+  await until(() => stored(kafka, 'orders', 1).includes('after -1'), 'the message is there')
+})
+
+it('a stream may give bytes that are no Buffers', async () => {
+  const kafka = await startKafka({ topics, host: '127.0.0.1' })
+  const createConnection: CreateConnection = async (address, signal) => {
+    const stream = await bridge(address, signal)
+    const emit = stream.emit.bind(stream) as (event: string | symbol, ...args: unknown[]) => boolean
+    stream.emit = (event: string | symbol, ...args: unknown[]) =>
+      emit(event, ...(event === 'data' ? [new Uint8Array(args[0] as Buffer)] : args))
+    return stream
+  }
+  await startProducer(kafka, { createConnection }).send({ topic: 'orders', value: 'x' })
+  expect(stored(kafka, 'orders')).toEqual(['x'])
+})
+
 /** As streams made with `emitClose: false` are. */
 function withoutClose(stream: Duplex): Duplex['emit'] {
   const emit = stream.emit.bind(stream) as (event: string | symbol, ...args: unknown[]) => boolean
