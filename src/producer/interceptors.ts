@@ -2,6 +2,7 @@ import { FailedToSendMessageError, InvalidMessageError, NotQueuedError, type Kaf
 import { isPromise } from '../is-promise.js'
 import type { TurnBudget } from '../turn-budget.js'
 import { handled } from './calls/serializer.js'
+import { copyOf } from './data.js'
 import type { RawData } from './encoder.js'
 import type { Warnings } from './kafka-producer-warning.js'
 import type { KeyedMessage } from './keyed-message.js'
@@ -55,6 +56,8 @@ export class Interceptors {
     private readonly chain: readonly ProducerInterceptor<unknown, unknown>[],
     private readonly warnings: Warnings,
     private readonly turn: TurnBudget,
+    /** Whether callers may change the bytes that they gave at once. */
+    readonly copyBytes = false,
   ) {
     this.listen = chain.some((one) => one.onAcknowledgement !== undefined)
   }
@@ -160,7 +163,7 @@ export class InterceptedMessages implements Replacement {
     tracedEnd: Replacement['acknowledged'],
   ) {
     // Now, since they may be others by the time that they are asked for.
-    this.headers = interceptors.listen ? messages.map(headerPairs) : []
+    this.headers = interceptors.listen ? messages.map((message) => headersOf(message, interceptors.copyBytes)) : []
     this.acknowledged = interceptors.listen
       ? (index, fate) => {
           this.tell(index, fate)
@@ -179,6 +182,11 @@ export class InterceptedMessages implements Replacement {
     const headers = this.headers[index]
     if (headers !== undefined) this.interceptors.onAcknowledgement(fate, headers)
   }
+}
+
+function headersOf(message: KeyedMessage, copyBytes: boolean): readonly HeaderPair[] {
+  const pairs = headerPairs(message)
+  return copyBytes ? pairs.map(([name, value]) => [name, copyOf(value)]) : pairs
 }
 
 /** What an error that a call failed with says of each of its messages; undefined: nothing, it was taken in all the same. */

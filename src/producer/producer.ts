@@ -209,7 +209,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
         : undefined
     this.#sendLoop = sendLoop
     this.#reporter = new DeliveryReporter(config.onDelivery, this, warnings, turn)
-    if (config.interceptors.length > 0) this.#interceptors = new Interceptors(config.interceptors, warnings, turn)
+    if (config.interceptors.length > 0)
+      this.#interceptors = new Interceptors(config.interceptors, warnings, turn, config.copyBytes)
     this.#eventHandler = new DefaultEventHandler(
       {
         partitioner: config.partitioner,

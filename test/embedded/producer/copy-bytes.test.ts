@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Producer, type KeyedMessage, type ProducerOptions } from '../../../src/index.js'
+import { Producer, type HeaderPair, type KeyedMessage, type ProducerOptions } from '../../../src/index.js'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, startProducer, stored } from '../support/producers.js'
@@ -114,6 +114,21 @@ describe('copyBytes covers everything that is read after send() has returned', (
     const producer = startProducer(kafka, { copyBytes: true, encoder: { encode }, keyEncoder: { encode } })
     await producer.send(['1', '2', '3'].map((value) => ({ topic: 't', key: value, value })))
     expect(kafka.records('t').map(({ key, value }) => `${String(key)}${String(value)}`)).toEqual(['11', '22', '33'])
+  })
+
+  it('headers that interceptors are told of when the message has ended', async () => {
+    const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+    const told: string[] = []
+    const interceptors = [{ onAcknowledgement: (...[, , headers]: [unknown, unknown, readonly HeaderPair[]]) => void told.push(String(headers[0]?.[1])) }] // prettier-ignore
+    const h = Buffer.from('given')
+    const sending = startProducer(kafka, { copyBytes: true, interceptors }).send({
+      topic: 't',
+      value: 'x',
+      headers: { h },
+    })
+    h.fill('X')
+    await sending
+    expect(told).toEqual(['given'])
   })
 
   it('a list of any length', async () => {
