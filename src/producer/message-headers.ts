@@ -95,14 +95,23 @@ export type HeaderPair = readonly [name: string, value: HeaderValue]
 
 /** The headers of a message one by one; none of such as no message may have, for which it is refused elsewhere. */
 export function headerPairs(message: { readonly headers?: unknown }): readonly HeaderPair[] {
-  const pairs: HeaderPair[] = []
   try {
-    const parts = outgoingHeaders(message.headers) ?? []
-    for (let i = 0; i < parts.length; i += 2) pairs.push([parts[i] as string, parts[i + 1] as HeaderValue])
+    return pairsOf(outgoingHeaders(message.headers) ?? [])
   } catch {
     return []
   }
+}
+
+/** What stands name after value, one by one. */
+export function pairsOf(parts: OutgoingHeaders): HeaderPair[] {
+  const pairs: HeaderPair[] = []
+  for (let i = 0; i < parts.length; i += 2) pairs.push([parts[i] as string, parts[i + 1] as HeaderValue])
   return pairs
+}
+
+/** Whether headers are gone once they were gone through, such as the `entries()` of a Map. */
+export function canBeReadOnce(headers: MessageHeaders): headers is Iterable<never> & MessageHeaders {
+  return isIterable(headers) && headers[Symbol.iterator]() === (headers as unknown)
 }
 
 /** Whether a message has a header of one of these names, where that can be seen without going through them; else nothing. */
@@ -125,8 +134,8 @@ export function hasHeader(message: { readonly headers?: unknown }, names: readon
 export function withLastingHeaders<M extends { readonly headers?: MessageHeaders | null | undefined }>(message: M): M {
   try {
     const { headers } = message
-    if (typeof headers !== 'object' || headers === null || !isIterable(headers)) return message
-    return headers[Symbol.iterator]() === (headers as unknown) ? copyWith(message, [...headers]) : message
+    if (typeof headers !== 'object' || headers === null || !canBeReadOnce(headers)) return message
+    return copyWith(message, [...headers])
   } catch {
     // It can't be read, for which it is refused elsewhere.
     return message

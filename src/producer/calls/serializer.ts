@@ -17,7 +17,7 @@ import {
   valueMissing,
   type KeyedMessage,
 } from '../keyed-message.js'
-import { outgoingHeaders } from '../message-headers.js'
+import { canBeReadOnce, outgoingHeaders, pairsOf, type MessageHeaders } from '../message-headers.js'
 import type { KeyUse } from '../partitioner.js'
 import { OutgoingMessage, type Placement } from '../queues/outgoing-message.js'
 
@@ -66,12 +66,14 @@ export class Serializer<K, V> {
     const chooser = this.own(partitionKey ?? null, topic, 'partitionKey')
     // A tombstone is none of the encoder's.
     const encodedValue =
-      value === null ? null : this.encode(this.encoder, this.own(value, topic, 'value'), topic, headers, 'value')
-    const encodedKey = ownKey === null ? null : this.encode(this.keyEncoder, ownKey, topic, headers, 'key')
+      value === null
+        ? null
+        : this.encode(this.encoder, this.own(value, topic, 'value'), topic, headers, ownHeaders, 'value')
+    const encodedKey = ownKey === null ? null : this.encode(this.keyEncoder, ownKey, topic, headers, ownHeaders, 'key')
     const encodedChooser =
       chooser === null || this.keyUse !== 'encoded'
         ? null
-        : this.encode(this.keyEncoder, chooser, topic, headers, 'partitionKey')
+        : this.encode(this.keyEncoder, chooser, topic, headers, ownHeaders, 'partitionKey')
 
     if (isPending(encodedValue) || isPending(encodedKey) || isPending(encodedChooser)) {
       return handled(
@@ -106,11 +108,12 @@ export class Serializer<K, V> {
     given: T,
     topic: string,
     headers: KeyedMessage['headers'],
+    ownHeaders: OutgoingHeaders | null,
     part: EncodedPart,
   ): Data | Promise<Data> {
     // Nothing is asked, and no context made, where the answer is known and most often needed.
     if (isStoredAsItIs(given) && encoder.encode === DefaultEncoder.prototype.encode) return given
-    const context: EncoderContext = { topic, headers: headers ?? undefined, part }
+    const context: EncoderContext = { topic, headers: headersToShow(headers, ownHeaders), part }
     try {
       const encoded: unknown = encoder.encode(given, context)
       if (typeof encoded === 'string' || encoded === null) return encoded
@@ -136,6 +139,15 @@ export class Serializer<K, V> {
     }
     return this.copyBytes && data !== given ? copyOf(data) : data
   }
+}
+
+/** As they were given; those that can be read but once have been read, and are shown as pairs. */
+function headersToShow(
+  headers: KeyedMessage['headers'],
+  ownHeaders: OutgoingHeaders | null,
+): MessageHeaders | undefined {
+  if (headers === undefined || headers === null) return undefined
+  return ownHeaders !== null && canBeReadOnce(headers) ? pairsOf(ownHeaders) : headers
 }
 
 /** A string, or bytes that are there: those of an empty array may be gone. */

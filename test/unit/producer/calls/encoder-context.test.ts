@@ -28,6 +28,16 @@ it('an encoder is told the topic, the headers as they were given, and what of th
   expect(encoder.asked.every(([, context]) => context.headers === headers)).toBe(true)
 })
 
+it('headers that can be read but once are shown all the same, to each encoder', () => {
+  const encoder = recorder()
+  const pairs: [string, string][] = [['content-type', 'text/plain'], ['a', 'b']] // prettier-ignore
+  const headers = new Map(pairs).entries()
+  expect(serializerOf(encoder).serialize({ topic: 'orders', value: 1, key: 2, headers })).toMatchObject({
+    headers: pairs.flat(),
+  })
+  expect(encoder.asked.map(([, context]) => [...(context.headers as Iterable<unknown>)])).toEqual([pairs, pairs])
+})
+
 it.each([undefined, null])('no headers, given as %s, are undefined', (headers) => {
   const encoder = recorder()
   void serializerOf(encoder).serialize({ topic: 'orders', value: 1, ...(headers === null ? { headers } : {}) })
