@@ -6,6 +6,7 @@ import { timerDelay } from '../../timer-delay.js'
 import type { TurnBudget } from '../../turn-budget.js'
 import type { MessageOwner, OutgoingMessage } from '../queues/outgoing-message.js'
 import type { Room } from '../queues/room.js'
+import { TRACED, withoutStackTraces } from '../queues/stack-traces.js'
 import { SetAside } from './set-aside.js'
 
 /** So many are admitted in a turn at the least: what is sent together should travel together on a slow machine too. */
@@ -29,6 +30,14 @@ interface Entry {
   next: number
   /** When it was given, or last got a message in: its patience counts from then. */
   since: number
+}
+
+/** Messages that are not taken in, some of whom have not been told. */
+interface Refusal {
+  readonly messages: readonly OutgoingMessage[]
+  /** The next one to be told. */
+  next: number
+  readonly cause: QueueFullError
 }
 
 export interface AdmissionParts {
@@ -61,6 +70,8 @@ export class Admission {
   private readonly aside = new SetAside()
   /** One waits there of which nobody has been told. */
   private isNewAside = false
+  private readonly refusals = new Denque<Refusal>()
+  private isRefusing = false
   private patienceTimer: Timer | undefined
   private admittedThisTurn = 0
   /** How many admitted make it look at the clock again. */
@@ -218,7 +229,7 @@ export class Admission {
   }
 
   private setAside(message: OutgoingMessage): void {
-    if (this.parts.enqueueTimeoutMs === 0) return this.parts.refuse(message, this.noRoom())
+    if (this.parts.enqueueTimeoutMs === 0) return this.refuse([message], 0, this.noRoom())
     this.aside.add(message, this.parts.clock.now())
     this.isNewAside = true
   }
@@ -251,6 +262,7 @@ export class Admission {
    * the next one, which comes here too; and so does whoever takes messages in, at the end.
    */
   private keepWatch(): void {
+    this.tellRefused()
     const isWatched = this.patienceTimer !== undefined || this.isEmpty
     if (!isWatched && !this.isAdmitting && !this.isTurnOver) this.watchPatience()
   }
@@ -263,14 +275,16 @@ export class Admission {
     const { enqueueTimeoutMs } = this.parts
     if (enqueueTimeoutMs < 0) return
     const now = this.parts.clock.now()
+    let cause: QueueFullError | undefined
     for (let head = this.entries.peekFront(); head !== undefined; head = this.entries.peekFront()) {
       if (head.since + enqueueTimeoutMs > now) break
       this.entries.shift()
-      this.refuseRest(head)
+      this.refuse(head.messages, head.next, (cause ??= this.noRoom()))
       // There may be room for those behind it.
       const second = this.entries.peekFront()
-      if (second !== undefined && this.parts.room.hasRoomFor(second.messages[second.next] as OutgoingMessage))
-        this.admitLine()
+      if (second === undefined || !this.parts.room.hasRoomFor(second.messages[second.next] as OutgoingMessage)) continue
+      this.tellRefused()
+      this.admitLine()
       if (this.isTurnOver) return
     }
     const impatient: Entry[] = []
@@ -299,8 +313,9 @@ export class Admission {
     if (next < Infinity)
       this.patienceTimer = this.parts.clock.setTimeout(this.pumpOrRefuse, timerDelay(next - now)).unref()
     // Told when the lines are whole again.
-    for (const entry of impatient) this.refuseRest(entry)
-    for (const message of impatientAside) this.parts.refuse(message, this.noRoom())
+    for (const { messages, next: first } of impatient) this.refuse(messages, first, (cause ??= this.noRoom()))
+    if (impatientAside.length > 0) this.refuse(impatientAside, 0, (cause ??= this.noRoom()))
+    this.tellRefused()
   }
 
   private readonly pumpOrRefuse = (): void => {
@@ -314,9 +329,35 @@ export class Admission {
     return index
   }
 
-  private refuseRest(entry: Entry): void {
-    const cause = this.noRoom()
-    for (const message of entry.messages.slice(entry.next)) if (!message.isSettled) this.parts.refuse(message, cause)
+  /** Notes messages, from this place on, that are not taken in: {@link tellRefused} tells them. */
+  private refuse(messages: readonly OutgoingMessage[], from: number, cause: QueueFullError): void {
+    this.refusals.push({ messages, next: from, cause })
+  }
+
+  /** Tells the refused, some at once, the others in later turns: however many are refused together, others get theirs. */
+  private tellRefused(): void {
+    if (!this.isRefusing && !this.isAdmitting && !this.refusals.isEmpty()) this.tellSomeRefused()
+  }
+
+  private readonly tellSomeRefused = (): void => {
+    const isFirst = !this.isRefusing
+    this.isRefusing = true
+    if (isFirst) this.tellNextRefused(TRACED)
+    withoutStackTraces(() => this.tellNextRefused(Infinity))
+    this.isRefusing = !this.refusals.isEmpty()
+    if (this.isRefusing) this.parts.turn.inNextTurn(this.tellSomeRefused)
+  }
+
+  private tellNextRefused(most: number): void {
+    let count = 0
+    for (let first = this.refusals.peekFront(); first !== undefined; first = this.refusals.peekFront()) {
+      for (; first.next < first.messages.length; first.next++) {
+        if (++count > most || (count % RUN === 0 && this.parts.turn.isSpent)) return
+        const message = first.messages[first.next] as OutgoingMessage
+        if (!message.isSettled) this.parts.refuse(message, first.cause)
+      }
+      this.refusals.shift()
+    }
   }
 
   private noRoom(): QueueFullError {
@@ -336,5 +377,6 @@ export class Admission {
     this.parts.clock.clearTimeout(this.patienceTimer)
     this.entries.clear()
     this.aside.clear()
+    this.refusals.clear()
   }
 }

@@ -97,6 +97,24 @@ describe('admission', () => {
     expect(line.isEmpty).toBe(true)
   })
 
+  it.each(['orders', 'unknown'])('refuses very many for %s in several turns, each once and in their order', (topic) => {
+    const { line, room, turn, admitted, refused } = admission({ maxMessages: 1 })
+    line.submit(call(1, 'inside', topic))
+    turn.next()
+    turn.spent = true
+    line.submit(call(1_000, 'a', topic))
+    line.submit(call(1, 'b', topic))
+    expect(refused.length).toBeLessThan(500)
+    expect(line.isEmpty).toBe(true)
+    // Those that have not been told yet are out all the same.
+    room.release({ messages: 1, bytes: 0 })
+    line.pump()
+    while (refused.length < 1_001) turn.next()
+    const all = Array.from({ length: 1_000 }, (_, i) => `a${i}`)
+    expect(refused).toEqual([...all, 'b0'])
+    expect(admitted).toEqual(['inside0'])
+  })
+
   it('takes in who was behind a message that found no room, when that is refused', () => {
     const { line, turn, admitted, refused } = admission({ maxBytes: 10_000 })
     turn.spent = true
