@@ -5,8 +5,8 @@ import { QueueFullError, type KafkaProducerError } from '../../errors.js'
 import { timerDelay } from '../../timer-delay.js'
 import type { TurnBudget } from '../../turn-budget.js'
 import type { MessageOwner, OutgoingMessage } from '../queues/outgoing-message.js'
+import { Refusals } from '../queues/refusals.js'
 import type { Room } from '../queues/room.js'
-import { TRACED, withoutStackTraces } from '../queues/stack-traces.js'
 import { SetAside } from './set-aside.js'
 
 /** So many are admitted in a turn at the least: what is sent together should travel together on a slow machine too. */
@@ -30,14 +30,6 @@ interface Entry {
   next: number
   /** When it was given, or last got a message in: its patience counts from then. */
   since: number
-}
-
-/** Messages that are not taken in, some of whom have not been told. */
-interface Refusal {
-  readonly messages: readonly OutgoingMessage[]
-  /** The next one to be told. */
-  next: number
-  readonly cause: QueueFullError
 }
 
 export interface AdmissionParts {
@@ -70,8 +62,7 @@ export class Admission {
   private readonly aside = new SetAside()
   /** One waits there of which nobody has been told. */
   private isNewAside = false
-  private readonly refusals = new Denque<Refusal>()
-  private isRefusing = false
+  private readonly refusals: Refusals
   private patienceTimer: Timer | undefined
   private admittedThisTurn = 0
   /** How many admitted make it look at the clock again. */
@@ -90,7 +81,11 @@ export class Admission {
   /** A topic of which there was metadata in this turn. */
   private knownTopic: string | undefined
 
-  constructor(private readonly parts: AdmissionParts) {}
+  constructor(private readonly parts: AdmissionParts) {
+    this.refusals = new Refusals(parts.turn, (message, cause) => {
+      if (!message.isSettled) parts.refuse(message, cause)
+    })
+  }
 
   /** Takes in what there is room for, now or when it is this call's turn. */
   submit(messages: readonly OutgoingMessage[]): void {
@@ -229,7 +224,7 @@ export class Admission {
   }
 
   private setAside(message: OutgoingMessage): void {
-    if (this.parts.enqueueTimeoutMs === 0) return this.refuse([message], 0, this.noRoom())
+    if (this.parts.enqueueTimeoutMs === 0) return this.refusals.add([message], 0, this.noRoom())
     this.aside.add(message, this.parts.clock.now())
     this.isNewAside = true
   }
@@ -279,7 +274,7 @@ export class Admission {
     for (let head = this.entries.peekFront(); head !== undefined; head = this.entries.peekFront()) {
       if (head.since + enqueueTimeoutMs > now) break
       this.entries.shift()
-      this.refuse(head.messages, head.next, (cause ??= this.noRoom()))
+      this.refusals.add(head.messages, head.next, (cause ??= this.noRoom()))
       // There may be room for those behind it.
       const second = this.entries.peekFront()
       if (second === undefined || !this.parts.room.hasRoomFor(second.messages[second.next] as OutgoingMessage)) continue
@@ -313,8 +308,8 @@ export class Admission {
     if (next < Infinity)
       this.patienceTimer = this.parts.clock.setTimeout(this.pumpOrRefuse, timerDelay(next - now)).unref()
     // Told when the lines are whole again.
-    for (const { messages, next: first } of impatient) this.refuse(messages, first, (cause ??= this.noRoom()))
-    if (impatientAside.length > 0) this.refuse(impatientAside, 0, (cause ??= this.noRoom()))
+    for (const { messages, next: first } of impatient) this.refusals.add(messages, first, (cause ??= this.noRoom()))
+    if (impatientAside.length > 0) this.refusals.add(impatientAside, 0, (cause ??= this.noRoom()))
     this.tellRefused()
   }
 
@@ -329,35 +324,9 @@ export class Admission {
     return index
   }
 
-  /** Notes messages, from this place on, that are not taken in: {@link tellRefused} tells them. */
-  private refuse(messages: readonly OutgoingMessage[], from: number, cause: QueueFullError): void {
-    this.refusals.push({ messages, next: from, cause })
-  }
-
-  /** Tells the refused, some at once, the others in later turns: however many are refused together, others get theirs. */
+  /** Once the lines are whole. */
   private tellRefused(): void {
-    if (!this.isRefusing && !this.isAdmitting && !this.refusals.isEmpty()) this.tellSomeRefused()
-  }
-
-  private readonly tellSomeRefused = (): void => {
-    const isFirst = !this.isRefusing
-    this.isRefusing = true
-    if (isFirst) this.tellNextRefused(TRACED)
-    withoutStackTraces(() => this.tellNextRefused(Infinity))
-    this.isRefusing = !this.refusals.isEmpty()
-    if (this.isRefusing) this.parts.turn.inNextTurn(this.tellSomeRefused)
-  }
-
-  private tellNextRefused(most: number): void {
-    let count = 0
-    for (let first = this.refusals.peekFront(); first !== undefined; first = this.refusals.peekFront()) {
-      for (; first.next < first.messages.length; first.next++) {
-        if (++count > most || (count % RUN === 0 && this.parts.turn.isSpent)) return
-        const message = first.messages[first.next] as OutgoingMessage
-        if (!message.isSettled) this.parts.refuse(message, first.cause)
-      }
-      this.refusals.shift()
-    }
+    if (!this.isAdmitting) this.refusals.tell()
   }
 
   private noRoom(): QueueFullError {

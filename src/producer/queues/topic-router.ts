@@ -13,6 +13,7 @@ import { BatchBuffers } from './batch-buffers.js'
 import { MetadataWatch } from './metadata-watch.js'
 import type { OutgoingMessage } from './outgoing-message.js'
 import type { PartitionQueue } from './partition-queue.js'
+import { Refusals } from './refusals.js'
 import type { RetryPolicy } from './retry-policy.js'
 import type { Room } from './room.js'
 import type { CompressionChoice } from './topic-compression.js'
@@ -56,8 +57,13 @@ export class TopicRouter {
   private latest: TopicQueue | undefined
   private readonly buffers = new BatchBuffers()
   private readonly watch: MetadataWatch
+  private readonly refusals: Refusals
 
   constructor(private readonly parts: TopicRouterParts) {
+    this.refusals = new Refusals(parts.turn, (message, cause) => {
+      if (message.isSettled) parts.room.leave(message)
+      else this.refuse(message, cause)
+    })
     this.watch = new MetadataWatch(parts.topicPartitionInfos, parts.policy, (topic, cause) => this.giveUp(topic, cause))
   }
 
@@ -217,10 +223,8 @@ export class TopicRouter {
 
   /** Who hears of one may end the others. */
   private refuseAll(messages: readonly OutgoingMessage[], cause: KafkaProducerError): void {
-    for (const message of messages) {
-      if (message.isSettled) this.parts.room.leave(message)
-      else this.refuse(message, cause)
-    }
+    this.refusals.add(messages, 0, cause)
+    this.refusals.tell()
   }
 
   private refuse(message: OutgoingMessage, cause: KafkaProducerError): void {

@@ -392,4 +392,8 @@ describe('ten thousand messages past their deadline', () => {
   ])('%s: each is told, and the loop turns meanwhile', async (_, topic) => {
     expect(await endTogether(topic, 10_000)).toBeGreaterThan(1)
   })
+
+  it('refused, since their topic does not exist: the same', async () => {
+    expect(await endTogether('missing', 10_000, { unknownTopicTimeoutMs: 500 })).toBeGreaterThan(1)
+  })
 })
