@@ -130,6 +130,8 @@ export class BrokerConnection {
   private users = 0
   /** There while requests wait for an authentication to end. */
   private held: Held[] | undefined
+  /** Until there is a session it is part of an attempt, of whose end nothing else is told. */
+  private hasSession = false
   /** The first bytes that came, until an answer was read. */
   private head: Buffer = EMPTY
   /** Called before each request: the session may have to be renewed. */
@@ -179,6 +181,12 @@ export class BrokerConnection {
   /** Whether requests can be sent. */
   get isOpen(): boolean {
     return this.state === 'open'
+  }
+
+  /** It counts as opened from now on: its end is told. */
+  opened(): void {
+    this.hasSession = true
+    if (this.state !== 'open') this.tellDisconnected(this.gone.reason as KafkaProducerError)
   }
 
   /** Whether any request was written that has an answer. */
@@ -426,7 +434,7 @@ export class BrokerConnection {
 
   private tellDisconnected(error: KafkaProducerError): void {
     const { observers } = this
-    if (!observers.wantsEvents) return
+    if (!this.hasSession || !observers.wantsEvents) return
     const requests = this.#inFlight.length + this.notTaken.length
     observers.happened({ type: 'disconnected', broker: this.name, requests, error })
   }

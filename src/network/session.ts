@@ -215,6 +215,7 @@ export class SessionFactory {
       const opening = { address, nodeId, signal: controller.signal, stage }
       const session = await orAborted(this.openOrExplain(opening), controller.signal)
       onEnd?.(undefined)
+      session.connection.opened()
       return session
     } catch (cause) {
       const error = this.failure(address, cause as KafkaProducerError)

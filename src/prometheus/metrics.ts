@@ -117,7 +117,7 @@ export const COUNTERS: readonly Row<number>[] = [
   },
   {
     name: 'kafka_producer_connections_closed_total',
-    help: 'Connections that ended, whoever ended them.',
+    help: 'Opened connections that ended, whoever ended them.',
     read: ({ stats }) => stats.connections.closed,
   },
   {

@@ -109,7 +109,7 @@ export type ObservedEvent =
       readonly to: number
     }
   | ({ readonly type: 'throttled'; readonly throttleMs: number } & OfBroker)
-  /** Whoever ended it; with how many requests that had no answer. */
+  /** A connection that was opened has ended, whoever ended it; with how many requests that had no answer. */
   | ({ readonly type: 'disconnected'; readonly requests: number; readonly error: KafkaProducerError } & OfBroker)
   /** The SASL session goes on. */
   | ({ readonly type: 'renewed' } & OfBroker)

@@ -59,6 +59,7 @@ export interface Statistics {
     readonly opened: number
     /** Attempts that came to nothing. */
     readonly failed: number
+    /** Of those that were opened: what is left of these is open. */
     readonly closed: number
   }
 }

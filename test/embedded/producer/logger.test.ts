@@ -62,6 +62,13 @@ describe('the log', () => {
     expect(retries.at(-1)?.fields.attempts).toBe(20)
   })
 
+  it('a connection is neither lost nor had again where there was none', async () => {
+    const kafka = await startKafka({ release: '0.8.2', topics: { orders: {} } })
+    const { logger, lines } = consoleLike()
+    await startProducer(kafka, { logger }).send({ topic: 'orders', value: '1' })
+    expect(lines.map(({ fields }) => fields.event)).toEqual(['connected', 'connected'])
+  })
+
   it('a pino is given the fields first', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const given: unknown[][] = []

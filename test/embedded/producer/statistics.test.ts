@@ -82,3 +82,25 @@ it('onStats is called with them at the interval, until the producer closes, and 
   expect(told.at(-1)).toMatchObject({ messages: 1, allTopics: { messages: { count: 1 } } })
   expect(producer.stats().throwingCallbacks).toBe(count)
 })
+
+it('what is opened less what is closed are the connections that there are, whatever was tried besides', async () => {
+  const kafka = await startKafka({ topics: { orders: {} }, sasl: { users: { alice: 'wonderland' } } })
+  let password = 'wrong'
+  const sasl = { mechanism: 'plain' as const, username: 'alice', password: () => password }
+  const producer = startProducer(kafka, { sasl })
+  await errorOf(producer.send({ topic: 'orders', value: '1' }))
+  expect(producer.stats().connections).toEqual({ opened: 0, failed: 1, closed: 0 })
+  password = 'wonderland'
+  await producer.send({ topic: 'orders', value: '2' })
+  expect(producer.stats().connections).toEqual({ opened: 2, failed: 1, closed: 0 })
+  await producer.close()
+  expect(producer.stats().connections).toEqual({ opened: 2, failed: 1, closed: 2 })
+})
+
+it('a broker that hangs up on what it does not know is no connection lost', async () => {
+  const kafka = await startKafka({ release: '0.8.2', topics: { orders: {} } })
+  const producer = startProducer(kafka)
+  await producer.send({ topic: 'orders', value: '1' })
+  await producer.close()
+  expect(producer.stats().connections).toEqual({ opened: 2, failed: 0, closed: 2 })
+})
