@@ -40,6 +40,9 @@ export interface KafkaProducerInstrumentationConfig {
   readonly requireParentSpan?: boolean | undefined
 }
 
+/** The configuration that is in force. Instrumentations of OpenTelemetry always say whether they are enabled. */
+type CurrentConfig = KafkaProducerInstrumentationConfig & { readonly enabled: boolean }
+
 /**
  * Spans and metrics for all producers of this process, by OpenTelemetry's conventions for messaging. It is an
  * instrumentation as `registerInstrumentations()` and the `instrumentations` of a NodeSDK take them; alone it works with the
@@ -48,7 +51,7 @@ export interface KafkaProducerInstrumentationConfig {
 export class KafkaProducerInstrumentation {
   readonly instrumentationName = NAME
   readonly instrumentationVersion = VERSION
-  private config: KafkaProducerInstrumentationConfig
+  private config: CurrentConfig
   private tracer: Tracer
   private meter: Meter
   private spans: SendSpans | undefined
@@ -60,7 +63,7 @@ export class KafkaProducerInstrumentation {
     this.tracer = trace.getTracer(NAME, VERSION)
     this.meter = metrics.getMeter(NAME, VERSION)
     this.prepare()
-    if (this.config.enabled === true) this.enable()
+    if (this.config.enabled) this.enable()
   }
 
   /** Begins to work; again does nothing. */
@@ -91,7 +94,7 @@ export class KafkaProducerInstrumentation {
     this.prepare()
   }
 
-  getConfig(): KafkaProducerInstrumentationConfig {
+  getConfig(): CurrentConfig {
     return this.config
   }
 

@@ -46,7 +46,7 @@ import {
   type TransactionalProducerOptions,
   type WritableOptions,
 } from '../../src/index.js'
-import type { KafkaProducerInstrumentationConfig } from '../../src/opentelemetry/index.js'
+import type { KafkaProducerInstrumentation, KafkaProducerInstrumentationConfig } from '../../src/opentelemetry/index.js'
 import type { ProducerMetricsOptions } from '../../src/prometheus/index.js'
 import type { EmbeddedKafkaError } from '../../src/testing/index.js'
 
@@ -495,6 +495,10 @@ describe('the options', () => {
     expectTypeOf<MayBeUndefined<KafkaProducerErrorOptions>>().toExtend<KafkaProducerErrorOptions>()
     expectTypeOf<MayBeUndefined<KafkaProducerInstrumentationConfig>>().toExtend<KafkaProducerInstrumentationConfig>()
     expectTypeOf<MayBeUndefined<ProducerMetricsOptions>>().toExtend<ProducerMetricsOptions>()
+  })
+
+  it('in an instrumentation’s configuration is none: OpenTelemetry’s are enabled or not', () => {
+    expectTypeOf<KafkaProducerInstrumentation['getConfig']>().toExtend<() => { readonly enabled?: boolean }>()
   })
 })
 
