@@ -649,13 +649,14 @@ function parseFunction(value: unknown, name: string, allowed: string): unknown {
 }
 
 function parseLogger(value: unknown, name: string, allowed: string): unknown {
-  const methods = ['debug', 'info', 'warn', 'error']
-  const isLogger =
-    (typeof value === 'object' || typeof value === 'function') &&
-    value !== null &&
-    methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function')
-  if (value === undefined || isLogger) return value
-  throw refused(name, value, allowed)
+  if (value === undefined) return value
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) throw refused(name, value, allowed)
+  // Mostly it is some other logger's: NestJS's has no `info`.
+  const lacking = ['debug', 'info', 'warn', 'error'].find(
+    (method) => typeof (value as Record<string, unknown>)[method] !== 'function',
+  )
+  if (lacking === undefined) return value
+  throw new InvalidConfigError(`${name}: given was ${shown(value)} without a method ${lacking}, allowed is ${allowed}`)
 }
 
 function parseCompression(value: unknown, name: string, allowed: string): CompressionOption {
@@ -670,8 +671,8 @@ function parseCompression(value: unknown, name: string, allowed: string): Compre
 }
 
 function parseTopics(value: unknown, name: string, allowed: string): readonly string[] {
-  if (isListOf(value, (topic) => typeof topic === 'string')) return value as readonly string[]
-  throw refused(name, value, allowed)
+  const isTopic = (one: unknown): one is string => typeof one === 'string'
+  return parseList(value, name, allowed, isTopic, 'a topic')
 }
 
 function parseTopicCompression(
@@ -689,18 +690,25 @@ function parseTopicCompression(
 }
 
 function parseCodecs(value: unknown, name: string, allowed: string): readonly Codec[] {
-  if (isListOf(value, isCodec)) return value as readonly Codec[]
-  throw refused(name, value, allowed)
+  return parseList(value, name, allowed, isCodec, 'a codec: an object with a name and the method compress')
 }
 
 function parseInterceptors(value: unknown, name: string, allowed: string): readonly ProducerInterceptor[] {
-  if (isListOf(value, isInterceptor)) return value as readonly ProducerInterceptor[]
-  throw refused(name, value, allowed)
+  return parseList(value, name, allowed, isInterceptor, 'an object with the methods onSend, onAcknowledgement or both')
 }
 
-/** `every` passes over holes, which are undefined to all who read them. */
-function isListOf(value: unknown, isOne: (one: unknown) => boolean): boolean {
-  return Array.isArray(value) && Array.from<unknown>(value).every(isOne)
+function parseList<One>(
+  value: unknown,
+  name: string,
+  allowed: string,
+  isOne: (one: unknown) => one is One,
+  allowedOne: string,
+): readonly One[] {
+  if (!Array.isArray(value)) throw refused(name, value, allowed)
+  const list: readonly unknown[] = value
+  // By index: `every` passes over holes, which are undefined to all who read them.
+  for (let i = 0; i < list.length; i++) if (!isOne(list[i])) throw refused(`${name}[${i}]`, list[i], allowedOne)
+  return list as readonly One[]
 }
 
 function parseBoolean(value: unknown, name: string, allowed: string): boolean {

@@ -80,9 +80,10 @@ describe('what is refused, with what was given and what is allowed', () => {
     ['acks', "0, 1, -1 or 'all'", [2, -2, '1', '-1', 'ALL', null, true]],
     ['retries', 'a whole number from 0, or Infinity', [-1, 0.5, NaN, '3', -Infinity, null]],
     ['allowAutoTopicCreation', 'true or false', ['true', 1, 0, null]],
-    ['compressedTopics', 'a list of topics', [Array(1)]],
-    ['codecs', 'a list of codecs', [Array(1)]],
-    ['interceptors', 'a list of objects', [Array(1)]],
+    ['compressedTopics', 'a list of topics', ['orders', {}, null]],
+    ['codecs', 'a list of codecs', [{ name: 'mine', compress: () => '' }, null]],
+    ['interceptors', 'a list of objects', [{ onSend: () => undefined }, null]],
+    ['logger', 'an object with the methods debug, info, warn and error', [null, 'console', 17]],
     ['topicCompression', 'an object of topics', [new Map([['t', 'gzip']]), ['gzip']]],
     ['brokerVersion', "'0.8' or '0.9'", ['0.10', '0.8.', '1', '4.0', 0.8, '', null]],
     ['encoder', 'an object with a method encode()', [() => 'x', {}, null, 'string']],
@@ -99,6 +100,24 @@ describe('what is refused, with what was given and what is allowed', () => {
       expect(message).toMatch(new RegExp(`^${name}: given was `))
       expect(message).toContain(`allowed is ${allowed}`)
     }
+  })
+
+  it.each([
+    ['compressedTopics', ['orders', 17], 'compressedTopics[1]: given was 17, allowed is a topic'],
+    ['codecs', Array(1), 'codecs[0]: given was undefined, allowed is a codec'],
+    ['codecs', [{ name: 'mine' }], 'codecs[0]: given was an object, allowed is a codec'],
+    ['interceptors', [{ onsend: () => undefined }], 'interceptors[0]: given was an object, allowed is an object with'],
+    ['interceptors', [{ onSend: 17 }], 'interceptors[0]: given was an object, allowed is an object with'],
+    ['interceptors', Array(1), 'interceptors[0]: given was undefined, allowed is an object with'],
+  ])('%s: which one of the list', (name, value, text) => {
+    expect(refusal({ brokers, [name]: value }).message).toContain(text)
+  })
+
+  it('a logger, by what it lacks', () => {
+    const logger = { debug: () => '', log: () => '', warn: () => '', error: () => '' }
+    expect(refusal({ brokers, logger }).message).toBe(
+      'logger: given was an object without a method info, allowed is an object with the methods debug, info, warn and error, such as console or a pino',
+    )
   })
 
   it('brokers that are missing, or none', () => {
