@@ -1,3 +1,5 @@
+import { withoutContext } from './without-context.js'
+
 /** A timer that was set. It keeps the process alive unless it is `unref`ed. */
 export interface Timer {
   ref(): this
@@ -22,11 +24,11 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => performance.now(),
   timestamp: () => Date.now(),
-  setTimeout: (callback, ms) => setTimeout(callback, ms),
+  setTimeout: (callback, ms) => withoutContext(setTimeout, callback, ms),
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
-  setInterval: (callback, ms) => setInterval(callback, ms),
+  setInterval: (callback, ms) => withoutContext(setInterval, callback, ms),
   clearInterval: (timer) => clearInterval(timer as NodeJS.Timeout | undefined),
-  setImmediate: (callback) => void setImmediate(callback),
+  setImmediate: (callback) => void withoutContext(setImmediate, callback),
 }
 
 /** Resolves in the next turn of the event loop. */

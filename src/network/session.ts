@@ -18,6 +18,7 @@ import { GatheringBound } from '../protocol/frame.js'
 import { LEGACY_VERSIONS, type ServedVersions } from '../protocol/versions.js'
 import { Observers } from '../stats/observer.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
+import { withoutContext } from '../without-context.js'
 import { BrokerConnection } from './broker-connection.js'
 import { BrokerFilter, type AllowBroker } from './broker-filter.js'
 import { ClearTextWarning } from './clear-text-warning.js'
@@ -213,7 +214,10 @@ export class SessionFactory {
     try {
       if (signals.some(({ aborted }) => aborted)) callOff()
       const opening = { address, nodeId, signal: controller.signal, stage }
-      const session = await orAborted(this.openOrExplain(opening), controller.signal)
+      const session = await orAborted(
+        withoutContext(() => this.openOrExplain(opening)),
+        controller.signal,
+      )
       onEnd?.(undefined)
       session.connection.opened()
       return session
