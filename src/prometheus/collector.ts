@@ -8,6 +8,7 @@ import {
 } from 'prom-client'
 import type { ProducerStats } from '../index.js'
 import { COUNTERS, GAUGES, SUMMARIES, type Distribution, type Label, type Reading, type Row } from './metrics.js'
+import { Remainder, valuesIn } from './remainder.js'
 
 /** A registry of prom-client, whichever format it writes. */
 export type MetricsRegistry = Registry<PrometheusContentType> | Registry<OpenMetricsContentType>
@@ -37,6 +38,8 @@ type Labels = Partial<Record<LabelName, string>>
 export class Collector {
   /** And how often each was added: whoever did so takes it out for himself alone. */
   private readonly producers = new Map<MeasuredProducer, number>()
+  /** By client id: what is left of producers that were taken out before others. */
+  private readonly remainders = new Map<string, Remainder>()
   /** What the scrape under way reads for all metrics. */
   private readings: readonly Reading[] | undefined
 
@@ -46,9 +49,11 @@ export class Collector {
     for (const { name } of [...COUNTERS, ...GAUGES, ...SUMMARIES])
       if (registry.getSingleMetric(name) !== undefined)
         throw new Error(`A metric with the name ${name} has already been registered.`)
-    const samplesOf = (row: Row<number>) => this.samplesOf(row)
-    for (const row of COUNTERS) new Counter({ ...described(row, registry), collect: collecting(() => samplesOf(row)) })
-    for (const row of GAUGES) new Gauge({ ...described(row, registry), collect: collecting(() => samplesOf(row)) })
+    for (const row of COUNTERS) {
+      const samples = () => this.samplesOf(row, (remainder) => remainder.countsOf(row))
+      new Counter({ ...described(row, registry), collect: collecting(samples) })
+    }
+    for (const row of GAUGES) new Gauge({ ...described(row, registry), collect: collecting(() => this.samplesOf(row)) })
     for (const row of SUMMARIES) new DistributionSummary(this, row, registry)
   }
 
@@ -61,6 +66,8 @@ export class Collector {
 
   /** @returns what takes it out */
   add(producer: MeasuredProducer): () => void {
+    this.readings = undefined
+    if (!this.producers.has(producer)) this.remainders.get(configOf(producer).clientId)?.giveBack(producer)
     this.producers.set(producer, (this.producers.get(producer) ?? 0) + 1)
     let isIn = true
     return () => {
@@ -71,18 +78,35 @@ export class Collector {
 
   private remove(producer: MeasuredProducer): void {
     const left = (this.producers.get(producer) ?? 0) - 1
-    if (left > 0) this.producers.set(producer, left)
-    else this.producers.delete(producer)
+    if (left > 0) return void this.producers.set(producer, left)
+    this.producers.delete(producer)
+    this.readings = undefined
+    const { clientId } = configOf(producer)
+    const isLast = !Array.from(this.producers.keys(), configOf).some((other) => other.clientId === clientId)
+    if (isLast) return void this.remainders.delete(clientId)
+    const remainder = this.remainders.get(clientId) ?? new Remainder(COUNTERS, SUMMARIES)
+    this.remainders.set(clientId, remainder)
+    remainder.keep(producer, readingOf(producer))
   }
 
-  /** Each value of a metric, with its labels. */
-  samplesOf<Value>(row: Row<Value>): (readonly [Labels, Value])[] {
-    return this.read().flatMap((reading) => {
-      const { label } = row
-      const ofClient: Labels = { client_id: reading.clientId }
-      if (label === undefined) return [[ofClient, row.read(reading)] as const]
-      return Object.entries(row.read(reading)).map(([name, value]) => [{ ...ofClient, [label]: name }, value] as const)
-    })
+  /**
+   * Each value of a metric, with its labels.
+   *
+   * @param left what of it is left of producers that are out
+   */
+  samplesOf<Value>(
+    row: Row<Value>,
+    left: (remainder: Remainder) => Iterable<readonly [string, Value]> = () => [],
+  ): (readonly [Labels, Value])[] {
+    const labelled = (clientId: string, values: Iterable<readonly [string, Value]>) =>
+      Array.from(values, ([name, value]): readonly [Labels, Value] => {
+        const ofClient: Labels = { client_id: clientId }
+        return [row.label === undefined ? ofClient : { ...ofClient, [row.label]: name }, value]
+      })
+    return [
+      ...this.read().flatMap((reading) => labelled(reading.clientId, valuesIn(row, reading))),
+      ...[...this.remainders].flatMap(([clientId, remainder]) => labelled(clientId, left(remainder))),
+    ]
   }
 
   /** A scrape asks all metrics in one go, and a producer's statistics are more work than reading one of them. */
@@ -95,9 +119,12 @@ export class Collector {
   }
 }
 
+function configOf({ config }: MeasuredProducer): MeasuredConfig {
+  return 'producer' in config ? config.producer : config
+}
+
 function readingOf(producer: MeasuredProducer): Reading {
-  const { config } = producer
-  const { clientId, queueMessages, queueBytes } = 'producer' in config ? config.producer : config
+  const { clientId, queueMessages, queueBytes } = configOf(producer)
   return { stats: producer.stats(), clientId, queueMessages, queueBytes }
 }
 
@@ -128,8 +155,10 @@ class DistributionSummary extends Summary<LabelName> {
   }
 
   override async get(): ReturnType<Summary<LabelName>['get']> {
-    const { name } = this.row
-    const values = merged(this[COLLECTOR].samplesOf(this.row)).flatMap(([labels, { count, sum, quantiles }]) => [
+    const { row } = this
+    const { name } = row
+    const samples = this[COLLECTOR].samplesOf(row, (remainder) => remainder.distributionsOf(row))
+    const values = merged(samples).flatMap(([labels, { count, sum, quantiles }]) => [
       ...Object.entries(quantiles).map(([quantile, value]) => ({ labels: { ...labels, quantile }, value })),
       { metricName: `${name}_sum`, labels, value: sum },
       { metricName: `${name}_count`, labels, value: count },

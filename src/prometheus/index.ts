@@ -14,6 +14,7 @@ export interface ProducerMetricsOptions {
  *
  * Producers of one registry are told apart by the label `client_id`; those of the same are told as one. The registry holds
  * the producer until what is returned is called, which takes its figures out: once it is closed, and scraped a last time.
+ * While others of its client id are in, what it has counted stays, so that no counter shrinks.
  *
  * @throws prom-client's own error where the registry has other metrics of these names
  */

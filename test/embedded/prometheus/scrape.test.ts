@@ -227,6 +227,59 @@ describe('several producers', () => {
     expect(await scrape(registry)).toEqual(new Map())
   })
 
+  it('of one client id never count less when one of them is taken out, nor more when it is put in again', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const registry = new Registry()
+    const one = startProducer(kafka)
+    const other = startProducer(kafka)
+    const stop = collectProducerMetrics(one, { register: registry })
+    const stopOther = collectProducerMetrics(other, { register: registry })
+    await one.send([1, 2, 3].map((value) => ({ topic: 'orders', value: String(value) })))
+    await other.send({ topic: 'orders', value: '4' })
+    const both = await scrape(registry)
+    const grows = (sample: string) => /_total\{|_count\{|_sum\{/.test(sample)
+    const growing = (samples: Map<string, number>) => [...samples].filter(([sample]) => grows(sample))
+    await one.close()
+    const atTheEnd = growing(await scrape(registry))
+    stop()
+    const left = await scrape(registry)
+    expect(growing(left)).toEqual(atTheEnd)
+    const sample = (name: string, label = '') => `kafka_producer_${name}{client_id="kafka-producer"${label}}`
+    expect(left.get(sample('topic_messages_total', ',topic="orders"'))).toBe(4)
+    expect(left.get(sample('batch_size_messages_sum'))).toBe(4)
+    expect([both, left].map((samples) => samples.get(sample('queue_limit_messages')))).toEqual([1_000_000, 500_000])
+    expect([both, left].map((samples) => samples.get(sample('batch_size_messages', ',quantile="0.5"')))).toEqual([3, 1])
+    const stopAgain = collectProducerMetrics(one, { register: registry })
+    expect(growing(await scrape(registry))).toEqual(atTheEnd)
+    stopAgain()
+    expect(growing(await scrape(registry))).toEqual(atTheEnd)
+    stopOther()
+    expect(await scrape(registry)).toEqual(new Map())
+    collectProducerMetrics(other, { register: registry })
+    expect((await scrape(registry)).get(sample('acknowledged_messages_total'))).toBe(1)
+  })
+
+  it('that are taken out leave no more names than one has', async () => {
+    const kafka = await startKafka()
+    const registry = new Registry()
+    collectProducerMetrics(startProducer(kafka), { register: registry })
+    for (let i = 0; i < 2; i++) {
+      const { config } = startProducer(kafka)
+      const topics = Array.from({ length: 600 }, (_, topic) => [`${i}-${topic}`, { messages: { count: 1 } }] as const)
+      const none = startProducer(kafka).stats()
+      const stats = () => {
+        const ofTopics = topics.map(([name, { messages }]) => [name, { ...none.allTopics, messages }])
+        return { ...none, topics: Object.fromEntries(ofTopics) } as ProducerStats
+      }
+      collectProducerMetrics({ config, stats }, { register: registry })()
+    }
+    const samples = [...(await scrape(registry))].filter(([name]) =>
+      name.startsWith('kafka_producer_topic_messages_total'),
+    )
+    expect(samples).toHaveLength(1_001)
+    expect(samples.reduce((sum, [, count]) => sum + count, 0)).toBe(1_200)
+  })
+
   it('may be transactional', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const registry = new Registry()
