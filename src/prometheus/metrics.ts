@@ -47,7 +47,7 @@ function of<Item, Value>(items: Readonly<Record<string, Item>>, read: (item: Ite
 export const COUNTERS: readonly Row<number>[] = [
   {
     name: 'kafka_producer_messages_total',
-    help: 'Messages taken in.',
+    help: 'Messages taken in; in async mode each once it lingers no more.',
     read: ({ stats }) => stats.messages,
   },
   {
@@ -62,7 +62,7 @@ export const COUNTERS: readonly Row<number>[] = [
   },
   {
     name: 'kafka_producer_failed_messages_total',
-    help: 'Messages that failed, for whatever reason.',
+    help: 'Messages that failed, but for those of a send() that was refused as a whole.',
     read: ({ stats }) => stats.failed,
   },
   {

@@ -6,7 +6,7 @@ const DECAYS = MINUTES.map((minutes) => 1 - Math.exp(-TICK_MS / 60_000 / minutes
 /** How many of something there were, and how many a second. */
 export interface MeterSnapshot {
   readonly count: number
-  /** A second, since the producer was made. */
+  /** A second, since the producer was made; of a single topic or broker, since it was first told of. */
   readonly meanRate: number
   /** A second; what is longer ago counts less and less. */
   readonly oneMinuteRate: number

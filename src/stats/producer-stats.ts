@@ -9,13 +9,16 @@ const OTHERS = '*'
 
 /** What a producer counts, from its start on. */
 export interface ProducerStats extends Statistics {
-  /** Messages taken in. */
+  /** Messages taken in; in async mode each once it lingers no more. */
   readonly messages: number
   /** Bytes of their keys, values and headers. */
   readonly bytes: number
   /** Messages acknowledged; with acks 0, handed to the system. */
   readonly acknowledged: number
-  /** Messages that failed, for whatever reason. */
+  /**
+   * Messages that failed, whatever with; but for those of a `send()` that is refused as a whole: what is invalid, comes after
+   * `close()` or an abort, or, in sync mode, an encoder fails on.
+   */
   readonly failed: number
   /** Messages refused for want of room, per topic; of so many topics only, those of all others under `'*'`. */
   readonly dropped: Readonly<Record<string, number>>
