@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../clock.js'
 import { createDebug } from '../debug.js'
-import { KafkaProducerError } from '../errors.js'
+import { KafkaProducerError, ProducerClosedError } from '../errors.js'
 import type { ConnectBegin, ConnectEnd, MetadataEnd, ObservedEvent, Observer, OnEnd } from '../stats/observer.js'
 import type { KafkaProducerWarning } from './kafka-producer-warning.js'
 import { tellUser } from './tell-user.js'
@@ -108,7 +108,8 @@ export class EventLog implements Observer {
   readonly metadata = (): OnEnd<MetadataEnd> => this.onMetadataEnd
 
   private readonly onMetadataEnd = ({ error }: MetadataEnd): void => {
-    if (error !== undefined) this.note('warn', 'metadata-failed', 'no broker answered for metadata', told(error))
+    if (error !== undefined && !(error instanceof ProducerClosedError))
+      this.note('warn', 'metadata-failed', 'no broker answered for metadata', told(error))
   }
 
   readonly event = (event: ObservedEvent): void => {

@@ -1,6 +1,11 @@
 import { sleep, type Timer } from '../../clock.js'
 import { createDebug } from '../../debug.js'
-import { BrokerResponseError, MetadataUnavailableError, type KafkaProducerError } from '../../errors.js'
+import {
+  BrokerResponseError,
+  MetadataUnavailableError,
+  ProducerClosedError,
+  type KafkaProducerError,
+} from '../../errors.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
 import { metadata as metadataApi, type MetadataResponse, type MetadataTopic } from '../../protocol/apis/metadata.js'
@@ -363,7 +368,11 @@ export class BrokerPartitionInfo {
     const { clock } = this.surroundings
     const startedAt = clock.now()
     const onEnd = questions.begin({ topics: [...topics] })
-    return (error) => onEnd({ latencyMs: clock.now() - startedAt, error })
+    return (failure) => {
+      // Nobody is to blame for what was called off.
+      const error = failure !== undefined && this.closed ? new ProducerClosedError() : failure
+      onEnd({ latencyMs: clock.now() - startedAt, error })
+    }
   }
 
   private tellNewLeaders(old: TopicMetadata | undefined, { topic, partitions }: TopicMetadata): void {

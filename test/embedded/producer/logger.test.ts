@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { InvalidConfigError, type LogFields, type Logger } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { startProducer, until } from '../support/producers.js'
+import { errorOf, startProducer, turns, until } from '../support/producers.js'
 
 /* The lines that the user's logger is given: what happened can be told apart by them, and nothing of a message is in them. */
 
@@ -67,6 +67,21 @@ describe('the log', () => {
     const { logger, lines } = consoleLike()
     await startProducer(kafka, { logger }).send({ topic: 'orders', value: '1' })
     expect(lines.map(({ fields }) => fields.event)).toEqual(['connected', 'connected'])
+  })
+
+  it('a question that close() calls off is no failure of the brokers', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const { logger, lines } = consoleLike()
+    const producer = startProducer(kafka, { logger })
+    await producer.send({ topic: 'orders', value: '1' })
+    kafka.stall({ api: 'Metadata', times: Infinity })
+    const asking = errorOf(producer.partitionsFor('orders'))
+    const waiting = errorOf(producer.send({ topic: 'other', value: '2' }))
+    await turns()
+    await producer.close({ timeoutMs: 0 })
+    expect([(await asking).code, (await waiting).code]).toEqual(['PRODUCER_CLOSED', 'PRODUCER_CLOSED'])
+    await turns()
+    expect(lines.map(({ fields }) => fields.event)).not.toContain('metadata-failed')
   })
 
   it('a pino is given the fields first', async () => {
