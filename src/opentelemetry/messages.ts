@@ -1,4 +1,5 @@
 import type { MessageEnd, SendTrace } from '../index.js'
+import { isTopicName } from '../topic-name.js'
 import { OTHER_ERROR } from './conventions.js'
 
 type Message = SendTrace['messages'][number]
@@ -12,11 +13,11 @@ export function commonTopic(messages: readonly Message[]): string | undefined {
   return topic
 }
 
-/** Of a message that nobody has checked yet. */
+/** Of a message that nobody has checked yet; undefined for what no topic can be called, which may be anything. */
 export function topicOf(message: Message | undefined): string | undefined {
   try {
     const topic: unknown = message?.topic
-    return typeof topic === 'string' ? topic : undefined
+    return isTopicName(topic) ? topic : undefined
   } catch {
     return undefined
   }

@@ -1,6 +1,7 @@
 import { diag, type Attributes, type Counter, type Histogram, type Meter } from '@opentelemetry/api'
 import { BoundedMap } from '../bounded-map.js'
 import type { MessageEnd, SendTrace } from '../index.js'
+import { ownCopy } from '../topic-name.js'
 import {
   DESTINATION_NAME,
   DURATION,
@@ -69,10 +70,10 @@ export class SendMetrics {
         [OPERATION_NAME]: SEND,
         [OPERATION_TYPE]: SEND,
         ...this.conventions.system,
-        ...(topic === undefined ? {} : { [DESTINATION_NAME]: topic }),
+        ...(topic === undefined ? {} : { [DESTINATION_NAME]: ownCopy(topic) }),
         ...(error === undefined ? {} : { [ERROR_TYPE]: error }),
       }
-      this.known.set(key, attributes)
+      this.known.set(ownCopy(key), attributes)
     }
     return attributes
   }

@@ -18,6 +18,7 @@ import {
 } from '@opentelemetry/api'
 import { BoundedMap } from '../bounded-map.js'
 import type { MessageEnd, SendTrace } from '../index.js'
+import { ownCopy } from '../topic-name.js'
 import {
   CLIENT_ID,
   CREATE,
@@ -138,12 +139,12 @@ export class SendSpans {
   }
 
   private named(known: BoundedMap<string, Named>, operation: string, topic: string | undefined): Named {
-    const key = topic ?? ''
-    let named = known.get(key)
+    let named = known.get(topic ?? '')
     if (named === undefined) {
-      const destination = topic === undefined ? {} : { [DESTINATION_NAME]: topic }
+      const own = topic === undefined ? undefined : ownCopy(topic)
+      const destination = own === undefined ? {} : { [DESTINATION_NAME]: own }
       named = {
-        name: topic === undefined ? operation : `${operation} ${topic}`,
+        name: own === undefined ? operation : `${operation} ${own}`,
         attributes: {
           [OPERATION_NAME]: operation,
           [OPERATION_TYPE]: operation,
@@ -151,7 +152,7 @@ export class SendSpans {
           ...destination,
         },
       }
-      known.set(key, named)
+      known.set(own ?? '', named)
     }
     return named
   }
