@@ -102,8 +102,8 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
   }
 
   constructor(all: ProducerOptions<K, V, T>, notes: readonly string[] = []) {
-    if (typeof all !== 'object' || all === null)
-      throw new InvalidConfigError('the options must be an object with brokers')
+    if (typeof all !== 'object' || all === null || Array.isArray(all))
+      throw new InvalidConfigError("the options must be an object with brokers, such as { brokers: 'localhost:9092' }")
     refuseUnknown(all)
     const options = givenOptions(all)
     const fallbacks = fallbacksFor(options as Partial<AnyProducerOptions>)

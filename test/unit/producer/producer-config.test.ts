@@ -120,6 +120,12 @@ describe('what is refused, with what was given and what is allowed', () => {
     )
   })
 
+  it.each([undefined, null, 'localhost:9092', ['localhost:9092']])('options that are none: %o', (options) => {
+    expect(() => new ProducerConfig(options as never)).toThrow(
+      "the options must be an object with brokers, such as { brokers: 'localhost:9092' }",
+    )
+  })
+
   it('brokers that are missing, or none', () => {
     expect(refusal({}).message).toContain('brokers: given was undefined')
     expect(refusal({ brokers: [] }).message).toContain('brokers: given was an empty list')
