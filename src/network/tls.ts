@@ -109,7 +109,7 @@ function guarded({ checkServerIdentity, pskCallback }: SslOptions): SslOptions {
     ...(typeof pskCallback === 'function' && {
       pskCallback: (hint: string | null) => {
         try {
-          return pskCallback(hint)
+          return nowOrNever(pskCallback(hint))
         } catch {
           // No key: the handshake fails.
           return null
@@ -119,14 +119,19 @@ function guarded({ checkServerIdentity, pskCallback }: SslOptions): SslOptions {
   }
 }
 
+/** What a function gave; of an async one whatever comes of it comes too late, and must not reject unheard. */
+function nowOrNever<T>(given: T): T {
+  Promise.resolve(given).catch(() => undefined)
+  return given
+}
+
 /** What a function given as `checkServerIdentity` finds wrong with a certificate; anything but "nothing" refuses it. */
 function identityProblem(check: () => unknown): Error | undefined {
   try {
     const problem = check()
     if (!problem) return undefined
     if (problem instanceof Error) return problem
-    // An async one: whatever comes of it comes too late, and must not reject unheard.
-    Promise.resolve(problem).catch(() => undefined)
+    nowOrNever(problem)
     return new Error(
       `checkServerIdentity: ${thrownMessage(problem) ?? 'what it gave is neither undefined nor an Error'}`,
     )

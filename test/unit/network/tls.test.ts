@@ -1,7 +1,7 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { createSecureContext, type ConnectionOptions, type PeerCertificate } from 'node:tls'
 import { runInNewContext } from 'node:vm'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { systemClock } from '../../../src/clock.js'
 import { contentDigest } from '../../../src/network/content-digest.js'
 import { LatestUsed } from '../../../src/network/latest-used.js'
@@ -201,6 +201,18 @@ describe('functions given with `ssl`', () => {
       },
     })
     expect(options.pskCallback?.('hint')).toBeNull()
+  })
+
+  it('pskCallback: one that rejects does so unheard', async () => {
+    const rejects = vi.fn(() => Promise.reject(new Error('no')))
+    const { options } = await settingsOf({ pskCallback: rejects as never })
+    const rejected = vi.fn()
+    process.on('unhandledRejection', rejected)
+    onTestFinished(() => void process.off('unhandledRejection', rejected))
+    options.pskCallback?.('hint')
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(rejects).toHaveBeenCalledTimes(1)
+    expect(rejected).not.toHaveBeenCalled()
   })
 })
 
