@@ -36,6 +36,11 @@ export interface JoinTerms {
 }
 
 const NO_ASSIGNMENT = Buffer.alloc(0)
+/**
+ * How long the first members of a group that wait for no others wait for those who have an id and have not joined with
+ * it yet: they may be gone. As long as Kafka waits by default.
+ */
+const PATIENCE_MS = 3_000
 
 /** A classic consumer group: its members, which generation they are of, and how far they have read. */
 export class Group {
@@ -201,7 +206,8 @@ export class Group {
     this.forget(known, 'FENCED_INSTANCE_ID')
     this.members.set(memberId, member)
     if (wasLeader) this.leaderId = memberId
-    if (this.state !== 'Stable' || !known.offersTheSameAs(request.protocols)) {
+    // What it offers may have changed, as long as the same is chosen.
+    if (this.state !== 'Stable' || this.vote() !== this.protocolName) {
       const joined = this.await(member)
       this.prepareRebalance()
       return joined
@@ -231,16 +237,9 @@ export class Group {
     this.pendingSyncs.end()
     const first = this.state === 'Empty'
     this.state = 'PreparingRebalance'
-    if (first && this.initialDelayMs > 0) {
-      this.delayed = true
-      this.rebalance = this.timers.after(this.initialDelayMs, () => {
-        this.delayed = false
-        this.rebalance = this.timers.after(this.rebalanceTimeoutMs, () => this.completeJoin())
-        this.completeIfAllJoined()
-      })
-      return
-    }
-    this.rebalance = this.timers.after(this.rebalanceTimeoutMs, () => this.completeJoin())
+    this.delayed = first && this.initialDelayMs > 0
+    const ms = first ? this.initialDelayMs || PATIENCE_MS : this.rebalanceTimeoutMs
+    this.rebalance = this.timers.after(ms, () => this.completeJoin())
     this.completeIfAllJoined()
   }
 
@@ -256,6 +255,7 @@ export class Group {
   /** Who has not joined by now is out, but for static members. */
   private completeJoin(): void {
     this.rebalance?.clear()
+    this.delayed = false
     for (const member of this.members.values()) {
       if (member.joining === undefined && member.instanceId === null) this.forget(member, 'UNKNOWN_MEMBER_ID')
     }

@@ -182,6 +182,26 @@ describe('a consumer group', () => {
     expect(await after.heartbeat()).toBe(0)
   })
 
+  it('lets a static member return with another subscription, as long as the same protocol is chosen', async () => {
+    const kafka = await start()
+    const [before, after, other] = [await member(kafka, 'i-1'), await member(kafka, 'i-1'), await member(kafka, 'i-1')]
+    await before.enter()
+    await before.sync({ [before.memberId]: 'mine' })
+    const protocol = (name: string) => ({ name, metadata: Buffer.from('other topics') })
+    expect(await after.enter({ protocols: [protocol('range')] })).toMatchObject({ errorCode: 0, generationId: 1 })
+    expect((await after.sync()).assignment.toString()).toBe('mine')
+    expect(await other.enter({ protocols: [protocol('sticky'), protocol('range')] })).toMatchObject({ generationId: 2 })
+  })
+
+  it('waits no longer for one that has an id and never joins with it than Kafka does', async () => {
+    const kafka = await start()
+    const [gone, here] = [await member(kafka), await member(kafka)]
+    expect(await gone.join({ sessionTimeoutMs: 60_000 })).toMatchObject({ errorCode: MEMBER_ID_REQUIRED })
+    await gone.client.close()
+    const joined = await here.enter()
+    expect(joined).toMatchObject({ errorCode: 0, generationId: 1, leader: here.memberId })
+  })
+
   it('refuses its only member, too, that offers nothing of what it offered before', async () => {
     const kafka = await start()
     const alone = await member(kafka)
