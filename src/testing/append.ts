@@ -91,7 +91,8 @@ function rulesOf({ cluster, topic, release, produceVersion }: AppendTerms) {
     maxMagic: release.maxMagic,
     messageMaxBytes: topic.config.maxMessageBytes ?? cluster.options.messageMaxBytes,
     keyRequired: topic.config.compacted && release.wantsKeysInCompactedTopics,
-    maxTimestamp: cluster.clock.timestamp() + release.maxTimestampAheadMs,
+    // Where the time of the append stands in for them it does not matter what they are.
+    maxTimestamp: topic.config.logAppendTime ? Infinity : cluster.clock.timestamp() + release.maxTimestampAheadMs,
   }
 }
 

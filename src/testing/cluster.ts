@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js'
+import { given } from '../given.js'
 import type { NodeEndpoint } from '../protocol/apis/leader-hints.js'
 import type { Random } from '../random.js'
 import type { Surroundings } from '../surroundings.js'
@@ -136,17 +137,33 @@ export class Cluster {
     if (this.topics.has(name)) throw new EmbeddedKafkaError('TOPIC_EXISTS', `there is a topic '${name}' already`)
     const problem = problemOfTopicName(name)
     if (problem !== undefined) throw new EmbeddedKafkaError('INVALID_OPTION', `no topic can have this name: ${problem}`)
-    const { replicas } = placement
+    const topic = this.newTopic(name, options, placement)
+    this.add(topic, partitionsOf(options, placement, this.options.defaultPartitions), placement)
+    return topic
+  }
+
+  /** Throws `UNKNOWN_TOPIC` or `INVALID_OPTION`; the topic stays as it is then. */
+  recreateTopic(name: string, options: EmbeddedTopicOptions): void {
+    const { partitions, replicationFactor, config } = this.topic(name)
+    const before = { replicationFactor, config: Object.fromEntries(config.entries) }
+    const topic = this.newTopic(name, { ...before, ...given(options) })
+    const count = partitionsOf(options, {}, partitions.length)
+    this.deleteTopic(name)
+    this.add(topic, count)
+  }
+
+  private newTopic(name: string, options: EmbeddedTopicOptions, { replicas }: TopicPlacement = {}): Topic {
     const factor = replicas?.[0]?.length ?? options.replicationFactor ?? this.defaultReplicationFactor
     if (positive('replicationFactor', factor) > this.nodes.size) {
       throw new EmbeddedKafkaError('INVALID_OPTION', `replicationFactor ${factor} with ${this.nodes.size} brokers`)
     }
-    const count = positive('partitions', replicas?.length ?? options.partitions ?? this.options.defaultPartitions)
-    const topic = new Topic(name, this.newId(), factor, TopicConfig.of(options.config ?? {}), INTERNAL_TOPICS.has(name))
-    this.topics.set(name, topic)
+    return new Topic(name, this.newId(), factor, TopicConfig.of(options.config ?? {}), INTERNAL_TOPICS.has(name))
+  }
+
+  private add(topic: Topic, partitions: number, { replicas }: TopicPlacement = {}): void {
+    this.topics.set(topic.name, topic)
     this.topicsById.set(topic.id.toString('hex'), topic)
-    this.growTopic(topic, count, replicas)
-    return topic
+    this.growTopic(topic, partitions, replicas)
   }
 
   /** Kafka makes its own topics when they are used first. */
@@ -270,6 +287,10 @@ export class Cluster {
   private *partitions(): Iterable<Partition> {
     for (const topic of this.topics.values()) yield* topic.partitions
   }
+}
+
+function partitionsOf({ partitions }: EmbeddedTopicOptions, { replicas }: TopicPlacement, byDefault: number): number {
+  return positive('partitions', replicas?.length ?? partitions ?? byDefault)
 }
 
 /** What Kafka says of names that no topic can have; undefined where a topic can have it. */

@@ -1,5 +1,4 @@
 import { inspect, type InspectOptions } from 'node:util'
-import { given } from '../given.js'
 import { shown } from '../shown.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
 import { EmbeddedBroker } from './broker.js'
@@ -277,14 +276,7 @@ export class EmbeddedKafka {
   /** Deletes the topic and creates it anew: empty, with a new topic id, and with as many partitions unless told otherwise. */
   recreateTopic(name: string, options: EmbeddedTopicOptions = {}): void {
     checkTopic('options', options)
-    const { partitions, replicationFactor, config } = this.cluster.topic(name)
-    this.cluster.deleteTopic(name)
-    this.cluster.createTopic(name, {
-      partitions: partitions.length,
-      replicationFactor,
-      config: Object.fromEntries(config.entries),
-      ...given(options),
-    })
+    this.cluster.recreateTopic(name, options)
   }
 
   /** Grows a topic to `count` partitions in all. */

@@ -27,7 +27,7 @@ export interface EmbeddedTopicOptions {
   /**
    * Settings under Kafka's names. Those with an effect: `cleanup.policy` (`compact` refuses messages without a key),
    * `max.message.bytes`, `message.format.version` (below 0.11: no sequences), `message.timestamp.type`
-   * (`LogAppendTime`), `min.insync.replicas`, `retention.bytes`. Others are kept and do nothing.
+   * (`LogAppendTime`), `min.insync.replicas`, `retention.bytes`. Others that Kafka has are kept and do nothing.
    */
   config?: Readonly<Record<string, string | number | undefined>> | undefined
 }

@@ -158,6 +158,9 @@ const SETTINGS: readonly Setting[] = [
   { name: 'unclean.leader.election.enable', defaultValue: 'false', check: boolean },
 ]
 
+/** Those of any release. */
+export const SETTING_NAMES: readonly string[] = SETTINGS.map(({ name }) => name)
+
 /** Lists are checked item by item, each told of alone. */
 const LISTS: ReadonlySet<string> = new Set(['cleanup.policy'])
 const TIERED_STORAGE_IS_OFF =

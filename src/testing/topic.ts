@@ -1,23 +1,41 @@
 import { given } from '../given.js'
-import { invalid } from './checks.js'
+import { nearestName } from '../nearest-name.js'
+import { shown } from '../shown.js'
+import { invalid, oneOf } from './checks.js'
 import { PartitionLog } from './partition-log.js'
 import { ProducerStates } from './producer-states.js'
+import { SETTING_NAMES } from './topic-settings.js'
 import { PartitionTransactions } from './transactions/partition-transactions.js'
 import { Changes } from './waiting.js'
 
 /** What Kafka takes at the least. */
 const LEAST = { 'max.message.bytes': 0, 'min.insync.replicas': 1, 'retention.bytes': -Infinity } as const
 
+const TIMESTAMP_TYPE = 'message.timestamp.type'
+const LOG_APPEND_TIME = 'LogAppendTime'
+const checkTimestamps = oneOf(['CreateTime', LOG_APPEND_TIME])
+const checkPolicy = oneOf(['compact', 'delete'])
+
+function checkName(name: string): void {
+  if (SETTING_NAMES.includes(name)) return
+  const near = nearestName(name, SETTING_NAMES)
+  throw invalid(`no topic has the setting ${shown(name)}${near === undefined ? '' : `: did you mean '${near}'?`}`)
+}
+
 /** A topic's settings under Kafka's names, and what those mean that have an effect. */
 export class TopicConfig {
   constructor(readonly entries: ReadonlyMap<string, string>) {}
 
-  /** Throws `INVALID_OPTION` where an integer is wanted and is none. */
+  /** Throws `INVALID_OPTION` for a setting that no release has, and for a value without the effect that is wanted of it. */
   static of(config: Readonly<Record<string, string | number | undefined>>): TopicConfig {
     const topicConfig = new TopicConfig(
       new Map(Object.entries(given(config)).map(([name, value]) => [name, String(value)])),
     )
+    for (const name of topicConfig.entries.keys()) checkName(name)
     for (const name of Object.keys(LEAST) as (keyof typeof LEAST)[]) topicConfig.number(name)
+    for (const policy of topicConfig.list('cleanup.policy')) if (policy !== '') checkPolicy('cleanup.policy', policy)
+    const timestamps = topicConfig.entries.get(TIMESTAMP_TYPE)
+    if (timestamps !== undefined) checkTimestamps(TIMESTAMP_TYPE, timestamps)
     return topicConfig
   }
 
@@ -26,7 +44,7 @@ export class TopicConfig {
   }
 
   get logAppendTime(): boolean {
-    return this.entries.get('message.timestamp.type') === 'LogAppendTime'
+    return this.entries.get(TIMESTAMP_TYPE) === LOG_APPEND_TIME
   }
 
   get maxMessageBytes(): number | undefined {

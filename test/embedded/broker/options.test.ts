@@ -104,6 +104,26 @@ describe('what a cluster does not take', () => {
       (kafka) => kafka['recreateTopic']?.('orders', { partition: 3 }),
       /did you mean 'partitions'/,
     ],
+    [
+      'more replicas than brokers',
+      (kafka) => kafka['recreateTopic']?.('orders', { replicationFactor: 2 }),
+      /^replicationFactor 2 with 1 brokers$/,
+    ],
+    [
+      'a misspelt setting of Kafka’s',
+      (kafka) => kafka['createTopic']?.('x', { config: { 'cleanup.polcy': 'compact' } }),
+      /^no topic has the setting 'cleanup\.polcy': did you mean 'cleanup\.policy'\?$/,
+    ],
+    [
+      'a value that such a setting can’t have',
+      (kafka) => kafka['recreateTopic']?.('orders', { config: { 'cleanup.policy': 'delete,compacted' } }),
+      /^cleanup\.policy: given was 'compacted'.*did you mean 'compact'\?$/,
+    ],
+    [
+      'another such value',
+      () => EmbeddedKafka.start({ topics: { x: { config: { 'message.timestamp.type': 'LogAppend' } } } }),
+      /^message\.timestamp\.type: given was 'LogAppend'/,
+    ],
     ['a text for a number of partitions', (kafka) => kafka['setPartitions']?.('orders', '3'), /^count: given was '3'/],
     ['a number for a release', (kafka) => kafka['upgradeBroker']?.(1, 4), /^release: given was 4, allowed is a text/],
     [
@@ -140,6 +160,7 @@ describe('what a cluster does not take', () => {
     const called = (async () => call(kafka as unknown as Loose))()
     await expect(called).rejects.toEqual(refusal(message))
     expect(kafka.brokers.map(({ state }) => state)).toEqual(['running'])
+    expect(kafka.leaderOf('orders', 0)).toBe(1)
   })
 })
 
