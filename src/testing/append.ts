@@ -56,11 +56,12 @@ export function appendRecords(records: Buffer, terms: AppendTerms): Appended {
   if (first.producerId >= 0n && first.baseSequence < 0)
     return refused(codeOf(release.errorOfInvalidRecord), `a producer's batch with the sequence ${first.baseSequence}`)
   if (first.producerId >= 0n) {
-    const verdict = partition.producers.check(first, release)
-    if (verdict.kind === 'refused') return refused(codeOf(verdict.errorName), verdict.message)
-    if (verdict.kind === 'duplicate') return accepted(verdict.baseOffset, verdict.appendTime)
+    // Its coordinator is asked first; only where the log has the transaction already that is not needed, and all is well.
     const problem = first.transactional ? transactionProblem(first, terms) : undefined
     if (problem !== undefined) return refused(codeOf(problem), null)
+    const verdict = partition.producers.check(first, release, first.transactional && beginsAtZero(terms))
+    if (verdict.kind === 'refused') return refused(codeOf(verdict.errorName), verdict.message)
+    if (verdict.kind === 'duplicate') return accepted(verdict.baseOffset, verdict.appendTime)
     partition.producers.appended(first, baseOffset, appendTime ?? first.maxTimestamp, release)
     if (first.transactional) partition.transactions.wrote(first.producerId, baseOffset)
   }
@@ -82,6 +83,11 @@ function transactionProblem(batch: CheckedBatch, terms: AppendTerms): string | u
   if (produceVersion >= ADDS_TO_TRANSACTION_FROM) cluster.transactions.addPartition(found, partition)
   if (found.partitions.has(partition)) return undefined
   return produceVersion >= ABORTABLE_FROM ? 'TRANSACTION_ABORTABLE' : 'INVALID_TXN_STATE'
+}
+
+/** Whether each transaction has an epoch of its own, so that the first batch of one that is unknown can be no later one. */
+function beginsAtZero({ release, produceVersion }: AppendTerms): boolean {
+  return release.verifiesTransactions && produceVersion >= ADDS_TO_TRANSACTION_FROM
 }
 
 function rulesOf({ cluster, topic, release, produceVersion }: AppendTerms) {

@@ -29,16 +29,17 @@ const APPEND: SequenceVerdict = { kind: 'append' }
 export class ProducerStates {
   private readonly states = new Map<bigint, ProducerState>()
 
-  /** Decides about a batch that has a producer id. */
-  check(batch: CheckedBatch, release: Release): SequenceVerdict {
+  /**
+   * Decides about a batch that has a producer id.
+   *
+   * @param beginsAtZero whether the first that is heard of a producer must be its first batch, in all releases
+   */
+  check(batch: CheckedBatch, release: Release, beginsAtZero = false): SequenceVerdict {
     const { producerId, producerEpoch, baseSequence } = batch
     const state = this.states.get(producerId)
     if (state === undefined) {
-      if (baseSequence === 0 || release.unknownProducer === 'accepted') return APPEND
-      return refused(
-        release.unknownProducer,
-        `first sequence ${baseSequence} of producer ${producerId}, which is unknown`,
-      )
+      if (baseSequence === 0 || (release.unknownProducer === 'accepted' && !beginsAtZero)) return APPEND
+      return notTheFirst(batch, release)
     }
     if (producerEpoch < state.epoch) {
       return refused(
@@ -50,16 +51,17 @@ export class ProducerStates {
       if (baseSequence === 0) return APPEND
       return refused('OUT_OF_ORDER_SEQUENCE_NUMBER', `sequence ${baseSequence} begins epoch ${producerEpoch}`)
     }
-    return this.checkSequence(state, batch)
+    return this.checkSequence(state, batch, release)
   }
 
-  private checkSequence(state: ProducerState, batch: CheckedBatch): SequenceVerdict {
+  private checkSequence(state: ProducerState, batch: CheckedBatch, release: Release): SequenceVerdict {
     const first = batch.baseSequence
     const last = lastSequence(batch)
     const known = state.batches.find((old) => old.firstSequence === first && old.lastSequence === last)
     if (known !== undefined) return { kind: 'duplicate', baseOffset: known.baseOffset, appendTime: known.appendTime }
     const newest = state.batches[state.batches.length - 1]
-    if (newest === undefined || first === following(newest.lastSequence)) return APPEND
+    if (newest === undefined) return first === 0 ? APPEND : notTheFirst(batch, release)
+    if (first === following(newest.lastSequence)) return APPEND
     const message = `sequence ${first} of producer ${batch.producerId} after ${newest.lastSequence}`
     return refused('OUT_OF_ORDER_SEQUENCE_NUMBER', message)
   }
@@ -95,6 +97,11 @@ function lastSequence(batch: CheckedBatch): number {
 
 function following(sequence: number): number {
   return sequence === LARGEST_SEQUENCE ? 0 : sequence + 1
+}
+
+function notTheFirst({ producerId, baseSequence }: CheckedBatch, { unknownProducer }: Release): SequenceVerdict {
+  const errorName = unknownProducer === 'accepted' ? 'OUT_OF_ORDER_SEQUENCE_NUMBER' : unknownProducer
+  return refused(errorName, `first sequence ${baseSequence} of producer ${producerId}, of which there is none before`)
 }
 
 function refused(errorName: SequenceErrorName, message: string): SequenceVerdict {

@@ -9,6 +9,7 @@ import type { Handler, RequestContext } from '../handler.js'
 import { groupProblem } from './coordination.js'
 import { committed, nameOf, partitionProblem, requestedTopic } from './offset-commit.js'
 
+const ABORTABLE_FROM = 4
 const ADDS_TO_TRANSACTION_FROM = 5
 const TOPIC_IDS_FROM = 6
 
@@ -59,7 +60,8 @@ function transactionProblem(
   if (transaction === 'PRODUCER_FENCED') return codeOf('INVALID_PRODUCER_EPOCH')
   if (typeof transaction === 'string') return codeOf(transaction)
   if (version >= ADDS_TO_TRANSACTION_FROM) cluster.transactions.addGroup(transaction, request.groupId)
-  return transaction.groups.has(request.groupId) ? undefined : codeOf('INVALID_TXN_STATE')
+  if (transaction.groups.has(request.groupId)) return undefined
+  return codeOf(version >= ABORTABLE_FROM ? 'TRANSACTION_ABORTABLE' : 'INVALID_TXN_STATE')
 }
 
 /** Before KIP-890 a group knew no more of a producer than the epochs that it had seen: any other was welcome. */

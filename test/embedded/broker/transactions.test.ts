@@ -9,6 +9,7 @@ import { RawTransaction } from '../support/transactions.js'
 
 const UNKNOWN_MEMBER_ID = 25
 const INVALID_PRODUCER_EPOCH = 47
+const OUT_OF_ORDER_SEQUENCE_NUMBER = 45
 const INVALID_TXN_STATE = 48
 const INVALID_PRODUCER_ID_MAPPING = 49
 const INVALID_TRANSACTION_TIMEOUT = 50
@@ -118,6 +119,37 @@ describe('a transaction', () => {
         errorCode,
       ])
     }
+  })
+
+  it('begins with the first batch: one that comes before it is refused, since 4.0 and Produce v12', async () => {
+    const [, producer] = await start('4')
+    producer.sequence = 3
+    expect((await producer.produce('second', { version: 12 })).errorCode).toBe(OUT_OF_ORDER_SEQUENCE_NUMBER)
+    producer.sequence = 0
+    expect((await producer.produce('first', { version: 12 })).errorCode).toBe(0)
+    expect(await producer.end(true, 5)).toBe(0)
+    producer.sequence = 3
+    expect((await producer.produce('second', { version: 12 })).errorCode).toBe(OUT_OF_ORDER_SEQUENCE_NUMBER)
+    producer.sequence = 0
+    expect((await producer.produce('first', { version: 12 })).errorCode).toBe(0)
+  })
+
+  it('its coordinator is asked before a sequence is looked at', async () => {
+    const [, producer] = await start()
+    await producer.add('orders', [0])
+    expect((await producer.produce('a')).errorCode).toBe(0)
+    expect(await producer.end(true)).toBe(0)
+    producer.sequence = 7
+    expect((await producer.produce('late')).errorCode).toBe(TRANSACTION_ABORTABLE)
+    producer.sequence = 0
+    expect((await producer.produce('a, again')).errorCode).toBe(TRANSACTION_ABORTABLE)
+  })
+
+  it('offsets of a group that is not in it: v4 tells that an abort mends it', async () => {
+    const [, producer] = await start()
+    await producer.add('orders', [0])
+    expect(await producer.commitOffset(5n)).toBe(INVALID_TXN_STATE)
+    expect(await producer.commitOffset(5n, undefined, 4)).toBe(TRANSACTION_ABORTABLE)
   })
 
   it('is aborted and its producer fenced when it takes too long', async () => {

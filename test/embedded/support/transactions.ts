@@ -59,9 +59,13 @@ export class RawTransaction {
     return (await this.client.call(addOffsetsToTxn, 3, { ...this.claim, groupId })).errorCode
   }
 
-  async commitOffset(offset: bigint, member: { generationIdOrMemberEpoch: number; memberId: string } = NOBODY) {
+  async commitOffset(
+    offset: bigint,
+    member: { generationIdOrMemberEpoch: number; memberId: string } = NOBODY,
+    version = 3,
+  ) {
     const partition = { partitionIndex: 0, committedOffset: offset, committedLeaderEpoch: -1, committedMetadata: null }
-    const response = await this.client.call(txnOffsetCommit, 3, {
+    const response = await this.client.call(txnOffsetCommit, version, {
       ...this.claim,
       groupId: 'readers',
       ...member,
