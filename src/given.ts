@@ -1,5 +1,8 @@
 import { InvalidConfigError } from './errors.js'
+import { isRecord } from './is-record.js'
+import { kindOf } from './kind-of.js'
 import { shown } from './shown.js'
+import { thrownCause } from './thrown-message.js'
 
 /**
  * A copy without the fields that are undefined: such a field is one that was not given, and must hide no default.
@@ -19,10 +22,28 @@ export function given<T extends object>(options: T): T {
  */
 export function givenOptions<T extends object>(options: T): T {
   let reading = 'the options'
+  return readable(
+    () => {
+      if (!isRecord(options))
+        throw new InvalidConfigError(`the options must be an object, given was ${kindOf(options)}`)
+      return fieldsOf(options, (name) => (reading = shown(name)))
+    },
+    () => reading,
+  )
+}
+
+/**
+ * Reads what a program gave, of which any part may throw when it is read.
+ *
+ * @param name what is being read
+ * @throws InvalidConfigError
+ */
+export function readable<T>(read: () => T, name: () => string): T {
   try {
-    return fieldsOf(options, (name) => (reading = shown(name)))
+    return read()
   } catch (cause) {
-    throw new InvalidConfigError(`${reading} can't be read: what reads it threw`, { cause })
+    if (cause instanceof InvalidConfigError) throw cause
+    throw new InvalidConfigError(`${name()} can't be read: what reads it threw`, thrownCause(cause))
   }
 }
 

@@ -1,3 +1,5 @@
+import { isPromise } from './is-promise.js'
+
 /** What a name or a number may look like. Longer or stranger text may be a secret that was put in the wrong place. */
 const PLAIN_TEXT = /^[\p{L}\p{N} _.,+-]{0,32}$/u
 
@@ -11,7 +13,7 @@ export function shown(value: unknown): string {
     case 'string':
       return PLAIN_TEXT.test(value) ? `'${value}'` : 'a text that is not shown, since it may hold a secret'
     case 'object':
-      return value === null ? 'null' : Array.isArray(value) ? 'a list' : 'an object'
+      return value === null ? 'null' : nameOf(value)
     case 'function':
       return 'a function'
     case 'symbol':
@@ -21,5 +23,14 @@ export function shown(value: unknown): string {
       return `${value}n`
     default:
       return String(value)
+  }
+}
+
+/** A proxy may throw, whatever of it is looked at. */
+function nameOf(value: object): string {
+  try {
+    return Array.isArray(value) ? 'a list' : isPromise(value) ? 'a promise' : 'an object'
+  } catch {
+    return 'an object'
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js'
 import { BrokerNotAllowedError } from '../errors.js'
+import { thrownCause } from '../thrown-message.js'
 import { formatAddress, type BrokerAddress } from './connect.js'
-import { thrownCause } from './thrown-message.js'
 import { within } from './within.js'
 
 /** The option of that name: whether an address that the cluster names may be connected to. */

@@ -2,8 +2,8 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../clock.js'
 import { kindOf } from '../kind-of.js'
+import { thrownCause, thrownMessage } from '../thrown-message.js'
 import type { BrokerAddress } from './connect.js'
-import { thrownCause, thrownMessage } from './thrown-message.js'
 import { askUser, NothingCame } from './user-code.js'
 
 /**

@@ -1,11 +1,11 @@
 import type { ConnectionOptions, PeerCertificate } from 'node:tls'
 import type { Clock } from '../clock.js'
 import { TlsError } from '../errors.js'
+import { thrownCause, thrownMessage } from '../thrown-message.js'
 import { formatAddress, type BrokerAddress, type TlsSettings } from './connect.js'
 import { contentDigest } from './content-digest.js'
 import { LatestUsed } from './latest-used.js'
 import type { Secret } from './secret.js'
-import { thrownCause, thrownMessage } from './thrown-message.js'
 import { checkTlsOptions } from './tls-options.js'
 import { askUser, NothingCame } from './user-code.js'
 

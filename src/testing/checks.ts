@@ -1,4 +1,5 @@
 import { given } from '../given.js'
+import { isRecord } from '../is-record.js'
 import { kindOf } from '../kind-of.js'
 import { nearestName } from '../nearest-name.js'
 import { shown } from '../shown.js'
@@ -92,11 +93,6 @@ export function fields<T extends object>(checks: FieldChecks<T>): Check {
       checks[name as keyof T](`${what}.${name}`, one)
     }
   }
-}
-
-/** Lists and Maps have no fields, or none that are meant. */
-function isRecord(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !(Symbol.iterator in value)
 }
 
 function told(value: unknown): string {

@@ -1,5 +1,6 @@
 import type { TlsOptions } from 'node:tls'
 import { given } from '../given.js'
+import { isRecord } from '../is-record.js'
 import { callback, fields, flag, invalid, listOf, recordOf, refused, text, wholeNumber, type Check } from './checks.js'
 import { checkSubscription, type ClientMetricsSubscription } from './client-metrics.js'
 import type { ReceivedRequest } from './journal.js'
@@ -164,8 +165,7 @@ const checkOptions = fields<EmbeddedKafkaOptions>({
   onHangUp: callback,
   ssl: (name, value) => {
     // Its fields are Node's.
-    if (typeof value !== 'object' || value === null)
-      throw refused(name, value, "an object of Node's options of a TLS server")
+    if (!isRecord(value)) throw refused(name, value, "an object of Node's options of a TLS server")
   },
   sasl: checkSasl,
   initialRebalanceDelayMs: wholeNumber(0),

@@ -1,10 +1,11 @@
 import { systemClock } from '../../clock.js'
 import { AuthenticationError, InvalidConfigError } from '../../errors.js'
 import { foreignText } from '../../foreign-text.js'
-import { given } from '../../given.js'
+import { given, givenOptions } from '../../given.js'
+import { isRecord } from '../../is-record.js'
 import { shown } from '../../shown.js'
+import { thrownCause, thrownMessage } from '../../thrown-message.js'
 import { Secret } from '../secret.js'
-import { thrownCause, thrownMessage } from '../thrown-message.js'
 import { checkTlsOptions } from '../tls-options.js'
 import type { SslOptions } from '../tls.js'
 import { askUser, NothingCame } from '../user-code.js'
@@ -81,11 +82,12 @@ export function oidcToken(options: OidcOptions): () => Promise<string> {
 }
 
 /** Errors name fields, and of the endpoint its origin at most: a URL may hold secrets in all its other parts. */
-function checked(options: OidcOptions): Provider {
-  if (typeof options !== 'object' || (options as unknown) === null)
+function checked(all: OidcOptions): Provider {
+  if (!isRecord(all))
     throw new InvalidConfigError(
-      `oidcToken: given was ${shown(options)}, allowed is an object with tokenEndpoint, clientId and clientSecret`,
+      `oidcToken: given was ${shown(all)}, allowed is an object with tokenEndpoint, clientId and clientSecret`,
     )
+  const options = givenOptions(all)
   const { tokenEndpoint, clientId, clientSecret, scope, parameters = {}, ca } = options
   const { clientAuthentication = 'basic', timeoutMs = TIMEOUT_MS } = options
   const refuse = (name: keyof OidcOptions, allowed: string): never => {
@@ -120,8 +122,7 @@ function checked(options: OidcOptions): Provider {
 
 /** What a Map or URLSearchParams holds are no properties of it, and would be left out of the request. */
 function isObjectOfStrings(value: unknown): value is Record<string, string> {
-  if (typeof value !== 'object' || value === null || Symbol.iterator in value) return false
-  return Object.values(given(value)).every((one) => typeof one === 'string')
+  return isRecord(value) && Object.values(given(value)).every((one) => typeof one === 'string')
 }
 
 async function fetchToken(provider: Provider): Promise<{ token: string; lifetimeMs: number }> {

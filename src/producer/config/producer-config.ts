@@ -1,5 +1,5 @@
 import { InvalidConfigError } from '../../errors.js'
-import { givenOptions } from '../../given.js'
+import { givenOptions, readable } from '../../given.js'
 import type { AllowBroker } from '../../network/broker-filter.js'
 import type { BrokerAddress } from '../../network/connect.js'
 import type { CreateConnection } from '../../network/given-stream.js'
@@ -107,8 +107,13 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
     refuseUnknown(all)
     const options = givenOptions(all)
     const fallbacks = fallbacksFor(options as Partial<AnyProducerOptions>)
-    const read = <T>(name: OptionName): T =>
-      OPTIONS[name].parse(options[name] === undefined ? fallbacks[name] : options[name], name) as T
+    const read = <T>(name: OptionName): T => {
+      const value = options[name] === undefined ? fallbacks[name] : options[name]
+      return readable(
+        () => OPTIONS[name].parse(value, name),
+        () => name,
+      ) as T
+    }
     this.brokers = read('brokers')
     this.type = read('type')
     this.clientId = read('clientId')
@@ -159,7 +164,10 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
     this.onStats = read('onStats')
     this.statsIntervalMs = read('statsIntervalMs')
     this.enableMetricsPush = read('enableMetricsPush')
-    this.partitioner = resolvePartitioner(options.partitioner)
+    this.partitioner = readable(
+      () => resolvePartitioner(options.partitioner),
+      () => 'partitioner',
+    )
     const ofMode = this.type === 'sync' ? notesOnQueueOptions(options) : []
     this.notes = [...notes, ...ofMode, ...this.compressionChoice.notes]
     this.checkTogether()

@@ -1,6 +1,7 @@
 import type { Codec } from '../../compression/codec.js'
 import { InvalidConfigError } from '../../errors.js'
 import { given } from '../../given.js'
+import { isRecord } from '../../is-record.js'
 import type { AllowBroker } from '../../network/broker-filter.js'
 import type { CreateConnection } from '../../network/given-stream.js'
 import { makeMechanism, type SaslOptions } from '../../network/sasl/sasl-options.js'
@@ -680,8 +681,8 @@ function parseTopicCompression(
   name: string,
   allowed: string,
 ): Readonly<Record<string, CompressionOption>> {
-  // What a Map or a list holds are no properties of it: nothing would be compressed.
-  if (typeof value !== 'object' || value === null || Symbol.iterator in value) throw refused(name, value, allowed)
+  // Nothing would be compressed.
+  if (!isRecord(value)) throw refused(name, value, allowed)
   const { allowed: allowedOption } = OPTIONS.compression
   const topics = given(value as Record<string, unknown>)
   for (const [topic, option] of Object.entries(topics))
@@ -724,12 +725,12 @@ function parseBrokerVersion(value: unknown, name: string, allowed: string): stri
 /** What it says is never told in an error, and is held where nothing prints it. */
 function parseSsl(value: unknown, name: string, allowed: string): Secret<SslOption> | undefined {
   if (value === undefined || value === false) return undefined
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+  const isObject = isRecord(value)
   if (value !== true && typeof value !== 'function' && !isObject) {
     const shape = typeof value === 'string' ? 'a text' : shown(value)
     throw new InvalidConfigError(`${name}: given was ${shape}, allowed is ${allowed}`)
   }
-  return new Secret((isObject ? checkTlsOptions(value, name) : value) as SslOption)
+  return new Secret(isObject ? checkTlsOptions(value, name) : value)
 }
 
 function parseSasl(value: unknown, name: string): unknown {

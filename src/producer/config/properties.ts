@@ -1,5 +1,6 @@
 import { InvalidConfigError } from '../../errors.js'
 import { given as fieldsOf } from '../../given.js'
+import { isRecord } from '../../is-record.js'
 import { kindOf } from '../../kind-of.js'
 import { nearestName } from '../../nearest-name.js'
 import { shown } from '../../shown.js'
@@ -56,8 +57,7 @@ export function readProperties(
 
 /** What would pass for a file in which there is nothing. */
 function checkedSource(source: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const isRecord = typeof source === 'object' && source !== null && !(Symbol.iterator in source)
-  if (isRecord) return fieldsOf(source)
+  if (isRecord(source)) return fieldsOf(source)
   throw new InvalidConfigError(
     `properties: given was ${kindOf(source)}, allowed are the text of a properties file (of a Buffer, its toString()) or an object of names and values (of a Map, Object.fromEntries() of it)`,
   )
@@ -113,6 +113,8 @@ function missingServers(properties: ReadonlyMap<string, string>): InvalidConfigE
  * where it would not do (KIP-91).
  */
 function keepTimesInOrder({ options, given, properties, notes }: Reading): void {
+  for (const name of ['lingerMs', 'requestTimeoutMs'] as const)
+    if (given[name] !== undefined) OPTIONS[name].parse(given[name], name)
   const lingerName = properties.has('linger.ms') ? 'linger.ms' : 'queue.buffering.max.ms'
   const linger = properties.get(lingerName)
   const lingerMs = given.lingerMs ?? (linger === undefined ? JAVA_LINGER_MS : parseWhole(lingerName, linger, 'long'))

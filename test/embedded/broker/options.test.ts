@@ -71,6 +71,9 @@ describe('a cluster does not start with', () => {
       /^options\.autoCreateTopics: given was 'false', allowed is true or false$/,
     ],
     ['no function', { onHangUp: true }, /^options\.onHangUp: given was true/],
+    ['TLS of a promise', { ssl: Promise.resolve({}) }, /^options\.ssl: given was an object \(Promise\)/],
+    ['a list for TLS', { ssl: [] }, /^options\.ssl: given was a list/],
+    ['users of a promise', { sasl: Promise.resolve({ users: {} }) }, /^options\.sasl: given was an object \(Promise\)/],
     ['TLS without its options', { ssl: true }, /^options\.ssl: given was true/],
     ['SASL without users', { sasl: true }, /^options\.sasl: given was true, allowed is an object of mechanisms, users/],
     [

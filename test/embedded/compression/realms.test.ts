@@ -3,9 +3,9 @@ import { runInNewContext } from 'node:vm'
 import { gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { Producer, type Codec } from '../../../src/index.js'
-import { thrownMessage } from '../../../src/network/thrown-message.js'
 import { EmbeddedKafka } from '../../../src/testing/index.js'
 import { isAbort } from '../../../src/testing/waiting.js'
+import { thrownMessage } from '../../../src/thrown-message.js'
 
 const foreign = runInNewContext('({ Promise, Error })') as { Promise: PromiseConstructor; Error: ErrorConstructor }
 

@@ -199,6 +199,24 @@ describe('the client', () => {
     expect(make).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG' }))
   })
 
+  it('may be of a class of settings, whose accessors are inherited', async () => {
+    const { tokenEndpoint, seen } = await provider()
+    class Settings {
+      readonly clientId = 'me'
+      get tokenEndpoint() {
+        return tokenEndpoint
+      }
+      get clientSecret() {
+        return 'S3CRET'
+      }
+      get scope() {
+        return 'kafka'
+      }
+    }
+    await oidcToken(new Settings())()
+    expect(seen).toEqual([{ authorization: 'me:S3CRET', body: 'grant_type=client_credentials&scope=kafka' }])
+  })
+
   it.each<[string, object]>([
     ['clientAuthentication', { clientAuthentication: 'raw' }],
     ['timeoutMs', { timeoutMs: 0 }],

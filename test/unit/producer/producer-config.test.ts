@@ -84,7 +84,8 @@ describe('what is refused, with what was given and what is allowed', () => {
     ['codecs', 'a list of codecs', [{ name: 'mine', compress: () => '' }, null]],
     ['interceptors', 'a list of objects', [{ onSend: () => undefined }, null]],
     ['logger', 'an object with the methods debug, info, warn and error', [null, 'console', 17]],
-    ['topicCompression', 'an object of topics', [new Map([['t', 'gzip']]), ['gzip']]],
+    ['topicCompression', 'an object of topics', [new Map([['t', 'gzip']]), ['gzip'], Promise.resolve({ t: 'gzip' })]],
+    ['ssl', 'true, false, Node’s options of a TLS connection', [Promise.resolve({}), [], new Map(), 'x', 5, null]],
     ['brokerVersion', "'0.8' or '0.9'", ['0.10', '0.8.', '1', '4.0', 0.8, '', null]],
     ['encoder', 'an object with a method encode()', [() => 'x', {}, null, 'string']],
     ['keyEncoder', 'an object with a method encode()', [() => 'x', {}, null, 'string']],
@@ -141,6 +142,21 @@ describe('what is refused, with what was given and what is allowed', () => {
     }
     expect(refusal({ brokers, partitioner: 'murmur' }).message).toContain("did you mean 'murmur2'?")
   })
+
+  it.each(['ssl', 'sasl', 'compression', 'topicCompression', 'encoder', 'keyEncoder', 'partitioner', 'logger'])(
+    '%s whose fields can’t be read',
+    (name) => {
+      const secret = () => {
+        // eslint-disable-next-line @typescript-eslint/only-throw-error
+        throw 'wonderland'
+      }
+      for (const option of [new Proxy({}, { get: secret, has: secret, ownKeys: secret }), revoked()]) {
+        const error = refusal({ brokers, [name]: option })
+        expect(error).toMatchObject({ code: 'INVALID_CONFIG', message: `${name} can't be read: what reads it threw` })
+        expect(String(error.cause)).not.toContain('wonderland')
+      }
+    },
+  )
 
   it('a partitioner’s class in place of a partitioner', () => {
     // As a compiler for old engines makes of a class.
@@ -350,3 +366,9 @@ it('every option has its text, what is allowed and a default that is allowed', (
     if (fallback !== undefined) expect(() => parse(fallback, name), name).not.toThrow()
   }
 })
+
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  return proxy
+}

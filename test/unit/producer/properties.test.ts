@@ -150,6 +150,7 @@ describe('refused', () => {
 test.each([
   ['a Buffer', Buffer.from('security.protocol=SASL_SSL')],
   ['a Map', new Map([['security.protocol', 'SASL_SSL']])],
+  ['a promise', Promise.resolve('security.protocol=SASL_SSL')],
   ['a list', ['security.protocol=SASL_SSL']],
   ['undefined', undefined],
   ['null', null],
@@ -157,6 +158,19 @@ test.each([
   const read = () => ProducerConfig.fromProperties(given as never, { brokers: 'localhost:9092' })
   expect(read).toThrow(InvalidConfigError)
   expect(read).toThrow(/^properties: given was/)
+})
+
+test.each([
+  ['a promise', Promise.resolve({ ssl: true }), /^the options must be an object, given was an object \(Promise\)$/],
+  ['a Map', new Map([['ssl', true]]), /^the options must be an object, given was an object \(Map\)$/],
+  ['null', null, /^the options must be an object, given was null$/],
+  ['a symbol for a time', { requestTimeoutMs: Symbol('s') }, /^requestTimeoutMs: given was a symbol/],
+  ['a bigint for a time', { lingerMs: 5n }, /^lingerMs: given was 5n/],
+  ['no text for a time', { requestTimeoutMs: Object.create(null) as object }, /^requestTimeoutMs: given was an object/],
+])('what can be no option beside a file is refused: %s', (_, given, message) => {
+  const read = () => ProducerConfig.fromProperties('bootstrap.servers=localhost:9092', given as never)
+  expect(read).toThrow(InvalidConfigError)
+  expect(read).toThrow(message)
 })
 
 test('the text is read as Java reads it', () => {
