@@ -169,7 +169,7 @@ export type JsonInput = object | string | number | boolean
 export class JsonEncoder<T = JsonInput> implements Encoder<T> {
   /**
    * @throws SerializationError for what JSON has no text for: undefined, functions, cycles, bigints; and for what it
-   *   would take for nothing: NaN, an invalid Date, a promise, a Map, a Set, an Error, bytes.
+   *   would take for nothing: NaN, an invalid Date, a promise, a Map, a Set, an iterator, an Error, bytes, what `fetch()` gives.
    */
   encode(value: T, { topic }: EncoderContext): Data {
     if (value === null) return null
@@ -190,19 +190,10 @@ export class JsonEncoder<T = JsonInput> implements Encoder<T> {
 function isLostInJson(value: unknown, text: string): boolean {
   if (typeof value !== 'object' || value === null || 'toJSON' in value) return false
   if (ArrayBuffer.isView(value) || value instanceof Error) return true
-  return text === '{}' && EMPTY_IN_JSON.some((isOne) => isOne(value))
+  // What is built in has a tag: Maps and promises, and a Response, Headers or Blob of the web, too.
+  const isBuiltIn = Symbol.toStringTag in value || types.isRegExp(value) || types.isNativeError(value)
+  return text === '{}' && (isBuiltIn || Symbol.iterator in value)
 }
-
-const EMPTY_IN_JSON = [
-  types.isMap,
-  types.isSet,
-  types.isPromise,
-  types.isNativeError,
-  types.isAnyArrayBuffer,
-  types.isRegExp,
-  types.isWeakMap,
-  types.isWeakSet,
-]
 
 function unfit(value: unknown, topic: string, wanted: string, remedy: string): SerializationError {
   return new SerializationError(`topic '${topic}': cannot encode ${kindOf(value)}: expected ${wanted}; ${remedy}`)

@@ -205,6 +205,13 @@ describe('JsonEncoder', () => {
     ['a Uint8Array', new Uint8Array([1])],
     ['a Float64Array', new Float64Array([1])],
     ['a RegExp', /x/],
+    ['what fetch() gives', new Response('{"a":1}')],
+    ['Headers', new Headers({ a: 'b' })],
+    ['URLSearchParams', new URLSearchParams({ a: 'b' })],
+    ['FormData', new FormData()],
+    ['a Blob', new Blob(['x'])],
+    ['an iterator', new Map([['a', 1]]).values()],
+    ['what is iterated over', { *[Symbol.iterator]() {} }], // eslint-disable-line @typescript-eslint/no-empty-function
   ])('refuses %s, which JSON takes for nothing or for something else', (_, value) => {
     expectRefused(encoder, value, /expected a value that JSON can hold/)
   })
