@@ -56,7 +56,7 @@ function neither(headers: unknown): InvalidMessageError {
 }
 
 /** Bytes and boxed strings are iterable too, and may be empty. */
-function isIterable(value: object): value is Iterable<unknown> {
+function isIterable<T = unknown>(value: object): value is Iterable<T> {
   return Symbol.iterator in value && !ArrayBuffer.isView(value) && !types.isBoxedPrimitive(value)
 }
 
@@ -151,10 +151,11 @@ export function withLastingHeaders<M extends { readonly headers?: MessageHeaders
  */
 export function withHeaders<M extends object & { readonly headers?: MessageHeaders | null | undefined }>(
   message: M,
-  added: Readonly<Record<string, HeaderValue>>,
+  added: Readonly<Record<string, HeaderValue>> | Iterable<HeaderPair>,
 ): M {
+  if (typeof message !== 'object' || (message as unknown) === null) return message
   const { headers } = message
-  const more = Object.entries(added)
+  const more = isIterable<HeaderPair>(added) ? [...added] : Object.entries(added)
   if (headers === undefined || headers === null) return copyWith(message, more)
   if (typeof headers !== 'object') return message
   if (isIterable(headers)) return copyWith(message, [...headers, ...more])

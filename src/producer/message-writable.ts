@@ -16,6 +16,8 @@ export interface WritableOptions {
   readonly inFlight?: number | undefined
 }
 
+export const WRITABLE_OPTIONS: readonly string[] = ['topic', 'inFlight'] satisfies (keyof WritableOptions)[]
+
 /** What a stream needs of its producer. */
 export interface MessageSink<K, V> {
   send(messages: KeyedMessage<K, V>[]): Promise<unknown>

@@ -28,7 +28,7 @@ import { Interceptors, type Replacement } from './interceptors.js'
 import { IterableSends } from './iterable-sends.js'
 import { Warnings, type KafkaProducerWarning, type Listeners } from './kafka-producer-warning.js'
 import { isList, unreadable, wrongTopic, type Given, type KeyedMessage } from './keyed-message.js'
-import { MessageWritable, type WritableMessage, type WritableOptions } from './message-writable.js'
+import { MessageWritable, WRITABLE_OPTIONS, type WritableMessage, type WritableOptions } from './message-writable.js'
 import { ProducerSendLoop } from './producer-send-loop.js'
 import { CONNECT_TIMEOUT_MS, Readiness, type ConnectOptions, type ProducerHealth } from './readiness.js'
 import type { RecordMetadata } from './record-metadata.js'
@@ -40,7 +40,6 @@ import type { TransactionGate, TransactionSends } from './transactions/transacti
 /** What the brokers may make this client hold of answers that are not whole yet, on all connections together. */
 const MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
-const WRITABLE_OPTIONS = ['topic', 'inFlight'] satisfies (keyof WritableOptions)[]
 const SEND_ALL_OPTIONS = [...WRITABLE_OPTIONS, 'signal']
 
 export interface FlushOptions {

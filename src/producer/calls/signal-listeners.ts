@@ -1,5 +1,6 @@
 import { createDebug } from '../../debug.js'
 import { InvalidConfigError } from '../../errors.js'
+import { isRecord } from '../../is-record.js'
 import { kindOf } from '../../kind-of.js'
 import { shown } from '../../shown.js'
 
@@ -36,7 +37,7 @@ export function signalOf(options: { readonly signal?: unknown } | undefined): Ab
 export function signalOfSend(options: { readonly signal?: unknown } | undefined): AbortSignal | undefined {
   if (options === undefined || options === null) return undefined
   try {
-    if (typeof options !== 'object' || isSignal(options)) throw noOptions(kindOf(options), SEND_OPTIONS)
+    if (!isOptions(options)) throw noOptions(options, SEND_OPTIONS)
     for (const name in options) if (name !== 'signal') checkOption(options, name, SEND_OPTIONS)
     return signalOf(options)
   } catch (cause) {
@@ -49,12 +50,18 @@ const SEND_OPTIONS = ['signal']
 
 /** @throws InvalidConfigError for what is no object, and for an option that the call does not have */
 export function checkCallOptions(options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || (options as unknown) === null) throw noOptions(shown(options), known)
+  if (!isOptions(options)) throw noOptions(options, known)
   for (const name of Object.keys(options)) if (!known.includes(name)) checkOption(options, name, known)
 }
 
-function noOptions(given: string, known: readonly string[]): InvalidConfigError {
-  return new InvalidConfigError(`options: given was ${given}, allowed is an object with ${known.join(', ')}`)
+/** Nothing of a list, a promise, or a signal that is given in place of the object with it, would have an effect. */
+function isOptions(options: unknown): options is object {
+  return typeof options === 'object' && options !== null && isRecord(options) && !isSignal(options)
+}
+
+function noOptions(given: unknown, known: readonly string[]): InvalidConfigError {
+  const what = typeof given === 'object' ? kindOf(given) : shown(given)
+  return new InvalidConfigError(`options: given was ${what}, allowed is an object with ${known.join(', ')}`)
 }
 
 function checkOption(options: object, name: string, known: readonly string[]): void {

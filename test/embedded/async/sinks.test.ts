@@ -164,7 +164,8 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
   test('a message without a topic ends the stream with a clear error', async () => {
     await using kafka = await EmbeddedKafka.start()
     await using producer = new Producer({ brokers: kafka.bootstrap, type })
-    await expect(producer.sendAll([{ value: 'x' } as KeyedMessage])).rejects.toMatchObject({ code: 'INVALID_MESSAGE' })
+    for (const message of [{ value: 'x' }, null, undefined])
+      await expect(producer.sendAll([message as KeyedMessage])).rejects.toMatchObject({ code: 'INVALID_MESSAGE' })
   })
 
   test('a signal ends the stream', async () => {

@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest'
+import { withHeaders } from '../../../src/index.js'
+
+const message = { topic: 't', value: 'x' }
+
+it.each([
+  ['an object', { a: 'b' }],
+  ['pairs', [['a', 'b']] as const],
+  ['a Map', new Map([['a', 'b']])],
+  ['Headers', new Headers({ a: 'b' })],
+])('headers are added of %s', (_, added) => {
+  expect(withHeaders(message, added)).toEqual({ ...message, headers: [['a', 'b']] })
+  expect(withHeaders({ ...message, headers: new Map([['c', 'd']]) }, added)).toEqual({
+    ...message,
+    headers: [
+      ['c', 'd'],
+      ['a', 'b'],
+    ],
+  })
+})
+
+it.each([undefined, null, 'text'])('what is no message is given as it is, to be refused: %s', (given) => {
+  expect(withHeaders(given as never, { a: 'b' })).toBe(given)
+})
