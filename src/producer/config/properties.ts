@@ -44,8 +44,9 @@ export function readProperties(
   const reading: Reading = { options, properties, notes, given, tls: {}, transactions }
   for (const [name, value] of properties) {
     const row = (Object.hasOwn(ROWS, name) ? ROWS[name] : undefined) ?? securityRow(name)
-    if (row === undefined) notes.push(`${unknownProperty(name)}; Java’s producer warns of it, too`)
-    else row(value, reading, name)
+    if (row !== undefined) row(value, reading, name)
+    else if (asksForTls(name, value, reading)) throw misspeltProtocol()
+    else notes.push(`${unknownProperty(name)}; Java’s producer warns of it, too`)
   }
   if (options.brokers === undefined && given.brokers === undefined) throw missingServers(properties)
   readTls(reading)
@@ -74,6 +75,18 @@ function stringValues(source: Readonly<Record<string, unknown>>): Map<string, st
     values.set(name, String(value))
   }
   return values
+}
+
+/** With Java it would go out without, and a line of a log. */
+function asksForTls(name: string, value: string, { properties, given }: Reading): boolean {
+  const isUnsaid = !properties.has('security.protocol') && given.ssl === undefined
+  return isUnsaid && /^(SASL_)?SSL$/i.test(value) && nearestName(name, ['security.protocol']) !== undefined
+}
+
+function misspeltProtocol(): InvalidConfigError {
+  return new InvalidConfigError(
+    'the file asks for TLS by a property that is unknown: did you mean security.protocol? Or give the option `ssl`',
+  )
 }
 
 /** Lines of a key or a password get to be names where the file was broken in the wrong place. */

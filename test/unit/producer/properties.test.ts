@@ -173,6 +173,20 @@ test.each([
   expect(read).toThrow(message)
 })
 
+test.each(['security.protcol', 'Security.Protocol', 'security_protocol', 'securityProtocol'])(
+  'TLS that is asked for by a misspelt name is not left out: %s',
+  (name) => {
+    const sasl = { mechanism: 'plain', username: 'u', password: 'p' } as const
+    const read = (value: string, beside: object = {}) =>
+      ProducerConfig.fromProperties({ 'bootstrap.servers': 'a', [name]: value }, { sasl, ...beside })
+    for (const value of ['SSL', 'SASL_SSL', 'sasl_ssl'])
+      expect(() => read(value)).toThrow(/did you mean security\.protocol\?/)
+    expect(read('SASL_SSL', { ssl: true }).ssl).toBeDefined()
+    expect(read('SASL_SSL', { ssl: false }).ssl).toBeUndefined()
+    expect(read('SASL_PLAINTEXT').ssl).toBeUndefined()
+  },
+)
+
 test('the text is read as Java reads it', () => {
   const text = String.raw`
 ! comment
