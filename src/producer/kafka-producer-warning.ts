@@ -10,7 +10,8 @@ const debug = createDebug('kafka-producer:warning')
 
 /**
  * - `KAFKA_PRODUCER_MESSAGES_WAIT`: messages have waited for seconds since nobody answers, their topic is unknown, a
- *   partition has no leader, or what was tried failed. They go on waiting; told again every half minute.
+ *   partition has no leader, or what was tried failed; or a transaction has, for its coordinator. They go on waiting; told
+ *   again every half minute.
  * - `KAFKA_PRODUCER_UNHEARD_FAILURE`: async mode: a message failed, and there is neither `onDelivery` nor a listener of
  *   `'delivery'`. Told once; `stats().unheardFailures` counts them.
  * - `KAFKA_PRODUCER_THROWING_CALLBACK`: a callback threw, or rejected. Told once of each kind of callback;

@@ -88,6 +88,7 @@ export interface TransactionsOf {
     readonly anyBroker: AnyBroker
     readonly sessions: SessionFactory
     readonly sends: TransactionSends
+    readonly warnings: Warnings
   }) => TransactionGate
 }
 
@@ -224,6 +225,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
             takeOut: (cause) => this.#eventHandler.takeOut(cause),
             drained: () => this.#eventHandler.drained(),
           },
+          warnings,
         }),
       },
       config,

@@ -3,6 +3,7 @@ import { createDebug } from '../../debug.js'
 import { BrokerResponseError, KafkaProducerError, MalformedResponseError, ProducerClosedError } from '../../errors.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
+import { Stage } from '../../network/stage.js'
 import type { Api } from '../../protocol/api.js'
 import { findCoordinator, type FindCoordinatorRequest } from '../../protocol/apis/find-coordinator.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
@@ -55,6 +56,8 @@ export interface Coordination {
   ): Promise<Answer>
   /** Why the last attempt had no answer that counts; undefined after one that had. */
   readonly lastFailure: KafkaProducerError | undefined
+  /** What the attempt under way waits for, of whom and since when; undefined between two. */
+  readonly stage: string | undefined
 }
 
 export interface CoordinatorParts {
@@ -76,12 +79,18 @@ export class Coordinator implements Coordination {
   private session: BrokerSession | undefined
   private opening: Promise<BrokerSession> | undefined
   lastFailure: KafkaProducerError | undefined
+  private isLookingUp = false
+  private waitsFor: Stage | undefined
 
   constructor(
     private readonly type: CoordinatorType,
     private readonly key: string,
     private readonly parts: CoordinatorParts,
   ) {}
+
+  get stage(): string | undefined {
+    return this.isLookingUp ? this.parts.anyBroker.stage : this.waitsFor?.toString()
+  }
 
   versions(signal: AbortSignal): Promise<ServedVersions> {
     return this.untilDone(async () => (await this.reach()).versions, signal)
@@ -134,10 +143,17 @@ export class Coordinator implements Coordination {
     signal.throwIfAborted()
     const { requestTimeoutMs: timeoutMs } = this.parts
     const options = onWritten === undefined ? { timeoutMs } : { timeoutMs, onWritten }
-    const answer = await connection.request(api, version, request(version), options).catch((error: unknown) => {
-      this.address = undefined
-      throw error
-    })
+    const stage = (this.waitsFor = new Stage(this.parts.clock))
+    stage.enter(`waiting for ${formatAddress(connection.address)} to answer ${api.name}`)
+    const answer = await connection
+      .request(api, version, request(version), options)
+      .catch((error: unknown) => {
+        this.address = undefined
+        throw error
+      })
+      .finally(() => {
+        if (this.waitsFor === stage) this.waitsFor = undefined
+      })
     if (version >= CLIENT_THROTTLES_FROM.others) throttle.heed(answer.throttleTimeMs)
     const code = errorOf(answer)
     if (code === ErrorCodes.NONE) return answer
@@ -157,17 +173,25 @@ export class Coordinator implements Coordination {
     const { anyBroker, sessions } = this.parts
     try {
       if (this.address === undefined) {
-        const found = await anyBroker.ask((session) => this.lookUp(session))
+        this.isLookingUp = true
+        const found = await anyBroker
+          .ask((session) => this.lookUp(session))
+          .finally(() => {
+            this.isLookingUp = false
+          })
         if (found instanceof KafkaProducerError) throw found
         this.address = found
       }
       const previous = this.session
       if (previous?.connection.isOpen && isSameAddress(previous.connection.address, this.address)) return previous
       void previous?.connection.close(0)
-      return (this.session = await sessions.open(this.address, { nodeId: this.address.nodeId }))
+      const stage = (this.waitsFor = new Stage(this.parts.clock))
+      return (this.session = await sessions.open(this.address, { nodeId: this.address.nodeId, stage }))
     } catch (error) {
       this.address = undefined
       throw error
+    } finally {
+      this.waitsFor = undefined
     }
   }
 

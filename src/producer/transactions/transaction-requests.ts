@@ -39,9 +39,16 @@ export interface Tries {
  */
 const MAY_HAVE_ENDED: ReadonlySet<number> = new Set([ErrorCodes.COORDINATOR_NOT_AVAILABLE, ErrorCodes.NOT_COORDINATOR])
 
-/** What ends a step before its time. */
+/** How long a step may take before it is told that something is wrong, and between one time that it is told and the next. */
+const PATIENCE_MS = 2_000
+const PAUSE_MS = 30_000
+
+type WaitedFor = Pick<Coordination, 'lastFailure' | 'stage'>
+
 interface Within {
-  readonly failure?: () => KafkaProducerError | undefined
+  /** Who knows why it takes so long. */
+  readonly waitsFor?: WaitedFor
+  /** Ends it before its time. */
   readonly calledOff?: AbortSignal | undefined
 }
 
@@ -58,6 +65,8 @@ export interface TransactionRequestsParts {
   readonly groupCoordinator: (groupId: string) => Coordination
   /** Told while an answer is waited for: connecting may keep the process alive. */
   readonly needed: { retain(): void; release(): void }
+  /** Told that a step has taken seconds, and why. */
+  readonly warn: (message: string, cause: KafkaProducerError | undefined) => void
 }
 
 /**
@@ -67,6 +76,7 @@ export interface TransactionRequestsParts {
  */
 export class TransactionRequests {
   private open = new Unanswered()
+  private toldAt = -Infinity
 
   constructor(private readonly parts: TransactionRequestsParts) {}
 
@@ -261,20 +271,21 @@ export class TransactionRequests {
     calledOff: AbortSignal | undefined,
     work: (coordinator: Coordination, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const failure = () => coordinator.lastFailure
-    return this.within(name, (signal) => work(coordinator, signal), { failure, calledOff })
+    return this.within(name, (signal) => work(coordinator, signal), { waitsFor: coordinator, calledOff })
   }
 
   /** Does something that has so much time, and may be called off; the process stays alive for it. */
   async within<T>(
     name: string,
     work: (signal: AbortSignal) => Promise<T>,
-    { failure, calledOff }: Within = {},
+    { waitsFor, calledOff }: Within = {},
   ): Promise<T> {
     const { clock, stepTimeoutMs, needed } = this.parts
     calledOff?.throwIfAborted()
     const ended = new AbortController()
-    const timer = clock.setTimeout(() => ended.abort(this.late(name, failure?.())), stepTimeoutMs)
+    const timer = clock.setTimeout(() => ended.abort(this.late(name, waitsFor)), stepTimeoutMs)
+    // With the default of two minutes for a step, who mistyped an address would hear of nothing for so long.
+    const looks = clock.setInterval(() => this.tellWait(name, waitsFor), PATIENCE_MS).unref()
     const onCalledOff = () => ended.abort(calledOff?.reason)
     // Not AbortSignal.any(): it leaves something behind in a signal that lives as long as the producer (Node 20 and 22).
     calledOff?.addEventListener('abort', onCalledOff, { once: true })
@@ -284,17 +295,35 @@ export class TransactionRequests {
     } finally {
       needed.release()
       clock.clearTimeout(timer)
+      clock.clearInterval(looks)
       calledOff?.removeEventListener('abort', onCalledOff)
     }
   }
 
-  private late(name: string, failure: KafkaProducerError | undefined): DeliveryTimeoutError {
-    const last = failure === undefined ? '' : `; the last failure: ${failure.message}`
+  private late(name: string, waitsFor: WaitedFor | undefined): DeliveryTimeoutError {
+    const cause = waitsFor?.lastFailure
     return new DeliveryTimeoutError(
-      `${name} was not done within ${this.parts.stepTimeoutMs} ms${last}`,
-      failure === undefined ? {} : { cause: failure },
+      [`${name} was not done within ${this.parts.stepTimeoutMs} ms`, ...reasonsOf(waitsFor)].join('; '),
+      cause === undefined ? {} : { cause },
     )
   }
+
+  private tellWait(name: string, waitsFor: WaitedFor | undefined): void {
+    const reasons = reasonsOf(waitsFor)
+    const now = this.parts.clock.now()
+    if (reasons.length === 0 || now - this.toldAt < PAUSE_MS) return
+    this.toldAt = now
+    const what = `${name} for the transactionalId '${this.transactionalId}' takes longer than ${PATIENCE_MS} ms, and goes on waiting`
+    this.parts.warn([what, ...reasons].join('; '), waitsFor?.lastFailure)
+  }
+}
+
+function reasonsOf(waitsFor: WaitedFor | undefined): string[] {
+  const { stage, lastFailure } = waitsFor ?? {}
+  return [
+    ...(stage === undefined ? [] : [stage]),
+    ...(lastFailure === undefined ? [] : [`the last failure: ${lastFailure.message}`]),
+  ]
 }
 
 function errorOfPartitions(

@@ -1,6 +1,12 @@
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { Producer, KafkaProducerWarning, type ProducerOptions, type RawData } from '../../../src/index.js'
+import {
+  Producer,
+  KafkaProducerWarning,
+  TransactionalProducer,
+  type ProducerOptions,
+  type RawData,
+} from '../../../src/index.js'
 import { blackHole } from '../support/black-hole.js'
 import { CertificateAuthority, type KeyPair } from '../support/certificates.js'
 import { startKafka } from '../support/cluster.js'
@@ -81,6 +87,39 @@ it('messages that wait since something is wrong: it is told what, long before th
     expect((await warning).message).toMatch(`a message for '${topic}' is not acknowledged after `)
   })
   await Promise.all(told)
+})
+
+it('a transaction that waits for its coordinator: it is told what, long before its deadline', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const silent = await plainServer((socket) => void socket.resume())
+  const cases: [text: RegExp, brokers: string, prepare: (producer: TransactionalProducer) => Promise<unknown>][] = [
+    [/FindCoordinator|InitProducerId .*ECONNREFUSED/, await deadAddress(), async () => undefined],
+    [/InitProducerId .*waiting for .* to answer ApiVersions for/, silent.address, async () => undefined],
+    [
+      /EndTxn .*waiting for .* to answer EndTxn for/,
+      kafka.bootstrap,
+      async (producer) => {
+        const tx = await producer.begin()
+        await tx.send({ topic: 'orders', value: 'x' })
+        kafka.stall({ api: 'EndTxn' })
+        tx.commit().catch(() => undefined)
+      },
+    ],
+  ]
+  const told = cases.map(async ([text, brokers, prepare], index) => {
+    const producer = new TransactionalProducer({ brokers, transactionalId: `tx-${index}`, deliveryTimeoutMs: 2_600 })
+    onTestFinished(async () => void (await producer.close({ timeoutMs: 0 })))
+    const warning = once(producer, 'warning') as Promise<[KafkaProducerWarning]>
+    await prepare(producer)
+    const begun = producer.transaction(() => undefined).catch((error: unknown) => error)
+    const [{ code, message }] = await warning
+    expect(code).toBe('KAFKA_PRODUCER_MESSAGES_WAIT')
+    expect(message).toMatch(text)
+    return [message, await begun]
+  })
+  const [, [, late] = []] = await Promise.all(told)
+  // The reason is in the error, too.
+  expect(late).toMatchObject({ code: 'DELIVERY_TIMEOUT', message: expect.stringMatching(/; waiting for .* to answer/) })
 })
 
 it('where nobody listens the process is told, with what to do', async () => {

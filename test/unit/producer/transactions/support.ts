@@ -40,6 +40,7 @@ export class FakeCoordinators {
       coordinator,
       groupCoordinator: () => coordinator,
       needed: { retain: () => undefined, release: () => undefined },
+      warn: () => undefined,
     })
     const sends = {
       takeOut: (cause: KafkaProducerError) => void this.takenOut.push(cause),
@@ -58,6 +59,7 @@ export class FakeCoordinators {
   private coordination(): Coordination {
     return {
       lastFailure: undefined,
+      stage: undefined,
       versions: async () => {
         const features = new Map([['transaction.version', this.script.transactionVersion ?? 0]])
         return new ServedVersions(new Map(), 'a test', features)
