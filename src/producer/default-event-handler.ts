@@ -1,11 +1,5 @@
 import type { Timer } from '../clock.js'
-import {
-  DeliveryError,
-  DeliveryTimeoutError,
-  ProducerClosedError,
-  QueueFullError,
-  type KafkaProducerError,
-} from '../errors.js'
+import { DeliveryError, ProducerClosedError, QueueFullError, type KafkaProducerError } from '../errors.js'
 import { Observers } from '../stats/observer.js'
 import type { StatsCounters } from '../stats/producer-stats.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
@@ -15,16 +9,17 @@ import type { ProducerPool } from './brokers/producer-pool.js'
 import type { TopicMetadata } from './brokers/topic-metadata.js'
 import { Admission, type AdmittedMessages } from './calls/admission.js'
 import { CallSerializer } from './calls/call-serializer.js'
+import { EarlyEnds } from './calls/early-ends.js'
 import { EncoderLine } from './calls/encoder-line.js'
 import { Endings } from './calls/endings.js'
 import type { ListCall } from './calls/list-call.js'
-import type { MessageCall, Whereabouts } from './calls/message-call.js'
+import type { MessageCall } from './calls/message-call.js'
 import { OutstandingCalls } from './calls/outstanding-calls.js'
 import { QueueCall } from './calls/queue-call.js'
 import { SendCall } from './calls/send-call.js'
 import { handled, Serializer } from './calls/serializer.js'
 import { SharedCall } from './calls/shared-call.js'
-import { signalOfSend, SignalListeners } from './calls/signal-listeners.js'
+import { signalOfSend } from './calls/signal-listeners.js'
 import { SingleCall } from './calls/single-call.js'
 import type { DeliveryReporter } from './delivery-report.js'
 import type { Encoder } from './encoder.js'
@@ -36,7 +31,7 @@ import { LongWaits } from './long-waits.js'
 import type { ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
 import { abortedBy } from './queues/abortion.js'
 import { type Batch, type Freed } from './queues/batch.js'
-import { OutgoingMessage, type MessageOwner } from './queues/outgoing-message.js'
+import { OutgoingMessage } from './queues/outgoing-message.js'
 import type { PartitionQueue } from './queues/partition-queue.js'
 import { RetryPolicy, type RetrySettings } from './queues/retry-policy.js'
 import { Room } from './queues/room.js'
@@ -109,7 +104,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private readonly admission: Admission
   private readonly policy: RetryPolicy
   private readonly calls: OutstandingCalls
-  private readonly endings: Endings
+  private readonly earlyEnds: EarlyEnds
   private readonly reasons: WaitReasons
   private readonly longWaits: LongWaits
   private readonly sendClock: SendClock
@@ -119,7 +114,6 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private readonly outcomes: Outcomes
   private readonly senderParts: SenderParts
   private readonly senders = new Map<number, BrokerSender>()
-  private readonly signals = new SignalListeners<ListCall>((calls, signal) => this.abort(calls, signal))
   private isClosed = false
   private readonly transactions: TransactionSequencing | undefined
   private readonly whenDrained: (() => void)[] = []
@@ -175,7 +169,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       },
       release: () => producerPool.release(),
     }
-    this.calls = new OutstandingCalls(deliveryTimeoutMs, connections, (calls) => this.expire(calls), clock)
+    this.calls = new OutstandingCalls(deliveryTimeoutMs, connections, (calls) => this.earlyEnds.expire(calls), clock)
     this.transactions =
       parts.transactions &&
       new TransactionSequencing({
@@ -227,7 +221,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       topics: this.topics,
       admit: (messages, from, to) =>
         lingering === undefined ? this.partitionAndCollate(messages, from, to) : lingering.put(messages, from, to),
-      isEnding: (owner) => this.isEnding(owner),
+      isEnding: (owner) => this.earlyEnds.isEnding(owner),
       refuse: (message, cause) => this.refuse(message, cause),
       onWaiting: () => {
         const { messages, bytes } = this.room
@@ -235,7 +229,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
         lingering?.releaseAll()
       },
     })
-    this.endings = new Endings({
+    const causesOfDelay = () => new DeadlineErrors(deliveryTimeoutMs, this.reasons)
+    const endings = new Endings({
       clock,
       counters,
       turn,
@@ -247,6 +242,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
         this.admission.pump()
       },
     })
+    this.earlyEnds = new EarlyEnds({ clock, endings, deliveryTimeoutMs, causesOfDelay })
     this.senderParts = {
       clock,
       pool: producerPool,
@@ -259,7 +255,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
         deliveryTimeoutMs,
         codecTimeoutMs: Math.min(config.requestTimeoutMs, deliveryTimeoutMs / 2),
         codecFailed: (codec, error) => warnings.codecFailed(codec, error),
-        whyLate: (batch) => this.deadlineErrors().of(batch),
+        whyLate: (batch) => causesOfDelay().of(batch),
         unnumber: (queue) => this.outcomes.unnumber(queue),
         thin: (batch) => this.outcomes.thin(batch),
       }),
@@ -364,7 +360,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   private takeInAll(call: ListCall): void {
     // Before the encoders, one of which may abort it.
-    if (call.signal !== undefined) call.onEnd = this.signals.add(call.signal, call)
+    if (call.signal !== undefined) this.earlyEnds.heed(call.signal, call)
     try {
       this.takeIn(call, this.serialize(call.sent as readonly KeyedMessage<K, V>[], call))
     } catch (error) {
@@ -454,27 +450,6 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     this.fail(message, cause)
   }
 
-  private expire(calls: Iterable<MessageCall>): void {
-    const errors = this.deadlineErrors()
-    this.endings.end(calls, (at) => this.deadlineCause(at, errors))
-  }
-
-  /** Its deadline has passed, or its signal is aborted: what ends together is told in several turns. */
-  private isEnding({ sentAt, signal }: MessageOwner): boolean {
-    if (sentAt.at + this.config.deliveryTimeoutMs <= this.surroundings.clock.now()) return true
-    return signal !== undefined && this.signals.hasAborted(signal)
-  }
-
-  private deadlineErrors(): DeadlineErrors {
-    return new DeadlineErrors(this.config.deliveryTimeoutMs, this.reasons)
-  }
-
-  /** Why a message at this place is not acknowledged by its deadline. */
-  private deadlineCause(at: Whereabouts, errors: DeadlineErrors): KafkaProducerError {
-    if (at !== undefined) return errors.of(at)
-    return new DeliveryTimeoutError(`an encoder did not finish within ${this.config.deliveryTimeoutMs} ms`)
-  }
-
   /** Leaves out of a batch what was ended, where that is much of it or somebody waits for the room. */
   private thin(batch: Batch): void {
     if (batch.isSettled || batch.isInFlight) return
@@ -487,11 +462,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   /** Fails what is not written yet with this cause; what is under way goes on to its true fate. */
   takeOut(cause: KafkaProducerError): void {
-    this.endings.end(
-      this.calls.all(),
-      () => cause,
-      (batch) => batch.isInFlight,
-    )
+    this.earlyEnds.takeOut(this.calls.all(), cause)
     for (const sender of this.senders.values()) sender.wake()
   }
 
@@ -499,15 +470,6 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   drained(): Promise<void> {
     if (this.room.messages === 0) return Promise.resolve()
     return new Promise((resolve) => this.whenDrained.push(resolve))
-  }
-
-  private abort(calls: Iterable<ListCall>, signal: AbortSignal): void {
-    let cause: KafkaProducerError | undefined
-    this.endings.end(
-      calls,
-      () => (cause ??= abortedBy(signal)),
-      (batch) => batch.wasSent,
-    )
   }
 
   private finished(call: MessageCall): void {
@@ -541,28 +503,13 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     this.parts.topicPartitionInfos.close()
     const cause = new ProducerClosedError(`the producer was closed, and did not wait longer than ${timeoutMs} ms`)
     this.admission.close()
-    const unsent = await this.endAll(cause)
+    const unsent = await this.earlyEnds.close<KeyedMessage<K, V>>(this.calls.all(), cause)
     await this.settledSoFar()
     this.calls.close()
     this.longWaits.close()
     for (const sender of this.senders.values()) sender.close()
     await last?.(endsAt - clock.now())
     await this.parts.producerPool.close(SOCKET_GRACE_MS)
-    return unsent
-  }
-
-  /**
-   * Ends what has no fate, and gives it back: what has got one by the time that it is its turn has that. However much it
-   * is, the event loop gets its turn in between.
-   */
-  private async endAll(cause: ProducerClosedError): Promise<KeyedMessage<K, V>[]> {
-    const unsent: KeyedMessage<K, V>[] = []
-    const giveBack = (_at: Whereabouts, call: MessageCall, index: number): ProducerClosedError => {
-      if (call.isUntold(index)) unsent.push(call.messageAt(index) as KeyedMessage<K, V>)
-      return cause
-    }
-    this.endings.end(this.calls.all(), giveBack)
-    await this.endings.done()
     return unsent
   }
 }
