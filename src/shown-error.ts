@@ -16,11 +16,13 @@ export function inspectError(error: Error, depth: number, options: InspectOption
   const fields = Object.entries(error)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}: ${inspect(value, { ...options, ...FIELD })}`)
-  const inner = [
-    fields.join(', '),
-    ...causesOf(error).map((cause) => `[cause]: ${[withCode(cause), ...framesOfCause(cause)].join('\n  ')}`),
-  ]
+  const inner = [fields.join(', '), ...causesOf(error).map((cause) => `[cause]: ${shownCause(cause, '\n  ')}`)]
   return `${[headOf(error), ...framesOf(error)].join('\n')} {\n${inner.map((line) => `  ${line}\n`).join('')}}`
+}
+
+/** What somebody else threw, as a log may have it: what it says and where, and nothing of what it carries, such as a message. */
+export function shownCause(thrown: unknown, lineEnd = '\n'): string {
+  return [withCode(thrown), ...framesOfCause(thrown)].join(lineEnd)
 }
 
 /** An error as `JSON.stringify` writes it: what it says, its fields, and its causes as far as they say more. */

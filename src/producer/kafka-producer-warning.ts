@@ -1,7 +1,9 @@
 import type { EventEmitter } from 'node:events'
+import { inspect, type InspectOptions } from 'node:util'
 import { createDebug } from '../debug.js'
 import { AbortedError, ProducerClosedError, type DeliveryError } from '../errors.js'
 import { reasonOf } from '../kind-of.js'
+import { inspectError, jsonOfError, shownCause } from '../shown-error.js'
 import { shown } from '../shown.js'
 import type { StatsCounters } from '../stats/producer-stats.js'
 import { tellUser } from './tell-user.js'
@@ -40,6 +42,15 @@ export class KafkaProducerWarning extends Error {
     options?: { cause?: unknown },
   ) {
     super(message, options)
+  }
+
+  /** What a logger shows of it: of its cause, which may be the user's own, what it says and nothing of what it carries. */
+  toJSON(): Readonly<Record<string, unknown>> {
+    return jsonOfError(this)
+  }
+
+  [inspect.custom](depth: number, options: InspectOptions): string {
+    return inspectError(this, depth, options)
   }
 }
 
@@ -85,7 +96,7 @@ export class Warnings {
   /** A callback of the user's threw, or rejected. */
   threw(callback: string, error: unknown): void {
     this.counters.throwingCallbacks++
-    debug('%s threw: %O', callback, error)
+    debug('%s threw: %s', callback, shownCause(error))
     if (this.isFirst(`KAFKA_PRODUCER_THROWING_CALLBACK ${callback}`))
       this.warn(
         'KAFKA_PRODUCER_THROWING_CALLBACK',
@@ -97,7 +108,7 @@ export class Warnings {
   /** What a codec could not do goes as it is. */
   codecFailed(codec: string, error: unknown): void {
     this.counters.codecFailures++
-    debug('%s failed, so a batch goes as it is: %O', codec, error)
+    debug('%s failed, so a batch goes as it is: %s', codec, shownCause(error))
     if (this.isFirst('KAFKA_PRODUCER_CODEC_FAILED'))
       this.warn(
         'KAFKA_PRODUCER_CODEC_FAILED',

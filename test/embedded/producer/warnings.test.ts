@@ -1,4 +1,6 @@
 import { once } from 'node:events'
+import { inspect } from 'node:util'
+import debug from 'debug'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   Producer,
@@ -231,5 +233,46 @@ describe('a callback that throws or rejects', () => {
       ['KAFKA_PRODUCER_THROWING_CALLBACK', 'one'],
       ['KAFKA_PRODUCER_THROWING_CALLBACK', 'two'],
     ])
+  })
+})
+
+describe('what a callback threw that carries a message', () => {
+  const SECRET = 'not-for-any-log'
+  const validating = {
+    onSend(message: unknown): never {
+      throw Object.assign(new Error('not valid'), { input: message })
+    },
+  }
+
+  it('is told without it, however the warning is logged', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer({ brokers: kafka.bootstrap, interceptors: [validating] })
+    const warned = warningOf(producer)
+    await producer.send({ topic: 'orders', value: SECRET })
+    const warning = await warned
+    expect(warning.cause).toHaveProperty('input.value', SECRET)
+    for (const shown of [inspect(warning, { depth: 9 }), JSON.stringify(warning)]) {
+      expect(shown).toContain('not valid')
+      expect(shown).toContain('KAFKA_PRODUCER_THROWING_CALLBACK')
+      expect(shown).not.toContain(SECRET)
+    }
+  })
+
+  it('is printed for DEBUG without it', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const printed: string[] = []
+    const write = vi.spyOn(process.stderr, 'write').mockImplementation((text) => printed.push(String(text)) > 0)
+    debug.enable('kafka-producer:warning')
+    onTestFinished(() => {
+      debug.disable()
+      write.mockRestore()
+    })
+    const producer = startProducer({ brokers: kafka.bootstrap, interceptors: [validating] })
+    producer.on('warning', () => undefined)
+    await producer.send({ topic: 'orders', value: SECRET })
+    const text = printed.join('')
+    expect(text).toContain("an interceptor's onSend threw: Error: not valid")
+    expect(text).toContain('warnings.test.ts')
+    expect(text).not.toContain(SECRET)
   })
 })
