@@ -167,7 +167,7 @@ function readLog(
   budget.left -= size
   budget.anything ||= size > 0
   const response = answer(asked, partition, 0, cutOff ? [Buffer.concat(found).subarray(0, limit)] : found, context)
-  if (request.isolationLevel !== READ_COMMITTED) return response
+  if (request.isolationLevel !== READ_COMMITTED) return { ...response, abortedTransactions: null }
   const end = (entries[entries.length - 1]?.lastOffset ?? offset - 1) + 1
   const aborted = partition.transactions.abortedBetween(offset, end)
   return {
