@@ -201,9 +201,15 @@ export class SaslSession {
 }
 
 function plain(token: Buffer, passwordOf: PasswordOf): Verdict {
-  const [, user = '', password] = token.toString('utf8').split('\0')
-  if (password !== undefined && passwordOf(user) === password) return { kind: 'accepted', user, token: EMPTY }
-  return { kind: 'refused', user, message: 'Authentication failed: Invalid username or password' }
+  const parts = token.toString('utf8').split('\0')
+  const [authorizationId = '', user = '', password] = parts
+  const refused = (why: string): Verdict => ({ kind: 'refused', user, message: `Authentication failed${why}` })
+  if (parts.length !== 3) return refused(' during authentication due to invalid credentials with SASL mechanism PLAIN')
+  if (passwordOf(user) !== password) return refused(': Invalid username or password')
+  // Kafka has nobody act for others.
+  if (authorizationId !== '' && authorizationId !== user)
+    return refused(': Client requested an authorization id that is different from username')
+  return { kind: 'accepted', user, token: EMPTY }
 }
 
 /** As Kafka's own validator for development takes them: a JSON Web Token without a signature. */

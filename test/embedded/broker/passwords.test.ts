@@ -1,6 +1,8 @@
 import { expect, it, onTestFinished } from 'vitest'
 import { Producer } from '../../../src/index.js'
-import { startKafka } from '../support/cluster.js'
+import { saslAuthenticate } from '../../../src/protocol/apis/sasl-authenticate.js'
+import { saslHandshake } from '../../../src/protocol/apis/sasl-handshake.js'
+import { connectTo, startKafka } from '../support/cluster.js'
 
 it('a password for each mechanism: who has another, or none, can not come in', async () => {
   const kafka = await startKafka({
@@ -29,4 +31,18 @@ it('a password for each mechanism: who has another, or none, can not come in', a
   expect(await outcome('alice', 'plain', 'rabbit')).toBe(refused)
   for (const mechanism of ['plain', 'scram-sha-256', 'scram-sha-512'] as const)
     expect(await outcome('bob', mechanism, 'builder')).toBe('came in')
+})
+
+it.each([
+  ['nobody but the user', '\0bob\0builder', true],
+  ['the user himself', 'bob\0bob\0builder', true],
+  ['another one', 'alice\0bob\0builder', false],
+  ['too much', '\0bob\0builder\0', false],
+  ['too little', 'bob\0builder', false],
+])('PLAIN acts for %s', async (_, token, isRight) => {
+  const kafka = await startKafka({ sasl: { users: { bob: 'builder', alice: 'rabbit' } } })
+  const client = await connectTo(kafka)
+  await client.call(saslHandshake, 1, { mechanism: 'PLAIN' })
+  const { errorCode } = await client.call(saslAuthenticate, 1, { authBytes: Buffer.from(token) })
+  expect(errorCode).toBe(isRight ? 0 : 58)
 })
