@@ -14,6 +14,8 @@ const MAGIC_AT = 16
 const ENTRY_HEADER = 12
 const ATTRIBUTES_AT = 21
 const ZSTD = 4
+/** More records and headers than clients put into a batch: each is an object once it is read. */
+const MAX_ITEMS = 1_000_000
 
 export interface RecordRules {
   /** Version 3 of Produce and later: exactly one batch, of magic 2. */
@@ -159,7 +161,7 @@ function wrongBatches(message: string): RecordsRefused {
 
 function decode(bytes: Buffer, decompress: Decompress): DecodedBatch[] {
   try {
-    return decodeBatches(bytes, { decompress })
+    return decodeBatches(bytes, { decompress, maxItems: MAX_ITEMS })
   } catch (error) {
     if (!(error instanceof CorruptRecordsError)) {
       throw new RecordsRefused('CORRUPT_MESSAGE', error instanceof Error ? error.message : String(error))

@@ -46,6 +46,8 @@ export interface DecodedBatch {
 export interface DecodeOptions {
   /** Needed for compressed records; without it they are an error. */
   decompress?: Decompress
+  /** How many records and headers may be made of one entry; compressed, some kilobytes may hold millions. Default: any. */
+  maxItems?: number
   /** A Fetch answer may end within a batch; such a tail is then left out instead of being an error. */
   partialTail?: boolean
 }
@@ -64,9 +66,7 @@ export function decodeBatches(bytes: Buffer, options: DecodeOptions = {}): Decod
     if (magic > 2) throw new CorruptRecordsError(`magic ${magic} at byte ${at + MAGIC_AT}, known are 0 to 2`)
     const reader = new ByteReader(bytes, at, end)
     const batch =
-      magic === 2
-        ? decodeRecordBatch(bytes, reader, at, end, options.decompress)
-        : decodeMessage(bytes, reader, at, end, options.decompress)
+      magic === 2 ? decodeRecordBatch(bytes, reader, at, end, options) : decodeMessage(bytes, reader, at, end, options)
     batches.push(batch)
     at = end
   }
@@ -86,7 +86,7 @@ function decodeRecordBatch(
   reader: ByteReader,
   start: number,
   end: number,
-  decompress: Decompress | undefined,
+  { decompress, maxItems = Infinity }: DecodeOptions,
 ): DecodedBatch {
   const baseOffset = reader.readBigInt64()
   reader.readInt32()
@@ -105,14 +105,17 @@ function decodeRecordBatch(
   throwIfInvalid(reader, 'record batch', start)
   if (crc32c(bytes, crcFrom, end) !== crc)
     throw new CorruptRecordsError(`the batch at byte ${start} has a wrong CRC-32C`)
-  if (count < 0) throw new CorruptRecordsError(`${count} records in the batch at byte ${start}`)
+  if (count < 0 || count > maxItems) throw new CorruptRecordsError(`${count} records in the batch at byte ${start}`)
 
   const codec = attributes & COMPRESSION_MASK
   const logAppendTime = (attributes & LOG_APPEND_TIME_FLAG) !== 0
   const body = codec === 0 ? reader : new ByteReader(inflate(decompress, codec, reader.readRaw(reader.remaining), 2))
   const records: DecodedRecord[] = []
+  let headersLeft = maxItems - count
   for (let i = 0; i < count && !body.invalid; i++) {
-    records.push(decodeRecord(body, baseOffset, logAppendTime ? maxTimestamp : undefined, baseTimestamp))
+    const record = decodeRecord(body, baseOffset, logAppendTime ? maxTimestamp : undefined, baseTimestamp, headersLeft)
+    headersLeft -= record.headers.length
+    records.push(record)
   }
   throwIfInvalid(body, 'records', start)
   if (body.remaining > 0) throw new CorruptRecordsError(`bytes after record ${count} of the batch at byte ${start}`)
@@ -141,6 +144,7 @@ function decodeRecord(
   baseOffset: bigint,
   appendTime: number | undefined,
   baseTimestamp: number,
+  maxHeaders: number,
 ): DecodedRecord {
   const size = reader.readVarint()
   const bodyFrom = reader.position
@@ -151,7 +155,7 @@ function decodeRecord(
   const value = readSized(reader)
   const headers: RecordHeader[] = []
   const headerCount = reader.readVarint()
-  if (headerCount < 0) reader.fail(`${headerCount} headers`)
+  if (headerCount < 0 || headerCount > maxHeaders) reader.fail(`${headerCount} headers`)
   for (let i = 0; i < headerCount && !reader.invalid; i++) {
     const headerKey = readSized(reader)
     if (headerKey === null) reader.fail('a header without a key')
@@ -180,12 +184,12 @@ function decodeMessage(
   reader: ByteReader,
   start: number,
   end: number,
-  decompress: Decompress | undefined,
+  options: DecodeOptions,
 ): DecodedBatch {
   const outer = readMessage(bytes, reader, start, end)
   const codec = outer.attributes & COMPRESSION_MASK
   const logAppendTime = (outer.attributes & LOG_APPEND_TIME_FLAG) !== 0
-  const records = codec === 0 ? [recordOf(outer)] : decodeInnerSet(outer, codec, logAppendTime, decompress)
+  const records = codec === 0 ? [recordOf(outer)] : decodeInnerSet(outer, codec, logAppendTime, options)
   const first = records[0]
   if (first === undefined) throw new CorruptRecordsError(`the compressed message at byte ${start} is empty`)
   return {
@@ -233,7 +237,7 @@ function decodeInnerSet(
   outer: Message,
   codec: number,
   logAppendTime: boolean,
-  decompress: Decompress | undefined,
+  { decompress, maxItems = Infinity }: DecodeOptions,
 ): DecodedRecord[] {
   const set = inflate(decompress, codec, outer.value ?? Buffer.alloc(0), outer.magic)
   const inner: Message[] = []
@@ -246,7 +250,7 @@ function decodeInnerSet(
       throw new CorruptRecordsError(`magic ${message.magic} within magic ${outer.magic}`)
     if ((message.attributes & COMPRESSION_MASK) !== 0)
       throw new CorruptRecordsError('a compressed message within another')
-    inner.push(message)
+    if (inner.push(message) > maxItems) throw new CorruptRecordsError(`more than ${maxItems} inner messages`)
     at = end
   }
   const last = inner[inner.length - 1]?.offset ?? 0n

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { produce } from '../../../src/protocol/apis/produce.js'
 import { crc32c } from '../../../src/protocol/crc32c.js'
@@ -10,11 +11,49 @@ import { batchOf, fetchFrom, messagesOf, produceRequest, produceTo } from '../su
 const CRC_AT = 17
 const ATTRIBUTES_AT = 21
 const LAST_OFFSET_DELTA_AT = 23
+const COUNT_AT = 57
+const RECORDS_AT = 61
 
 /** A batch with its checksum made right again after a change. */
 function sealed(batch: Buffer): Buffer {
   batch.writeUInt32BE(crc32c(batch, ATTRIBUTES_AT), CRC_AT)
   return batch
+}
+
+function varint(value: number): number[] {
+  const bytes: number[] = []
+  for (let left = value * 2; ; left >>>= 7) {
+    if (left < 0x80) return [...bytes, left]
+    bytes.push((left & 0x7f) | 0x80)
+  }
+}
+
+/** So many records without anything, made small by gzip. */
+function crowd(count: number): Buffer {
+  const records = Buffer.alloc(count * 12)
+  let size = 0
+  for (let i = 0; i < count; i++) {
+    const body = [0, 0, ...varint(i), 1, 1, 0]
+    records.set([...varint(body.length), ...body], size)
+    size += body.length + 1
+  }
+  return compressed(records.subarray(0, size), count)
+}
+
+/** One record with so many empty headers. */
+function crowdOfHeaders(count: number): Buffer {
+  const headers = Buffer.alloc(count * 2, Buffer.from([0, 1]))
+  const body = Buffer.concat([Buffer.from([0, 0, 0, 1, 1, ...varint(count)]), headers])
+  return compressed(Buffer.concat([Buffer.from(varint(body.length)), body]), 1)
+}
+
+function compressed(records: Buffer, count: number): Buffer {
+  const batch = Buffer.concat([batchOf([{ value: 'x' }]).subarray(0, RECORDS_AT), gzipSync(records)])
+  batch.writeInt32BE(batch.length - 12, 8)
+  batch.writeInt16BE(1, ATTRIBUTES_AT)
+  batch.writeInt32BE(count - 1, LAST_OFFSET_DELTA_AT)
+  batch.writeInt32BE(count, COUNT_AT)
+  return sealed(batch)
 }
 
 function values(kafka: EmbeddedKafka, topic = 'orders'): (string | undefined)[] {
@@ -119,6 +158,9 @@ describe('Produce: what is refused', () => {
   const badRecord = Buffer.from(batch)
   badRecord[61] = 0x01
 
+  const damagedCount = Buffer.from(batch)
+  damagedCount.writeInt32BE(0x7fffffff, COUNT_AT)
+
   const wrongDelta = Buffer.from(batch)
   wrongDelta[64] = 2
   const wrongBase = Buffer.from(batch)
@@ -135,6 +177,9 @@ describe('Produce: what is refused', () => {
     ['last offset delta and count at odds', sealed(wrongCount), 'INVALID_RECORD'],
     ['a control batch', sealed(control), 'INVALID_RECORD'],
     ['a record that is malformed within a right checksum', sealed(badRecord), 'INVALID_RECORD'],
+    ['more records than anybody sends', crowd(1_000_001), 'INVALID_RECORD', { topic: 'wide' }],
+    ['millions of headers in some kilobytes', crowdOfHeaders(1_000_000), 'INVALID_RECORD'],
+    ['a damaged batch that seems to have millions', damagedCount, 'CORRUPT_MESSAGE'],
     ['two batches for a partition', Buffer.concat([batch, batch]), 'INVALID_RECORD'],
     ['no batch', Buffer.alloc(0), 'INVALID_RECORD'],
     ['null records', null, 'INVALID_RECORD'],
@@ -159,6 +204,7 @@ describe('Produce: what is refused', () => {
       release: '3.9',
       topics: {
         orders: {},
+        wide: { config: { 'max.message.bytes': 10_000_000 } },
         compacted: { config: { 'cleanup.policy': 'compact' } },
         small: { config: { 'max.message.bytes': 1_000 } },
       },
