@@ -1,5 +1,6 @@
 import type { Timer } from '../clock.js'
 import { DeliveryError, ProducerClosedError, QueueFullError, type KafkaProducerError } from '../errors.js'
+import { Failures } from '../stats/failures.js'
 import { Observers } from '../stats/observer.js'
 import type { StatsCounters } from '../stats/producer-stats.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
@@ -114,6 +115,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private readonly outcomes: Outcomes
   private readonly senderParts: SenderParts
   private readonly senders = new Map<number, BrokerSender>()
+  private readonly failures: Failures
   private isClosed = false
   private readonly transactions: TransactionSequencing | undefined
   private readonly whenDrained: (() => void)[] = []
@@ -136,6 +138,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   ) {
     const { clock } = surroundings
     this.sendClock = new SendClock(clock)
+    this.failures = new Failures(counters, observers)
     const { topicPartitionInfos, producerPool, partitioner } = parts
     const { compressionChoice: compression, deliveryTimeoutMs } = config
     const release = (freed: Freed) => this.room.release(freed)
@@ -232,7 +235,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     const causesOfDelay = () => new DeadlineErrors(deliveryTimeoutMs, this.reasons)
     const endings = new Endings({
       clock,
-      counters,
+      failures: this.failures,
       turn,
       thin: (batch) => this.thin(batch),
       dropped: (topic, count) => this.topics.dropSettled(topic, count),
@@ -250,7 +253,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       preparation: new Preparation({
         clock,
         compression,
-        counters,
+        failures: this.failures,
         turn,
         deliveryTimeoutMs,
         codecTimeoutMs: Math.min(config.requestTimeoutMs, deliveryTimeoutMs / 2),
@@ -438,8 +441,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   // How messages end before an answer says so.
 
   private fail(message: OutgoingMessage, cause: KafkaProducerError): void {
-    this.counters.failed++
     const { topic, namedPartition: partition, owner, index } = message
+    // Of what found no room it was told already.
+    if (cause instanceof QueueFullError) this.counters.failed++
+    else this.failures.add({ topic, partition, attempts: 0 }, cause)
     const error = new DeliveryError(cause, { topic, partition, attempts: 0, mayHaveBeenWritten: false })
     owner.settle(index, error, this.surroundings.clock.now())
   }

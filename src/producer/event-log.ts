@@ -117,7 +117,11 @@ export class EventLog implements Observer {
       case 'retry':
       case 'failed': {
         const { type, error, topic, partition, brokerId, messages, attempts } = event
-        const detail = { topic, partition, brokerId, messages, attempts, ...told(error) }
+        const where = {
+          ...(partition === undefined ? {} : { partition }),
+          ...(brokerId === undefined ? {} : { brokerId }),
+        }
+        const detail = { topic, ...where, messages, attempts, ...told(error) }
         if (type === 'retry') return this.note('warn', type, 'a batch is sent again', detail)
         return this.note('error', type, 'messages failed', detail)
       }

@@ -82,9 +82,10 @@ export interface MetadataEnd {
 
 interface OfBatch {
   readonly topic: string
-  readonly partition: number
-  /** The id of the leader; -1 for none. */
-  readonly brokerId: number
+  /** Undefined for messages that failed before they had one. */
+  readonly partition: number | undefined
+  /** The id of the leader, -1 for none; undefined for messages that no broker's answer failed. */
+  readonly brokerId: number | undefined
   readonly messages: number
   readonly attempts: number
   readonly error: KafkaProducerError
@@ -99,7 +100,7 @@ interface OfBroker {
 export type ObservedEvent =
   /** A batch is to be sent again. */
   | ({ readonly type: 'retry' } & OfBatch)
-  /** Its messages are told that they failed. */
+  /** Messages of one partition are told that they failed: a batch, or those that failed alike by themselves. */
   | ({ readonly type: 'failed' } & OfBatch)
   | {
       readonly type: 'leader-changed'

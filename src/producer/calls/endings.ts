@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.js'
 import { DeliveryError, type KafkaProducerError } from '../../errors.js'
-import type { StatsCounters } from '../../stats/producer-stats.js'
+import type { Failures } from '../../stats/failures.js'
 import type { TurnBudget } from '../../turn-budget.js'
 import { Batch } from '../queues/batch.js'
 import type { OutgoingMessage } from '../queues/outgoing-message.js'
@@ -27,7 +27,7 @@ interface Ending {
 
 export interface EndingsParts {
   readonly clock: Clock
-  readonly counters: StatsCounters
+  readonly failures: Failures
   readonly turn: TurnBudget
   /** A batch has messages that were ended: it may have room to give back. */
   readonly thin: (batch: Batch) => void
@@ -110,22 +110,28 @@ export class Endings {
     topics: Map<string, number>,
   ): void {
     if (call.isSettled(index)) return
+    const { failures } = this.parts
     const at = call.whereabouts(index)
     if (at instanceof Batch) {
       if (spares(at)) return
-      this.parts.counters.failed++
-      call.settle(index, at.deliveryError(cause(at, call, index)), this.parts.clock.now())
+      const why = cause(at, call, index)
+      const { topic, partition } = at.queue
+      failures.add({ topic, partition, attempts: at.attempts }, why)
+      call.settle(index, at.deliveryError(why), this.parts.clock.now())
       at.countEnded()
       if (!at.isInFlight) batches.add(at)
       return
     }
-    this.parts.counters.failed++
+    const why = cause(at, call, index)
     if (at === undefined) {
-      if (call instanceof ListCall) call.failUnserialized(index, cause(at, call, index), this.parts.clock.now())
+      if (!(call instanceof ListCall)) return
+      const error = call.failUnserialized(index, why, this.parts.clock.now())
+      failures.add(error, why)
       return
     }
     const { topic } = at
-    call.settle(index, this.unplaced(at, cause(at, call, index)), this.parts.clock.now())
+    failures.add({ topic, partition: at.namedPartition, attempts: 0 }, why)
+    call.settle(index, this.unplaced(at, why), this.parts.clock.now())
     topics.set(topic, (topics.get(topic) ?? 0) + 1)
   }
 

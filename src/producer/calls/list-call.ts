@@ -104,9 +104,11 @@ export abstract class ListCall extends MessageCall {
   }
 
   /** Fails a message that is not encoded; with what its encoder failed on, where it has. */
-  failUnserialized(index: number, cause: KafkaProducerError, now: number): void {
+  failUnserialized(index: number, cause: KafkaProducerError, now: number): DeliveryError {
     const where = { ...placeOf(this.sent[index] as KeyedMessage), attempts: 0, mayHaveBeenWritten: false }
-    this.settle(index, new DeliveryError(this.failures?.get(index) ?? cause, where), now)
+    const error = new DeliveryError(this.failures?.get(index) ?? cause, where)
+    this.settle(index, error, now)
+    return error
   }
 }
 

@@ -318,26 +318,21 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
    * Looks at each message that has no fate yet; where `causeFor` gives a cause it fails.
    *
    * @param isEnough asked now and then: whether the others are to be looked at another time
-   * @returns how many failed, and whether all were looked at
+   * @returns whether all were looked at
    */
   endSome(
     now: number,
     causeFor: (message: BatchMessage) => KafkaProducerError | undefined,
     isEnough: () => boolean,
-  ): { count: number; isDone: boolean } {
-    if (this.isSettled) return { count: 0, isDone: true }
+  ): boolean {
+    if (this.isSettled) return true
     const cursor = this.cursor()
-    let count = this.endNext(cursor, now, causeFor, TRACED)
-    if (count < TRACED) return { count, isDone: true }
-    let isDone = false
-    withoutStackTraces(() => {
-      do {
-        const ended = this.endNext(cursor, now, causeFor, ENDED_AT_ONCE)
-        count += ended
-        isDone = ended < ENDED_AT_ONCE
-      } while (!isDone && !isEnough())
+    if (this.endNext(cursor, now, causeFor, TRACED) < TRACED) return true
+    return withoutStackTraces(() => {
+      do if (this.endNext(cursor, now, causeFor, ENDED_AT_ONCE) < ENDED_AT_ONCE) return true
+      while (!isEnough())
+      return false
     })
-    return { count, isDone }
   }
 
   /** So many of those that the cursor has not come to yet. */

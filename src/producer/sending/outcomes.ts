@@ -3,6 +3,7 @@ import { counted } from '../../counted.js'
 import { ConnectionClosedError, type KafkaProducerError } from '../../errors.js'
 import type { ProducePartitionResponse, ProduceResponse } from '../../protocol/apis/produce.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
+import { Failures } from '../../stats/failures.js'
 import type { Observers } from '../../stats/observer.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import type { BrokerPartitionInfo } from '../brokers/broker-partition-info.js'
@@ -35,7 +36,11 @@ export interface OutcomesParts {
  * of its queue, to be sent again; or they fail, with the cause.
  */
 export class Outcomes {
-  constructor(private readonly parts: OutcomesParts) {}
+  private readonly failures: Failures
+
+  constructor(private readonly parts: OutcomesParts) {
+    this.failures = new Failures(parts.counters, parts.observers)
+  }
 
   acknowledged(batch: PartitionBatch, answer: ProducePartitionResponse | undefined, magic: Magic): void {
     const { queue } = batch
@@ -145,7 +150,9 @@ export class Outcomes {
         const now = this.parts.clock.now()
         for (const { batchIndex, batchIndexErrorMessage } of invalid) {
           const error = brokerResponseError(answer.errorCode, subject, batchIndexErrorMessage)
-          if (batch.endOne(batchIndex, error, now, true)) this.parts.counters.failed++
+          const { topic, partition } = queue
+          if (batch.endOne(batchIndex, error, now, true))
+            this.failures.add({ topic, partition, attempts: batch.attempts }, error)
         }
         this.thin(batch)
         // Nothing is wrong with the others: that costs them no attempt (KIP-467).

@@ -1,5 +1,5 @@
 import { UnsupportedByFormatError, type KafkaProducerError } from '../../errors.js'
-import type { StatsCounters } from '../../stats/producer-stats.js'
+import type { Failures } from '../../stats/failures.js'
 import type { TurnBudget } from '../../turn-budget.js'
 import { abortedBy, isAborted } from '../queues/abortion.js'
 import type { BatchMessage, Magic } from '../queues/batch.js'
@@ -9,7 +9,7 @@ import { encodeBatch, whyCodecCantGo, type EncodingParts } from './encode-batch.
 
 export interface PreparationParts extends EncodingParts {
   readonly compression: CompressionChoice
-  readonly counters: StatsCounters
+  readonly failures: Failures
   readonly turn: TurnBudget
   readonly deliveryTimeoutMs: number
   /** Why messages of this batch are not acknowledged by their deadline. */
@@ -41,17 +41,18 @@ export class Preparation {
       // Deadlines that pass together are told in several turns; until it is told, such a message must not be sent.
       const lateCause = mayBeLate ? this.parts.whyLate(batch) : undefined
       const whyAborted = abortCauses()
-      const { count, isDone } = batch.endSome(
-        now,
-        (message) =>
+      const { topic, partition } = queue
+      const { attempts } = batch
+      const causeFor = (message: BatchMessage) => {
+        const cause =
           (message.owner.sentAt.at + deliveryTimeoutMs <= now ? lateCause : undefined) ??
           (batch.wasSent ? undefined : whyAborted(message)) ??
           codecProblem ??
-          whyFormatCantHold(message, magic),
-        () => turn.isSpent,
-      )
-      this.parts.counters.failed += count
-      if (!isDone) return false
+          whyFormatCantHold(message, magic)
+        if (cause !== undefined) this.parts.failures.add({ topic, partition, attempts }, cause)
+        return cause
+      }
+      if (!batch.endSome(now, causeFor, () => turn.isSpent)) return false
     }
     if (batch.hasEnded) this.parts.thin(batch)
     if (batch.isSettled) return true

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { InvalidConfigError, type LogFields, type Logger } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { errorOf, startProducer, turns, until } from '../support/producers.js'
+import { errorOf, failureOf, startProducer, turns, until } from '../support/producers.js'
 
 /* The lines that the user's logger is given: what happened can be told apart by them, and nothing of a message is in them. */
 
@@ -82,6 +82,39 @@ describe('the log', () => {
     expect([(await asking).code, (await waiting).code]).toEqual(['PRODUCER_CLOSED', 'PRODUCER_CLOSED'])
     await turns()
     expect(lines.map(({ fields }) => fields.event)).not.toContain('metadata-failed')
+  })
+
+  it.each([
+    ['DELIVERY_TIMEOUT', { deliveryTimeoutMs: 100 }, { topic: 'orders', partition: 0 }],
+    ['UNKNOWN_TOPIC_OR_PARTITION', { unknownTopicTimeoutMs: 0, allowAutoTopicCreation: false }, { topic: 'none' }],
+    ['INVALID_PARTITION', {}, { topic: 'orders', partition: 7 }],
+    ['PRODUCER_CLOSED', {}, { topic: 'orders', partition: 0 }],
+  ] as const)('what fails with %s is a line, however many messages fail so at once', async (code, options, where) => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const { logger, lines } = consoleLike()
+    const producer = startProducer(kafka, { logger, ...options })
+    kafka.stall({ api: 'Produce', times: Infinity })
+    const sending = failureOf(producer.send([1, 2, 3].map((value) => ({ ...where, value: String(value) }))))
+    if (code === 'PRODUCER_CLOSED') await producer.close({ timeoutMs: 100 })
+    expect((await sending).results).toMatchObject([{ code }, { code }, { code }])
+    await turns()
+    const failed = lines.filter(({ fields }) => fields.event === 'failed')
+    expect(failed.map(({ level, fields: { messages = 0 } }) => [level, messages])).toContainEqual(['error', 3])
+    expect(failed[0]?.fields).toMatchObject({ code, ...where })
+    expect(producer.stats().failedSends.count).toBe(3)
+  })
+
+  it('what an abort takes out is none', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const { logger, lines } = consoleLike()
+    const producer = startProducer(kafka, { logger })
+    const abort = new AbortController()
+    const sending = failureOf(producer.send([{ topic: 'orders', value: '1' }], { signal: abort.signal }))
+    abort.abort()
+    await sending
+    await turns()
+    expect(lines.filter(({ fields }) => fields.event === 'failed')).toEqual([])
+    expect(producer.stats().failed).toBe(1)
   })
 
   it('a pino is given the fields first', async () => {

@@ -5,6 +5,8 @@ import { Endings } from '../../../../src/producer/calls/endings.js'
 import type { MessageCall } from '../../../../src/producer/calls/message-call.js'
 import { OutstandingCalls } from '../../../../src/producer/calls/outstanding-calls.js'
 import { SendCall } from '../../../../src/producer/calls/send-call.js'
+import { Failures } from '../../../../src/stats/failures.js'
+import { Observers } from '../../../../src/stats/observer.js'
 import { StatsCounters } from '../../../../src/stats/producer-stats.js'
 import { ManualTurn } from './admission-support.js'
 
@@ -126,7 +128,7 @@ describe('endings', () => {
     const dropped: number[] = []
     const endings = new Endings({
       clock: systemClock,
-      counters,
+      failures: new Failures(counters, new Observers()),
       turn,
       thin: () => undefined,
       dropped: (_, count) => dropped.push(count),
@@ -155,7 +157,7 @@ describe('endings', () => {
     const counters = new StatsCounters()
     const endings = new Endings({
       clock: systemClock,
-      counters,
+      failures: new Failures(counters, new Observers()),
       turn: new ManualTurn(),
       thin: () => undefined,
       dropped: () => undefined,

@@ -6,6 +6,8 @@ import { PartitionQueue, type PartitionBatch } from '../../../../src/producer/qu
 import { CompressionChoice } from '../../../../src/producer/queues/topic-compression.js'
 import { Preparation } from '../../../../src/producer/sending/preparation.js'
 import { UNPOOLED } from '../../../../src/protocol/records/record-batch.js'
+import { Failures } from '../../../../src/stats/failures.js'
+import { Observers } from '../../../../src/stats/observer.js'
 import { StatsCounters } from '../../../../src/stats/producer-stats.js'
 import { ManualTurn } from '../calls/admission-support.js'
 import { Owner, outgoingMessage, type Given } from '../outgoing.js'
@@ -24,7 +26,7 @@ function prepared(count: number, given: Given, sentAt = performance.now(), turn 
   const preparation = new Preparation({
     clock: systemClock,
     compression,
-    counters,
+    failures: new Failures(counters, new Observers()),
     turn,
     deliveryTimeoutMs: 60_000,
     codecTimeoutMs: 60_000,
