@@ -50,6 +50,7 @@ const HIGHEST_ID = 7
 export class Codecs {
   private readonly byName = new Map<string, Codec>()
   private readonly byId = new Map<number, Codec>()
+  private readonly own = new Set<Codec>()
 
   constructor(own: readonly Codec[] = []) {
     for (const codec of own) {
@@ -67,7 +68,13 @@ export class Codecs {
       const guarded = withOwnInput(codec)
       this.byName.set(name, guarded)
       this.byId.set(id, guarded)
+      this.own.add(guarded)
     }
+  }
+
+  /** Whether it is one of the user's. */
+  isOwn(codec: Codec): boolean {
+    return this.own.has(codec)
   }
 
   /** Throws {@link InvalidConfigError} for an unknown name, a level it does not have, or what this Node can't run. */

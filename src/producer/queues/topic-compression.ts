@@ -138,6 +138,12 @@ export class CompressionChoice {
     return compression
   }
 
+  /** Whether a codec of the user's is at a topic's batches: there is no telling how long it takes. */
+  hasOwnCodec(topic: string): boolean {
+    const compression = this.of(topic)
+    return [compression?.codec, compression?.fallback].some((codec) => codec && this.codecs.isOwn(codec))
+  }
+
   limitOf(topic: string): BatchLimit {
     return this.of(topic) ?? this.plain
   }

@@ -57,6 +57,8 @@ interface Sent {
   readonly bytes: number
   /** What it is, and since when it is on its way. */
   readonly stage: Stage
+  /** Whether it counts against `maxInFlight`: while a codec of the user's is at it it does not, or that would stop everybody. */
+  isCounted: boolean
   /** Whether it stands on its connection. */
   isHandedOver: boolean
   /** Tells every batch's outcome; undefined as long as there is none. */
@@ -91,6 +93,8 @@ export class BrokerSender {
    * the old generation it keeps alive whatever was in all that came after (V8's `OrderedHashTable`).
    */
   private readonly sent: Sent[] = []
+  /** Those that a codec is through with, and that have to wait for one that is answered. */
+  private readonly held: { readonly sent: Sent; readonly go: () => void }[] = []
   private isToldLater = false
   /** How long the last answer took. */
   private answerMs = Infinity
@@ -153,7 +157,23 @@ export class BrokerSender {
   }
 
   private get isFull(): boolean {
-    return this.sent.length >= this.config.maxInFlight
+    let counted = 0
+    for (const { isCounted } of this.sent) if (isCounted) counted++
+    return counted >= this.config.maxInFlight
+  }
+
+  /** A request that did not count is to go. */
+  private async count(sent: Sent): Promise<void> {
+    if (this.isFull) await new Promise<void>((go) => this.held.push({ sent, go }))
+    sent.isCounted = true
+  }
+
+  private letHeldGo(): void {
+    while (this.held.length > 0 && !this.isFull) {
+      const { sent, go } = this.held.shift() as (typeof this.held)[0]
+      sent.isCounted = true
+      go()
+    }
   }
 
   /**
@@ -217,12 +237,15 @@ export class BrokerSender {
     const { maxRequestBytes } = this.config
     const lets = transactions && ((queue: PartitionQueue) => transactions.lets(queue))
     const now = clock.now()
-    const batches = takeBatches(this.ready, this.brokerId, maxRequestBytes, magic, numbering, prepare, now, lets)
-    if (batches.length === 0) return false
+    const goesApart = (batch: PartitionBatch) => preparation.goesApart(batch)
+    const batches = takeBatches(this.ready, this.brokerId, maxRequestBytes, magic, numbering, prepare, now, goesApart, lets) // prettier-ignore
+    const [first] = batches
+    if (first === undefined) return false
     let bytes = 0
     for (const batch of batches) bytes += batch.byteLength
     const stage = new Stage(clock)
-    const sent: Sent = { session, batches, bytes, stage, isHandedOver: false, tell: undefined }
+    const isCounted = !goesApart(first)
+    const sent: Sent = { session, batches, bytes, stage, isCounted, isHandedOver: false, tell: undefined }
     this.sent.push(sent)
     void this.exchange(producer, sent, magic).then((tell) => {
       sent.tell = tell
@@ -248,6 +271,7 @@ export class BrokerSender {
       this.sent.splice(this.sent.indexOf(sent), 1)
       sent.tell?.()
     }
+    this.letHeldGo()
     onAnswered()
     this.drain()
   }
@@ -291,6 +315,7 @@ export class BrokerSender {
       // Most requests need no codec that works elsewhere, and go at once. Others wait for none of them: of no partition is
       // another batch taken before this one is handed over.
       if (encoded !== undefined) await session.connection.whileUsed(encoded)
+      if (!sent.isCounted) await this.count(sent)
       const { acks, requestTimeoutMs: timeoutMs } = this.config
       const transactionalId = this.parts.transactions?.transactionalId ?? null
       const request = { transactionalId, acks, timeoutMs, topicData: topics }

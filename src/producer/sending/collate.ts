@@ -13,6 +13,7 @@ import type { Numbering } from './idempotence.js'
  * @param prepare leaves out of a batch what can't be sent, before it is measured; it may be gone then. False where it can't
  *   be done in this turn
  * @param now on the clock of `performance.now()`
+ * @param goesApart whether a batch goes with others of its topic alone
  * @param lets whether a partition may be written to; one that may not leaves the list
  */
 export function takeBatches(
@@ -23,6 +24,7 @@ export function takeBatches(
   numbering: Numbering,
   prepare: (batch: PartitionBatch) => boolean,
   now: number,
+  goesApart: (batch: PartitionBatch) => boolean = () => false,
   lets: (queue: PartitionQueue) => boolean = () => true,
 ): PartitionBatch[] {
   const batches: PartitionBatch[] = []
@@ -43,7 +45,11 @@ export function takeBatches(
     if (batch !== next) continue
     const batchSize = batch.sizeIn(magic) * queue.limit.ratio
     const isFull = size + batchSize > maxRequestBytes || messages + batch.count > MAX_BATCH_MESSAGES
-    if ((isFull || batch.travelsAlone) && batches.length > 0) break
+    const [first] = batches
+    if (first !== undefined) {
+      if (isFull || batch.travelsAlone) break
+      if (first.queue.topic !== queue.topic && (goesApart(first) || goesApart(batch))) break
+    }
     size += batchSize
     messages += batch.count
     ready.shift()

@@ -61,6 +61,11 @@ export class Preparation {
     return true
   }
 
+  /** Whether a batch goes with others of its topic alone: nobody else is to wait for a codec of the user's. */
+  goesApart({ queue }: PartitionBatch): boolean {
+    return this.parts.compression.hasOwnCodec(queue.topic)
+  }
+
   /** The batch as it goes into a request; a promise where it is compressed off the event loop. */
   encode(batch: PartitionBatch, magic: Magic, version: number): Uint8Array | Promise<Uint8Array> {
     return encodeBatch(batch, magic, this.parts.compression.of(batch.queue.topic), version, this.parts)

@@ -1,9 +1,10 @@
+import { tracingChannel } from 'node:diagnostics_channel'
 import { runInNewContext } from 'node:vm'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Codec, ProducerOptions } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { expectNothingHeld, requestsOf, startProducer, stored, turns, watched } from '../support/producers.js'
+import { expectNothingHeld, requestsOf, startProducer, stored, turns, until, watched } from '../support/producers.js'
 
 const own = (compress: (input: Uint8Array) => unknown): Pick<ProducerOptions, 'codecs'> => ({
   codecs: [{ name: 'gzip', id: 1, compress, decompress: (input) => gunzipSync(input) } as Codec],
@@ -40,6 +41,61 @@ describe('a codec that never settles', () => {
     await turns()
     for (let i = 0; i < 5; i++) await producer.send({ topic: 'u', value: 'x' })
     expect(stuck.isSettled).toBe(false)
+  })
+
+  it('stops nobody else, however many of its batches there are', async () => {
+    const kafka = await startKafka({ topics: { t: { partitions: 20 }, u: { partitions: 1 } } })
+    const producer = startProducer(kafka, {
+      topicCompression: { t: 'gzip' },
+      requestTimeoutMs: 60_000,
+      deliveryTimeoutMs: 120_000,
+      maxInFlight: 2,
+      ...own(() => new Promise(() => undefined)),
+    })
+    await producer.send({ topic: 'u', value: 'known' })
+    await producer.partitionsFor('t')
+    let settled = 0
+    for (let partition = 0; partition < 20; partition++) {
+      const one = { topic: 't', partition, value: 'x' }
+      // Alone, and in one call with a message that needs no codec.
+      void producer.send(partition % 2 === 0 ? one : [one, { topic: 'u', value: 'y' }]).then(() => settled++, () => settled++) // prettier-ignore
+      await turns()
+    }
+    for (let i = 0; i < 5; i++) await producer.send({ topic: 'u', value: 'x' })
+    expect(settled).toBe(0)
+    expect(stored(kafka, 'u')).toEqual(['known', ...Array<string>(10).fill('y'), ...Array<string>(5).fill('x')])
+  })
+
+  it('has no more requests out than maxInFlight once it has settled', async () => {
+    const kafka = await startKafka({ topics: { t: { partitions: 10 } } })
+    const done: (() => void)[] = []
+    const producer = startProducer(kafka, {
+      compression: 'gzip',
+      maxInFlight: 2,
+      ...own((input) => new Promise((resolve) => done.push(() => resolve(gzipSync(input))))),
+    })
+    await producer.partitionsFor('t')
+    let out = 0
+    let most = 0
+    const counting = {
+      start: () => void (most = Math.max(most, ++out)),
+      end: () => undefined,
+      asyncStart: () => undefined,
+      asyncEnd: () => void out--,
+      error: () => undefined,
+    }
+    const requests = tracingChannel('kafka-producer:request')
+    const sends: Promise<unknown>[] = []
+    for (let partition = 0; partition < 10; partition++) {
+      sends.push(producer.send({ topic: 't', partition, value: 'x'.repeat(100) }))
+      await turns()
+    }
+    await until(() => done.length === 10, 'the codec is at each of them')
+    requests.subscribe(counting)
+    onTestFinished(() => void requests.unsubscribe(counting))
+    for (const one of done) one()
+    await Promise.all(sends)
+    expect(most).toBe(2)
   })
 
   it('is given up in time: its messages go as they are, and those that travel with them as well', async () => {

@@ -24,11 +24,12 @@ function take(
     maxRequestBytes = 100_000,
     numbering = NOT_NUMBERED,
     prepare = (_batch: PartitionBatch): boolean => true,
+    goesApart = (_batch: PartitionBatch): boolean => false,
     lets = (_queue: PartitionQueue): boolean => true,
   } = {},
 ) {
   const ready = new Denque(queues)
-  const batches = takeBatches(ready, LEADER, maxRequestBytes, 2, numbering, prepare, 0, lets)
+  const batches = takeBatches(ready, LEADER, maxRequestBytes, 2, numbering, prepare, 0, goesApart, lets)
   return { taken: batches.map(({ queue }) => `${queue.topic}-${queue.partition}`), batches, left: ready.toArray() }
 }
 
@@ -59,6 +60,13 @@ describe('the batches of a request', () => {
     const { taken, left } = take(queues, { prepare: ({ queue }) => queue !== queues[1] })
     expect(taken).toEqual(['a-0'])
     expect(left).toEqual(queues.slice(1))
+  })
+
+  it('that go apart go with those of their topic alone', () => {
+    const queues = [partition('a', 0, 10), partition('b', 0, 10), partition('b', 1, 10), partition('a', 1, 10)]
+    const goesApart = ({ queue }: PartitionBatch) => queue.topic === 'b'
+    expect(take(queues, { goesApart }).taken).toEqual(['a-0'])
+    expect(take(queues.slice(1), { goesApart }).taken).toEqual(['b-0', 'b-1'])
   })
 
   it('are at least one, however large', () => {
