@@ -292,7 +292,7 @@ export interface ProducerOptions<K = RawData, V = RawData, T extends ProducerTyp
   /**
    * Whether keys, values and headers given as bytes are copied, so that the caller may change its own at once.
    *
-   * Allowed: true or false, in bytes.
+   * Allowed: true or false.
    * @default false
    */
   copyBytes?: boolean | undefined

@@ -16,9 +16,13 @@ export function withOptionComments(source: string): string {
 }
 
 function comment(name: OptionName): string {
-  const { fallback, allowed, text } = OPTIONS[name]
+  const { fallback, allowed, text, range } = OPTIONS[name]
   const names = KAFKA_NAMES[name] ?? []
-  const unit = name.endsWith('Ms') ? ', in milliseconds' : name.endsWith('Bytes') ? ', in bytes' : ''
+  const unit = name.endsWith('Ms')
+    ? ', in milliseconds'
+    : name.endsWith('Bytes') && range !== undefined
+      ? ', in bytes'
+      : ''
   const lines = [
     ...wrapped(text),
     '',
