@@ -27,7 +27,7 @@ export interface KeyedMessage<K = unknown, V = unknown> {
   /** Needs Kafka 0.11 or later. */
   readonly headers?: MessageHeaders | null | undefined
   /**
-   * Milliseconds since 1970, a safe integer, which may also be given as a Date, a bigint or, as consumers of other
+   * Milliseconds since 1970, a safe integer from 0, which may also be given as a Date, a bigint or, as consumers of other
    * clients have it, the text of its 13 digits; the time of `send()` by default. Needs Kafka 0.10 or later.
    */
   readonly timestamp?: number | bigint | Date | string | null | undefined
@@ -77,10 +77,11 @@ export function partitionOf(partition: number | null | undefined): number {
 export function timestampOf(timestamp: KeyedMessage['timestamp']): number | null {
   if (timestamp === undefined || timestamp === null) return null
   const milliseconds = millisecondsOf(timestamp)
-  if (Number.isSafeInteger(milliseconds)) return milliseconds
+  // Java's producer refuses what is before 1970, too, and Kafka Streams stops at it. There is no -0 in a record.
+  if (Number.isSafeInteger(milliseconds) && milliseconds >= 0) return milliseconds + 0
   const given = typeof timestamp === 'string' ? quoted(timestamp) : kindOf(timestamp)
   throw new InvalidMessageError(
-    `timestamp: given was ${given}, allowed are a valid Date and whole milliseconds since 1970`,
+    `timestamp: given was ${given}, allowed are a valid Date and whole milliseconds since 1970, from 0`,
   )
 }
 
