@@ -368,8 +368,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       this.takeIn(call, this.serialize(call.sent as readonly KeyedMessage<K, V>[], call))
     } catch (error) {
       // An encoder has aborted it before: nobody is to hear of both.
-      if (hasEnded(call)) return
-      call.onEnd?.()
+      if (call.hasBegunToEnd) return
+      call.withdraw()
       throw error
     }
   }
@@ -377,7 +377,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private takeIn(call: ListCall, encoded: OutgoingMessage[] | Promise<OutgoingMessage[]>): void {
     // An encoder is the user's: it may have closed the producer, or aborted the signal.
     if (!Array.isArray(encoded)) void handled(encoded)
-    if (this.isClosed && !hasEnded(call)) throw new ProducerClosedError()
+    if (this.isClosed && !call.hasBegunToEnd) throw new ProducerClosedError()
     if (call.isDone) return
     this.calls.add(call)
     if (Array.isArray(encoded)) {
@@ -517,12 +517,6 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     await this.parts.producerPool.close(SOCKET_GRACE_MS)
     return unsent
   }
-}
-
-/** Whether all its messages have their fate, were some not told of it yet. */
-function hasEnded(call: ListCall): boolean {
-  for (let index = 0; index < call.size; index++) if (!call.isSettled(index)) return false
-  return true
 }
 
 /** As far as they can be read: of a long list not all are checked yet, and a getter may answer but once. */

@@ -51,7 +51,21 @@ export abstract class ListCall extends MessageCall {
   }
 
   isSettled(index: number): boolean {
-    return this.places[index] === SETTLED
+    return this.isDone || this.places[index] === SETTLED
+  }
+
+  /**
+   * Whether some of its messages have their fate: before any of them has gone on, it is its deadline, its signal or a close
+   * that ends them, in as many turns as that takes, and each of the others will have the same.
+   */
+  get hasBegunToEnd(): boolean {
+    return this.isDone || this.places.includes(SETTLED)
+  }
+
+  /** It is refused before any of its messages has gone on or has a fate: none will have one. */
+  withdraw(): void {
+    this.remaining = 0
+    this.onEnd?.()
   }
 
   whereabouts(index: number): Whereabouts {
@@ -70,7 +84,7 @@ export abstract class ListCall extends MessageCall {
   /** Whether the messages that can be encoded go on without those that can't. */
   abstract readonly skipsUnserializable: boolean
 
-  /** Ends the call before any of its messages went on. */
+  /** Ends the call before any of its messages went on, or has a fate. */
   abstract failWhole(error: KafkaProducerError): void
 
   /** A message has its fate, for the first time. */

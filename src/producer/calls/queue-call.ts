@@ -58,7 +58,7 @@ export class QueueCall extends ListCall {
   }
 
   failWhole(error: KafkaProducerError): void {
-    if (this.isDone) return
+    if (this.hasBegunToEnd) return
     this.invalid = error
     this.end()
     this.enter(this.outside)

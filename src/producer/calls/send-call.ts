@@ -36,13 +36,9 @@ export class SendCall extends ListCall {
   }
 
   failWhole(error: KafkaProducerError): void {
-    if (this.isDone) return
+    if (this.hasBegunToEnd) return
     this.end()
     rejectWithCaller(this.settling, error)
-  }
-
-  override isSettled(index: number): boolean {
-    return this.isDone || super.isSettled(index)
   }
 
   protected put(index: number, fate: Fate): void {

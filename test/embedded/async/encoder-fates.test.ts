@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
+  type DeliveryError,
+  type FailedToSendMessageError,
   type NotQueuedError,
   Producer,
   type DeliveryReport,
@@ -148,6 +150,61 @@ describe('async: an encoder that aborts the signal of its own call, after anothe
     await producer.close()
     expect(reports).toEqual(['thrown SERIALIZATION_FAILED'])
     expect(stored(kafka, 't')).toEqual([])
+  })
+})
+
+describe('an encoder that aborts the signal of its own long call, when the turn is used up', () => {
+  const cases: [string, (producer: { close(): Promise<unknown> }) => object][] = [
+    ['and closes the producer', (producer) => { void producer.close(); return {} }], // prettier-ignore
+    ['before a message that is invalid', () => ({ partition: -1 })],
+  ]
+
+  async function start(type: 'sync' | 'async', then: (producer: { close(): Promise<unknown> }) => object) {
+    const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+    const reports: string[] = []
+    const controller = new AbortController()
+    const last = { topic: 't', value: 'last' }
+    const producer = new Producer({
+      brokers: kafka.bootstrap,
+      type,
+      encoder: {
+        encode(value: unknown) {
+          if (value === 'thrown') throw new Error('no')
+          if (value !== 'aborting') return value as string
+          const end = performance.now() + 10
+          while (performance.now() < end);
+          controller.abort()
+          Object.assign(last, then(producer))
+          return 'aborting'
+        },
+      },
+      onDelivery: ({ message, error }) => void reports.push(`${message.value as string} ${error?.code}`),
+    } as ProducerOptions)
+    // So many that it looks at the clock: the turn begins here.
+    const before = producer.send(of(...new Array<string>(100).fill('before')))
+    const rest = [...of(...new Array<string>(300).fill('x'), 'aborting'), last]
+    return { producer, reports, before, rest, signal: controller.signal }
+  }
+
+  it.each(cases)('sync, %s: each message has one fate', async (_, then) => {
+    const { producer, before, rest, signal } = await start('sync', then)
+    const error = await errorOf(producer.send(rest, { signal }))
+    await producer.close()
+    await before
+    expect(error).toMatchObject({ code: 'FAILED_TO_SEND' })
+    const { results } = error as FailedToSendMessageError
+    expect(results.map((fate) => (fate as DeliveryError).code)).toEqual(rest.map(() => 'ABORTED'))
+  })
+
+  it.each(cases)('async, %s: each message has one fate', async (_, then) => {
+    const { producer, reports, rest, signal, before } = await start('async', then)
+    const error = await errorOf(producer.send([...of('thrown'), ...rest], { signal }))
+    await producer.close()
+    await before
+    expect(error).toMatchObject({ code: 'ABORTED' })
+    const { taken, refused } = error as NotQueuedError
+    expect([...taken, ...refused].sort((a, b) => a - b)).toEqual([...new Array(rest.length + 1).keys()])
+    expect(reports.filter((report) => !report.startsWith('before'))).toHaveLength(taken.length)
   })
 })
 
