@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Producer } from '../../../src/index.js'
+import { Producer, type DeliveryError } from '../../../src/index.js'
 import { SocketWatch } from '../../kafka/support/sockets.js'
 import { blackHole } from '../support/black-hole.js'
 import { startKafka } from '../support/cluster.js'
@@ -22,6 +22,21 @@ import {
 import { ScriptedBroker, type Script } from '../support/scripted-broker.js'
 
 describe('close', () => {
+  it('gives back all that it fails, though what is called off meanwhile would fail some', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const fault = kafka.fail({ api: 'InitProducerId', times: Infinity }, 'COORDINATOR_LOAD_IN_PROGRESS')
+    const producer = startProducer(kafka, { queueMessages: 50_000 })
+    // So many that they are told in several turns.
+    const messages = Array.from({ length: 50_000 }, (_, i) => ({ topic: 'orders', value: String(i) }))
+    const sending = Promise.allSettled(messages.map((message) => producer.send(message)))
+    await fault.hit(2)
+    const { unsent } = await producer.close({ timeoutMs: 0 })
+    const fates = await sending
+    const codes = fates.map((fate) => (fate.status === 'rejected' ? (fate.reason as DeliveryError).code : undefined))
+    expect(new Set(codes)).toEqual(new Set(['PRODUCER_CLOSED']))
+    expect(unsent).toHaveLength(messages.length)
+  })
+
   it('lets what is in flight and what waits finish, and leaves no socket', async () => {
     const kafka = await startKafka({ brokers: 2, topics: { orders: { partitions: 2 } } })
     const producer = startProducer(kafka)
