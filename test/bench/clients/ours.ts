@@ -14,8 +14,9 @@ export async function connect(job: Job): Promise<BenchClient> {
     acks,
     compression,
     enqueueTimeoutMs: -1,
-    idempotent,
-    brokerVersion,
+    // An older release has none of these options.
+    ...(idempotent === undefined ? {} : { idempotent }),
+    ...(brokerVersion === undefined ? {} : { brokerVersion }),
   } as const
   return clientOf(library, common, mode)
 }
