@@ -30,6 +30,27 @@ describe('a signal takes messages out', () => {
     expectNothingHeld(producer)
   })
 
+  it('of which nobody tells it, before they are sent: so many that it takes several turns', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    const stall = kafka.stall({ api: 'Produce' })
+    const sending = producer.send({ topic: 'orders', value: '1' })
+    await stall.hit()
+    const controller = new AbortController()
+    const { signal } = controller
+    signal.addEventListener('abort', (event) => event.stopImmediatePropagation())
+    const aborted = Array.from({ length: 5_000 }, () =>
+      errorOf(producer.send({ topic: 'orders', value: 'x' }, { signal })),
+    )
+    controller.abort()
+    stall.release()
+    await sending
+    const codes = (await Promise.all(aborted)).map(({ code }) => code)
+    expect(new Set(codes)).toEqual(new Set(['ABORTED']))
+    expect(stored(kafka, 'orders')).toEqual(['1'])
+    expectNothingHeld(producer)
+  })
+
   it('that wait for metadata', async () => {
     const producer = startProducer(await deadAddress())
     const controller = new AbortController()
