@@ -63,6 +63,21 @@ describe('a signal takes messages out', () => {
     expectNothingHeld(producer)
   })
 
+  it('of several topics together: each error names its own topic and partition', async () => {
+    const producer = startProducer(await deadAddress())
+    const controller = new AbortController()
+    const messages = ['orders', 'orders', 'payments', 'orders'].map((topic, partition) => ({
+      topic,
+      partition,
+      value: 'x',
+    }))
+    const sending = producer.send(messages, { signal: controller.signal })
+    await turns()
+    controller.abort()
+    const { results } = await failureOf(sending)
+    expect(results).toMatchObject(messages.map(({ topic, partition }) => ({ code: 'ABORTED', topic, partition })))
+  })
+
   it('that wait behind a request of their partition; others of the same batch go on', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka)
