@@ -117,6 +117,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private readonly senders = new Map<number, BrokerSender>()
   private readonly failures: Failures
   private isClosed = false
+  /** Whether batches may hold room for messages that were ended. */
+  private holdsEnded = false
   private readonly transactions: TransactionSequencing | undefined
   private readonly whenDrained: (() => void)[] = []
   /** One function for all calls. */
@@ -230,6 +232,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
         const { messages, bytes } = this.room
         if (observers.wantsEvents) observers.happened({ type: 'queue-full', messages, bytes })
         lingering?.releaseAll()
+        this.thinAll()
       },
     })
     const causesOfDelay = () => new DeadlineErrors(deliveryTimeoutMs, this.reasons)
@@ -458,11 +461,21 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   /** Leaves out of a batch what was ended, where that is much of it or somebody waits for the room. */
   private thin(batch: Batch): void {
     if (batch.isSettled || batch.isInFlight) return
-    if (batch.unsettled > batch.count / 2 && !this.admission.lacksRoom) return
+    if (batch.unsettled > batch.count / 2 && !this.admission.lacksRoom) {
+      this.holdsEnded = true
+      return
+    }
     const { queue } = batch
     this.room.release(queue.thin(batch))
     const its = queue.hasGap ? this.topics.get(queue.topic)?.queues[queue.partition] : undefined
     if (its !== undefined) this.outcomes.goOn(its)
+  }
+
+  /** Somebody has come to wait for room: what was ended holds none any longer. */
+  private thinAll(): void {
+    if (!this.holdsEnded) return
+    this.holdsEnded = false
+    for (const queue of this.topics.queues()) for (const batch of queue.waitingWithEnded()) this.thin(batch)
   }
 
   /** Fails what is not written yet with this cause; what is under way goes on to its true fate. */

@@ -252,6 +252,16 @@ export class PartitionQueue implements BatchQueue {
     return this.leave(batch, (it) => it.discard())
   }
 
+  /** The batches that are not in flight, some of whose messages have their fate. */
+  waitingWithEnded(): PartitionBatch[] {
+    const found: PartitionBatch[] = []
+    for (let index = 0; index < this.batches.length; index++) {
+      const batch = this.batches.peekAt(index)
+      if (batch?.hasEnded === true && !batch.isInFlight) found.push(batch)
+    }
+    return found
+  }
+
   /**
    * Whether a batch is to be sent (again). One whose messages have all had their fate is, where others behind it may be in
    * the log and wait for theirs: without it the broker would not find them.

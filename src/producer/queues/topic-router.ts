@@ -71,6 +71,11 @@ export class TopicRouter {
     return this.topics.get(name)
   }
 
+  /** The partitions of all topics. */
+  *queues(): Iterable<PartitionQueue> {
+    for (const { queues } of this.topics.values()) yield* queues
+  }
+
   /** Whether there is metadata of any topic. */
   get knowsAny(): boolean {
     return this.parts.topicPartitionInfos.knowsAny

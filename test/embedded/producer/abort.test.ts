@@ -174,6 +174,27 @@ describe('a signal takes messages out', () => {
     expectNothingHeld(producer)
   })
 
+  it('and makes room for others, were it little of a batch', async () => {
+    const kafka = await startKafka({ topics: { orders: { partitions: 1 } } })
+    const producer = startProducer(kafka, { queueMessages: 10, enqueueTimeoutMs: 0 })
+    const stall = kafka.stall({ api: 'Produce' })
+    const send = (value: string) => producer.send({ topic: 'orders', value })
+    const first = send('first')
+    await stall.hit()
+    const controller = new AbortController()
+    const { signal } = controller
+    const gone = [1, 2, 3].map(async () => errorOf(producer.send({ topic: 'orders', value: 'gone' }, { signal })))
+    const others = Array.from({ length: 6 }, async (_, i) => send(`other ${i}`))
+    controller.abort()
+    await Promise.all(gone)
+    // There is no room but that of those that are gone.
+    const later = [1, 2, 3].map(async (i) => send(`later ${i}`))
+    stall.release()
+    await Promise.all([first, ...others, ...later])
+    expect(stored(kafka, 'orders')).toHaveLength(10)
+    expectNothingHeld(producer)
+  })
+
   it('that wait for room, and lets those behind them in', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka, { queueBytes: 10, batchBytes: 10 })
