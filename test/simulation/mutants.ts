@@ -192,12 +192,6 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'const BELIEVED_AFTER = 5_000_000',
   },
   {
-    fault: 'what was ended while it waited for room is measured as if it had some',
-    file: 'src/producer/producer-send-loop.ts',
-    find: '      if (message.room === undefined) continue\n',
-    replace: '',
-  },
-  {
     fault: 'close() forgets who waits for room',
     file: 'src/producer/default-event-handler.ts',
     find: '    const unsent = await this.earlyEnds.close<KeyedMessage<K, V>>(this.calls.all(), cause)\n',

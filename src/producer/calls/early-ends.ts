@@ -48,6 +48,7 @@ export class EarlyEnds {
   }
 
   private abort(calls: Iterable<ListCall>, signal: AbortSignal): void {
+    for (const call of calls) call.beginToEnd()
     let cause: KafkaProducerError | undefined
     this.parts.endings.end(
       calls,
@@ -57,9 +58,8 @@ export class EarlyEnds {
   }
 
   /** Whether it is about to be told that it has ended: what ends together is told in several turns. */
-  isEnding({ sentAt, signal }: MessageOwner): boolean {
-    if (sentAt.at + this.parts.deliveryTimeoutMs <= this.parts.clock.now()) return true
-    return signal !== undefined && this.signals.hasAborted(signal)
+  isEnding({ sentAt, isBeingEnded }: MessageOwner): boolean {
+    return isBeingEnded || sentAt.at + this.parts.deliveryTimeoutMs <= this.parts.clock.now()
   }
 
   /** Ends what is not written yet with this cause; what is under way goes on to its true fate. */

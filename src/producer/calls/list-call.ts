@@ -14,6 +14,7 @@ export abstract class ListCall extends MessageCall {
   private readonly places: (Whereabouts | typeof SETTLED)[]
   /** What encoders failed on, and why. It is told with the others: until then nothing of the call has gone on. */
   private failures: Map<number, KafkaProducerError> | undefined
+  private beingEnded = false
 
   constructor(
     readonly messages: readonly KeyedMessage[],
@@ -40,6 +41,15 @@ export abstract class ListCall extends MessageCall {
 
   messageAt(index: number): KeyedMessage {
     return this.messages[index] as KeyedMessage
+  }
+
+  override get isBeingEnded(): boolean {
+    return this.beingEnded
+  }
+
+  /** Its signal is aborted: its messages are told so, in as many turns as that takes. */
+  beginToEnd(): void {
+    this.beingEnded = true
   }
 
   /** Takes over what a message of it was encoded to. */

@@ -24,6 +24,10 @@ export abstract class MessageCall implements MessageOwner {
     protected remaining: number,
   ) {}
 
+  get isBeingEnded(): boolean {
+    return false
+  }
+
   /** Whether every message was told its fate. */
   get isDone(): boolean {
     return this.remaining === 0

@@ -2,13 +2,13 @@ import { createDebug } from '../../debug.js'
 import { InvalidConfigError } from '../../errors.js'
 import { isRecord } from '../../is-record.js'
 import { kindOf } from '../../kind-of.js'
+import { shownCause } from '../../shown-error.js'
 import { shown } from '../../shown.js'
 
 const debug = createDebug('kafka-producer:signal')
 
 interface Shared<T> {
   readonly those: Set<T>
-  isAborted: boolean
   readonly onAbort: () => void
 }
 
@@ -105,25 +105,18 @@ export class SignalListeners<T> {
       try {
         signal.removeEventListener('abort', shared.onAbort)
       } catch (error) {
-        debug('a signal kept its listener: %O', error)
+        debug('a signal kept its listener: %s', shownCause(error))
       }
     }
   }
 
-  /** Whether those who share it are being ended. */
-  hasAborted(signal: AbortSignal): boolean {
-    return this.bySignal.get(signal)?.isAborted === true
-  }
-
   private listenTo(signal: AbortSignal): Shared<T> {
     const those = new Set<T>()
-    const onAbort = () => {
-      shared.isAborted = true
-      this.onAborted(those, signal)
-    }
-    const shared = { those, isAborted: false, onAbort }
+    const onAbort = () => this.onAborted(those, signal)
+    const shared = { those, onAbort }
     try {
-      signal.addEventListener('abort', onAbort, { once: true })
+      // Not once: anybody may dispatch its event, though it is not aborted.
+      signal.addEventListener('abort', onAbort)
     } catch (cause) {
       throw wrongSignal(signal, cause)
     }

@@ -12,6 +12,8 @@ export interface MessageOwner {
   readonly sentAt: SendMoment
   /** Aborted, it takes out the messages that are in no closed batch yet. */
   readonly signal: AbortSignal | undefined
+  /** Whether its signal ends all of its messages that are in no closed batch, which may take several turns. */
+  readonly isBeingEnded: boolean
   /** There was room for so many of its messages: they are taken in. */
   admitted(count: number): void
   /** The message stands in this batch from now on. */

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import pRetry from 'p-retry'
 import { sleep } from '../../clock.js'
 import { createDebug } from '../../debug.js'
+import { shownCause } from '../../shown-error.js'
 import type { Surroundings } from '../../surroundings.js'
 import { timerDelay } from '../../timer-delay.js'
 
@@ -76,7 +77,7 @@ export class RetryPolicy {
     } catch (error) {
       if (this.closing.signal.aborted) return false
       // p-retry gives up on a TypeError, a bug it should not hide; what waits must go on all the same.
-      debug('gave up pacing: %O', error)
+      debug('gave up pacing: %s', shownCause(error))
       return true
     }
   }

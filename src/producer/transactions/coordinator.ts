@@ -171,6 +171,7 @@ export class Coordinator implements Coordination {
 
   private async open(): Promise<BrokerSession> {
     const { anyBroker, sessions } = this.parts
+    let stage: Stage | undefined
     try {
       if (this.address === undefined) {
         this.isLookingUp = true
@@ -185,13 +186,13 @@ export class Coordinator implements Coordination {
       const previous = this.session
       if (previous?.connection.isOpen && isSameAddress(previous.connection.address, this.address)) return previous
       void previous?.connection.close(0)
-      const stage = (this.waitsFor = new Stage(this.parts.clock))
+      stage = this.waitsFor = new Stage(this.parts.clock)
       return (this.session = await sessions.open(this.address, { nodeId: this.address.nodeId, stage }))
     } catch (error) {
       this.address = undefined
       throw error
     } finally {
-      this.waitsFor = undefined
+      if (this.waitsFor === stage) this.waitsFor = undefined
     }
   }
 

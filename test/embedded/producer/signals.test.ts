@@ -130,3 +130,19 @@ it.each<[string, (signal: Polyfill) => void, string]>([
 function fail(): never {
   throw new Error('no')
 }
+
+it('a signal whose event was dispatched by somebody, though it is not aborted, takes out nothing that comes later', async () => {
+  const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+  const producer = startProducer(kafka, { queueMessages: 2, enqueueTimeoutMs: -1 })
+  const stall = kafka.stall({ api: 'Produce' })
+  const { signal } = new AbortController()
+  const sent = producer.send(t, { signal })
+  await stall.hit()
+  const other = producer.send({ topic: 't', value: 'other' })
+  signal.dispatchEvent(new Event('abort'))
+  // There is no room for it.
+  const later = producer.send({ topic: 't', value: 'later' }, { signal })
+  stall.release()
+  await Promise.all([sent, other, later])
+  expect(stored(kafka, 't')).toEqual(['x', 'other', 'later'])
+})

@@ -5,6 +5,7 @@ import { sizeOfData, type Data, type OutgoingHeaders } from '../../../src/protoc
 /** Whoever gave messages, and what became of each. */
 export class Owner implements MessageOwner {
   readonly signal: AbortSignal | undefined = undefined
+  readonly isBeingEnded = false
   readonly fates: Fate[][] = []
   readonly batches: (Batch | undefined)[] = []
   admittedCount = 0
