@@ -122,7 +122,8 @@ export function failureCases(cluster: Cluster): void {
     let meanwhile
     try {
       meanwhile = await producer.send(messages.slice(1, 2))
-      expect(await cluster.kafka.leaderOf(topic, 0)).not.toBe(leader)
+      // The broker that is asked may hear of the new leader after the producer has.
+      await expect.poll(async () => cluster.kafka.leaderOf(topic, 0), { timeout: 30_000 }).not.toBe(leader)
     } finally {
       cluster.kafka.resumeBroker(leader)
     }
