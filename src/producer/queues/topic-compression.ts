@@ -140,6 +140,8 @@ export class CompressionChoice {
 
   /** Whether a codec of the user's is at a topic's batches: there is no telling how long it takes. */
   hasOwnCodec(topic: string): boolean {
+    // As it is mostly: this is asked for each request.
+    if (this.config.codecs.length === 0) return false
     const compression = this.of(topic)
     return [compression?.codec, compression?.fallback].some((codec) => codec && this.codecs.isOwn(codec))
   }
