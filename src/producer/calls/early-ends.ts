@@ -48,10 +48,12 @@ export class EarlyEnds {
   }
 
   private abort(calls: Iterable<ListCall>, signal: AbortSignal): void {
-    for (const call of calls) call.beginToEnd()
+    // Those that there are now: the event may have been dispatched by anybody, and others may come.
+    const ended = [...calls]
+    for (const call of ended) call.beginToEnd()
     let cause: KafkaProducerError | undefined
     this.parts.endings.end(
-      calls,
+      ended,
       () => (cause ??= abortedBy(signal)),
       (batch) => batch.wasSent,
     )
