@@ -1,5 +1,5 @@
 import { inspect, type InspectOptions } from 'node:util'
-import { kindOf } from './kind-of.js'
+import { kindOf, reasonOf } from './kind-of.js'
 
 /** Lines of a stack trace: those nearest to who called are what matters. */
 const MAX_FRAMES = 4
@@ -23,6 +23,29 @@ export function inspectError(error: Error, depth: number, options: InspectOption
 /** What somebody else threw, as a log may have it: what it says and where, and nothing of what it carries, such as a message. */
 export function shownCause(thrown: unknown, lineEnd = '\n'): string {
   return [withCode(thrown), ...framesOfCause(thrown)].join(lineEnd)
+}
+
+/** What is wrong with a message, which code of the user's that looked at it may have said: an encoder, a partitioner, a getter. */
+const ABOUT_MESSAGES: ReadonlySet<string> = new Set(['SERIALIZATION_FAILED', 'INVALID_PARTITION', 'INVALID_MESSAGE'])
+
+/**
+ * An error of ours in words, for what is logged and traced where nobody asked for it, and nothing of a message may stand.
+ * What the user's code threw about one is named and not quoted: such texts mostly quote the message in their turn, as those
+ * of `JSON.parse` do. Whoever is given the error itself has it whole.
+ */
+export function toldReason(error: Error & { readonly code: string }): string {
+  const { code, message } = error
+  if (!ABOUT_MESSAGES.has(code)) return message
+  let thrown: unknown = error
+  while (isOurs(thrown)) thrown = thrown.cause
+  if (thrown === undefined) return message
+  const said = reasonOf(thrown)
+  return message.endsWith(said) ? message.slice(0, message.length - said.length) + nameOf(thrown) : message
+}
+
+function nameOf(thrown: unknown): string {
+  const { name } = partsOf(thrown)
+  return name ?? kindOf(thrown)
 }
 
 /** An error as `JSON.stringify` writes it: what it says, its fields, and its causes as far as they say more. */
@@ -95,6 +118,15 @@ function causeOf(thrown: unknown): unknown {
 /** An error of any realm, or what a test runner has made of one. */
 function isError(thrown: unknown): thrown is Error & { code?: unknown } {
   return typeof thrown === 'object' && thrown !== null && 'message' in thrown && 'name' in thrown
+}
+
+/** An error of this package. */
+function isOurs(thrown: unknown): thrown is Error {
+  try {
+    return isError(thrown) && 'retriable' in thrown
+  } catch {
+    return false
+  }
 }
 
 /** Where a cause was thrown. Of our own errors nothing: what matters is what was called, which is with the first. */

@@ -18,6 +18,7 @@ import {
 } from '@opentelemetry/api'
 import { BoundedMap } from '../bounded-map.js'
 import type { MessageEnd, SendTrace } from '../index.js'
+import { toldReason } from '../shown-error.js'
 import { ownCopy } from '../topic-name.js'
 import {
   CLIENT_ID,
@@ -133,7 +134,7 @@ export class SendSpans {
       const isOfAll = errors.every(({ code }) => code === error.code)
       span.setAttribute(ERROR_TYPE, isOfAll ? errorType(error) : 'FAILED_TO_SEND')
       const count = ends.length === 1 ? '' : `${errors.length} of ${ends.length} messages failed; the first: `
-      span.setStatus({ code: SpanStatusCode.ERROR, message: `${count}${error.message}` })
+      span.setStatus({ code: SpanStatusCode.ERROR, message: `${count}${toldReason(error)}` })
     }
     span.end()
   }

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../clock.js'
 import { createDebug } from '../debug.js'
 import { KafkaProducerError, ProducerClosedError } from '../errors.js'
+import { toldReason } from '../shown-error.js'
 import type { ConnectBegin, ConnectEnd, MetadataEnd, ObservedEvent, Observer, OnEnd } from '../stats/observer.js'
 import type { KafkaProducerWarning } from './kafka-producer-warning.js'
 import { tellUser } from './tell-user.js'
@@ -220,6 +221,6 @@ export class EventLog implements Observer {
 }
 
 function told(error: unknown): Detail {
-  const reason = error instanceof Error ? error.message : 'unknown'
-  return error instanceof KafkaProducerError ? { code: error.code, reason } : { reason }
+  if (error instanceof KafkaProducerError) return { code: error.code, reason: toldReason(error) }
+  return { reason: error instanceof Error ? error.message : 'unknown' }
 }

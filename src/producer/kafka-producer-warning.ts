@@ -3,7 +3,7 @@ import { inspect, type InspectOptions } from 'node:util'
 import { createDebug } from '../debug.js'
 import { AbortedError, ProducerClosedError, type DeliveryError } from '../errors.js'
 import { reasonOf } from '../kind-of.js'
-import { inspectError, jsonOfError, shownCause } from '../shown-error.js'
+import { inspectError, jsonOfError, shownCause, toldReason } from '../shown-error.js'
 import { shown } from '../shown.js'
 import type { StatsCounters } from '../stats/producer-stats.js'
 import { tellUser } from './tell-user.js'
@@ -82,13 +82,13 @@ export class Warnings {
   unheard(error: DeliveryError): void {
     const { topic } = error
     this.counters.unheardFailures++
-    debug('a message for %s failed and nobody listens: %s', topic, error.message)
+    debug('a message for %s failed and nobody listens: %s', topic, toldReason(error))
     // Who aborted or closed knows of it.
     if (error.cause instanceof AbortedError || error.cause instanceof ProducerClosedError) return
     if (this.isFirst('KAFKA_PRODUCER_UNHEARD_FAILURE'))
       this.warn(
         'KAFKA_PRODUCER_UNHEARD_FAILURE',
-        `a message for '${topic}' is lost and nobody listens: ${error.message}. Give \`onDelivery\`, or listen to 'delivery', to hear of each; this is told once, and stats().unheardFailures counts them`,
+        `a message for '${topic}' is lost and nobody listens: ${toldReason(error)}. Give \`onDelivery\`, or listen to 'delivery', to hear of each; this is told once, and stats().unheardFailures counts them`,
         error,
       )
   }
