@@ -395,7 +395,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 
   private tellFailures(call: ListCall): void {
-    this.counters.failed += call.tellFailures(this.surroundings.clock.now())
+    call.tellFailures(this.surroundings.clock.now(), (error, cause) => this.failures.add(error, cause))
   }
 
   private checkOpen(): void {

@@ -1,3 +1,4 @@
+import { SerializationError } from '../errors.js'
 import { ownCopy } from '../topic-name.js'
 import { Histogram, type HistogramSnapshot } from './histogram.js'
 import { Meter, type MeterSnapshot } from './meter.js'
@@ -187,7 +188,9 @@ export class StatisticsObserver implements Observer {
         return
       }
       case 'failed':
-        return this.failedSends.mark(event.messages, now)
+        // As with Kafka 0.8, what could not be encoded is counted apart.
+        if (!(event.error instanceof SerializationError)) this.failedSends.mark(event.messages, now)
+        return
       case 'dropped':
         this.allTopics.dropped.mark(1, now)
         return this.ofTopic(event.topic, now).dropped.mark(1, now)

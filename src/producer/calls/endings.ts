@@ -126,7 +126,8 @@ export class Endings {
     if (at === undefined) {
       if (!(call instanceof ListCall)) return
       const error = call.failUnserialized(index, why, this.parts.clock.now())
-      failures.add(error, why)
+      // Its encoder may have failed before.
+      failures.add(error, error.cause as KafkaProducerError)
       return
     }
     const { topic } = at

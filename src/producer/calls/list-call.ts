@@ -113,18 +113,13 @@ export abstract class ListCall extends MessageCall {
     this.failures.set(index, cause)
   }
 
-  /** Fails the messages that could not be encoded; returns how many. */
-  tellFailures(now: number): number {
+  /** Fails the messages that could not be encoded; `told` hears of each. */
+  tellFailures(now: number, told: (error: DeliveryError, cause: KafkaProducerError) => void): void {
     const { failures } = this
-    if (failures === undefined || this.isDone) return 0
+    if (failures === undefined || this.isDone) return
     this.failures = undefined
-    let count = 0
-    for (const [index, cause] of failures) {
-      if (this.isSettled(index)) continue
-      this.failUnserialized(index, cause, now)
-      count++
-    }
-    return count
+    for (const [index, cause] of failures)
+      if (!this.isSettled(index)) told(this.failUnserialized(index, cause, now), cause)
   }
 
   /** Fails a message that is not encoded; with what its encoder failed on, where it has. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { InvalidConfigError, type LogFields, type Logger } from '../../../src/index.js'
+import { InvalidConfigError, Producer, type LogFields, type Logger } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, failureOf, startProducer, turns, until } from '../support/producers.js'
 
@@ -102,6 +102,27 @@ describe('the log', () => {
     expect(failed.map(({ level, fields: { messages = 0 } }) => [level, messages])).toContainEqual(['error', 3])
     expect(failed[0]?.fields).toMatchObject({ code, ...where })
     expect(producer.stats().failedSends.count).toBe(3)
+  })
+
+  it('what an encoder fails on in async mode is a line, and counted apart from failed sends', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const { logger, lines } = consoleLike()
+    const encode = (value: unknown): string => {
+      if (value === 'bad') throw new RangeError('no total')
+      return String(value)
+    }
+    const options = { brokers: kafka.bootstrap, type: 'async', logger, encoder: { encode } } as const
+    const producer = new Producer({ ...options, onDelivery: () => undefined })
+    await producer.send(['bad', 'good', 'bad'].map((value) => ({ topic: 'orders', value })))
+    await producer.send({ topic: 'orders', value: 'bad' })
+    await producer.close()
+    const failed = lines.filter(({ fields }) => fields.event === 'failed')
+    expect(failed.reduce((sum, { fields }) => sum + (fields.messages ?? 0), 0)).toBe(3)
+    const fields = { topic: 'orders', attempts: 0, code: 'SERIALIZATION_FAILED' }
+    expect(failed[0]).toMatchObject({ level: 'error', fields })
+    expect(failed[0]?.fields.reason).toContain("the encoder threw for 'orders': RangeError")
+    const { failed: count, failedSends, serializationErrors } = producer.stats()
+    expect([count, failedSends.count, serializationErrors]).toEqual([3, 0, 3])
   })
 
   it('what an abort takes out is none', async () => {
