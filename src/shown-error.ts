@@ -34,11 +34,11 @@ const ABOUT_MESSAGES: ReadonlySet<string> = new Set(['SERIALIZATION_FAILED', 'IN
  * of `JSON.parse` do. Whoever is given the error itself has it whole.
  */
 export function toldReason(error: Error & { readonly code: string }): string {
-  const { code, message } = error
-  if (!ABOUT_MESSAGES.has(code)) return message
+  const { message } = error
   let thrown: unknown = error
-  while (isOurs(thrown)) thrown = thrown.cause
-  if (thrown === undefined) return message
+  let isAboutMessage = false
+  for (; isOurs(thrown); thrown = thrown.cause) isAboutMessage ||= ABOUT_MESSAGES.has(thrown.code)
+  if (!isAboutMessage || thrown === undefined) return message
   const said = reasonOf(thrown)
   return message.endsWith(said) ? message.slice(0, message.length - said.length) + nameOf(thrown) : message
 }
@@ -121,7 +121,7 @@ function isError(thrown: unknown): thrown is Error & { code?: unknown } {
 }
 
 /** An error of this package. */
-function isOurs(thrown: unknown): thrown is Error {
+function isOurs(thrown: unknown): thrown is Error & { readonly code: string } {
   try {
     return isError(thrown) && 'retriable' in thrown
   } catch {

@@ -5,6 +5,7 @@ import {
   InvalidMessageError,
   InvalidPartitionError,
   SerializationError,
+  TransactionAbortedError,
   type KafkaProducerError,
 } from '../../src/index.js'
 import { toldReason } from '../../src/shown-error.js'
@@ -26,6 +27,11 @@ it.each([
       cause: new SerializationError(`JSON: ${SECRET}`, { cause: new TypeError(SECRET) }),
     }),
     'value: JSON: TypeError',
+  ],
+  [
+    'an encoder, for which a transaction is aborted,',
+    new TransactionAbortedError(new SerializationError(`value: ${SECRET}`, { cause: new TypeError(SECRET) })),
+    'the transaction was aborted, since this failed: value: TypeError',
   ],
 ])('of what %s threw about a message the name is told', (_, error, told) => {
   expect(toldReason(error)).toBe(told)
