@@ -29,8 +29,7 @@ export class Failures {
 
   add(at: FailedAt, error: KafkaProducerError): void {
     this.counters.failed++
-    // Who aborted knows of it.
-    if (error instanceof AbortedError || !this.observers.wantsEvents) return
+    if (isByCaller(error) || !this.observers.wantsEvents) return
     const { latest } = this
     if (latest?.error === error && latest.at.topic === at.topic && latest.at.partition === at.partition) {
       latest.messages++
@@ -53,4 +52,9 @@ export class Failures {
     for (const { at, error, messages } of groups)
       this.observers.happened({ type: 'failed', ...at, brokerId: undefined, messages, error })
   }
+}
+
+/** Whether a signal, or the program of a transaction, took the message out: who aborted knows of it. */
+export function isByCaller(error: KafkaProducerError): boolean {
+  return error instanceof AbortedError || (error.code === 'TRANSACTION_ABORTED' && error.cause === undefined)
 }

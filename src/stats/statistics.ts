@@ -40,7 +40,7 @@ export interface Statistics {
   /** Batches that were to be sent again, and how many by what they failed with. */
   readonly retries: MeterSnapshot
   readonly retriesByCode: Readonly<Record<string, number>>
-  /** Messages that failed, but for those that an abort took out, were dropped, or could not be encoded. */
+  /** Messages that failed, but for those that their caller aborted, were dropped, or could not be encoded. */
   readonly failedSends: MeterSnapshot
   /** What a batch comes to, each time that it is sent. */
   readonly batchMessages: HistogramSnapshot

@@ -3,7 +3,7 @@ import { counted } from '../../counted.js'
 import { ConnectionClosedError, type KafkaProducerError } from '../../errors.js'
 import type { ProducePartitionResponse, ProduceResponse } from '../../protocol/apis/produce.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
-import { Failures } from '../../stats/failures.js'
+import { Failures, isByCaller } from '../../stats/failures.js'
 import type { Observers } from '../../stats/observer.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import type { BrokerPartitionInfo } from '../brokers/broker-partition-info.js'
@@ -309,7 +309,7 @@ export class Outcomes {
   private tell(type: 'retry' | 'failed', batch: PartitionBatch, error: KafkaProducerError): void {
     const { observers } = this.parts
     const { unsettled: messages, attempts } = batch
-    if (messages === 0 || !observers.wantsEvents) return
+    if (messages === 0 || !observers.wantsEvents || isByCaller(error)) return
     const { topic, partition, leader: brokerId } = batch.queue
     observers.happened({ type, topic, partition, brokerId, messages, attempts, error })
   }

@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { InvalidConfigError, Producer, type LogFields, type Logger } from '../../../src/index.js'
+import {
+  InvalidConfigError,
+  Producer,
+  type KafkaProducerError,
+  type LogFields,
+  type Logger,
+} from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, failureOf, startProducer, turns, until } from '../support/producers.js'
+import { startTransactional } from '../support/transactional.js'
 
 /* The lines that the user's logger is given: what happened can be told apart by them, and nothing of a message is in them. */
 
@@ -136,6 +143,24 @@ describe('the log', () => {
     await turns()
     expect(lines.filter(({ fields }) => fields.event === 'failed')).toEqual([])
     expect(producer.stats().failed).toBe(1)
+  })
+
+  it('neither is what the program of a transaction aborts', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const { logger, lines } = consoleLike()
+    const producer = startTransactional(kafka, { logger })
+    const why = new Error('not today')
+    const ends: Promise<KafkaProducerError>[] = []
+    const aborted = producer.transaction((tx) => {
+      ends.push(errorOf(tx.send({ topic: 'orders', value: '1' })))
+      throw why
+    })
+    await expect(aborted).rejects.toBe(why)
+    expect((await Promise.all(ends)).map(({ code }) => code)).toEqual(['TRANSACTION_ABORTED'])
+    await turns()
+    expect(lines.filter(({ fields }) => fields.event === 'failed')).toEqual([])
+    const { failed, failedSends } = producer.stats()
+    expect([failed, failedSends.count]).toEqual([1, 0])
   })
 
   it('a pino is given the fields first', async () => {
