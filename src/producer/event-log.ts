@@ -82,7 +82,8 @@ interface Pace {
  * `kafka-producer:event`. A storm is a line a second for each kind of line.
  */
 export class EventLog implements Observer {
-  private readonly paces = new Map<LogEvent, Pace>()
+  /** By {@link kindOfLine}. */
+  private readonly paces = new Map<string, Pace>()
   private readonly lost = new Set<string>()
   private readonly takesFieldsFirst: boolean
   private isClosed = false
@@ -166,9 +167,9 @@ export class EventLog implements Observer {
   /** Tells at once what it has not told yet. */
   close(): void {
     this.isClosed = true
-    for (const [event, pace] of this.paces) {
+    for (const [kind, pace] of this.paces) {
       this.clock.clearTimeout(pace.timer)
-      this.paces.delete(event)
+      this.paces.delete(kind)
       this.tellUntold(pace)
     }
   }
@@ -177,7 +178,8 @@ export class EventLog implements Observer {
     const line = { level, event, text, detail }
     // Questions and connections may end later than the producer, which leaves no timer behind.
     if (this.isClosed) return this.tell(line, 1)
-    const pace = this.paces.get(event) ?? this.newPace(event)
+    const kind = kindOfLine(line)
+    const pace = this.paces.get(kind) ?? this.newPace(kind)
     if (pace.told < BURST) {
       pace.told++
       return this.tell(line, 1)
@@ -186,15 +188,15 @@ export class EventLog implements Observer {
     pace.count++
   }
 
-  private newPace(event: LogEvent): Pace {
+  private newPace(kind: string): Pace {
     const look = () => {
       // As long as it goes on, each second has its one line.
       if (this.tellUntold(pace)) pace.timer = this.clock.setTimeout(look, PAUSE_MS).unref()
-      else this.paces.delete(event)
+      else this.paces.delete(kind)
     }
     const timer = this.clock.setTimeout(look, PAUSE_MS).unref()
     const pace: Pace = { told: 0, untold: undefined, count: 0, timer }
-    this.paces.set(event, pace)
+    this.paces.set(kind, pace)
     return pace
   }
 
@@ -218,6 +220,11 @@ export class EventLog implements Observer {
       tellUser((all) => logger[level](...(all as never[])), line, this.threw)
     })
   }
+}
+
+/** What is paced together. Warnings that are told but once must not go under in many of another code. */
+function kindOfLine({ event, detail: { code } }: Line): string {
+  return event === 'warning' ? `${event} ${code}` : event
 }
 
 function told(error: unknown): Detail {

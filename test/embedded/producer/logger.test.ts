@@ -69,6 +69,26 @@ describe('the log', () => {
     expect(retries.at(-1)?.fields.attempts).toBe(20)
   })
 
+  it('a warning that is told once does not go under in a storm of others', async () => {
+    const names = Array.from({ length: 20 }, (_, index) => `orders-${index}`)
+    const old = { config: { 'message.format.version': '0.10.2' } }
+    const kafka = await startKafka({ release: '2.8', topics: Object.fromEntries(names.map((name) => [name, old])) })
+    const { logger, lines } = consoleLike()
+    const stamping = {
+      onSend: ({ topic }: { readonly topic: string }) => {
+        if (topic === 'orders-10') throw new Error('no stamps left')
+      },
+    }
+    const producer = startProducer(kafka, { logger, interceptors: [stamping] })
+    for (const topic of names) await producer.send({ topic, value: '1' })
+    await producer.close()
+    const warnings = lines.filter(({ fields }) => fields.event === 'warning')
+    const countOf = (code: string) =>
+      warnings.reduce((sum, { fields }) => sum + (fields.code === code ? (fields.count ?? 1) : 0), 0)
+    expect(countOf('KAFKA_PRODUCER_THROWING_CALLBACK')).toBe(1)
+    expect(countOf('KAFKA_PRODUCER_NOT_IDEMPOTENT')).toBe(20)
+  })
+
   it('a connection is neither lost nor had again where there was none', async () => {
     const kafka = await startKafka({ release: '0.8.2', topics: { orders: {} } })
     const { logger, lines } = consoleLike()
