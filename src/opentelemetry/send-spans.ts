@@ -94,7 +94,7 @@ export class SendSpans {
     span.addLinks(own.filter((link) => link !== undefined))
     // The span has begun, and is to end, whatever a propagator or a processor does.
     isolated(() => {
-      if (isRecording && !isCreation) this.create(send, span, within, own)
+      if (isRecording && !isCreation) this.create(send, span, within, own, isPropagated)
       else if (isPropagated) inject(send, within, own)
     })
     if (!isRecording) return undefined
@@ -104,7 +104,13 @@ export class SendSpans {
   }
 
   /** A span for each message that has no context of its own yet: children, so that all are sampled or none. */
-  private create(send: SendTrace, span: Span, within: Context, own: readonly (Link | undefined)[]): void {
+  private create(
+    send: SendTrace,
+    span: Span,
+    within: Context,
+    own: readonly (Link | undefined)[],
+    isPropagated: boolean,
+  ): void {
     send.messages.forEach((message, index) => {
       if (own[index] !== undefined) return
       const { name, attributes } = this.named(this.creates, CREATE, topicOf(message))
@@ -114,7 +120,7 @@ export class SendSpans {
         { kind: SpanKind.PRODUCER, attributes: { ...attributes, ...more } },
         within,
       )
-      addHeaders(send, index, headersFor(trace.setSpan(within, created)))
+      if (isPropagated) addHeaders(send, index, headersFor(trace.setSpan(within, created)))
       span.addLink({ context: created.spanContext() })
       created.end()
     })
