@@ -120,7 +120,8 @@ export class SendSpans {
         { kind: SpanKind.PRODUCER, attributes: { ...attributes, ...more } },
         within,
       )
-      if (isPropagated) addHeaders(send, index, headersFor(trace.setSpan(within, created)))
+      // A propagator that throws leaves neither this span open nor the others out.
+      if (isPropagated) isolated(() => addHeaders(send, index, headersFor(trace.setSpan(within, created))))
       span.addLink({ context: created.spanContext() })
       created.end()
     })

@@ -1,8 +1,10 @@
-import { SamplingDecision, type Sampler } from '@opentelemetry/sdk-trace-base'
+import { propagation } from '@opentelemetry/api'
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
+import { SamplingDecision, type ReadableSpan, type Sampler } from '@opentelemetry/sdk-trace-base'
 import { expect, it } from 'vitest'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, startProducer } from '../support/producers.js'
-import { headersIn, Telemetry } from './support.js'
+import { headersIn, Telemetry, traceparentOf } from './support.js'
 
 /* Spans where what the SDK and the producer are given does what it should not, or seldom does. */
 
@@ -29,4 +31,31 @@ it('what is recorded and not sampled puts nothing into the messages of a list, a
   await producer.send(['4', '5'].map((value) => ({ topic: 'orders', value })))
   const told = headersIn(kafka, 'orders').slice(3)
   expect(told).toEqual([1, 2].map(() => ({ traceparent: expect.stringMatching(/-00$/) })))
+})
+
+it('a propagator that throws for one message of a list leaves no span open, and no other message without its own', async () => {
+  const telemetry = new Telemetry()
+  const w3c = new W3CTraceContextPropagator()
+  let calls = 0
+  propagation.disable()
+  propagation.setGlobalPropagator({
+    inject(...given) {
+      if (++calls === 2) throw new Error('not this one')
+      w3c.inject(...given)
+    },
+    extract: (...given) => w3c.extract(...given),
+    fields: () => w3c.fields(),
+  })
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const producer = startProducer(kafka)
+  await producer.send(['1', '2', '3'].map((value) => ({ topic: 'orders', value })))
+  const spans = await telemetry.spans()
+  expect(spans.map(({ name }) => name)).toEqual(['create orders', 'create orders', 'create orders', 'send orders'])
+  const [first, , third, send] = spans as [ReadableSpan, ReadableSpan, ReadableSpan, ReadableSpan]
+  expect(send.links).toHaveLength(3)
+  expect(headersIn(kafka, 'orders')).toEqual([
+    { traceparent: traceparentOf(first) },
+    {},
+    { traceparent: traceparentOf(third) },
+  ])
 })
