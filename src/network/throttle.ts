@@ -14,12 +14,17 @@ export class Throttle {
   constructor(
     private readonly maxMs: number,
     private readonly clock: Clock,
-    /** Told of each time that is longer than those before. */
+    /** Told of each time that is longer than those before, and of each that is over already. */
     private readonly onHeeded?: (ms: number) => void,
   ) {}
 
-  /** Answers are pipelined: one that asks for no wait does not end the wait that an earlier one asked for. */
-  heed(throttleTimeMs: number): void {
+  /**
+   * Answers are pipelined: one that asks for no wait does not end the wait that an earlier one asked for.
+   *
+   * @param isAhead false of a broker that has held its answer back for so long (before KIP-219): there is nothing to wait for
+   */
+  heed(throttleTimeMs: number, isAhead = true): void {
+    if (!isAhead) return throttleTimeMs > 0 ? this.onHeeded?.(throttleTimeMs) : undefined
     const until = this.clock.now() + Math.min(throttleTimeMs, this.maxMs)
     if (until <= this.until) return
     this.until = until

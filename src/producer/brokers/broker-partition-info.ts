@@ -321,7 +321,7 @@ export class BrokerPartitionInfo {
     }
     const timeoutMs = Math.min(this.options.requestTimeoutMs, ATTEMPT_TIMEOUT_MS)
     const response = await connection.request(metadataApi, version, question, { timeoutMs })
-    if (version >= CLIENT_THROTTLES_FROM) throttle.heed(response.throttleTimeMs)
+    throttle.heed(response.throttleTimeMs, version >= CLIENT_THROTTLES_FROM)
     if (response.errorCode === ErrorCodes.REBOOTSTRAP_REQUIRED) this.anyBroker.forgetBrokers()
     if (response.errorCode !== ErrorCodes.NONE) throw answerError(response.errorCode)
     if (response.brokers.length === 0)

@@ -349,7 +349,7 @@ export class BrokerSender {
         }
         try {
           const answers = matchAnswer(topics, version, response)
-          if (version >= CLIENT_THROTTLES_FROM) session.throttle.heed(response.throttleTimeMs)
+          session.throttle.heed(response.throttleTimeMs, version >= CLIENT_THROTTLES_FROM)
           for (let i = 0; i < attempts.length; i++) {
             const attempt = attempts[i] as Attempt
             outcomes.answered(attempt.batch, answers[i] as ProducePartitionResponse, response, magic, generation)

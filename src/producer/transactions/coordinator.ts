@@ -154,7 +154,7 @@ export class Coordinator implements Coordination {
       .finally(() => {
         if (this.waitsFor === stage) this.waitsFor = undefined
       })
-    if (version >= CLIENT_THROTTLES_FROM.others) throttle.heed(answer.throttleTimeMs)
+    throttle.heed(answer.throttleTimeMs, version >= CLIENT_THROTTLES_FROM.others)
     const code = errorOf(answer)
     if (code === ErrorCodes.NONE) return answer
     const kind = kindOfCode(code)
@@ -207,7 +207,7 @@ export class Coordinator implements Coordination {
     const timeoutMs = Math.min(requestTimeoutMs, ATTEMPT_TIMEOUT_MS)
     const question: FindCoordinatorRequest = { keyType: KEY_TYPES[this.type], coordinatorKeys: [this.key] }
     const { coordinators, throttleTimeMs } = await connection.request(findCoordinator, version, question, { timeoutMs })
-    if (version >= CLIENT_THROTTLES_FROM.findCoordinator) throttle.heed(throttleTimeMs)
+    throttle.heed(throttleTimeMs, version >= CLIENT_THROTTLES_FROM.findCoordinator)
     const found = coordinators.find(({ key }) => version < KEYS_FROM || key === this.key)
     if (found === undefined)
       throw new MalformedResponseError(`the answer to FindCoordinator v${version} lacks the ${this.type} asked for`)

@@ -160,7 +160,7 @@ export class ProducerIdentity {
     }
     const timeoutMs = Math.min(this.requestTimeoutMs, ATTEMPT_TIMEOUT_MS)
     const answer = await connection.request(initProducerId, version, question, { timeoutMs })
-    if (version >= CLIENT_THROTTLES_FROM) throttle.heed(answer.throttleTimeMs)
+    throttle.heed(answer.throttleTimeMs, version >= CLIENT_THROTTLES_FROM)
     const { errorCode, producerId, producerEpoch: epoch } = answer
     if (errorCode !== ErrorCodes.NONE) return refusalOrDecline(errorCode)
     if (isIdentity({ producerId, epoch })) return { producerId, epoch }

@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import type { LogFields } from '../../../src/index.js'
 import { BrokerConnection } from '../../../src/network/broker-connection.js'
 import { startKafka } from '../support/cluster.js'
 import { deliveryErrorOf, requestsOf, startProducer, stored } from '../support/producers.js'
@@ -27,6 +28,20 @@ it.each(['Produce', 'Metadata'] as const)('answers to %s that ask for quiet leav
     api === 'Produce' ? producer.send({ topic: 'orders', value: '1' }) : producer.partitionsFor('orders')
   for (let i = 0; i < 30; i++) await ask()
   expect(listeners).toBeLessThan(10)
+})
+
+it.each(['0.11', '1.1', '2.8'] as const)('Kafka %s: a throttling is told, whoever waits for it', async (release) => {
+  const kafka = await startKafka({ release, topics: { orders: {} } })
+  const told: unknown[] = []
+  const note = (_text: string, { event, throttleMs }: LogFields) => void told.push([event, throttleMs])
+  const logger = { debug: note, info: note, warn: note, error: note }
+  const producer = startProducer(kafka, { logger })
+  kafka.throttle({ api: 'Produce', times: 1 }, 20)
+  kafka.throttle({ api: 'Metadata', times: 1 }, 30)
+  for (const value of ['1', '2', '3']) await producer.send({ topic: 'orders', value })
+  expect(told).toContainEqual(['throttled', 20])
+  expect(told).toContainEqual(['throttled', 30])
+  expect(producer.stats().throttleTimeMs.count).toBe(2)
 })
 
 describe('a throttle time without measure', () => {
