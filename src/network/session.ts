@@ -5,6 +5,7 @@ import {
   BrokerNotAllowedError,
   ConnectionClosedError,
   ConnectionFailedError,
+  ProducerClosedError,
   RequestTimeoutError,
   TlsError,
   UnsupportedVersionError,
@@ -294,7 +295,11 @@ export class SessionFactory {
     const { clock } = this.surroundings
     const startedAt = clock.now()
     const onEnd = connects.begin({ broker: formatAddress(address) })
-    return (error) => onEnd({ latencyMs: clock.now() - startedAt, error })
+    return (failure) => {
+      // Nobody is to blame for what was called off.
+      const error = failure !== undefined && this.closing.signal.aborted ? new ProducerClosedError() : failure
+      onEnd({ latencyMs: clock.now() - startedAt, error })
+    }
   }
 
   private async openAuthenticated(opening: Opening): Promise<BrokerSession> {

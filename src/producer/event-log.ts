@@ -101,6 +101,7 @@ export class EventLog implements Observer {
   readonly connect =
     ({ broker }: ConnectBegin): OnEnd<ConnectEnd> =>
     ({ error }) => {
+      if (error instanceof ProducerClosedError) return
       if (error !== undefined)
         return this.note('warn', 'connect-failed', 'could not connect', { broker, ...told(error) })
       if (this.lost.delete(broker)) this.note('info', 'reconnected', 'connected again', { broker })

@@ -7,7 +7,7 @@ import {
   type Logger,
 } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { errorOf, failureOf, startProducer, turns, until } from '../support/producers.js'
+import { errorOf, failureOf, plainServer, startProducer, turns, until } from '../support/producers.js'
 import { startTransactional } from '../support/transactional.js'
 
 /* The lines that the user's logger is given: what happened can be told apart by them, and nothing of a message is in them. */
@@ -109,6 +109,18 @@ describe('the log', () => {
     expect([(await asking).code, (await waiting).code]).toEqual(['PRODUCER_CLOSED', 'PRODUCER_CLOSED'])
     await turns()
     expect(lines.map(({ fields }) => fields.event)).not.toContain('metadata-failed')
+  })
+
+  it('neither is a connection that close() calls off', async () => {
+    const silent = await plainServer((socket) => void socket.resume())
+    const { logger, lines } = consoleLike()
+    const producer = startProducer(silent.address, { logger })
+    const sending = errorOf(producer.send({ topic: 'orders', value: '1' }))
+    await until(() => silent.connections() > 0, 'it connects')
+    await producer.close({ timeoutMs: 0 })
+    expect((await sending).code).toBe('PRODUCER_CLOSED')
+    await turns()
+    expect(lines.map(({ fields }) => fields.event)).toEqual(['failed'])
   })
 
   it.each([
