@@ -84,7 +84,7 @@ interface OfBatch {
   readonly topic: string
   /** Undefined for messages that failed before they had one. */
   readonly partition: number | undefined
-  /** The id of the leader, -1 for none; undefined for messages that no broker's answer failed. */
+  /** The id of the broker that it was sent to, before that of the leader, -1 for none; undefined where no answer failed it. */
   readonly brokerId: number | undefined
   readonly messages: number
   readonly attempts: number

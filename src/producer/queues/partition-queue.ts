@@ -74,6 +74,11 @@ export class PartitionQueue implements BatchQueue {
     return this.leaderId
   }
 
+  /** Who is to blame for what becomes of a batch: whom it was sent to, who may lead no more; before that the leader. */
+  brokerOf(batch: PartitionBatch): number {
+    return batch.isInFlight ? this.sentTo : this.leaderId
+  }
+
   /** The metadata names this leader; -1 for none. */
   isLedBy(leader: number): void {
     this.leaderId = leader

@@ -310,7 +310,8 @@ export class Outcomes {
     const { observers } = this.parts
     const { unsettled: messages, attempts } = batch
     if (messages === 0 || !observers.wantsEvents || isByCaller(error)) return
-    const { topic, partition, leader: brokerId } = batch.queue
+    const { topic, partition } = batch.queue
+    const brokerId = batch.queue.brokerOf(batch)
     observers.happened({ type, topic, partition, brokerId, messages, attempts, error })
   }
 }

@@ -54,6 +54,19 @@ describe('the log', () => {
     expect(JSON.stringify(lines)).not.toContain(SECRET)
   })
 
+  it.each(['2.8', '4'] as const)('Kafka %s: of a moved leader it names the broker that refused', async (release) => {
+    const kafka = await startKafka({ release, brokers: 2, topics: { orders: { replicationFactor: 2 } } })
+    const { logger, lines } = consoleLike()
+    const producer = startProducer(kafka, { logger })
+    kafka.moveLeader('orders', 0, 1)
+    await producer.send({ topic: 'orders', value: '1' })
+    kafka.moveLeader('orders', 0, 2)
+    await producer.send({ topic: 'orders', value: '2' })
+    const told = (wanted: string) => lines.map(({ fields }) => fields).filter(({ event }) => event === wanted)
+    expect(told('retry')).toMatchObject([{ brokerId: 1, code: 'NOT_LEADER_OR_FOLLOWER' }])
+    expect(told('leader-changed')).toMatchObject([{ from: 1, to: 2 }])
+  })
+
   it('a storm of one kind is some lines, and then one that says how many there were', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const { logger, lines } = consoleLike()
