@@ -59,9 +59,13 @@ export type Listeners = Pick<EventEmitter, 'listenerCount' | 'rawListeners'>
 
 const DETAIL = "Listen to the producer's event 'warning' to hear of it there; nothing is printed then."
 
+/** As it is named among the callbacks. */
+const LOGGER = 'the logger'
+
 /**
  * Tells warnings to the logger and to the listeners of the event `'warning'`; where there is neither, to the process, which
- * prints them. A listener runs when whatever warned is through with it.
+ * prints them, and so for the warning that the logger throws, which may tell none. A listener runs when whatever warned is
+ * through with it.
  */
 export class Warnings {
   private readonly toldOnce = new Set<string>()
@@ -73,9 +77,10 @@ export class Warnings {
     private readonly log: (warning: KafkaProducerWarning) => boolean = () => false,
   ) {}
 
-  warn(code: KafkaProducerWarningCode, message: string, cause?: unknown): void {
+  /** @param isLogged whether it is enough that the logger is told, where nobody listens */
+  warn(code: KafkaProducerWarningCode, message: string, cause?: unknown, isLogged = true): void {
     const warning = new KafkaProducerWarning(code, message, cause === undefined ? {} : { cause })
-    queueMicrotask(() => this.tell(warning))
+    queueMicrotask(() => this.tell(warning, isLogged))
   }
 
   /** A message failed and nobody listens. */
@@ -102,7 +107,13 @@ export class Warnings {
         'KAFKA_PRODUCER_THROWING_CALLBACK',
         `${callback} threw or rejected: ${reasonOf(error)}. It harms nothing here; this is told once, and stats().throwingCallbacks counts them all`,
         error,
+        callback !== LOGGER,
       )
+  }
+
+  /** The logger threw, or rejected. */
+  loggerThrew(error: unknown): void {
+    this.threw(LOGGER, error)
   }
 
   /** What a codec could not do goes as it is. */
@@ -123,9 +134,9 @@ export class Warnings {
     return true
   }
 
-  private tell(warning: KafkaProducerWarning): void {
+  private tell(warning: KafkaProducerWarning, isLogged: boolean): void {
     const listeners = this.events.rawListeners('warning')
-    if (this.log(warning) && listeners.length === 0) return
+    if (this.log(warning) && isLogged && listeners.length === 0) return
     if (listeners.length === 0) {
       const { message, name: type, code } = warning
       process.emitWarning(message, { type, code, detail: DETAIL })

@@ -163,7 +163,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     this.#statistics = new StatisticsObserver(() => clock.now())
     this.#observers.add(this.#statistics)
     const warnings = new Warnings(transactions?.events ?? this, this.#counters, (warning) => this.#log.warning(warning))
-    this.#log = new EventLog(config.logger, config.clientId, clock, (error) => warnings.threw('the logger', error))
+    this.#log = new EventLog(config.logger, config.clientId, clock, (error) => warnings.loggerThrew(error))
     this.#observers.add(this.#log)
     this.#observers.add(new ChannelObserver(config.clientId))
     const sessionOptions = {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   InvalidConfigError,
   Producer,
@@ -227,6 +227,21 @@ describe('the log', () => {
     await producer.send({ topic: 'orders', value: '1' })
     expect((await warned).message).toContain('the logger threw or rejected')
     expect(producer.stats().throwingCallbacks).toBeGreaterThan(0)
+  })
+
+  it('one whose methods were torn from their object tells nothing: where nobody listens the process is told of that', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const told: string[] = []
+    const spy = vi.spyOn(process, 'emitWarning').mockImplementation((message) => void told.push(String(message)))
+    onTestFinished(() => spy.mockRestore())
+    const torn = (): never => {
+      throw new TypeError('this[writeSym] is not a function')
+    }
+    const producer = startProducer(kafka, { logger: { debug: torn, info: torn, warn: torn, error: torn } })
+    await producer.send({ topic: 'orders', value: '1' })
+    await producer.close()
+    await turns()
+    expect(told).toEqual([expect.stringContaining('the logger threw or rejected: this[writeSym] is not a function')])
   })
 
   it('what is no logger is refused', () => {
