@@ -23,6 +23,18 @@ export function topicOf(message: Message | undefined): string | undefined {
   }
 }
 
+/** The topic that a message went to, or was to: an interceptor may have given it another than its caller. */
+export function topicAtEnd(end: MessageEnd, message: Message | undefined): string | undefined {
+  return 'topic' in end && typeof end.topic === 'string' && end.topic !== '' ? end.topic : topicOf(message)
+}
+
+/** The one that all messages went to; undefined where they went to several. */
+export function commonTopicAtEnd(ends: readonly MessageEnd[], messages: readonly Message[]): string | undefined {
+  const [first] = ends
+  const topic = first && topicAtEnd(first, messages[0])
+  return ends.every((end, index) => topicAtEnd(end, messages[index]) === topic) ? topic : undefined
+}
+
 export function isTombstone(message: Message | undefined): boolean {
   try {
     return message?.value === null

@@ -12,7 +12,7 @@ import {
   SENT_MESSAGES,
   type Conventions,
 } from './conventions.js'
-import { commonTopic, errorType, hasFailed, topicOf, wasAttempted } from './messages.js'
+import { commonTopicAtEnd, errorType, hasFailed, topicAtEnd, wasAttempted } from './messages.js'
 
 /** How long each `send()` takes until its messages have ended, and how many messages were attempted to be sent. */
 export class SendMetrics {
@@ -32,13 +32,13 @@ export class SendMetrics {
 
   ended({ messages }: SendTrace, ends: readonly MessageEnd[], seconds: number): void {
     const failed = ends.find(hasFailed)
-    const topic = commonTopic(messages)
+    const topic = commonTopicAtEnd(ends, messages)
     const attributes = this.attributes(topic, failed && errorType(failed))
     this.duration.record(seconds, attributes)
     if (failed === undefined && topic !== undefined) return this.count(attributes, ends.length)
     ends.forEach((end, index) => {
       if (!wasAttempted(end)) return
-      this.count(this.attributes(topicOf(messages[index]), hasFailed(end) ? errorType(end) : undefined), 1)
+      this.count(this.attributes(topicAtEnd(end, messages[index]), hasFailed(end) ? errorType(end) : undefined), 1)
     })
   }
 

@@ -33,7 +33,7 @@ import {
   type Conventions,
 } from './conventions.js'
 import { isolated } from './isolated.js'
-import { commonTopic, errorType, hasFailed, isTombstone, topicOf } from './messages.js'
+import { commonTopic, commonTopicAtEnd, errorType, hasFailed, isTombstone, topicOf } from './messages.js'
 
 /** What ends a span, once it is known how its messages ended. */
 export type EndSpan = (ends: readonly MessageEnd[]) => void
@@ -100,7 +100,7 @@ export class SendSpans {
     if (!isRecording) return undefined
     const more = isAlone ? isTombstone(messages[0]) && this.conventions.tombstone : { [MESSAGE_COUNT]: messages.length }
     span.setAttributes({ [CLIENT_ID]: send.clientId, ...more })
-    return (ends) => this.end(span, ends)
+    return (ends) => this.end(send, span, ends)
   }
 
   /** A span for each message that has no context of its own yet: children, so that all are sampled or none. */
@@ -127,7 +127,10 @@ export class SendSpans {
     })
   }
 
-  private end(span: Span, ends: readonly MessageEnd[]): void {
+  private end({ messages }: SendTrace, span: Span, ends: readonly MessageEnd[]): void {
+    const topic = commonTopicAtEnd(ends, messages)
+    if (topic !== undefined && topic !== commonTopic(messages))
+      span.updateName(`${SEND} ${topic}`).setAttribute(DESTINATION_NAME, topic)
     const [first, ...others] = ends
     if (first !== undefined && !hasFailed(first)) {
       const { partition, offset } = first

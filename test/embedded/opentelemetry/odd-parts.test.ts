@@ -2,6 +2,7 @@ import { propagation } from '@opentelemetry/api'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { SamplingDecision, type ReadableSpan, type Sampler } from '@opentelemetry/sdk-trace-base'
 import { expect, it } from 'vitest'
+import type { KeyedMessage, RawData } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, startProducer } from '../support/producers.js'
 import { headersIn, Telemetry, traceparentOf } from './support.js'
@@ -58,4 +59,22 @@ it('a propagator that throws for one message of a list leaves no span open, and 
     {},
     { traceparent: traceparentOf(third) },
   ])
+})
+
+it('what an interceptor sends to another topic is told with that, as its partition and offset are', async () => {
+  const telemetry = new Telemetry()
+  const kafka = await startKafka({ topics: { orders: { partitions: 3 }, archive: {} } })
+  const onSend = (message: KeyedMessage<RawData, RawData>) => ({ ...message, topic: 'archive' })
+  const producer = startProducer(kafka, { interceptors: [{ onSend }] })
+  await producer.send({ topic: 'orders', value: '1' })
+  await producer.send(['2', '3'].map((value) => ({ topic: 'orders', value })))
+  const sends = (await telemetry.spans()).filter(({ attributes }) => attributes['messaging.operation.name'] === 'send')
+  expect(sends.map(({ name }) => name)).toEqual(['send archive', 'send archive'])
+  const where = { 'messaging.destination.name': 'archive', 'messaging.destination.partition.id': '0' }
+  expect(sends[0]?.attributes).toMatchObject({ ...where, 'messaging.kafka.offset': 0 })
+  expect(sends[1]?.attributes).toMatchObject(where)
+  for (const metric of ['messaging.client.sent.messages', 'messaging.client.operation.duration']) {
+    const points = await telemetry.points(metric)
+    expect(points.map(({ attributes }) => attributes['messaging.destination.name'])).toEqual(['archive'])
+  }
 })
