@@ -114,7 +114,7 @@ export type ObservedEvent =
   | ({ readonly type: 'disconnected'; readonly requests: number; readonly error: KafkaProducerError } & OfBroker)
   /** The SASL session goes on. */
   | ({ readonly type: 'renewed' } & OfBroker)
-  | ({ readonly type: 'renewal-failed'; readonly error: unknown } & OfBroker)
+  | ({ readonly type: 'renewal-failed'; readonly error: KafkaProducerError } & OfBroker)
   /** Messages wait for room, beside so many that have it. */
   | { readonly type: 'queue-full'; readonly messages: number; readonly bytes: number }
   /** A message was refused for want of room. */

@@ -142,7 +142,8 @@ export class SessionRenewal {
     const why = cause instanceof Error ? cause.message : 'the credentials did not come in time'
     const broker = formatAddress(connection.address)
     const error = new ConnectionClosedError(`${broker}: the session could not be renewed: ${why}`, { cause })
-    if (this.observers.wantsEvents) this.observers.happened({ type: 'renewal-failed', broker, error })
+    const told = cause instanceof KafkaProducerError ? cause : error
+    if (this.observers.wantsEvents) this.observers.happened({ type: 'renewal-failed', broker, error: told })
     connection.abandon(error)
   }
 }

@@ -67,6 +67,25 @@ describe('the log', () => {
     expect(told('leader-changed')).toMatchObject([{ from: 1, to: 2 }])
   })
 
+  it('a renewal that is refused has the code of the refusal, and not of the connection that ends for it', async () => {
+    const kafka = await startKafka({
+      topics: { orders: {} },
+      sasl: { users: { alice: 'right' }, sessionLifetimeMs: 500 },
+    })
+    const { logger, lines } = consoleLike()
+    const sasl = { mechanism: 'scram-sha-256', username: 'alice', password: 'right' } as const
+    const producer = startProducer(kafka, { logger, sasl })
+    await producer.send({ topic: 'orders', value: '1' })
+    kafka.setPassword('alice', 'another')
+    const of = (event: string) => lines.filter(({ fields }) => fields.event === event)
+    while (of('renewal-failed').length === 0) {
+      await producer.send({ topic: 'orders', value: '2' }).catch(() => undefined)
+      await turns()
+    }
+    const failed = { level: 'warn', fields: { broker: kafka.bootstrap, code: 'AUTHENTICATION_FAILED' } }
+    expect(of('renewal-failed')[0]).toMatchObject(failed)
+  })
+
   it('a storm of one kind is some lines, and then one that says how many there were', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const { logger, lines } = consoleLike()
