@@ -4,6 +4,7 @@ import { KafkaProducerError, ProducerClosedError } from '../errors.js'
 import { toldReason } from '../shown-error.js'
 import type { ConnectBegin, ConnectEnd, MetadataEnd, ObservedEvent, Observer, OnEnd } from '../stats/observer.js'
 import type { KafkaProducerWarning } from './kafka-producer-warning.js'
+import { hasToldAll, tellBeforeExit, type LateTeller } from './process-end.js'
 import { tellUser } from './tell-user.js'
 
 const debug = createDebug('kafka-producer:event')
@@ -81,7 +82,7 @@ interface Pace {
  * Writes what goes wrong, and what comes right again, into the user's logger, or without one into the namespace
  * `kafka-producer:event`. A storm is a line a second for each kind of line.
  */
-export class EventLog implements Observer {
+export class EventLog implements Observer, LateTeller {
   /** By {@link kindOfLine}. */
   private readonly paces = new Map<string, Pace>()
   private readonly lost = new Set<string>()
@@ -166,13 +167,16 @@ export class EventLog implements Observer {
   }
 
   /** Tells at once what it has not told yet. */
+  tellAll(): void {
+    for (const pace of this.paces.values()) this.tellUntold(pace)
+    hasToldAll(this)
+  }
+
   close(): void {
     this.isClosed = true
-    for (const [kind, pace] of this.paces) {
-      this.clock.clearTimeout(pace.timer)
-      this.paces.delete(kind)
-      this.tellUntold(pace)
-    }
+    this.tellAll()
+    for (const { timer } of this.paces.values()) this.clock.clearTimeout(timer)
+    this.paces.clear()
   }
 
   private note(level: LogLevel, event: LogEvent, text: string, detail: Detail): void {
@@ -186,7 +190,7 @@ export class EventLog implements Observer {
       return this.tell(line, 1)
     }
     pace.untold = line
-    pace.count++
+    if (pace.count++ === 0) tellBeforeExit(this)
   }
 
   private newPace(kind: string): Pace {
@@ -194,11 +198,17 @@ export class EventLog implements Observer {
       // As long as it goes on, each second has its one line.
       if (this.tellUntold(pace)) pace.timer = this.clock.setTimeout(look, PAUSE_MS).unref()
       else this.paces.delete(kind)
+      if (this.hasToldAll) hasToldAll(this)
     }
     const timer = this.clock.setTimeout(look, PAUSE_MS).unref()
     const pace: Pace = { told: 0, untold: undefined, count: 0, timer }
     this.paces.set(kind, pace)
     return pace
+  }
+
+  private get hasToldAll(): boolean {
+    for (const { count } of this.paces.values()) if (count > 0) return false
+    return true
   }
 
   private tellUntold(pace: Pace): boolean {

@@ -56,6 +56,13 @@ it.concurrent('a process that only imported and constructed exits', async (conte
   expect(await run(context, 'constructed', await deadAddress()).exited).toEqual(['done'])
 })
 
+it.concurrent('a process that ends by itself has told its log what it had not told yet', async (context) => {
+  const kafka = await startKafka(context, {})
+  const lines = await run(context, 'stormAtTheEnd', kafka.bootstrap).exited
+  const failed = lines.filter((line) => line !== 'done').map((line) => Number(line.replace('failed ', '')))
+  expect(failed.reduce((sum, messages) => sum + messages, 0)).toBe(20)
+})
+
 it.concurrent('a process goes on while a transaction waits for one that was never ended', async (context) => {
   const kafka = await startKafka(context, {})
   expect(await run(context, 'transactionsInLine', kafka.bootstrap).exited).toEqual(['done'])

@@ -1,7 +1,7 @@
 /*
  * A program of its own, to see when it exits: `producer-program.ts <what> <brokers>`. It prints a line per step.
  */
-import { Producer, TransactionalProducer } from '../../../../src/index.js'
+import { Producer, TransactionalProducer, type LogFields } from '../../../../src/index.js'
 
 const [what = '', brokers = ''] = process.argv.slice(2)
 const print = (line: string) => process.stdout.write(`${line}\n`)
@@ -73,6 +73,15 @@ const programs: Record<string, () => Promise<void>> = {
     await first
     await (await second).abort()
     await producer.close()
+  },
+  async stormAtTheEnd() {
+    const line = (_text: string, { event, messages = 0, count = 1 }: LogFields) => {
+      if (event === 'failed') print(`${event} ${messages * count}`)
+    }
+    const logger = { debug: line, info: line, warn: line, error: line }
+    const producer = new Producer({ ...options, logger, allowAutoTopicCreation: false, unknownTopicTimeoutMs: 0 })
+    const topics = Array.from({ length: 20 }, (_, index) => `none-${index}`)
+    await Promise.allSettled(topics.map((topic) => producer.send({ topic, value: 'x' })))
   },
   async acksZero() {
     await sendAndTell(new Producer({ ...options, acks: 0 }))
