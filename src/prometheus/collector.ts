@@ -158,9 +158,9 @@ class DistributionSummary extends Summary<LabelName> {
     const { row } = this
     const { name } = row
     const samples = this[COLLECTOR].samplesOf(row, (remainder) => remainder.distributionsOf(row))
-    const values = merged(samples).flatMap(([labels, { count, sum, quantiles }]) => [
+    const values = merged(samples).flatMap(([labels, { count, sum, perUnit, quantiles }]) => [
       ...Object.entries(quantiles).map(([quantile, value]) => ({ labels: { ...labels, quantile }, value })),
-      { metricName: `${name}_sum`, labels, value: sum },
+      { metricName: `${name}_sum`, labels, value: sum / perUnit },
       { metricName: `${name}_count`, labels, value: count },
     ])
     return { ...(await super.get()), values }
@@ -183,6 +183,7 @@ function both(one: Distribution, other: Distribution): Distribution {
   return {
     count: one.count + other.count,
     sum: one.sum + other.sum,
+    perUnit: one.perUnit,
     quantiles: Object.fromEntries(names.map((name) => [name, higher(name)])),
   }
 }

@@ -26,19 +26,30 @@ export type Row<Value> = Described &
 /** How often something was, and what it came to in all: what Prometheus calls a summary. */
 export interface Distribution {
   readonly count: number
+  /**
+   * In whole parts, of which `perUnit` are one of Prometheus' units: what is added up and taken out again then comes to the
+   * same, in whatever order. A sum that shrinks by its last digit has begun anew for Prometheus, all of it since then.
+   */
   readonly sum: number
+  readonly perUnit: number
   /** By the share of values that are not above it. */
   readonly quantiles: Readonly<Record<string, number>>
 }
 
-/** In Prometheus' units, of which one is so many here. */
-function distribution(histogram: HistogramSnapshot, unit = 1): Distribution {
+/** In Prometheus' units, of which one is so many here; `parts` are what one of those here is recorded in. */
+function distribution(histogram: HistogramSnapshot, unit = 1, parts = 1): Distribution {
   const { count, mean, p50, p95, p99, p999 } = histogram
   const quantiles = { 0.5: p50 / unit, 0.95: p95 / unit, 0.99: p99 / unit, 0.999: p999 / unit }
-  return { count, sum: (mean * count) / unit, quantiles: count === 0 ? {} : quantiles }
+  return {
+    count,
+    sum: Math.round(mean * count * parts),
+    perUnit: unit * parts,
+    quantiles: count === 0 ? {} : quantiles,
+  }
 }
 
-const seconds = (histogram: HistogramSnapshot): Distribution => distribution(histogram, 1_000)
+/** Of milliseconds, kept to the microsecond. */
+const seconds = (histogram: HistogramSnapshot): Distribution => distribution(histogram, 1_000, 1_000)
 
 function of<Item, Value>(items: Readonly<Record<string, Item>>, read: (item: Item) => Value): Record<string, Value> {
   return Object.fromEntries(Object.entries(items).map(([name, item]) => [name, read(item)]))

@@ -48,9 +48,10 @@ export class Remainder {
   private add(reading: Reading, sign: 1 | -1): void {
     for (const row of this.counters) addUp(this.counts, row, reading, (before = 0, value) => before + sign * value)
     for (const row of this.summaries)
-      addUp(this.distributions, row, reading, (before, { count, sum }) => ({
+      addUp(this.distributions, row, reading, (before, { count, sum, perUnit }) => ({
         count: (before?.count ?? 0) + sign * count,
         sum: (before?.sum ?? 0) + sign * sum,
+        perUnit,
         quantiles: {},
       }))
   }

@@ -259,6 +259,28 @@ describe('several producers', () => {
     expect((await scrape(registry)).get(sample('acknowledged_messages_total'))).toBe(1)
   })
 
+  it('have sums that shrink not by their last digit, in whatever order they are taken out and put in', async () => {
+    const registry = new Registry()
+    const stats = startProducer('127.0.0.1:9').stats()
+    const config = { clientId: 'shop', queueMessages: 1, queueBytes: 1 }
+    const producers = Array.from({ length: 12 }, (_, index) => {
+      const ageMs = { ...stats.ageMs, count: 3, mean: 100.1 * (index + 1) }
+      return { config, stats: () => ({ ...stats, ageMs }) }
+    })
+    const sum = async () => (await scrape(registry)).get('kafka_producer_record_age_seconds_sum{client_id="shop"}') ?? 0
+    const stops = producers.map((producer) => collectProducerMetrics(producer, { register: registry }))
+    const all = await sum()
+    expect(all).toBeCloseTo(0.3003 * 78, 9)
+    for (const index of [5, 1, 9, 2, 11, 7, 3]) {
+      stops[index]?.()
+      expect(await sum()).toBe(all)
+    }
+    for (const index of [2, 11, 5, 9]) {
+      collectProducerMetrics(producers[index] as (typeof producers)[0], { register: registry })
+      expect(await sum()).toBe(all)
+    }
+  })
+
   it('that are taken out leave no more names than one has', async () => {
     const kafka = await startKafka()
     const registry = new Registry()
