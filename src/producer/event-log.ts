@@ -149,6 +149,8 @@ export class EventLog implements Observer, LateTeller {
         const { type, broker, error } = event
         return this.note('warn', type, 'could not authenticate anew', { broker, ...told(error) })
       }
+      case 'transaction-failed':
+        return this.note('error', event.type, 'a transaction failed', told(event.error))
       case 'queue-full': {
         const { type, messages, bytes } = event
         return this.note('warn', type, 'messages wait for room in the queue', { messages, bytes })

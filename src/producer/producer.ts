@@ -89,6 +89,7 @@ export interface TransactionsOf {
     readonly sessions: SessionFactory
     readonly sends: TransactionSends
     readonly warnings: Warnings
+    readonly observers: Observers
   }) => TransactionGate
 }
 
@@ -226,6 +227,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
             drained: () => this.#eventHandler.drained(),
           },
           warnings,
+          observers: this.#observers,
         }),
       },
       config,

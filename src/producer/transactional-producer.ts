@@ -163,7 +163,7 @@ export class TransactionalProducer<K = unknown, V = unknown>
     this.#manager = made.manager as TransactionManager
   }
 
-  #manage({ anyBroker, sessions, sends, warnings }: CommonParts): TransactionManager {
+  #manage({ anyBroker, sessions, sends, warnings, observers }: CommonParts): TransactionManager {
     const { transactionalId, transactionTimeoutMs, producer } = this.config
     const { requestTimeoutMs, deliveryTimeoutMs: stepTimeoutMs } = producer
     const { clock } = this.#surroundings
@@ -186,7 +186,7 @@ export class TransactionalProducer<K = unknown, V = unknown>
       needed: sessions,
       warn: (message, cause) => warnings.warn('KAFKA_PRODUCER_MESSAGES_WAIT', message, cause),
     })
-    return new TransactionManager(requests, sends, clock)
+    return new TransactionManager(requests, sends, clock, observers)
   }
 
   /**

@@ -1,11 +1,19 @@
 import type { Clock } from '../../clock.js'
 import { createDebug } from '../../debug.js'
-import { BrokerResponseError, MalformedResponseError, type KafkaProducerError } from '../../errors.js'
+import {
+  AbortedError,
+  BrokerResponseError,
+  MalformedResponseError,
+  ProducerClosedError,
+  type KafkaProducerError,
+} from '../../errors.js'
 import type { AddPartitionsToTxnTopic } from '../../protocol/apis/add-partitions-to-txn.js'
 import type { EndTxnResponse } from '../../protocol/apis/end-txn.js'
 import { produce } from '../../protocol/apis/produce.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import type { Identity } from '../../protocol/records/record-batch.js'
+import { isByCaller } from '../../stats/failures.js'
+import { Observers } from '../../stats/observer.js'
 import { kindOfCode, type ErrorKind } from './error-kinds.js'
 import type { GroupOffsets } from './group-offsets.js'
 import { LateRequests } from './late-requests.js'
@@ -91,6 +99,7 @@ export class TransactionManager implements TransactionGate {
     private readonly requests: TransactionRequests,
     private readonly sends: TransactionSends,
     clock: Clock,
+    private readonly observers = new Observers(),
   ) {
     this.partitions = new TransactionPartitions(clock, (topics) => this.addPartitions(topics))
     this.late = new LateRequests(requests)
@@ -189,6 +198,7 @@ export class TransactionManager implements TransactionGate {
 
   private mustAbort(cause: TransactionError): void {
     this.abortCause = cause
+    this.tellFailed(cause)
     this.states.go('to be aborted')
     this.steps.abort(cause)
     this.sends.takeOut(cause)
@@ -400,9 +410,9 @@ export class TransactionManager implements TransactionGate {
     const cause = brokerResponseError(code, `InitProducerId for '${this.transactionalId}'`)
     const kind = kindOfCode(code)
     // It may be allowed, or over, by the next time; what was not begun can't have gone wrong.
-    if (kind === 'configuration') return new ProducerUnusableError(cause, 'invalid-configuration')
-    if (kind === 'unusable' && this.identity === undefined) return new ProducerUnusableError(cause)
-    if (kind === 'abort' || kind === 'abort, new id') return new TransactionAbortedError(cause)
+    if (kind === 'configuration') return this.tellFailed(new ProducerUnusableError(cause, 'invalid-configuration'))
+    if (kind === 'unusable' && this.identity === undefined) return this.tellFailed(new ProducerUnusableError(cause))
+    if (kind === 'abort' || kind === 'abort, new id') return this.tellFailed(new TransactionAbortedError(cause))
     return this.makeUnusable(this.whyUnusable(cause, kind))
   }
 
@@ -434,10 +444,19 @@ export class TransactionManager implements TransactionGate {
 
   private makeUnusable(cause: TransactionError): TransactionError {
     debug('unusable: %s', cause.message)
+    this.tellFailed(cause)
     this.unusableCause = cause
     this.states.go('unusable')
     this.steps.abort(cause)
     this.sends.takeOut(cause)
     return cause
+  }
+
+  /** Its program is not told of what it did itself. */
+  private tellFailed<Failure extends TransactionError>(error: Failure): Failure {
+    const { cause } = error
+    const isByProgram = isByCaller(error) || cause instanceof AbortedError || cause instanceof ProducerClosedError
+    if (!isByProgram && this.observers.wantsEvents) this.observers.happened({ type: 'transaction-failed', error })
+    return error
   }
 }

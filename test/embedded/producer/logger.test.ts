@@ -222,9 +222,26 @@ describe('the log', () => {
     await expect(aborted).rejects.toBe(why)
     expect((await Promise.all(ends)).map(({ code }) => code)).toEqual(['TRANSACTION_ABORTED'])
     await turns()
-    expect(lines.filter(({ fields }) => fields.event === 'failed')).toEqual([])
+    const told = lines.filter(({ fields }) => fields.event === 'failed' || fields.event === 'transaction-failed')
+    expect(told).toEqual([])
     const { failed, failedSends } = producer.stats()
     expect([failed, failedSends.count]).toEqual([1, 0])
+  })
+
+  it.each([
+    ['EndTxn', 'INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED'],
+    ['InitProducerId', 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED', 'PRODUCER_UNUSABLE'],
+    ['AddPartitionsToTxn', 'TOPIC_AUTHORIZATION_FAILED', 'TRANSACTION_ABORTED'],
+    ['Produce', 'TOPIC_AUTHORIZATION_FAILED', 'TRANSACTION_ABORTED'],
+  ] as const)('a transaction whose %s is refused with %s is one, with %s', async (api, error, code) => {
+    const kafka = await startKafka({ release: '2.8', topics: { orders: {} } })
+    const { logger, lines } = consoleLike()
+    const producer = startTransactional(kafka, { logger })
+    kafka.fail({ api }, error)
+    await errorOf(producer.transaction((tx) => tx.send({ topic: 'orders', value: '1' })))
+    await producer.close()
+    const failed = lines.filter(({ fields }) => fields.event === 'transaction-failed')
+    expect(failed).toMatchObject([{ level: 'error', fields: { code } }])
   })
 
   it('a pino is given the fields first', async () => {
