@@ -52,6 +52,18 @@ export function errorType({ code }: Failed): string {
   return code ?? OTHER_ERROR
 }
 
+/** The same of a send: that of the error of `send()`, where its messages failed for several reasons. Undefined: none did. */
+export function errorTypeOfAll(ends: readonly MessageEnd[]): string | undefined {
+  let type: string | undefined
+  for (const end of ends) {
+    if (!hasFailed(end)) continue
+    const its = errorType(end)
+    if (type !== undefined && type !== its) return 'FAILED_TO_SEND'
+    type = its
+  }
+  return type
+}
+
 /** Whether it went into a request, or would have if a connection could be had. */
 export function wasAttempted(end: MessageEnd): boolean {
   return !hasFailed(end) || ('attempts' in end && Number(end.attempts) > 0)

@@ -12,7 +12,7 @@ import {
   SENT_MESSAGES,
   type Conventions,
 } from './conventions.js'
-import { commonTopicAtEnd, errorType, hasFailed, topicAtEnd, wasAttempted } from './messages.js'
+import { commonTopicAtEnd, errorType, errorTypeOfAll, hasFailed, topicAtEnd, wasAttempted } from './messages.js'
 
 /** How long each `send()` takes until its messages have ended, and how many messages were attempted to be sent. */
 export class SendMetrics {
@@ -31,9 +31,9 @@ export class SendMetrics {
   }
 
   ended({ messages }: SendTrace, ends: readonly MessageEnd[], seconds: number): void {
-    const failed = ends.find(hasFailed)
+    const failed = errorTypeOfAll(ends)
     const topic = commonTopicAtEnd(ends, messages)
-    const attributes = this.attributes(topic, failed && errorType(failed))
+    const attributes = this.attributes(topic, failed)
     this.duration.record(seconds, attributes)
     if (failed === undefined && topic !== undefined) return this.count(attributes, ends.length)
     ends.forEach((end, index) => {

@@ -33,7 +33,7 @@ import {
   type Conventions,
 } from './conventions.js'
 import { isolated } from './isolated.js'
-import { commonTopic, commonTopicAtEnd, errorType, hasFailed, isTombstone, topicOf } from './messages.js'
+import { commonTopic, commonTopicAtEnd, errorTypeOfAll, hasFailed, isTombstone, topicOf } from './messages.js'
 
 /** What ends a span, once it is known how its messages ended. */
 export type EndSpan = (ends: readonly MessageEnd[]) => void
@@ -140,9 +140,9 @@ export class SendSpans {
     }
     const errors = ends.filter(hasFailed)
     const [error] = errors
-    if (error !== undefined) {
-      const isOfAll = errors.every(({ code }) => code === error.code)
-      span.setAttribute(ERROR_TYPE, isOfAll ? errorType(error) : 'FAILED_TO_SEND')
+    const type = errorTypeOfAll(ends)
+    if (error !== undefined && type !== undefined) {
+      span.setAttribute(ERROR_TYPE, type)
       const count = ends.length === 1 ? '' : `${errors.length} of ${ends.length} messages failed; the first: `
       span.setStatus({ code: SpanStatusCode.ERROR, message: `${count}${toldReason(error)}` })
     }

@@ -57,6 +57,17 @@ it('counts the messages that were attempted to be sent, and not those that were 
   ])
 })
 
+it('has of a list that failed for several reasons the error that its send() fails with, as its span does', async () => {
+  const kafka = await startKafka({ topics: { orders: { partitions: 3 } } })
+  const telemetry = new Telemetry()
+  const producer = startProducer(kafka)
+  kafka.fail({ api: 'Produce', partition: 1 }, 'TOPIC_AUTHORIZATION_FAILED')
+  kafka.fail({ api: 'Produce', partition: 2 }, 'INVALID_TIMESTAMP')
+  const error = await errorOf(producer.send([0, 1, 2].map((partition) => ({ topic: 'orders', value: '1', partition }))))
+  const [duration] = await telemetry.points(DURATION)
+  expect(duration?.attributes['error.type']).toBe(error.code)
+})
+
 it('counts together what ends together, before those who wait for it go on', async () => {
   const kafka = await startKafka({ topics: { orders: {} } })
   const telemetry = new Telemetry()
