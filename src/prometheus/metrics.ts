@@ -176,8 +176,8 @@ export const GAUGES: readonly Row<number>[] = [
   },
   {
     name: 'kafka_producer_not_idempotent',
-    help: 'Producers whose brokers do not find what they were sent twice.',
-    read: ({ stats }) => Number(stats.idempotent === false),
+    help: 'Producers whose brokers do not find what they were sent twice, were it for one topic.',
+    read: ({ stats }) => Number(stats.idempotent === false || stats.notIdempotentTopics.length > 0),
   },
 ]
 

@@ -116,7 +116,7 @@ describe('a page for Prometheus', () => {
       'batch_size_messages,quantile="0.999"': stats.batchMessages.p999,
       'batch_size_bytes,quantile="0.95"': stats.batchBytes.p95,
       queue_time_seconds_count: stats.queueTimeMs.count,
-      record_age_seconds_sum: (stats.ageMs.mean * stats.ageMs.count) / 1_000,
+      record_age_seconds_sum: Math.round(stats.ageMs.mean * stats.ageMs.count * 1_000) / 1_000_000,
       throttle_time_seconds_count: 1,
       throttle_time_seconds_sum: 0.02,
     }
@@ -149,6 +149,21 @@ describe('a page for Prometheus', () => {
     const told = [...samples].filter(([, value]) => value > 0).map(([sample]) => nameOf(sample))
     expect(new Set([...samples.keys()].map(nameOf))).toEqual(new Set(told))
     expect(new Set(told).size).toBeGreaterThan(35)
+  })
+
+  it('tells of brokers that find nothing twice for one topic alone', async () => {
+    const config = { 'message.format.version': '0.10.2' }
+    const kafka = await startKafka({ release: '2.8', topics: { orders: {}, old: { config } } })
+    const registry = new Registry()
+    const producer = startProducer(kafka, { clientId: 'shop' })
+    producer.on('warning', () => undefined)
+    collectProducerMetrics(producer, { register: registry })
+    const told = async () => (await scrape(registry)).get('kafka_producer_not_idempotent{client_id="shop"}')
+    await producer.send({ topic: 'orders', value: '1' })
+    expect(await told()).toBe(0)
+    await producer.send({ topic: 'old', value: '2' })
+    expect(producer.stats()).toMatchObject({ idempotent: true, notIdempotentTopics: ['old'] })
+    expect(await told()).toBe(1)
   })
 
   it('is made of one reading of the statistics', async () => {
