@@ -241,7 +241,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       failures: this.failures,
       turn,
       thin: (batch) => this.thin(batch),
-      dropped: (topic, count) => this.topics.dropSettled(topic, count),
+      dropped: (message) => {
+        this.room.leave(message)
+        this.topics.noteEnded(message)
+      },
       onEnded: () => {
         for (const sender of this.senders.values()) sender.giveUpUnneeded()
         // Some of them may have stood in line.

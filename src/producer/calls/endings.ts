@@ -31,16 +31,16 @@ export interface EndingsParts {
   readonly turn: TurnBudget
   /** A batch has messages that were ended: it may have room to give back. */
   readonly thin: (batch: Batch) => void
-  /** Messages for a topic were ended before they had a batch. */
-  readonly dropped: (topic: string, count: number) => void
+  /** A message was ended before it had a batch: it holds no room any longer, nor waits for metadata. */
+  readonly dropped: (message: OutgoingMessage) => void
   /** Some messages have ended. */
   readonly onEnded: () => void
 }
 
 /**
  * How messages end ahead of any answer: their deadline has passed, their caller's signal takes them out, the producer
- * closes. A message is told and marked; it is left out of its batch later, all that are marked at once. However many end
- * together, the event loop gets its turn in between.
+ * closes. A message is told and marked; it is left out of its batch, or of what waits for metadata, later, all that are
+ * marked at once. However many end together, the event loop gets its turn in between.
  */
 export class Endings {
   private queue: Ending[] = []
@@ -68,11 +68,9 @@ export class Endings {
     const isFirst = !this.isScheduled
     this.isScheduled = true
     const batches = new Set<Batch>()
-    const topics = new Map<string, number>()
-    if (isFirst) this.endSome(batches, topics, TRACED)
-    withoutStackTraces(() => this.endSome(batches, topics))
+    if (isFirst) this.endSome(batches, TRACED)
+    withoutStackTraces(() => this.endSome(batches))
     for (const batch of batches) this.parts.thin(batch)
-    for (const [topic, dropped] of topics) this.parts.dropped(topic, dropped)
     this.parts.onEnded()
     if (this.head < this.queue.length) return this.parts.turn.inNextTurn(this.run)
     this.queue = []
@@ -82,7 +80,7 @@ export class Endings {
     for (const resolve of this.whenDone.splice(0)) resolve()
   }
 
-  private endSome(batches: Set<Batch>, topics: Map<string, number>, most = Infinity): void {
+  private endSome(batches: Set<Batch>, most = Infinity): void {
     let count = 0
     while (this.head < this.queue.length) {
       const ending = this.queue[this.head] as Ending
@@ -91,8 +89,7 @@ export class Endings {
         this.head++
         continue
       }
-      for (; ending.next < call.size && !this.isEnough(++count, most); ending.next++)
-        this.endOne(ending, call, batches, topics)
+      for (; ending.next < call.size && !this.isEnough(++count, most); ending.next++) this.endOne(ending, call, batches)
       if (ending.next < call.size) break
       ending.call = undefined
       ending.next = 0
@@ -103,12 +100,7 @@ export class Endings {
     return count > most || (count % RUN === 0 && this.parts.turn.isSpent)
   }
 
-  private endOne(
-    { cause, spares, next: index }: Ending,
-    call: MessageCall,
-    batches: Set<Batch>,
-    topics: Map<string, number>,
-  ): void {
+  private endOne({ cause, spares, next: index }: Ending, call: MessageCall, batches: Set<Batch>): void {
     if (call.isSettled(index)) return
     const { failures } = this.parts
     const at = call.whereabouts(index)
@@ -130,10 +122,9 @@ export class Endings {
       failures.add(error, error.cause as KafkaProducerError)
       return
     }
-    const { topic } = at
-    failures.add({ topic, partition: at.namedPartition, attempts: 0 }, why)
+    failures.add({ topic: at.topic, partition: at.namedPartition, attempts: 0 }, why)
     call.settle(index, this.unplaced(at, why), this.parts.clock.now())
-    topics.set(topic, (topics.get(topic) ?? 0) + 1)
+    this.parts.dropped(at)
   }
 
   /** What a message fails with that has no batch. Those that fail together fail with one error. */

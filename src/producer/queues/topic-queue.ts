@@ -12,6 +12,9 @@ import type { OutgoingMessage } from './outgoing-message.js'
 import { PartitionQueue } from './partition-queue.js'
 import type { BatchLimit } from './topic-compression.js'
 
+/** So many bytes that nobody needs any more are worth a look at one message that waits. */
+const BYTES_OF_A_LOOK = 256
+
 /** What the handler keeps of one topic: a queue for each partition, and the messages that came before its metadata. */
 export class TopicQueue {
   readonly queues: PartitionQueue[] = []
@@ -22,6 +25,8 @@ export class TopicQueue {
    * before those in `waiting`: from when there is one in there, all go there.
    */
   private waitingForPartition: OutgoingMessage[] = []
+  /** How many of those that wait may have their fate by now, and are in there all the same; the large ones count more. */
+  private ended = 0
   /** True while those that waited are placed: who hears of one may send more, which come after them. */
   private isPlacing = false
   private latest: TopicMetadata | undefined = undefined
@@ -137,6 +142,7 @@ export class TopicQueue {
   endPlacing(rest: readonly OutgoingMessage[]): boolean {
     this.isPlacing = false
     this.waiting = [...rest, ...this.waiting]
+    this.leaveOutEnded()
     return this.waiting.length > 0
   }
 
@@ -164,26 +170,31 @@ export class TopicQueue {
     return this.isKnown
   }
 
-  /** Takes out the messages that waited; those that got their fate meanwhile have been taken out before. */
+  /** Takes out the messages that waited, but for those that got their fate meanwhile. */
   takeWaiting(): OutgoingMessage[] {
-    const waiting = [...this.waitingForPartition, ...this.waiting]
+    const all = [...this.waitingForPartition, ...this.waiting]
+    const waiting = this.ended > 0 ? unsettled(all) : all
     this.waiting = []
     this.waitingForPartition = []
+    // Those that are being placed are elsewhere, and may come back.
+    if (!this.isPlacing) this.ended = 0
     return waiting
   }
 
   /**
-   * Leaves out messages that got their fate while they waited here, and returns them. Deadlines pass in the order
-   * given, so mostly they are the first ones: the others are looked at only if `count` is not reached with those.
+   * A message for the topic got its fate before it had a batch, perhaps while it waited here. Such are left out once they
+   * are most of what waits, or have many bytes: one by one, each would cost a look at all.
    */
-  dropSettledWaiting(count: number): OutgoingMessage[] {
-    const gone = [...takeLeadingSettled(this.waitingForPartition), ...takeLeadingSettled(this.waiting)]
-    if (gone.length >= count) return gone
-    for (const list of [this.waitingForPartition, this.waiting])
-      for (const message of list) if (message.isSettled) gone.push(message)
-    this.waiting = this.waiting.filter((message) => !message.isSettled)
-    this.waitingForPartition = this.waitingForPartition.filter((message) => !message.isSettled)
-    return gone
+  noteEnded({ leastBytes }: OutgoingMessage): void {
+    this.ended += 1 + Math.floor(leastBytes / BYTES_OF_A_LOOK)
+    if (!this.isPlacing) this.leaveOutEnded()
+  }
+
+  private leaveOutEnded(): void {
+    if (this.ended <= (this.waiting.length + this.waitingForPartition.length) / 2) return
+    this.ended = 0
+    this.waiting = unsettled(this.waiting)
+    this.waitingForPartition = unsettled(this.waitingForPartition)
   }
 
   private get hasWaiting(): boolean {
@@ -226,7 +237,6 @@ function chosen(partition: unknown): string {
   }
 }
 
-function takeLeadingSettled(list: OutgoingMessage[]): OutgoingMessage[] {
-  const unsettled = list.findIndex((message) => !message.isSettled)
-  return list.splice(0, unsettled < 0 ? list.length : unsettled)
+function unsettled(messages: readonly OutgoingMessage[]): OutgoingMessage[] {
+  return messages.filter((message) => !message.isSettled)
 }

@@ -61,8 +61,7 @@ export class TopicRouter {
 
   constructor(private readonly parts: TopicRouterParts) {
     this.refusals = new Refusals(parts.turn, (message, cause) => {
-      if (message.isSettled) parts.room.leave(message)
-      else this.refuse(message, cause)
+      if (!message.isSettled) this.refuse(message, cause)
     })
     this.watch = new MetadataWatch(parts.topicPartitionInfos, parts.policy, (topic, cause) => this.giveUp(topic, cause))
   }
@@ -92,10 +91,7 @@ export class TopicRouter {
     let topic: TopicQueue | undefined
     for (let i = from; i < to; i++) {
       const message = messages[i] as OutgoingMessage
-      if (message.isSettled) {
-        room.leave(message)
-        continue
-      }
+      if (message.isSettled) continue
       if (topic?.name !== message.topic) topic = this.find(message)
       counters.messages++
       if (topic.canPlace) {
@@ -148,10 +144,7 @@ export class TopicRouter {
     try {
       queue = topic.queueFor(message)
       // Its partitioner may have ended it, or closed the producer.
-      if (message.isSettled) {
-        room.leave(message)
-        return false
-      }
+      if (message.isSettled) return false
       bytes = queue.append(message)
     } catch (error) {
       if (error instanceof ChangedBytesError) this.refuse(message, new InvalidMessageError(CHANGED))
@@ -211,8 +204,7 @@ export class TopicRouter {
     let next = 0
     while (next < waiting.length) {
       const message = waiting[next++] as OutgoingMessage
-      if (message.isSettled) this.parts.room.leave(message)
-      else this.append(topic, message, isFresh)
+      if (!message.isSettled) this.append(topic, message, isFresh)
       if (next % RUN === 0 && turn.isSpent) break
     }
     if (!topic.endPlacing(waiting.slice(next))) return
@@ -237,11 +229,11 @@ export class TopicRouter {
     this.parts.fail(message, cause)
   }
 
-  /** Lets go of messages, at most `count`, that got their fate while they waited for a topic's metadata. */
-  dropSettled(name: string, count: number): void {
-    const topic = this.topics.get(name)
+  /** A message got its fate before it had a batch. */
+  noteEnded(message: OutgoingMessage): void {
+    const topic = this.topics.get(message.topic)
     if (topic === undefined) return
-    for (const message of topic.dropSettledWaiting(count)) this.parts.room.leave(message)
+    topic.noteEnded(message)
     if (topic.isGone) this.forget(topic)
   }
 

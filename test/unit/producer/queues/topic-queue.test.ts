@@ -35,6 +35,12 @@ function message(index: number, partition?: number): OutgoingMessage {
   return one
 }
 
+/** It gets its fate while it waits. */
+function end(topic: TopicQueue, one: OutgoingMessage): void {
+  owner.settle(one.index, {} as never)
+  topic.noteEnded(one)
+}
+
 describe('partitions', () => {
   it('are led by whom the newest metadata names, and are never fewer: they may hold messages', () => {
     const topic = topicOf()
@@ -108,12 +114,63 @@ describe('messages that wait for metadata', () => {
     const topic = topicOf()
     const messages = Array.from({ length: 6 }, (_, index) => message(10 + index))
     for (const one of messages) topic.wait(one)
-    const settled = (...indices: number[]) => indices.map((index) => messages[index] as OutgoingMessage)
-    for (const { index } of settled(0, 1, 4)) owner.settle(index, {} as never)
-    expect(topic.dropSettledWaiting(2)).toEqual(settled(0, 1))
-    expect(topic.dropSettledWaiting(1)).toEqual(settled(4))
-    expect(topic.takeWaiting()).toEqual(settled(2, 3, 5))
+    for (const one of messages.filter((_, place) => ![3, 5].includes(place))) end(topic, one)
+    expect(topic.takeWaiting()).toEqual([messages[3], messages[5]])
     expect(topic.isEmpty).toBe(true)
+  })
+
+  it('are gone when the last of them has its fate, those included that were to be placed just then', () => {
+    const topic = topicOf()
+    const [a, b, c] = [message(20), message(21), message(22)]
+    for (const one of [a, b, c]) topic.wait(one)
+    topic.beginPlacing()
+    end(topic, b)
+    expect(topic.endPlacing([b, c])).toBe(true)
+    end(topic, c)
+    expect(topic.isEmpty).toBe(true)
+  })
+
+  it('are not all looked at for each of them that has its fate', () => {
+    const topic = topicOf()
+    let looks = 0
+    const ended = new Set<number>()
+    const watched = new (class extends Owner {
+      override isSettled(index: number): boolean {
+        looks++
+        return ended.has(index)
+      }
+    })()
+    const messages = Array.from({ length: 1_000 }, (_, index) => message(index))
+    for (const one of messages) {
+      one.owner = watched
+      topic.wait(one)
+    }
+    // The newest first, as callers may give up in any order.
+    for (const one of messages.reverse()) {
+      ended.add(one.index)
+      topic.noteEnded(one)
+    }
+    expect(looks).toBeLessThan(5_000)
+    expect(topic.isEmpty).toBe(true)
+  })
+
+  it('are not kept for their number where they are large', () => {
+    const topic = topicOf()
+    for (let index = 30; index < 130; index++) topic.wait(message(index))
+    const large = new OutgoingMessage('orders', null, 'x', null, 100_000, 100_000, null, null)
+    large.owner = owner
+    large.index = 130
+    topic.wait(large)
+    let isLookedAt = false
+    owner.settle(large.index, {} as never)
+    const isSettled = owner.isSettled.bind(owner)
+    owner.isSettled = (index) => {
+      if (index === large.index) isLookedAt = true
+      return isSettled(index)
+    }
+    topic.noteEnded(large)
+    expect(isLookedAt).toBe(true)
+    expect(topic.takeWaiting()).toHaveLength(100)
   })
 })
 
