@@ -119,6 +119,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private isClosed = false
   /** Whether batches may hold room for messages that were ended. */
   private holdsEnded = false
+  /** Whether they are about to be left out. */
+  private isToThinAll = false
   private readonly transactions: TransactionSequencing | undefined
   private readonly whenDrained: (() => void)[] = []
   /** One function for all calls. */
@@ -133,7 +135,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     private readonly config: EventHandlerConfig,
     readonly counters: StatsCounters,
     private readonly warnings: Warnings,
-    turn: TurnBudget,
+    private readonly turn: TurnBudget,
     lingering?: LingeringQueue,
     private readonly surroundings: Surroundings = SYSTEM,
     private readonly observers = new Observers(),
@@ -461,13 +463,21 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     this.fail(message, cause)
   }
 
-  /** Leaves out of a batch what was ended, where that is much of it or somebody waits for the room. */
+  /** Leaves out of a batch what was ended, where that is much of it; else soon, where somebody waits for the room. */
   private thin(batch: Batch): void {
     if (batch.isSettled || batch.isInFlight) return
-    if (batch.unsettled > batch.count / 2 && !this.admission.lacksRoom) {
-      this.holdsEnded = true
-      return
-    }
+    if (batch.unsettled <= batch.count / 2) return this.leaveOut(batch)
+    this.holdsEnded = true
+    if (!this.admission.lacksRoom || this.isToThinAll) return
+    // Once for all that end in a turn: what is left of the batch is written anew each time.
+    this.isToThinAll = true
+    this.turn.inNextTurn(() => {
+      this.isToThinAll = false
+      this.thinAll()
+    })
+  }
+
+  private leaveOut(batch: Batch): void {
     const { queue } = batch
     this.room.release(queue.thin(batch))
     const its = queue.hasGap ? this.topics.get(queue.topic)?.queues[queue.partition] : undefined
@@ -476,9 +486,12 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   /** Somebody has come to wait for room: what was ended holds none any longer. */
   private thinAll(): void {
-    if (!this.holdsEnded) return
+    if (!this.holdsEnded || this.isToThinAll) return
     this.holdsEnded = false
-    for (const queue of this.topics.queues()) for (const batch of queue.waitingWithEnded()) this.thin(batch)
+    for (const queue of this.topics.queues()) {
+      // What its queue fails in between, since sequences are missing, is settled.
+      for (const batch of queue.waitingWithEnded()) if (!batch.isSettled) this.leaveOut(batch)
+    }
   }
 
   /** Fails what is not written yet with this cause; what is under way goes on to its true fate. */

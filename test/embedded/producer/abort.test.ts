@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { AbortedError } from '../../../src/index.js'
+import { PartitionQueue } from '../../../src/producer/queues/partition-queue.js'
 import { startKafka } from '../support/cluster.js'
 import {
   deadAddress,
@@ -192,6 +193,31 @@ describe('a signal takes messages out', () => {
     stall.release()
     await Promise.all([first, ...others, ...later])
     expect(stored(kafka, 'orders')).toHaveLength(10)
+    expectNothingHeld(producer)
+  })
+
+  it('and those that wait for their room cost the others of a batch no rewriting for each', async () => {
+    const kafka = await startKafka({ topics: { orders: { partitions: 1 } } })
+    const producer = startProducer(kafka, { queueMessages: 1_000, enqueueTimeoutMs: -1 })
+    const stall = kafka.stall({ api: 'Produce' })
+    const first = producer.send({ topic: 'orders', value: 'first' })
+    await stall.hit()
+    const controllers = Array.from({ length: 400 }, () => new AbortController())
+    const gone = controllers.map(async ({ signal }) =>
+      errorOf(producer.send({ topic: 'orders', value: 'x' }, { signal })),
+    )
+    const others = Array.from({ length: 599 }, async (_, i) => producer.send({ topic: 'orders', value: `other ${i}` }))
+    const later = Array.from({ length: 500 }, async (_, i) => producer.send({ topic: 'orders', value: `later ${i}` }))
+    await turns()
+    const thinned = vi.spyOn(PartitionQueue.prototype, 'thin')
+    onTestFinished(() => thinned.mockRestore())
+    for (const controller of controllers) controller.abort()
+    await Promise.all(gone)
+    await turns()
+    expect(thinned.mock.calls.length).toBeLessThan(10)
+    stall.release()
+    await Promise.all([first, ...others, ...later])
+    expect(stored(kafka, 'orders')).toHaveLength(1_100)
     expectNothingHeld(producer)
   })
 
