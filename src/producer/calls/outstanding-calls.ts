@@ -1,3 +1,4 @@
+import Denque from 'denque'
 import type { Clock, Timer } from '../../clock.js'
 import { timerDelay } from '../../timer-delay.js'
 import type { MessageCall } from './message-call.js'
@@ -24,7 +25,7 @@ export class OutstandingCalls {
   /** Where those are who go through the calls. */
   private readonly walks = new Set<{ next: MessageCall | undefined }>()
   /** In the order of the calls that they wait for. */
-  private readonly waiters: Waiter[] = []
+  private readonly waiters = new Denque<Waiter>()
   private timer: Timer | undefined
 
   /**
@@ -74,9 +75,7 @@ export class OutstandingCalls {
 
   private wake(): void {
     const first = this.oldest?.number ?? Infinity
-    let count = 0
-    while (count < this.waiters.length && (this.waiters[count] as Waiter).upTo < first) count++
-    for (const { resolve } of this.waiters.splice(0, count)) resolve()
+    while ((this.waiters.peekFront()?.upTo ?? Infinity) < first) this.waiters.shift()?.resolve()
   }
 
   /** The first call, and from each the next: {@link MessageCall.newer}. */
