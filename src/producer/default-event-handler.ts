@@ -153,7 +153,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       counters,
     )
     this.room = new Room(config.queueMessages, config.queueBytes, () => {
-      this.admission.pump()
+      this.admission.onRoom()
       if (this.room.messages === 0) for (const resolve of this.whenDrained.splice(0)) resolve()
     })
     this.policy = new RetryPolicy(config, surroundings)

@@ -60,6 +60,8 @@ export interface AdmissionParts {
 export class Admission {
   private readonly entries = new Denque<Entry>()
   private readonly aside = new SetAside()
+  /** Whether something has changed for those that wait there since they were last looked at. */
+  private isAsideDue = false
   /** One waits there of which nobody has been told. */
   private isNewAside = false
   private readonly refusals: Refusals
@@ -74,7 +76,7 @@ export class Admission {
     this.lookAtClockAt = RUN
     this.isTurnOver = false
     this.knownTopic = undefined
-    this.pump()
+    this.onRoom()
   }
   /** True within {@link admitFrom}: a partitioner may send, or abort, in the midst of it. */
   private isAdmitting = false
@@ -105,12 +107,20 @@ export class Admission {
   }
 
   /** Called when room was given back. */
-  pump(): void {
+  onRoom(): void {
     if (this.isAdmitting || this.isClosed) return
-    if (!this.aside.isEmpty) this.admitAside()
+    if (this.parts.room.wasShareFreed()) this.isAsideDue = true
+    if (this.isAsideDue && !this.aside.isEmpty) this.admitAside()
     this.admitLine()
     this.tellOfAside()
     this.keepWatch()
+  }
+
+  /** Called when topics have metadata by now, or some of those who wait have ended. */
+  pump(): void {
+    // Each of their topics is looked at: there may be very many, of which what goes elsewhere is to know nothing.
+    this.isAsideDue = true
+    this.onRoom()
   }
 
   /** Once for each that comes to wait apart: what takes up the share may only linger, and nobody asks for its topic then. */
@@ -232,9 +242,14 @@ export class Admission {
   private admitAside(): void {
     const { room, admit } = this.parts
     this.isAdmitting = true
+    this.isAsideDue = false
     this.aside.drain(({ message }) => {
       const isUnknown = this.isUnknown(message.topic)
-      if (this.isTurnOver || (isUnknown && !this.hasShareFor(message)) || !room.take(message, isUnknown)) return false
+      if (isUnknown && !this.hasShareFor(message)) return false
+      if (this.isTurnOver || !room.take(message, isUnknown)) {
+        this.isAsideDue = true
+        return false
+      }
       this.countForTurn(1)
       message.owner.admitted(1)
       admit([message], 0, 1)

@@ -16,6 +16,7 @@ export class Room {
   private byteCount = 0
   private unknownMessageCount = 0
   private unknownByteCount = 0
+  private isShareFreed = false
   /** Some was given back, which is not told yet. */
   private hasNews = false
   private readonly tellLater = () => this.tell()
@@ -102,7 +103,15 @@ export class Room {
     message.isOfUnknownTopic = false
     this.unknownMessageCount--
     this.unknownByteCount -= message.room ?? 0
+    this.isShareFreed = true
     this.noteFreed()
+  }
+
+  /** Whether some of the share for topics without metadata was given back since this was last asked. */
+  wasShareFreed(): boolean {
+    const was = this.isShareFreed
+    this.isShareFreed = false
+    return was
   }
 
   /** A message that is in no batch gives back what it holds. */

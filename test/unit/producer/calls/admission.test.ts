@@ -17,6 +17,8 @@ function admission({
   const refused: string[] = []
   /** How often it was told that somebody waits. */
   const waiting = { told: 0 }
+  /** How often it was asked whether there is metadata of a topic. */
+  const looks = { count: 0 }
   const turn = new ManualTurn()
   const room = new Room(maxMessages, maxBytes, () => undefined)
   const line: Admission = new Admission({
@@ -25,7 +27,7 @@ function admission({
     turn,
     isEnding,
     enqueueTimeoutMs,
-    topics: { knowsAny: true, isUnknown: (topic) => topic.startsWith('unknown') },
+    topics: { knowsAny: true, isUnknown: (topic) => ++looks.count > 0 && topic.startsWith('unknown') },
     admit: (messages, from, to) => {
       for (const { value } of messages.slice(from, to)) {
         admitted.push(String(value))
@@ -38,7 +40,7 @@ function admission({
     },
     onWaiting: () => waiting.told++,
   })
-  return { line, room, turn, admitted, refused, waiting }
+  return { line, room, turn, admitted, refused, waiting, looks }
 }
 
 function call(count: number, name: string, topic = 'orders', key: Uint8Array | null = null): OutgoingMessage[] {
@@ -164,6 +166,24 @@ describe('admission', () => {
     line.submit(call(3, 'k'))
     expect(admitted).toEqual(['u0', 'u1', 'u2', 'u3', 'k0', 'k1', 'k2'])
     expect(refused).toEqual(['u4', 'u5'])
+  })
+
+  it('looks at topics that wait apart when their share is given back, and not for whatever else is', () => {
+    const { line, room, admitted, looks } = admission({ maxMessages: 10, enqueueTimeoutMs: -1 })
+    const unknown = call(5, 'u', 'unknown')
+    line.submit(unknown)
+    for (let i = 0; i < 1_000; i++) line.submit(call(1, `apart ${i} `, `unknown ${i}`))
+    looks.count = 0
+    for (let i = 0; i < 10; i++) {
+      const known = call(1, 'k')
+      line.submit(known)
+      room.leave(known[0] as OutgoingMessage)
+      line.onRoom()
+    }
+    expect(looks.count).toBeLessThan(100)
+    room.leave(unknown[0] as OutgoingMessage)
+    line.onRoom()
+    expect(admitted.at(-1)).toBe('apart 0 0')
   })
 
   it('tells once of each that waits apart, since those that have the share may only linger', () => {
