@@ -22,6 +22,8 @@ export interface WatchingJob {
   readonly bytes: number
   readonly plain: Watching
   readonly watched: Watching
+  /** How often everything that is told of a batch or a request is told. */
+  readonly times: number
   /** Of each of the four stretches of a round. */
   readonly seconds: number
   readonly warmUpSeconds: number
