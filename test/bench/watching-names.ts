@@ -15,26 +15,20 @@ export type Watching =
   | 'tracing all'
   | 'metrics'
 
-/** What a process compares, as it is handed to it. */
+/** What a process measures, as it is handed to it. */
 export interface WatchingJob {
   readonly bootstrap: string
   readonly mode: Mode
   readonly bytes: number
-  readonly plain: Watching
-  readonly watched: Watching
+  readonly watching: Watching
   /** How often everything that is told of a batch or a request is told. */
   readonly times: number
-  /** Of each of the four stretches of a round. */
   readonly seconds: number
   readonly warmUpSeconds: number
-  readonly rounds: number
-  /** Which of the two is made first, and warms up first. */
-  readonly isWatchedFirst: boolean
 }
 
-/** Milliseconds of processor time for a thousand messages, that is microseconds for one, in each round. */
 export interface MeasuredWatching {
-  readonly plain: readonly number[]
-  readonly watched: readonly number[]
+  /** Microseconds of processor time. */
+  readonly perMessage: number
   readonly messages: number
 }

@@ -11,10 +11,6 @@ import type { MeasuredWatching, Watching, WatchingJob } from './watching-names.j
 
 const MODES: readonly Mode[] = ['batch', 'single', 'async']
 const BYTES = [100, 1_000]
-/** Enough that the garbage of a stretch is mostly its own. */
-const STRETCH_SECONDS = 0.25
-/** Of one process: what another one's memory happens to look like is as much as what is looked for. */
-const ROUNDS = 3
 const PATIENCE_MS = 120_000
 
 interface Comparison {
@@ -39,9 +35,15 @@ const COMPARED: readonly Comparison[] = [
   { watched: 'metrics', plain: 'logger and statistics' },
 ]
 
+/** What a message costs in two processes of each kind that took turns, in microseconds of processor time. */
+interface Round {
+  readonly plain: number
+  readonly watched: number
+}
+
 /**
- * What it costs that a producer is watched, in processor time per message: medians over processes, and their middle half.
- * False where the sink counted otherwise than was sent.
+ * What it costs that a producer is watched, in processor time per message: medians over rounds of four processes, and their
+ * middle half. False where the sink counted otherwise than was sent.
  */
 export async function measureWatching(programs: Programs, settings: AgainstSettings): Promise<boolean> {
   let matched = true
@@ -51,58 +53,64 @@ export async function measureWatching(programs: Programs, settings: AgainstSetti
       for (const bytes of BYTES) {
         const name = `${times === 1 ? '' : `${times} times `}${watched}: ${mode} ${bytes} B`
         if (!(settings.only?.some((part) => name.includes(part)) ?? true)) continue
-        const { pairs, warmUpSeconds } = settings
-        const all: MeasuredWatching[] = []
-        for (let i = 0; i < pairs; i++) {
-          const timing = { seconds: STRETCH_SECONDS, warmUpSeconds, rounds: ROUNDS, isWatchedFirst: i % 2 === 1 }
-          const { measured, isMatch } = await compare({ mode, bytes, plain, watched, times, ...timing }, programs)
-          if (!isMatch) console.error(`${name}: COUNT DOES NOT MATCH`)
-          matched &&= isMatch
-          all.push(measured)
+        const rounds: Round[] = []
+        for (let i = 0; i < settings.pairs; i++) {
+          const sum = { plain: 0, watched: 0 }
+          // Who is first and last has what the machine does meanwhile in common with who is in between.
+          const order =
+            i % 2 === 0 ? ['plain', 'watched', 'watched', 'plain'] : ['watched', 'plain', 'plain', 'watched']
+          for (const who of order as (keyof Round)[]) {
+            const watching = who === 'plain' ? plain : watched
+            const { seconds, warmUpSeconds } = settings
+            const job = { mode, bytes, watching, times: who === 'plain' ? 1 : times, seconds, warmUpSeconds }
+            const { perMessage, isMatch } = await measure(job, programs)
+            if (!isMatch) console.error(`${name}: COUNT DOES NOT MATCH`)
+            matched &&= isMatch
+            sum[who] += perMessage / 2
+          }
+          rounds.push(sum)
         }
-        const row = [plain, ...columns(all, times), percent === undefined ? '' : `≤ ${percent}%`]
+        const row = [plain, ...columns(rounds, times), percent === undefined ? '' : `≤ ${percent}%`]
         console.error(`${name}: ${row.join('  ')}`)
         rows.push([name, ...row])
       }
-  console.log(
-    `Medians of ${settings.pairs} processes, each with ${ROUNDS} rounds of four stretches of ${STRETCH_SECONDS} s.`,
-  )
+  console.log(`Medians of ${settings.pairs} rounds, of two processes each.`)
   print(['', 'compared with', 'µs a message', 'costs', 'middle half', 'wanted'])
   for (const row of rows) print(row)
   return matched
 }
 
-async function compare(
+async function measure(
   job: Omit<WatchingJob, 'bootstrap'>,
   { node }: Programs,
-): Promise<{ readonly measured: MeasuredWatching; readonly isMatch: boolean }> {
+): Promise<{ readonly perMessage: number; readonly isMatch: boolean }> {
   const sink = await startSink(node, SINK_DEFAULTS)
   try {
     const text = JSON.stringify({ ...job, bootstrap: sink.bootstrap } satisfies WatchingJob)
     const [file = '', ...args] = pinned(CORES.client, [node, '--no-warnings', WATCHING_PROGRAM, text])
     const { stdout } = await promisify(execFile)(file, args, { timeout: PATIENCE_MS, killSignal: 'SIGKILL' })
-    const measured = JSON.parse(stdout) as MeasuredWatching
+    const { perMessage, messages } = JSON.parse(stdout) as MeasuredWatching
     const { records } = await sink.counts()
-    return { measured, isMatch: records === measured.messages }
+    return { perMessage, isMatch: records === messages }
   } finally {
     await sink.stop()
   }
 }
 
 /** @param times by how much what it costs more is divided */
-function columns(all: readonly MeasuredWatching[], times: number): string[] {
-  const plain = all.map((process) => median(process.plain))
-  const watched = all.map((process) => median(process.watched))
-  const ratios = watched.map((cpu, process) => cpu / (plain[process] as number)).sort((a, b) => a - b)
+function columns(rounds: readonly Round[], times: number): string[] {
+  const plain = median(rounds.map((round) => round.plain))
+  const watched = median(rounds.map((round) => round.watched))
+  const ratios = rounds.map((round) => round.watched / round.plain).sort((a, b) => a - b)
   const quarter = Math.floor(ratios.length / 4)
   const percent = (ratio = 1) => `${(((ratio - 1) / times) * 100).toFixed(times === 1 ? 1 : 2)}%`
   return [
-    `${median(plain).toFixed(2)} to ${median(watched).toFixed(2)}`,
+    `${plain.toFixed(2)} to ${watched.toFixed(2)}`,
     percent(median(ratios)),
     `${percent(ratios.at(quarter))} to ${percent(ratios.at(-1 - quarter))}`,
   ]
 }
 
 function print([name = '', ...cells]: readonly string[]): void {
-  console.log(name.padEnd(40) + cells.map((cell) => cell.padStart(22)).join(''))
+  console.log(name.padEnd(52) + cells.map((cell) => cell.padStart(22)).join(''))
 }
