@@ -12,9 +12,9 @@ import { systemClock } from '../clock.js'
 import type { SendTrace } from '../index.js'
 import { VERSION } from '../version.js'
 import { Conventions } from './conventions.js'
-import { isolated } from './isolated.js'
+import { isolated, telemetryThrew } from './isolated.js'
 import { SendMetrics } from './send-metrics.js'
-import { SendSpans } from './send-spans.js'
+import { SendSpans, type EndSpan } from './send-spans.js'
 
 const NAME = 'kafka-producer'
 const { start } = tracingChannel<unknown, object>('kafka-producer:send')
@@ -109,12 +109,22 @@ export class KafkaProducerInstrumentation {
   private readonly onSend = (told: unknown): void => {
     const send = told as SendTrace
     const { metrics } = this
-    const endSpan = isolated(() => this.spans?.begin(send))
+    const endSpan = this.begin(send)
     if ((endSpan === undefined && metrics === undefined) || send.messages.length === 0) return
     const startedAt = systemClock.now()
     send.onEnds((ends) => {
       isolated(() => endSpan?.(ends))
       isolated(() => metrics?.ended(send, ends, (systemClock.now() - startedAt) / 1_000))
     })
+  }
+
+  /** As `isolated()` would, without a closure for every message that is not sampled. */
+  private begin(send: SendTrace): EndSpan | undefined {
+    try {
+      return this.spans?.begin(send)
+    } catch (error) {
+      telemetryThrew(error)
+      return undefined
+    }
   }
 }

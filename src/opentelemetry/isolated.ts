@@ -5,7 +5,11 @@ export function isolated<T>(tell: () => T): T | undefined {
   try {
     return tell()
   } catch (error) {
-    diag.error('kafka-producer: telemetry threw', error)
+    telemetryThrew(error)
     return undefined
   }
+}
+
+export function telemetryThrew(error: unknown): void {
+  diag.error('kafka-producer: telemetry threw', error)
 }
