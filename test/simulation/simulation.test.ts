@@ -377,6 +377,28 @@ describe('what it has found', () => {
     expect(violation).toBeUndefined()
   })
 
+  it('what was written, is sent again and refused as a whole fails with what it was refused for', async () => {
+    const send = { do: 'send', topic: 't1', size: 10 } as const
+    const { violation } = await simulate({
+      ...PLAIN,
+      seed: 209747,
+      brokers: 3,
+      topics: { t1: 6, t2: 6 },
+      network: { delayMs: 40, splits: 0.1 },
+      options: { ...PLAIN.options, batchBytes: 300, maxRequestBytes: 600 },
+      actions: [
+        { ...send, at: 34, id: 5201, count: 1, list: false, keys: 0 },
+        { ...send, at: 37, id: 1201, count: 20, list: true, keys: 0 },
+        { ...send, at: 161, id: 3201, count: 20, list: false, topic: 't2', keys: 10 },
+        { ...send, at: 187, id: 801, count: 3, list: false, keys: 10 },
+        { at: 314, do: 'reset', broker: 3 },
+        { at: 498, do: 'fail', api: 'Produce', error: 'INVALID_TIMESTAMP', times: 2 },
+        { ...send, at: 521, id: 1, count: 1, list: false, keys: 1 },
+      ],
+    })
+    expect(violation).toBeUndefined()
+  })
+
   it('what is written late after an abort is part of no later transaction, before part two of KIP-890', async () => {
     const message = {
       do: 'send',

@@ -86,6 +86,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   private maybeWritten = false
   private maybeInLog = false
   private latestError: KafkaProducerError | undefined = undefined
+  private splitInDoubtFor: KafkaProducerError | undefined = undefined
   /** What the last of its messages that failed was told. */
   private latestFailure: DeliveryError | undefined = undefined
   private isToTravelAlone = false
@@ -162,6 +163,11 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   /** Whether an attempt may have written it, for all that is known. */
   get mayBeInLog(): boolean {
     return this.maybeInLog
+  }
+
+  /** Why it was split while it might have been in the log: a broker finds the whole again, and not a half of it. */
+  get splitInDoubt(): KafkaProducerError | undefined {
+    return this.splitInDoubtFor
   }
 
   /** What its messages are numbered by; undefined before it went out, and where the broker is to find no duplicates. */
@@ -369,6 +375,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
 
   /** Splits off the second half, for a broker that finds the whole too large. */
   splitHalf(): Batch<Queue> {
+    if (this.maybeInLog) this.splitInDoubtFor = this.latestError
     const rest = new Batch<Queue>(this.queue, this.buffers, this.byteLength >> 1)
     rest.state = 'waiting'
     rest.attemptCount = this.attemptCount
@@ -376,6 +383,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     rest.maybeWritten = this.maybeWritten
     rest.maybeInLog = this.maybeInLog
     rest.latestError = this.latestError
+    rest.splitInDoubtFor = this.splitInDoubtFor
     const half = this.count >> 1
     if (this.ownSequence !== undefined) {
       const { identity, base } = this.ownSequence

@@ -128,9 +128,12 @@ export class Outcomes {
         queue.breakSequences()
         // It passes, under another epoch.
         return this.retry([batch], cause, false, generation, true)
-      case 'fail, start over':
-        batch.noteFailure(cause, true)
-        return this.fail(batch, cause)
+      case 'fail, start over': {
+        // That the broker has the whole already is all that is wrong with the sequences of a half.
+        const why = batch.splitInDoubt ?? cause
+        batch.noteFailure(why, true)
+        return this.fail(batch, why)
+      }
       case 'go apart':
         return this.retry([batch], cause, false, generation, true)
       case 'unnumber':
