@@ -86,10 +86,10 @@ export class Warnings {
   /** A message failed and nobody listens. */
   unheard(error: DeliveryError): void {
     const { topic } = error
-    this.counters.unheardFailures++
     debug('a message for %s failed and nobody listens: %s', topic, toldReason(error))
     // Who aborted or closed knows of it.
     if (error.cause instanceof AbortedError || error.cause instanceof ProducerClosedError) return
+    this.counters.unheardFailures++
     if (this.isFirst('KAFKA_PRODUCER_UNHEARD_FAILURE'))
       this.warn(
         'KAFKA_PRODUCER_UNHEARD_FAILURE',

@@ -36,7 +36,7 @@ export interface ProducerStats extends Statistics {
    * to it was taken away.
    */
   readonly notIdempotentTopics: readonly string[]
-  /** Async mode: failures that neither `onDelivery` nor a listener heard of. */
+  /** Async mode: failures that neither `onDelivery` nor a listener heard of, nor who aborted them or closed the producer. */
   readonly unheardFailures: number
   /**
    * Callbacks that threw or rejected: of deliveries in async mode, `onStats`, the logger, interceptors, listeners of

@@ -171,6 +171,17 @@ describe('async mode: a message that is lost and that nobody listens for', () =>
     expect(producer.stats().unheardFailures).toBe(3)
   })
 
+  it('is none of those that their caller took out, or was given back', async () => {
+    const producer = startAsync({ brokers: await deadAddress(), lingerMs: 0 })
+    const aborting = new AbortController()
+    await producer.send({ topic: 'logs', value: 'aborted' }, { signal: aborting.signal })
+    await producer.send({ topic: 'logs', value: 'given back' })
+    aborting.abort()
+    const { unsent, failed } = await producer.close({ timeoutMs: 0 })
+    expect([unsent.length, failed]).toEqual([1, 2])
+    expect(producer.stats().unheardFailures).toBe(0)
+  })
+
   it.each(['onDelivery', 'delivery', 'warning'])('is not told to the process where somebody has %s', async (name) => {
     const told = processWarnings()
     const kafka = await startKafka({ topics: { logs: {} } })
