@@ -149,6 +149,10 @@ export class EventLog implements Observer, LateTeller {
         const { type, broker, error } = event
         return this.note('warn', type, 'could not authenticate anew', { broker, ...told(error) })
       }
+      case 'coordinator-retry': {
+        const { type, coordinator, error } = event
+        return this.note('warn', type, `the coordinator of the ${coordinator} is asked again`, told(error))
+      }
       case 'transaction-failed':
         return this.note('error', event.type, 'a transaction failed', told(event.error))
       case 'queue-full': {

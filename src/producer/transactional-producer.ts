@@ -168,7 +168,7 @@ export class TransactionalProducer<K = unknown, V = unknown>
     const { requestTimeoutMs, deliveryTimeoutMs: stepTimeoutMs } = producer
     const { clock } = this.#surroundings
     const pacing = this.#pacing
-    const parts = { anyBroker, sessions, clock, requestTimeoutMs, pacing, shortPacing: this.#shortPacing }
+    const parts = { anyBroker, sessions, clock, requestTimeoutMs, pacing, shortPacing: this.#shortPacing, observers }
     const groups = new BoundedMap<string, Coordinator>()
     const groupCoordinator = (groupId: string) => {
       const known = groups.get(groupId) ?? new Coordinator('group', groupId, parts)

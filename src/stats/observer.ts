@@ -116,6 +116,11 @@ export type ObservedEvent =
   | ({ readonly type: 'renewed' } & OfBroker)
   | ({ readonly type: 'renewal-failed'; readonly error: KafkaProducerError } & OfBroker)
   /** A transaction can only be aborted, or its producer can't go on; not what its own program aborts or closes. */
+  | {
+      readonly type: 'coordinator-retry'
+      readonly coordinator: 'transaction' | 'group'
+      readonly error: KafkaProducerError
+    }
   | { readonly type: 'transaction-failed'; readonly error: KafkaProducerError }
   /** Messages wait for room, beside so many that have it. */
   | { readonly type: 'queue-full'; readonly messages: number; readonly bytes: number }

@@ -203,6 +203,7 @@ export class StatisticsObserver implements Observer {
       case 'renewed':
       case 'renewal-failed':
       case 'queue-full':
+      case 'coordinator-retry':
       case 'transaction-failed':
     }
   }

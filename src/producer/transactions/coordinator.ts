@@ -8,6 +8,7 @@ import type { Api } from '../../protocol/api.js'
 import { findCoordinator, type FindCoordinatorRequest } from '../../protocol/apis/find-coordinator.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import type { ServedVersions } from '../../protocol/versions.js'
+import type { Observers } from '../../stats/observer.js'
 import { Declined, throttled, type AnyBroker } from '../brokers/any-broker.js'
 import { kindOfCode } from './error-kinds.js'
 import type { Pacing } from './producer-identity.js'
@@ -68,6 +69,7 @@ export interface CoordinatorParts {
   readonly pacing: Pacing
   /** For what is over in a moment, such as the end of the last transaction. */
   readonly shortPacing: Pacing
+  readonly observers: Observers
 }
 
 /**
@@ -114,7 +116,10 @@ export class Coordinator implements Coordination {
         ended.value = Promise.resolve(await attempt())
         return (this.lastFailure = undefined)
       } catch (error) {
-        if (error instanceof KafkaProducerError && error.retriable && !signal.aborted) return (this.lastFailure = error)
+        if (error instanceof KafkaProducerError && error.retriable && !signal.aborted) {
+          this.tellRetry(error)
+          return (this.lastFailure = error)
+        }
         ended.value = Promise.reject(error)
         ended.value.catch(() => undefined)
         return undefined
@@ -130,6 +135,12 @@ export class Coordinator implements Coordination {
     }, Infinity)
     if (ended.value === undefined) throw new ProducerClosedError()
     return ended.value
+  }
+
+  private tellRetry(error: KafkaProducerError): void {
+    const { observers } = this.parts
+    if (isOverSoon(error) || !observers.wantsEvents) return
+    observers.happened({ type: 'coordinator-retry', coordinator: this.type, error })
   }
 
   private async put<Request, Answer extends { readonly throttleTimeMs: number }>(

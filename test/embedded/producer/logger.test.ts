@@ -244,6 +244,25 @@ describe('the log', () => {
     expect(failed).toMatchObject([{ level: 'error', fields: { code } }])
   })
 
+  it.each([
+    ['FindCoordinator', 'COORDINATOR_NOT_AVAILABLE'],
+    ['EndTxn', 'COORDINATOR_LOAD_IN_PROGRESS'],
+    ['AddOffsetsToTxn', 'NOT_COORDINATOR'],
+  ] as const)('a coordinator that is asked again is one, such as %s for %s', async (api, error) => {
+    const kafka = await startKafka({ release: '2.8', topics: { orders: {} } })
+    const { logger, lines } = consoleLike()
+    const producer = startTransactional(kafka, { logger, retryBackoffMs: 1 })
+    kafka.fail({ api, times: 2 }, error)
+    await producer.transaction(async (tx) => {
+      await tx.send({ topic: 'orders', value: '1' })
+      await tx.sendOffsets({ groupId: 'billing' }, [{ topic: 'orders', partition: 0, offset: 1n }])
+    })
+    const retried = lines.filter(({ fields }) => fields.event === 'coordinator-retry')
+    expect(retried).toHaveLength(2)
+    for (const { level, fields } of retried)
+      expect([level, fields]).toMatchObject(['warn', { reason: expect.stringContaining(error) as string }])
+  })
+
   it('a pino is given the fields first', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const given: unknown[][] = []
