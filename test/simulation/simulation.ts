@@ -510,9 +510,10 @@ class Simulation {
       (name) => this.troubles.hasTopic(name) && !Object.hasOwn(this.scenario.topics, name),
     )
     if (made !== undefined) throw new Violation('asking for a topic does not create it', made)
-    // What was written before a connection fell silent arrives when it speaks again.
+    // What was written before a connection fell silent arrives when it speaks again; what was, behind a request whose answer
+    // is late, when that is answered.
     const isDelayed = this.scenario.actions.some(
-      (action) => action.do === 'silence' && action.at + action.ms >= this.probedAt,
+      (action) => (action.do === 'silence' || action.do === 'delay') && action.at + action.ms >= this.probedAt,
     )
     if (this.probed === undefined || isDelayed) return
     for (const { api, topics } of this.kafka.requests.slice(this.probed)) {

@@ -292,7 +292,8 @@ export abstract class UserCode {
           this.told(new Violation('a topic has partitions', `${topic}: ${JSON.stringify(partitions)}`))
       },
       ({ code }: CallError) => {
-        if (isCreating && code === 'UNKNOWN_TOPIC_OR_PARTITION' && !this.exists(topic))
+        // Not where the deadline of the message came first.
+        if (isCreating && this.isCreating(topic) && code === 'UNKNOWN_TOPIC_OR_PARTITION' && !this.exists(topic))
           this.told(new Violation('who asks for a topic that is being created waits for it', topic))
       },
     )
