@@ -230,9 +230,11 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
         lingering === undefined ? this.partitionAndCollate(messages, from, to) : lingering.put(messages, from, to),
       isEnding: (owner) => this.earlyEnds.isEnding(owner),
       refuse: (message, cause) => this.refuse(message, cause),
-      onWaiting: () => {
+      onWaiting: (isNews) => {
         const { messages, bytes } = this.room
-        if (observers.wantsEvents) observers.happened({ type: 'queue-full', messages, bytes })
+        // Nobody waits where it is refused at once.
+        if (isNews && observers.wantsEvents && config.enqueueTimeoutMs !== 0)
+          observers.happened({ type: 'queue-full', messages, bytes })
         lingering?.releaseAll()
         this.thinAll()
       },

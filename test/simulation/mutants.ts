@@ -73,7 +73,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'messages are refused for want of room while the queue only lingers',
     file: `${CALLS}/admission.ts`,
-    find: '        this.parts.onWaiting()\n',
+    find: '        this.parts.onWaiting(isNews)\n',
     replace: '',
   },
   {

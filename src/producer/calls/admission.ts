@@ -30,6 +30,8 @@ interface Entry {
   next: number
   /** When it was given, or last got a message in: its patience counts from then. */
   since: number
+  /** Whether it was told that it waits for room. */
+  isTold: boolean
 }
 
 export interface AdmissionParts {
@@ -45,8 +47,8 @@ export interface AdmissionParts {
   readonly isEnding: (owner: MessageOwner) => boolean
   /** Tells a message that it was not taken in. */
   readonly refuse: (message: OutgoingMessage, cause: KafkaProducerError) => void
-  /** Somebody waits for room: whatever lingers may go. */
-  readonly onWaiting: () => void
+  /** Somebody waits for room: whatever lingers may go. Told again as long as that does not help, and is no news then. */
+  readonly onWaiting: (isNews: boolean) => void
 }
 
 /**
@@ -96,7 +98,7 @@ export class Admission {
     // Mostly nobody waits, and there is room.
     const next = isFirst ? this.admitFrom(messages, 0) : 0
     if (next < messages.length) {
-      const entry = { messages, next, since: this.parts.clock.now() }
+      const entry = { messages, next, since: this.parts.clock.now(), isTold: false }
       // What a partitioner has given meanwhile came later.
       if (isFirst) this.entries.unshift(entry)
       else this.entries.push(entry)
@@ -127,7 +129,7 @@ export class Admission {
   private tellOfAside(): void {
     if (!this.isNewAside || this.isAdmitting) return
     this.isNewAside = false
-    this.parts.onWaiting()
+    this.parts.onWaiting(true)
   }
 
   private admitLine(): void {
@@ -142,7 +144,9 @@ export class Admission {
       entry.next = next
       if (next < entry.messages.length) {
         if (this.isTurnOver) return
-        this.parts.onWaiting()
+        const isNews = !entry.isTold
+        entry.isTold = true
+        this.parts.onWaiting(isNews)
         // What lingered may have given back room, and this was called for that.
         const isStill = this.entries.peekFront() === entry && entry.next === next
         if (isStill && !this.parts.room.hasRoomFor(entry.messages[next] as OutgoingMessage)) return

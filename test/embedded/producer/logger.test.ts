@@ -175,6 +175,22 @@ describe('the log', () => {
     expect(producer.stats().failedSends.count).toBe(3)
   })
 
+  it.each([
+    [10, ['warn queue-full', 'error dropped']],
+    [0, ['error dropped']],
+  ])('who finds no room within %d ms is one, and a line before where that is waited for', async (ms, expected) => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const { logger, lines } = consoleLike()
+    const producer = startProducer(kafka, { logger, queueMessages: 1, enqueueTimeoutMs: ms })
+    kafka.stall({ api: 'Produce' })
+    const first = errorOf(producer.send({ topic: 'orders', value: '1' }))
+    expect((await errorOf(producer.send({ topic: 'orders', value: '2' }))).code).toBe('QUEUE_FULL')
+    await producer.close({ timeoutMs: 0 })
+    expect((await first).code).toBe('PRODUCER_CLOSED')
+    const told = lines.map(({ level, fields }) => `${level} ${fields.event}`)
+    expect(told.filter((line) => expected.includes(line) || line.includes('queue-full'))).toEqual(expected)
+  })
+
   it('what an encoder fails on in async mode is a line, and counted apart from failed sends', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const { logger, lines } = consoleLike()
