@@ -583,7 +583,9 @@ class Simulation {
     const all = [...this.ledger.entries.values()]
     const missing = all.filter((entry) => this.isNowhere(entry))
     if (missing.length === 0) return false
-    const isLarge = value.length > queueBytes / 4 || queueMessages <= 1
+    // One of them may come in however large it is.
+    const isFull = missing.some((entry) => entry.value.length > (queueBytes * 3) / 4)
+    const isLarge = isFull || value.length > queueBytes / 4 || queueMessages <= 1
     const firstKnown = all.find(({ fate }) => fate?.kind === 'acknowledged')
     return isLarge || firstKnown === undefined || (missing[0]?.sentAt ?? 0) <= firstKnown.sentAt + 1_000 || sentAt === 0
   }
