@@ -402,7 +402,11 @@ export class BrokerConnection {
   releaseRequests(): void {
     const { held } = this
     this.held = undefined
-    if (this.state === 'open') for (const request of held ?? []) request.write()
+    for (const request of held ?? []) {
+      // A stream that throws on one of them closes the connection for those after it.
+      if (this.state === 'open') request.write()
+      else request.fail(this.gone.reason as KafkaProducerError)
+    }
   }
 
   /** What was written must be answered so soon: nobody waits for it any more, but for what may come after it. */

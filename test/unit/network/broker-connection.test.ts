@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { Duplex } from 'node:stream'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { ConnectionClosedError, RequestTimeoutError } from '../../../src/errors.js'
 import { BrokerConnection } from '../../../src/network/broker-connection.js'
@@ -461,4 +462,17 @@ describe('a request without an answer', () => {
     expect(await sent).toMatchObject({ code: 'REQUEST_TIMEOUT' })
     expect(connection.isOpen).toBe(false)
   })
+})
+
+it('requests that were held all fail where the stream throws on the first of them', async () => {
+  const stream = new Duplex({ read: () => undefined })
+  stream.write = () => {
+    throw new Error('no longer')
+  }
+  const connection = new BrokerConnection(stream, { host: 'h', port: 1 }, 'test', 10_000, 60_000)
+  connection.holdRequests()
+  const held = [ask(connection), ask(connection), connection.sendOneWay(metadata, 0, ALL, { timeoutMs: 10_000 })]
+  connection.releaseRequests()
+  const failed = { status: 'rejected', reason: expect.any(ConnectionClosedError) as unknown }
+  expect(await Promise.allSettled(held)).toEqual([failed, failed, failed])
 })
