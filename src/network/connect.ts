@@ -88,6 +88,8 @@ export async function openSocket(
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     if (signal.aborted) onAbort()
+    // Called off while its terms were being found out: neither the user nor the resolver is asked for anything.
+    attempt.signal.throwIfAborted()
     const left = () => deadline - clock.now()
     if (create !== undefined) {
       const stream = await givenStream(create, address, { clock, timeoutMs, signal: attempt.signal })

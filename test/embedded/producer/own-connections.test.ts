@@ -7,7 +7,7 @@ import { Producer, type BrokerAddress, type CreateConnection } from '../../../sr
 import { BatchBuffers } from '../../../src/producer/queues/batch-buffers.js'
 import { CertificateAuthority, type KeyPair } from '../support/certificates.js'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, errorOf, startProducer, stored, until, valuesOf } from '../support/producers.js'
+import { deliveryErrorOf, errorOf, startProducer, stored, turns, until, valuesOf } from '../support/producers.js'
 
 let authority: CertificateAuthority
 let server: KeyPair
@@ -274,6 +274,22 @@ describe('a stream that nobody waits for any more', () => {
     const stream = new PassThrough()
     give?.(stream)
     await once(stream, 'close')
+  })
+
+  it('is not asked for when the options for TLS come after the producer has closed', async () => {
+    const create = vi.fn<CreateConnection>(() => new PassThrough())
+    let give: ((options: object) => void) | undefined
+    const producer = startProducer('kafka.internal:9092', {
+      ssl: () => new Promise<object>((resolve) => (give = resolve)),
+      createConnection: create,
+    })
+    const sending = deliveryErrorOf(producer.send({ topic: 'orders', value: 'v' }))
+    await until(() => give !== undefined, 'the options are asked for')
+    await producer.close({ timeoutMs: 0 })
+    expect((await sending).code).toBe('PRODUCER_CLOSED')
+    give?.({})
+    await turns(10)
+    expect(create).not.toHaveBeenCalled()
   })
 })
 

@@ -181,6 +181,14 @@ describe('openSocket', () => {
 })
 
 describe('the look-up of a name', () => {
+  it('is not begun for what was called off before', async () => {
+    const { asked } = playLookup()
+    const signal = AbortSignal.abort()
+    const error = await errorOf(openSocket({ host: 'late.test', port: 9092 }, terms({ signal })))
+    await turns()
+    expect([error.message, asked]).toEqual(["can't connect to late.test:9092: closed by this client", []])
+  })
+
   it('that fails when nobody waits for it any more is no unhandled rejection', async () => {
     const { settle } = playLookup()
     const unhandled: unknown[] = []
