@@ -206,18 +206,9 @@ export class SessionFactory {
   ): Promise<BrokerSession> {
     this.clearText.about(address)
     const onEnd = this.observe(address)
-    const controller = new AbortController()
-    const callOff = () =>
-      controller.abort(new ConnectionFailedError(`connecting to ${formatAddress(address)} was called off`))
-    setMaxListeners(0, controller.signal)
-    const signals = signal === undefined ? [this.closing.signal] : [this.closing.signal, signal]
-    for (const one of signals) one.addEventListener('abort', callOff, { once: true })
     try {
-      if (signals.some(({ aborted }) => aborted)) callOff()
-      const opening = { address, nodeId, signal: controller.signal, stage }
-      const session = await orAborted(
-        withoutContext(() => this.openOrExplain(opening)),
-        controller.signal,
+      const session = await this.unlessCalledOff(address, signal, (unlessAborted) =>
+        this.openOrExplain({ address, nodeId, signal: unlessAborted, stage }),
       )
       onEnd?.(undefined)
       session.connection.opened()
@@ -226,6 +217,27 @@ export class SessionFactory {
       const error = this.failure(address, cause as KafkaProducerError)
       onEnd?.(error)
       throw error
+    }
+  }
+
+  /** Whatever connects goes through here: it ends with the signal, and with all the others when they are closed. */
+  private async unlessCalledOff<T>(
+    address: BrokerAddress,
+    signal: AbortSignal | undefined,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const controller = new AbortController()
+    const callOff = () =>
+      controller.abort(new ConnectionFailedError(`connecting to ${formatAddress(address)} was called off`))
+    setMaxListeners(0, controller.signal)
+    const signals = signal === undefined ? [this.closing.signal] : [this.closing.signal, signal]
+    for (const one of signals) one.addEventListener('abort', callOff, { once: true })
+    try {
+      if (signals.some(({ aborted }) => aborted)) callOff()
+      return await orAborted(
+        withoutContext(() => work(controller.signal)),
+        controller.signal,
+      )
     } finally {
       for (const one of signals) one.removeEventListener('abort', callOff)
     }
@@ -280,8 +292,11 @@ export class SessionFactory {
   private async findSasl(address: BrokerAddress, signal: AbortSignal): Promise<KafkaProducerError | undefined> {
     const stage = new Stage(this.surroundings.clock)
     try {
-      const session = await this.openUnauthenticated({ address, nodeId: undefined, signal, stage })
-      const found = await findSasl(session.connection, session.versions.highest(saslHandshake), EXPLAIN_TIMEOUT_MS)
+      const found = await this.unlessCalledOff(address, signal, async (unlessAborted) => {
+        const opening = { address, nodeId: undefined, signal: unlessAborted, stage }
+        const { connection, versions } = await this.openUnauthenticated(opening)
+        return findSasl(connection, versions.highest(saslHandshake), EXPLAIN_TIMEOUT_MS)
+      })
       return found && this.failure(address, found)
     } catch {
       return undefined

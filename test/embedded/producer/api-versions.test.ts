@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { plainMechanism } from '../../../src/network/sasl/plain.js'
@@ -5,7 +6,7 @@ import { Secret } from '../../../src/network/secret.js'
 import { SessionFactory, type SessionOptions } from '../../../src/network/session.js'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, plainServer, startProducer, stored } from '../support/producers.js'
+import { deliveryErrorOf, plainServer, startProducer, stored, turns, until } from '../support/producers.js'
 import { ScriptedBroker } from '../support/scripted-broker.js'
 
 const API_VERSIONS = 18
@@ -100,4 +101,29 @@ it('a broker that answers an unknown version with the ranges of all it has is as
   const broker = await ScriptedBroker.start({ tellsAllRanges: true })
   await startProducer(broker.address).send({ topic: 't', value: 'x' })
   expect(broker.versionsAsked).toEqual([5, 3, 5, 3])
+})
+
+it('a producer that closes while it finds out whether a broker wants SASL connects no more', async () => {
+  const kafka = await startKafka({ sasl: { users: { alice: 'wonderland' } } })
+  const ports: unknown[] = []
+  let isAsked = false
+  const { address } = await plainServer((socket) => {
+    // The first is hung up on for want of SASL; the second is to find that out, and is not answered.
+    if (ports.push(socket.remotePort) > 1) return void socket.once('data', () => (isAsked = true))
+    const onwards = connect(addressOf(kafka.bootstrap))
+    onwards.on('error', () => socket.destroy())
+    socket.pipe(onwards).pipe(socket)
+  })
+  const producer = startProducer(address)
+  const sending = deliveryErrorOf(producer.send({ topic: 't', value: 'v' }))
+  await until(() => isAsked, 'it is being found out')
+  await producer.close({ timeoutMs: 0 })
+  await sending
+  await turns()
+  // Whoever connected before this one is seen before it.
+  const last = connect(addressOf(address))
+  await once(last, 'connect')
+  await until(() => ports.includes(last.localPort), 'it is seen')
+  expect(ports.slice(2)).toEqual([last.localPort])
+  last.destroy()
 })
