@@ -520,6 +520,11 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     return this.room
   }
 
+  /** Whether messages wait for room, so that those who can wait had better hold back. */
+  get lacksRoom(): boolean {
+    return this.admission.lineLacksRoom
+  }
+
   /** Resolves when every call made so far has its fate. */
   settledSoFar(): Promise<void> {
     // What comes later is no concern of who waits now.

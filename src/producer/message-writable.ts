@@ -22,13 +22,15 @@ export const WRITABLE_OPTIONS: readonly string[] = ['topic', 'inFlight'] satisfi
 export interface MessageSink<K, V> {
   send(messages: KeyedMessage<K, V>[]): Promise<unknown>
   flush(): Promise<unknown>
+  /** Whether messages wait since the queue is full. */
+  lacksRoom(): boolean
 }
 
 const DEFAULT_IN_FLIGHT = 10_000
 
 /**
  * An object-mode stream into Kafka. What is written goes on at once, many messages at a time; once `inFlight` of them
- * are on their way, `write()` answers false until some have arrived. `finish` comes when all have. The first message
+ * are on their way, or the producer's queue is full, `write()` answers false until some have arrived. `finish` comes when all have. The first message
  * that fails destroys the stream with the error of `send()`, which names its messages; those on their way go on.
  *
  * In async mode "arrived" means queued: the back-pressure is the queue's, and failures are told to `onDelivery`.
@@ -81,14 +83,22 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
         this.destroy(error)
       },
     )
-    if (this.onTheirWay < this.inFlight) callback()
+    if (this.mayGoOn()) callback()
     else this.waiting = callback
+  }
+
+  /**
+   * Those beyond the queue's room would only be held in memory. One at least is on its way: others may leave no room for as
+   * long as they like, and nothing tells when there is some.
+   */
+  private mayGoOn(): boolean {
+    return this.onTheirWay === 0 || (this.onTheirWay < this.inFlight && !this.sink.lacksRoom())
   }
 
   private arrived(count: number): void {
     this.onTheirWay -= count
     if (this.onTheirWay === 0) this.finishing?.()
-    if (this.onTheirWay >= this.inFlight) return
+    if (!this.mayGoOn()) return
     const { waiting } = this
     this.waiting = undefined
     waiting?.()

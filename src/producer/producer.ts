@@ -28,7 +28,13 @@ import { Interceptors, type Replacement } from './interceptors.js'
 import { IterableSends } from './iterable-sends.js'
 import { Warnings, type KafkaProducerWarning, type Listeners } from './kafka-producer-warning.js'
 import { isList, unreadable, wrongTopic, type Given, type KeyedMessage } from './keyed-message.js'
-import { MessageWritable, WRITABLE_OPTIONS, type WritableMessage, type WritableOptions } from './message-writable.js'
+import {
+  MessageWritable,
+  WRITABLE_OPTIONS,
+  type MessageSink,
+  type WritableMessage,
+  type WritableOptions,
+} from './message-writable.js'
 import { ProducerSendLoop } from './producer-send-loop.js'
 import { CONNECT_TIMEOUT_MS, Readiness, type ConnectOptions, type ProducerHealth } from './readiness.js'
 import type { RecordMetadata } from './record-metadata.js'
@@ -366,7 +372,12 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
    */
   writable(options: WritableOptions = {}): MessageWritable<K, V> {
     checkCallOptions(options, WRITABLE_OPTIONS)
-    return new MessageWritable<K, V>(this, options)
+    const sink: MessageSink<K, V> = {
+      send: (messages) => this.send(messages),
+      flush: () => this.flush(),
+      lacksRoom: () => this.#eventHandler.lacksRoom,
+    }
+    return new MessageWritable<K, V>(sink, options)
   }
 
   /**

@@ -166,6 +166,11 @@ export class Admission {
     return !this.isEmpty && !this.isTurnOver
   }
 
+  /** The same of the line alone: what waits apart for a topic that is unknown is no concern of the others. */
+  get lineLacksRoom(): boolean {
+    return !this.entries.isEmpty() && !this.isTurnOver
+  }
+
   /**
    * Takes room for one message, where nobody waits and there is some, as it is mostly: {@link admitNow} must follow. False
    * where it has to stand in line.

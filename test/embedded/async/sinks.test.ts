@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import {
@@ -50,6 +51,33 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
     await sent
     expect(taken).toBe(500)
     expect(stored(kafka)).toHaveLength(500)
+  })
+
+  test('sendAll takes no more from the iterable than the queue has room for', async () => {
+    await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
+    await using producer = new Producer({ brokers: kafka.bootstrap, type, queueBytes: 20_000, batchMessages: 1 })
+    await producer.send({ topic: 'logs', value: '-1' })
+    await producer.flush()
+    const fault = kafka.stall({ api: 'Produce' })
+    let taken = 0
+    async function* source() {
+      for (const { topic, value } of range(5_000)) {
+        taken++
+        yield { topic, value: value.padStart(1_000, '0') }
+      }
+    }
+    const sent = producer.sendAll(source())
+    await fault.hit()
+    for (let before = -1; before < taken;) {
+      before = taken
+      await nextTurn()
+    }
+    // Those that the queue holds, one that waits for room, and what the stream reads ahead.
+    const takenWhileFull = taken
+    fault.release()
+    await sent
+    expect(takenWhileFull).toBeLessThan(1_100)
+    expect(stored(kafka)).toHaveLength(5_001)
   })
 
   test.each([new Error('no more'), undefined, null, 0, ''])(
