@@ -45,7 +45,7 @@ export function partitionerByName(name: string): Partitioner {
   const names = Object.keys(PARTITIONERS)
   const near = nearestName(name, names)
   throw new InvalidConfigError(
-    `unknown partitioner ${shown(name)}${near === undefined ? '' : `: did you mean '${near}'?`} Known are ${names.join(', ')}`,
+    `unknown partitioner ${shown(name)}${near === undefined ? '.' : `: did you mean '${near}'?`} Known are ${names.join(', ')}`,
   )
 }
 
