@@ -59,6 +59,8 @@ interface Named {
 export class SendSpans {
   private readonly sends = new BoundedMap<string, Named>()
   private readonly creates = new BoundedMap<string, Named>()
+  /** The last context that nothing is recorded of, which stays so: whoever sends one by one is looked at once. */
+  private unsampled: Context | undefined
 
   constructor(
     private readonly tracer: Tracer,
@@ -69,10 +71,12 @@ export class SendSpans {
   /** Gives nothing where nobody records the span: of that as little is read and made as a sampler can do with. */
   begin(send: SendTrace): EndSpan | undefined {
     const parent = context.active()
+    if (parent === this.unsampled) return undefined
     const caller = trace.getSpan(parent)
     if (caller === undefined) return this.options.requireParentSpan ? undefined : this.ask(send, parent)
     if (!isUnsampledHere(caller)) return this.ask(send, parent)
     if (this.options.propagateUnsampled) inject(send, parent, ownContexts(send))
+    else this.unsampled = parent
     return undefined
   }
 

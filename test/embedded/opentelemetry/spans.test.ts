@@ -287,6 +287,20 @@ describe('what is not sampled', () => {
     expect(headersIn(kafka, 'orders')).toEqual([{}, { traceparent: OWN }])
   })
 
+  it('is told from what is sampled each time, however they take turns', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const telemetry = new Telemetry({})
+    const producer = startProducer(kafka)
+    const within = (traceFlags: TraceFlags, digit: string) =>
+      trace.setSpanContext(ROOT_CONTEXT, { traceId: digit.repeat(32), spanId: digit.repeat(16), traceFlags })
+    const unsampled = within(TraceFlags.NONE, '1')
+    const contexts = [unsampled, unsampled, within(TraceFlags.SAMPLED, '2'), unsampled, ROOT_CONTEXT]
+    for (const one of contexts) await context.with(one, () => producer.send({ topic: 'orders', value: '1' }))
+    const sampled = headersIn(kafka, 'orders').map(({ traceparent }) => traceparent !== undefined)
+    expect(sampled).toEqual([false, false, true, false, true])
+    expect(await telemetry.spans()).toHaveLength(2)
+  })
+
   it('has its decision in the messages where that is wanted', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const telemetry = new Telemetry({ sampler: new AlwaysOffSampler(), propagateUnsampled: true })
