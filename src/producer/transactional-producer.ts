@@ -106,9 +106,9 @@ export class ManualTransaction<K = unknown, V = unknown> extends Transaction<K, 
     return this.#open.abort()
   }
 
-  /** Aborts it, unless it has ended. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#open.hasEnded) await this.#open.abort()
+  /** Aborts it, unless it has ended; waits for a commit that is under way. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#open.leave()
   }
 }
 

@@ -58,10 +58,6 @@ export class OpenTransaction {
     return this.cutShort.signal
   }
 
-  get hasEnded(): boolean {
-    return this.state === 'ended'
-  }
-
   /** Somebody waits for its end: the process stays alive for that. */
   keepAlive(): void {
     if (this.state !== 'ended') this.timer.ref()
@@ -149,6 +145,12 @@ export class OpenTransaction {
     this.isAborting = true
     this.parts.manager.giveUp(new TransactionAbortedError())
     await this.end(() => this.parts.manager.abort())
+  }
+
+  /** Aborts it where nothing has ended it yet; else waits for its end, which whoever brought that about hears of. */
+  async leave(): Promise<void> {
+    if (this.state === 'open') await this.abort()
+    else await this.ending?.catch(() => undefined)
   }
 
   /** Ends it without its program, which hears of that with whatever it does next. Resolves when it has ended. */

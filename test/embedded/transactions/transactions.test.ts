@@ -256,6 +256,22 @@ describe('a transaction', () => {
     expect(committed(kafka, 'orders')).toEqual(['b'])
   })
 
+  it('with `using` that ends while it is committed ends as its commit does', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const run = async (value: string) => {
+      await using tx = await producer.begin()
+      await tx.send({ topic: 'orders', partition: 0, value })
+      return tx.commit()
+    }
+    await run('a')
+    expect(committed(kafka, 'orders')).toEqual(['a'])
+    kafka.fail({ api: 'EndTxn' }, 120)
+    await expect(run('b')).rejects.toThrow(TransactionAbortedError)
+    await run('c')
+    expect(committed(kafka, 'orders')).toEqual(['a', 'c'])
+  })
+
   it('abort with messages still queued: they fail, what is under way is waited for', async () => {
     const kafka = await startKafka({ topics: TOPICS })
     const producer = startTransactional(kafka)
