@@ -44,6 +44,8 @@ export interface RequestOptions {
   readonly capacity?: number
   /** True for a step of authentication: it goes out while other requests are held back for it. */
   readonly authentication?: boolean
+  /** Where it is aborted while the request is held back, that is never written, and fails with the reason. */
+  readonly signal?: AbortSignal
   /** Called when it goes to the socket: from then on the broker may act on it. Until then it may be held back. */
   readonly onWritten?: () => void
   /** Called when the system has taken its bytes, which nobody reads from then on. It may never be. */
@@ -263,6 +265,7 @@ export class BrokerConnection {
         fail: reject,
       }
       const write = () => {
+        if (options.signal?.aborted === true) return reject(options.signal.reason as Error)
         options.onWritten?.()
         entry.observed = this.observe(api.name, version, correlationId, bytes)
         this.writeInFlight(entry, parts, options.onTaken)

@@ -153,7 +153,7 @@ export class Coordinator implements Coordination {
     const version = versions.highest(api, cap)
     signal.throwIfAborted()
     const { requestTimeoutMs: timeoutMs } = this.parts
-    const options = onWritten === undefined ? { timeoutMs } : { timeoutMs, onWritten }
+    const options = onWritten === undefined ? { timeoutMs, signal } : { timeoutMs, signal, onWritten }
     const stage = (this.waitsFor = new Stage(this.parts.clock))
     stage.enter(`waiting for ${formatAddress(connection.address)} to answer ${api.name}`)
     const answer = await connection
