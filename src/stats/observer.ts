@@ -115,12 +115,13 @@ export type ObservedEvent =
   /** The SASL session goes on. */
   | ({ readonly type: 'renewed' } & OfBroker)
   | ({ readonly type: 'renewal-failed'; readonly error: KafkaProducerError } & OfBroker)
-  /** A transaction can only be aborted, or its producer can't go on; not what its own program aborts or closes. */
+  /** The coordinator of a transaction, or of a group whose offsets go with it, is asked again. */
   | {
       readonly type: 'coordinator-retry'
       readonly coordinator: 'transaction' | 'group'
       readonly error: KafkaProducerError
     }
+  /** A transaction can only be aborted, or its producer can't go on; not what its own program aborts or closes. */
   | { readonly type: 'transaction-failed'; readonly error: KafkaProducerError }
   /** Messages wait for room, beside so many that have it. */
   | { readonly type: 'queue-full'; readonly messages: number; readonly bytes: number }
