@@ -199,9 +199,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'only the first in line is refused in time',
-    file: `${CALLS}/admission.ts`,
-    find: '      if (i > 0 && end > now) break\n',
-    replace: '      if (i >= 0) break\n',
+    file: `${CALLS}/waiting-call.ts`,
+    find: '    if (i > 0) break\n',
+    replace: '    if (i >= 0) break\n',
   },
   {
     fault: 'topics that don’t exist take the room of those that do',

@@ -526,17 +526,16 @@ class Simulation {
   private mayFail(entry: Entry, code: string): boolean {
     const { topic, hasHeaders, timestamp, sentAt, odd } = entry
     const { scenario, user } = this
-    const { enqueueTimeoutMs } = scenario.options
+    const { enqueueTimeoutMs, batchBytes } = scenario.options
     const isDetached = odd === 'detached'
     const isMissing = this.isMissing(topic)
     switch (code) {
       case 'ABORTED':
         return true
       case 'QUEUE_FULL':
-        // So many find room in time where each waits for one other at the most.
-        return (
-          isMissing || enqueueTimeoutMs === 0 || (enqueueTimeoutMs === 200 && (!this.isRoomy || this.movesFor(200)))
-        )
+        if (isMissing || enqueueTimeoutMs === 0) return true
+        // So many find room in time where each waits for one other at the most, and batches are not of one message each.
+        return enqueueTimeoutMs === 200 && (!this.isRoomy || batchBytes < 1_000 || this.movesFor(200))
       case 'UNSUPPORTED_BY_FORMAT':
         return hasHeaders || timestamp !== undefined
       case 'INVALID_MESSAGE':

@@ -8,6 +8,7 @@ import type { MessageOwner, OutgoingMessage } from '../queues/outgoing-message.j
 import { Refusals } from '../queues/refusals.js'
 import type { Room } from '../queues/room.js'
 import { SetAside } from './set-aside.js'
+import { takeImpatient, type WaitingCall } from './waiting-call.js'
 
 /** So many are admitted in a turn at the least: what is sent together should travel together on a slow machine too. */
 const MIN_PER_TURN = 500
@@ -24,12 +25,7 @@ export interface KnownTopics {
 }
 
 /** A call's messages on their way in. */
-interface Entry {
-  readonly messages: readonly OutgoingMessage[]
-  /** The next message to be admitted. */
-  next: number
-  /** When it was given, or last got a message in: its patience counts from then. */
-  since: number
+interface Entry extends WaitingCall {
   /** Whether it was told that it waits for room. */
   isTold: boolean
 }
@@ -252,7 +248,7 @@ export class Admission {
     const { room, admit } = this.parts
     this.isAdmitting = true
     this.isAsideDue = false
-    this.aside.drain(({ message }) => {
+    this.aside.drain(this.parts.clock.now(), (message) => {
       const isUnknown = this.isUnknown(message.topic)
       if (isUnknown && !this.hasShareFor(message)) return false
       if (this.isTurnOver || !room.take(message, isUnknown)) {
@@ -306,46 +302,22 @@ export class Admission {
       this.admitLine()
       if (this.isTurnOver) return
     }
-    const impatient: Entry[] = []
-    let next = Infinity
-    for (let i = 0; i < this.entries.length; i++) {
-      const entry = this.entries.peekAt(i) as Entry
-      const end = entry.since + enqueueTimeoutMs
-      if (end <= now) impatient.push(entry)
-      else next = Math.min(next, end)
-      // The first may have been at it for long; the others came one after the other.
-      if (i > 0 && end > now) break
-    }
-    for (const entry of impatient) this.entries.removeOne(this.indexOf(entry))
-    const impatientAside: OutgoingMessage[] = []
-    this.aside.drain(({ message, since }) => {
-      const end = since + enqueueTimeoutMs
-      if (end > now) {
-        next = Math.min(next, end)
-        return false
-      }
-      impatientAside.push(message)
-      return true
-    })
+    const impatient: WaitingCall[] = []
+    const limit = now - enqueueTimeoutMs
+    const inLine = takeImpatient<WaitingCall>(this.entries, limit, impatient)
+    const next = Math.min(inLine, this.aside.takeImpatient(limit, impatient)) + enqueueTimeoutMs
     this.parts.clock.clearTimeout(this.patienceTimer)
     this.patienceTimer = undefined
     if (next < Infinity)
       this.patienceTimer = this.parts.clock.setTimeout(this.pumpOrRefuse, timerDelay(next - now)).unref()
     // Told when the lines are whole again.
     for (const { messages, next: first } of impatient) this.refusals.add(messages, first, (cause ??= this.noRoom()))
-    if (impatientAside.length > 0) this.refusals.add(impatientAside, 0, (cause ??= this.noRoom()))
     this.tellRefused()
   }
 
   private readonly pumpOrRefuse = (): void => {
     this.patienceTimer = undefined
     this.pump()
-  }
-
-  private indexOf(entry: Entry): number {
-    let index = 0
-    while (this.entries.peekAt(index) !== entry) index++
-    return index
   }
 
   /** Once the lines are whole. */

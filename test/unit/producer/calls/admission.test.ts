@@ -3,6 +3,7 @@ import { systemClock } from '../../../../src/clock.js'
 import { Admission } from '../../../../src/producer/calls/admission.js'
 import type { MessageOwner, OutgoingMessage } from '../../../../src/producer/queues/outgoing-message.js'
 import { Room } from '../../../../src/producer/queues/room.js'
+import { VirtualClock } from '../../../simulation/virtual-clock.js'
 import { Owner, outgoingMessage } from '../outgoing.js'
 import { ManualTurn } from './admission-support.js'
 
@@ -12,6 +13,7 @@ function admission({
   enqueueTimeoutMs = 0,
   onAdmit = (_name: string): void => undefined,
   isEnding = (_owner: MessageOwner): boolean => false,
+  clock = systemClock,
 } = {}) {
   const admitted: string[] = []
   const refused: string[] = []
@@ -22,7 +24,7 @@ function admission({
   const turn = new ManualTurn()
   const room = new Room(maxMessages, maxBytes, () => undefined)
   const line: Admission = new Admission({
-    clock: systemClock,
+    clock,
     room,
     turn,
     isEnding,
@@ -195,4 +197,36 @@ describe('admission', () => {
     line.pump()
     expect(waiting.told).toBe(1)
   })
+
+  it.each(['orders', 'unknown'])(
+    'refuses nothing of a call for %s that still gets in, however long it takes',
+    (topic) => {
+      const time = new VirtualClock()
+      const clock = time.for('test')
+      const pass = (ms: number): void => {
+        let isOver = false
+        clock.setTimeout(() => (isOver = true), ms)
+        while (!isOver) time.step()
+      }
+      const { line, room, turn, admitted, refused } = admission({ maxMessages: 8, enqueueTimeoutMs: 100, clock })
+      const given = call(20, 'a', topic)
+      const late = call(1, 'b', topic)
+      line.submit(given)
+      line.submit(late)
+      for (const message of given.slice(0, 3)) {
+        pass(60)
+        room.leave(message)
+        line.onRoom()
+        turn.next()
+      }
+      // Who stood behind it got nothing in.
+      expect(refused).toEqual(['b0'])
+      const inside = admitted.length
+      pass(60)
+      expect(refused).toEqual(['b0'])
+      pass(60)
+      expect(refused).toHaveLength(1 + given.length - inside)
+      expect(line.isEmpty).toBe(true)
+    },
+  )
 })
