@@ -42,7 +42,7 @@ export function failureCases(cluster: Cluster): void {
     const port = brokers.find(({ id }) => id === broker)?.port ?? 0
     const leader = async (): Promise<number> =>
       (await metadata(port, metadataVersion)).topics.get(topic)?.[0]?.leader ?? -1
-    while ([-1, broker].includes(await leader()));
+    await expect.poll(async () => [-1, broker].includes(await leader()), { timeout: 60_000 }).toBe(false)
   }
 
   test('a leader moves while messages flow: all arrive, in order per key', async () => {
@@ -128,6 +128,11 @@ export function failureCases(cluster: Cluster): void {
       cluster.kafka.resumeBroker(leader)
     }
     const after = await producer.send(messages.slice(2))
+    // One of 0.8 that was frozen may stay as it was for good: it comes back as after a crash.
+    if (release.name === '0.8.2') {
+      await cluster.kafka.killBroker(leader)
+      await cluster.kafka.startBroker(leader)
+    }
     await follows(leader, topic)
     const records = await readBack(cluster.kafka, topic)
     expectAt(records, messages, [...before, ...meanwhile, ...after])
@@ -143,11 +148,8 @@ export function failureCases(cluster: Cluster): void {
     // Each move raises the leader epoch; the new topic's begins at 0 again.
     for (const broker of [others[0], leader, others[1]]) await cluster.kafka.moveLeader(topic, 0, broker as number)
     await producer.send({ topic, value: 'old' })
-    const before = await cluster.kafka.leaderOf(topic, 0)
-    do {
-      await cluster.kafka.deleteTopic(topic)
-      await cluster.kafka.createTopic(topic)
-    } while ((await cluster.kafka.leaderOf(topic, 0)) === before)
+    await cluster.kafka.deleteTopic(topic)
+    await cluster.kafka.createTopic(topic, { on: leader })
     const messages: Message[] = [{ topic, value: 'new' }]
     const metadata = await producer.send(messages)
     expectAt(await readBack(cluster.kafka, topic), messages, metadata)

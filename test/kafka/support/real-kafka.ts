@@ -36,6 +36,8 @@ export interface TopicOptions {
   partitions?: number
   replicationFactor?: number
   config?: Record<string, string>
+  /** The broker that has the only copy of its only partition; by default that is Kafka's to choose. */
+  on?: number | undefined
 }
 
 export interface StartOptions {
@@ -155,14 +157,14 @@ export class RealKafka {
   /** Resolves when every running broker knows the topic and its leaders. */
   async createTopic(
     name: string,
-    { partitions = 1, replicationFactor = 1, config = {} }: TopicOptions = {},
+    { partitions = 1, replicationFactor = 1, config = {}, on }: TopicOptions = {},
   ): Promise<void> {
     const version = this.release.createTopicsVersion
     if (version === undefined) {
-      await this.#createByTool(name, { partitions, replicationFactor, config })
+      await this.#createByTool(name, { partitions, replicationFactor, config, on })
     } else {
       await this.#askController(`create topic ${name}`, (port) =>
-        wire.createTopic(port, version, name, { partitions, replicationFactor, config }),
+        wire.createTopic(port, version, name, { partitions, replicationFactor, config, on }),
       )
     }
     await this.#everyoneKnows(name, partitions)
@@ -510,9 +512,12 @@ export class RealKafka {
 
   async #createByTool(
     name: string,
-    { partitions = 1, replicationFactor = 1, config = {} }: TopicOptions,
+    { partitions = 1, replicationFactor = 1, config = {}, on }: TopicOptions,
   ): Promise<void> {
-    const counts = ['--partitions', String(partitions), '--replication-factor', String(replicationFactor)]
+    const counts =
+      on === undefined
+        ? ['--partitions', String(partitions), '--replication-factor', String(replicationFactor)]
+        : ['--replica-assignment', String(on)]
     await this.#zookeeperTool('kafka.admin.TopicCommand', ['--create', '--topic', name, ...counts, ...asFlags(config)])
   }
 

@@ -86,6 +86,8 @@ function common(plan: ClusterPlan): Properties {
     'background.threads': '2',
     'auto.create.topics.enable': 'true',
     'delete.topic.enable': 'true',
+    // Leaders move when a test moves them.
+    'auto.leader.rebalance.enable': 'false',
     'group.initial.rebalance.delay.ms': '0',
     'offsets.topic.num.partitions': '1',
     'offsets.topic.replication.factor': copies,

@@ -138,18 +138,17 @@ export interface TopicSpec {
   readonly partitions: number
   readonly replicationFactor: number
   readonly config: Readonly<Record<string, string>>
+  /** Its only partition's only copy is on this broker. */
+  on?: number | undefined
 }
 
 /** CreateTopics. */
 export async function createTopic(port: number, version: 1 | 2, name: string, spec: TopicSpec): Promise<number> {
   const configs = Object.entries(spec.config).map(([key, value]) => Buffer.concat([string(key), string(value)]))
-  const topic = Buffer.concat([
-    string(name),
-    int32(spec.partitions),
-    int16(spec.replicationFactor),
-    array([]),
-    array(configs),
-  ])
+  const { on, partitions, replicationFactor } = spec
+  const counts = on === undefined ? [int32(partitions), int16(replicationFactor)] : [int32(-1), int16(-1)]
+  const assignments = on === undefined ? [] : [Buffer.concat([int32(0), array([int32(on)])])]
+  const topic = Buffer.concat([string(name), ...counts, array(assignments), array(configs)])
   const body = Buffer.concat([array([topic]), int32(15_000), int8(0)])
   const cursor = new Cursor(await call(port, { key: 19, version, body, timeoutMs: 20_000 }))
   if (version >= 2) cursor.int32() // throttle time
