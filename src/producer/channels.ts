@@ -168,11 +168,13 @@ export class TracedSend implements SendTrace {
   addHeaders(index: number, headers: Readonly<Record<string, HeaderValue>>): void {
     const message = this.#at(index)
     if (this.#hasBegun || message === undefined) return
+    let changed = withLastingHeaders(message)
     try {
-      this.#put(index, withHeaders(message, headers))
+      changed = withHeaders(changed, headers)
     } catch {
       // It can't be read, which `send()` will say.
     }
+    if (changed !== message) this.#put(index, changed)
   }
 
   onEnds(listener: (ends: readonly MessageEnd[]) => void): void {

@@ -109,9 +109,9 @@ export function pairsOf(parts: OutgoingHeaders): HeaderPair[] {
   return pairs
 }
 
-/** Whether headers are gone once they were gone through, such as the `entries()` of a Map. */
+/** Whether headers are gone once they were gone through, such as the `entries()` of a Map: whoever asks has the same iterator. */
 export function canBeReadOnce(headers: MessageHeaders): headers is Iterable<never> & MessageHeaders {
-  return isIterable(headers) && headers[Symbol.iterator]() === (headers as unknown)
+  return isIterable(headers) && headers[Symbol.iterator]() === headers[Symbol.iterator]()
 }
 
 /** Whether a message has a header of one of these names, where that can be seen without going through them; else nothing. */
@@ -129,16 +129,29 @@ export function hasHeader(message: { readonly headers?: unknown }, names: readon
 
 /**
  * For whoever reads a message that others read after him: headers that can be read but once, such as the `entries()` of a
- * Map, are a list in the one that it gives.
+ * Map, are a list in the one that it gives. Where they end with an error, those who read them after him meet it, too.
  */
 export function withLastingHeaders<M extends { readonly headers?: MessageHeaders | null | undefined }>(message: M): M {
   try {
     const { headers } = message
     if (typeof headers !== 'object' || headers === null || !canBeReadOnce(headers)) return message
-    return copyWith(message, [...headers])
+    return copyWith(message, lasting(headers))
   } catch {
     // It can't be read, for which it is refused elsewhere.
     return message
+  }
+}
+
+/** A generator that has thrown is as one that is at its end: whoever goes through it again would find no headers. */
+function lasting(headers: Iterable<HeaderPair>): Iterable<HeaderPair> {
+  try {
+    return [...headers]
+  } catch (cause) {
+    return {
+      [Symbol.iterator]: () => {
+        throw cause
+      },
+    }
   }
 }
 

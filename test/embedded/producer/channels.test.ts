@@ -279,6 +279,12 @@ describe('diagnostics_channel', () => {
       },
     }
     await expect(producer.send(throws)).rejects.toMatchObject({ code: 'INVALID_MESSAGE' })
+    function* broken(): Generator<[string, string]> {
+      yield ['a', '1']
+      throw new Error('no')
+    }
+    const breaks = { topic: 'orders', value: '1', headers: broken() }
+    await expect(producer.send(breaks)).rejects.toMatchObject({ code: 'INVALID_MESSAGE' })
     const sending = producer.send({ topic: 'orders', value: '1' })
     late?.addHeaders(0, { late: '1' })
     await sending

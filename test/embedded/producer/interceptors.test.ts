@@ -102,6 +102,21 @@ describe('onSend', () => {
     expect(told).toEqual([[['a', '1']]])
   })
 
+  it.each<[string, ProducerInterceptor]>([
+    ['looks at messages', { onSend: () => undefined }],
+    ['wants to hear of headers', { onAcknowledgement: () => undefined }],
+  ])('where one %s, headers that end with an error refuse their message all the same', async (_, interceptor) => {
+    function* headers(): Generator<HeaderPair> {
+      yield ['a', '1']
+      throw new Error('the source of headers broke')
+    }
+    const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+    const producer = startProducer(kafka, { interceptors: [interceptor] })
+    const error = await errorOf(producer.send({ topic: 't', value: 'x', headers: headers() }))
+    expect(error).toMatchObject({ code: 'INVALID_MESSAGE', message: expect.stringContaining('headers broke') })
+    expect(stored(kafka, 't')).toEqual([])
+  })
+
   it('is called before the encoder, in the order of the interceptors, of each message of a list', async () => {
     const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
     const interceptors = [appending('-a'), { onSend: () => undefined }, appending('-b')]
@@ -210,8 +225,10 @@ describe('onAcknowledgement, in sync mode', () => {
     await producer.send({ ...t, headers: new Map([['a', '1']]).entries() })
     const other = startProducer(kafka, { interceptors: [listener, again] })
     await other.send(t)
-    expect(listener.told.map(([, , headers]) => headers)).toEqual([[['a', '1']], [['b', '2']]])
-    expect(kafka.records('t').flatMap(({ headers }) => headers.map(({ key }) => key))).toEqual(['a', 'b'])
+    const once = new Map([['c', '3']]).entries()
+    await producer.send({ ...t, headers: { [Symbol.iterator]: () => once } })
+    expect(listener.told.map(([, , headers]) => headers)).toEqual([[['a', '1']], [['b', '2']], [['c', '3']]])
+    expect(kafka.records('t').flatMap(({ headers }) => headers.map(({ key }) => key))).toEqual(['a', 'b', 'c'])
   })
 
   it('has each message of a list that fails in part, and the caller has his own messages', async () => {
