@@ -176,7 +176,7 @@ export function withHeaders<M extends object & { readonly headers?: MessageHeade
 }
 
 /** An instance of a class may have accessors, which a copy of its own properties leaves behind: they would be lost silently. */
-function copyWith<M extends object>(message: M, headers: MessageHeaders): M {
+export function copyWith<M extends object>(message: M, headers: MessageHeaders): M {
   const copy = { ...message, headers }
   if (isPlain(message)) return copy
   const fields: Record<string, unknown> = copy

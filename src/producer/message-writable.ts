@@ -1,9 +1,9 @@
 import { Writable } from 'node:stream'
-import { types } from 'node:util'
 import { InvalidConfigError, InvalidMessageError } from '../errors.js'
 import { shown } from '../shown.js'
 import type { RawData } from './encoder.js'
 import { checkFieldNames, unreadable, type KeyedMessage } from './keyed-message.js'
+import { isBareValue, withOwnBytes } from './own-message.js'
 
 /** What may be written: a message; with a `topic` set for the stream one without its own, or its value alone, if that is text or bytes. */
 export type WritableMessage<K = RawData, V = RawData> =
@@ -20,6 +20,8 @@ export const WRITABLE_OPTIONS: readonly string[] = ['topic', 'inFlight'] satisfi
 
 /** What a stream needs of its producer. */
 export interface MessageSink<K, V> {
+  /** Whether callers may change the bytes that they gave at once. */
+  readonly copyBytes: boolean
   send(messages: KeyedMessage<K, V>[]): Promise<unknown>
   flush(): Promise<unknown>
   /** Whether messages wait since the queue is full. */
@@ -55,6 +57,24 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
     super({ objectMode: true, highWaterMark: Math.min(inFlight, 1_000) })
     this.topic = topic
     this.inFlight = inFlight
+  }
+
+  override write(
+    chunk: unknown,
+    encoding?: BufferEncoding | ((error?: Error | null) => void),
+    callback?: (error?: Error | null) => void,
+  ): boolean {
+    return super.write(this.kept(chunk), encoding as BufferEncoding, callback)
+  }
+
+  override end(chunk?: unknown, encoding?: BufferEncoding | (() => void), callback?: () => void): this {
+    return super.end(this.kept(chunk), encoding as BufferEncoding, callback)
+  }
+
+  /** What is held back is sent later than it was given. */
+  private kept(chunk: unknown): unknown {
+    const isHeldBack = this.writableLength > 0 || this.writableCorked > 0
+    return isHeldBack && this.sink.copyBytes ? withOwnBytes(chunk) : chunk
   }
 
   override _write(chunk: unknown, _encoding: string, callback: (error?: Error | null) => void): void {
@@ -133,11 +153,4 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
     if (this.topic !== undefined) return this.topic
     throw new InvalidMessageError('a message written to a stream without a topic of its own must name one')
   }
-}
-
-/** A value alone: what the default encoder takes. */
-function isBareValue(chunk: unknown): boolean {
-  return (
-    typeof chunk === 'string' || types.isUint8Array(chunk) || types.isAnyArrayBuffer(chunk) || types.isDataView(chunk)
-  )
 }

@@ -373,6 +373,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   writable(options: WritableOptions = {}): MessageWritable<K, V> {
     checkCallOptions(options, WRITABLE_OPTIONS)
     const sink: MessageSink<K, V> = {
+      copyBytes: this.config.copyBytes,
       send: (messages) => this.send(messages),
       flush: () => this.flush(),
       lacksRoom: () => this.#eventHandler.lacksRoom,

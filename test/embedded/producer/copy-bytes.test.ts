@@ -1,5 +1,12 @@
-import { describe, expect, it } from 'vitest'
-import { Producer, type HeaderPair, type KeyedMessage, type ProducerOptions } from '../../../src/index.js'
+import { finished } from 'node:stream/promises'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import {
+  Producer,
+  type HeaderPair,
+  type KeyedMessage,
+  type MessageWritable,
+  type ProducerOptions,
+} from '../../../src/index.js'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, startProducer, stored } from '../support/producers.js'
@@ -129,6 +136,65 @@ describe('copyBytes covers everything that is read after send() has returned', (
     h.fill('X')
     await sending
     expect(told).toEqual(['given'])
+  })
+
+  describe('what a stream holds back', () => {
+    const COUNT = 30
+
+    /** Makes each message of what the last one was made of. */
+    function* again(): Generator<KeyedMessage> {
+      const bytes = Buffer.alloc(2)
+      const message = { topic: 't', value: bytes, key: bytes.buffer, headers: { h: bytes }, timestamp: 0 }
+      for (let number = 10; number < 10 + COUNT; number++) {
+        bytes.write(String(number))
+        message.timestamp = number
+        yield message
+      }
+    }
+
+    const expected = Array.from({ length: COUNT }, (_, i) => `${10 + i} ${10 + i} ${10 + i} ${10 + i}`)
+
+    const told = (kafka: EmbeddedKafka) =>
+      kafka
+        .records('t')
+        .map(({ value, key, headers, timestamp }) => [value, key, headers[0]?.value, timestamp].join(' '))
+
+    it.each<['sync' | 'async', string, (producer: Producer<unknown, unknown, 'sync' | 'async'>) => Promise<void>]>([
+      ['sync', 'sendAll()', (producer) => producer.sendAll(again(), { inFlight: 5 })],
+      ['async', 'sendAll()', (producer) => producer.sendAll(again(), { inFlight: 5 })],
+      ['sync', 'writable()', (producer) => written(producer.writable({ inFlight: 5 }))],
+      ['async', 'writable()', (producer) => written(producer.writable({ inFlight: 5 }))],
+    ])('in %s mode, by %s', async (type, _, send) => {
+      const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+      const partitioner = () => 0
+      const producer = new Producer({ brokers: kafka.bootstrap, type, copyBytes: true, queueMessages: 3, partitioner })
+      onTestFinished(async () => void (await producer.close({ timeoutMs: 0 })))
+      await send(producer)
+      await producer.flush()
+      expect(told(kafka)).toEqual(expected)
+    })
+
+    /** Writes all at once, the last by `end()`. */
+    async function written(stream: MessageWritable): Promise<void> {
+      let number = 0
+      for (const message of again()) {
+        if (++number < COUNT) stream.write(message)
+        else stream.end(message)
+      }
+      await finished(stream)
+    }
+
+    it('is refused as ever where it is no message', async () => {
+      const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+      const producer = startProducer(kafka, { copyBytes: true })
+      const wrong = [[], Promise.resolve({}), { topic: 't', value: 'x', headers: 7 }, { topic: 't', key: 'k' }, 7]
+      for (const chunk of wrong) {
+        const stream = producer.writable({ inFlight: 1 })
+        stream.write({ topic: 't', value: 'right' })
+        stream.write(chunk)
+        expect(await errorOf(finished(stream))).toMatchObject({ code: 'INVALID_MESSAGE' })
+      }
+    })
   })
 
   it('a list of any length', async () => {
