@@ -18,8 +18,8 @@ import { decidingError } from './error-kinds.js'
 export interface GroupMetadata {
   readonly groupId: string
   /** Both or none of these. */
-  readonly generationId?: number | undefined
-  readonly memberId?: string | undefined
+  readonly generationId?: number | null | undefined
+  readonly memberId?: string | null | undefined
   /** Of a static member (`group.instance.id`). */
   readonly groupInstanceId?: string | null | undefined
 }
@@ -30,8 +30,8 @@ export interface GroupOffset {
   readonly partition: number
   /** That of the next message to be read: one more than that of the last one that was. */
   readonly offset: bigint | number | string
-  /** Of the last message that was read, where the consumer tells it. */
-  readonly leaderEpoch?: number | undefined
+  /** Of the last message that was read, where the consumer tells it; -1, as librdkafka has it, is none. */
+  readonly leaderEpoch?: number | null | undefined
   /** A text to be kept with it. */
   readonly metadata?: string | null | undefined
 }
@@ -58,10 +58,11 @@ export class GroupOffsets {
   }
 
   private take(given: GroupOffset): void {
-    const { topic, partition, offset, leaderEpoch, metadata } = (given ?? {}) as Partial<GroupOffset>
+    const { topic, partition, offset, leaderEpoch: epoch, metadata } = (given ?? {}) as Partial<GroupOffset>
+    const leaderEpoch = epoch ?? -1
     if (!isTopicName(topic)) throw refused('offsets: topic', topic, 'the name of a topic')
     if (!isInt32(partition)) throw refused('offsets: partition', partition, 'a whole number from 0')
-    if (leaderEpoch !== undefined && !isInt32(leaderEpoch))
+    if (leaderEpoch !== -1 && !isInt32(leaderEpoch))
       throw refused('offsets: leaderEpoch', leaderEpoch, 'a whole number from 0')
     if (metadata !== undefined && metadata !== null && !isText(metadata))
       throw refused('offsets: metadata', metadata, TEXT)
@@ -70,7 +71,7 @@ export class GroupOffsets {
     partitions.set(partition, {
       partitionIndex: partition,
       committedOffset: offsetOf(offset),
-      committedLeaderEpoch: leaderEpoch ?? -1,
+      committedLeaderEpoch: leaderEpoch,
       committedMetadata: metadata ?? '',
     })
   }
@@ -112,24 +113,23 @@ export class GroupOffsets {
 
 function memberOf(group: GroupMetadata): Member {
   const given: Partial<GroupMetadata> = typeof group === 'object' && group !== null ? group : {}
-  const { groupId, generationId, memberId, groupInstanceId } = given
+  const { groupId, groupInstanceId } = given
+  const generationId = given.generationId ?? -1
+  const memberId = given.memberId ?? ''
   if (groupId === '' || !isText(groupId))
     throw refused('groupMetadata: groupId', groupId ?? group, `the id of a consumer group, ${TEXT}`)
-  if (
-    generationId !== undefined &&
-    !(Number.isInteger(generationId) && generationId >= -1 && generationId <= MAX_INT32)
-  )
+  if (generationId !== -1 && !isInt32(generationId))
     throw refused('groupMetadata: generationId', generationId, 'a whole number from 0')
-  if (memberId !== undefined && !isText(memberId)) throw refused('groupMetadata: memberId', memberId, TEXT)
+  if (!isText(memberId)) throw refused('groupMetadata: memberId', memberId, TEXT)
   if (groupInstanceId !== undefined && groupInstanceId !== null && !isText(groupInstanceId))
     throw refused('groupMetadata: groupInstanceId', groupInstanceId, TEXT)
   // As in Java: a generation of nobody would be refused by the group, whoever it is.
-  if ((generationId ?? -1) >= 0 && (memberId ?? '') === '')
-    throw refused('groupMetadata: memberId', memberId, 'that of the member, since there is a generationId')
+  if (generationId >= 0 && memberId === '')
+    throw refused('groupMetadata: memberId', given.memberId, 'that of the member, since there is a generationId')
   return {
     groupId,
-    generationIdOrMemberEpoch: generationId ?? -1,
-    memberId: memberId ?? '',
+    generationIdOrMemberEpoch: generationId,
+    memberId,
     groupInstanceId: groupInstanceId ?? null,
   }
 }

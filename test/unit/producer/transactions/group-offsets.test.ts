@@ -30,6 +30,19 @@ describe('the offsets of a group', () => {
     })
   })
 
+  it.each([null, undefined, -1])(
+    'have no leader epoch where it is %o, as consumers have it for none',
+    (leaderEpoch) => {
+      const [topic] = new GroupOffsets(GROUP, [{ ...OFFSET, leaderEpoch, metadata: null }]).topics
+      expect(topic?.partitions[0]).toMatchObject({ committedLeaderEpoch: -1, committedMetadata: '' })
+    },
+  )
+
+  it('are of nobody where null is told of a member, as by a consumer that is in no group yet', () => {
+    const told = { groupId: 'readers', generationId: null, memberId: null, groupInstanceId: null }
+    expect(new GroupOffsets(told, []).member).toEqual(new GroupOffsets(GROUP, []).member)
+  })
+
   it('are of the member that is told, and of nobody where none is', () => {
     const told = { groupId: 'readers', generationId: 3, memberId: 'm', groupInstanceId: 'i' }
     expect(new GroupOffsets(told, []).member).toEqual({
