@@ -202,7 +202,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       this.#observers,
     )
     const producerPool = new ProducerPool(this.#sessions, config, surroundings)
-    this.#readiness = new Readiness(this.#sessions, this.#topicPartitionInfos, producerPool, clock)
+    const { retryBackoffMs } = config
+    this.#readiness = new Readiness(this.#sessions, this.#topicPartitionInfos, producerPool, clock, retryBackoffMs)
     const turn = new TurnBudget(clock)
     const sendLoop =
       config.type === 'async'
@@ -457,7 +458,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   /**
    * Whether brokers answer, as far as is known at this moment: for readiness probes. It waits for nothing. Not healthy is
    * a producer that had no answer yet (`connect()` gets one), or none to its last question, or whose messages wait while no
-   * connection for them can be had. While it is not, each call sends a question after it, for the next call to know more.
+   * connection for them can be had. While it is not, a call sends a question after it, for the next call to know more:
+   * `retryBackoffMs` after the last one that failed, at the earliest.
    */
   health(): ProducerHealth {
     if (this.#closing !== undefined) return { healthy: false, problem: new ProducerClosedError() }

@@ -35,11 +35,15 @@ export class Readiness {
     for (const end of those) end()
   })
 
+  /** No probe puts a question before, by the clock that it was given. */
+  private askAgainAt = -Infinity
+
   constructor(
     private readonly sessions: SessionFactory,
     private readonly info: BrokerPartitionInfo,
     private readonly pool: ProducerPool,
     private readonly clock: Clock,
+    private readonly retryBackoffMs: number,
   ) {}
 
   /**
@@ -82,7 +86,7 @@ export class Readiness {
 
   /**
    * What is known, without waiting for anything. Where that is nothing good, a question goes out behind it, so that whoever
-   * asks again, as probes do, hears when that has changed.
+   * asks again, as probes do, hears when that has changed; but not just after one that failed: there may be very many probes.
    *
    * @param isWaiting whether messages wait: only then does it matter that connections for them fail
    */
@@ -92,7 +96,8 @@ export class Readiness {
       const problem = isWaiting ? pool.problem : undefined
       return { healthy: problem === undefined, problem }
     }
-    info.reach().catch(() => undefined)
+    if (this.clock.now() >= this.askAgainAt)
+      info.reach().catch(() => (this.askAgainAt = this.clock.now() + this.retryBackoffMs))
     const problem = info.lastFailure ?? new MetadataUnavailableError('no broker was asked for anything yet')
     return { healthy: false, problem }
   }

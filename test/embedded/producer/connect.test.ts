@@ -4,7 +4,16 @@ import { blackHole } from '../support/black-hole.js'
 import { CertificateAuthority, type KeyPair } from '../support/certificates.js'
 import { startKafka } from '../support/cluster.js'
 import { HostileServer, MANNERS, type Manner } from '../support/hostile-servers.js'
-import { deadAddress, errorOf, plainServer, portOf, requestsOf, startProducer, until } from '../support/producers.js'
+import {
+  deadAddress,
+  errorOf,
+  plainServer,
+  portOf,
+  requestsOf,
+  startProducer,
+  turns,
+  until,
+} from '../support/producers.js'
 
 /** What the first byte of a TLS connection says. */
 const TLS_HANDSHAKE = 22
@@ -247,6 +256,18 @@ describe('health()', () => {
     expect(producer.health()).toMatchObject({ healthy: false, problem: { code: 'METADATA_UNAVAILABLE' } })
     await kafka.startBroker(1)
     await until(() => producer.health().healthy, 'probes hear that the broker is back')
+  })
+
+  it('asks no more often than the back-off, however many probes there are', async () => {
+    const { address, connections } = await plainServer((socket) => socket.destroy())
+    const producer = startProducer(address, { retryBackoffMs: 60_000, retryBackoffMaxMs: 60_000 })
+    await until(() => producer.health().problem?.message.includes('closed the connection') === true, 'it has asked')
+    const asked = connections()
+    for (let probe = 0; probe < 10; probe++) {
+      expect(producer.health().healthy).toBe(false)
+      await turns()
+    }
+    expect(connections()).toBe(asked)
   })
 
   it('is bad while messages wait and no connection for them can be had', async () => {
