@@ -91,7 +91,7 @@ export class BrokerPartitionInfo {
   private refreshing: Question | undefined
   /** When the last refresh ended. */
   private refreshedAt = -Infinity
-  /** When the last question failed, or a topic was refused for good. */
+  /** When the last question failed, or messages did by what was answered of their topic. */
   private refusedAt = -Infinity
   /** The question whether anybody answers, while it is under way. */
   private reaching: Promise<void> | undefined
@@ -251,6 +251,11 @@ export class BrokerPartitionInfo {
     return this.reaching
   }
 
+  /** Messages for a topic failed by what was answered: whoever sends more of them at once is not to have it asked as often. */
+  noteRefused(): void {
+    this.refusedAt = this.surroundings.clock.now()
+  }
+
   /** Drops a topic that nobody sends to any more, so that refreshes leave it out. */
   forget(topic: string): void {
     this.topics.delete(topic)
@@ -299,7 +304,7 @@ export class BrokerPartitionInfo {
       return this.learn(answer, topics)
     } catch (error) {
       onEnd?.(error as KafkaProducerError)
-      this.refusedAt = this.surroundings.clock.now()
+      this.noteRefused()
       throw error
     }
   }
@@ -351,7 +356,7 @@ export class BrokerPartitionInfo {
         if (epochs.isUndecided) undecided.push(name)
       } else {
         this.topics.delete(name)
-        if (!metadata.error.retriable) this.refusedAt = this.surroundings.clock.now()
+        if (!metadata.error.retriable) this.noteRefused()
       }
     }
     this.listener?.onTopics([...updated.values()], true)

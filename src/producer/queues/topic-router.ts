@@ -185,7 +185,10 @@ export class TopicRouter {
       this.refuseAll(topic.takeWaiting(), error)
     } else {
       const unknownForMs = topic.unknownForMs(now)
-      if (this.isTooLong(unknownForMs)) this.refuseAll(topic.takeWaiting(), doesNotExist(topic, unknownForMs))
+      if (this.isTooLong(unknownForMs)) {
+        this.parts.topicPartitionInfos.noteRefused()
+        this.refuseAll(topic.takeWaiting(), doesNotExist(topic, unknownForMs))
+      }
     }
     if (topic.isGone) this.forget(topic)
     else if (topic.needsMetadata) this.watch.await(topic)

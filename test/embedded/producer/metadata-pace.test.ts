@@ -110,6 +110,19 @@ describe('a storm of refusals is no storm of questions', () => {
     await producer.send({ topic: 'good', value: 'x' })
   })
 
+  it('topics that do not exist, whose messages do not wait for them', async () => {
+    const kafka = await startKafka({ autoCreateTopics: false, topics: { good: {} } })
+    const waits = { retryBackoffMs: 50, retryBackoffMaxMs: 50, unknownTopicTimeoutMs: 0 }
+    const producer = startProducer(kafka, waits)
+    const startedAt = performance.now()
+    for (let i = 0; i < 10; i++) {
+      const error = await deliveryErrorOf(producer.send({ topic: `missing-${i % 2}`, value: 'x' }))
+      expect(error.code).toBe('UNKNOWN_TOPIC_OR_PARTITION')
+    }
+    expect(requestsOf(kafka, 'Metadata').length).toBeLessThanOrEqual(allowed(startedAt, 50))
+    await producer.send({ topic: 'good', value: 'x' })
+  })
+
   it('a message that names a partition which is not there', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka, { retryBackoffMs: 50, retryBackoffMaxMs: 50 })
