@@ -36,8 +36,10 @@ export class OpenTransaction {
   /** Of what was sent, how much has no fate yet. */
   private pending = 0
   private onSettled: (() => void) | undefined
-  /** Why it ended without its program. */
+  /** Why it is not known to be committed: what ended it without its program, or what its commit failed with. */
   private endedBy: TransactionError | undefined
+  /** All that was sent is settled, and the coordinator is being asked: that is not cut short any more. */
+  private isCommitting = false
   private wasCommitted = false
   /** Its program has aborted it. */
   private isAborting = false
@@ -121,15 +123,21 @@ export class OpenTransaction {
   /**
    * Waits for all that was sent, and commits it.
    *
-   * @throws TransactionEndedError, TransactionTimeoutError; and like {@link TransactionManager.commit}
+   * @throws TransactionEndedError, TransactionTimeoutError; and like {@link TransactionManager.commit}, each time
    */
   async commit(): Promise<void> {
     if (this.endedBy !== undefined) throw this.endedBy
     if (this.state !== 'open') throw new TransactionEndedError()
-    await this.end(() => this.parts.manager.commit())
+    try {
+      await this.end(() => {
+        this.isCommitting = true
+        return this.parts.manager.commit()
+      })
+    } catch (error) {
+      this.endedBy = error as TransactionError
+      throw error
+    }
     this.wasCommitted = true
-    // What would have cut it short came too late.
-    this.endedBy = undefined
   }
 
   /**
@@ -156,7 +164,7 @@ export class OpenTransaction {
   /** Ends it without its program, which hears of that with whatever it does next. Resolves when it has ended. */
   async cut(cause: TransactionError): Promise<void> {
     if (this.state === 'ended') return
-    if (this.endedBy === undefined) {
+    if (this.endedBy === undefined && !this.isCommitting) {
       this.endedBy = cause
       this.parts.manager.giveUp(cause)
       if (this.state === 'open') void this.end(() => this.parts.manager.abort()).catch(() => undefined)

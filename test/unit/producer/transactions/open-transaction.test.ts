@@ -1,7 +1,13 @@
 import { describe, expect, it, vi } from 'vitest'
 import { systemClock, type Clock } from '../../../../src/clock.js'
-import { DeliveryError, FailedToSendMessageError, type KafkaProducerError } from '../../../../src/errors.js'
 import {
+  DeliveryError,
+  DeliveryTimeoutError,
+  FailedToSendMessageError,
+  type KafkaProducerError,
+} from '../../../../src/errors.js'
+import {
+  OutcomeUnknownError,
   TransactionAbortedError,
   TransactionEndedError,
   TransactionTimeoutError,
@@ -66,6 +72,7 @@ describe('a transaction’s commit', () => {
     // Too late to be given up.
     manager.giveUp = () => undefined
     const committed = tx.commit()
+    await Promise.resolve()
     late()
     answered.open()
     await committed
@@ -73,6 +80,28 @@ describe('a transaction’s commit', () => {
     await expect(tx.abort()).rejects.toThrow(TransactionEndedError)
     await expect(tx.send(() => Promise.resolve())).rejects.not.toHaveProperty('cause')
   })
+
+  it.each(['was over before', 'is not over'])(
+    'whose outcome is unknown says so to whoever commits again, where its time %s',
+    async (time) => {
+      const { tx, manager, late } = opened()
+      const answered = gate()
+      const unknown = new OutcomeUnknownError(new DeliveryTimeoutError('no answer'))
+      manager.commit = async () => {
+        await answered.promise
+        throw unknown
+      }
+      const committed = tx.commit()
+      await Promise.resolve()
+      if (time === 'was over before') late()
+      await expect(tx.commit()).rejects.toThrow(TransactionEndedError)
+      answered.open()
+      await expect(committed).rejects.toBe(unknown)
+      await expect(tx.commit()).rejects.toBe(unknown)
+      await expect(tx.send(() => Promise.resolve())).rejects.toHaveProperty('cause', unknown)
+      await tx.abort()
+    },
+  )
 
   it('waits for what was sent, and the next one may begin when it has ended', async () => {
     const { tx, told, onEnded } = opened()
