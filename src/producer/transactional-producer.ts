@@ -274,8 +274,8 @@ export class TransactionalProducer<K = unknown, V = unknown>
   }
 
   /**
-   * Aborts the transaction that is open, takes no more of them, and leaves no socket and no timer behind. Closing twice is
-   * harmless.
+   * Aborts the transaction that is open, waits for one that its program is committing, takes no more of them, and leaves no
+   * socket and no timer behind. Closing twice is harmless.
    */
   close(options: CloseOptions = {}): Promise<CloseResult<K, V>> {
     if (this.#closing === undefined) {
@@ -293,23 +293,25 @@ export class TransactionalProducer<K = unknown, V = unknown>
   async #close(timeoutMs: number): Promise<CloseResult<K, V>> {
     const { clock } = this.#surroundings
     const cause = new ProducerClosedError()
+    const aborted = new TransactionAbortedError(cause)
     const endsAt = clock.now() + timeoutMs
     this.#beginning.abort(cause)
     this.#line.close(cause)
     const late = new AbortController()
     const timer = clock.setTimeout(() => late.abort(cause), timeoutMs)
     try {
-      await orAborted(this.#leave(new TransactionAbortedError(cause)), late.signal).catch(() => undefined)
+      await orAborted(this.#leave(aborted), late.signal).catch(() => undefined)
     } finally {
       clock.clearTimeout(timer)
     }
+    if (late.signal.aborted) void this.#open?.cut(aborted)
     this.#pacing.close()
     this.#shortPacing.close()
     return this.#producer.close({ timeoutMs: Math.max(0, Math.ceil(endsAt - clock.now())) })
   }
 
   async #leave(cause: TransactionAbortedError): Promise<void> {
-    await this.#open?.cut(cause)
+    await this.#open?.close(cause)
     await this.#begun
     await this.#manager.leave()
   }

@@ -315,7 +315,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'close() leaves a transaction open',
     file: 'src/producer/transactional-producer.ts',
-    find: '    await this.#open?.cut(cause)\n',
+    find: '    await this.#open?.close(cause)\n',
     replace: '    void cause\n',
   },
   {

@@ -161,6 +161,12 @@ export class OpenTransaction {
     else await this.ending?.catch(() => undefined)
   }
 
+  /** Its producer closes: cuts it short where its program has not ended it yet, and waits for its end. */
+  async close(cause: TransactionError): Promise<void> {
+    if (this.state === 'open') await this.cut(cause)
+    else await this.ending?.catch(() => undefined)
+  }
+
   /** Ends it without its program, which hears of that with whatever it does next. Resolves when it has ended. */
   async cut(cause: TransactionError): Promise<void> {
     if (this.state === 'ended') return
