@@ -231,6 +231,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
           sessions: this.#sessions,
           sends: {
             takeOut: (cause) => this.#eventHandler.takeOut(cause),
+            isDrained: () => this.#eventHandler.held.messages === 0,
             drained: () => this.#eventHandler.drained(),
           },
           warnings,

@@ -304,10 +304,18 @@ export class TransactionalProducer<K = unknown, V = unknown>
     } finally {
       clock.clearTimeout(timer)
     }
-    if (late.signal.aborted) void this.#open?.cut(aborted)
+    if (late.signal.aborted) await this.#abandon(aborted)
     this.#pacing.close()
     this.#shortPacing.close()
     return this.#producer.close({ timeoutMs: Math.max(0, Math.ceil(endsAt - clock.now())) })
+  }
+
+  /** What is open is waited for no longer. */
+  async #abandon(cause: TransactionAbortedError): Promise<void> {
+    void this.#open?.cut(cause)
+    this.#manager.abandon()
+    // Until it is written, which is then waited for as other requests are.
+    await new Promise<void>((resolve) => this.#surroundings.clock.setImmediate(resolve))
   }
 
   async #leave(cause: TransactionAbortedError): Promise<void> {

@@ -36,7 +36,9 @@ const debug = createDebug('kafka-producer:transactions')
 export interface TransactionSends {
   /** Fails what is not written yet with this cause; what is under way goes on to its true fate. */
   takeOut(cause: KafkaProducerError): void
-  /** Resolves when nothing of what was sent is under way any more. */
+  /** Whether nothing of what was sent is under way. */
+  isDrained(): boolean
+  /** Resolves when nothing of it is any more. */
   drained(): Promise<void>
 }
 
@@ -378,6 +380,16 @@ export class TransactionManager implements TransactionGate {
     const kind = kindOfCode(code)
     if (kind === 'fenced') throw this.makeUnusable(this.whyUnusable(brokerResponseError(code, 'InitProducerId'), kind))
     await this.endAborted(signal)
+  }
+
+  /**
+   * Whoever closes waits no longer for what is under way, and nothing is to come into the transaction when it was aborted.
+   * So the coordinator is asked for the next epoch, for which it aborts what is open: leaders know by that what comes late.
+   * Before Kafka 2.5 there is no such question, and it is left open until its time is over. Nobody waits for the answer.
+   */
+  abandon(): void {
+    if (!this.states.is('to be aborted', 'aborting') || this.begun === 'no' || this.sends.isDrained()) return
+    if (this.canBump) this.requests.init(this.identity, undefined).catch(() => undefined)
   }
 
   /** Whoever closes leaves nothing open: what an abort could not end, or a begin that was called off. */

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
+import { errorOf, requestsOf, turns } from '../support/producers.js'
 import { committed, startTransactional } from '../support/transactional.js'
 
 const RELEASES = ['0.11', '1.1', '2.8', '3.9', '4'] as const
+/** Before Kafka 2.5 no producer can ask for another epoch, by which leaders know what comes late. */
+const WITH_CLAIMS = ['2.8', '3.9', '4'] as const
 const TOPICS = { orders: { partitions: 2 } }
 
 const states = (kafka: EmbeddedKafka) => kafka.transactions.map(({ state }) => state)
@@ -18,7 +21,7 @@ async function stalled(release: (typeof RELEASES)[number]) {
   const sent = tx.send({ topic: 'orders', partition: 1, value: 'b' })
   await stall.hit()
   sent.catch(() => undefined)
-  return { kafka, producer, tx, stall }
+  return { kafka, producer, tx, stall, sent }
 }
 
 describe.each(RELEASES)('Kafka %s: close()', (release) => {
@@ -41,4 +44,51 @@ describe.each(RELEASES)('Kafka %s: close()', (release) => {
     await closed
     expect(states(kafka)).toEqual(['CompleteAbort'])
   })
+})
+
+describe.each(WITH_CLAIMS)('Kafka %s: close() that waits no longer for a message', (release) => {
+  it.each([0, 200])('leaves no transaction open, and nothing comes into it late (timeoutMs %i)', async (timeoutMs) => {
+    const { kafka, producer, tx, stall, sent } = await stalled(release)
+    const failure = errorOf(sent)
+    await producer.close({ timeoutMs })
+    expect(states(kafka)).toEqual(['CompleteAbort'])
+    expect(await failure).toMatchObject({ code: 'PRODUCER_CLOSED', mayHaveBeenWritten: true })
+    await expect(tx.commit()).rejects.toMatchObject({ code: 'TRANSACTION_ABORTED', cause: { code: 'PRODUCER_CLOSED' } })
+    stall.release()
+    await turns()
+    expect(states(kafka)).toEqual(['CompleteAbort'])
+    const heir = startTransactional(kafka)
+    await heir.transaction((its) => its.send({ topic: 'orders', partition: 1, value: 'c' }))
+    expect(committed(kafka, 'orders')).toEqual(['c'])
+  })
+
+  it('aborts what waits for its commit', async () => {
+    const { kafka, producer, tx, sent } = await stalled(release)
+    const outcomes = [errorOf(sent), errorOf(tx.commit())]
+    await producer.close({ timeoutMs: 100 })
+    expect(await Promise.all(outcomes)).toMatchObject([{ code: 'PRODUCER_CLOSED' }, { code: 'TRANSACTION_ABORTED' }])
+    expect(states(kafka)).toEqual(['CompleteAbort'])
+  })
+})
+
+it('Kafka 1.1: a transaction that waits for a message is left to its time-out', async () => {
+  const { kafka, producer, sent } = await stalled('1.1')
+  const failure = errorOf(sent)
+  await producer.close({ timeoutMs: 0 })
+  expect(await failure).toMatchObject({ code: 'PRODUCER_CLOSED' })
+  expect(states(kafka)).toEqual(['Ongoing'])
+  expect(requestsOf(kafka, 'EndTxn')).toEqual([])
+})
+
+it('a commit whose answer close() did not wait for may have been carried out', async () => {
+  const kafka = await startKafka({ topics: TOPICS })
+  const producer = startTransactional(kafka)
+  const tx = await producer.begin()
+  await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+  const stall = kafka.stall({ api: 'EndTxn' }, 'after')
+  const outcome = errorOf(tx.commit())
+  await stall.hit()
+  await producer.close({ timeoutMs: 50 })
+  expect(await outcome).toMatchObject({ code: 'OUTCOME_UNKNOWN' })
+  expect(committed(kafka, 'orders')).toEqual(['a'])
 })

@@ -44,6 +44,7 @@ export class FakeCoordinators {
     })
     const sends = {
       takeOut: (cause: KafkaProducerError) => void this.takenOut.push(cause),
+      isDrained: () => true,
       drained: async () => void this.asked.push('drained'),
     }
     this.manager = new TransactionManager(requests, sends, systemClock)
