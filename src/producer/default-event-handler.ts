@@ -532,7 +532,12 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     return this.calls.settledSoFar()
   }
 
-  async close(timeoutMs: number, last?: (timeLeftMs: number) => Promise<void>): Promise<KeyedMessage<K, V>[]> {
+  /** @param withinMs what its caller was told to wait, of which `timeoutMs` are left */
+  async close(
+    timeoutMs: number,
+    last?: (timeLeftMs: number) => Promise<void>,
+    withinMs = timeoutMs,
+  ): Promise<KeyedMessage<K, V>[]> {
     this.isClosed = true
     const { clock } = this.surroundings
     const endsAt = clock.now() + timeoutMs
@@ -540,7 +545,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     const late = new Promise<void>((resolve) => (timer = clock.setTimeout(resolve, timeoutMs)))
     await Promise.race([this.settledSoFar(), late])
     clock.clearTimeout(timer)
-    const cause = new ProducerClosedError(`the producer was closed, and did not wait longer than ${timeoutMs} ms`)
+    const cause = new ProducerClosedError(`the producer was closed, and did not wait longer than ${withinMs} ms`)
     this.admission.close()
     const unsent = await this.earlyEnds.close<KeyedMessage<K, V>>(this.calls.all(), cause)
     // Not before: what is called off would fail messages that have not been given back yet.

@@ -90,6 +90,8 @@ export type MetadataOf<L extends readonly unknown[]> = { -readonly [I in keyof L
 export interface TransactionsOf {
   /** Hears of warnings instead of the producer. */
   readonly events: Listeners
+  /** How long the whole may take to close, where this producer has what is left of that. */
+  readonly closesWithinMs: () => number
   readonly gate: (parts: {
     readonly anyBroker: AnyBroker
     readonly sessions: SessionFactory
@@ -142,6 +144,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   /** Undefined where it is switched off. */
   readonly #metricsPush: MetricsPush | undefined
   #closing: Promise<CloseResult<K, V>> | undefined
+  /** Undefined where there are no transactions. */
+  readonly #transactions: TransactionsOf | undefined
 
   readonly #surroundings: Surroundings
 
@@ -164,6 +168,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     const config = options instanceof ProducerConfig ? options : new ProducerConfig(options)
     this.config = config
     this.#surroundings = surroundings
+    this.#transactions = transactions
     const { clock } = surroundings
     this.#observers.add(this.#counters)
     this.#observers.add(observer)
@@ -490,7 +495,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       }
       this.#statsReports?.close()
       const last = (timeLeftMs: number) => this.#metricsPush?.close(timeLeftMs) ?? Promise.resolve()
-      this.#closing = this.#eventHandler.close(timeoutMs, last).then((unsent) => {
+      this.#closing = this.#eventHandler.close(timeoutMs, last, this.#transactions?.closesWithinMs()).then((unsent) => {
         this.#iterableSends.close()
         this.#log.close()
         return { ...this.#result(), unsent }

@@ -138,6 +138,7 @@ export class TransactionalProducer<K = unknown, V = unknown>
   #begun: Promise<void> | undefined
   #open: OpenTransaction | undefined
   #closing: Promise<CloseResult<K, V>> | undefined
+  #closesWithinMs = 0
 
   /** @throws InvalidConfigError; nothing is connected yet. */
   constructor(options: TransactionalProducerOptions<K, V> | TransactionalProducerConfig<K, V>)
@@ -158,6 +159,7 @@ export class TransactionalProducer<K = unknown, V = unknown>
     const made: { manager?: TransactionManager } = {}
     this.#producer = new Producer<K, V, 'sync'>(config.producer, surroundings, undefined, {
       events: this,
+      closesWithinMs: () => this.#closesWithinMs,
       gate: (parts) => (made.manager = this.#manage(parts)),
     })
     this.#manager = made.manager as TransactionManager
@@ -295,6 +297,7 @@ export class TransactionalProducer<K = unknown, V = unknown>
     const cause = new ProducerClosedError()
     const aborted = new TransactionAbortedError(cause)
     const endsAt = clock.now() + timeoutMs
+    this.#closesWithinMs = timeoutMs
     this.#beginning.abort(cause)
     this.#line.close(cause)
     const late = new AbortController()

@@ -80,6 +80,13 @@ it('Kafka 1.1: a transaction that waits for a message is left to its time-out', 
   expect(requestsOf(kafka, 'EndTxn')).toEqual([])
 })
 
+it('a message that close() did not wait for tells how long that waited', async () => {
+  const { producer, sent } = await stalled('4')
+  const failure = errorOf(sent)
+  await producer.close({ timeoutMs: 120 })
+  expect((await failure).message).toContain('did not wait longer than 120 ms')
+})
+
 it('a commit whose answer close() did not wait for may have been carried out', async () => {
   const kafka = await startKafka({ topics: TOPICS })
   const producer = startTransactional(kafka)
