@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js'
 import { BrokerNotAllowedError } from '../errors.js'
 import { thrownCause } from '../thrown-message.js'
 import { formatAddress, type BrokerAddress } from './connect.js'
-import { within } from './within.js'
+import { askUser, NothingCame } from './user-code.js'
 
 /** The option of that name: whether an address that the cluster names may be connected to. */
 export type AllowBroker = (host: string, port: number) => boolean | Promise<boolean>
@@ -29,15 +29,20 @@ export class BrokerFilter {
     return !this.given.has(formatAddress(address))
   }
 
-  /** @throws BrokerNotAllowedError unless the user's function says `true` in time, where there is one to be asked */
-  async check(address: BrokerAddress): Promise<void> {
+  /**
+   * @param gone aborted when nobody wants to connect any more
+   * @throws BrokerNotAllowedError unless the user's function says `true` in time, where there is one to be asked; `gone`'s reason
+   */
+  async check(address: BrokerAddress, gone: AbortSignal): Promise<void> {
     const { allow } = this
     if (allow === undefined || !this.isOfCluster(address)) return
     let answer: unknown
     try {
       const { host, port } = address
-      answer = await within(this.clock, this.timeoutMs, Promise.resolve(allow(host, port)))
+      answer = await askUser(this.clock, () => allow(host, port), this.timeoutMs, gone)
     } catch (cause) {
+      if (gone.aborted) throw cause
+      if (cause instanceof NothingCame) throw refused(address, 'gave no answer for')
       throw refused(address, 'threw when it was asked for', cause)
     }
     if (answer === true) return

@@ -319,7 +319,7 @@ export class SessionFactory {
 
   private async openAuthenticated(opening: Opening): Promise<BrokerSession> {
     const { authenticator } = this
-    await this.filter.check(opening.address)
+    await this.filter.check(opening.address, opening.signal)
     for (let attempt = 1; ; attempt++) {
       const session = await this.openUnauthenticated(opening)
       if (authenticator === undefined || (await this.authenticate(session, authenticator, opening, attempt === 1)))
@@ -530,7 +530,8 @@ export class SessionFactory {
   private async connect(opening: Opening): Promise<BrokerConnection> {
     const how = this.tls === undefined ? '' : ' by TLS'
     opening.stage.enter(`connecting to ${formatAddress(opening.address)}${how}`)
-    return this.connectBy(await this.tls?.settingsFor(opening.address, this.options.connectTimeoutMs), opening)
+    const { connectTimeoutMs } = this.options
+    return this.connectBy(await this.tls?.settingsFor(opening.address, connectTimeoutMs, opening.signal), opening)
   }
 
   private async connectBy(

@@ -41,14 +41,15 @@ export class TlsClient {
    * A session goes on with the certificates it was begun with, and checks neither certificate nor name again: it is taken
    * up only where the options are the same in every byte, and all of them can be compared.
    *
-   * @throws TlsError where the function of the user fails
+   * @param gone aborted when nobody wants to connect any more
+   * @throws TlsError where the function of the user fails; `gone`'s reason
    */
-  async settingsFor(address: BrokerAddress, timeoutMs: number): Promise<TlsSettings> {
+  async settingsFor(address: BrokerAddress, timeoutMs: number, gone?: AbortSignal): Promise<TlsSettings> {
     const option = this.#option.reveal()
     const isFunction = typeof option === 'function'
     // A copy: what is compared is what the connection is made with.
     const options = isFunction
-      ? { ...(await ask(this.clock, option, address, timeoutMs)) }
+      ? { ...(await ask(this.clock, option, address, timeoutMs, gone)) }
       : option === true
         ? {}
         : { ...option }
@@ -78,6 +79,7 @@ async function ask(
   option: Extract<SslOption, (...args: never[]) => unknown>,
   address: BrokerAddress,
   timeoutMs: number,
+  gone: AbortSignal | undefined,
 ): Promise<SslOptions> {
   const failed = (why: string, cause?: unknown) =>
     new TlsError(`${formatAddress(address)}: the function given as \`ssl\` ${why}`, {
@@ -86,8 +88,9 @@ async function ask(
     })
   let options: unknown
   try {
-    options = await askUser(clock, () => option(address), timeoutMs)
+    options = await askUser(clock, () => option(address), timeoutMs, gone)
   } catch (cause) {
+    if (gone?.aborted === true) throw cause
     if (cause instanceof NothingCame) throw failed(`gave no options within ${timeoutMs} ms`)
     throw failed(`failed: ${thrownMessage(cause) ?? 'it threw no Error'}`, cause)
   }

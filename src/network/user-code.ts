@@ -27,7 +27,9 @@ export async function askUser<T>(
     timer = clock.setTimeout(() => reject(new NothingCame(timeoutMs)), timeoutMs).unref()
   })
   try {
-    const answer = Promise.race([Promise.resolve().then(call), late])
+    // Nor is it called for whom nobody waited any more before that step came.
+    const step = Promise.resolve().then(() => gone?.throwIfAborted())
+    const answer = Promise.race([step.then(call), late])
     return await (gone === undefined ? answer : orAborted(answer, gone))
   } finally {
     clock.clearTimeout(timer)
