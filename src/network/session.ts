@@ -17,6 +17,7 @@ import { produce } from '../protocol/apis/produce.js'
 import { saslHandshake } from '../protocol/apis/sasl-handshake.js'
 import { GatheringBound } from '../protocol/frame.js'
 import { LEGACY_VERSIONS, type ServedVersions } from '../protocol/versions.js'
+import { CalledOffError } from '../stats/called-off.js'
 import { Observers } from '../stats/observer.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
 import { withoutContext } from '../without-context.js'
@@ -227,8 +228,7 @@ export class SessionFactory {
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const controller = new AbortController()
-    const callOff = () =>
-      controller.abort(new ConnectionFailedError(`connecting to ${formatAddress(address)} was called off`))
+    const callOff = () => controller.abort(new CalledOffError(`connecting to ${formatAddress(address)} was called off`))
     setMaxListeners(0, controller.signal)
     const signals = signal === undefined ? [this.closing.signal] : [this.closing.signal, signal]
     for (const one of signals) one.addEventListener('abort', callOff, { once: true })

@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../clock.js'
 import { createDebug } from '../debug.js'
 import { KafkaProducerError, ProducerClosedError } from '../errors.js'
 import { toldReason } from '../shown-error.js'
+import { wasCalledOff } from '../stats/called-off.js'
 import type { ConnectBegin, ConnectEnd, MetadataEnd, ObservedEvent, Observer, OnEnd } from '../stats/observer.js'
 import type { KafkaProducerWarning } from './kafka-producer-warning.js'
 import { hasToldAll, tellBeforeExit, type LateTeller } from './process-end.js'
@@ -103,8 +104,10 @@ export class EventLog implements Observer, LateTeller {
     ({ broker }: ConnectBegin): OnEnd<ConnectEnd> =>
     ({ error }) => {
       if (error instanceof ProducerClosedError) return
-      if (error !== undefined)
-        return this.note('warn', 'connect-failed', 'could not connect', { broker, ...told(error) })
+      if (error !== undefined) {
+        const level = wasCalledOff(error) ? 'debug' : 'warn'
+        return this.note(level, 'connect-failed', 'could not connect', { broker, ...told(error) })
+      }
       if (this.lost.delete(broker)) this.note('info', 'reconnected', 'connected again', { broker })
       else this.note('debug', 'connected', 'connected', { broker })
     }

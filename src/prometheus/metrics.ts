@@ -123,7 +123,7 @@ export const COUNTERS: readonly Row<number>[] = [
   },
   {
     name: 'kafka_producer_connections_failed_total',
-    help: 'Attempts to open a connection that came to nothing.',
+    help: 'Attempts to open a connection that came to nothing, but for those that nobody wanted any more.',
     read: ({ stats }) => stats.connections.failed,
   },
   {

@@ -1,5 +1,6 @@
 import { SerializationError } from '../errors.js'
 import { ownCopy } from '../topic-name.js'
+import { wasCalledOff } from './called-off.js'
 import { Histogram, type HistogramSnapshot } from './histogram.js'
 import { Meter, type MeterSnapshot } from './meter.js'
 import type { BatchBegin, BatchEnd, ObservedEvent, Observer, OnEnd, RequestBegin, RequestEnd } from './observer.js'
@@ -58,7 +59,7 @@ export interface Statistics {
   readonly throttleTimeMs: HistogramSnapshot
   readonly connections: {
     readonly opened: number
-    /** Attempts that came to nothing. */
+    /** Attempts that came to nothing; not those that nobody wanted any more: another broker answered first, or `close()`. */
     readonly failed: number
     /** Of those that were opened: what is left of these is open. */
     readonly closed: number
@@ -175,7 +176,7 @@ export class StatisticsObserver implements Observer {
 
   private readonly onConnectEnd = ({ error }: { readonly error: unknown }): void => {
     if (error === undefined) this.opened++
-    else this.failed++
+    else if (!wasCalledOff(error)) this.failed++
   }
 
   readonly event = (event: ObservedEvent): void => {

@@ -1,13 +1,18 @@
 import { PassThrough } from 'node:stream'
 import { expect, it, vi } from 'vitest'
+import { ProducerClosedError } from '../../../src/errors.js'
 import { Secret } from '../../../src/network/secret.js'
 import { SessionFactory, type SessionOptions } from '../../../src/network/session.js'
 import type { SslOption } from '../../../src/network/tls.js'
+import { EventLog } from '../../../src/producer/event-log.js'
+import { Observers } from '../../../src/stats/observer.js'
+import { StatisticsObserver } from '../../../src/stats/statistics.js'
+import { SYSTEM } from '../../../src/surroundings.js'
 import { turns } from '../../embedded/support/producers.js'
 
 const address = { host: 'kafka-1.internal', port: 9092 }
 
-function factory(options: Partial<SessionOptions>): SessionFactory {
+function factory(options: Partial<SessionOptions>, observers?: Observers): SessionFactory {
   const fixed = {
     clientId: 'test',
     connectTimeoutMs: 10_000,
@@ -17,7 +22,7 @@ function factory(options: Partial<SessionOptions>): SessionFactory {
     softwareVersion: '0',
     legacyOnly: false,
   }
-  return new SessionFactory({ ...fixed, ...options })
+  return new SessionFactory({ ...fixed, ...options }, SYSTEM, observers)
 }
 
 it('the user is asked for nothing more, whatever came too late', async () => {
@@ -49,4 +54,32 @@ it('the user is asked for nothing more, whatever came too late', async () => {
   await expect(sessions.open(address)).rejects.toThrow('called off')
   await turns(10)
   expect(asked).toEqual(['allowBroker'])
+})
+
+it.each(['by whoever wanted it', 'by close()'])('%s: it is no failure, and warns of nothing', async (whose) => {
+  const lines: unknown[][] = []
+  const note =
+    (level: string) =>
+    (...args: unknown[]) =>
+      void lines.push([level, ...args])
+  const logger = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') }
+  const statistics = new StatisticsObserver(Date.now)
+  const observers = new Observers()
+  observers.add(statistics)
+  observers.add(new EventLog(logger, 'test', SYSTEM.clock, () => undefined))
+  const ends: unknown[] = []
+  observers.add({ connect: () => (end) => void ends.push(end.error) })
+  const sessions = factory({ createConnection: () => new Promise<never>(() => undefined) }, observers)
+  const callOff = new AbortController()
+  const opening = expect(sessions.open(address, { signal: callOff.signal })).rejects.toThrow('called off')
+  if (whose === 'by close()') await sessions.close(0)
+  else callOff.abort()
+  await opening
+  expect(ends).toHaveLength(1)
+  expect(ends[0] instanceof ProducerClosedError).toBe(whose === 'by close()')
+  expect(statistics.snapshot().connections).toEqual({ opened: 0, failed: 0, closed: 0 })
+  expect(lines.filter(([level]) => level !== 'debug')).toEqual([])
+
+  await expect(factory({ createConnection: () => null as never }, observers).open(address)).rejects.toThrow('gave null')
+  expect(statistics.snapshot().connections.failed).toBe(1)
 })
