@@ -3,6 +3,7 @@ import { AuthenticationError, InvalidConfigError } from '../../errors.js'
 import { foreignText } from '../../foreign-text.js'
 import { given, givenOptions } from '../../given.js'
 import { isRecord } from '../../is-record.js'
+import { kindOf } from '../../kind-of.js'
 import { shown } from '../../shown.js'
 import { thrownCause, thrownMessage } from '../../thrown-message.js'
 import { Secret } from '../secret.js'
@@ -85,7 +86,7 @@ export function oidcToken(options: OidcOptions): () => Promise<string> {
 function checked(all: OidcOptions): Provider {
   if (!isRecord(all))
     throw new InvalidConfigError(
-      `oidcToken: given was ${shown(all)}, allowed is an object with tokenEndpoint, clientId and clientSecret`,
+      `oidcToken: given was ${kindOf(all)}, allowed is an object with tokenEndpoint, clientId and clientSecret`,
     )
   const options = givenOptions(all)
   const { tokenEndpoint, clientId, clientSecret, scope, parameters = {}, ca } = options

@@ -194,6 +194,15 @@ describe('the client', () => {
     expect(seen).toEqual([{ authorization, body }])
   })
 
+  it.each(['S3CRET', ['S3CRET'], 'https://me:S3CRET@login.example/token'])(
+    'is no client where that is another form of it, which the error does not quote: it may be the secret',
+    (options) => {
+      expect(() => oidcToken(options as unknown as OidcOptions)).toThrow(
+        expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.not.stringContaining('S3CRET') }),
+      )
+    },
+  )
+
   it.each([undefined, null, 'https://login.example/token'])('is no client where that is %s', (options) => {
     const make = () => oidcToken(options as unknown as OidcOptions)
     expect(make).toThrow(expect.objectContaining({ code: 'INVALID_CONFIG' }))
