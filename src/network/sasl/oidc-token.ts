@@ -51,6 +51,18 @@ const FIELDS = new Set<string>([
 ])
 const CLIENT_AUTHENTICATIONS: readonly unknown[] = ['basic', 'basic-raw', 'post'] satisfies OidcClientAuthentication[]
 
+interface KeptToken {
+  readonly token: Secret<string>
+  readonly askedAt: { readonly now: number; readonly timestamp: number }
+  readonly renewAfterMs: number
+}
+
+/** By both clocks: one stands still while the machine sleeps and the token runs out, and the other may be set back. */
+function isFresh({ askedAt, renewAfterMs }: KeptToken): boolean {
+  const age = Math.max(systemClock.now() - askedAt.now, systemClock.timestamp() - askedAt.timestamp)
+  return age < renewAfterMs
+}
+
 interface Provider extends OidcOptions {
   readonly url: URL
   readonly clientAuthentication: OidcClientAuthentication
@@ -65,14 +77,14 @@ interface Provider extends OidcOptions {
  */
 export function oidcToken(options: OidcOptions): () => Promise<string> {
   const provider = new Secret(checked(options))
-  let kept: { readonly token: Secret<string>; readonly renewAt: number } | undefined
+  let kept: KeptToken | undefined
   let fetching: Promise<string> | undefined
   return async () => {
-    if (kept !== undefined && systemClock.now() < kept.renewAt) return kept.token.reveal()
-    const askedAt = systemClock.now()
+    if (kept !== undefined && isFresh(kept)) return kept.token.reveal()
+    const askedAt = { now: systemClock.now(), timestamp: systemClock.timestamp() }
     fetching ??= fetchToken(provider.reveal())
       .then(({ token, lifetimeMs }) => {
-        kept = { token: new Secret(token), renewAt: askedAt + lifetimeMs * RENEW_AT }
+        kept = { token: new Secret(token), askedAt, renewAfterMs: lifetimeMs * RENEW_AT }
         return token
       })
       .finally(() => {

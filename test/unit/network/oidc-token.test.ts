@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Server, Socket } from 'node:net'
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { oidcToken, type OidcOptions } from '../../../src/index.js'
 import { CertificateAuthority, type KeyPair } from '../../embedded/support/certificates.js'
 import { deadAddress, turns, until } from '../../embedded/support/producers.js'
@@ -140,6 +140,16 @@ describe('the endpoint', () => {
     await token()
     expect(seen).toHaveLength(asked)
   })
+})
+
+it('a token that ran out while the machine slept, which the clock of timers does not see, is fetched anew', async () => {
+  const { tokenEndpoint, seen } = await provider(give('tok'))
+  const token = oidcToken({ ...client, tokenEndpoint })
+  await token()
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_000_000 })
+  onTestFinished(() => void vi.useRealTimers())
+  await token()
+  expect(seen).toHaveLength(2)
 })
 
 describe('clientSecret()', () => {
