@@ -1,6 +1,6 @@
 import { InvalidPartitionError } from '../../errors.js'
 import type { EncodedKey, KeyUse } from '../partitioner.js'
-import { checkFlag } from './check-options.js'
+import { checkFlag, readOptions } from './check-options.js'
 import { KeyPartitioner, type KeyPartitionerOptions } from './key-partitioner.js'
 
 export interface JavaHashOptions extends KeyPartitionerOptions {
@@ -10,6 +10,8 @@ export interface JavaHashOptions extends KeyPartitionerOptions {
    */
   masked?: boolean | undefined
 }
+
+const JAVA_HASH_OPTIONS: readonly (keyof JavaHashOptions)[] = ['keyless', 'masked']
 
 /**
  * Kafka 0.8's `DefaultPartitioner`: Java's `hashCode` of the key as the caller gave it, before it was encoded.
@@ -23,8 +25,8 @@ export class JavaHashPartitioner extends KeyPartitioner {
   private readonly toPositive: (hash: number) => number
 
   constructor(options: JavaHashOptions = {}) {
-    super(options)
-    const { masked = false } = options
+    const { masked = false, ...others } = readOptions(options, JAVA_HASH_OPTIONS)
+    super(others)
     checkFlag('masked', masked)
     this.toPositive = masked ? mask : abs
   }
@@ -40,8 +42,8 @@ export class ByteArrayPartitioner extends KeyPartitioner {
   private readonly toPositive: (hash: number) => number
 
   constructor(options: JavaHashOptions = {}) {
-    super(options)
-    const { masked = false } = options
+    const { masked = false, ...others } = readOptions(options, JAVA_HASH_OPTIONS)
+    super(others)
     checkFlag('masked', masked)
     this.toPositive = masked ? mask : abs
   }

@@ -1,5 +1,5 @@
 import type { EncodedKey, KeylessPlacement, KeyUse, PartitionContext, Partitioner } from '../partitioner.js'
-import { checkIsObject, refused } from './check-options.js'
+import { refused } from './check-options.js'
 import { StickyByBytes } from './keyless.js'
 
 export interface KeyPartitionerOptions {
@@ -13,7 +13,6 @@ export abstract class KeyPartitioner implements Partitioner {
   private readonly keyless: KeylessPlacement
 
   constructor(options: KeyPartitionerOptions = {}) {
-    checkIsObject(options)
     const { keyless = new StickyByBytes() } = options
     if (typeof (keyless as KeylessPlacement | null)?.partitionKeyless !== 'function')
       throw refused('keyless', keyless, 'an object with a method partitionKeyless()')

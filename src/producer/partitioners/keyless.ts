@@ -1,7 +1,7 @@
 import { BoundedMap } from '../../bounded-map.js'
 import { systemRandom } from '../../random.js'
 import type { KeylessPlacement, PartitionContext } from '../partitioner.js'
-import { checkFlag, checkIsObject, checkRandom, refused } from './check-options.js'
+import { checkFlag, checkRandom, readOptions, refused } from './check-options.js'
 
 /** From 0 up to but not including 1, like `Math.random`. */
 export type Random = () => number
@@ -13,6 +13,8 @@ export interface StickyByBytesOptions {
   adaptive?: boolean | undefined
   random?: Random | undefined
 }
+
+export const STICKY_OPTIONS: readonly (keyof StickyByBytesOptions)[] = ['stickyBytes', 'adaptive', 'random']
 
 /** The weights of so many partitions are read per choice; of more, they serve several choices. */
 const WEIGHTS_PER_CHOICE = 64
@@ -35,8 +37,8 @@ export class StickyByBytes implements KeylessPlacement {
 
   /** @throws InvalidConfigError */
   constructor(options: StickyByBytesOptions = {}) {
-    checkIsObject(options)
-    const { stickyBytes = 16_384, adaptive = true, random = systemRandom.number } = options
+    const read = readOptions(options, STICKY_OPTIONS)
+    const { stickyBytes = 16_384, adaptive = true, random = systemRandom.number } = read
     // The weight of the slowest partition: without one all messages go to the last.
     if (!(Number.isSafeInteger(stickyBytes) && stickyBytes >= 1))
       throw refused('stickyBytes', stickyBytes, 'a whole number from 1')
@@ -91,8 +93,7 @@ export class StickyUntilRefresh implements KeylessPlacement {
 
   /** @throws InvalidConfigError */
   constructor(options: { random?: Random | undefined } = {}) {
-    checkIsObject(options)
-    const { random = systemRandom.number } = options
+    const { random = systemRandom.number } = readOptions(options, ['random'])
     checkRandom(random)
     this.random = random
   }

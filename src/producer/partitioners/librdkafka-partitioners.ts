@@ -1,9 +1,9 @@
 import { crc32 } from '../../protocol/crc32.js'
 import { systemRandom } from '../../random.js'
 import type { EncodedKey, KeylessPlacement, KeyUse, PartitionContext, Partitioner } from '../partitioner.js'
-import { checkFlag, checkIsObject, checkRandom, refused } from './check-options.js'
+import { checkFlag, checkRandom, readOptions, refused } from './check-options.js'
 import { KeyPartitioner } from './key-partitioner.js'
-import { StickyByBytes, randomPartition, type Random, type StickyByBytesOptions } from './keyless.js'
+import { STICKY_OPTIONS, StickyByBytes, randomPartition, type Random, type StickyByBytesOptions } from './keyless.js'
 import { murmur2 } from './murmur2.js'
 
 const HASHES = { consistent: crc32, murmur2: murmur2Positive, fnv1a }
@@ -27,8 +27,7 @@ export class LibrdkafkaPartitioner extends KeyPartitioner {
   private readonly random: Random
 
   constructor(options: LibrdkafkaPartitionerOptions) {
-    checkIsObject(options)
-    const { hash, spreadKeyless, ...sticky } = options
+    const { hash, spreadKeyless, ...sticky } = readOptions(options, ['hash', 'spreadKeyless', ...STICKY_OPTIONS])
     checkFlag('spreadKeyless', spreadKeyless)
     const hashOf = Object.hasOwn(HASHES, hash) ? HASHES[hash] : undefined
     if (hashOf === undefined) throw refused('hash', hash, `one of ${Object.keys(HASHES).join(', ')}`)
@@ -50,8 +49,7 @@ export class RandomPartitioner implements Partitioner {
   private readonly random: Random
 
   constructor(options: { random?: Random | undefined } = {}) {
-    checkIsObject(options)
-    const { random = systemRandom.number } = options
+    const { random = systemRandom.number } = readOptions(options, ['random'])
     checkRandom(random)
     this.random = random
   }

@@ -1,5 +1,5 @@
 import type { EncodedKey, KeyUse } from '../partitioner.js'
-import { checkFlag } from './check-options.js'
+import { checkFlag, readOptions } from './check-options.js'
 import { KeyPartitioner, type KeyPartitionerOptions } from './key-partitioner.js'
 import { murmur2 } from './murmur2.js'
 
@@ -13,8 +13,8 @@ export class Murmur2Partitioner extends KeyPartitioner {
   override readonly keyUse: KeyUse
 
   constructor(options: Murmur2PartitionerOptions = {}) {
-    super(options)
-    const { ignoreKeys = false } = options
+    const { ignoreKeys = false, ...others } = readOptions(options, ['keyless', 'ignoreKeys'])
+    super(others)
     checkFlag('ignoreKeys', ignoreKeys)
     this.keyUse = ignoreKeys ? 'none' : 'encoded'
   }

@@ -1,6 +1,6 @@
 import { systemRandom } from '../../random.js'
 import type { EncodedKey, KeyUse, PartitionContext, Partitioner } from '../partitioner.js'
-import { checkIsObject, checkRandom } from './check-options.js'
+import { checkRandom, readOptions } from './check-options.js'
 import type { Random } from './keyless.js'
 
 /**
@@ -13,8 +13,7 @@ export class RoundRobinPartitioner implements Partitioner {
   private readonly turns = new Map<string, number>()
 
   constructor(options: { random?: Random | undefined } = {}) {
-    checkIsObject(options)
-    const { random = systemRandom.number } = options
+    const { random = systemRandom.number } = readOptions(options, ['random'])
     checkRandom(random)
     this.random = random
   }

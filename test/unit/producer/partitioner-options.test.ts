@@ -3,6 +3,10 @@ import * as library from '../../../src/index.js'
 
 const { StickyByBytes, Murmur2Partitioner, JavaHashPartitioner, RoundRobinPartitioner } = library
 
+const thrower = () => {
+  throw new Error('boom')
+}
+
 describe('a partitioner is not made of options that would put all messages into one place', () => {
   it.each([0, -1, NaN, Infinity, 0.5, '16384', null, 2 ** 53])('stickyBytes %s', (stickyBytes) => {
     expect(() => new StickyByBytes({ stickyBytes: stickyBytes as number })).toThrow(
@@ -39,6 +43,35 @@ describe('a partitioner is not made of options that would put all messages into 
     expect(make).toThrow(
       expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.stringMatching(/^options: given was /) }),
     )
+  })
+
+  it.each([
+    ['sticky', () => new StickyByBytes({ sticky: 5 } as never)],
+    ['rand', () => new library.StickyUntilRefresh({ rand: Math.random } as never)],
+    ['ignoreKey', () => new Murmur2Partitioner({ ignoreKey: true } as never)],
+    ['mask', () => new JavaHashPartitioner({ mask: true } as never)],
+    ['mask', () => new library.ByteArrayPartitioner({ mask: true } as never)],
+    ['seed', () => new RoundRobinPartitioner({ seed: 1 } as never)],
+    ['seed', () => new library.RandomPartitioner({ seed: 1 } as never)],
+    ['keyless', () => new library.LibrdkafkaPartitioner({ hash: 'fnv1a', spreadKeyless: true, keyless: 1 } as never)],
+  ])('%s, which there is not: keys would go to other partitions, and nobody would know', (name, make) => {
+    expect(make).toThrow(
+      expect.objectContaining({
+        code: 'INVALID_CONFIG',
+        message: expect.stringMatching(`^options: there is no option '${name}' of this partitioner; it has `),
+      }),
+    )
+  })
+
+  it('what can’t be read', () => {
+    const options = new Proxy({}, { get: thrower, has: thrower, ownKeys: thrower })
+    for (const make of [StickyByBytes, Murmur2Partitioner, JavaHashPartitioner, RoundRobinPartitioner])
+      expect(() => new make(options)).toThrow(
+        expect.objectContaining({
+          code: 'INVALID_CONFIG',
+          message: expect.stringMatching(/^the options of a partitioner can't be read/),
+        }),
+      )
   })
 
   it('what is undefined is not given', () => {
