@@ -61,10 +61,19 @@ function isNullRefused(error: unknown): boolean {
   return (error as NodeJS.ErrnoException | undefined)?.code === 'ERR_STREAM_NULL_VALUES'
 }
 
+function isIterable(messages: unknown): boolean {
+  if (typeof messages !== 'object' || messages === null) return false
+  try {
+    return Symbol.asyncIterator in messages || Symbol.iterator in messages
+  } catch {
+    // A proxy that does not tell: nothing could be had of it.
+    return false
+  }
+}
+
 /** A string could be iterated over, too, and is no list of messages. */
 function checkIterable(messages: unknown): void {
-  const isObject = typeof messages === 'object' && messages !== null
-  if (isObject && (Symbol.asyncIterator in messages || Symbol.iterator in messages)) return
+  if (isIterable(messages)) return
   throw new InvalidMessageError(
     `messages: given was ${kindOf(messages)}, allowed is an iterable of messages, such as a list or an async generator`,
   )

@@ -16,7 +16,7 @@ export interface WritableOptions {
   readonly inFlight?: number | undefined
 }
 
-export const WRITABLE_OPTIONS: readonly string[] = ['topic', 'inFlight'] satisfies (keyof WritableOptions)[]
+export const WRITABLE_OPTIONS: readonly (keyof WritableOptions)[] = ['topic', 'inFlight']
 
 /** What a stream needs of its producer. */
 export interface MessageSink<K, V> {

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import { inspect, type InspectOptions } from 'node:util'
 import type { Timer } from '../clock.js'
 import { FlushTimeoutError, InvalidConfigError, ProducerClosedError } from '../errors.js'
+import { readable } from '../given.js'
 import { formatAddress } from '../network/connect.js'
 import { SessionFactory } from '../network/session.js'
 import { shown } from '../shown.js'
@@ -16,7 +17,7 @@ import { AnyBroker } from './brokers/any-broker.js'
 import { BrokerPartitionInfo } from './brokers/broker-partition-info.js'
 import { ProducerPool } from './brokers/producer-pool.js'
 import type { PartitionMetadata } from './brokers/topic-metadata.js'
-import { checkCallOptions, signalOf } from './calls/signal-listeners.js'
+import { callOptions, signalOf } from './calls/signal-listeners.js'
 import { ChannelObserver, isSendTraced, traceSend, type TracedSend } from './channels.js'
 import { ProducerConfig } from './config/producer-config.js'
 import type { ProducerOptions, ProducerType } from './config/producer-options.js'
@@ -46,7 +47,7 @@ import type { TransactionGate, TransactionSends } from './transactions/transacti
 /** What the brokers may make this client hold of answers that are not whole yet, on all connections together. */
 const MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 
-const SEND_ALL_OPTIONS = [...WRITABLE_OPTIONS, 'signal']
+const SEND_ALL_OPTIONS = [...WRITABLE_OPTIONS, 'signal'] as const
 
 export interface FlushOptions {
   /** How long to wait; without a limit by default, since every message has its own deadline. */
@@ -165,7 +166,10 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     transactions?: TransactionsOf,
   ) {
     super()
-    const config = options instanceof ProducerConfig ? options : new ProducerConfig(options)
+    const config = readable(
+      () => (options instanceof ProducerConfig ? options : new ProducerConfig(options)),
+      () => 'the options',
+    )
     this.config = config
     this.#surroundings = surroundings
     this.#transactions = transactions
@@ -349,8 +353,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
    * @throws FlushTimeoutError
    */
   async flush(options: FlushOptions = {}): Promise<FlushResult> {
-    checkCallOptions(options, ['timeoutMs'])
-    const { timeoutMs } = options
+    const { timeoutMs } = callOptions(options, ['timeoutMs'])
     if (timeoutMs !== undefined) checkTimeout(timeoutMs)
     const settled = this.#eventHandler.settledSoFar()
     void this.#sendLoop?.hurry(settled)
@@ -378,14 +381,14 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
    * @throws InvalidConfigError
    */
   writable(options: WritableOptions = {}): MessageWritable<K, V> {
-    checkCallOptions(options, WRITABLE_OPTIONS)
+    const read = callOptions(options, WRITABLE_OPTIONS)
     const sink: MessageSink<K, V> = {
       copyBytes: this.config.copyBytes,
       send: (messages) => this.send(messages),
       flush: () => this.flush(),
       lacksRoom: () => this.#eventHandler.lacksRoom,
     }
-    return new MessageWritable<K, V>(sink, options)
+    return new MessageWritable<K, V>(sink, read)
   }
 
   /**
@@ -409,9 +412,9 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     messages: AsyncIterable<WritableMessage<K, V>> | Iterable<WritableMessage<K, V>>,
     options: WritableOptions & SendOptions = {},
   ): Promise<void> {
-    checkCallOptions(options, SEND_ALL_OPTIONS)
-    const { topic, inFlight } = options
-    const signal = signalOf(options)
+    const read = callOptions(options, SEND_ALL_OPTIONS)
+    const { topic, inFlight } = read
+    const signal = signalOf(read)
     if (this.#closing !== undefined) throw new ProducerClosedError()
     await this.#iterableSends.send(messages, this.writable({ topic, inFlight }), signal)
   }
@@ -455,10 +458,9 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
    */
   async connect(options: ConnectOptions = {}): Promise<void> {
     if (this.#closing !== undefined) throw new ProducerClosedError()
-    checkCallOptions(options, ['timeoutMs', 'signal'])
-    const { timeoutMs = CONNECT_TIMEOUT_MS } = options
+    const { timeoutMs = CONNECT_TIMEOUT_MS, signal } = callOptions(options, ['timeoutMs', 'signal'])
     checkTimeout(timeoutMs)
-    await this.#readiness.reach(timeoutMs, options)
+    await this.#readiness.reach(timeoutMs, { signal })
   }
 
   /**
@@ -540,8 +542,7 @@ async function tellEnd<T>(sent: Promise<T>, onEnd: OnEnd<SendEnd>): Promise<T> {
  * @throws InvalidConfigError
  */
 export function closeTimeout(options: CloseOptions, byDefault: number): number {
-  checkCallOptions(options, ['timeoutMs'])
-  const { timeoutMs = byDefault } = options
+  const { timeoutMs = byDefault } = callOptions(options, ['timeoutMs'])
   checkTimeout(timeoutMs)
   return timeoutMs
 }

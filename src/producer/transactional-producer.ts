@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import { inspect, type InspectOptions } from 'node:util'
 import { BoundedMap } from '../bounded-map.js'
 import { InvalidConfigError, ProducerClosedError } from '../errors.js'
+import { readable } from '../given.js'
 import { formatAddress } from '../network/connect.js'
 import { orAborted } from '../network/or-aborted.js'
 import { shown } from '../shown.js'
@@ -149,7 +150,10 @@ export class TransactionalProducer<K = unknown, V = unknown>
   )
   constructor(options: TransactionalProducerOptions<K, V> | TransactionalProducerConfig<K, V>, surroundings = SYSTEM) {
     super()
-    const config = options instanceof TransactionalProducerConfig ? options : new TransactionalProducerConfig(options)
+    const config = readable(
+      () => (options instanceof TransactionalProducerConfig ? options : new TransactionalProducerConfig(options)),
+      () => 'the options',
+    )
     this.config = config
     this.#surroundings = surroundings
     const { retryBackoffMs } = config.producer

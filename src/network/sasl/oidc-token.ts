@@ -1,7 +1,7 @@
 import { systemClock } from '../../clock.js'
 import { AuthenticationError, InvalidConfigError } from '../../errors.js'
 import { foreignText } from '../../foreign-text.js'
-import { given, givenOptions } from '../../given.js'
+import { given, givenOptions, readable } from '../../given.js'
 import { isRecord } from '../../is-record.js'
 import { kindOf } from '../../kind-of.js'
 import { shown } from '../../shown.js'
@@ -96,7 +96,12 @@ export function oidcToken(options: OidcOptions): () => Promise<string> {
 
 /** Errors name fields, and of the endpoint its origin at most: a URL may hold secrets in all its other parts. */
 function checked(all: OidcOptions): Provider {
-  if (!isRecord(all))
+  if (
+    !readable(
+      () => isRecord(all),
+      () => 'oidcToken: what was given',
+    )
+  )
     throw new InvalidConfigError(
       `oidcToken: given was ${kindOf(all)}, allowed is an object with tokenEndpoint, clientId and clientSecret`,
     )
@@ -109,7 +114,10 @@ function checked(all: OidcOptions): Provider {
   const unknown = Object.keys(options).find((name) => !FIELDS.has(name))
   if (unknown !== undefined)
     throw new InvalidConfigError(`oidcToken: there is no field ${shown(unknown)}; it has ${[...FIELDS].join(', ')}`)
-  const url = URL.canParse(tokenEndpoint) ? new URL(tokenEndpoint) : undefined
+  const url = readable(
+    () => (URL.canParse(tokenEndpoint) ? new URL(tokenEndpoint) : undefined),
+    () => 'oidcToken: tokenEndpoint',
+  )
   if (url === undefined || !(url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK.has(url.hostname))))
     return refuse('tokenEndpoint', 'an https: URL; the client’s secret would be seen by others')
   if (url.username !== '' || url.password !== '')

@@ -1,5 +1,6 @@
 import { createDebug } from '../../debug.js'
 import { InvalidConfigError } from '../../errors.js'
+import { readable } from '../../given.js'
 import { isRecord } from '../../is-record.js'
 import { kindOf } from '../../kind-of.js'
 import { shownCause } from '../../shown-error.js'
@@ -48,10 +49,21 @@ export function signalOfSend(options: { readonly signal?: unknown } | undefined)
 
 const SEND_OPTIONS = ['signal']
 
-/** @throws InvalidConfigError for what is no object, and for an option that the call does not have */
-export function checkCallOptions(options: object, known: readonly string[]): void {
-  if (!isOptions(options)) throw noOptions(options, known)
-  for (const name of Object.keys(options)) if (!known.includes(name)) checkOption(options, name, known)
+/**
+ * The options of a call, read once.
+ *
+ * @throws InvalidConfigError for what is no object, for an option that the call does not have, and for what can't be read
+ */
+export function callOptions<O extends object>(options: O, known: readonly (keyof O & string)[]): O {
+  return readable(
+    () => {
+      if (!isOptions(options)) throw noOptions(options, known)
+      for (const name of Object.keys(options))
+        if (!(known as readonly string[]).includes(name)) checkOption(options, name, known)
+      return Object.fromEntries(known.map((name) => [name, options[name]])) as O
+    },
+    () => 'options: what was given',
+  )
 }
 
 /** Nothing of a list, a promise, or a signal that is given in place of the object with it, would have an effect. */

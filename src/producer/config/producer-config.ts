@@ -102,10 +102,7 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
   }
 
   constructor(all: ProducerOptions<K, V, T>, notes: readonly string[] = []) {
-    if (typeof all !== 'object' || all === null || Array.isArray(all))
-      throw new InvalidConfigError("the options must be an object with brokers, such as { brokers: 'localhost:9092' }")
-    refuseUnknown(all)
-    const options = givenOptions(all)
+    const options = optionsOf(all)
     const fallbacks = fallbacksFor(options as Partial<AnyProducerOptions>)
     const read = <T>(name: OptionName): T => {
       const value = options[name] === undefined ? fallbacks[name] : options[name]
@@ -253,6 +250,20 @@ function fallbacksFor(options: Partial<AnyProducerOptions>): Record<OptionName, 
   atMost('retryBackoffMs', retryBackoffMaxMs)
   atLeast('retryBackoffMaxMs', retryBackoffMs)
   return fallbacks
+}
+
+function optionsOf<O extends object>(all: O): O {
+  return readable(
+    () => {
+      if (typeof all !== 'object' || (all as unknown) === null || Array.isArray(all))
+        throw new InvalidConfigError(
+          "the options must be an object with brokers, such as { brokers: 'localhost:9092' }",
+        )
+      refuseUnknown(all)
+      return givenOptions(all)
+    },
+    () => 'the options',
+  )
 }
 
 function refuseUnknown(options: object): void {

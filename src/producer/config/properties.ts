@@ -1,5 +1,5 @@
 import { InvalidConfigError } from '../../errors.js'
-import { given as fieldsOf } from '../../given.js'
+import { given as fieldsOf, readable } from '../../given.js'
 import { isRecord } from '../../is-record.js'
 import { kindOf } from '../../kind-of.js'
 import { nearestName } from '../../nearest-name.js'
@@ -36,7 +36,15 @@ export function readProperties(
   given: Partial<AnyProducerOptions> = {},
   transactions?: TransactionProperties,
 ): PropertiesResult {
-  const all = typeof source === 'string' ? parseProperties(source) : stringValues(checkedSource(source))
+  const all =
+    typeof source === 'string'
+      ? parseProperties(source)
+      : stringValues(
+          readable(
+            () => checkedSource(source),
+            () => 'properties: what was given',
+          ),
+        )
   // Java drops blanks at both ends of any value.
   const properties = new Map([...all].map(([name, value]) => [name, value.trim()]))
   const notes: string[] = []

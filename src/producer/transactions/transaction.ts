@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../clock.js'
 import { createDebug } from '../../debug.js'
 import { BrokerResponseError, DeliveryError, FailedToSendMessageError, KafkaProducerError } from '../../errors.js'
+import { readable } from '../../given.js'
 import { kindOfBatchError, OF_SEQUENCES } from './error-kinds.js'
 import { GroupOffsets, type GroupMetadata, type GroupOffset } from './group-offsets.js'
 import {
@@ -81,7 +82,10 @@ export class OpenTransaction {
     const { manager } = this.parts
     return this.track(
       async () => {
-        const checked = new GroupOffsets(group, offsets)
+        const checked = readable(
+          () => new GroupOffsets(group, offsets),
+          () => 'what sendOffsets() was given',
+        )
         if (!checked.isDone) await manager.sendOffsets(checked)
       },
       (error) => manager.fail(error),

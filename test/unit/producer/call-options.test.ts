@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Producer, TransactionalProducer } from '../../../src/index.js'
+import { oidcToken, Producer, ProducerConfig, TransactionalProducer } from '../../../src/index.js'
 
 const brokers = 'localhost:1'
 const message = { topic: 't', value: 'x' }
@@ -7,6 +7,11 @@ const message = { topic: 't', value: 'x' }
 /** By callers without types. */
 type Call = (producer: Producer) => Promise<unknown>
 const given = (options: unknown) => options as undefined
+
+const thrower = () => {
+  throw new Error('boom')
+}
+const unreadable = () => given(new Proxy({}, { get: thrower, has: thrower, ownKeys: thrower, getPrototypeOf: thrower }))
 
 describe('the options of a call', () => {
   it.each<[string, Call, RegExp]>([
@@ -58,6 +63,12 @@ describe('the options of a call', () => {
       async (p) => p.writable(given({ signal: 1 })),
       /'signal' of this call; it has topic, inFlight/,
     ],
+    ['flush() with what can’t be read', (p) => p.flush(given({ get timeoutMs() { return thrower() } })), /^options: what was given can't be read/], // prettier-ignore
+    ['flush(): a proxy that throws', (p) => p.flush(unreadable()), /can't be read/],
+    ['connect(): a proxy that throws', (p) => p.connect(unreadable()), /can't be read/],
+    ['close(): a proxy that throws', (p) => p.close(unreadable()), /can't be read/],
+    ['writable(): a proxy that throws', async (p) => p.writable(unreadable()), /can't be read/],
+    ['sendAll(): a proxy that throws', (p) => p.sendAll([], unreadable()), /can't be read/],
     ['flush(100)', (p) => p.flush(given(100)), /given was 100, allowed is an object/],
     ['flush(null)', (p) => p.flush(given(null)), /given was null/],
     ['connect(null)', (p) => p.connect(given(null)), /given was null/],
@@ -76,6 +87,21 @@ describe('the options of a call', () => {
     await expect(producer.close(given(null))).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
     await expect(producer.connect(given(null))).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
     await producer.close()
+  })
+
+  it('of a producer are told by what is wrong, were it that nothing of them can be looked at', () => {
+    const refusal = { code: 'INVALID_CONFIG', message: expect.stringMatching(/can't be read: what reads it threw$/) }
+    for (const make of [
+      () => new Producer(unreadable() as never),
+      () => new TransactionalProducer(unreadable() as never),
+      () => new ProducerConfig(unreadable() as never),
+      () => ProducerConfig.fromProperties(unreadable() as never),
+      () => ProducerConfig.fromProperties({ get acks() { return thrower() } }), // prettier-ignore
+      () => ProducerConfig.fromProperties({}, unreadable()),
+      () => oidcToken(unreadable() as never),
+      () => oidcToken({ tokenEndpoint: Symbol('url') as never, clientId: 'a', clientSecret: 'b' }),
+    ])
+      expect(make).toThrow(expect.objectContaining(refusal))
   })
 
   it('that are undefined are not given, and what a signal came with is no option', async () => {

@@ -175,6 +175,21 @@ describe('a message that fails', () => {
     expect(send).not.toHaveBeenCalled()
   })
 
+  it('is one of offsets that can’t be read, too, whatever reads them throws', async () => {
+    const { tx } = opened()
+    const offset = {
+      topic: 'orders',
+      partition: 0,
+      get offset(): bigint {
+        // eslint-disable-next-line @typescript-eslint/only-throw-error
+        throw undefined
+      },
+    }
+    const refusal = { code: 'INVALID_CONFIG', message: expect.stringMatching(/can't be read/) }
+    await expect(tx.sendOffsets({ groupId: 'g' }, [offset])).rejects.toMatchObject(refusal)
+    await expect(tx.commit()).rejects.toMatchObject({ cause: refusal })
+  })
+
   it('and that nobody looks at is none of the process’s business', async () => {
     const { tx } = opened()
     void tx.send(() => Promise.reject(deliveryError(29)))
