@@ -1,10 +1,7 @@
-import { types } from 'node:util'
 import {
   context,
   INVALID_SPANID,
   INVALID_TRACEID,
-  propagation,
-  ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
   trace,
@@ -20,6 +17,7 @@ import { BoundedMap } from '../bounded-map.js'
 import type { MessageEnd, SendTrace } from '../index.js'
 import { toldReason } from '../shown-error.js'
 import { ownCopy } from '../topic-name.js'
+import { inject, injectInto, lacksContext, ownContexts } from './carried-context.js'
 import {
   CLIENT_ID,
   CREATE,
@@ -125,7 +123,7 @@ export class SendSpans {
         within,
       )
       // A propagator that throws leaves neither this span open nor the others out.
-      if (isPropagated) isolated(() => addHeaders(send, index, headersFor(trace.setSpan(within, created))))
+      if (isPropagated) isolated(() => injectInto(send, index, trace.setSpan(within, created)))
       span.addLink({ context: created.spanContext() })
       created.end()
     })
@@ -187,48 +185,4 @@ function isUnsampledHere(caller: Span): boolean {
 
 function isSampled({ traceFlags }: SpanContext): boolean {
   return (traceFlags & TraceFlags.SAMPLED) !== 0
-}
-
-/** The contexts that messages bring along, each in its message's place. */
-function ownContexts(send: SendTrace): (Link | undefined)[] {
-  const fields = propagation.fields()
-  return send.messages.map((_, index) => ownContext(send, index, fields))
-}
-
-/** Whether any of the messages brings no context along. */
-function lacksContext(send: SendTrace): boolean {
-  const fields = propagation.fields()
-  return send.messages.some((_, index) => ownContext(send, index, fields) === undefined)
-}
-
-function ownContext(send: SendTrace, index: number, fields: readonly string[]): Link | undefined {
-  if (!send.hasHeader(index, fields)) return undefined
-  const carrier = Object.fromEntries(send.headersOf(index).map(([name, value]) => [name, text(value)]))
-  const spanContext = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, carrier))
-  return spanContext === undefined ? undefined : { context: spanContext }
-}
-
-function text(value: unknown): string | undefined {
-  if (typeof value === 'string') return value
-  // As well one of another realm, such as a test runner's.
-  return types.isUint8Array(value)
-    ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString()
-    : undefined
-}
-
-/** Puts a context into all messages but those that have one of their own. */
-function inject(send: SendTrace, within: Context, own: readonly (Link | undefined)[]): void {
-  const headers = headersFor(within)
-  for (let index = 0; index < send.messages.length; index++)
-    if (own[index] === undefined) addHeaders(send, index, headers)
-}
-
-function headersFor(within: Context): Record<string, string> {
-  const headers: Record<string, string> = {}
-  propagation.inject(within, headers)
-  return headers
-}
-
-function addHeaders(send: SendTrace, index: number, headers: Record<string, string>): void {
-  if (Object.keys(headers).length > 0) send.addHeaders(index, headers)
 }

@@ -19,6 +19,7 @@ import {
   headerPairs,
   withHeaders,
   withLastingHeaders,
+  withOtherHeaders,
   type HeaderPair,
   type HeaderValue,
 } from './message-headers.js'
@@ -52,6 +53,8 @@ export interface SendTrace extends OfProducer {
   headersOf(index: number): readonly HeaderPair[]
   /** Whether one of the messages has a header of any of these names: what costs less than to look through all of them. */
   hasHeader(index: number, names: readonly string[]): boolean
+  /** Takes headers of these names out of one of the messages. */
+  removeHeaders(index: number, names: readonly string[]): void
   /** Adds headers to one of the messages, behind its own. */
   addHeaders(index: number, headers: Readonly<Record<string, HeaderValue>>): void
   /**
@@ -165,12 +168,21 @@ export class TracedSend implements SendTrace {
     return hasHeader(message, names) ?? this.headersOf(index).some(([name]) => names.includes(name))
   }
 
+  removeHeaders(index: number, names: readonly string[]): void {
+    const pairs = this.headersOf(index)
+    const left = pairs.filter(([name]) => !names.includes(name))
+    if (left.length < pairs.length) this.#change(index, (message) => withOtherHeaders(message, left))
+  }
+
   addHeaders(index: number, headers: Readonly<Record<string, HeaderValue>>): void {
+    this.#change(index, (message) => withHeaders(message, headers))
+  }
+
+  #change(index: number, changed: (message: KeyedMessage) => KeyedMessage): void {
     const message = this.#at(index)
     if (this.#hasBegun || message === undefined) return
-    let changed = withLastingHeaders(message)
     try {
-      changed = withHeaders(changed, headers)
+      this.#put(index, changed(withLastingHeaders(message)))
     } catch {
       // It can't be read, which `send()` will say.
     }

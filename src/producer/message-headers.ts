@@ -135,7 +135,7 @@ export function withLastingHeaders<M extends { readonly headers?: MessageHeaders
   try {
     const { headers } = message
     if (typeof headers !== 'object' || headers === null || !canBeReadOnce(headers)) return message
-    return copyWith(message, lasting(headers))
+    return withOtherHeaders(message, lasting(headers))
   } catch {
     // It can't be read, for which it is refused elsewhere.
     return message
@@ -169,14 +169,17 @@ export function withHeaders<M extends object & { readonly headers?: MessageHeade
   if (typeof message !== 'object' || (message as unknown) === null) return message
   const { headers } = message
   const more = isIterable<HeaderPair>(added) ? [...added] : Object.entries(added)
-  if (headers === undefined || headers === null) return copyWith(message, more)
+  if (headers === undefined || headers === null) return withOtherHeaders(message, more)
   if (typeof headers !== 'object') return message
-  if (isIterable(headers)) return copyWith(message, [...headers, ...more])
-  return isPlain(headers) ? copyWith(message, [...Object.entries(headers), ...more]) : message
+  if (isIterable(headers)) return withOtherHeaders(message, [...headers, ...more])
+  return isPlain(headers) ? withOtherHeaders(message, [...Object.entries(headers), ...more]) : message
 }
 
-/** An instance of a class may have accessors, which a copy of its own properties leaves behind: they would be lost silently. */
-export function copyWith<M extends object>(message: M, headers: MessageHeaders): M {
+/**
+ * A message like the one given, with these headers. An instance of a class may have accessors, which a copy of its own
+ * properties leaves behind: they would be lost silently.
+ */
+export function withOtherHeaders<M extends object>(message: M, headers: MessageHeaders): M {
   const copy = { ...message, headers }
   if (isPlain(message)) return copy
   const fields: Record<string, unknown> = copy

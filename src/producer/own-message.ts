@@ -2,7 +2,7 @@ import { types } from 'node:util'
 import { isPromise } from '../is-promise.js'
 import { copyOf } from './data.js'
 import type { KeyedMessage } from './keyed-message.js'
-import { copyWith, outgoingHeaders, pairsOf, withLastingHeaders, type HeaderPair } from './message-headers.js'
+import { withOtherHeaders, outgoingHeaders, pairsOf, withLastingHeaders, type HeaderPair } from './message-headers.js'
 
 /** A value alone: what the default encoder takes. */
 export function isBareValue(given: unknown): boolean {
@@ -34,7 +34,7 @@ function ownMessage(message: KeyedMessage): KeyedMessage {
     return message
   }
   const ownHeaders = pairs.map(([name, value]): HeaderPair => [name, copyOf(value)])
-  const own: Record<string, unknown> = { ...copyWith(message, ownHeaders) }
+  const own: Record<string, unknown> = { ...withOtherHeaders(message, ownHeaders) }
   for (const name of ['value', 'key', 'partitionKey']) if (own[name] !== undefined) own[name] = copyOf(own[name])
   return own as unknown as KeyedMessage
 }

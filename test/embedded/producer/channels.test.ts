@@ -373,6 +373,35 @@ describe('diagnostics_channel', () => {
     expect(seen).toEqual([true, true, false, true, false, false, false, false, false])
   })
 
+  it('lets a subscriber take headers out, also where they can be read but once, and changes no message of the caller', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    let late: SendTrace | undefined
+    listen<SendTrace>('send', (trace) => {
+      late = trace
+      for (let index = 0; index <= trace.messages.length; index++) trace.removeHeaders(index, ['a', 'b'])
+      trace.addHeaders(0, { a: 'new' })
+    })
+    const own = Object.freeze({ a: '1', c: '2' })
+    const once = new Map([
+      ['c', '1'],
+      ['b', '2'],
+    ]).entries()
+    const sending = producer.send([own, once, undefined].map((headers) => ({ topic: 'orders', value: '1', headers })))
+    late?.removeHeaders(0, ['c'])
+    await sending
+    const stored = kafka
+      .records('orders')
+      .map(({ headers }) => headers.map(({ key, value }) => `${key} ${String(value)}`))
+    expect(stored).toEqual([['c 2', 'a new'], ['c 1'], []])
+    const bad = [
+      ['a', '1'],
+      ['c', 7],
+    ]
+    const error = await errorOf(producer.send({ topic: 'orders', value: '1', headers: bad } as unknown as KeyedMessage))
+    expect(error.message).toContain("the value of 'c'")
+  })
+
   it('goes on as if nobody had looked where all that is seen is how a send begins', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const { start } = tracingChannel<unknown, object>('kafka-producer:send')
