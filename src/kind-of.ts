@@ -13,6 +13,13 @@ export function kindOf(value: unknown): string {
   return typeof value === 'object' ? `an object (${classOf(value)})` : `a ${typeof value}`
 }
 
+/** The same of what is in a message, of which nothing is told, were it a number: errors are logged, and put into spans. */
+export function kindOfContent(value: unknown): string {
+  if (typeof value === 'bigint') return 'a bigint'
+  if (typeof value !== 'number' || !Number.isFinite(value)) return kindOf(value)
+  return Number.isInteger(value) ? 'a whole number' : 'a number with a fraction'
+}
+
 /** What was thrown or rejected with, in words: mostly an error, but it may be anything. Never throws. */
 export function reasonOf(thrown: unknown): string {
   try {

@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { InvalidConfigError, SerializationError } from '../errors.js'
-import { kindOf, reasonOf } from '../kind-of.js'
+import { kindOfContent, reasonOf } from '../kind-of.js'
 import type { Data } from '../protocol/records/record.js'
 import { shown } from '../shown.js'
 import { dataOf } from './data.js'
@@ -45,7 +45,7 @@ export class DefaultEncoder implements Encoder<RawData | null> {
     try {
       data = dataOf(value)
     } catch (cause) {
-      throw new SerializationError(`topic '${topic}': the bytes of ${kindOf(value)} are gone: ${reasonOf(cause)}`, { cause }) // prettier-ignore
+      throw new SerializationError(`topic '${topic}': the bytes of ${kindOfContent(value)} are gone: ${reasonOf(cause)}`, { cause }) // prettier-ignore
     }
     if (data !== undefined) return data
     throw unfit(value, topic, 'bytes, a string or null', 'give one of these or set an encoder such as JsonEncoder')
@@ -196,5 +196,7 @@ function isLostInJson(value: unknown, text: string): boolean {
 }
 
 function unfit(value: unknown, topic: string, wanted: string, remedy: string): SerializationError {
-  return new SerializationError(`topic '${topic}': cannot encode ${kindOf(value)}: expected ${wanted}; ${remedy}`)
+  return new SerializationError(
+    `topic '${topic}': cannot encode ${kindOfContent(value)}: expected ${wanted}; ${remedy}`,
+  )
 }

@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { InvalidMessageError } from '../errors.js'
-import { kindOf, quoted, reasonOf } from '../kind-of.js'
+import { kindOf, kindOfContent, quoted, reasonOf } from '../kind-of.js'
 import { hasLoneSurrogate } from '../lone-surrogate.js'
 import type { Data, OutgoingHeaders } from '../protocol/records/record.js'
 import { dataOf } from './data.js'
@@ -39,7 +39,7 @@ function collect(parts: Data[], headers: unknown): void {
   if (isIterable(headers)) {
     for (const pair of headers) {
       if (!Array.isArray(pair) || pair.length !== 2)
-        throw new InvalidMessageError(`headers: given was ${kindOf(pair)}, allowed are pairs of name and value`)
+        throw new InvalidMessageError(`headers: given was ${kindOfContent(pair)}, allowed are pairs of name and value`)
       addValues(parts, pair[0], pair[1])
     }
   } else if (isPlain(headers)) {
@@ -51,7 +51,7 @@ function collect(parts: Data[], headers: unknown): void {
 
 function neither(headers: unknown): InvalidMessageError {
   return new InvalidMessageError(
-    `headers: given was ${kindOf(headers)}, allowed are a plain object and pairs of name and value`,
+    `headers: given was ${kindOfContent(headers)}, allowed are a plain object and pairs of name and value`,
   )
 }
 
@@ -69,7 +69,7 @@ function isPlain(value: object): boolean {
 
 function addValues(parts: Data[], name: unknown, value: unknown): void {
   if (typeof name !== 'string')
-    throw new InvalidMessageError(`headers: a name must be a string, given was ${kindOf(name)}`)
+    throw new InvalidMessageError(`headers: a name must be a string, given was ${kindOfContent(name)}`)
   if (hasLoneSurrogate(name)) throw loneSurrogate(`the name ${quoted(name)}`)
   if (Array.isArray(value)) for (const one of value as readonly unknown[]) parts.push(name, headerValue(name, one))
   else parts.push(name, headerValue(name, value))
@@ -79,7 +79,7 @@ function headerValue(name: string, value: unknown): Data {
   const data = dataOf(value)
   if (data === undefined) {
     throw new InvalidMessageError(
-      `headers: the value of ${quoted(name)} is ${kindOf(value)}, allowed are bytes, a string and null`,
+      `headers: the value of ${quoted(name)} is ${kindOfContent(value)}, allowed are bytes, a string and null`,
     )
   }
   if (typeof data === 'string' && hasLoneSurrogate(data)) throw loneSurrogate(`the value of ${quoted(name)}`)

@@ -2,7 +2,7 @@ import { types } from 'node:util'
 import { byteLengthOf } from '../../byte-length.js'
 import { InvalidMessageError, SerializationError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
-import { kindOf, reasonOf } from '../../kind-of.js'
+import { kindOfContent, reasonOf } from '../../kind-of.js'
 import { hasLoneSurrogate } from '../../lone-surrogate.js'
 import type { Data, OutgoingHeaders } from '../../protocol/records/record.js'
 import { ValidTopicNames } from '../../topic-name.js'
@@ -134,7 +134,7 @@ export class Serializer<K, V> {
     const data = dataOf(encoded)
     if (data === undefined) {
       throw new SerializationError(
-        `topic '${topic}': the encoder gave ${kindOf(encoded)}, allowed are bytes, a string and null`,
+        `topic '${topic}': the encoder gave ${kindOfContent(encoded)}, allowed are bytes, a string and null`,
       )
     }
     return this.copyBytes && data !== given ? copyOf(data) : data

@@ -1,5 +1,6 @@
+import { inspect } from 'node:util'
 import { expect, it } from 'vitest'
-import { Producer } from '../../../src/index.js'
+import { IntegerEncoder, Producer, type DeliveryReport, type Encoder } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, startProducer, turns } from '../support/producers.js'
 
@@ -40,4 +41,25 @@ it('an encoder that quotes the value brings it into no line, where nobody listen
   expect(told).toContain('KAFKA_PRODUCER_UNHEARD_FAILURE')
   expect(told).toContain("the encoder threw for 'orders': SyntaxError")
   expect(told).not.toContain(SECRET)
+})
+
+it.each([
+  ['a value', { value: 4111111111111111 }],
+  ['a value that is a bigint', { value: 4111111111111111n }],
+  ['a key', { key: 4111111111111111 }],
+  ['a value that its encoder does not fit', { value: 4111111111111111 }, new IntegerEncoder()],
+  ['what an encoder gave', {}, { encode: () => 4111111111111111 as never }],
+  ['a header', { headers: { account: 4111111111111111 } }],
+])('a number is in no line and no error: %s', async (_, part, encoder?: Encoder<never>) => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const { logger, lines } = recording()
+  const errors: unknown[] = []
+  const onDelivery = ({ error }: DeliveryReport<never, never>) => void errors.push(error)
+  const options = { brokers: kafka.bootstrap, type: 'async', logger, onDelivery } as const
+  const producer = encoder === undefined ? new Producer(options) : new Producer({ ...options, encoder })
+  const message = { topic: 'orders', value: 'x', ...part } as never
+  await producer.send(message).catch((error: unknown) => errors.push(error))
+  await producer.close()
+  expect(errors).toHaveLength(1)
+  expect(inspect([errors, lines], { depth: 5 })).not.toContain('4111')
 })

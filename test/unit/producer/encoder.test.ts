@@ -53,8 +53,10 @@ describe('DefaultEncoder', () => {
 
   it.each([
     [undefined, /encode undefined/],
-    [42, /the number 42/],
-    [5n, /the bigint 5/],
+    [42, /encode a whole number:/],
+    [4.2, /encode a number with a fraction:/],
+    [NaN, /encode the number NaN:/],
+    [5n, /encode a bigint:/],
     [true, /a boolean/],
     [{ total: 1 }, /an object \(Object\)/],
     [Object.create(null), /an object \(no class\)/],
@@ -113,7 +115,7 @@ describe('StringEncoder', () => {
   it.each(['utf8', 'utf-16', 'latin1'])('keeps null and refuses what is no string, in %s', (name) => {
     const encoder = new StringEncoder(name)
     expect(encoder.encode(null, CONTEXT)).toBeNull()
-    expectRefused(encoder, 42, /the number 42: expected a string or null; .*String\(value\)/)
+    expectRefused(encoder, 42, /a whole number: expected a string or null; .*String\(value\)/)
     expectRefused(encoder, undefined, /undefined/)
     expectRefused(encoder, Buffer.from('x'), /Buffer/)
   })
