@@ -155,11 +155,8 @@ export class TracedSend implements SendTrace {
   }
 
   headersOf(index: number): readonly HeaderPair[] {
-    const message = this.#at(index)
-    if (this.#hasBegun || message === undefined) return []
-    const lasting = withLastingHeaders(message)
-    if (lasting !== message) this.#put(index, lasting)
-    return headerPairs(lasting)
+    const message = this.#lastingAt(index)
+    return message === undefined ? [] : headerPairs(message)
   }
 
   hasHeader(index: number, names: readonly string[]): boolean {
@@ -179,8 +176,8 @@ export class TracedSend implements SendTrace {
   }
 
   #change(index: number, changed: (message: KeyedMessage) => KeyedMessage): void {
-    const message = this.#at(index)
-    if (this.#hasBegun || message === undefined) return
+    const message = this.#lastingAt(index)
+    if (message === undefined) return
     try {
       this.#put(index, changed(withLastingHeaders(message)))
     } catch {
@@ -228,6 +225,15 @@ export class TracedSend implements SendTrace {
 
   #at(index: number): KeyedMessage | undefined {
     return (this.#changed ?? this.messages)[index]
+  }
+
+  /** For whoever reads its headers, which are read again afterwards. */
+  #lastingAt(index: number): KeyedMessage | undefined {
+    const message = this.#at(index)
+    if (this.#hasBegun || message === undefined) return undefined
+    const lasting = withLastingHeaders(message)
+    if (lasting !== message) this.#put(index, lasting)
+    return lasting
   }
 
   #put(index: number, message: KeyedMessage): void {

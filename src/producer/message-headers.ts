@@ -1,5 +1,6 @@
 import { types } from 'node:util'
 import { InvalidMessageError } from '../errors.js'
+import { isPromise } from '../is-promise.js'
 import { kindOf, kindOfContent, quoted, reasonOf } from '../kind-of.js'
 import { hasLoneSurrogate } from '../lone-surrogate.js'
 import type { Data, OutgoingHeaders } from '../protocol/records/record.js'
@@ -166,7 +167,7 @@ export function withHeaders<M extends object & { readonly headers?: MessageHeade
   message: M,
   added: Readonly<Record<string, HeaderValue>> | Iterable<HeaderPair>,
 ): M {
-  if (typeof message !== 'object' || (message as unknown) === null) return message
+  if (typeof message !== 'object' || (message as unknown) === null || isPromise<unknown>(message)) return message
   const { headers } = message
   const more = isIterable<HeaderPair>(added) ? [...added] : Object.entries(added)
   if (headers === undefined || headers === null) return withOtherHeaders(message, more)

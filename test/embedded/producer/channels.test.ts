@@ -291,6 +291,29 @@ describe('diagnostics_channel', () => {
     expect(kafka.records('orders').map((record) => record.headers.map(({ key }) => key))).toEqual([['traceparent']])
   })
 
+  it.each<[string, (trace: SendTrace) => void]>([
+    ['adds some', (trace) => trace.addHeaders(0, { traceparent: 't' })],
+    ['looks at them', (trace) => void trace.hasHeader(0, ['traceparent'])],
+  ])('refuses headers that throw when they are gone through, where a subscriber %s', async (_, onStart) => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    listen('send', onStart)
+    function* headers(): Generator<[string, string]> {
+      yield ['first', '1']
+      throw new Error('no more')
+    }
+    const error = await errorOf(producer.send({ topic: 'orders', value: '1', headers: headers() }))
+    expect(error).toMatchObject({ code: 'INVALID_MESSAGE', message: expect.stringContaining('no more') as string })
+    expect(kafka.records('orders')).toEqual([])
+  })
+
+  it('says of a promise that it is one where headers were added to it', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    listen<SendTrace>('send', (trace) => trace.addHeaders(0, { traceparent: 't' }))
+    const promise = Promise.resolve({ topic: 'orders', value: '1' }) as unknown as KeyedMessage
+    expect((await errorOf(startProducer(kafka).send(promise))).message).toContain('given was a promise of one')
+  })
+
   it('runs the send in the context that a store gives it', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const storage = new AsyncLocalStorage<string>()
