@@ -179,11 +179,10 @@ export class TracedSend implements SendTrace {
     const message = this.#lastingAt(index)
     if (message === undefined) return
     try {
-      this.#put(index, changed(withLastingHeaders(message)))
+      this.#put(index, changed(message))
     } catch {
       // It can't be read, which `send()` will say.
     }
-    if (changed !== message) this.#put(index, changed)
   }
 
   onEnds(listener: (ends: readonly MessageEnd[]) => void): void {

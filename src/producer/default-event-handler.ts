@@ -24,7 +24,7 @@ import { signalOfSend } from './calls/signal-listeners.js'
 import { SingleCall } from './calls/single-call.js'
 import type { DeliveryReporter } from './delivery-report.js'
 import type { Encoder } from './encoder.js'
-import type { EventHandler, SendOptions } from './event-handler.js'
+import { PATIENT, type EventHandler, type SendOptions } from './event-handler.js'
 import type { Replacement } from './interceptors.js'
 import type { Warnings } from './kafka-producer-warning.js'
 import { isList, type Given, type KeyedMessage } from './keyed-message.js'
@@ -296,8 +296,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       const messages = inList ? given : [given]
       if (messages.length === 0) return Promise.resolve([])
       const sentAt = this.sendClock.now()
-      if (messages.length === 1 && signal === undefined) return this.handleOne(messages, inList, sentAt, instead)
-      const call = new SendCall(messages, inList, sentAt, signal, this.onDone, instead)
+      const isPatient = options === PATIENT
+      if (messages.length === 1 && signal === undefined)
+        return this.handleOne(messages, inList, sentAt, instead, isPatient)
+      const call = new SendCall(messages, inList, sentAt, signal, this.onDone, instead, isPatient)
       this.takeInAll(call)
       return call.promise
     } catch (error) {
@@ -310,18 +312,19 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     inList: boolean,
     sentAt: SendMoment,
     instead: Replacement | undefined,
+    isPatient: boolean,
   ): Promise<RecordMetadata[]> {
     const message = messages[0] as KeyedMessage<K, V>
     const encoded = this.serializer.serializeOne((instead?.messages[0] ?? message) as KeyedMessage<K, V>)
     this.checkOpen()
     if (encoded instanceof OutgoingMessage) {
-      const call = new SingleCall(message, inList, encoded, sentAt, this.onDone)
+      const call = new SingleCall(message, inList, encoded, sentAt, this.onDone, isPatient)
       this.calls.add(call)
       if (this.line.isEmpty && this.admission.takeRoomNow(encoded)) this.admission.admitNow(encoded)
       else this.line.pass([encoded])
       return call.promise
     }
-    const call = new SendCall(messages, inList, sentAt, undefined, this.onDone, instead)
+    const call = new SendCall(messages, inList, sentAt, undefined, this.onDone, instead, isPatient)
     this.takeIn(call, this.serializer.handOver(encoded, call))
     return call.promise
   }
@@ -335,9 +338,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       const messages = inList ? given : [given]
       if (messages.length === 0) return Promise.resolve()
       const sentAt = this.sendClock.now()
+      const isPatient = options === PATIENT
       if (messages.length === 1 && signal === undefined && instead?.acknowledged === undefined)
-        return this.enqueueOne(messages, inList, reporter, sentAt, instead)
-      const call = new QueueCall(messages, inList, sentAt, signal, this.onDone, reporter, instead)
+        return this.enqueueOne(messages, inList, reporter, sentAt, instead, isPatient)
+      const call = new QueueCall(messages, inList, sentAt, signal, this.onDone, reporter, instead, isPatient)
       this.takeInAll(call)
       return call.queued()
     } catch (error) {
@@ -352,6 +356,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     reporter: DeliveryReporter,
     sentAt: SendMoment,
     instead: Replacement | undefined,
+    isPatient: boolean,
   ): Promise<void> {
     const message = messages[0] as KeyedMessage<K, V>
     const encoded = this.serializer.serializeOne((instead?.messages[0] ?? message) as KeyedMessage<K, V>)
@@ -366,7 +371,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       this.admission.admitNow(encoded)
       return QUEUED
     }
-    const call = new QueueCall(messages, inList, sentAt, undefined, this.onDone, reporter, instead)
+    const call = new QueueCall(messages, inList, sentAt, undefined, this.onDone, reporter, instead, isPatient)
     this.takeIn(call, this.serializer.handOver(encoded, call))
     return call.queued()
   }

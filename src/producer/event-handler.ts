@@ -7,6 +7,9 @@ export interface SendOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** The options of whoever can wait, a stream: for room as long as it takes, whatever `enqueueTimeoutMs` says. */
+export const PATIENT: SendOptions = Object.freeze({})
+
 /** What a Producer hands its messages to (Kafka 0.8's EventHandler). */
 export interface EventHandler<K, V> {
   /**

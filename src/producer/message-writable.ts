@@ -32,8 +32,8 @@ const DEFAULT_IN_FLIGHT = 10_000
 
 /**
  * An object-mode stream into Kafka. What is written goes on at once, many messages at a time; once `inFlight` of them
- * are on their way, or the producer's queue is full, `write()` answers false until some have arrived. `finish` comes when
- * all have. The first message that fails destroys the stream with the error of `send()`, which names its messages; those on
+ * are on their way, or the producer's queue is full, `write()` answers false until some have arrived: that is waited for as
+ * long as the messages have, whatever `enqueueTimeoutMs` says. `finish` comes when all have. The first message that fails destroys the stream with the error of `send()`, which names its messages; those on
  * their way go on.
  *
  * In async mode "arrived" means queued: the back-pressure is the queue's, and failures are told to `onDelivery`.

@@ -23,7 +23,7 @@ import { ProducerConfig } from './config/producer-config.js'
 import type { ProducerOptions, ProducerType } from './config/producer-options.js'
 import { DefaultEventHandler } from './default-event-handler.js'
 import { DeliveryReporter, type DeliveryReport } from './delivery-report.js'
-import type { SendOptions } from './event-handler.js'
+import { PATIENT, type SendOptions } from './event-handler.js'
 import { EventLog } from './event-log.js'
 import { Interceptors, type Replacement } from './interceptors.js'
 import { IterableSends } from './iterable-sends.js'
@@ -376,7 +376,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   }
 
   /**
-   * A stream into Kafka, for `pipeline()` and `pipe()`.
+   * A stream into Kafka, for `pipeline()` and `pipe()`. It waits for room as long as it takes, and holds back whoever writes.
    *
    * @throws InvalidConfigError
    */
@@ -384,7 +384,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     const read = callOptions(options, WRITABLE_OPTIONS)
     const sink: MessageSink<K, V> = {
       copyBytes: this.config.copyBytes,
-      send: (messages) => this.send(messages),
+      send: (messages) => this.send(messages, PATIENT),
       flush: () => this.flush(),
       lacksRoom: () => this.#eventHandler.lacksRoom,
     }

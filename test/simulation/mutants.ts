@@ -200,7 +200,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'only the first in line is refused in time',
     file: `${CALLS}/waiting-call.ts`,
-    find: '    if (i > 0) break\n',
+    find: '    if (i > 0 && end < Infinity) break\n',
     replace: '    if (i >= 0) break\n',
   },
   {

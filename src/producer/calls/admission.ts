@@ -64,6 +64,8 @@ export class Admission {
   private isNewAside = false
   private readonly refusals: Refusals
   private patienceTimer: Timer | undefined
+  /** Whether there may be somebody who does not wait for ever, for whom no timer is set. */
+  private mayBeImpatient = false
   private admittedThisTurn = 0
   /** How many admitted make it look at the clock again. */
   private lookAtClockAt = RUN
@@ -95,6 +97,7 @@ export class Admission {
     const next = isFirst ? this.admitFrom(messages, 0) : 0
     if (next < messages.length) {
       const entry = { messages, next, since: this.parts.clock.now(), isTold: false }
+      if (this.endOf(entry) < Infinity) this.mayBeImpatient = true
       // What a partitioner has given meanwhile came later.
       if (isFirst) this.entries.unshift(entry)
       else this.entries.push(entry)
@@ -239,7 +242,9 @@ export class Admission {
   }
 
   private setAside(message: OutgoingMessage): void {
-    if (this.parts.enqueueTimeoutMs === 0) return this.refusals.add([message], 0, this.noRoom())
+    const patience = this.patienceOf(message)
+    if (patience === 0) return this.refusals.add([message], 0, this.noRoom())
+    if (patience < Infinity) this.mayBeImpatient = true
     this.aside.add(message, this.parts.clock.now())
     this.isNewAside = true
   }
@@ -278,7 +283,7 @@ export class Admission {
    */
   private keepWatch(): void {
     this.tellRefused()
-    const isWatched = this.patienceTimer !== undefined || this.isEmpty
+    const isWatched = this.patienceTimer !== undefined || !this.mayBeImpatient || this.isEmpty
     if (!isWatched && !this.isAdmitting && !this.isTurnOver) this.watchPatience()
   }
 
@@ -287,12 +292,10 @@ export class Admission {
    * needs not keep the process alive, the calls' deadlines do.
    */
   private watchPatience(): void {
-    const { enqueueTimeoutMs } = this.parts
-    if (enqueueTimeoutMs < 0) return
     const now = this.parts.clock.now()
     let cause: QueueFullError | undefined
     for (let head = this.entries.peekFront(); head !== undefined; head = this.entries.peekFront()) {
-      if (head.since + enqueueTimeoutMs > now) break
+      if (this.endOf(head) > now) break
       this.entries.shift()
       this.refusals.add(head.messages, head.next, (cause ??= this.noRoom()))
       // There may be room for those behind it.
@@ -303,11 +306,11 @@ export class Admission {
       if (this.isTurnOver) return
     }
     const impatient: WaitingCall[] = []
-    const limit = now - enqueueTimeoutMs
-    const inLine = takeImpatient<WaitingCall>(this.entries, limit, impatient)
-    const next = Math.min(inLine, this.aside.takeImpatient(limit, impatient)) + enqueueTimeoutMs
+    const inLine = takeImpatient(this.entries, now, this.endOf, impatient)
+    const next = Math.min(inLine, this.aside.takeImpatient(now, this.endOf, impatient))
     this.parts.clock.clearTimeout(this.patienceTimer)
     this.patienceTimer = undefined
+    this.mayBeImpatient = false
     if (next < Infinity)
       this.patienceTimer = this.parts.clock.setTimeout(this.pumpOrRefuse, timerDelay(next - now)).unref()
     // Told when the lines are whole again.
@@ -315,8 +318,19 @@ export class Admission {
     this.tellRefused()
   }
 
+  /** How long a message may wait for room. */
+  private patienceOf({ owner }: OutgoingMessage): number {
+    const { enqueueTimeoutMs } = this.parts
+    return owner.isPatient || enqueueTimeoutMs < 0 ? Infinity : enqueueTimeoutMs
+  }
+
+  /** When those of a call that are still outside are refused. */
+  private readonly endOf = ({ messages, next, since }: WaitingCall): number =>
+    since + this.patienceOf(messages[next] as OutgoingMessage)
+
   private readonly pumpOrRefuse = (): void => {
     this.patienceTimer = undefined
+    this.mayBeImpatient = true
     this.pump()
   }
 

@@ -25,8 +25,9 @@ export abstract class ListCall extends MessageCall {
     onDone: (call: MessageCall) => void,
     /** What is sent in place of the messages. */
     protected readonly instead: Replacement | undefined,
+    isPatient: boolean,
   ) {
-    super(sentAt, signal, onDone, messages.length)
+    super(sentAt, signal, onDone, messages.length, isPatient)
     this.places = new Array<Whereabouts>(messages.length)
   }
 

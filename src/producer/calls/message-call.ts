@@ -22,6 +22,8 @@ export abstract class MessageCall implements MessageOwner {
     private readonly onDone: (call: MessageCall) => void,
     /** How many messages are not told their fate yet. */
     protected remaining: number,
+    /** Whether its messages wait for room as long as they have, whatever `enqueueTimeoutMs` says. */
+    readonly isPatient = false,
   ) {}
 
   get isBeingEnded(): boolean {

@@ -41,8 +41,9 @@ export class QueueCall extends ListCall {
     onDone: (call: MessageCall) => void,
     private readonly reporter: DeliveryReporter,
     instead?: Replacement,
+    isPatient = false,
   ) {
-    super(messages, inList, sentAt, signal, onDone, instead)
+    super(messages, inList, sentAt, signal, onDone, instead, isPatient)
     this.outside = messages.length
   }
 

@@ -25,8 +25,9 @@ export class SendCall extends ListCall {
     signal: AbortSignal | undefined,
     onDone: (call: MessageCall) => void,
     instead?: Replacement,
+    isPatient = false,
   ) {
-    super(messages, inList, sentAt, signal, onDone, instead)
+    super(messages, inList, sentAt, signal, onDone, instead, isPatient)
     this.results = new Array<Fate>(messages.length)
     this.promise = new Promise((resolve, reject) => (this.settling = { resolve, reject }))
   }

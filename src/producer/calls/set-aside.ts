@@ -44,14 +44,14 @@ export class SetAside {
     }
   }
 
-  /** As {@link takeImpatient}, of all lines. */
-  takeImpatient(limit: number, impatient: WaitingCall[]): number {
-    let oldest = Infinity
+  /** As the function {@link takeImpatient}, of all lines. */
+  takeImpatient(now: number, endOf: (call: WaitingCall) => number, impatient: WaitingCall[]): number {
+    let next = Infinity
     for (const [topic, line] of this.lines) {
-      oldest = Math.min(oldest, takeImpatient<WaitingCall>(line, limit, impatient))
+      next = Math.min(next, takeImpatient(line, now, endOf, impatient))
       if (line.isEmpty()) this.lines.delete(topic)
     }
-    return oldest
+    return next
   }
 
   clear(): void {

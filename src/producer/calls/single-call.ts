@@ -32,8 +32,9 @@ export class SingleCall extends MessageCall implements Settling<[RecordMetadata]
     encoded: OutgoingMessage,
     sentAt: SendMoment,
     onDone: (call: MessageCall) => void,
+    isPatient = false,
   ) {
-    super(sentAt, undefined, onDone, 1)
+    super(sentAt, undefined, onDone, 1, isPatient)
     encoded.owner = this
     this.at = encoded
   }

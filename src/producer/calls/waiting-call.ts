@@ -11,22 +11,28 @@ export interface WaitingCall {
 }
 
 /**
- * Takes out of a line whoever has got nothing in since a time, and tells since when the others have got nothing:
- * Infinity where there are none.
+ * Takes out of a line whoever has waited as long as he would, which `endOf` tells, and gives the time when that is so of
+ * the next one: Infinity where there is none.
  */
-export function takeImpatient<C extends WaitingCall>(line: Denque<C>, limit: number, impatient: C[]): number {
-  let oldest = Infinity
+export function takeImpatient<C extends WaitingCall>(
+  line: Denque<C>,
+  now: number,
+  endOf: (call: C) => number,
+  impatient: WaitingCall[],
+): number {
+  let next = Infinity
   for (let i = 0; i < line.length;) {
     const call = line.peekAt(i) as C
-    if (call.since <= limit) {
+    const end = endOf(call)
+    if (end <= now) {
       impatient.push(call)
       line.removeOne(i)
       continue
     }
-    oldest = Math.min(oldest, call.since)
-    // The first may have been at it for long; the others came one after the other.
-    if (i > 0) break
+    next = Math.min(next, end)
+    // The first may have been at it for long; the others came one after the other, and who is patient has no end.
+    if (i > 0 && end < Infinity) break
     i++
   }
-  return oldest
+  return next
 }

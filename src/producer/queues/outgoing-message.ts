@@ -14,6 +14,8 @@ export interface MessageOwner {
   readonly signal: AbortSignal | undefined
   /** Whether its signal ends all of its messages that are in no closed batch, which may take several turns. */
   readonly isBeingEnded: boolean
+  /** Whether its messages wait for room as long as they have, whatever `enqueueTimeoutMs` says. */
+  readonly isPatient: boolean
   /** There was room for so many of its messages: they are taken in. */
   admitted(count: number): void
   /** The message stands in this batch from now on. */

@@ -80,6 +80,33 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
     expect(stored(kafka)).toHaveLength(5_001)
   })
 
+  test.each([0, 1])('sendAll waits for room, however small enqueueTimeoutMs is: %d', async (enqueueTimeoutMs) => {
+    await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 }, other: {} } })
+    await using producer = new Producer({
+      brokers: kafka.bootstrap,
+      type,
+      queueMessages: 4,
+      enqueueTimeoutMs,
+      lingerMs: 0,
+    })
+    const fault = kafka.stall({ api: 'Produce' })
+    const others = Promise.all(range(4).map(({ value }) => producer.send({ topic: 'other', value })))
+    await fault.hit()
+    const known = producer.sendAll(range(100))
+    await expect(producer.send({ topic: 'other', value: 'who does not wait' })).rejects.toMatchObject({
+      code: 'QUEUE_FULL',
+    })
+    // Longer than whoever waits for the time of the option.
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    fault.release()
+    await Promise.all([others, known])
+    // Messages for topics that are not known wait apart.
+    await Promise.all(['new', 'newer'].map((topic) => producer.sendAll(range(100).map((one) => ({ ...one, topic })))))
+    expect(stored(kafka)).toEqual(range(100).map((_, i) => i))
+    expect([kafka.records('new').length, kafka.records('newer').length]).toEqual([100, 100])
+    expect(producer.stats().dropped).toEqual({ other: 1 })
+  })
+
   test.each([new Error('no more'), undefined, null, 0, ''])(
     'sendAll fails with what the iterable throws: %s',
     async (thrown) => {

@@ -6,6 +6,7 @@ import { sizeOfData, type Data, type OutgoingHeaders } from '../../../src/protoc
 export class Owner implements MessageOwner {
   readonly signal: AbortSignal | undefined = undefined
   readonly isBeingEnded = false
+  isPatient = false
   readonly fates: Fate[][] = []
   readonly batches: (Batch | undefined)[] = []
   admittedCount = 0

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../../../src/clock.js'
 import { Admission } from '../../../../src/producer/calls/admission.js'
 import type { MessageOwner, OutgoingMessage } from '../../../../src/producer/queues/outgoing-message.js'
@@ -186,6 +186,26 @@ describe('admission', () => {
     room.leave(unknown[0] as OutgoingMessage)
     line.onRoom()
     expect(admitted.at(-1)).toBe('apart 0 0')
+  })
+
+  it.each(['orders', 'unknown'])('refuses nobody who is patient, and in their time those behind: %s', async (topic) => {
+    const { line, room, refused, admitted } = admission({ maxMessages: 1, enqueueTimeoutMs: 1 })
+    const inside = call(1, 'inside', topic)
+    line.submit(inside)
+    const given = ['patient', 'a', 'b', 'patient too', 'c'].map((name) => call(1, name, topic)[0] as OutgoingMessage)
+    for (const message of given) {
+      ;(message.owner as Owner).isPatient = String(message.value).startsWith('patient')
+      line.submit([message])
+    }
+    await vi.waitFor(() => expect(refused).toHaveLength(3))
+    expect(refused).toEqual(['a0', 'b0', 'c0'])
+    expect(admitted).toEqual(['inside0'])
+    for (const message of [...inside, ...given]) {
+      room.leave(message)
+      line.onRoom()
+    }
+    expect(admitted).toEqual(['inside0', 'patient0', 'patient too0'])
+    expect(line.isEmpty).toBe(true)
   })
 
   it('tells once of each that waits apart, since those that have the share may only linger', () => {
