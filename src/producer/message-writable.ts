@@ -30,6 +30,9 @@ export interface MessageSink<K, V> {
 
 const DEFAULT_IN_FLIGHT = 10_000
 
+/** Messages taken while it holds back, as Node's own streams of objects have it: of large ones a thousand would be gigabytes. */
+const READ_AHEAD = 16
+
 /**
  * An object-mode stream into Kafka. What is written goes on at once, many messages at a time; once `inFlight` of them
  * are on their way, or the producer's queue is full, `write()` answers false until some have arrived: that is waited for as
@@ -54,7 +57,7 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
     if (!(Number.isInteger(inFlight) && inFlight > 0)) {
       throw new InvalidConfigError(`inFlight: given was ${shown(inFlight)}, allowed is a whole number from 1`)
     }
-    super({ objectMode: true, highWaterMark: Math.min(inFlight, 1_000) })
+    super({ objectMode: true, highWaterMark: Math.min(inFlight, READ_AHEAD) })
     this.topic = topic
     this.inFlight = inFlight
   }
