@@ -28,10 +28,16 @@ export class IterableSends {
     let thrown: { readonly cause: unknown } | undefined
     // A pipeline takes undefined, 0 and '' for no error, whoever throws them.
     async function* source(): AsyncGenerator<WritableMessage<K, V>> {
+      let isAtWork = true
       try {
-        yield* messages
+        for await (const message of messages) {
+          isAtWork = false
+          yield message
+          isAtWork = true
+        }
       } catch (cause) {
-        thrown ??= { cause }
+        // What it throws when it is closed early is not why it was.
+        if (isAtWork) thrown ??= { cause }
         throw cause instanceof Error ? cause : new Error('the iterable threw what is no error')
       }
     }

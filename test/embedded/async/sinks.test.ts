@@ -223,6 +223,23 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
       await expect(producer.sendAll([message as KeyedMessage])).rejects.toMatchObject({ code: 'INVALID_MESSAGE' })
   })
 
+  test.each([null, { value: 'no topic' }])('is told of %j, though closing the iterable throws, too', async (bad) => {
+    await using kafka = await EmbeddedKafka.start()
+    await using producer = new Producer({ brokers: kafka.bootstrap, type })
+    let isClosed = false
+    const source = {
+      [Symbol.asyncIterator]: () => ({
+        next: async () => ({ done: false, value: bad as KeyedMessage }),
+        return: async () => {
+          isClosed = true
+          throw new Error('closing failed')
+        },
+      }),
+    }
+    await expect(producer.sendAll(source)).rejects.toMatchObject({ code: 'INVALID_MESSAGE' })
+    expect(isClosed).toBe(true)
+  })
+
   test('a signal ends the stream', async () => {
     await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
     await using producer = new Producer({ brokers: kafka.bootstrap, type })
