@@ -315,7 +315,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     isPatient: boolean,
   ): Promise<RecordMetadata[]> {
     const message = messages[0] as KeyedMessage<K, V>
-    const encoded = this.serializer.serializeOne((instead?.messages[0] ?? message) as KeyedMessage<K, V>)
+    const encoded = this.serializer.serializeOne((instead?.messages[0] ?? message) as KeyedMessage<K, V>, inList)
     this.checkOpen()
     if (encoded instanceof OutgoingMessage) {
       const call = new SingleCall(message, inList, encoded, sentAt, this.onDone, isPatient)
@@ -359,7 +359,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     isPatient: boolean,
   ): Promise<void> {
     const message = messages[0] as KeyedMessage<K, V>
-    const encoded = this.serializer.serializeOne((instead?.messages[0] ?? message) as KeyedMessage<K, V>)
+    const encoded = this.serializer.serializeOne((instead?.messages[0] ?? message) as KeyedMessage<K, V>, inList)
     this.checkOpen()
     if (encoded instanceof OutgoingMessage && this.line.isEmpty && this.admission.takeRoomNow(encoded)) {
       let call = this.sharedCall

@@ -39,14 +39,15 @@ export class CallSerializer<K, V> {
    * Checks and encodes a message that belongs to no call yet; what its encoder throws is the promise's, which needs
    * nobody who looks at it: the encoder may have closed the producer.
    *
+   * @param inList whether it was given as the only one of a list
    * @throws InvalidMessageError
    */
-  serializeOne(message: KeyedMessage<K, V>): OutgoingMessage | Promise<OutgoingMessage> {
+  serializeOne(message: KeyedMessage<K, V>, inList: boolean): OutgoingMessage | Promise<OutgoingMessage> {
     try {
       return this.serializer.serialize(message)
     } catch (error) {
       if (error instanceof SerializationError) return handled(Promise.reject(error))
-      throw error
+      throw inList ? atPlace(0, error) : error
     }
   }
 
@@ -107,7 +108,7 @@ export class CallSerializer<K, V> {
   private skip(call: ListCall, index: number, error: unknown): undefined {
     // Its deadline, its signal or a close has told all its messages.
     if (call.isDone) return
-    const located = call.messages.length === 1 ? error : atPlace(index, error)
+    const located = call.inList ? atPlace(index, error) : error
     if (!(located instanceof SerializationError)) throw located
     this.counters.serializationErrors++
     if (!call.skipsUnserializable) throw located

@@ -19,7 +19,7 @@ export abstract class ListCall extends MessageCall {
   constructor(
     readonly messages: readonly KeyedMessage[],
     /** Whether they were given as a list: else the one message fails with its own error. */
-    protected readonly inList: boolean,
+    readonly inList: boolean,
     sentAt: SendMoment,
     signal: AbortSignal | undefined,
     onDone: (call: MessageCall) => void,

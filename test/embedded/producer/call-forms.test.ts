@@ -49,6 +49,16 @@ describe.each(WAYS)('a call of one message, %s', (_, options, sendOptions) => {
     expect(messages).toEqual([BAD])
     expect(results).toEqual([expect.objectContaining({ name: 'DeliveryError', code: 'INVALID_PARTITION' })])
   })
+
+  it('is refused with its place where it is a list of one, as any other list', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, options)
+    const nested = [[GOOD]] as unknown as KeyedMessage[]
+    expect((await errorOf(producer.send(nested, sendOptions))).message).toMatch(/^messages\[0\]: a message must be/)
+    const noValue = { topic: 'orders' } as KeyedMessage
+    expect((await errorOf(producer.send([noValue], sendOptions))).message).toMatch(/^messages\[0\]: value: missing/)
+    expect((await errorOf(producer.send(noValue, sendOptions))).message).toMatch(/^value: missing/)
+  })
 })
 
 it('messages that fail together are each told by an error of their own, that the others do not have', async () => {
