@@ -16,6 +16,8 @@ export class MetadataWatch {
   private readonly waiting = new Set<TopicQueue>()
   /** Those that began to wait in this turn. */
   private newcomers: TopicQueue[] = []
+  /** Those that there is a question for: it may have to wait for its own back-off. */
+  private readonly asked = new Set<TopicQueue>()
   private isPacing = false
 
   constructor(
@@ -58,18 +60,21 @@ export class MetadataWatch {
 
   private async askFor(topics: readonly TopicQueue[]): Promise<void> {
     // What waited may have had its fate since.
-    const waiting = topics.filter(({ needsMetadata }) => needsMetadata)
+    const waiting = topics.filter((topic) => topic.needsMetadata && !this.asked.has(topic))
     const unseen = waiting.filter(({ wasSeen }) => !wasSeen).map(({ name }) => name)
     const seen = waiting.filter(({ wasSeen }) => wasSeen).map(({ name }) => name)
+    for (const topic of waiting) this.asked.add(topic)
     try {
       await Promise.all([
         unseen.length > 0 ? this.info.lookUp(unseen, true) : undefined,
         seen.length > 0 ? this.info.refresh({ topics: seen }) : undefined,
       ])
     } catch (error) {
-      for (const topic of topics) topic.hadNoAnswer()
+      for (const topic of waiting) topic.hadNoAnswer()
       if (!(error as KafkaProducerError).retriable)
-        for (const topic of topics) if (topic.needsMetadata) this.giveUp(topic, error as KafkaProducerError)
+        for (const topic of waiting) if (topic.needsMetadata) this.giveUp(topic, error as KafkaProducerError)
+    } finally {
+      for (const topic of waiting) this.asked.delete(topic)
     }
     for (const topic of topics) if (!topic.needsMetadata) this.waiting.delete(topic)
   }

@@ -52,7 +52,7 @@ describe('an option that is undefined is not given', () => {
     const producer = new Producer({ brokers })
     await producer.flush({ timeoutMs: undefined })
     const stream = producer.writable({ topic: undefined, inFlight: undefined })
-    expect(stream.writableHighWaterMark).toBe(1_000)
+    expect(stream.writableHighWaterMark).toBe(16)
     stream.destroy()
     await producer.close({ timeoutMs: undefined })
   })
