@@ -47,8 +47,17 @@ export interface Replacement {
 /** Fates told at a stretch, before it is asked whether it is others' turn. */
 const RUN = 16
 
+/** Calls that came before somebody began to wait, and are not told to the end yet. */
+interface Untold {
+  calls: number
+  onTold: (() => void) | undefined
+}
+
 /** The interceptors of a producer, in their order; the one place where they are called. */
 export class Interceptors {
+  private untold: Untold = { calls: 0, onTold: undefined }
+  /** Resolves when all is told of the calls before those. */
+  private earlier: Promise<unknown> = Promise.resolve()
   /** Whether any of them wants to be told how messages end. */
   readonly listen: boolean
 
@@ -98,19 +107,32 @@ export class Interceptors {
     intercepted: InterceptedMessages,
     sent: Promise<R>,
   ): Promise<R> {
-    let result: R
+    const { untold } = this
+    untold.calls++
     try {
-      result = await sent
+      const result = await sent
+      if (Array.isArray(result) && this.listen) {
+        const fates: readonly RecordMetadata[] = result
+        await this.tellAll(intercepted, (index) => fates[index])
+      }
+      return result
     } catch (cause) {
       const error = intercepted.blamed(cause)
       await this.tellAll(intercepted, fatesIn(error))
       throw error
+    } finally {
+      if (--untold.calls === 0) untold.onTold?.()
     }
-    if (Array.isArray(result) && this.listen) {
-      const fates: readonly RecordMetadata[] = result
-      await this.tellAll(intercepted, (index) => fates[index])
+  }
+
+  /** Resolves when the interceptors were told how the messages of all calls so far ended that their promises tell of. */
+  toldSoFar(): Promise<unknown> {
+    const { untold } = this
+    if (untold.calls > 0) {
+      this.untold = { calls: 0, onTold: undefined }
+      this.earlier = Promise.all([this.earlier, new Promise<void>((resolve) => (untold.onTold = resolve))])
     }
-    return result
+    return this.earlier
   }
 
   private async tellAll(

@@ -355,7 +355,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   async flush(options: FlushOptions = {}): Promise<FlushResult> {
     const { timeoutMs } = callOptions(options, ['timeoutMs'])
     if (timeoutMs !== undefined) checkTimeout(timeoutMs)
-    const settled = this.#eventHandler.settledSoFar()
+    const settled = this.#settledSoFar()
     void this.#sendLoop?.hurry(settled)
     if (timeoutMs === undefined) return settled.then(() => this.#result())
     const { clock } = this.#surroundings
@@ -369,6 +369,12 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     } finally {
       clock.clearTimeout(timer)
     }
+  }
+
+  /** Resolves when every message given so far has its fate, and whoever is told of it has been. */
+  #settledSoFar(): Promise<unknown> {
+    const settled = this.#eventHandler.settledSoFar()
+    return this.#interceptors === undefined ? settled : Promise.all([settled, this.#interceptors.toldSoFar()])
   }
 
   #result(): FlushResult {
@@ -497,7 +503,9 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       }
       this.#statsReports?.close()
       const last = (timeLeftMs: number) => this.#metricsPush?.close(timeLeftMs) ?? Promise.resolve()
-      this.#closing = this.#eventHandler.close(timeoutMs, last, this.#transactions?.closesWithinMs()).then((unsent) => {
+      const closed = this.#eventHandler.close(timeoutMs, last, this.#transactions?.closesWithinMs())
+      this.#closing = closed.then(async (unsent) => {
+        await this.#interceptors?.toldSoFar()
         this.#iterableSends.close()
         this.#log.close()
         return { ...this.#result(), unsent }

@@ -231,6 +231,30 @@ describe('onAcknowledgement, in sync mode', () => {
     expect(kafka.records('t').flatMap(({ headers }) => headers.map(({ key }) => key))).toEqual(['a', 'b', 'c'])
   })
 
+  it.each<['flush' | 'close', string]>([
+    ['flush', 'are acknowledged'],
+    ['close', 'are acknowledged'],
+    ['flush', 'failed'],
+    ['close', 'failed'],
+  ])('has all messages before %s() resolves, where they %s', async (method, how) => {
+    const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+    const listener = new Listener()
+    const busy = {
+      onAcknowledgement: () => {
+        for (const until = performance.now() + 0.05; performance.now() < until;);
+      },
+    }
+    const producer = startProducer(kafka, { interceptors: [busy, listener] })
+    await producer.send(t)
+    if (how === 'failed') kafka.fail({ api: 'Produce', times: 1 }, 'INVALID_REQUIRED_ACKS')
+    // To tell so many takes several turns of the event loop.
+    const count = 5_000
+    const sending = producer.send(Array<KeyedMessage<string, string>>(count).fill(t)).catch(() => undefined)
+    await producer[method]()
+    expect(listener.told).toHaveLength(1 + count)
+    await sending
+  })
+
   it('has each message of a list that fails in part, and the caller has his own messages', async () => {
     const kafka = await startKafka({ topics: { t: { partitions: 2 } } })
     const listener = new Listener()
