@@ -1,6 +1,6 @@
 export type { BrokerErrorCode, KafkaProducerErrorCode, ProducerErrorCode } from './error-code.js'
 export * from './errors.js'
-export { Producer, type KeyedMessage } from './producer/typed-producer.js'
+export { Producer, TransactionalProducer, type KeyedMessage } from './producer/typed-producer.js'
 export type {
   CloseOptions,
   CloseResult,
@@ -9,7 +9,7 @@ export type {
   ProducerEvents,
   SendResult,
 } from './producer/producer.js'
-export { ManualTransaction, Transaction, TransactionalProducer } from './producer/transactional-producer.js'
+export { ManualTransaction, Transaction } from './producer/transactional-producer.js'
 export {
   TransactionalProducerConfig,
   type TransactionalProducerOptions,

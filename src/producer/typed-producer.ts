@@ -1,8 +1,13 @@
 import type { ProducerConfig } from './config/producer-config.js'
 import type { Fixed, ProducerOptions, ProducerType } from './config/producer-options.js'
+import type {
+  TransactionalProducerConfig,
+  TransactionalProducerOptions,
+} from './config/transactional-producer-config.js'
 import type { Encoder, RawData } from './encoder.js'
 import type { KeyedMessage as AnyKeyedMessage } from './keyed-message.js'
 import { Producer as ProducerClass } from './producer.js'
+import { TransactionalProducer as TransactionalProducerClass } from './transactional-producer.js'
 
 /** A message as it is given, for the default encoders where no types are said. */
 export type KeyedMessage<K = RawData, V = RawData> = AnyKeyedMessage<K, V>
@@ -52,3 +57,28 @@ export type Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'> 
  * is one of any keys and values, and `new Producer({ brokers })` takes bytes and strings.
  */
 export const Producer: ProducerConstructor = ProducerClass
+
+interface TransactionalProducerConstructor {
+  new <K, V>(config: TransactionalProducerConfig<K, V>): TransactionalProducer<Fixed<K>, Fixed<V>>
+  new <V = RawData>(
+    options: TransactionalProducerOptions<V, V> & { readonly keyEncoder?: undefined } & NeededEncoder<V>,
+  ): TransactionalProducer<Fixed<V>, Fixed<V>>
+  new <K = RawData, V = RawData>(
+    options: TransactionalProducerOptions<K, V> & NeededEncoders<K, V>,
+  ): TransactionalProducer<Fixed<K>, Fixed<V>>
+  readonly prototype: TransactionalProducer<unknown, unknown>
+}
+
+/**
+ * Sends messages to Kafka in transactions: all of one are seen by those who read committed messages, or none; and so are
+ * the offsets of a consumer group that go with them.
+ *
+ * It has one transaction at a time; who wants another one waits. Nothing is connected before the first.
+ *
+ * @typeParam K what keys are; the key encoder takes it
+ * @typeParam V what values are; the encoder takes it
+ */
+export type TransactionalProducer<K = unknown, V = unknown> = TransactionalProducerClass<K, V>
+
+/** The class of `transactional-producer.js` with more exact types of its constructor, as {@link Producer} has them. */
+export const TransactionalProducer: TransactionalProducerConstructor = TransactionalProducerClass

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { TransactionalProducer } from '../../src/index.js'
 import { Producer } from '../../src/producer/producer.js'
+import { TransactionalProducer } from '../../src/producer/transactional-producer.js'
 import { EmbeddedKafka } from '../../src/testing/index.js'
 import { Dice } from './dice.js'
 import { Ledger, PASSING, Violation, type Entry } from './ledger.js'

@@ -17,6 +17,7 @@ import {
   StringEncoder,
   TlsError,
   TransactionalProducer,
+  TransactionalProducerConfig,
   withHeaders,
   type CloseOptions,
   type ConnectOptions,
@@ -143,6 +144,30 @@ describe('the types of keys and values', () => {
     ])
     const orders = new Producer({ brokers: BROKERS, encoder: new JsonEncoder<Order>() })
     expectTypeOf(orders).toEqualTypeOf<Producer<Order, Order, 'sync'>>()
+  })
+
+  it('need them in transactions, too', () => {
+    const options = { brokers: BROKERS, transactionalId: 'tx' }
+    neverRun(() => [
+      // @ts-expect-error Nothing makes bytes of an order.
+      new TransactionalProducer<string, Order>(options),
+      // @ts-expect-error Keys are encoded like values, and they are no orders.
+      new TransactionalProducer<string, Order>({ ...options, encoder: new OrderEncoder() }),
+      new TransactionalProducer<string, Order>({
+        ...options,
+        encoder: new OrderEncoder(),
+        keyEncoder: new StringEncoder(),
+      }),
+      new TransactionalProducer(options).transaction(async (tx) => {
+        await tx.send({ topic: 'orders', key: Buffer.alloc(1), value: 'text' })
+        // @ts-expect-error Nothing makes bytes of it.
+        await tx.send({ topic: 'orders', value: 5 })
+      }),
+    ])
+    const orders = new TransactionalProducer({ ...options, encoder: new JsonEncoder<Order>() })
+    expectTypeOf(orders).toEqualTypeOf<TransactionalProducer<Order, Order>>()
+    const config = new TransactionalProducerConfig<string, Order>({ ...options, encoder: new OrderEncoder() })
+    expectTypeOf(new TransactionalProducer(config)).toEqualTypeOf<TransactionalProducer<string, Order>>()
   })
 
   it('can be null: a tombstone, and no key', () => {

@@ -3,6 +3,7 @@ import { givenOptions } from '../../given.js'
 import { hasLoneSurrogate } from '../../lone-surrogate.js'
 import { shown } from '../../shown.js'
 import { MAX_TIMER_MS } from '../../timer-delay.js'
+import type { RawData } from '../encoder.js'
 import { ProducerConfig } from './producer-config.js'
 import type { AnyProducerOptions, Beside, ProducerOptions } from './producer-options.js'
 import { readProperties } from './properties.js'
@@ -12,7 +13,7 @@ import type { TransactionProperties } from './property-reading.js'
  * What `new TransactionalProducer()` takes: the options of a producer, but those that a transaction settles, and who it
  * is.
  */
-export interface TransactionalProducerOptions<K = unknown, V = unknown> extends Omit<
+export interface TransactionalProducerOptions<K = RawData, V = RawData> extends Omit<
   ProducerOptions<K, V, 'sync'>,
   'type' | 'acks' | 'idempotent'
 > {
