@@ -225,7 +225,7 @@ export class TransactionalProducer<K = unknown, V = unknown>
    * Begins a transaction that its program commits or aborts itself. Waits until the one before has ended.
    *
    * @throws ProducerFencedError, ProducerUnusableError; where it may be called again, DeliveryTimeoutError,
-   *   TransactionAbortedError; UnsupportedVersionError for brokers before Kafka 0.11
+   *   TransactionAbortedError; UnsupportedVersionError for brokers before Kafka 0.11, and what {@link connect} throws
    * @throws ProducerClosedError
    */
   async begin(): Promise<ManualTransaction<K, V>> {

@@ -161,8 +161,14 @@ export class TransactionManager implements TransactionGate {
    */
   async begin(signal: AbortSignal): Promise<void> {
     if (this.unusableCause !== undefined) throw this.unusableCause
-    if (this.states.is('uninitialized') || this.needsBump) await this.initialize(signal)
-    this.isPartTwo = await this.requests.isPartTwo(signal)
+    try {
+      if (this.states.is('uninitialized') || this.needsBump) await this.initialize(signal)
+      this.isPartTwo = await this.requests.isPartTwo(signal)
+    } catch (error) {
+      // Whoever lacks the right to the transactional id is not even told who its coordinator is. He may be given it.
+      if (!(error instanceof BrokerResponseError)) throw error
+      throw this.tellFailed(this.whyUnusable(error, kindOfCode(error.errorCode)))
+    }
     signal.throwIfAborted()
     this.steps = new AbortController()
     this.states.go('in transaction')
