@@ -131,7 +131,9 @@ export class Outcomes {
       case 'fail, start over': {
         // That the broker has the whole already is all that is wrong with the sequences of a half.
         const why = batch.splitInDoubt ?? cause
-        batch.noteFailure(why, true)
+        // In a transaction it fails though no attempt before may have written it.
+        batch.noteFailure(why, batch.mayBeInLog)
+        queue.breakSequences()
         return this.fail(batch, why)
       }
       case 'go apart':

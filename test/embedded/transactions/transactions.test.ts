@@ -449,13 +449,30 @@ describe('a transaction that fails at the brokers', () => {
       const tx = await producer.begin()
       await tx.send({ topic: 'orders', partition: 0, value: 'a' })
       kafka.fail({ api: 'Produce' }, code)
-      expect(await errorOf(tx.send({ topic: 'orders', partition: 0, value: 'b' }))).toMatchObject({ code })
+      const refused = { code, mayHaveBeenWritten: false }
+      expect(await errorOf(tx.send({ topic: 'orders', partition: 0, value: 'b' }))).toMatchObject(refused)
       await expect(tx.commit()).rejects.toMatchObject({ code: 'TRANSACTION_ABORTED', cause: { code } })
       await producer.transaction((its) => its.send({ topic: 'orders', partition: 0, value: 'c' }))
       expect(committed(kafka, 'orders')).toEqual(['c'])
       expect(kafka.transactions).toMatchObject([{ producerEpoch: 1 }])
     },
   )
+
+  it('a batch with a lost answer, which is then refused for its sequence, may have been written', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const tx = await producer.begin()
+    await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+    const unanswered = kafka.stall({ api: 'Produce' }, 'after')
+    const failure = errorOf(tx.send({ topic: 'orders', partition: 0, value: 'b' }))
+    await unanswered.hit()
+    kafka.fail({ api: 'Produce' }, 'OUT_OF_ORDER_SEQUENCE_NUMBER')
+    kafka.dropConnections(1)
+    expect(await failure).toMatchObject({ code: 'OUT_OF_ORDER_SEQUENCE_NUMBER', mayHaveBeenWritten: true })
+    expect(stored(kafka, 'orders')).toEqual(['a', 'b'])
+    await tx.abort()
+    expect(committed(kafka, 'orders')).toEqual([])
+  })
 
   it.each(['2.8', '3.9', '4'])(
     'Kafka %s: unknown producer id after retention: the transaction is aborted, with all that is in flight',
