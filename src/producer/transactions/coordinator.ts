@@ -55,6 +55,8 @@ export interface Coordination {
     question: Question<Request, Answer>,
     signal: AbortSignal,
   ): Promise<Answer>
+  /** Resolves when what is on its way has its answer, or can have none any more. */
+  settled(): Promise<void>
   /** Why the last attempt had no answer that counts; undefined after one that had. */
   readonly lastFailure: KafkaProducerError | undefined
   /** What the attempt under way waits for, of whom and since when; undefined between two. */
@@ -83,6 +85,7 @@ export class Coordinator implements Coordination {
   lastFailure: KafkaProducerError | undefined
   private isLookingUp = false
   private waitsFor: Stage | undefined
+  private readonly onTheirWay = new Set<Promise<unknown>>()
 
   constructor(
     private readonly type: CoordinatorType,
@@ -103,6 +106,10 @@ export class Coordinator implements Coordination {
     signal: AbortSignal,
   ): Promise<Answer> {
     return this.untilDone(() => this.put(question, signal), signal)
+  }
+
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.onTheirWay)
   }
 
   /** Attempts until one does not fail with what passes. */
@@ -156,13 +163,15 @@ export class Coordinator implements Coordination {
     const options = onWritten === undefined ? { timeoutMs, signal } : { timeoutMs, signal, onWritten }
     const stage = (this.waitsFor = new Stage(this.parts.clock))
     stage.enter(`waiting for ${formatAddress(connection.address)} to answer ${api.name}`)
-    const answer = await connection
-      .request(api, version, request(version), options)
+    const answered = connection.request(api, version, request(version), options)
+    this.onTheirWay.add(answered)
+    const answer = await answered
       .catch((error: unknown) => {
         this.address = undefined
         throw error
       })
       .finally(() => {
+        this.onTheirWay.delete(answered)
         if (this.waitsFor === stage) this.waitsFor = undefined
       })
     throttle.heed(answer.throttleTimeMs, version >= CLIENT_THROTTLES_FROM.others)

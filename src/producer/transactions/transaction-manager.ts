@@ -317,7 +317,7 @@ export class TransactionManager implements TransactionGate {
     if (this.unusableCause !== undefined) throw this.unusableCause
     this.states.go('aborting')
     try {
-      await this.requests.within('what was sent', () => Promise.all([this.sends.drained(), this.lastAdding]))
+      await this.requests.within('what was sent', () => this.settled())
       await this.rollBack()
     } catch (error) {
       if (this.states.is('unusable')) throw this.failure as TransactionError
@@ -328,6 +328,12 @@ export class TransactionManager implements TransactionGate {
       this.noteLate()
       this.forget()
     }
+  }
+
+  private async settled(): Promise<void> {
+    await Promise.all([this.sends.drained(), this.lastAdding])
+    // Else it comes late, which the next epoch is for.
+    if (!this.canBump) await this.requests.settled()
   }
 
   /** Since part two of KIP-890 each transaction has an epoch, which all see at the end of the one before. */

@@ -90,6 +90,12 @@ export class TransactionRequests {
     this.open = new Unanswered()
   }
 
+  /** Resolves when what was asked under this epoch has its answer, or can have none any more. */
+  async settled(): Promise<void> {
+    const { coordinator, groupCoordinator } = this.parts
+    await Promise.all([coordinator, ...this.open.groups.map(groupCoordinator)].map((asked) => asked.settled()))
+  }
+
   get transactionalId(): string {
     return this.parts.transactionalId
   }

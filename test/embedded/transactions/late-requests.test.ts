@@ -110,6 +110,28 @@ describe.each(RELEASES)('on Kafka %s', (release) => {
   )
 })
 
+it.each(['0.11', '1.1'] as const)(
+  'Kafka %s, which has no other epoch to give: an abort waits for offsets that are on their way',
+  async (release) => {
+    const kafka = await startKafka({ release, topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const a = await producer.begin()
+    const late = kafka.stall({ api: 'TxnOffsetCommit' })
+    const given = errorOf(a.sendOffsets({ groupId: 'g' }, [{ topic: 'in', partition: 0, offset: 100 }]))
+    await late.hit()
+    const aborted = a.abort()
+    expect(await given).toMatchObject({ code: 'TRANSACTION_ABORTED' })
+    await turns()
+    expect(isOpen(kafka)).toBe(true)
+    late.release()
+    await aborted
+    const b = await producer.begin()
+    await b.sendOffsets({ groupId: 'g' }, [{ topic: 'in', partition: 1, offset: 200 }])
+    await b.commit()
+    expect(kafka.committedOffsets('g')).toMatchObject([{ partition: 1, offset: 200n }])
+  },
+)
+
 it('a begin() that could not show the new epoch is not the last that tries', async () => {
   const kafka = await startKafka({ release: '2.8', topics: TOPICS })
   const producer = startTransactional(kafka, { ...GIVES_UP, deliveryTimeoutMs: 500 })

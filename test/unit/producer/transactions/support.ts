@@ -61,6 +61,7 @@ export class FakeCoordinators {
     return {
       lastFailure: undefined,
       stage: undefined,
+      settled: async () => undefined,
       versions: async () => {
         const features = new Map([['transaction.version', this.script.transactionVersion ?? 0]])
         return new ServedVersions(new Map(), 'a test', features)
