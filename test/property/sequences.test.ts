@@ -96,6 +96,7 @@ class World {
       isTransactional: false,
       numberingFor: () => undefined,
       whenKnown: () => Promise.resolve(),
+      problem: undefined,
       leave: (left) => {
         if (left === this.identity) this.bump()
       },

@@ -199,7 +199,7 @@ export class BrokerSender {
 
   private async identify(session: BrokerSession): Promise<void> {
     this.identifying = new Stage(this.parts.clock)
-    this.identifying.enter(`${formatAddress(session.connection.address)} has not answered InitProducerId`)
+    this.identifying.enter(`waiting for ${formatAddress(session.connection.address)} to answer InitProducerId`)
     try {
       await this.parts.idempotence.whenKnown(session)
       this.identifying = undefined
@@ -444,6 +444,11 @@ export class BrokerSender {
 
   get isConnecting(): boolean {
     return this.connecting !== undefined
+  }
+
+  /** What was answered, or was not, to the question who this producer is, where that is waited for. */
+  get problem(): KafkaProducerError | undefined {
+    return this.identifying && this.parts.idempotence.problem
   }
 
   /** What this broker is being waited for; undefined where for nothing. */

@@ -35,7 +35,7 @@ const REMEMBERS_ONE = 3
 /** Who numbers batches, and hears where that has failed. */
 export type Sequencing = Pick<
   Idempotence,
-  'maySendUnnumbered' | 'isTransactional' | 'numberingFor' | 'whenKnown' | 'leave' | 'leaveOut'
+  'maySendUnnumbered' | 'isTransactional' | 'numberingFor' | 'whenKnown' | 'problem' | 'leave' | 'leaveOut'
 >
 
 /** Batches of a partition that may be in flight to a broker that speaks this version of Produce. */
@@ -139,6 +139,11 @@ export class Idempotence {
   async whenKnown(session: BrokerSession): Promise<void> {
     this.session = session
     await this.identity?.whenKnown()
+  }
+
+  /** Why it is not known yet who this producer is, where brokers were asked in vain. */
+  get problem(): KafkaProducerError | undefined {
+    return this.identity?.problem
   }
 
   private warnOnce(refusal: KafkaProducerError): void {

@@ -88,6 +88,10 @@ export class TransactionSequencing implements Sequencing {
     return Promise.resolve()
   }
 
+  get problem(): undefined {
+    return undefined
+  }
+
   leave(left: Identity, cause?: KafkaProducerError): void {
     const { current } = this.parts.gate
     // Of a transaction that is over, whose abort did not wait for it any longer.

@@ -34,11 +34,12 @@ export class WaitReasons {
   private ofBatch({ queue, lastError }: Batch): WaitReason {
     const topic = this.parts.topic(queue.topic)
     const sender = this.parts.senders.get(queue.leader)
+    const problem = sender?.problem ?? lastError
     return {
       topic: queue.topic,
       stage: this.stageOf(queue, topic, sender),
-      lastError: lastError ?? this.lastErrorOf(topic),
-      isTrouble: lastError !== undefined || queue.leader < 0 || sender?.isConnecting === true,
+      lastError: problem ?? this.lastErrorOf(topic),
+      isTrouble: problem !== undefined || queue.leader < 0 || sender?.isConnecting === true,
     }
   }
 

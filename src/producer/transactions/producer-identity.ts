@@ -63,6 +63,8 @@ export class ProducerIdentity {
   private identity: Identity | undefined
   private refusal: IdentityRefusal | undefined
   private asking: Promise<Identity | undefined> | undefined
+  /** What the last question failed with; undefined once one has not. */
+  problem: KafkaProducerError | undefined
 
   constructor(
     private readonly anyBroker: Pick<AnyBroker, 'ask' | 'isNeeded'>,
@@ -108,19 +110,19 @@ export class ProducerIdentity {
   }
 
   private async ask(): Promise<Identity | undefined> {
-    let failure: KafkaProducerError | undefined
     const attempt = async () => {
       try {
         await this.askOnce()
-        failure = undefined
+        this.problem = undefined
       } catch (error) {
-        failure = error as KafkaProducerError
-        debug('%s', failure.message)
-        if (failure.retriable && this.anyBroker.isNeeded) throw error
+        const problem = error as KafkaProducerError
+        this.problem = problem
+        debug('%s', problem.message)
+        if (problem.retriable && this.anyBroker.isNeeded) throw error
       }
     }
     if (!(await this.pacing.retryUntilDone(attempt, Infinity))) throw new ProducerClosedError()
-    if (failure !== undefined) throw failure
+    if (this.problem !== undefined) throw this.problem
     return this.identity
   }
 

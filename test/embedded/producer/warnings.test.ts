@@ -12,7 +12,7 @@ import {
 import { blackHole } from '../support/black-hole.js'
 import { CertificateAuthority, type KeyPair } from '../support/certificates.js'
 import { startKafka } from '../support/cluster.js'
-import { deadAddress, plainServer, until } from '../support/producers.js'
+import { deadAddress, deliveryErrorOf, plainServer, until } from '../support/producers.js'
 
 let authority: CertificateAuthority
 let server: KeyPair
@@ -89,6 +89,19 @@ it('messages that wait since something is wrong: it is told what, long before th
     expect((await warning).message).toMatch(`a message for '${topic}' is not acknowledged after `)
   })
   await Promise.all(told)
+})
+
+it('brokers that have no id for this producer: what they answered is told, long before the deadline, and with it', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  kafka.fail({ api: 'InitProducerId', times: Infinity }, 'COORDINATOR_LOAD_IN_PROGRESS')
+  const producer = startProducer({ brokers: kafka.bootstrap, deliveryTimeoutMs: 2_600 })
+  const warning = warningOf(producer)
+  const sending = deliveryErrorOf(producer.send({ topic: 'orders', value: 'waits' }))
+  const told = /waiting for 127\.0\.0\.1:\d+ to answer InitProducerId .*InitProducerId.*COORDINATOR_LOAD_IN_PROGRESS/
+  const error = await sending
+  expect(error).toMatchObject({ code: 'DELIVERY_TIMEOUT', cause: { cause: { errorCode: 14 } } })
+  expect(error.message).toMatch(told)
+  expect((await warning).message).toMatch(told)
 })
 
 it('a transaction that waits for its coordinator: it is told what, long before its deadline', async () => {
