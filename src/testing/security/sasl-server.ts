@@ -113,7 +113,8 @@ export class SaslServer {
 /** One connection to a listener that wants SASL. */
 export class SaslSession {
   private current: { mechanism: string; isBare: boolean; check: (token: Buffer) => Verdict } | undefined
-  private isAuthenticated = false
+  /** Who has come in; undefined as long as nobody has. */
+  private user: string | undefined
   private endsAt = Infinity
   /** The client was refused: the connection closes after the answer that tells it. */
   isOver = false
@@ -137,7 +138,7 @@ export class SaslSession {
     if (reader.invalid) return false
     if (apiKey === SASL_HANDSHAKE || apiKey === SASL_AUTHENTICATE) return true
     if (this.current !== undefined) return false
-    if (!this.isAuthenticated) return apiKey === API_VERSIONS
+    if (this.user === undefined) return apiKey === API_VERSIONS
     if (this.server.clock.timestamp() <= this.endsAt) return true
     this.server.expiredConnections++
     return false
@@ -176,7 +177,7 @@ export class SaslSession {
 
   private judge(token: Buffer, isInjected: boolean): Verdict {
     const { mechanism, check } = this.current as NonNullable<typeof this.current>
-    const own = check(token)
+    const own = this.unlessAnother(check(token))
     const verdict: Verdict = isInjected
       ? { kind: 'refused', user: own.kind === 'goes on' ? '' : own.user, message: INJECTED }
       : own
@@ -187,16 +188,24 @@ export class SaslSession {
       mechanism,
       user: verdict.user,
       succeeded,
-      renewed: this.isAuthenticated,
+      renewed: this.user !== undefined,
     })
     this.current = undefined
-    this.isAuthenticated = succeeded
+    this.user = succeeded ? verdict.user : undefined
     this.isOver = !succeeded
     if (succeeded && this.hasEnd) {
       const lifetimeMs = Math.min(this.server.sessionLifetimeMs || Infinity, verdict.lifetimeMs ?? Infinity)
       this.endsAt = this.server.clock.timestamp() + lifetimeMs
     }
     return verdict
+  }
+
+  /** A session is renewed by whom it was begun by. */
+  private unlessAnother(verdict: Verdict): Verdict {
+    const { user } = this
+    if (verdict.kind !== 'accepted' || user === undefined || user === verdict.user) return verdict
+    const message = `Cannot change principals during re-authentication from User.${user}: User.${verdict.user}`
+    return { kind: 'refused', user: verdict.user, message }
   }
 }
 

@@ -296,6 +296,27 @@ describe('faults of authentication', () => {
     expect(kafka.records('t')).toHaveLength(sent.length + 1)
   })
 
+  it('a session is not renewed under another name: a new connection carries on with that', async () => {
+    const kafka = await startKafka({ topics, sasl: { sessionLifetimeMs: 100 } })
+    let sub = 'alice'
+    const producer = producerOf({
+      brokers: kafka.bootstrap,
+      sasl: { mechanism: 'oauthbearer', token: () => token({ sub, exp: soon() }) },
+    })
+    await producer.send({ topic: 't', value: 'first' })
+    sub = 'bob'
+    const hasBob = () => kafka.authentications.some(({ user, succeeded }) => user === 'bob' && succeeded)
+    let sent = 1
+    while (!hasBob()) {
+      await producer.send({ topic: 't', value: 'next' })
+      sent++
+    }
+    const ofBob = kafka.authentications.filter(({ user }) => user === 'bob')
+    expect(ofBob[0]).toMatchObject({ renewed: true, succeeded: false })
+    expect(ofBob.find(({ succeeded }) => succeeded)).toMatchObject({ renewed: false })
+    expect(kafka.records('t')).toHaveLength(sent)
+  })
+
   it('what was held back for a renewal that failed was not written, and says so', async () => {
     const kafka = await startKafka({ topics, sasl: { users, sessionLifetimeMs: 400 } })
     const producer = producerOf({ brokers: kafka.bootstrap, retries: 0, sasl: alice })
