@@ -1,4 +1,7 @@
 import { register as defaultRegistry } from 'prom-client'
+import { InvalidConfigError } from '../errors.js'
+import { kindOf } from '../kind-of.js'
+import { shown } from '../shown.js'
 import { Collector, type MeasuredProducer, type MetricsRegistry } from './collector.js'
 
 export type { MeasuredProducer, MetricsRegistry } from './collector.js'
@@ -16,11 +19,29 @@ export interface ProducerMetricsOptions {
  * the producer until what is returned is called, which takes its figures out: once it is closed, and scraped a last time.
  * While others of its client id are in, what it has counted stays, so that no counter shrinks.
  *
+ * @throws InvalidConfigError for what is neither a producer nor a registry, and for an option that there is not
  * @throws prom-client's own error where the registry has other metrics of these names
  */
-export function collectProducerMetrics(
-  producer: MeasuredProducer,
-  { register = defaultRegistry }: ProducerMetricsOptions = {},
-): () => void {
+export function collectProducerMetrics(producer: MeasuredProducer, options: ProducerMetricsOptions = {}): () => void {
+  const { register = defaultRegistry } = checked(producer, options)
   return Collector.of(register).add(producer)
+}
+
+/** With a registry that is given in another way, the metrics would be in one that nobody scrapes. */
+function checked(producer: MeasuredProducer, options: ProducerMetricsOptions): ProducerMetricsOptions {
+  if (typeof (producer as Partial<MeasuredProducer> | null | undefined)?.stats !== 'function')
+    throw refused('producer', producer, 'a Producer or a TransactionalProducer')
+  if (typeof options !== 'object' || (options as unknown) === null)
+    throw refused('options', options, 'an object such as { register }')
+  const unknown = Object.keys(options).find((name) => name !== 'register')
+  if (unknown !== undefined)
+    throw new InvalidConfigError(`options: there is no option ${shown(unknown)} of this call; it has register`)
+  const { register } = options
+  if (register !== undefined && typeof (register as Partial<MetricsRegistry> | null)?.getSingleMetric !== 'function')
+    throw refused('register', register, 'a Registry of prom-client')
+  return options
+}
+
+function refused(name: string, value: unknown, allowed: string): InvalidConfigError {
+  return new InvalidConfigError(`${name}: given was ${kindOf(value)}, allowed is ${allowed}`)
 }

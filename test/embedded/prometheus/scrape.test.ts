@@ -392,3 +392,22 @@ describe('the registry', () => {
     expect((await scrape(registry)).get('kafka_producer_messages_total{client_id="kafka-producer"}')).toBe(0)
   })
 })
+
+describe('what is given in a way that would put the metrics where nobody looks', () => {
+  it.each<[string, unknown, unknown, string]>([
+    ['a registry alone', producer(), new Registry(), "options: there is no option '"],
+    ['another name', producer(), { registry: new Registry() }, "options: there is no option 'registry' of this call"],
+    ['no registry', producer(), { register: 'default' }, 'register: given was a string'],
+    ['null', producer(), null, 'options: given was null'],
+    ['no producer', undefined, {}, 'producer: given was undefined'],
+    ['a list of producers', [producer()], {}, 'producer: given was an object (Array)'],
+  ])('is refused: %s', (_, given, options, text) => {
+    expect(() => collectProducerMetrics(given as never, options as never)).toThrow(
+      expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.stringContaining(text) }),
+    )
+  })
+
+  function producer(): Producer {
+    return new Producer({ brokers: 'localhost:1' })
+  }
+})
