@@ -160,6 +160,7 @@ function lasting(headers: Iterable<HeaderPair>): Iterable<HeaderPair> {
  * A message like the one given, with more headers behind its own; where its own are none that a message may have it is
  * given as it is, to be refused for them.
  *
+ * @throws InvalidMessageError for what is added and is neither a plain object nor pairs: it would be lost silently
  * @typeParam M `object` is in it for messages without headers: what has nothing in common with a type that is optional
  *   throughout is refused
  */
@@ -169,11 +170,18 @@ export function withHeaders<M extends object & { readonly headers?: MessageHeade
 ): M {
   if (typeof message !== 'object' || (message as unknown) === null || isPromise<unknown>(message)) return message
   const { headers } = message
-  const more = isIterable<HeaderPair>(added) ? [...added] : Object.entries(added)
+  const more = addedPairs(added)
   if (headers === undefined || headers === null) return withOtherHeaders(message, more)
   if (typeof headers !== 'object') return message
   if (isIterable(headers)) return withOtherHeaders(message, [...headers, ...more])
   return isPlain(headers) ? withOtherHeaders(message, [...Object.entries(headers), ...more]) : message
+}
+
+function addedPairs(added: unknown): readonly HeaderPair[] {
+  if (typeof added !== 'object' || added === null) throw neither(added)
+  if (isIterable<HeaderPair>(added)) return [...added]
+  if (isPlain(added)) return Object.entries(added as Readonly<Record<string, HeaderValue>>)
+  throw neither(added)
 }
 
 /**

@@ -22,3 +22,19 @@ it.each([
 it.each([undefined, null, 'text'])('what is no message is given as it is, to be refused: %s', (given) => {
   expect(withHeaders(given as never, { a: 'b' })).toBe(given)
 })
+
+it.each([
+  [undefined, 'undefined'],
+  [null, 'null'],
+  ['traceparent', 'a string'],
+  [5, 'the number 5'],
+  [Promise.resolve({ a: 'b' }), 'an object (Promise)'],
+  [new Date(0), 'an object (Date)'],
+])('what is added and holds no headers is refused, and not lost: %s', (added, kind) => {
+  expect(() => withHeaders(message, added as never)).toThrow(
+    expect.objectContaining({
+      code: 'INVALID_MESSAGE',
+      message: `headers: given was ${kind}, allowed are a plain object and pairs of name and value`,
+    }),
+  )
+})
