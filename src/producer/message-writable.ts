@@ -1,8 +1,9 @@
 import { Writable } from 'node:stream'
 import { InvalidConfigError, InvalidMessageError } from '../errors.js'
 import { shown } from '../shown.js'
+import { isTopicName } from '../topic-name.js'
 import type { RawData } from './encoder.js'
-import { checkFieldNames, unreadable, type KeyedMessage } from './keyed-message.js'
+import { checkFieldNames, unreadable, wrongTopic, type KeyedMessage } from './keyed-message.js'
 import { isBareValue, withOwnBytes } from './own-message.js'
 
 /** What may be written: a message; with a `topic` set for the stream one without its own, or its value alone, if that is text or bytes. */
@@ -57,6 +58,8 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
     if (!(Number.isInteger(inFlight) && inFlight > 0)) {
       throw new InvalidConfigError(`inFlight: given was ${shown(inFlight)}, allowed is a whole number from 1`)
     }
+    // Of a stream to which nothing is written nobody would hear that.
+    if (topic !== undefined && !isTopicName(topic)) throw new InvalidConfigError(wrongTopic(topic).message)
     super({ objectMode: true, highWaterMark: Math.min(inFlight, READ_AHEAD) })
     this.topic = topic
     this.inFlight = inFlight
