@@ -36,6 +36,18 @@ const NAMES: ReadonlySet<string> = new Set([
   ...['ticketKeys', 'timeout'],
 ])
 
+/** Of these Node tells a wrong one at each handshake, as a bug of its own, or takes any text to be true. */
+const TYPES: readonly (readonly [field: keyof SslOptions, type: 'boolean' | 'function' | 'string', allowed: string])[] =
+  [
+    ['rejectUnauthorized', 'boolean', 'true or false'],
+    ['checkServerIdentity', 'function', 'a function'],
+    ['pskCallback', 'function', 'a function'],
+    ['servername', 'string', 'a name'],
+  ]
+
+/** From the oldest on. */
+const VERSIONS: readonly (string | undefined)[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']
+
 /** What other clients call them, by how such names look. */
 const LIKELY: readonly (readonly [pattern: RegExp, text: string])[] = [
   [/^(ca|root|trust)/i, '`ca` is the content of the file'],
@@ -61,6 +73,9 @@ export function checkTlsOptions(value: object, name: string): SslOptions {
   const unknown = Object.keys(options).find((field) => !NAMES.has(field))
   if (unknown !== undefined)
     throw new InvalidConfigError(`${name}: Node has no field ${shown(unknown)}${adviceFor(unknown)}`)
+  for (const [field, type, allowed] of TYPES)
+    if (options[field] !== undefined && typeof options[field] !== type)
+      throw new InvalidConfigError(`${name}.${field}: given was ${shown(options[field])}, allowed is ${allowed}`)
   if (options.ca !== undefined) {
     const authorities = listOf<unknown>(options.ca)
     if (authorities.length === 0)
@@ -72,7 +87,20 @@ export function checkTlsOptions(value: object, name: string): SslOptions {
   } catch (cause) {
     throw blame(options, cause, name)
   }
+  checkVersions(options, name)
   return options
+}
+
+/** Where there is none between the two, each handshake would fail, as if it might go better the next time. */
+function checkVersions({ minVersion, maxVersion, secureProtocol }: SslOptions, name: string): void {
+  if (secureProtocol !== undefined) return
+  const { DEFAULT_MIN_VERSION, DEFAULT_MAX_VERSION } = process.getBuiltinModule('node:tls')
+  const [min, max] = [minVersion ?? DEFAULT_MIN_VERSION, maxVersion ?? DEFAULT_MAX_VERSION]
+  const highest = VERSIONS.indexOf(max)
+  if (highest === -1 || VERSIONS.indexOf(min) <= highest) return
+  throw new InvalidConfigError(
+    `${name}.maxVersion: ${max} is below minVersion, which is ${min}: there is no version to speak`,
+  )
 }
 
 function adviceFor(field: string): string {

@@ -47,6 +47,28 @@ function refusal(options: object): InvalidConfigError {
 describe('TLS options that trust nobody, or not whom they seem to, are refused at once and by field', () => {
   it.each<[string, () => object, RegExp]>([
     [
+      'a text for false',
+      () => ({ rejectUnauthorized: 'false' }),
+      /^ssl\.rejectUnauthorized: given was 'false', allowed is true or false$/,
+    ],
+    [
+      'a check that is none',
+      () => ({ checkServerIdentity: false }),
+      /^ssl\.checkServerIdentity: .*allowed is a function/,
+    ],
+    ['keys that are no function', () => ({ pskCallback: SECRET + '=' }), /^ssl\.pskCallback: .*allowed is a function/],
+    ['no name', () => ({ servername: null }), /^ssl\.servername: given was null, allowed is a name/],
+    [
+      'versions of which there is none',
+      () => ({ minVersion: 'TLSv1.3', maxVersion: 'TLSv1.2' }),
+      /^ssl\.maxVersion: TLSv1\.2 is below minVersion, which is TLSv1\.3/,
+    ],
+    [
+      'a version older than Node speaks',
+      () => ({ maxVersion: 'TLSv1.1' }),
+      /^ssl\.maxVersion: TLSv1\.1 is below minVersion, which is TLSv1\.2/,
+    ],
+    [
       'a path as authority',
       () => ({ ca: '/etc/ssl/ca.pem' }),
       /^ssl\.ca: it holds no PEM certificate: give the content/,
