@@ -54,6 +54,7 @@ function quoted(text: string): string {
 export const LISTENER_NAME = /^[\w%.-]*:\/\//
 
 function remedyFor(text: string): string {
+  if (text.includes(',')) return '. A text of several addresses is given by itself, and not in a list'
   if (text.includes('${')) return '. A place for a variable was not filled in'
   if (LISTENER_NAME.test(text))
     return '. Leave out the name of the listener before the address; TLS is the option `ssl`, and who this client is the option `sasl`'

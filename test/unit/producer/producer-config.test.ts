@@ -132,6 +132,10 @@ describe('what is refused, with what was given and what is allowed', () => {
     expect(refusal({ brokers: [] }).message).toContain('brokers: given was an empty list')
     expect(refusal({ brokers: '${KAFKA_BROKERS}' }).message).toContain('A place for a variable was not filled in')
     expect(refusal({ brokers: 'SASL_SSL://kafka:9092' }).message).toContain('Leave out the name of the listener')
+    // As from `brokers: [process.env.BROKERS]`.
+    expect(refusal({ brokers: ['kafka-1:9092,kafka-2:9092'] }).message).toContain(
+      'several addresses is given by itself, and not in a list',
+    )
     expect(refusal({ brokers: '::1' }).message).toContain('An IPv6 address stands in brackets')
   })
 
