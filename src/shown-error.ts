@@ -1,5 +1,6 @@
 import { inspect, type InspectOptions } from 'node:util'
 import { kindOf, reasonOf } from './kind-of.js'
+import { isInUsersWords } from './whose-words.js'
 
 /** Lines of a stack trace: those nearest to who called are what matters. */
 const MAX_FRAMES = 4
@@ -37,7 +38,8 @@ export function toldReason(error: Error & { readonly code: string }): string {
   const { message } = error
   let thrown: unknown = error
   let isAboutMessage = false
-  for (; isOurs(thrown); thrown = thrown.cause) isAboutMessage ||= ABOUT_MESSAGES.has(thrown.code)
+  for (; isOurs(thrown) && !isInUsersWords(thrown); thrown = thrown.cause)
+    isAboutMessage ||= ABOUT_MESSAGES.has(thrown.code)
   if (!isAboutMessage || thrown === undefined) return message
   const said = reasonOf(thrown)
   return message.endsWith(said) ? message.slice(0, message.length - said.length) + nameOf(thrown) : message

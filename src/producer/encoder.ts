@@ -3,6 +3,7 @@ import { InvalidConfigError, SerializationError } from '../errors.js'
 import { kindOfContent, reasonOf } from '../kind-of.js'
 import type { Data } from '../protocol/records/record.js'
 import { shown } from '../shown.js'
+import { inOurWords, noteThrown } from '../whose-words.js'
 import { dataOf } from './data.js'
 import type { MessageHeaders } from './message-headers.js'
 
@@ -45,7 +46,7 @@ export class DefaultEncoder implements Encoder<RawData | null> {
     try {
       data = dataOf(value)
     } catch (cause) {
-      throw new SerializationError(`topic '${topic}': the bytes of ${kindOfContent(value)} are gone: ${reasonOf(cause)}`, { cause }) // prettier-ignore
+      throw failed(topic, `the bytes of ${kindOfContent(value)} are gone: ${reasonOf(cause)}`, cause)
     }
     if (data !== undefined) return data
     throw unfit(value, topic, 'bytes, a string or null', 'give one of these or set an encoder such as JsonEncoder')
@@ -114,9 +115,7 @@ const CHARSETS: ReadonlyMap<string, Charset> = new Map<string, Charset>([
 function narrow(text: string, highest: number, charset: 'latin1' | 'ascii', topic: string): Buffer {
   for (let i = 0; i < text.length; i++) {
     if (text.charCodeAt(i) > highest) {
-      throw new SerializationError(
-        `topic '${topic}': the character at index ${i} of the string is not in ${charset}; use utf8`,
-      )
+      throw failed(topic, `the character at index ${i} of the string is not in ${charset}; use utf8`)
     }
   }
   return Buffer.from(text, 'latin1')
@@ -177,7 +176,7 @@ export class JsonEncoder<T = JsonInput> implements Encoder<T> {
     try {
       text = JSON.stringify(value)
     } catch (cause) {
-      throw new SerializationError(`topic '${topic}': JSON.stringify failed: ${reasonOf(cause)}`, { cause })
+      throw failed(topic, `JSON.stringify failed: ${reasonOf(cause)}`, cause)
     }
     // Undefined, functions and symbols have no text, though the declared type hides it.
     if (text === undefined || text === 'null' || isLostInJson(value, text))
@@ -196,7 +195,11 @@ function isLostInJson(value: unknown, text: string): boolean {
 }
 
 function unfit(value: unknown, topic: string, wanted: string, remedy: string): SerializationError {
-  return new SerializationError(
-    `topic '${topic}': cannot encode ${kindOfContent(value)}: expected ${wanted}; ${remedy}`,
-  )
+  return failed(topic, `cannot encode ${kindOfContent(value)}: expected ${wanted}; ${remedy}`)
+}
+
+function failed(topic: string, what: string, cause?: unknown): SerializationError {
+  const options = cause === undefined ? {} : { cause }
+  noteThrown(cause)
+  return inOurWords(new SerializationError(`topic '${topic}': ${what}`, options))
 }

@@ -6,6 +6,7 @@ import { kindOfContent, reasonOf } from '../../kind-of.js'
 import { hasLoneSurrogate } from '../../lone-surrogate.js'
 import type { Data, OutgoingHeaders } from '../../protocol/records/record.js'
 import { ValidTopicNames } from '../../topic-name.js'
+import { inOurWords, noteThrown } from '../../whose-words.js'
 import { copyOf, dataOf } from '../data.js'
 import { DefaultEncoder, type EncodedPart, type Encoder, type EncoderContext } from '../encoder.js'
 import {
@@ -133,9 +134,8 @@ export class Serializer<K, V> {
   private stored(encoded: unknown, given: unknown, topic: string): Data {
     const data = dataOf(encoded)
     if (data === undefined) {
-      throw new SerializationError(
-        `topic '${topic}': the encoder gave ${kindOfContent(encoded)}, allowed are bytes, a string and null`,
-      )
+      const what = `the encoder gave ${kindOfContent(encoded)}, allowed are bytes, a string and null`
+      throw inOurWords(new SerializationError(`topic '${topic}': ${what}`))
     }
     return this.copyBytes && data !== given ? copyOf(data) : data
   }
@@ -213,6 +213,7 @@ function checkText(data: Data, topic: string, part: EncodedPart): void {
 }
 
 function wrap(cause: unknown, topic: string, part: EncodedPart): SerializationError {
+  noteThrown(cause)
   const what =
     cause instanceof SerializationError ? cause.message : `the encoder threw for '${topic}': ${reasonOf(cause)}`
   return new SerializationError(`${part}: ${what}`, { cause })

@@ -1,4 +1,5 @@
 import { InvalidPartitionError } from '../../errors.js'
+import { inOurWords } from '../../whose-words.js'
 import type { EncodedKey, KeyUse } from '../partitioner.js'
 import { checkFlag, readOptions } from './check-options.js'
 import { KeyPartitioner, type KeyPartitionerOptions } from './key-partitioner.js'
@@ -64,9 +65,11 @@ function javaHash(key: unknown): number {
   if (typeof key === 'bigint' && BigInt.asIntN(64, key) === key) {
     return Number(BigInt.asIntN(32, key ^ (key >> 32n)))
   }
-  throw new InvalidPartitionError(
-    `a key of type ${typeof key} must be a string, an integer of 32 bits or a bigint of 64 to be hashed as in Java; ` +
-      'for bytes use the ByteArrayPartitioner',
+  throw inOurWords(
+    new InvalidPartitionError(
+      `a key of type ${typeof key} must be a string, an integer of 32 bits or a bigint of 64 to be hashed as in Java; ` +
+        'for bytes use the ByteArrayPartitioner',
+    ),
   )
 }
 

@@ -5,6 +5,7 @@ import { kindOf, reasonOf } from '../../kind-of.js'
 import { ErrorCodes } from '../../protocol/error-codes.js'
 import type { BufferSource } from '../../protocol/records/record-batch.js'
 import { ChangedBytesError } from '../../protocol/records/record-writer.js'
+import { isInOurWords, noteThrown } from '../../whose-words.js'
 import type { TopicMetadata } from '../brokers/topic-metadata.js'
 import type { PartitionContext } from '../partitioner.js'
 import type { ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
@@ -104,7 +105,8 @@ export class TopicQueue {
       if (!hasKey) return partitioner.partitionKeyless(context, message.leastBytes)
       return partitioner.partition(key, context.partitionCount, encodedKey ?? '', context)
     } catch (cause) {
-      if (cause instanceof InvalidPartitionError) throw cause
+      if (isInOurWords(cause)) throw cause
+      noteThrown(cause)
       throw new InvalidPartitionError(`the partitioner threw for a message for '${this.name}': ${reasonOf(cause)}`, {
         cause,
       })

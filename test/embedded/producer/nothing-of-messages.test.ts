@@ -1,6 +1,16 @@
 import { inspect } from 'node:util'
 import { expect, it } from 'vitest'
-import { IntegerEncoder, Producer, type DeliveryReport, type Encoder } from '../../../src/index.js'
+import {
+  IntegerEncoder,
+  InvalidMessageError,
+  InvalidPartitionError,
+  JavaHashPartitioner,
+  JsonEncoder,
+  Producer,
+  SerializationError,
+  type DeliveryReport,
+  type Encoder,
+} from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, startProducer, turns } from '../support/producers.js'
 
@@ -13,6 +23,10 @@ function recording() {
   const lines: unknown[] = []
   const at = (...line: unknown[]) => void lines.push(line)
   return { lines, logger: { debug: at, info: at, warn: at, error: at } }
+}
+
+function refuse(error: Error): never {
+  throw error
 }
 
 it('a partitioner that names the key in what it throws brings it into no line', async () => {
@@ -40,6 +54,58 @@ it('an encoder that quotes the value brings it into no line, where nobody listen
   const told = JSON.stringify(lines)
   expect(told).toContain('KAFKA_PRODUCER_UNHEARD_FAILURE')
   expect(told).toContain("the encoder threw for 'orders': SyntaxError")
+  expect(told).not.toContain(SECRET)
+})
+
+it.each<[string, object, string]>([
+  [
+    'an encoder, SerializationError',
+    { encoder: { encode: (value: unknown) => refuse(new SerializationError(`no schema for ${String(value)}`)) } },
+    'value: SerializationError',
+  ],
+  [
+    'an encoder, InvalidMessageError',
+    { encoder: { encode: (value: unknown) => Promise.reject(new InvalidMessageError(`not ${String(value)}`)) } },
+    "value: the encoder threw for 'orders': InvalidMessageError",
+  ],
+  [
+    'a partitioner, InvalidPartitionError',
+    { partitioner: { partition: (key: unknown) => refuse(new InvalidPartitionError(`none for ${String(key)}`)) } },
+    "the partitioner threw for a message for 'orders': InvalidPartitionError",
+  ],
+])(
+  'an error of this package quotes nothing there where code of the user’s throws it: %s',
+  async (_, options, reason) => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const { logger, lines } = recording()
+    const errors: string[] = []
+    const onDelivery = ({ error }: DeliveryReport<never, never>) => void errors.push(String(error?.message))
+    const all = { brokers: kafka.bootstrap, type: 'async', logger, onDelivery, ...options } as const
+    const producer = new Producer(all)
+    await producer.send({ topic: 'orders', key: SECRET, value: SECRET } as never)
+    await producer.close()
+    expect(errors).toEqual([expect.stringContaining(SECRET)])
+    expect(lines).toContainEqual(expect.arrayContaining([expect.objectContaining({ event: 'failed', reason })]))
+    expect(JSON.stringify(lines)).not.toContain(SECRET)
+  },
+)
+
+it('what an encoder and a partitioner of this package have against a message is in the line', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const { logger, lines } = recording()
+  const producer = new Producer<unknown, unknown, 'async'>({
+    brokers: kafka.bootstrap,
+    type: 'async',
+    logger,
+    encoder: new JsonEncoder(),
+    partitioner: new JavaHashPartitioner(),
+    onDelivery: () => undefined,
+  })
+  for (const key of [NaN, { id: SECRET }]) await producer.send({ topic: 'orders', key, value: 'x' })
+  await producer.close()
+  const told = JSON.stringify(lines)
+  expect(told).toContain("key: topic 'orders': cannot encode the number NaN: expected a value that JSON can hold")
+  expect(told).toContain('a key of type object must be a string')
   expect(told).not.toContain(SECRET)
 })
 
