@@ -40,7 +40,7 @@ export interface MetricSources {
  * and maxima are of the time from one push to the next; one of which nothing is known in that time is left out.
  */
 export class ProducerMetrics implements Observer {
-  private readonly startedAt: number
+  private startedAt: number
   /** What was counted when metrics were taken last, and when those were that arrived last. */
   private since: Count
   private counted: Count
@@ -85,6 +85,8 @@ export class ProducerMetrics implements Observer {
     const { clock } = this.sources
     const now = clock.now()
     const timestamp = clock.timestamp()
+    // The system's time may have been set back; nothing began after now.
+    this.startedAt = Math.min(this.startedAt, timestamp)
     const opened = this.sources.opened()
     const ids = this.sources.nodes()
     const { since, counted, latencies, queued, throttled } = this
@@ -99,7 +101,7 @@ export class ProducerMetrics implements Observer {
       {
         name: `${PREFIX}connection.creation.total`,
         kind: isDelta ? 'delta' : 'cumulative',
-        startedAt: isDelta ? counted.timestamp : this.startedAt,
+        startedAt: isDelta ? Math.min(counted.timestamp, timestamp) : this.startedAt,
         points: [{ value: total }],
       },
       gauge(
