@@ -37,6 +37,7 @@ import type { PartitionQueue } from './queues/partition-queue.js'
 import { RetryPolicy, type RetrySettings } from './queues/retry-policy.js'
 import { Room } from './queues/room.js'
 import { SendClock, type SendMoment } from './queues/send-clock.js'
+import { TRACED, withoutStackTraces } from './queues/stack-traces.js'
 import type { CompressionChoice } from './queues/topic-compression.js'
 import { TopicRouter } from './queues/topic-router.js'
 import type { RecordMetadata } from './record-metadata.js'
@@ -77,6 +78,9 @@ export interface LingeringQueue {
   put: AdmittedMessages
   releaseAll(): void
 }
+
+/** The clock is read once for so many messages that can't be encoded. */
+const FAILURES_RUN = 64
 
 /** What `send()` answers where all is queued at once. */
 const QUEUED = Promise.resolve()
@@ -406,8 +410,15 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     }
   }
 
-  private tellFailures(call: ListCall): void {
-    call.tellFailures(this.surroundings.clock.now(), (error, cause) => this.failures.add(error, cause))
+  /** Some are told at once, the others in later turns: an encoder may fail on all of a long list. */
+  private tellFailures(call: ListCall, isFirst = true): void {
+    const { turn } = this
+    let count = 0
+    const tell = (goesOn: () => boolean) =>
+      call.tellFailures(this.surroundings.clock.now(), (error, cause) => this.failures.add(error, cause), goesOn)
+    if (isFirst && tell(() => ++count < TRACED)) return
+    const areAllTold = withoutStackTraces(() => tell(() => ++count % FAILURES_RUN > 0 || !turn.isSpent))
+    if (!areAllTold) turn.inNextTurn(() => this.tellFailures(call, false))
   }
 
   private checkOpen(): void {

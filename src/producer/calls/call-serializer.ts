@@ -6,8 +6,10 @@ import { OutgoingMessage } from '../queues/outgoing-message.js'
 import type { ListCall } from './list-call.js'
 import { handled, type Serializer } from './serializer.js'
 
-/** Messages encoded in one go. */
-const SLICE = 1_000
+/** Lists up to this length are encoded in one go. */
+const ONE_GO = 1_000
+/** In longer ones the clock is read once for so many messages: an encoder may take its time. */
+const SLICE = 64
 
 /** A message, or the promise of one, or of nothing where its encoder failed and the others go on. */
 type MaybeSerialized = OutgoingMessage | Promise<OutgoingMessage | undefined>
@@ -29,7 +31,7 @@ export class CallSerializer<K, V> {
    * @throws InvalidMessageError and, where the call does not go on without such messages, SerializationError
    */
   serialize(messages: readonly KeyedMessage<K, V>[], call: ListCall): OutgoingMessage[] | Promise<OutgoingMessage[]> {
-    if (messages.length > SLICE && !this.serializer.copyBytes) return this.serializeInSlices(messages, call)
+    if (messages.length > ONE_GO && !this.serializer.copyBytes) return this.serializeInSlices(messages, call)
     const encoded: MaybeSerialized[] = []
     const isReady = this.encodeSlice(messages, 0, messages.length, call, encoded)
     return isReady ? (encoded as OutgoingMessage[]) : withoutSkipped(encoded)
@@ -62,11 +64,12 @@ export class CallSerializer<K, V> {
 
   private async serializeInSlices(messages: readonly KeyedMessage<K, V>[], call: ListCall): Promise<OutgoingMessage[]> {
     const all: MaybeSerialized[] = []
+    let isReady = true
     for (let from = 0; from < messages.length && !call.isDone; from += SLICE) {
-      this.encodeSlice(messages, from, Math.min(from + SLICE, messages.length), call, all)
+      if (!this.encodeSlice(messages, from, Math.min(from + SLICE, messages.length), call, all)) isReady = false
       if (this.turn.isSpent) await this.turn.nextTurn()
     }
-    return withoutSkipped(all)
+    return isReady ? (all as OutgoingMessage[]) : withoutSkipped(all)
   }
 
   /** Encodes some messages onto the end of `encoded`; false where one of them is a promise. */

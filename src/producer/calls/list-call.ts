@@ -114,13 +114,24 @@ export abstract class ListCall extends MessageCall {
     this.failures.set(index, cause)
   }
 
-  /** Fails the messages that could not be encoded; `told` hears of each. */
-  tellFailures(now: number, told: (error: DeliveryError, cause: KafkaProducerError) => void): void {
+  /**
+   * Fails messages that could not be encoded, at least one and then as many as `goesOn` says; `told` hears of each.
+   *
+   * @returns whether none of them is left
+   */
+  tellFailures(
+    now: number,
+    told: (error: DeliveryError, cause: KafkaProducerError) => void,
+    goesOn: () => boolean,
+  ): boolean {
     const { failures } = this
-    if (failures === undefined || this.isDone) return
-    this.failures = undefined
-    for (const [index, cause] of failures)
+    if (failures === undefined || this.isDone) return true
+    for (const [index, cause] of failures) {
       if (!this.isSettled(index)) told(this.failUnserialized(index, cause, now), cause)
+      failures.delete(index)
+      if (!goesOn()) break
+    }
+    return failures.size === 0
   }
 
   /** Fails a message that is not encoded; with what its encoder failed on, where it has. */

@@ -9,7 +9,7 @@ import {
   type ProducerOptions,
 } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { errorOf, stored, turns } from '../support/producers.js'
+import { errorOf, stored, turns, watched } from '../support/producers.js'
 
 /** Values are encoded at once, but for 'bad', whose encoder rejects, and 'slow', whose encoder waits for a gate. */
 function gatedEncoder(): { encoder: Encoder; open: () => void } {
@@ -248,3 +248,58 @@ it.each(['sync', 'async'] as const)(
     expect(stored(kafka, 't')).toEqual(['next'])
   },
 )
+
+describe('a long list', () => {
+  /** The most that a count grows by in one turn of the event loop, until the work is done. */
+  async function mostInATurn(count: () => number, work: () => Promise<unknown>): Promise<number> {
+    let before = count()
+    const state = watched(work())
+    let most = count() - before
+    while (!state.isSettled) {
+      before = count()
+      await turns(1)
+      most = Math.max(most, count() - before)
+    }
+    return most
+  }
+
+  it.each(['thrown', 'bad'])('that can not be encoded (%s) is told in several turns', async (bad) => {
+    const { producer, reports } = await start()
+    const send = () => producer.send(of(...Array<string>(20_000).fill(bad)))
+    expect(await mostInATurn(() => producer.stats().failed, send)).toBeLessThan(20_000)
+    await producer.flush()
+    expect(reports).toEqual(Array(20_000).fill(`${bad} SERIALIZATION_FAILED`))
+    await producer.close()
+  })
+
+  it('has one fate each where the producer is closed while it is told', async () => {
+    const fates = new Map<unknown, number>()
+    let closed: ReturnType<Producer['close']> | undefined
+    const { producer } = await start({
+      encoder: { encode: () => Promise.reject(new Error('no')) },
+      onDelivery: ({ message: { value } }) => {
+        fates.set(value, (fates.get(value) ?? 0) + 1)
+        closed ??= producer.close({ timeoutMs: 0 })
+      },
+    })
+    await producer.send(of(...Array.from({ length: 20_000 }, (_, i) => `${i}`)))
+    expect(await closed).toMatchObject({ unsent: [], failed: 20_000 })
+    expect(fates.size).toBe(20_000)
+    expect(new Set(fates.values())).toEqual(new Set([1]))
+  })
+
+  it('whose encoder takes its time leaves the event loop its turns', async () => {
+    let encoded = 0
+    const encoder = {
+      encode(value: unknown) {
+        for (const end = performance.now() + 0.1; performance.now() < end;);
+        encoded++
+        return value as string
+      },
+    }
+    const { producer } = await start({ encoder })
+    const send = () => producer.send(of(...Array<string>(1_100).fill('x')))
+    expect(await mostInATurn(() => encoded, send)).toBeLessThan(200)
+    await producer.close()
+  })
+})
