@@ -536,9 +536,16 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     return this.room
   }
 
-  /** Whether messages wait for room, so that those who can wait had better hold back. */
-  get lacksRoom(): boolean {
-    return this.admission.lineLacksRoom
+  /** Whether messages wait to be taken in, so that those who can wait had better hold back. */
+  get hasLine(): boolean {
+    return this.admission.hasLine
+  }
+
+  /** Calls back in the next turn, and says so, where messages wait for that and not for room. */
+  awaitTurn(goOn: () => void): boolean {
+    if (!this.admission.waitsForTurn) return false
+    this.turn.inNextTurn(goOn)
+    return true
   }
 
   /** Resolves when every call made so far has its fate. */

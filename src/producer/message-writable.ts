@@ -25,8 +25,10 @@ export interface MessageSink<K, V> {
   readonly copyBytes: boolean
   send(messages: KeyedMessage<K, V>[]): Promise<unknown>
   flush(): Promise<unknown>
-  /** Whether messages wait since the queue is full. */
-  lacksRoom(): boolean
+  /** Whether messages wait to be taken in: the queue is full, or it is others' turn. */
+  hasLine(): boolean
+  /** Calls back in the next turn, and says so, where they wait for that and not for room. */
+  awaitTurn(goOn: () => void): boolean
 }
 
 const DEFAULT_IN_FLIGHT = 10_000
@@ -47,6 +49,7 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
   /** Whether the names of a message's fields were looked at: the first stands for all. */
   private hasChecked = false
   private waiting: (() => void) | undefined
+  private isTurnAwaited = false
   private finishing: (() => void) | undefined
   private readonly topic: string | undefined
   private readonly inFlight: number
@@ -110,8 +113,8 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
         this.destroy(error)
       },
     )
-    if (this.mayGoOn()) callback()
-    else this.waiting = callback
+    this.waiting = callback
+    this.goOn()
   }
 
   /**
@@ -119,16 +122,27 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
    * long as they like, and nothing tells when there is some.
    */
   private mayGoOn(): boolean {
-    return this.onTheirWay === 0 || (this.onTheirWay < this.inFlight && !this.sink.lacksRoom())
+    return this.onTheirWay === 0 || (this.onTheirWay < this.inFlight && !this.sink.hasLine())
+  }
+
+  private goOn(): void {
+    const { waiting } = this
+    if (waiting === undefined) return
+    if (this.mayGoOn()) {
+      this.waiting = undefined
+      waiting()
+    } else if (!this.isTurnAwaited) {
+      this.isTurnAwaited = this.sink.awaitTurn(() => {
+        this.isTurnAwaited = false
+        this.goOn()
+      })
+    }
   }
 
   private arrived(count: number): void {
     this.onTheirWay -= count
     if (this.onTheirWay === 0) this.finishing?.()
-    if (!this.mayGoOn()) return
-    const { waiting } = this
-    this.waiting = undefined
-    waiting?.()
+    this.goOn()
   }
 
   override _final(callback: (error?: Error | null) => void): void {

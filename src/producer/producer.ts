@@ -392,7 +392,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       copyBytes: this.config.copyBytes,
       send: (messages) => this.send(messages, PATIENT),
       flush: () => this.flush(),
-      lacksRoom: () => this.#eventHandler.lacksRoom,
+      hasLine: () => this.#eventHandler.hasLine,
+      awaitTurn: (goOn) => this.#eventHandler.awaitTurn(goOn),
     }
     return new MessageWritable<K, V>(sink, read)
   }

@@ -165,9 +165,14 @@ export class Admission {
     return !this.isEmpty && !this.isTurnOver
   }
 
-  /** The same of the line alone: what waits apart for a topic that is unknown is no concern of the others. */
-  get lineLacksRoom(): boolean {
-    return !this.entries.isEmpty() && !this.isTurnOver
+  /** Whether anybody stands in line; what waits apart for a topic that is unknown is no concern of the others. */
+  get hasLine(): boolean {
+    return !this.entries.isEmpty()
+  }
+
+  /** Whether the line may be shorter in the next turn, with nobody told of it. */
+  get waitsForTurn(): boolean {
+    return this.isTurnOver && this.hasLine
   }
 
   /**

@@ -80,6 +80,35 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
     expect(stored(kafka)).toHaveLength(5_001)
   })
 
+  test('sendAll takes no more than that, though all of it could be had in one turn of the event loop', async () => {
+    await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
+    await using producer = new Producer({ brokers: kafka.bootstrap, type, queueMessages: 600 })
+    await producer.send({ topic: 'logs', value: '-1' })
+    await producer.flush()
+    const fault = kafka.stall({ api: 'Produce' })
+    let taken = 0
+    function* source() {
+      for (const message of range(5_000)) {
+        taken++
+        // Long before there is no room others are to have their turn.
+        for (const end = performance.now() + 0.02; performance.now() < end;);
+        yield message
+      }
+    }
+    const sent = producer.sendAll(source())
+    await fault.hit()
+    for (let before = -1; before < taken;) {
+      before = taken
+      for (let turn = 0; turn < 10; turn++) await nextTurn()
+    }
+    const takenWhileFull = taken
+    fault.release()
+    await sent
+    expect(takenWhileFull).toBeGreaterThanOrEqual(600)
+    expect(takenWhileFull).toBeLessThan(700)
+    expect(stored(kafka)).toHaveLength(5_001)
+  })
+
   test.each([0, 1])('sendAll waits for room, however small enqueueTimeoutMs is: %d', async (enqueueTimeoutMs) => {
     await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 }, other: {} } })
     await using producer = new Producer({
