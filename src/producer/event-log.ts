@@ -242,9 +242,12 @@ export class EventLog implements Observer, LateTeller {
   }
 }
 
-/** What is paced together. Warnings that are told but once must not go under in many of another code. */
-function kindOfLine({ event, detail: { code } }: Line): string {
-  return event === 'warning' ? `${event} ${code}` : event
+/**
+ * What is paced together. Warnings that are told but once must not go under in many of another code, nor what is wrong in
+ * lines of the same event that a logger leaves out.
+ */
+function kindOfLine({ level, event, detail: { code } }: Line): string {
+  return event === 'warning' ? `${event} ${code}` : `${event} ${level}`
 }
 
 function told(error: unknown): Detail {

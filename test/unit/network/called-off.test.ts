@@ -80,6 +80,11 @@ it.each(['by whoever wanted it', 'by close()'])('%s: it is no failure, and warns
   expect(statistics.snapshot().connections).toEqual({ opened: 0, failed: 0, closed: 0 })
   expect(lines.filter(([level]) => level !== 'debug')).toEqual([])
 
+  // Nor do many of them keep back what is a failure, which a logger of level warn would have no line of then.
+  for (let i = 0; i < 10; i++)
+    await expect(sessions.open(address, { signal: AbortSignal.abort() })).rejects.toThrow('called off')
   await expect(factory({ createConnection: () => null as never }, observers).open(address)).rejects.toThrow('gave null')
+  await turns()
   expect(statistics.snapshot().connections.failed).toBe(1)
+  expect(lines.filter(([level]) => level === 'warn')).toHaveLength(1)
 })
