@@ -99,8 +99,10 @@ export class AnyBroker {
   /** What is being asked, of whom, and since when; undefined while nothing is. */
   get stage(): string | undefined {
     if (this.stages.size === 0) return undefined
-    const told = [...this.stages].slice(0, MAX_STAGES_TOLD).join(', ')
-    return this.stages.size > MAX_STAGES_TOLD ? `${told}, and ${this.stages.size - MAX_STAGES_TOLD} more` : told
+    // Several questions may wait for one connection.
+    const stages = [...new Set(Array.from(this.stages, String))]
+    const told = stages.slice(0, MAX_STAGES_TOLD).join(', ')
+    return stages.length > MAX_STAGES_TOLD ? `${told}, and ${stages.length - MAX_STAGES_TOLD} more` : told
   }
 
   /**

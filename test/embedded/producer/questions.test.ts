@@ -17,6 +17,17 @@ describe('questions that any broker can answer', () => {
     for (const error of await Promise.all(asked)) expect(error).toMatchObject({ code: 'UNKNOWN_TOPIC_OR_PARTITION' })
     expect(kafka.connections).toHaveLength(1)
   })
+
+  it('are told as one wait where they wait for one connection', async () => {
+    const kafka = await startKafka()
+    kafka.stall({ api: 'ApiVersions', times: Infinity })
+    const producer = startProducer(kafka)
+    const asked = [producer.partitionsFor('orders'), producer.send({ topic: 'orders', value: 'x' })].map(errorOf)
+    const { message } = await errorOf(producer.connect({ timeoutMs: 200 }))
+    expect(message.split('to answer ApiVersions')).toHaveLength(2)
+    await producer.close({ timeoutMs: 0 })
+    await Promise.all(asked)
+  })
 })
 
 describe('a question for the partitions of a topic', () => {
