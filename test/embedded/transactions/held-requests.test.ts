@@ -19,7 +19,7 @@ async function sessionsOver(kafka: Awaited<ReturnType<typeof startSecured>>) {
 
 it('a commit that is given up while it is held for a renewal of the session is not carried out after that', async () => {
   const kafka = await startSecured()
-  const producer = startTransactional(kafka, { sasl, deliveryTimeoutMs: 400, requestTimeoutMs: 400 })
+  const producer = startTransactional(kafka, { sasl, deliveryTimeoutMs: 2_000, requestTimeoutMs: 2_000 })
   const tx = await producer.begin()
   await tx.send({ topic: 'orders', value: 'a' })
   const renewal = await sessionsOver(kafka)
