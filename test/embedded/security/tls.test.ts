@@ -218,7 +218,7 @@ describe('TLS', () => {
       connectTimeoutMs: 300,
       deliveryTimeoutMs: 1_000,
     })
-    expect(error.message).toMatch(/did not finish the TLS handshake within 300 ms/)
+    expect(error.message).toMatch(/did not finish the TLS handshake within \d+ ms/)
     expect(ms).toBeLessThan(3_000)
   })
 
