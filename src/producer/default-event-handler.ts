@@ -24,7 +24,7 @@ import { signalOfSend } from './calls/signal-listeners.js'
 import { SingleCall } from './calls/single-call.js'
 import type { DeliveryReporter } from './delivery-report.js'
 import type { Encoder } from './encoder.js'
-import { PATIENT, type EventHandler, type SendOptions } from './event-handler.js'
+import { PatientOptions, type EventHandler, type SendOptions } from './event-handler.js'
 import type { Replacement } from './interceptors.js'
 import type { Warnings } from './kafka-producer-warning.js'
 import { isList, type Given, type KeyedMessage } from './keyed-message.js'
@@ -300,7 +300,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       const messages = inList ? given : [given]
       if (messages.length === 0) return Promise.resolve([])
       const sentAt = this.sendClock.now()
-      const isPatient = options === PATIENT
+      const isPatient = options instanceof PatientOptions
       if (messages.length === 1 && signal === undefined)
         return this.handleOne(messages, inList, sentAt, instead, isPatient)
       const call = new SendCall(messages, inList, sentAt, signal, this.onDone, instead, isPatient)
@@ -342,7 +342,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       const messages = inList ? given : [given]
       if (messages.length === 0) return Promise.resolve()
       const sentAt = this.sendClock.now()
-      const isPatient = options === PATIENT
+      const isPatient = options instanceof PatientOptions
       if (messages.length === 1 && signal === undefined && instead?.acknowledged === undefined)
         return this.enqueueOne(messages, inList, reporter, sentAt, instead, isPatient)
       const call = new QueueCall(messages, inList, sentAt, signal, this.onDone, reporter, instead, isPatient)

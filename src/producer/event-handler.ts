@@ -8,7 +8,9 @@ export interface SendOptions {
 }
 
 /** The options of whoever can wait, a stream: for room as long as it takes, whatever `enqueueTimeoutMs` says. */
-export const PATIENT: SendOptions = Object.freeze({})
+export class PatientOptions implements SendOptions {
+  constructor(readonly signal: AbortSignal | undefined) {}
+}
 
 /** What a Producer hands its messages to (Kafka 0.8's EventHandler). */
 export interface EventHandler<K, V> {

@@ -23,7 +23,7 @@ import { ProducerConfig } from './config/producer-config.js'
 import type { ProducerOptions, ProducerType } from './config/producer-options.js'
 import { DefaultEventHandler } from './default-event-handler.js'
 import { DeliveryReporter, type DeliveryReport } from './delivery-report.js'
-import { PATIENT, type SendOptions } from './event-handler.js'
+import { PatientOptions, type SendOptions } from './event-handler.js'
 import { EventLog } from './event-log.js'
 import { Interceptors, type Replacement } from './interceptors.js'
 import { IterableSends } from './iterable-sends.js'
@@ -387,20 +387,24 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
    * @throws InvalidConfigError
    */
   writable(options: WritableOptions = {}): MessageWritable<K, V> {
-    const read = callOptions(options, WRITABLE_OPTIONS)
+    return this.#writable(callOptions(options, WRITABLE_OPTIONS), undefined)
+  }
+
+  #writable(options: WritableOptions, signal: AbortSignal | undefined): MessageWritable<K, V> {
+    const patient = new PatientOptions(signal)
     const sink: MessageSink<K, V> = {
       copyBytes: this.config.copyBytes,
-      send: (messages) => this.send(messages, PATIENT),
+      send: (messages) => this.send(messages, patient),
       flush: () => this.flush(),
       hasLine: () => this.#eventHandler.hasLine,
       awaitTurn: (goOn) => this.#eventHandler.awaitTurn(goOn),
     }
-    return new MessageWritable<K, V>(sink, read)
+    return new MessageWritable<K, V>(sink, options)
   }
 
   /**
    * Sends what an iterable yields, taking no more from it than is on its way, until it ends and all have arrived. With a
-   * `topic` in the options they may be messages without one, or values alone.
+   * `topic` in the options they may be messages without one, or values alone. A `signal` ends it, and takes out what waits.
    *
    * @throws what `send()` threw first; the iterable is closed then
    * @throws what the iterable threw; AbortedError, and ProducerClosedError, were it in the midst of it
@@ -423,7 +427,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     const { topic, inFlight } = read
     const signal = signalOf(read)
     if (this.#closing !== undefined) throw new ProducerClosedError()
-    await this.#iterableSends.send(messages, this.writable({ topic, inFlight }), signal)
+    await this.#iterableSends.send(messages, this.#writable({ topic, inFlight }, signal), signal)
   }
 
   /**

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import {
   FailedToSendMessageError,
   Producer,
+  type DeliveryReport,
   type KeyedMessage,
   type RawData,
   type WritableMessage,
@@ -267,6 +268,32 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
     }
     await expect(producer.sendAll(source)).rejects.toMatchObject({ code: 'INVALID_MESSAGE' })
     expect(isClosed).toBe(true)
+  })
+
+  test('a signal takes out what waits for room, and what is in no closed batch', async () => {
+    await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
+    const fates: unknown[] = []
+    await using producer = new Producer({
+      brokers: kafka.bootstrap,
+      type,
+      queueMessages: 10,
+      idempotent: false,
+      lingerMs: 0,
+      onDelivery: ({ error }: DeliveryReport<RawData, RawData>) => void fates.push(error?.code),
+    })
+    const fault = kafka.stall({ api: 'Produce' })
+    const first = producer.send({ topic: 'logs', value: '0' })
+    await fault.hit()
+    const controller = new AbortController()
+    const sent = producer.sendAll(range(100), { signal: controller.signal })
+    for (let turn = 0; turn < 20; turn++) await nextTurn()
+    controller.abort()
+    await expect(sent).rejects.toMatchObject({ code: 'ABORTED' })
+    fault.release()
+    await first
+    await producer.flush()
+    expect(stored(kafka)).toEqual([0])
+    expect(fates.filter((code) => code !== 'ABORTED')).toEqual(type === 'async' ? [undefined] : [])
   })
 
   test('a signal ends the stream', async () => {
