@@ -22,6 +22,11 @@ export class Stage {
     this.followed = other
   }
 
+  /** The one that says what it is at: whom it follows, or itself. */
+  get told(): Stage {
+    return this.followed?.told ?? this
+  }
+
   /** `'connecting to kafka-1:9092 for 3000 ms'`. */
   toString(): string {
     if (this.followed !== undefined) return this.followed.toString()

@@ -100,7 +100,7 @@ export class AnyBroker {
   get stage(): string | undefined {
     if (this.stages.size === 0) return undefined
     // Several questions may wait for one connection.
-    const stages = [...new Set(Array.from(this.stages, String))]
+    const stages = [...new Set(Array.from(this.stages, ({ told }) => told))]
     const told = stages.slice(0, MAX_STAGES_TOLD).join(', ')
     return stages.length > MAX_STAGES_TOLD ? `${told}, and ${stages.length - MAX_STAGES_TOLD} more` : told
   }

@@ -27,7 +27,7 @@ it.each([
   [undefined, 'undefined'],
   [null, 'null'],
   ['traceparent', 'a string'],
-  [5, 'the number 5'],
+  [5, 'a whole number'],
   [Promise.resolve({ a: 'b' }), 'an object (Promise)'],
   [new Date(0), 'an object (Date)'],
 ])('what is added and holds no headers is refused, and not lost: %s', (added, kind) => {
