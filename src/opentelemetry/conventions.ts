@@ -16,6 +16,8 @@ export const PARTITION_ID = 'messaging.destination.partition.id'
 export const MESSAGE_COUNT = 'messaging.batch.message_count'
 export const CLIENT_ID = 'messaging.client.id'
 export const ERROR_TYPE = 'error.type'
+export const SERVER_ADDRESS = 'server.address'
+export const SERVER_PORT = 'server.port'
 
 /** Where an error says no code. */
 export const OTHER_ERROR = '_OTHER'

@@ -15,6 +15,7 @@ import { Conventions } from './conventions.js'
 import { isolated, telemetryThrew } from './isolated.js'
 import { SendMetrics } from './send-metrics.js'
 import { SendSpans, type EndSpan } from './send-spans.js'
+import { sharesAtEnd } from './servers.js'
 
 const NAME = 'kafka-producer'
 const { start } = tracingChannel<unknown, object>('kafka-producer:send')
@@ -113,8 +114,9 @@ export class KafkaProducerInstrumentation {
     if ((endSpan === undefined && metrics === undefined) || send.messages.length === 0) return
     const startedAt = systemClock.now()
     send.onEnds((ends) => {
-      isolated(() => endSpan?.(ends))
-      isolated(() => metrics?.ended(send, ends, (systemClock.now() - startedAt) / 1_000))
+      const shares = sharesAtEnd(send, ends)
+      isolated(() => endSpan?.(ends, shares))
+      isolated(() => metrics?.ended(send, ends, shares, (systemClock.now() - startedAt) / 1_000))
     })
   }
 

@@ -1,6 +1,6 @@
 import { diag, type Attributes, type Counter, type Histogram, type Meter } from '@opentelemetry/api'
 import { BoundedMap } from '../bounded-map.js'
-import type { MessageEnd, SendTrace } from '../index.js'
+import type { BrokerAddress, MessageEnd, SendTrace } from '../index.js'
 import { ownCopy } from '../topic-name.js'
 import {
   DESTINATION_NAME,
@@ -13,6 +13,7 @@ import {
   type Conventions,
 } from './conventions.js'
 import { commonTopicAtEnd, errorType, errorTypeOfAll, hasFailed, topicAtEnd, wasAttempted } from './messages.js'
+import { commonServer, serverAtEnd, serverAttributes, type Share } from './servers.js'
 
 /** How long each `send()` takes until its messages have ended, and how many messages were attempted to be sent. */
 export class SendMetrics {
@@ -30,15 +31,22 @@ export class SendMetrics {
     this.sent = meter.createCounter(SENT_MESSAGES.name, SENT_MESSAGES.options)
   }
 
-  ended({ messages }: SendTrace, ends: readonly MessageEnd[], seconds: number): void {
+  /** @param shares which brokers the messages went to */
+  ended(send: SendTrace, ends: readonly MessageEnd[], shares: readonly Share[], seconds: number): void {
+    const { messages } = send
     const failed = errorTypeOfAll(ends)
     const topic = commonTopicAtEnd(ends, messages)
-    const attributes = this.attributes(topic, failed)
+    const attributes = this.attributes(topic, failed, commonServer(shares))
     this.duration.record(seconds, attributes)
-    if (failed === undefined && topic !== undefined) return this.count(attributes, ends.length)
+    if (failed === undefined && topic !== undefined) {
+      if (shares.length === 1) this.count(attributes, ends.length)
+      else for (const share of shares) this.count(this.attributes(topic, undefined, share.server), share.messages)
+      return
+    }
     ends.forEach((end, index) => {
       if (!wasAttempted(end)) return
-      this.count(this.attributes(topicAtEnd(end, messages[index]), hasFailed(end) ? errorType(end) : undefined), 1)
+      const error = hasFailed(end) ? errorType(end) : undefined
+      this.count(this.attributes(topicAtEnd(end, messages[index]), error, serverAtEnd(send, end)), 1)
     })
   }
 
@@ -62,8 +70,12 @@ export class SendMetrics {
     }
   }
 
-  private attributes(topic: string | undefined, error: string | undefined): Attributes {
-    const key = `${topic ?? ''} ${error ?? ''}`
+  private attributes(
+    topic: string | undefined,
+    error: string | undefined,
+    server: BrokerAddress | undefined,
+  ): Attributes {
+    const key = `${topic ?? ''} ${error ?? ''} ${server?.host ?? ''} ${server?.port ?? ''}`
     let attributes = this.known.get(key)
     if (attributes === undefined) {
       attributes = {
@@ -72,6 +84,7 @@ export class SendMetrics {
         ...this.conventions.system,
         ...(topic === undefined ? {} : { [DESTINATION_NAME]: ownCopy(topic) }),
         ...(error === undefined ? {} : { [ERROR_TYPE]: error }),
+        ...serverAttributes(server),
       }
       this.known.set(ownCopy(key), attributes)
     }

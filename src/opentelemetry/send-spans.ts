@@ -32,9 +32,10 @@ import {
 } from './conventions.js'
 import { isolated } from './isolated.js'
 import { commonTopic, commonTopicAtEnd, errorTypeOfAll, hasFailed, isTombstone, topicOf } from './messages.js'
+import { commonServer, serverAttributes, type Share } from './servers.js'
 
 /** What ends a span, once it is known how its messages ended. */
-export type EndSpan = (ends: readonly MessageEnd[]) => void
+export type EndSpan = (ends: readonly MessageEnd[], shares: readonly Share[]) => void
 
 /** As in the configuration of the instrumentation. */
 export interface SpanOptions {
@@ -102,7 +103,7 @@ export class SendSpans {
     if (!isRecording) return undefined
     const more = isAlone ? isTombstone(messages[0]) && this.conventions.tombstone : { [MESSAGE_COUNT]: messages.length }
     span.setAttributes({ [CLIENT_ID]: send.clientId, ...more })
-    return (ends) => this.end(send, span, ends)
+    return (ends, shares) => this.end(send, span, ends, shares)
   }
 
   /** A span for each message that has no context of its own yet: children, so that all are sampled or none. */
@@ -129,7 +130,8 @@ export class SendSpans {
     })
   }
 
-  private end({ messages }: SendTrace, span: Span, ends: readonly MessageEnd[]): void {
+  private end({ messages }: SendTrace, span: Span, ends: readonly MessageEnd[], shares: readonly Share[]): void {
+    span.setAttributes(serverAttributes(commonServer(shares)))
     const topic = commonTopicAtEnd(ends, messages)
     if (topic !== undefined && topic !== commonTopic(messages))
       span.updateName(`${SEND} ${topic}`).setAttribute(DESTINATION_NAME, topic)

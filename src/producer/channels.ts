@@ -1,5 +1,6 @@
 import { tracingChannel, type TracingChannel } from 'node:diagnostics_channel'
 import type { KafkaProducerError } from '../errors.js'
+import type { BrokerAddress } from '../network/connect.js'
 import type {
   BatchBegin,
   BatchEnd,
@@ -41,9 +42,14 @@ interface OfProducer {
 /** How a message ended: where it stands now, or why it does not. */
 export type MessageEnd = RecordMetadata | KafkaProducerError
 
+/** Who knows which broker leads a partition. */
+export interface Leaders {
+  leaderOf(topic: string, partition: number): BrokerAddress | undefined
+}
+
 /**
- * What subscribers of `tracing:kafka-producer:send:*` are given: one object from start to end. Its methods are for `start`
- * alone, when nothing of the messages was read yet; later they do nothing.
+ * What subscribers of `tracing:kafka-producer:send:*` are given: one object from start to end. Its methods, but `leaderOf`,
+ * are for `start` alone, when nothing of the messages was read yet; later they do nothing.
  */
 export interface SendTrace extends OfProducer {
   readonly type: 'sync' | 'async'
@@ -62,6 +68,11 @@ export interface SendTrace extends OfProducer {
    * is just before the promise settles, in async mode when the last was told to `onDelivery`, or refused.
    */
   onEnds(listener: (ends: readonly MessageEnd[]) => void): void
+  /**
+   * Where the broker is that leads a partition, by all that the producer knows at this moment: its address as the cluster
+   * tells it to clients. Nothing where it knows no leader. It is for listeners of `onEnds`, and asks nobody.
+   */
+  leaderOf(topic: string, partition: number): BrokerAddress | undefined
   /** From `asyncStart` on: what the promise resolves with; in async mode nothing, and it says "queued". */
   readonly result?: unknown
   /** From `error` on: what the promise rejects with. */
@@ -101,8 +112,9 @@ function hasSubscribers({ start, end, asyncStart, asyncEnd, error }: TracingChan
 export function traceSend(
   { clientId, type }: OfProducer & { readonly type: 'sync' | 'async' },
   given: Given<unknown, unknown>,
+  leaders: Leaders,
 ): TracedSend | undefined {
-  const trace = new TracedSend(clientId, type, given)
+  const trace = new TracedSend(clientId, type, given, leaders)
   if (isSendFollowed()) return trace
   SEND.start.publish(trace)
   return trace.begin() ? trace : undefined
@@ -137,13 +149,16 @@ export class TracedSend implements SendTrace {
   #ends: MessageEnds | undefined
   #hasBegun = false
   #given: Given<unknown, unknown>
+  readonly #leaders: Leaders
 
   constructor(
     readonly clientId: string,
     readonly type: 'sync' | 'async',
     given: Given<unknown, unknown>,
+    leaders: Leaders,
   ) {
     this.#given = given
+    this.#leaders = leaders
   }
 
   /** A list is made of one message when somebody looks at it. */
@@ -189,6 +204,10 @@ export class TracedSend implements SendTrace {
     if (this.#hasBegun) return
     this.#ends ??= new MessageEnds(this.messages.length)
     this.#ends.listeners.push(listener)
+  }
+
+  leaderOf(topic: string, partition: number): BrokerAddress | undefined {
+    return this.#leaders.leaderOf(topic, partition)
   }
 
   /** Nothing can be asked of it any more; whether anything was. */

@@ -303,7 +303,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     } catch (cause) {
       return Promise.reject(unreadable(given, cause))
     }
-    const trace = isSendTraced() ? traceSend(this.config, messages) : undefined
+    const trace = isSendTraced() ? traceSend(this.config, messages, this.#topicPartitionInfos) : undefined
     const sent = trace === undefined ? this.#send(messages, options) : this.#sendUnder(trace, messages, options)
     return sent as Promise<SendResult<T, MetadataOf<L>>>
   }

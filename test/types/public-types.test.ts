@@ -19,6 +19,7 @@ import {
   TransactionalProducer,
   TransactionalProducerConfig,
   withHeaders,
+  type BrokerAddress,
   type CloseOptions,
   type ConnectOptions,
   type DeliveryReport,
@@ -44,6 +45,7 @@ import {
   type SaslAuthenticator,
   type SaslOptions,
   type SendOptions,
+  type SendTrace,
   type TransactionalProducerOptions,
   type WritableOptions,
 } from '../../src/index.js'
@@ -564,6 +566,14 @@ describe('a transactional producer', () => {
       // @ts-expect-error Its own class has transactions.
       new Producer({ brokers: BROKERS, transactionalId: 'tx' }),
     ])
+  })
+})
+
+describe('the payload of the channel of sends', () => {
+  it('tells where leaders are, as far as they are known', () => {
+    expectTypeOf<SendTrace['leaderOf']>().parameters.toEqualTypeOf<[topic: string, partition: number]>()
+    expectTypeOf<SendTrace['leaderOf']>().returns.toEqualTypeOf<BrokerAddress | undefined>()
+    expectTypeOf<BrokerAddress>().toEqualTypeOf<{ readonly host: string; readonly port: number }>()
   })
 })
 

@@ -137,6 +137,12 @@ export class BrokerPartitionInfo {
     return this.topics.get(name)?.metadata
   }
 
+  /** Where the broker is that leads a partition; undefined where no leader is known, or no address of it. */
+  leaderOf(topic: string, partition: number): BrokerAddress | undefined {
+    const leader = this.topic(topic)?.partitions[partition]?.leader
+    return leader === undefined ? undefined : this.anyBroker.brokers.get(leader)
+  }
+
   /**
    * Asks for topics, known or not; those asked for in the same turn go in one question. It goes at once, unless the last
    * one was refused or failed just now: however many unknown topics are sent to, brokers are not asked as often.

@@ -6,7 +6,7 @@ import { Conventions } from '../../../src/opentelemetry/conventions.js'
 import { SendMetrics } from '../../../src/opentelemetry/send-metrics.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, startProducer } from '../support/producers.js'
-import { Telemetry } from './support.js'
+import { serverOf, Telemetry } from './support.js'
 
 /* Metrics of sends by the conventions for messaging. */
 
@@ -30,10 +30,11 @@ it('has the duration of each send, in seconds and the buckets of the conventions
   await errorOf(producer.send({ topic: 'orders', value: '5' }))
   await errorOf(producer.send({ topic: 'not a topic', value: '6' }))
   const points = await telemetry.points(DURATION)
+  const server = serverOf(kafka)
   expect(points.map(({ attributes, value }) => [attributes, (value as { count: number }).count])).toEqual([
-    [ORDERS, 2],
-    [SEND, 1],
-    [{ ...ORDERS, 'error.type': 'TOPIC_AUTHORIZATION_FAILED' }, 1],
+    [{ ...ORDERS, ...server }, 2],
+    [{ ...SEND, ...server }, 1],
+    [{ ...ORDERS, ...server, 'error.type': 'TOPIC_AUTHORIZATION_FAILED' }, 1],
     [{ ...SEND, 'error.type': 'INVALID_MESSAGE' }, 1],
   ])
   expect(points[0]?.value).toMatchObject({
@@ -81,7 +82,9 @@ it('counts together what ends together, before those who wait for it go on', asy
   telemetry.instrumentation.setMeterProvider({ getMeter: () => meter })
   const held = kafka.stall({ api: 'Produce' })
   const sends = ['1', '2', '3'].map((value) =>
-    producer.send({ topic: 'orders', value }).then(() => expect(add.mock.calls).toEqual([[3, ORDERS]])),
+    producer
+      .send({ topic: 'orders', value })
+      .then(() => expect(add.mock.calls).toEqual([[3, { ...ORDERS, ...serverOf(kafka) }]])),
   )
   held.release()
   await Promise.all(sends)
@@ -128,9 +131,10 @@ it('a counter that throws ends neither the process nor the count', async () => {
   const producer = startProducer(kafka)
   const [end] = await producer.send({ topic: 'orders', value: '1' })
   const send = { messages: [{ topic: 'orders', value: '1' }] } as unknown as SendTrace
-  metrics.ended(send, [end], 0)
+  const shares = [{ server: undefined, messages: 1 }]
+  metrics.ended(send, [end], shares, 0)
   await Promise.resolve()
-  metrics.ended(send, [end], 0)
+  metrics.ended(send, [end], shares, 0)
   await Promise.resolve()
   expect(add).toHaveBeenCalledTimes(2)
 })

@@ -21,7 +21,7 @@ import { Producer, TransactionalProducer, type KeyedMessage } from '../../../src
 import { KafkaProducerInstrumentation } from '../../../src/opentelemetry/index.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, startProducer, stored } from '../support/producers.js'
-import { headersIn, Telemetry, traceparentOf } from './support.js'
+import { headersIn, serverOf, Telemetry, traceparentOf } from './support.js'
 
 /* Spans of sends by the conventions for messaging, and their contexts in the headers of the messages. */
 
@@ -56,6 +56,7 @@ describe('a send of one message', () => {
       'messaging.destination.partition.id': '0',
       'messaging.client.id': 'shop',
       'messaging.kafka.offset': 0,
+      ...serverOf(kafka),
     })
     expect(span?.instrumentationScope).toMatchObject({ name: 'kafka-producer' })
     expect(headersIn(kafka, 'orders')).toEqual([{ source: 'shop', traceparent: traceparentOf(span as ReadableSpan) }])

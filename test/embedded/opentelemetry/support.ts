@@ -74,6 +74,13 @@ export class Telemetry {
   }
 }
 
+/** What names the broker of that id. */
+export function serverOf(kafka: EmbeddedKafka, id = 1): Attributes {
+  const broker = kafka.brokers.find((one) => one.id === id)
+  if (broker === undefined) throw new Error(`no broker ${id}`)
+  return { 'server.address': broker.host, 'server.port': broker.port }
+}
+
 /** The headers of what is stored, in the order of the offsets. */
 export function headersIn(kafka: EmbeddedKafka, topic: string): Record<string, string>[] {
   return kafka

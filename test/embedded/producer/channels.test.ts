@@ -445,6 +445,35 @@ describe('diagnostics_channel', () => {
     expect(kafka.records('orders').map((record) => record.headers)).toEqual([[]])
   })
 
+  it('says where the leader of a partition is, by what the producer knows then, and of no others', async () => {
+    const kafka = await startKafka({ brokers: 2, topics: { orders: { partitions: 2, replicationFactor: 2 } } })
+    for (const partition of [0, 1]) kafka.moveLeader('orders', partition, partition + 1)
+    const producer = startProducer(kafka)
+    const asked = [
+      ['orders', 0],
+      ['orders', 1],
+      ['orders', 2],
+      ['other', 0],
+    ] as const
+    const seen: unknown[] = []
+    const look = (trace: SendTrace): void =>
+      void seen.push(asked.map(([topic, partition]) => trace.leaderOf(topic, partition)))
+    listen<SendTrace>('send', (trace) => {
+      look(trace)
+      trace.onEnds(() => look(trace))
+    })
+    await producer.send({ topic: 'orders', value: '1', partition: 0 })
+    kafka.moveLeader('orders', 0, 2)
+    await producer.send({ topic: 'orders', value: '2', partition: 0 })
+    const [first, second] = kafka.brokers.map(({ host, port }) => ({ host, port }))
+    expect(seen).toEqual([
+      [undefined, undefined, undefined, undefined],
+      [first, second, undefined, undefined],
+      [first, second, undefined, undefined],
+      [second, second, undefined, undefined],
+    ])
+  })
+
   it('tells the end to whoever asks for that alone', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const channel = tracingChannel<unknown, object>('kafka-producer:send')
