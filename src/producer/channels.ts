@@ -187,7 +187,8 @@ export class TracedSend implements SendTrace {
   }
 
   addHeaders(index: number, headers: Readonly<Record<string, HeaderValue>>): void {
-    this.#change(index, (message) => withHeaders(message, headers))
+    // A tracer's carrier may be of a class of its own; and there is nobody to be told of one that is refused.
+    this.#change(index, (message) => withHeaders(message, Symbol.iterator in headers ? headers : { ...headers }))
   }
 
   #change(index: number, changed: (message: KeyedMessage) => KeyedMessage): void {

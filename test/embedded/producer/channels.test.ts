@@ -291,6 +291,21 @@ describe('diagnostics_channel', () => {
     expect(kafka.records('orders').map((record) => record.headers.map(({ key }) => key))).toEqual([['traceparent']])
   })
 
+  it('takes headers from an object of a class, and from pairs', async () => {
+    class Carrier {
+      traceparent = 't'
+    }
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    listen<SendTrace>('send', (trace) => {
+      trace.addHeaders(0, new Carrier() as unknown as Record<string, string>)
+      trace.addHeaders(0, new Map([['source', 'map']]) as unknown as Record<string, string>)
+      trace.addHeaders(0, undefined as unknown as Record<string, string>)
+    })
+    await producer.send({ topic: 'orders', value: '1' })
+    expect(kafka.records('orders')[0]?.headers.map(({ key }) => key)).toEqual(['traceparent', 'source'])
+  })
+
   it.each<[string, (trace: SendTrace) => void]>([
     ['adds some', (trace) => trace.addHeaders(0, { traceparent: 't' })],
     ['looks at them', (trace) => void trace.hasHeader(0, ['traceparent'])],
