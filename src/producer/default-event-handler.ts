@@ -300,7 +300,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       const messages = inList ? given : [given]
       if (messages.length === 0) return Promise.resolve([])
       const sentAt = this.sendClock.now()
-      const isPatient = options instanceof PatientOptions
+      const isPatient = takenAsPatient(options, instead?.messages ?? messages)
       if (messages.length === 1 && signal === undefined)
         return this.handleOne(messages, inList, sentAt, instead, isPatient)
       const call = new SendCall(messages, inList, sentAt, signal, this.onDone, instead, isPatient)
@@ -342,7 +342,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       const messages = inList ? given : [given]
       if (messages.length === 0) return Promise.resolve()
       const sentAt = this.sendClock.now()
-      const isPatient = options instanceof PatientOptions
+      const isPatient = takenAsPatient(options, instead?.messages ?? messages)
       if (messages.length === 1 && signal === undefined && instead?.acknowledged === undefined)
         return this.enqueueOne(messages, inList, reporter, sentAt, instead, isPatient)
       const call = new QueueCall(messages, inList, sentAt, signal, this.onDone, reporter, instead, isPatient)
@@ -536,9 +536,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     return this.room
   }
 
-  /** Whether messages wait to be taken in, so that those who can wait had better hold back. */
-  get hasLine(): boolean {
-    return this.admission.hasLine
+  /** Whether messages wait to be taken in where the last ones of this stream went, so that it had better hold back. */
+  hasLineFor({ sent }: PatientOptions): boolean {
+    const { admission } = this
+    return admission.hasLine || (admission.hasAside && [...topicsOf(sent)].some((topic) => admission.isAside(topic)))
   }
 
   /** Calls back in the next turn, and says so, where messages wait for that and not for room. */
@@ -582,6 +583,13 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     await this.parts.producerPool.close(SOCKET_GRACE_MS)
     return unsent
   }
+}
+
+/** Whether those who gave these messages wait for room as long as it takes. */
+function takenAsPatient(options: SendOptions | undefined, sent: readonly KeyedMessage[]): boolean {
+  if (!(options instanceof PatientOptions)) return false
+  options.noteSent(sent)
+  return true
 }
 
 /** As far as they can be read: of a long list not all are checked yet, and a getter may answer but once. */

@@ -9,7 +9,18 @@ export interface SendOptions {
 
 /** The options of whoever can wait, a stream: for room as long as it takes, whatever `enqueueTimeoutMs` says. */
 export class PatientOptions implements SendOptions {
+  /** What was sent with them last, as interceptors left it; no option. */
+  #sent: readonly KeyedMessage[] = []
+
   constructor(readonly signal: AbortSignal | undefined) {}
+
+  get sent(): readonly KeyedMessage[] {
+    return this.#sent
+  }
+
+  noteSent(messages: readonly KeyedMessage[]): void {
+    this.#sent = messages
+  }
 }
 
 /** What a Producer hands its messages to (Kafka 0.8's EventHandler). */

@@ -25,7 +25,7 @@ export interface MessageSink<K, V> {
   readonly copyBytes: boolean
   send(messages: KeyedMessage<K, V>[]): Promise<unknown>
   flush(): Promise<unknown>
-  /** Whether messages wait to be taken in: the queue is full, or it is others' turn. */
+  /** Whether messages wait to be taken in: the queue is full, or the share of it for topics without metadata; or it is others' turn. */
   hasLine(): boolean
   /** Calls back in the next turn, and says so, where they wait for that and not for room. */
   awaitTurn(goOn: () => void): boolean

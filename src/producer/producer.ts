@@ -396,7 +396,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       copyBytes: this.config.copyBytes,
       send: (messages) => this.send(messages, patient),
       flush: () => this.flush(),
-      hasLine: () => this.#eventHandler.hasLine,
+      hasLine: () => this.#eventHandler.hasLineFor(patient),
       awaitTurn: (goOn) => this.#eventHandler.awaitTurn(goOn),
     }
     return new MessageWritable<K, V>(sink, options)

@@ -170,6 +170,16 @@ export class Admission {
     return !this.entries.isEmpty()
   }
 
+  /** Whether anything waits apart. */
+  get hasAside(): boolean {
+    return !this.aside.isEmpty
+  }
+
+  /** Whether messages for this topic do. */
+  isAside(topic: string): boolean {
+    return this.aside.has(topic)
+  }
+
   /** Whether the line may be shorter in the next turn, with nobody told of it. */
   get waitsForTurn(): boolean {
     return this.isTurnOver && this.hasLine

@@ -81,6 +81,43 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
     expect(stored(kafka)).toHaveLength(5_001)
   })
 
+  test('sendAll takes no more for a topic that has no metadata than may wait for that, whatever interceptors call it', async () => {
+    await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } }, autoCreateTopics: false })
+    const interceptor = { onSend: (message: KeyedMessage) => ({ ...message, topic: 'missing' }) }
+    for (const interceptors of [[], [interceptor]]) {
+      await using producer = new Producer({
+        brokers: kafka.bootstrap,
+        type,
+        queueMessages: 40,
+        unknownTopicTimeoutMs: 60_000,
+        lingerMs: 0,
+        interceptors,
+      })
+      await producer.partitionsFor('logs')
+      const given = interceptors.length > 0 ? 'logs' : 'missing'
+      let taken = 0
+      function* source() {
+        for (const { value } of range(5_000)) {
+          taken++
+          yield { topic: given, value }
+        }
+      }
+      const controller = new AbortController()
+      const sent = producer.sendAll(source(), { signal: controller.signal })
+      const aborted = expect(sent).rejects.toMatchObject({ code: 'ABORTED' })
+      for (let before = -1; before < taken;) {
+        before = taken
+        for (let turn = 0; turn < 10; turn++) await nextTurn()
+      }
+      const takenMeanwhile = taken
+      controller.abort()
+      await aborted
+      // Half of what the queue holds, one that waits for room, and what the stream reads ahead.
+      expect(takenMeanwhile).toBeGreaterThanOrEqual(20)
+      expect(takenMeanwhile).toBeLessThan(60)
+    }
+  })
+
   test('sendAll takes no more than that, though all of it could be had in one turn of the event loop', async () => {
     await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
     await using producer = new Producer({ brokers: kafka.bootstrap, type, queueMessages: 600 })
