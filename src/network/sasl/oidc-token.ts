@@ -159,9 +159,14 @@ async function fetchToken(provider: Provider): Promise<{ token: string; lifetime
       retriable: true,
     })
   }
-  const { access_token: token, expires_in: expiresIn, error } = readJson(answer.text)
-  if (answer.status !== 200 || typeof token !== 'string') {
-    const { status } = answer
+  const json = readJson(answer.text)
+  const { access_token: token, expires_in: expiresIn, error } = json ?? {}
+  const { status } = answer
+  if (status === 200 && (typeof token !== 'string' || token === '')) {
+    const what = json === undefined ? 'what is no JSON: is this its token endpoint?' : 'JSON without an `access_token`'
+    throw new AuthenticationError(`${url.origin} gave no token, but ${what}`)
+  }
+  if (status !== 200 || typeof token !== 'string') {
     const isRedirect = status >= 300 && status < 400
     const told = typeof error === 'string' && /^[a-z_]{1,60}$/.test(error) ? `: ${error}` : ''
     const hint = isRedirect ? '; redirects are not followed: give the endpoint itself' : ''
@@ -212,10 +217,10 @@ function reasonOf(cause: unknown): string {
     : `${code}: ${text}`
 }
 
-function readJson(text: string): Record<string, unknown> {
+function readJson(text: string): Record<string, unknown> | undefined {
   try {
     return Object(JSON.parse(text)) as Record<string, unknown>
   } catch {
-    return {}
+    return undefined
   }
 }

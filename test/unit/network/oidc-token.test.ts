@@ -115,6 +115,15 @@ describe('the endpoint', () => {
     expect(seen).toEqual([])
   })
 
+  it.each([
+    ['a page to log in by', '<html></html>', /gave no token, but what is no JSON: is this its token endpoint\?$/],
+    ['another token', '{"id_token":"S3CRET"}', /gave no token, but JSON without an `access_token`$/],
+    ['an empty token', '{"access_token":""}', /gave no token, but JSON without an `access_token`$/],
+  ])('that answers with %s says so', async (_, text, message) => {
+    const { tokenEndpoint } = await provider((response) => void response.end(text))
+    await expect(oidcToken({ ...client, tokenEndpoint })()).rejects.toThrow(message)
+  })
+
   it.each<[string, (response: ServerResponse) => void]>([
     ['never answers', () => undefined],
     ['never ends its answer', (response) => void response.write('{')],
