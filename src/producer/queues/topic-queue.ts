@@ -1,5 +1,5 @@
 import { byteLengthOf } from '../../byte-length.js'
-import { InvalidPartitionError, type KafkaProducerError } from '../../errors.js'
+import { InvalidPartitionError, type KafkaProducerError, type KafkaProducerErrorOptions } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
 import { kindOf, reasonOf } from '../../kind-of.js'
 import { ErrorCodes } from '../../protocol/error-codes.js'
@@ -11,6 +11,7 @@ import type { PartitionContext } from '../partitioner.js'
 import type { ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
 import type { OutgoingMessage } from './outgoing-message.js'
 import { PartitionQueue } from './partition-queue.js'
+import { withoutStackTraces } from './stack-traces.js'
 import type { BatchLimit } from './topic-compression.js'
 
 /** So many bytes that nobody needs any more are worth a look at one message that waits. */
@@ -81,9 +82,8 @@ export class TopicQueue {
     if (Number.isInteger(partition) && partition >= 0 && partition < context.partitionCount) {
       return this.queues[partition] as PartitionQueue
     }
-    throw new InvalidPartitionError(
-      `'${this.name}' has the partitions 0 to ${context.partitionCount - 1}, ${given >= 0 ? 'the message names' : 'the partitioner chose'} ${chosen(partition)}`,
-    )
+    const choice = `${given >= 0 ? 'the message names' : 'the partitioner chose'} ${chosen(partition)}`
+    throw invalidPartition(`'${this.name}' has the partitions 0 to ${context.partitionCount - 1}, ${choice}`)
   }
 
   /** Whether a message names a partition that the metadata does not have. */
@@ -107,9 +107,7 @@ export class TopicQueue {
     } catch (cause) {
       if (isInOurWords(cause)) throw cause
       noteThrown(cause)
-      throw new InvalidPartitionError(`the partitioner threw for a message for '${this.name}': ${reasonOf(cause)}`, {
-        cause,
-      })
+      throw invalidPartition(`the partitioner threw for a message for '${this.name}': ${reasonOf(cause)}`, { cause })
     }
   }
 
@@ -225,6 +223,11 @@ export class TopicQueue {
   get problem(): KafkaProducerError | undefined {
     return this.metadata?.error ?? this.metadata?.partitions.find(({ error }) => error !== undefined)?.error
   }
+}
+
+/** As many as a list has messages, perhaps: where the call was is told by the error that has it as its cause. */
+function invalidPartition(text: string, options?: KafkaProducerErrorOptions): InvalidPartitionError {
+  return withoutStackTraces(() => new InvalidPartitionError(text, options))
 }
 
 /** Says what a partitioner chose, whatever that is. Nobody waits for a promise, but it may reject all the same. */

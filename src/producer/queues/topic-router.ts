@@ -89,6 +89,7 @@ export class TopicRouter {
   place(messages: readonly OutgoingMessage[], from: number, to: number): void {
     const { room, counters } = this.parts
     let topic: TopicQueue | undefined
+    let areSomeRefused = false
     for (let i = from; i < to; i++) {
       const message = messages[i] as OutgoingMessage
       if (message.isSettled) continue
@@ -96,7 +97,10 @@ export class TopicRouter {
       counters.messages++
       if (topic.canPlace) {
         // A partitioner is the user's: whatever it did, the topic is looked up anew.
-        if (!this.append(topic, message)) topic = undefined
+        if (!this.append(topic, message)) {
+          topic = undefined
+          areSomeRefused = true
+        }
       } else {
         room.measure(message)
         topic.wait(message)
@@ -104,6 +108,7 @@ export class TopicRouter {
       }
       counters.bytes += message.room ?? 0
     }
+    if (areSomeRefused) this.refusals.tell()
   }
 
   /** The topic of a message that is about to be placed: mostly that of the one before. */
@@ -126,7 +131,7 @@ export class TopicRouter {
   }
 
   /**
-   * False where the message has no place in the topic.
+   * False where the message has no place in the topic: whoever places has that told, once for all.
    *
    * @param isFresh whether the topic's metadata was asked for with this message in mind
    */
@@ -147,8 +152,9 @@ export class TopicRouter {
       if (message.isSettled) return false
       bytes = queue.append(message)
     } catch (error) {
-      if (error instanceof ChangedBytesError) this.refuse(message, new InvalidMessageError(CHANGED))
-      else this.refuse(message, error as KafkaProducerError)
+      const cause =
+        error instanceof ChangedBytesError ? new InvalidMessageError(CHANGED) : (error as KafkaProducerError)
+      this.refusals.add([message], 0, cause)
       return false
     }
     room.placed(message, bytes)
@@ -210,7 +216,9 @@ export class TopicRouter {
       if (!message.isSettled) this.append(topic, message, isFresh)
       if (next % RUN === 0 && turn.isSpent) break
     }
-    if (!topic.endPlacing(waiting.slice(next))) return
+    const areSomeLeft = topic.endPlacing(waiting.slice(next))
+    this.refusals.tell()
+    if (!areSomeLeft) return
     turn.inNextTurn(() => this.placeWaiting(topic, isFresh))
   }
 

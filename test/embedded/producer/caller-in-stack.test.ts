@@ -131,3 +131,19 @@ it('of very many that fail together some have a stack trace, and all are heard o
   expect(errors.filter(({ stack }) => stack?.includes('    at ')).length).toBeLessThan(100)
   expect(Error.stackTraceLimit).toBe(stackTraceLimit)
 })
+
+it.each([
+  ['name a partition that is not there', { partition: 9 }, {}],
+  ['a partitioner chooses none for', { key: 'k' }, { partitioner: { partition: () => 9 } }],
+] as const)('of a long list of messages that %s some have a stack trace', async (_, fields, options) => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const producer = startProducer(kafka, options)
+  const messages = Array.from({ length: 1_000 }, () => ({ topic: 'orders', value: 'x', ...fields }))
+  const error = (await errorOf(producer.send(messages))) as FailedToSendMessageError
+  const failures = error.results as readonly DeliveryError[]
+  const traced = (all: readonly unknown[]) => all.filter((one) => (one as Error).stack?.includes('    at ')).length
+  expect(failures).toHaveLength(1_000)
+  expect(traced(failures.map(({ cause }) => cause))).toBe(0)
+  expect(traced(failures)).toBeGreaterThan(0)
+  expect(traced(failures)).toBeLessThan(500)
+})
