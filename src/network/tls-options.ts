@@ -48,6 +48,10 @@ const TYPES: readonly (readonly [field: keyof SslOptions, type: 'boolean' | 'fun
 /** From the oldest on. */
 const VERSIONS: readonly (string | undefined)[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']
 
+const LABEL = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/g
+/** As OpenSSL finds them. */
+const CERTIFICATE = /^-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[ \t\r]*\n[^-]*\n-----END/gm
+
 /** What other clients call them, by how such names look. */
 const LIKELY: readonly (readonly [pattern: RegExp, text: string])[] = [
   [/^(ca|root|trust)/i, '`ca` is the content of the file'],
@@ -82,6 +86,7 @@ export function checkTlsOptions(value: object, name: string): SslOptions {
       throw new InvalidConfigError(`${name}.ca: given was an empty list, which trusts nobody`)
     for (const ca of authorities) checkAuthority(ca, `${name}.ca`)
   }
+  for (const cert of listOf<unknown>(options.cert)) checkWholeness(textOf(cert) ?? '', `${name}.cert`)
   try {
     process.getBuiltinModule('node:tls').createSecureContext(options)
   } catch (cause) {
@@ -115,8 +120,9 @@ function checkAuthority(ca: unknown, name: string): void {
   const text = textOf(ca)
   if (text === undefined)
     throw new InvalidConfigError(`${name}: allowed is PEM, as a string or as bytes; given was ${shown(ca)}`)
-  const blocks = text.match(/^-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[ \t]*\r?\n[^-]*-----END/gm)
+  const blocks = text.match(CERTIFICATE)
   if (blocks === null) throw new InvalidConfigError(`${name}: it holds no PEM certificate${whyNoPem(text, ca)}`)
+  checkWholeness(text, name)
   const { X509Certificate } = process.getBuiltinModule('node:crypto')
   for (const [index, block] of blocks.entries()) {
     const type = block.slice('-----BEGIN '.length, block.indexOf('-----', 5))
@@ -126,6 +132,16 @@ function checkAuthority(ca: unknown, name: string): void {
       throw new InvalidConfigError(`${name}: its certificate ${index + 1} of ${blocks.length} can't be read`)
     }
   }
+}
+
+/** OpenSSL takes those whose lines it finds, and passes over the others in silence: nobody is trusted by them. */
+function checkWholeness(text: string, name: string): void {
+  const all = text.match(LABEL)?.length ?? 0
+  const found = text.match(CERTIFICATE)?.length ?? 0
+  if (found > 0 && found < all)
+    throw new InvalidConfigError(
+      `${name}: only ${found} of its ${all} certificates can be found: BEGIN and END of each must be lines of their own, from the first column on`,
+    )
 }
 
 /** Node says what is wrong, and not with which field; and may quote what that holds. */
@@ -182,9 +198,8 @@ function whyNoPem(text: string, content: unknown): string {
   if (text.trim() === '') return ': it is empty'
   if (/-----BEGIN [A-Z0-9 ]+-----/.test(text)) {
     if (/-----\\[rn]/.test(text)) return ': it has the two characters \\n where its lines must end'
-    return /-----BEGIN [A-Z0-9 ]+-----[ \t]*[A-Za-z0-9+/]/.test(text)
-      ? ': its line ends are lost'
-      : ', but something else in PEM'
+    if (/-----BEGIN [A-Z0-9 ]+-----(?:[ \t]*[A-Za-z0-9+/]|\r(?!\r*\n))/.test(text)) return ': its line ends are lost'
+    return /[^\n]-----BEGIN /.test(text) ? ': its lines must begin in the first column' : ', but something else in PEM'
   }
   if (isBytes(content) && content[0] === 0x30) return ': it is in DER, give it in PEM'
   if (isPath(text)) return ': give the content of the file, not its path'
@@ -219,11 +234,16 @@ function isBytes(value: unknown): value is Uint8Array {
   return ArrayBuffer.isView(value)
 }
 
-function textOf(value: unknown): string | undefined {
+function contentOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value
   return ArrayBuffer.isView(value)
     ? Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1')
     : undefined
+}
+
+/** The content of a field as OpenSSL reads it: the mark of UTF-8 that editors put first is none of it. */
+function textOf(value: unknown): string | undefined {
+  return contentOf(value)?.replace(/^(?:\ufeff|\u00ef\u00bb\u00bf)/, '')
 }
 
 function listOf<T>(value: T | readonly T[]): readonly T[] {

@@ -14,7 +14,9 @@ export function withLineEnds(text: string): string {
   const isWellFormed = blocks.every(({ index, 2: body }) => {
     return WELL_FORMED.test(body ?? '') && (index === 0 || whole[index - 1] === '\n')
   })
-  return isWellFormed ? whole : blocks.map(([, label = '', body = '']) => blockOf(label, body)).join('')
+  // Those that have no end must not be left out unnoticed.
+  if (isWellFormed || blocks.length < (whole.match(/-----BEGIN /g) ?? []).length) return whole
+  return blocks.map(([, label = '', body = '']) => blockOf(label, body)).join('')
 }
 
 function blockOf(label: string, body: string): string {

@@ -33,6 +33,10 @@ beforeAll(() => {
 })
 afterAll(() => authority.remove())
 
+function indented(text: string): string {
+  return text.replace(/^/gm, '  ')
+}
+
 function refusal(options: object): InvalidConfigError {
   try {
     checkTlsOptions(options, 'ssl')
@@ -91,6 +95,19 @@ describe('TLS options that trust nobody, or not whom they seem to, are refused a
       () => ({ ca: authority.cert + authority.cert.replace(/\n.{20}/, '\n') }),
       /certificate 2 of 2/,
     ],
+    ['lines that are indented', () => ({ ca: indented(authority.cert) }), /must begin in the first column/],
+    ['a second that is indented', () => ({ ca: authority.cert + indented(other.cert) }), /^ssl\.ca: only 1 of its 2/],
+    ['two without a line end between', () => ({ ca: authority.cert.trim() + other.cert }), /^ssl\.ca: only 1 of its 2/],
+    [
+      'a second that is cut off',
+      () => ({ ca: authority.cert + other.cert.slice(0, -30) }),
+      /^ssl\.ca: only 1 of its 2/,
+    ],
+    [
+      'a chain whose second certificate is lost',
+      () => ({ cert: client.cert + authority.cert.replaceAll('\n', ' '), key: client.key }),
+      /^ssl\.cert: only 1 of its 2/,
+    ],
     ['a number as authority', () => ({ ca: 5 }), /^ssl\.ca: allowed is PEM/],
     ['a misspelt field', () => ({ caFile: '/ca.pem' }), /no field 'caFile': `ca` is the content of the file/],
     ['a misspelt version', () => ({ minversion: 'TLSv1.3' }), /no field 'minversion': did you mean 'minVersion'/],
@@ -136,6 +153,7 @@ describe('TLS options that trust nobody, or not whom they seem to, are refused a
       'a bundle, with text between',
       () => ({ ca: `# one\n${authority.cert}\n# two\r\n${client.cert.replaceAll('\n', '\r\n')}` }),
     ],
+    ['the mark of UTF-8 before it', () => ({ ca: ['\ufeff' + authority.cert, Buffer.from('\ufeff' + client.cert)] })],
     ['a certificate with its key', () => ({ ...client, ca: authority.cert })],
     ['key and certificate in one', () => ({ cert: client.key + client.cert, key: client.key + client.cert })],
     ['encrypted keys', () => ({ ...client, key: files.encrypted, passphrase: SECRET })],

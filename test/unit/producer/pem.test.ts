@@ -43,6 +43,11 @@ describe('PEM that lost its line ends in a properties file gets them back', () =
       expect(withLineEnds(text)).toBe(text)
   })
 
+  it('what has no end is not left out: the others alone would be taken for all', () => {
+    const cutOff = `${authority.cert}${client.cert.slice(0, -30)}`.replaceAll('\n', ' ')
+    expect(withLineEnds(cutOff)).toBe(cutOff)
+  })
+
   it('what is no PEM stays as it is, for whoever checks it', () => {
     for (const text of ['', '/ca.pem', 'MIIB', '-----BEGIN CERTIFICATE-----']) expect(withLineEnds(text)).toBe(text)
   })
