@@ -395,7 +395,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     const sink: MessageSink<K, V> = {
       copyBytes: this.config.copyBytes,
       send: (messages) => this.send(messages, patient),
-      flush: () => this.flush(),
+      // In sync mode what was sent has its fate, and what others sent is no concern of the stream.
+      flush: () => (this.#sendLoop === undefined ? Promise.resolve() : this.flush()),
       hasLine: () => this.#eventHandler.hasLineFor(patient),
       awaitTurn: (goOn) => this.#eventHandler.awaitTurn(goOn),
     }

@@ -370,3 +370,14 @@ test('a message that fails destroys the stream with an error that names it, and 
   ).toMatchObject(['bad', { code: 'INVALID_PARTITION' }])
   expect(closed).toBe(true)
 })
+
+test('sync mode: sendAll waits for its own messages, and not for those of others', async () => {
+  await using kafka = await EmbeddedKafka.start({ topics: { logs: {} }, autoCreateTopics: false })
+  await using producer = new Producer({ brokers: kafka.bootstrap, unknownTopicTimeoutMs: 1_000 })
+  let hasFailed = false
+  const other = producer.send({ topic: 'missing', value: '1' }).catch(() => (hasFailed = true))
+  await producer.sendAll(range(100))
+  expect(hasFailed).toBe(false)
+  expect(stored(kafka)).toHaveLength(100)
+  await other
+})
