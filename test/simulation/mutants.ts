@@ -298,7 +298,7 @@ export const MUTANTS: readonly Mutant[] = [
     fault: 'who is fenced may go on',
     file: `${TRANSACTIONS}/error-kinds.ts`,
     find: "  ['fenced', [ErrorCodes.INVALID_PRODUCER_EPOCH, ErrorCodes.PRODUCER_FENCED]],\n",
-    replace: "  ['again', [ErrorCodes.INVALID_PRODUCER_EPOCH, ErrorCodes.PRODUCER_FENCED]],\n",
+    replace: "  ['abort, new id', [ErrorCodes.INVALID_PRODUCER_EPOCH, ErrorCodes.PRODUCER_FENCED]],\n",
   },
   {
     fault: 'after a gap in the sequences a transaction goes on under the same epoch',

@@ -16,7 +16,7 @@ import { VirtualClock } from './virtual-clock.js'
 const MAX_STEPS = 200_000
 /** A deadline is told in slices, by timers that are a little late. */
 const SLACK_MS = 300
-const LOOKS_PER_MESSAGE = 2
+const LOOKS_PER_MESSAGE = 6
 /** Brokers that gather acknowledgements may be so late, and clients look a little later. */
 const ANSWER_GRACE_MS = 2_500
 /** As many wait for each other on a connection, and have their time one after the other. */
