@@ -34,7 +34,7 @@ function ownMessage(message: KeyedMessage): KeyedMessage {
     return message
   }
   const ownHeaders = pairs.map(([name, value]): HeaderPair => [name, copyOf(value)])
-  const own: Record<string, unknown> = { ...withOtherHeaders(message, ownHeaders) }
-  for (const name of ['value', 'key', 'partitionKey']) if (own[name] !== undefined) own[name] = copyOf(own[name])
-  return own as unknown as KeyedMessage
+  const own = withOtherHeaders(message, ownHeaders)
+  const given = (['value', 'key', 'partitionKey'] as const).filter((name) => own[name] !== undefined)
+  return { ...own, ...Object.fromEntries(given.map((name) => [name, copyOf(own[name])])) }
 }

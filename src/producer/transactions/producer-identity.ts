@@ -63,8 +63,7 @@ export class ProducerIdentity {
   private identity: Identity | undefined
   private refusal: IdentityRefusal | undefined
   private asking: Promise<Identity | undefined> | undefined
-  /** What the last question failed with; undefined once one has not. */
-  problem: KafkaProducerError | undefined
+  private failure: KafkaProducerError | undefined
 
   constructor(
     private readonly anyBroker: Pick<AnyBroker, 'ask' | 'isNeeded'>,
@@ -109,20 +108,25 @@ export class ProducerIdentity {
     debug('left epoch %d of producer id %d', epoch, producerId)
   }
 
+  /** What the last question failed with; undefined once one has not. */
+  get problem(): KafkaProducerError | undefined {
+    return this.failure
+  }
+
   private async ask(): Promise<Identity | undefined> {
     const attempt = async () => {
       try {
         await this.askOnce()
-        this.problem = undefined
+        this.failure = undefined
       } catch (error) {
-        const problem = error as KafkaProducerError
-        this.problem = problem
-        debug('%s', problem.message)
-        if (problem.retriable && this.anyBroker.isNeeded) throw error
+        const failure = error as KafkaProducerError
+        this.failure = failure
+        debug('%s', failure.message)
+        if (failure.retriable && this.anyBroker.isNeeded) throw error
       }
     }
     if (!(await this.pacing.retryUntilDone(attempt, Infinity))) throw new ProducerClosedError()
-    if (this.problem !== undefined) throw this.problem
+    if (this.failure !== undefined) throw this.failure
     return this.identity
   }
 
