@@ -27,14 +27,8 @@ export type { ProducerInterceptor } from './producer/interceptors.js'
 export { RecordMetadata } from './producer/record-metadata.js'
 export type { EventHandler, SendOptions } from './producer/event-handler.js'
 export type { PartitionMetadata } from './producer/brokers/topic-metadata.js'
-export type {
-  BatchTrace,
-  ConnectTrace,
-  MessageEnd,
-  MetadataTrace,
-  RequestTrace,
-  SendTrace,
-} from './producer/channels.js'
+export type { BatchTrace, ConnectTrace, MetadataTrace, RequestTrace } from './producer/channels.js'
+export type { MessageEnd, SendTrace } from './producer/send-trace.js'
 export type { LogEvent, LogFields, Logger } from './producer/event-log.js'
 export type { OnStats } from './producer/stats-reports.js'
 export type { ProducerStats } from './stats/producer-stats.js'

@@ -18,7 +18,7 @@ import { BrokerPartitionInfo } from './brokers/broker-partition-info.js'
 import { ProducerPool } from './brokers/producer-pool.js'
 import type { PartitionMetadata } from './brokers/topic-metadata.js'
 import { callOptions, signalOf } from './calls/signal-listeners.js'
-import { ChannelObserver, isSendTraced, traceSend, type TracedSend } from './channels.js'
+import { ChannelObserver } from './channels.js'
 import { ProducerConfig } from './config/producer-config.js'
 import type { ProducerOptions, ProducerType } from './config/producer-options.js'
 import { DefaultEventHandler } from './default-event-handler.js'
@@ -39,6 +39,7 @@ import {
 import { ProducerSendLoop } from './producer-send-loop.js'
 import { CONNECT_TIMEOUT_MS, Readiness, type ConnectOptions, type ProducerHealth } from './readiness.js'
 import type { RecordMetadata } from './record-metadata.js'
+import { SendTracing, type TracedSend } from './send-trace.js'
 import { StatsReports } from './stats-reports.js'
 import { MetricsPush } from './telemetry/metrics-push.js'
 import { ProducerMetrics } from './telemetry/producer-metrics.js'
@@ -137,6 +138,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   readonly #sessions: SessionFactory
   readonly #topicPartitionInfos: BrokerPartitionInfo
   readonly #readiness: Readiness
+  readonly #tracing: SendTracing
   readonly #observers = new Observers()
   readonly #counters = new StatsCounters()
   readonly #statistics: StatisticsObserver
@@ -212,6 +214,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     )
     const producerPool = new ProducerPool(this.#sessions, config, surroundings)
     const { retryBackoffMs } = config
+    this.#tracing = new SendTracing(config, this.#topicPartitionInfos)
     this.#readiness = new Readiness(this.#sessions, this.#topicPartitionInfos, producerPool, clock, retryBackoffMs)
     const turn = new TurnBudget(clock)
     const sendLoop =
@@ -303,7 +306,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     } catch (cause) {
       return Promise.reject(unreadable(given, cause))
     }
-    const trace = isSendTraced() ? traceSend(this.config, messages, this.#topicPartitionInfos) : undefined
+    const trace = this.#tracing.isWatched ? this.#tracing.begin(messages) : undefined
     const sent = trace === undefined ? this.#send(messages, options) : this.#sendUnder(trace, messages, options)
     return sent as Promise<SendResult<T, MetadataOf<L>>>
   }
