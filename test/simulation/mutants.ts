@@ -224,7 +224,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'what may be in the log gets other sequences',
     file: `${QUEUES}/partition-queue.ts`,
-    find: '      if (batch?.sequence !== undefined && batch.mayBeInLog) return batch\n',
+    find: '      if (batch?.sequence !== undefined && batch.mayHaveBeenWritten) return batch\n',
     replace: '',
   },
   {

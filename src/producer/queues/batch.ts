@@ -160,7 +160,12 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     return this.latestError
   }
 
-  /** Whether an attempt may have written it, for all that is known. */
+  /** Whether an attempt may have written it, as far as brokers tell. */
+  get mayHaveBeenWritten(): boolean {
+    return this.maybeWritten
+  }
+
+  /** The same, whatever brokers tell: it keeps its sequence, by which it is found. */
   get mayBeInLog(): boolean {
     return this.maybeInLog
   }
@@ -178,6 +183,8 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   /** Numbers its messages, or takes the numbers away, where no broker has the batch. */
   renumber(sequence: BatchSequence | undefined): void {
     if (this.ownSequence === sequence) return
+    // It is found by them no more.
+    this.maybeInLog = this.maybeWritten
     this.ownSequence = sequence
     // The numbers stand in bytes that somebody may still read, such as a connection that was lost.
     if (this.readers > 0) this.keep(() => true)
@@ -282,7 +289,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
 
   /** A broker has refused it for what it is, as any other would have: unless one is in doubt about it, none has written it. */
   noteUnacceptable(): void {
-    if (!this.maybeWritten) this.maybeInLog = false
+    this.maybeInLog = this.maybeWritten
   }
 
   /**

@@ -307,11 +307,11 @@ export class PartitionQueue implements BatchQueue {
     this.sequences.lose()
   }
 
-  /** The first batch with sequences that may be in the log: it can't get others. */
+  /** The first batch with sequences that may have been written: it can't get others. */
   get mayBeTwice(): PartitionBatch | undefined {
     for (let index = 0; index < this.batches.length; index++) {
       const batch = this.batches.peekAt(index)
-      if (batch?.sequence !== undefined && batch.mayBeInLog) return batch
+      if (batch?.sequence !== undefined && batch.mayHaveBeenWritten) return batch
     }
     return undefined
   }

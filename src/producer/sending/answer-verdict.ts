@@ -14,7 +14,7 @@ export interface AnswerFacts {
   /** Whether the batch has a sequence, and then whether one before it is not settled yet, or has failed. */
   readonly sequence: 'none' | 'first' | 'behind'
   /** Whether an earlier attempt may have written the batch. */
-  readonly mayBeInLog: boolean
+  readonly mayHaveBeenWritten: boolean
   /** Whether it is part of a transaction, which has one epoch from its begin to its end. */
   readonly inTransaction: boolean
   /** Whether it may go without a sequence. */
@@ -31,7 +31,7 @@ export type Verdict =
   | { readonly action: 'follow' }
   /** It goes again under another epoch, numbered anew: the broker has lost count, and has not written it. */
   | { readonly action: 'start over' }
-  /** It fails, since it may be in the log; what follows goes under another epoch. */
+  /** It fails, since it may have been written; what follows goes under another epoch. */
   | { readonly action: 'fail, start over' }
   /** It goes again at once without a sequence, and so does what follows for the topic. It costs no attempt. */
   | { readonly action: 'unnumber' }
@@ -112,7 +112,7 @@ export function verdictOn(facts: AnswerFacts): Verdict {
     if (code === ErrorCodes.DUPLICATE_SEQUENCE_NUMBER) return DONE
     if (OF_SEQUENCES.has(code)) {
       if (facts.sequence === 'behind') return FOLLOW
-      return facts.mayBeInLog || facts.inTransaction ? FAIL_AND_START_OVER : START_OVER
+      return facts.mayHaveBeenWritten || facts.inTransaction ? FAIL_AND_START_OVER : START_OVER
     }
     if (TAKES_NO_SEQUENCES.has(code) && facts.maySendUnnumbered) return UNNUMBER
   }

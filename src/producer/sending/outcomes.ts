@@ -68,12 +68,10 @@ export class Outcomes {
     this.parts.enlist(queue)
   }
 
-  /** What may be in the log can't be sent again under other sequences: the broker would not find it twice. */
+  /** What may have been written can't be sent again under other sequences: the broker would not find it twice. */
   private startOver(queue: PartitionQueue, cause?: KafkaProducerError): void {
     for (let batch = queue.mayBeTwice; batch !== undefined; batch = queue.mayBeTwice) {
-      const why = batch.lastError as KafkaProducerError
-      batch.noteFailure(why, true)
-      this.settleFailed(batch, why)
+      this.settleFailed(batch, batch.lastError as KafkaProducerError)
     }
     this.unnumber(queue, cause)
   }
@@ -103,7 +101,7 @@ export class Outcomes {
       toldLeader: answer.errorCode !== 0 && this.learnLeader(batch, answer, response),
       wasSentOn: batch.wasSentOn,
       sequence: batch.sequence === undefined ? 'none' : batch.queue.isBehind(batch) ? 'behind' : 'first',
-      mayBeInLog: batch.mayBeInLog,
+      mayHaveBeenWritten: batch.mayHaveBeenWritten,
       inTransaction: this.parts.idempotence.isTransactional,
       maySendUnnumbered: this.parts.idempotence.maySendUnnumbered,
     })
@@ -132,7 +130,7 @@ export class Outcomes {
         // That the broker has the whole already is all that is wrong with the sequences of a half.
         const why = batch.splitInDoubt ?? cause
         // In a transaction it fails though no attempt before may have written it.
-        batch.noteFailure(why, batch.mayBeInLog)
+        batch.noteFailure(why, false)
         queue.breakSequences()
         return this.fail(batch, why)
       }

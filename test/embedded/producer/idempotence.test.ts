@@ -357,6 +357,22 @@ describe('where sequences are missing the next epoch goes on', () => {
     await producer.send({ topic: 'orders', value: '3' })
     expect(stored(kafka, 'orders')).toEqual(['2', '3'])
   })
+
+  it.each(['0.11', '1.1'])(
+    'Kafka %s: in one that was made anew elsewhere: nobody has written it there',
+    async (release) => {
+      const kafka = await startKafka({ release, brokers: 2, topics: { orders: { replicationFactor: 2 } } })
+      const producer = startProducer(kafka, BATCH_BYTES)
+      await Promise.all(sendMany(producer, 0, 1))
+      const old = kafka.leaderOf('orders', 0)
+      kafka.recreateTopic('orders', { replicationFactor: 2 })
+      kafka.moveLeader('orders', 0, 3 - old)
+      // The old leader refuses them first, several at once where that is known of the producer.
+      await Promise.all(sendMany(producer, 1, 5))
+      expect(numbersIn(kafka.records('orders'))).toEqual([1, 2, 3, 4])
+      expectWhole(kafka.records('orders'))
+    },
+  )
 })
 
 describe('what the broker refuses', () => {
