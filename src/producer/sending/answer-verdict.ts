@@ -41,6 +41,8 @@ export type Verdict =
   | { readonly action: 'leave out' }
   /** It goes again at once. */
   | { readonly action: 'again' }
+  /** It goes again after a wait: the producer's transaction before has not ended everywhere. It costs no attempt. */
+  | { readonly action: 'await' }
   /** It goes again after a wait, and after new metadata where these may be stale. */
   | { readonly action: 'back off'; readonly needsMetadata: boolean }
   /** It fails. */
@@ -55,6 +57,7 @@ const UNNUMBER: Verdict = { action: 'unnumber' }
 const GO_APART: Verdict = { action: 'go apart' }
 const LEAVE_OUT: Verdict = { action: 'leave out' }
 const AGAIN: Verdict = { action: 'again' }
+const AWAIT: Verdict = { action: 'await' }
 const FAIL: Verdict = { action: 'fail' }
 const BACK_OFF: Verdict = { action: 'back off', needsMetadata: false }
 const BACK_OFF_FOR_METADATA: Verdict = { action: 'back off', needsMetadata: true }
@@ -120,6 +123,7 @@ export function verdictOn(facts: AnswerFacts): Verdict {
   if (code === ErrorCodes.CLUSTER_AUTHORIZATION_FAILED && facts.maySendUnnumbered) return GO_APART
   if (messages > 1 && (TOO_LARGE.has(code) || (OF_SINGLE_MESSAGES.has(code) && invalid === 0))) return SPLIT
   if (invalid > 0 && invalid < messages) return LEAVE_OUT
+  if (code === ErrorCodes.CONCURRENT_TRANSACTIONS && facts.inTransaction) return AWAIT
   const { retriable, refreshMetadata } = errorCode(code)
   if (!retriable) return FAIL
   // Brokers that tell of each other without end are not followed any faster than others that refuse.

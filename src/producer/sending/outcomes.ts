@@ -170,6 +170,9 @@ export class Outcomes {
           this.resend(queue)
         }
         return
+      case 'await':
+        batch.forgiveAttempt()
+        return this.retry([batch], cause, false, generation)
       case 'back off':
         return this.retry([batch], cause, verdict.needsMetadata, generation)
       case 'fail':

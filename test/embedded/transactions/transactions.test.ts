@@ -576,6 +576,15 @@ describe('a transaction that fails at the brokers', () => {
     )
   })
 
+  it('with retries: 0 waits for the end of the one before, which is no attempt', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka, { retries: 0 })
+    const ending = kafka.fail({ api: 'Produce', times: 3 }, 'CONCURRENT_TRANSACTIONS')
+    await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value: 'a' }))
+    expect(ending.hits).toBe(3)
+    expect(committed(kafka, 'orders')).toEqual(['a'])
+  })
+
   it('Kafka 1.1: has no place for the member of a group, and aborts', async () => {
     const kafka = await startKafka({ release: '1.1', topics: TOPICS })
     const producer = startTransactional(kafka)

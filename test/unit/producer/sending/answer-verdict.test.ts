@@ -65,6 +65,7 @@ describe('what an answer means', () => {
     ['UNKNOWN_PRODUCER_ID behind others', { errorCode: 59, sequence: 'behind' }, { action: 'follow' }],
     ['INVALID_PRODUCER_EPOCH', { errorCode: 47, sequence: 'first' }, { action: 'start over' }],
     ['INVALID_PRODUCER_EPOCH behind others', { errorCode: 47, sequence: 'behind' }, { action: 'follow' }],
+    ['CONCURRENT_TRANSACTIONS', { errorCode: 51, sequence: 'first', inTransaction: true }, { action: 'await' }],
     ['PRODUCER_FENCED', { errorCode: 90, sequence: 'first' }, { action: 'fail' }],
     ['UNSUPPORTED_FOR_MESSAGE_FORMAT', { errorCode: 43, sequence: 'first' }, { action: 'unnumber' }],
     [
