@@ -109,10 +109,9 @@ class World {
         return true
       },
     }
-    const info: Pick<BrokerPartitionInfo, 'doubtLeader' | 'refresh' | 'learnLeader'> = {
+    const info: Pick<BrokerPartitionInfo, 'doubtLeader' | 'refresh'> = {
       doubtLeader: () => undefined,
       refresh: () => Promise.resolve(),
-      learnLeader: () => false,
     }
     this.outcomes = new Outcomes({
       clock: systemClock,
@@ -169,7 +168,7 @@ class World {
       errorMessage: null,
       currentLeader: UNKNOWN_LEADER,
     }
-    this.outcomes.answered(oldest.batch, answer, { responses: [], throttleTimeMs: 0, nodeEndpoints: [] }, 2, 0)
+    this.outcomes.answered(oldest.batch, answer, false, 2, 0)
   }
 
   /** The connection is lost; the leader has taken some of what was on it. */

@@ -57,6 +57,14 @@ export interface MetadataListener {
   isInUse(topic: string): boolean
 }
 
+/** A partition's leader, as a broker told it that does not lead it. */
+export interface ToldLeader {
+  readonly topic: string
+  readonly partition: number
+  readonly leader: number
+  readonly leaderEpoch: number
+}
+
 /** Topics of a question that has no answer yet. */
 interface Question {
   readonly topics: Set<string>
@@ -272,26 +280,38 @@ export class BrokerPartitionInfo {
     this.topics.get(topic)?.epochs.doubt(partition)
   }
 
-  /** What a broker said of a partition's leader in answer to a Produce request (KIP-951); true where that was news. */
-  learnLeader(
-    topic: string,
-    partition: number,
-    leader: number,
-    leaderEpoch: number,
+  /**
+   * What a broker said of the leaders of partitions in answer to a Produce request (KIP-951), all of it at once: a topic
+   * of which many have moved is looked through once. Gives what was news.
+   */
+  learnLeaders<Told extends ToldLeader>(
+    all: readonly Told[],
     brokers: ReadonlyMap<number, BrokerAddress>,
-  ): boolean {
-    const known = this.topics.get(topic)
-    const old = known?.metadata.partitions[partition]
-    if (known === undefined || old === undefined || leaderEpoch <= old.leaderEpoch) return false
-    if (!brokers.has(leader) && !this.anyBroker.brokers.has(leader)) return false
+  ): ReadonlySet<Told> {
+    const news = new Set<Told>()
+    const updated = new Map<string, PartitionMetadata[]>()
+    for (const told of all) {
+      const { topic, partition, leader, leaderEpoch } = told
+      const known = updated.get(topic) ?? this.topic(topic)?.partitions
+      const old = known?.[partition]
+      if (known === undefined || old === undefined || leaderEpoch <= old.leaderEpoch) continue
+      if (!brokers.has(leader) && !this.anyBroker.brokers.has(leader)) continue
+      const partitions = updated.get(topic) ?? [...known]
+      partitions[partition] = { partition, leader, leaderEpoch, error: undefined }
+      updated.set(topic, partitions)
+      news.add(told)
+    }
+    if (news.size === 0) return news
     this.setBrokers(this.anyBroker.clusterId, new Map([...this.anyBroker.brokers, ...brokers]))
-    const partitions = [...known.metadata.partitions]
-    partitions[partition] = { partition, leader, leaderEpoch, error: undefined }
-    const metadata = { ...known.metadata, partitions }
-    this.tellNewLeaders(known.metadata, metadata)
-    this.topics.set(topic, { ...known, metadata })
-    this.listener?.onTopics([metadata], false)
-    return true
+    const topics = Array.from(updated, ([name, partitions]) => {
+      const known = this.topics.get(name) as KnownTopic
+      const metadata = { ...known.metadata, partitions }
+      this.tellNewLeaders(known.metadata, metadata)
+      this.topics.set(name, { ...known, metadata })
+      return metadata
+    })
+    this.listener?.onTopics(topics, false)
+    return news
   }
 
   close(): void {

@@ -350,9 +350,11 @@ export class BrokerSender {
         try {
           const answers = matchAnswer(topics, version, response)
           session.throttle.heed(response.throttleTimeMs, version >= CLIENT_THROTTLES_FROM)
+          const toldLeader = outcomes.learnLeaders(attempts, answers, response)
           for (let i = 0; i < attempts.length; i++) {
             const attempt = attempts[i] as Attempt
-            outcomes.answered(attempt.batch, answers[i] as ProducePartitionResponse, response, magic, generation)
+            const { batch } = attempt
+            outcomes.answered(batch, answers[i] as ProducePartitionResponse, toldLeader.has(batch), magic, generation)
             attempt.ended(now)
           }
         } catch (error) {

@@ -6,7 +6,7 @@ import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import { Failures, isByCaller } from '../../stats/failures.js'
 import type { Observers } from '../../stats/observer.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
-import type { BrokerPartitionInfo } from '../brokers/broker-partition-info.js'
+import type { BrokerPartitionInfo, ToldLeader } from '../brokers/broker-partition-info.js'
 import type { Freed, Magic, Settled } from '../queues/batch.js'
 import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.js'
 import type { RetryPolicy } from '../queues/retry-policy.js'
@@ -17,6 +17,7 @@ import { leaderAddresses } from './produce-answer.js'
 
 /** No broker is known that takes less in one request. */
 const LARGE_REQUEST_BYTES = 500_000
+const NO_BATCHES: ReadonlySet<PartitionBatch> = new Set()
 
 export interface OutcomesParts {
   readonly clock: Clock
@@ -85,11 +86,36 @@ export class Outcomes {
     if (left !== undefined) this.parts.idempotence.leave(left, cause)
   }
 
-  /** A broker has answered for a batch, whatever it said. */
+  /** Learns which leaders an answer tells of where it refuses; gives the batches whose leader was news. */
+  learnLeaders(
+    attempts: readonly { readonly batch: PartitionBatch }[],
+    answers: readonly ProducePartitionResponse[],
+    response: ProduceResponse,
+  ): ReadonlySet<PartitionBatch> {
+    let told: (ToldLeader & { readonly batch: PartitionBatch })[] | undefined
+    for (let i = 0; i < attempts.length; i++) {
+      const { errorCode, currentLeader } = answers[i] as ProducePartitionResponse
+      const { leaderId: leader, leaderEpoch } = currentLeader
+      if (errorCode === ErrorCodes.NONE || leader < 0) continue
+      const { batch } = attempts[i] as { readonly batch: PartitionBatch }
+      const { topic, partition } = batch.queue
+      told ??= []
+      told.push({ batch, topic, partition, leader, leaderEpoch })
+    }
+    if (told === undefined) return NO_BATCHES
+    const news = this.parts.topicPartitionInfos.learnLeaders(told, leaderAddresses(response))
+    return new Set(Array.from(news, ({ batch }) => batch))
+  }
+
+  /**
+   * A broker has answered for a batch, whatever it said.
+   *
+   * @param toldLeader whether it told of a leader that was news
+   */
   answered(
     batch: PartitionBatch,
     answer: ProducePartitionResponse,
-    response: ProduceResponse,
+    toldLeader: boolean,
     magic: Magic,
     generation: number,
   ): void {
@@ -98,7 +124,7 @@ export class Outcomes {
       errorCode: answer.errorCode,
       messages: batch.count,
       invalid: new Set(invalid.map(({ batchIndex }) => batchIndex)).size,
-      toldLeader: answer.errorCode !== 0 && this.learnLeader(batch, answer, response),
+      toldLeader,
       wasSentOn: batch.wasSentOn,
       sequence: batch.sequence === undefined ? 'none' : batch.queue.isBehind(batch) ? 'behind' : 'first',
       mayHaveBeenWritten: batch.mayHaveBeenWritten,
@@ -196,17 +222,6 @@ export class Outcomes {
     if (code === ErrorCodes.CORRUPT_MESSAGE && batch.hasKeyless)
       return `a message was changed on its way, or has no key and the topic is compacted, which Kafka before 2.4 does not tell apart${told}`
     return errorMessage
-  }
-
-  private learnLeader(
-    { queue }: PartitionBatch,
-    { currentLeader }: ProducePartitionResponse,
-    response: ProduceResponse,
-  ): boolean {
-    const { leaderId, leaderEpoch } = currentLeader
-    if (leaderId < 0) return false
-    const addresses = leaderAddresses(response)
-    return this.parts.topicPartitionInfos.learnLeader(queue.topic, queue.partition, leaderId, leaderEpoch, addresses)
   }
 
   /** The connection was lost, or never there: nothing was answered for these. */

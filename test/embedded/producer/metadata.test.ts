@@ -413,6 +413,26 @@ describe('leaders', () => {
     expect(stored(kafka, 'orders')).toEqual(['1', '2'])
   })
 
+  it('what one answer tells of many leaders is taken over once, not once for each partition', async () => {
+    const partitions = 200
+    const kafka = await startKafka({ brokers: 2, topics: { orders: { partitions, replicationFactor: 2 } } })
+    for (let partition = 0; partition < partitions; partition++) kafka.moveLeader('orders', partition, 1)
+    let updates = 0
+    const partitioner = { partition: () => 0, onMetadataRefresh: () => void updates++ }
+    const producer = startProducer(kafka, { partitioner })
+    const toEach = () =>
+      Array.from({ length: partitions }, (_, partition) => ({ topic: 'orders', partition, value: 'x' }))
+    await producer.send(toEach())
+    for (let partition = 0; partition < partitions; partition++) kafka.moveLeader('orders', partition, 2)
+    updates = 0
+    kafka.clearRequests()
+    await producer.send(toEach())
+    const refused = requestsOf(kafka, 'Produce').filter(({ broker }) => broker === 1).length
+    expect(refused).toBeGreaterThan(0)
+    expect(updates).toBeLessThanOrEqual(refused)
+    expect(producer.stats().retries.count).toBe(partitions)
+  })
+
   it('an answer that tells a leader of an older epoch is no news', async () => {
     const broker = await ScriptedBroker.start({
       produceVersions: [3, 10],

@@ -79,6 +79,6 @@ it('a message that is wrong and alone in its batch is told what the broker says 
   const { outcomes, owner, batch } = inFlight(1)
   const recordErrors = [{ batchIndex: 0, batchIndexErrorMessage: 'it has no key' }]
   const answer = { ...ANSWER, errorCode: INVALID_RECORD, recordErrors }
-  outcomes.answered(batch, answer, { responses: [], throttleTimeMs: 0, nodeEndpoints: [] }, 2, 0)
+  outcomes.answered(batch, answer, false, 2, 0)
   expect(String((owner.fates[0]?.[0] as DeliveryError).message)).toContain('it has no key')
 })
