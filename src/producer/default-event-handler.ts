@@ -221,7 +221,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       enlist: (queue) => this.enlist(queue),
       fail: (message, cause) => this.fail(message, cause),
       giveUp: (queue, cause) => this.outcomes.giveUp(queue, cause),
-      mayForgetSequences: !sequencing.isTransactional,
+      keeps: (identity) => sequencing.keeps(identity),
       leave: (identity) => sequencing.leave(identity),
     })
     this.admission = new Admission({

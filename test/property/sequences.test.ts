@@ -97,6 +97,7 @@ class World {
       numberingFor: () => undefined,
       whenKnown: () => Promise.resolve(),
       problem: undefined,
+      keeps: () => false,
       leave: (left) => {
         if (left === this.identity) this.bump()
       },

@@ -41,8 +41,8 @@ export interface TopicRouterParts {
   readonly fail: (message: OutgoingMessage, cause: KafkaProducerError) => void
   /** Fails what a partition has in batches. */
   readonly giveUp: (queue: PartitionQueue, cause: KafkaProducerError) => void
-  /** Whether sequences may be forgotten with their topic, where their identity is left for another one then. */
-  readonly mayForgetSequences: boolean
+  /** Whether batches go on under this identity, so that their sequences can't be forgotten with their topic. */
+  readonly keeps: (identity: Identity) => boolean
   /** Sequences under this identity are forgotten: it can't be used any longer. */
   readonly leave: (identity: Identity) => void
 }
@@ -257,7 +257,7 @@ export class TopicRouter {
     const { name } = topic
     // There may be another of the name by now.
     if (this.topics.get(name) !== topic) return
-    if (!this.parts.mayForgetSequences && topic.queues.some(({ identity }) => identity !== undefined)) return
+    if (topic.queues.some(({ identity }) => identity !== undefined && this.parts.keeps(identity))) return
     this.topics.delete(name)
     this.latest = undefined
     // What comes for it later begins at sequence 0, and would be taken for what came before.

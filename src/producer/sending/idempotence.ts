@@ -35,7 +35,7 @@ const REMEMBERS_ONE = 3
 /** Who numbers batches, and hears where that has failed. */
 export type Sequencing = Pick<
   Idempotence,
-  'maySendUnnumbered' | 'isTransactional' | 'numberingFor' | 'whenKnown' | 'problem' | 'leave' | 'leaveOut'
+  'maySendUnnumbered' | 'isTransactional' | 'numberingFor' | 'whenKnown' | 'problem' | 'keeps' | 'leave' | 'leaveOut'
 >
 
 /** Batches of a partition that may be in flight to a broker that speaks this version of Produce. */
@@ -166,6 +166,11 @@ export class Idempotence {
       if (error instanceof Declined) throw error.why
       throw error
     }
+  }
+
+  /** Whether the next batches have to go under this identity, if they have until now: no other can be had at any time. */
+  keeps(_identity: Identity): boolean {
+    return false
   }
 
   /** The next batches go under another epoch, where they have gone under this one until now. */

@@ -92,6 +92,11 @@ export class TransactionSequencing implements Sequencing {
     return undefined
   }
 
+  /** From Kafka 4 on each transaction has another one, and the partitions' sequences begin anew with it. */
+  keeps(identity: Identity): boolean {
+    return identity === this.parts.gate.current
+  }
+
   leave(left: Identity, cause?: KafkaProducerError): void {
     const { current } = this.parts.gate
     // Of a transaction that is over, whose abort did not wait for it any longer.

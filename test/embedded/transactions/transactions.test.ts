@@ -645,4 +645,22 @@ describe('topics that nobody has sent to for long', () => {
     expect(committed(kafka, 'orders')).toEqual(['a', 'c'])
     expect(kafka.transactions).toMatchObject([{ producerEpoch: 0 }])
   })
+
+  it('are forgotten on Kafka 4, where each transaction has an epoch of its own, and left out of what is asked for', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka, { metadataRefreshIntervalMs: 20, metadataMaxIdleMs: 200 })
+    await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value: 'a' }))
+    const lastAsked = () =>
+      requestsOf(kafka, 'Metadata')
+        .at(-1)
+        ?.topics.map(({ topic }) => topic)
+        .join()
+    for (let sent = 0; lastAsked() !== 'payments' && sent < 500; sent++) {
+      await producer.transaction((tx) => tx.send({ topic: 'payments', value: 'b' }))
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    expect(lastAsked()).toBe('payments')
+    await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value: 'c' }))
+    expect(committed(kafka, 'orders')).toEqual(['a', 'c'])
+  })
 })
