@@ -3,7 +3,7 @@ import { InvalidMessageError } from '../errors.js'
 import { isPromise } from '../is-promise.js'
 import { kindOf, kindOfContent, quoted, reasonOf } from '../kind-of.js'
 import { hasLoneSurrogate } from '../lone-surrogate.js'
-import type { Data, OutgoingHeaders } from '../protocol/records/record.js'
+import { AddedHeaders, type Data, type OutgoingHeaders } from '../protocol/records/record.js'
 import { dataOf } from './data.js'
 import { MESSAGE_FIELDS } from './message-fields.js'
 
@@ -25,7 +25,7 @@ export type MessageHeaders =
  */
 export function outgoingHeaders(headers: unknown): OutgoingHeaders | null {
   if (headers === undefined || headers === null) return null
-  const parts: Data[] = []
+  const parts: Data[] = headers instanceof AddedHeaders ? new AddedHeaders<Data>() : []
   try {
     collect(parts, headers)
   } catch (cause) {
@@ -125,6 +125,16 @@ export function hasHeader(message: { readonly headers?: unknown }, names: readon
     return false
   } catch {
     return undefined
+  }
+}
+
+/** Whether a message has headers that its caller gave; what is none is his, too, who is to be told. */
+export function hasOwnHeaders({ headers }: { readonly headers?: unknown }): boolean {
+  if (headers instanceof AddedHeaders) return false
+  try {
+    return outgoingHeaders(headers) !== null
+  } catch {
+    return true
   }
 }
 

@@ -1,10 +1,12 @@
 import { tracingChannel } from 'node:diagnostics_channel'
 import type { KafkaProducerError } from '../errors.js'
 import type { BrokerAddress } from '../network/connect.js'
+import { AddedHeaders } from '../protocol/records/record.js'
 import { fatesIn, type Replacement } from './interceptors.js'
 import { isList, type Given, type KeyedMessage } from './keyed-message.js'
 import {
   hasHeader,
+  hasOwnHeaders,
   headerPairs,
   withHeaders,
   withLastingHeaders,
@@ -39,7 +41,10 @@ export interface SendTrace {
   hasHeader(index: number, names: readonly string[]): boolean
   /** Takes headers of these names out of one of the messages. */
   removeHeaders(index: number, names: readonly string[]): void
-  /** Adds headers to one of the messages, behind its own. */
+  /**
+   * Adds headers to one of the messages, behind its own. A message that has none of its own goes without them where its broker
+   * is older than Kafka 0.11, which has no headers.
+   */
   addHeaders(index: number, headers: Readonly<Record<string, HeaderValue>>): void
   /**
    * Asks to be told how all messages ended, each in its place: once, when the last of them has ended. In sync mode that
@@ -157,7 +162,12 @@ export class TracedSend implements SendTrace {
 
   addHeaders(index: number, headers: Readonly<Record<string, HeaderValue>>): void {
     // A tracer's carrier may be of a class of its own; and there is nobody to be told of one that is refused.
-    this.#change(index, (message) => withHeaders(message, Symbol.iterator in headers ? headers : { ...headers }))
+    this.#change(index, (message) => {
+      const changed = withHeaders(message, Symbol.iterator in headers ? headers : { ...headers })
+      return changed === message || hasOwnHeaders(message)
+        ? changed
+        : withOtherHeaders(changed, AddedHeaders.from(headerPairs(changed)))
+    })
   }
 
   #change(index: number, changed: (message: KeyedMessage) => KeyedMessage): void {

@@ -8,6 +8,7 @@ import {
   type ProducerState,
 } from '../../protocol/records/record-batch.js'
 import { RecordCursor } from '../../protocol/records/record-cursor.js'
+import { AddedHeaders } from '../../protocol/records/record.js'
 import { RecordMetadata, type BrokerAcknowledgement } from '../record-metadata.js'
 import type { MessageOwner, OutgoingMessage } from './outgoing-message.js'
 import { sequenceAfter, type BatchSequence } from './sequences.js'
@@ -50,7 +51,8 @@ export interface Settled extends Freed {
 /** A message of a batch, as those see it who look for what can't be sent. */
 export interface BatchMessage {
   readonly owner: MessageOwner
-  readonly hasHeaders: boolean
+  /** Whether it has headers that must not be left out. */
+  readonly hasOwnHeaders: boolean
   /** Whether the caller gave its timestamp. */
   readonly hasOwnTimestamp: boolean
 }
@@ -75,6 +77,8 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   private messages = 0
   /** By the place in the batch: the timestamps that callers gave. */
   private ownTimestamps: Map<number, number> | undefined = undefined
+  /** The places in the batch of those that have headers, but none of their callers'. */
+  private addedHeaders: Set<number> | undefined = undefined
   private builder: RecordBatchBuilder
   /** Messages that have their fate already. */
   private ended = 0
@@ -241,6 +245,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     }
     this.messages++
     if (ownTimestamp !== null) (this.ownTimestamps ??= new Map()).set(place, ownTimestamp)
+    if (headers instanceof AddedHeaders) (this.addedHeaders ??= new Set()).add(place)
     if (owner.signal !== undefined) this.someHaveSignals = true
     owner.placed(index, this)
     return bytes
@@ -360,8 +365,8 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
       const place = cursor.index
       const owner = this.owners[place] as MessageOwner
       if (owner.isSettled(this.places[place] as number)) continue
-      const { hasHeaders } = cursor
-      const cause = causeFor({ owner, hasHeaders, hasOwnTimestamp: this.ownTimestamps?.has(place) === true })
+      const hasOwnHeaders = cursor.hasHeaders && this.addedHeaders?.has(place) !== true
+      const cause = causeFor({ owner, hasOwnHeaders, hasOwnTimestamp: this.ownTimestamps?.has(place) === true })
       if (cause !== undefined && this.endOne(place, cause, now)) count++
     }
     return count
@@ -402,13 +407,14 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
 
   /** Keeps some messages; the others go to `rest`, if there is one. */
   private keep(isKept: (place: number) => boolean, rest?: Batch<Queue>): Freed {
-    const { builder, owners, places, ownTimestamps } = this
+    const { builder, owners, places, ownTimestamps, addedHeaders } = this
     const cursor = this.cursor()
     this.builder = new RecordBatchBuilder(this.buffers, builder.byteLength)
     this.owners = []
     this.places = []
     this.messages = 0
     this.ownTimestamps = undefined
+    this.addedHeaders = undefined
     this.ended = 0
     let bytes = 0
     while (cursor.next()) {
@@ -417,6 +423,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
       if (to === undefined) bytes += cursor.dataBytes
       else {
         const owner = owners[place] as MessageOwner
+        if (addedHeaders?.has(place) === true) (to.addedHeaders ??= new Set()).add(to.count)
         to.takeOver(cursor, builder.baseTimestamp, owner, places[place] as number, ownTimestamps?.get(place))
       }
     }

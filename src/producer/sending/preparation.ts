@@ -85,10 +85,10 @@ function abortCauses(): (message: BatchMessage) => KafkaProducerError | undefine
 
 /** What a format has no place for, and must not be dropped in silence; undefined where all fits. */
 function whyFormatCantHold(
-  { hasHeaders, hasOwnTimestamp }: BatchMessage,
+  { hasOwnHeaders, hasOwnTimestamp }: BatchMessage,
   magic: Magic,
 ): KafkaProducerError | undefined {
-  if (magic < 2 && hasHeaders) {
+  if (magic < 2 && hasOwnHeaders) {
     return new UnsupportedByFormatError(
       `headers need Kafka 0.11 or later; this broker takes messages of format ${magic}`,
     )

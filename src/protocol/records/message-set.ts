@@ -26,7 +26,7 @@ export function sizeOfMessageSet(count: number, bytes: number, magic: MessageSet
   return count * ENTRY_OVERHEAD[magic] + bytes
 }
 
-/** The records that a cursor goes through, as a message set. They must have no headers, which these formats lack. */
+/** The records that a cursor goes through, as a message set; without their headers, which these formats lack. */
 export function messageSet(
   records: RecordCursor,
   baseTimestamp: number,

@@ -52,3 +52,9 @@ export interface CompressedRecords {
 
 /** Undoes a codec; throws where the bytes are not valid or would grow beyond the bound that the function keeps. */
 export type Decompress = (codec: number, bytes: Buffer, magic: number) => Buffer
+
+/**
+ * Headers none of which the caller gave, one by one or as a record has them: a broker that is too old for headers gets the
+ * message without.
+ */
+export class AddedHeaders<T> extends Array<T> {}

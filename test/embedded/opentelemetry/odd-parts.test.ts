@@ -4,7 +4,7 @@ import { SamplingDecision, type ReadableSpan, type Sampler } from '@opentelemetr
 import { expect, it } from 'vitest'
 import type { KeyedMessage, RawData } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { errorOf, startProducer } from '../support/producers.js'
+import { errorOf, startProducer, stored } from '../support/producers.js'
 import { headersIn, Telemetry, traceparentOf } from './support.js'
 
 /* Spans where what the SDK and the producer are given does what it should not, or seldom does. */
@@ -78,3 +78,19 @@ it('what an interceptor sends to another topic is told with that, as its partiti
     expect(points.map(({ attributes }) => attributes['messaging.destination.name'])).toEqual(['archive'])
   }
 })
+
+it.each(['0.8.2', '0.10.2'])(
+  'Kafka %s has no headers: messages go without the context; those with headers of their own fail as ever',
+  async (release) => {
+    const telemetry = new Telemetry()
+    const kafka = await startKafka({ release, topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', value: '1' })
+    // In one batch, of which that one is left out.
+    const own = errorOf(producer.send({ topic: 'orders', value: 'own', headers: { a: 'b' } }))
+    await producer.send(['2', '3'].map((value) => ({ topic: 'orders', value, headers: {} })))
+    expect((await own).code).toBe('UNSUPPORTED_BY_FORMAT')
+    expect(stored(kafka, 'orders')).toEqual(['1', '2', '3'])
+    expect((await telemetry.spans()).filter(({ name }) => name === 'send orders')).toHaveLength(3)
+  },
+)
