@@ -235,6 +235,8 @@ function startTls(host: string, address: BrokerAddress, tls: TlsSettings, over: 
 }
 
 function handshakeError(error: Error, address: BrokerAddress): TlsError {
+  // Of a check of the user's.
+  if (error instanceof TlsError) return error
   const broker = formatAddress(address)
   const hint = 'if its port has no TLS, leave `ssl` out or take the port of its TLS listener'
   return (

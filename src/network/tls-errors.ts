@@ -17,6 +17,19 @@ const PROBLEMS: readonly (readonly [pattern: RegExp, text: string])[] = [
     /^INVALID_PURPOSE$/,
     'its certificate is not for servers: the broker needs one with `serverAuth` among its extended key usages, or without any',
   ],
+  [/^CERT_REVOKED$/, 'its certificate is revoked, by a list in `ssl: { crl }`: the broker needs a new one'],
+  [
+    /^UNABLE_TO_GET_CRL$/,
+    'no list in `ssl: { crl }` is of the authority that signed its certificate, or one above that: give one of each',
+  ],
+  [/^CRL_HAS_EXPIRED$/, 'a list in `ssl: { crl }` has expired: give a newer one'],
+  [/^CRL_NOT_YET_VALID$/, 'a list in `ssl: { crl }` is not valid yet: compare the clocks of both machines'],
+  [/CRL_/, 'a list in `ssl: { crl }` can’t be used: is it signed by the authority in `ssl: { ca }`?'],
+  // Node has no name for what else OpenSSL may have against one, such as a key that is too short for its security level.
+  [
+    /^UNSPECIFIED$/,
+    'its certificate, or one that signed it, is refused for what is said here: the broker needs another one',
+  ],
   [
     /^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_|CERT_|INVALID_CA|PATH_LENGTH_EXCEEDED)/,
     'its certificate is not trusted: give the certificate of the authority that signed it as `ssl: { ca }`',

@@ -1,11 +1,13 @@
 import type { ConnectionOptions, PeerCertificate } from 'node:tls'
 import type { Clock } from '../clock.js'
 import { TlsError } from '../errors.js'
+import { foreignText } from '../foreign-text.js'
 import { thrownCause, thrownMessage } from '../thrown-message.js'
 import { formatAddress, type BrokerAddress, type TlsSettings } from './connect.js'
 import { contentDigest } from './content-digest.js'
 import { LatestUsed } from './latest-used.js'
 import type { Secret } from './secret.js'
+import { asCause, tlsProblem } from './tls-errors.js'
 import { checkTlsOptions } from './tls-options.js'
 import { askUser, NothingCame } from './user-code.js'
 
@@ -62,7 +64,7 @@ export class TlsClient {
         // Said here, so that an environment variable can't switch it off for the whole process.
         rejectUnauthorized: true,
         ...options,
-        ...guarded(options),
+        ...guarded(options, name),
         ...(session === undefined ? {} : { session }),
       },
       mayChange: isFunction,
@@ -103,11 +105,11 @@ async function ask(
 }
 
 /** Functions among the options, which Node calls amid a handshake: what they throw there would end the process. */
-function guarded({ checkServerIdentity, pskCallback }: SslOptions): SslOptions {
+function guarded({ checkServerIdentity, pskCallback }: SslOptions, broker: string): SslOptions {
   return {
     ...(typeof checkServerIdentity === 'function' && {
       checkServerIdentity: (host: string, certificate: PeerCertificate) =>
-        identityProblem(() => checkServerIdentity(host, certificate)),
+        identityProblem(broker, () => checkServerIdentity(host, certificate)),
     }),
     ...(typeof pskCallback === 'function' && {
       pskCallback: (hint: string | null) => {
@@ -129,16 +131,24 @@ function nowOrNever<T>(given: T): T {
 }
 
 /** What a function given as `checkServerIdentity` finds wrong with a certificate; anything but "nothing" refuses it. */
-function identityProblem(check: () => unknown): Error | undefined {
+function identityProblem(broker: string, check: () => unknown): TlsError | undefined {
   try {
     const problem = check()
     if (!problem) return undefined
-    if (problem instanceof Error) return problem
-    nowOrNever(problem)
-    return new Error(
-      `checkServerIdentity: ${thrownMessage(problem) ?? 'what it gave is neither undefined nor an Error'}`,
-    )
+    const why = thrownMessage(problem)
+    if (why === undefined) nowOrNever(problem)
+    // It may have given what Node's own check found.
+    const known = why === undefined ? undefined : tlsProblem(problem, broker, true)
+    if (known !== undefined) return known
+    const said = foreignText(why ?? 'what it gave is neither undefined nor an Error')
+    return new TlsError(`${broker}: \`ssl: { checkServerIdentity }\` refuses its certificate: ${said}`, {
+      ...(why !== undefined && { cause: asCause(problem) }),
+    })
   } catch (cause) {
-    return new Error(`checkServerIdentity failed: ${thrownMessage(cause) ?? 'it threw no Error'}`, thrownCause(cause))
+    const said = foreignText(thrownMessage(cause) ?? 'it threw no Error')
+    return new TlsError(`${broker}: \`ssl: { checkServerIdentity }\` failed: ${said}`, {
+      ...thrownCause(cause),
+      retriable: true,
+    })
   }
 }

@@ -3,18 +3,23 @@ import { createServer, type AddressInfo, type Server } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { DeliveryError, Producer, type ProducerOptions } from '../../../src/index.js'
+import { DeliveryError, Producer, type ProducerOptions, type SslOptions } from '../../../src/index.js'
 import { CertificateAuthority, type KeyPair } from '../support/certificates.js'
 import { startKafka } from '../support/cluster.js'
 
 let authority: CertificateAuthority
+let otherAuthority: CertificateAuthority
 let server: KeyPair
 
 beforeAll(() => {
   authority = new CertificateAuthority()
+  otherAuthority = new CertificateAuthority('Another')
   server = authority.issue()
 })
-afterAll(() => authority.remove())
+afterAll(() => {
+  authority.remove()
+  otherAuthority.remove()
+})
 
 function producerOf(options: ProducerOptions): Producer {
   const producer = new Producer({ deliveryTimeoutMs: 15_000, ...options })
@@ -63,6 +68,26 @@ describe('TLS', () => {
     expect(error.message).toMatch(text)
     expect(error).toMatchObject({ retriable: false, mayHaveBeenWritten: false })
     expect(ms).toBeLessThan(5_000)
+  })
+
+  it.each<[string, () => SslOptions, RegExp]>([
+    ['is revoked', () => ({ crl: authority.revocationList({ revoked: [server] }) }), /revoked.*`ssl: \{ crl \}`/],
+    ['has a list of those revoked that has expired', () => ({ crl: authority.revocationList({ expired: true }) }), /`ssl: \{ crl \}` has expired/], // prettier-ignore
+    ['has no list of its authority', () => ({ crl: otherAuthority.revocationList() }), /no list in `ssl: \{ crl \}`/],
+    ['is one that the program’s own check refuses', () => ({ checkServerIdentity: () => new Error('another pin') }), /`ssl: \{ checkServerIdentity \}` refuses .*: another pin/], // prettier-ignore
+  ])('fails at once where the certificate %s, and says nothing of what else may be wrong', async (_, options, text) => {
+    const kafka = await startKafka({ ssl: server })
+    const { error, ms } = await failureOf({ brokers: kafka.bootstrap, ssl: { ca: authority.cert, ...options() } })
+    expect(error).toMatchObject({ code: 'TLS_FAILED', retriable: false, message: expect.stringMatching(text) })
+    expect(error.message).not.toMatch(/leave `ssl` out|`ssl: \{ ca \}`/)
+    expect(ms).toBeLessThan(5_000)
+  })
+
+  it('takes a certificate that is on no list of those revoked', async () => {
+    const kafka = await startKafka({ ssl: server, topics: { t: {} } })
+    const ssl = { ca: authority.cert, crl: authority.revocationList() }
+    await producerOf({ brokers: kafka.bootstrap, ssl }).send({ topic: 't', value: 'v' })
+    expect(kafka.records('t')).toHaveLength(1)
   })
 
   it('is not switched off by the environment', async () => {

@@ -90,6 +90,24 @@ export class CertificateAuthority {
     return { key: this.read(`${name}.key`), cert: this.read(`${name}.pem`) }
   }
 
+  /** A list of what it has revoked: those of these. */
+  revocationList({ revoked = [], expired = false }: { revoked?: readonly KeyPair[]; expired?: boolean } = {}): string {
+    const name = `crl-${++this.count}`
+    writeFileSync(join(this.dir, `${name}.txt`), '')
+    writeFileSync(
+      join(this.dir, `${name}.conf`),
+      `[ca]\ndefault_ca=own\n[own]\ndatabase=${name}.txt\ndefault_md=sha256\ndefault_crl_days=30\nprivate_key=ca.key\ncertificate=ca.pem\n`,
+    )
+    const ca = ['ca', '-config', `${name}.conf`]
+    for (const [index, { cert }] of revoked.entries()) {
+      writeFileSync(join(this.dir, `${name}-${index}.pem`), cert)
+      this.openssl(...ca, '-revoke', `${name}-${index}.pem`)
+    }
+    const past = ['-crl_lastupdate', '20200101000000Z', '-crl_nextupdate', '20200201000000Z']
+    this.openssl(...ca, '-gencrl', '-out', `${name}.pem`, ...(expired ? past : []))
+    return this.read(`${name}.pem`)
+  }
+
   openssl(...args: string[]): void {
     execFileSync('openssl', args, { cwd: this.dir, stdio: 'pipe' })
   }

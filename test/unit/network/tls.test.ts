@@ -183,12 +183,14 @@ describe('functions given with `ssl`', () => {
   it('checkServerIdentity: what it throws or gives refuses the certificate and goes no further', async () => {
     const problem = new Error('wrong')
     expect(await identityOf(() => undefined)).toBeUndefined()
-    expect(await identityOf(() => problem)).toBe(problem)
+    expect(await identityOf(() => problem)).toMatchObject({ retriable: false, cause: problem })
     expect(
       await identityOf(() => {
         throw new Error('no')
       }),
-    ).toMatchObject({ message: 'checkServerIdentity failed: no' })
+    ).toMatchObject({ retriable: true, message: expect.stringMatching(/`ssl: \{ checkServerIdentity \}` failed: no$/) })
+    const named = Object.assign(new Error('no such name'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
+    expect(await identityOf(() => named)).toMatchObject({ message: expect.stringContaining('`ssl: { servername }`') })
     expect(await identityOf(async () => Promise.reject(new Error('late')))).toBeInstanceOf(Error)
     expect(await identityOf(async () => undefined)).toBeInstanceOf(Error)
     expect(await identityOf(() => 'wrong')).toBeInstanceOf(Error)
@@ -219,4 +221,11 @@ describe('functions given with `ssl`', () => {
 it('a certificate that is not for servers is told as such', () => {
   const error = Object.assign(new Error('unsuitable certificate purpose'), { code: 'INVALID_PURPOSE' })
   expect(tlsProblem(error, 'kafka-1:9093')?.message).toMatch(/not for servers.*`serverAuth`/)
+})
+
+it('what OpenSSL has against a certificate and Node has no name for is no want of TLS, and final', () => {
+  const error = Object.assign(new Error('EE certificate key too weak'), { code: 'UNSPECIFIED' })
+  const problem = tlsProblem(error, 'kafka-1:9093')
+  expect(problem).toMatchObject({ retriable: false, message: expect.stringMatching(/certificate.*key too weak/) })
+  expect(problem?.message).not.toMatch(/leave `ssl` out|`ssl: \{ ca \}`/)
 })
