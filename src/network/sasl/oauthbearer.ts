@@ -24,21 +24,20 @@ export function oauthBearerMechanism(source: Secret<TokenSource>): SaslMechanism
     remedy:
       'look at when the token ends, and at its signature, issuer and audience; a function as `token` is asked for a new one at each connection',
     async begin(broker) {
-      const { token } = source.reveal()
-      const answer = typeof token === 'function' ? await token(broker) : token
-      return typeof answer === 'string'
-        ? oauthBearerExchange(answer)
-        : oauthBearerExchange(answer?.token, answer?.extensions)
+      const { token: asked } = source.reveal()
+      const answer = typeof asked === 'function' ? await asked(broker) : asked
+      const parts = (typeof answer === 'string' ? { token: answer } : Object(answer)) as Partial<OAuthToken>
+      const { token, extensions } = parts
+      // As with a password: a function that has none now may have one the next time.
+      if (typeof token !== 'string' || token === '') throw new TypeError('token must be a string that is not empty')
+      return oauthBearerExchange(token, extensions)
     },
   }
 }
 
 /** @throws AuthenticationError */
-export function oauthBearerExchange(
-  token: unknown,
-  extensions?: Readonly<Record<string, string>> | null,
-): SaslExchange {
-  if (typeof token !== 'string' || !/^[-._~+/A-Za-z0-9]+=*$/.test(token)) {
+export function oauthBearerExchange(token: string, extensions?: Readonly<Record<string, string>> | null): SaslExchange {
+  if (!/^[-._~+/A-Za-z0-9]+=*$/.test(token)) {
     throw new AuthenticationError(
       'OAUTHBEARER: the token must be a string in the form of RFC 6750, or an object with such a token',
     )

@@ -96,7 +96,8 @@ function isKnownName(key: string): boolean {
 
 function checkField(name: string, field: Field, value: unknown): void {
   if (typeof value === 'function' || (typeof value === 'string' && value !== '')) return
-  if (field === 'token' && typeof (value as { token?: unknown } | null | undefined)?.token === 'string') return
+  const { token } = Object(value) as { token?: unknown }
+  if (field === 'token' && typeof token === 'string' && token !== '') return
   throw new InvalidConfigError(
     `${name}: allowed is a string that is not empty, or a function that gives one${value === undefined ? '; it is missing' : ''}`,
   )

@@ -165,6 +165,25 @@ it.each<[string, () => unknown]>([
   }
 })
 
+it.each<[string, unknown]>([
+  ['nothing', undefined],
+  ['null', null],
+  ['an empty string', ''],
+  ['an object without one', { extensions: {} }],
+])('a token() that once gives %s is asked again, as a password is', async (_, none) => {
+  const kafka = await startKafka({ topics: { t: {} }, sasl: {} })
+  const part = (json: object) => Buffer.from(JSON.stringify(json)).toString('base64url')
+  const iat = Math.floor(Date.now() / 1_000)
+  const good = `${part({ alg: 'none' })}.${part({ sub: 'alice', iat, exp: iat + 3_600 })}.`
+  let calls = 0
+  const producer = producerOf({
+    brokers: kafka.bootstrap,
+    sasl: { mechanism: 'oauthbearer', token: () => (++calls === 1 ? (none as string) : good) },
+  })
+  await producer.send({ topic: 't', value: 'v' })
+  expect(calls).toBeGreaterThan(1)
+})
+
 it('a function for credentials may send, flush and close the producer it is of', async () => {
   const kafka = await startKafka({ topics: { t: {} }, sasl: { users } })
   let inner: Promise<unknown> | undefined
