@@ -228,7 +228,7 @@ export class SessionFactory {
     work: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const controller = new AbortController()
-    const callOff = () => controller.abort(new CalledOffError(`connecting to ${formatAddress(address)} was called off`))
+    const callOff = () => controller.abort(whyCalledOff(address, signal))
     setMaxListeners(0, controller.signal)
     const signals = signal === undefined ? [this.closing.signal] : [this.closing.signal, signal]
     for (const one of signals) one.addEventListener('abort', callOff, { once: true })
@@ -602,4 +602,12 @@ export class SessionFactory {
       { cause },
     )
   }
+}
+
+/** A broker that was given up, since it took too long, has failed; for anything else that ends connecting it is not to blame. */
+function whyCalledOff(address: BrokerAddress, signal: AbortSignal | undefined): KafkaProducerError {
+  const reason: unknown = signal?.reason
+  return reason instanceof RequestTimeoutError
+    ? new ConnectionFailedError(`can't connect to ${formatAddress(address)}: ${reason.message}`, { cause: reason })
+    : new CalledOffError(`connecting to ${formatAddress(address)} was called off`)
 }

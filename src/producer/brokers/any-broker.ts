@@ -151,7 +151,8 @@ export class AnyBroker {
             debug('%s', (error as Error).message)
             failures.push(error instanceof Declined ? error.why : error)
             failed.push(address)
-            startNext()
+            // One that was given up has made way for another already.
+            if (!attempt.signal.aborted) startNext()
           },
         )
       }
@@ -314,7 +315,7 @@ export class AnyBroker {
   /** It is called off with the last of those who want it. */
   private async join(opening: Opening, signal: AbortSignal, stage: Stage): Promise<BrokerSession> {
     const leave = () => {
-      if (--opening.users === 0) opening.callOff.abort()
+      if (--opening.users === 0) opening.callOff.abort(signal.reason)
     }
     opening.users++
     signal.addEventListener('abort', leave, { once: true })

@@ -1,0 +1,68 @@
+import { Socket } from 'node:net'
+import { expect, it, onTestFinished } from 'vitest'
+import { SessionFactory } from '../../../../src/network/session.js'
+import { AnyBroker } from '../../../../src/producer/brokers/any-broker.js'
+import { Observers } from '../../../../src/stats/observer.js'
+import { StatisticsObserver } from '../../../../src/stats/statistics.js'
+import { turns } from '../../../embedded/support/producers.js'
+import { Dice } from '../../../simulation/dice.js'
+import { VirtualClock } from '../../../simulation/virtual-clock.js'
+
+/** A question to a hundred brokers that swallow what connects to them, and what is seen of it. */
+function askSilentBrokers() {
+  const time = new VirtualClock()
+  const connectedAt: number[] = []
+  const surroundings = {
+    clock: time.for('test'),
+    random: new Dice(1),
+    connect: () => {
+      connectedAt.push(time.now)
+      return new Socket()
+    },
+  }
+  const observers = new Observers()
+  const statistics = new StatisticsObserver(() => time.now)
+  observers.add(statistics)
+  const sessions = new SessionFactory(
+    {
+      clientId: 'test',
+      connectTimeoutMs: 600_000,
+      requestTimeoutMs: 600_000,
+      maxResponseBytes: 1_000_000,
+      maxIdleMs: 600_000,
+      softwareVersion: '1.0.0',
+      legacyOnly: false,
+    },
+    surroundings,
+    observers,
+  )
+  sessions.retain()
+  const brokers = Array.from({ length: 100 }, (_, i) => ({ host: `127.0.0.${i + 1}`, port: 9092 }))
+  const anyBroker = new AnyBroker(sessions, brokers, surroundings)
+  anyBroker.ask(() => Promise.resolve()).catch(() => undefined)
+  onTestFinished(() => sessions.close(0))
+  const passUntil = async (at: number) => {
+    while (time.now < at) {
+      await turns(3)
+      time.step()
+    }
+  }
+  return { anyBroker, connectedAt, statistics, passUntil }
+}
+
+it('of a hundred silent brokers one a second is tried, also when as many are being tried as may be', async () => {
+  const { connectedAt, passUntil } = askSilentBrokers()
+  await passUntil(40_000)
+  expect(connectedAt.length).toBeGreaterThan(30)
+  for (let i = 1; i < connectedAt.length; i++)
+    expect((connectedAt[i] as number) - (connectedAt[i - 1] as number)).toBeGreaterThanOrEqual(1_000)
+})
+
+it('one that was given up for others has failed to connect, which is told and counted', async () => {
+  const { anyBroker, statistics, passUntil } = askSilentBrokers()
+  await passUntil(15_000)
+  expect(statistics.snapshot().connections.failed).toBe(0)
+  await passUntil(20_000)
+  expect(statistics.snapshot().connections.failed).toBeGreaterThan(0)
+  anyBroker.close()
+})
