@@ -221,14 +221,20 @@ export class TransactionManager implements TransactionGate {
 
   private async commitOffsets(offsets: GroupOffsets): Promise<void> {
     const onWritten = () => this.mayHaveBegun()
-    if (!this.isPartTwo) {
+    const { groupId } = offsets.member
+    // A group's coordinator may be older than part two of KIP-890, whatever that of the transactions told.
+    let isAdded = false
+    if (this.isPartTwo)
+      await this.step('FindCoordinator', async (_, signal) => {
+        isAdded = await this.requests.addsOffsets(groupId, signal)
+        return ErrorCodes.NONE
+      })
+    if (!isAdded)
       await this.adding('AddOffsetsToTxn', (identity, signal) =>
-        this.requests.addOffsets(identity, offsets.member.groupId, signal, onWritten),
+        this.requests.addOffsets(identity, groupId, signal, onWritten),
       )
-    }
-    const { isPartTwo } = this
     await this.step('TxnOffsetCommit', (identity, signal) =>
-      this.requests.commitOffsets(identity, offsets, isPartTwo, signal, onWritten),
+      this.requests.commitOffsets(identity, offsets, isAdded, signal, onWritten),
     )
     this.begun = 'yes'
   }

@@ -202,11 +202,23 @@ export class TransactionRequests {
     return answer.errorCode
   }
 
-  /** Resolves with the error that decides about what was not committed. */
+  /** Whether a group's coordinator adds offsets to the transaction by itself. */
+  addsOffsets(groupId: string, signal: AbortSignal | undefined): Promise<boolean> {
+    return this.step('FindCoordinator', this.parts.groupCoordinator(groupId), signal, async (coordinator, its) => {
+      const versions = await coordinator.versions(its)
+      return versions.highest(txnOffsetCommit) >= PART_TWO.txnOffsetCommit
+    })
+  }
+
+  /**
+   * Resolves with the error that decides about what was not committed.
+   *
+   * @param addsOffsets whether that adds them to the transaction, too
+   */
   async commitOffsets(
     identity: Identity,
     offsets: GroupOffsets,
-    isPartTwo: boolean,
+    addsOffsets: boolean,
     signal: AbortSignal,
     onWritten: () => void,
   ): Promise<number> {
@@ -216,7 +228,7 @@ export class TransactionRequests {
     const question = this.counted(
       {
         api: txnOffsetCommit,
-        cap: isPartTwo ? PART_TWO.txnOffsetCommit : PART_TWO.txnOffsetCommit - 1,
+        cap: addsOffsets ? PART_TWO.txnOffsetCommit : PART_TWO.txnOffsetCommit - 1,
         request: () => ({ ...this.claimOf(identity), ...offsets.member, topics: offsets.topics }),
         errorOf: (answer: TxnOffsetCommitResponse) => (code = offsets.settle(answer)),
         onWritten,

@@ -576,6 +576,24 @@ describe('a transaction that fails at the brokers', () => {
     )
   })
 
+  it.each(['2.8', '3.9'] as const)(
+    'offsets of a group whose coordinator is Kafka %s, which does not add them by itself, are committed with it',
+    async (release) => {
+      const kafka = await startKafka({ brokers: [{ id: 1 }, { id: 2, release }], topics: TOPICS })
+      // By these names broker 1 has the one, and broker 2 the other.
+      const [transactionalId, groupId] = ['b', 'a']
+      const producer = startTransactional(kafka, { transactionalId })
+      const partition = [0, 1, 2].find((index) => kafka.leaderOf('orders', index) === 1) as number
+      await producer.transaction(async (tx) => {
+        await tx.send({ topic: 'orders', partition, value: 'a' })
+        await tx.sendOffsets({ groupId }, [{ topic: 'orders', partition: 0, offset: 1 }])
+      })
+      expect(requestsOf(kafka, 'EndTxn')).toMatchObject([{ broker: 1, apiVersion: 5 }])
+      expect(requestsOf(kafka, 'TxnOffsetCommit').at(-1)).toMatchObject({ broker: 2 })
+      expect(kafka.committedOffsets(groupId)).toMatchObject([{ topic: 'orders', partition: 0 }])
+    },
+  )
+
   it('with retries: 0 waits for the end of the one before, which is no attempt', async () => {
     const kafka = await startKafka({ topics: TOPICS })
     const producer = startTransactional(kafka, { retries: 0 })

@@ -3,6 +3,7 @@ import type { KafkaProducerError } from '../../../../src/errors.js'
 import type { Coordination, Question } from '../../../../src/producer/transactions/coordinator.js'
 import { TransactionManager } from '../../../../src/producer/transactions/transaction-manager.js'
 import { TransactionRequests } from '../../../../src/producer/transactions/transaction-requests.js'
+import { txnOffsetCommit } from '../../../../src/protocol/apis/txn-offset-commit.js'
 import { ServedVersions } from '../../../../src/protocol/versions.js'
 
 /** What a coordinator was asked: `'EndTxn commit 7/0'`. */
@@ -64,7 +65,8 @@ export class FakeCoordinators {
       settled: async () => undefined,
       versions: async () => {
         const features = new Map([['transaction.version', this.script.transactionVersion ?? 0]])
-        return new ServedVersions(new Map(), 'a test', features)
+        const ranges = new Map([[txnOffsetCommit.key, { minVersion: 0, maxVersion: txnOffsetCommit.maxVersion }]])
+        return new ServedVersions(ranges, 'a test', features)
       },
       ask: async <Request, Answer>({ api, cap, request, errorOf, onWritten }: Question<Request, Answer>) => {
         const version = api.name === 'InitProducerId' ? Math.min(cap, this.script.initVersion ?? cap) : cap
