@@ -126,6 +126,9 @@ function memberOf(group: GroupMetadata): Member {
   // As in Java: a generation of nobody would be refused by the group, whoever it is.
   if (generationId >= 0 && memberId === '')
     throw refused('groupMetadata: memberId', given.memberId, 'that of the member, since there is a generationId')
+  // Nor is a member of no generation let in by a group that has any, though some libraries tell the one alone.
+  if (generationId === -1 && memberId !== '')
+    throw refused('groupMetadata: generationId', given.generationId, 'that of the member, since there is a memberId')
   return {
     groupId,
     generationIdOrMemberEpoch: generationId,

@@ -65,6 +65,8 @@ describe('the offsets of a group', () => {
     [{ groupId: 'g', generationId: 1.5 }, /generationId: given was 1\.5/],
     [{ groupId: 'g', generationId: 1 }, /memberId: given was undefined/],
     [{ groupId: 'g', memberId: 7 }, /memberId: given was 7/],
+    [{ groupId: 'g', memberId: 'm' }, /generationId: given was undefined, allowed is that of the member, since/],
+    [{ groupId: 'g', memberId: 'm', generationId: -1 }, /generationId: given was -1, allowed is that of the member/],
     [{ groupId: 'g', groupInstanceId: 7 }, /groupInstanceId: given was 7/],
   ])('are refused for %o', (group, message) => {
     const make = () => new GroupOffsets(group as GroupMetadata, [])
