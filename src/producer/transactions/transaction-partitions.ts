@@ -45,9 +45,10 @@ export class TransactionPartitions {
     return [...this.added].map(([name, partitions]) => ({ name, partitions: [...partitions] }))
   }
 
-  /** The next transaction has none yet. */
+  /** The next transaction has none yet, nor is to have what was wanted of this one. */
   clear(): void {
     this.added.clear()
+    this.wanted?.topics.clear()
   }
 
   private gather(): Wanted {
@@ -57,6 +58,7 @@ export class TransactionPartitions {
       await before?.catch(() => undefined)
       await new Promise<void>((resolve) => this.clock.setImmediate(resolve))
       this.wanted = undefined
+      if (topics.size === 0) return
       this.adding = wanted
       try {
         await this.add([...topics].map(([name, partitions]) => ({ name, partitions: [...partitions] })))

@@ -55,6 +55,18 @@ describe('a transaction', () => {
     expect(manager.current).toMatchObject({ producerId: 7n, epoch: 0 })
   })
 
+  it('begins without what the one before had not come to add', async () => {
+    const kafka = new FakeCoordinators()
+    const manager = await kafka.begun()
+    const refused = manager.whenIn('a', 0).catch((error: KafkaProducerError) => error.code)
+    await manager.abort()
+    await kafka.begun()
+    await manager.whenIn('b', 0)
+    expect(kafka.asked).toEqual(['AddPartitionsToTxn b-0 7/0'])
+    await refused
+    expect(manager.isIn('a', 0)).toBe(false)
+  })
+
   it('of part two of KIP-890 adds nothing, and takes its next epoch from the end of the last', async () => {
     const kafka = new FakeCoordinators({ transactionVersion: 2 })
     const manager = await kafka.begun()
