@@ -60,7 +60,6 @@ export class AnyBroker {
   private readonly stages = new Set<Stage>()
   /** Addresses at which a question was answered. */
   private readonly served = new BoundedMap<string, true>()
-  private closed = false
   /** Why the last question had no answer; undefined once one has. */
   lastFailure: KafkaProducerError | undefined
   /** Whether a broker ever answered. */
@@ -160,7 +159,8 @@ export class AnyBroker {
         clock.clearTimeout(timer)
         const isTooLong =
           failures.length > 0 && !this.sessions.isNeeded && clock.now() - startedAt >= UNNEEDED_QUESTION_MS
-        const next = this.closed || isTooLong ? undefined : (again ?? untried.next().value)
+        const isOver = isTooLong || this.sessions.signal.aborted
+        const next = isOver ? undefined : (again ?? untried.next().value)
         if (next === undefined && running.size === 0) {
           const failure = whatNoRetryHelps(failures) ?? this.unavailable(failures.at(-1))
           settle(failure)
@@ -175,10 +175,6 @@ export class AnyBroker {
       }
       startNext()
     })
-  }
-
-  close(): void {
-    this.closed = true
   }
 
   /** Puts the question to one broker. The session that answers is kept for the next question, instead of the last one. */

@@ -316,7 +316,6 @@ export class BrokerPartitionInfo {
 
   close(): void {
     this.closed = true
-    this.anyBroker.close()
     this.surroundings.clock.clearTimeout(this.refreshTimer)
     this.surroundings.clock.clearInterval(this.idleTimer)
   }

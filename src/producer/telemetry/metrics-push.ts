@@ -198,31 +198,26 @@ export class MetricsPush {
 
   /** Pushes for the last time, where that is wanted and takes but a moment. */
   async close(timeoutMs: number): Promise<void> {
-    const { anyBroker, surroundings } = this.parts
+    const { clock } = this.parts.surroundings
     const { subscription } = this
     this.isClosed = true
-    surroundings.clock.clearTimeout(this.timer)
-    const { atHand } = anyBroker
-    if (subscription === undefined || atHand === undefined || atHand.throttle.leftMs > 0 || timeoutMs <= 0) return
-    const { clock } = surroundings
+    clock.clearTimeout(this.timer)
+    if (subscription === undefined || timeoutMs <= 0) return
     let timer: Timer | undefined
     // It keeps the process alive meanwhile: connections never do.
     const late = new Promise<void>((resolve) => {
       timer = clock.setTimeout(resolve, Math.min(timeoutMs, LAST_PUSH_MS))
     })
-    await Promise.race([this.pushLast(subscription, atHand), late])
+    await Promise.race([this.pushLast(subscription), late])
     clock.clearTimeout(timer)
   }
 
-  private async pushLast(subscription: Subscription, session: BrokerSession): Promise<void> {
-    try {
-      // What is under way is counted by then.
-      await this.pushing
-      const request = await this.requestFor(subscription, true)
-      if (request !== undefined) await this.put(session, pushTelemetry, request)
-    } catch (error) {
-      debug('the last push: %s', (error as Error).message)
-    }
+  private async pushLast(subscription: Subscription): Promise<void> {
+    // What is under way is counted by then.
+    await this.pushing
+    const request = await this.requestFor(subscription, true)
+    // The connection may have been closed since, for being idle: then it takes a new one.
+    if (request !== undefined) await this.ask(pushTelemetry, request)
   }
 }
 

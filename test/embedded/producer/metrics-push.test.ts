@@ -174,6 +174,18 @@ describe('what is pushed', () => {
       clientInstanceId: other.stats().clientInstanceId,
     })
   })
+
+  it('goes out for the last time on a new connection, where the one that was asked on was idle and is gone', async () => {
+    const kafka = await startKafka({ topics: { t: {} }, clientMetrics: { intervalMs: 3_600_000 } })
+    const producer = startProducer(kafka, { connectionsMaxIdleMs: 50 })
+    await producer.send(t)
+    await until(() => producer.stats().clientInstanceId !== undefined, 'it is asked')
+    await until(() => kafka.connections.length === 0, 'all are closed for being idle')
+    await producer.close()
+    const { clientInstanceId } = producer.stats()
+    expect(kafka.receivedMetrics).toMatchObject([{ terminating: true, clientInstanceId }])
+    expect(kafka.connections).toEqual([])
+  })
 })
 
 describe('nothing is asked or pushed', () => {
