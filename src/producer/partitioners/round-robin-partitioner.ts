@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../bounded-map.js'
 import { systemRandom } from '../../random.js'
 import type { EncodedKey, KeyUse, PartitionContext, Partitioner } from '../partitioner.js'
 import { checkRandom, readOptions } from './check-options.js'
@@ -10,7 +11,7 @@ import type { Random } from './keyless.js'
 export class RoundRobinPartitioner implements Partitioner {
   readonly keyUse: KeyUse = 'none'
   private readonly random: Random
-  private readonly turns = new Map<string, number>()
+  private readonly turns = new BoundedMap<string, number>()
 
   constructor(options: { random?: Random | undefined } = {}) {
     const { random = systemRandom.number } = readOptions(options, ['random'])

@@ -224,6 +224,20 @@ describe('RoundRobinPartitioner', () => {
     const context = topic({ partitionCount: 3, available: [] })
     expect([1, 2, 3, 4].map(() => partitioner.partitionKeyless(context))).toEqual([0, 1, 2, 0])
   })
+
+  it('does not remember every topic that was ever sent to', () => {
+    let begun = 0
+    const random = () => {
+      begun++
+      return 0
+    }
+    const partitioner = new RoundRobinPartitioner({ random })
+    const place = (name: string) => partitioner.partitionKeyless(topic({ topic: name, partitionCount: 3 }))
+    expect([place('first'), place('first')]).toEqual([0, 1])
+    for (let i = 0; i < 40_000; i++) place(`reply-${i}`)
+    expect(place('first')).toBe(0)
+    expect(begun).toBe(40_002)
+  })
 })
 
 describe('partitionerByName', () => {
