@@ -24,8 +24,6 @@ export interface ProducerStats extends Statistics {
   readonly dropped: Readonly<Record<string, number>>
   /** Messages that an encoder failed on. */
   readonly serializationErrors: number
-  /** Batches that were sent again. */
-  readonly resends: number
   /**
    * Whether brokers find what they were sent twice (`enable.idempotence`); undefined before the first of them was asked.
    * False where it is switched off, with other `acks` than -1, and where brokers don't have it or don't allow it.
@@ -62,7 +60,6 @@ export class StatsCounters implements Observer {
   acknowledged = 0
   failed = 0
   serializationErrors = 0
-  resends = 0
   unheardFailures = 0
   idempotent: boolean | undefined
   throwingCallbacks = 0
@@ -93,7 +90,6 @@ export class StatsCounters implements Observer {
       failed: this.failed,
       dropped: Object.fromEntries(this.dropped),
       serializationErrors: this.serializationErrors,
-      resends: this.resends,
       idempotent: this.idempotent,
       notIdempotentTopics: [...this.notIdempotent],
       unheardFailures: this.unheardFailures,

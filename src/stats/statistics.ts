@@ -41,6 +41,8 @@ export interface Statistics {
   /** Batches that were to be sent again, and how many by what they failed with. */
   readonly retries: MeterSnapshot
   readonly retriesByCode: Readonly<Record<string, number>>
+  /** Batches in requests whose messages had been in one before. */
+  readonly resends: number
   /** Messages that failed, but for those that their caller aborted, were dropped, or could not be encoded. */
   readonly failedSends: MeterSnapshot
   /** What a batch comes to, each time that it is sent. */
@@ -115,6 +117,7 @@ export class StatisticsObserver implements Observer {
   private readonly queueTimeMs = new Histogram(1_000)
   private readonly ageMs = new Histogram(1_000)
   private readonly throttleTimeMs = new Histogram()
+  private resends = 0
   private plainBytes = 0
   private wireBytes = 0
   private opened = 0
@@ -142,7 +145,8 @@ export class StatisticsObserver implements Observer {
     this.batchBytes.record(plainBytes)
     this.plainBytes += plainBytes
     this.wireBytes += wireBytes
-    if (isFirst) {
+    if (!isFirst) this.resends++
+    else {
       const now = this.now()
       this.queueTimeMs.record(queuedMs)
       for (const meters of [this.allTopics, this.ofTopic(topic, now)]) {
@@ -235,6 +239,7 @@ export class StatisticsObserver implements Observer {
       brokers: all(this.brokers),
       retries: this.retries.snapshot(now),
       retriesByCode: Object.fromEntries(this.retriesByCode),
+      resends: this.resends,
       failedSends: this.failedSends.snapshot(now),
       batchMessages: this.batchMessages.snapshot(),
       batchBytes: this.batchBytes.snapshot(),

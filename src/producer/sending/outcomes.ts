@@ -142,12 +142,12 @@ export class Outcomes {
         this.tell('retry', batch, cause)
         batch.noteUnacceptable()
         queue.split(batch)
-        return this.resend(queue)
+        return this.goOn(queue)
       case 'follow':
         this.tell('retry', batch, cause)
         batch.forgiveAttempt()
         queue.returned(batch)
-        return this.resend(queue)
+        return this.goOn(queue)
       case 'start over':
         queue.breakSequences()
         // It passes, under another epoch.
@@ -168,7 +168,7 @@ export class Outcomes {
         batch.forgiveAttempt()
         queue.breakSequences()
         queue.returned(batch)
-        return this.resend(queue)
+        return this.goOn(queue)
       case 'leave out': {
         this.tell('retry', batch, cause)
         batch.noteUnacceptable()
@@ -186,14 +186,14 @@ export class Outcomes {
         this.thin(batch)
         // Nothing is wrong with the others: that costs them no attempt (KIP-467).
         batch.forgiveAttempt()
-        return this.resend(queue)
+        return this.goOn(queue)
       }
       case 'again':
         batch.noteSentOn()
         if (this.mayTryAgain(batch, cause)) {
           queue.returned(batch)
           this.thin(batch)
-          this.resend(queue)
+          this.goOn(queue)
         }
         return
       case 'await':
@@ -268,11 +268,6 @@ export class Outcomes {
     if (queue.hasGap) this.startOver(queue)
   }
 
-  private resend(queue: PartitionQueue): void {
-    this.parts.counters.resends++
-    this.goOn(queue)
-  }
-
   /** Puts what failed together back at the head of its queues, to go out again after a wait. */
   private retry(
     batches: readonly PartitionBatch[],
@@ -281,7 +276,7 @@ export class Outcomes {
     generation: number,
     passes = cause.retriable,
   ): void {
-    const { topicPartitionInfos: info, policy, counters } = this.parts
+    const { topicPartitionInfos: info, policy } = this.parts
     const queues: PartitionQueue[] = []
     let failures = 1
     for (const batch of batches) {
@@ -309,7 +304,6 @@ export class Outcomes {
     }
     void policy.retryAfter(cause, failures, attempt).then((goesOn) => {
       if (!goesOn) return
-      counters.resends += queues.length
       for (const queue of queues) {
         queue.goOn()
         this.goOn(queue)

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { ProducerStats } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { errorOf, startProducer, until } from '../support/producers.js'
+import { errorOf, requestsOf, startProducer, until } from '../support/producers.js'
 
 /* What stats() tells is what was sent, refused and sent again. */
 
@@ -49,6 +49,26 @@ it('messages are counted where their first attempts could not connect, and where
   expect(allTopics.messages.count).toBe(3)
   expect(queueTimeMs.count).toBe(2)
   expect(batchMessages.count).toBe(4)
+})
+
+it('a batch counts as sent again when it is, and not where its messages have ended before', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const producer = startProducer(kafka, { deliveryTimeoutMs: 300, retryBackoffMs: 400, retryBackoffMaxMs: 400 })
+  kafka.fail({ api: 'Produce' }, 'NOT_ENOUGH_REPLICAS')
+  expect((await errorOf(producer.send({ topic: 'orders', value: 'late' }))).code).toBe('DELIVERY_TIMEOUT')
+  // It waits until the pause after the refusal is over.
+  await producer.send({ topic: 'orders', value: 'next' })
+  expect(requestsOf(kafka, 'Produce')).toHaveLength(2)
+  const { retries, resends, acknowledged } = producer.stats()
+  expect([retries.count, resends, acknowledged]).toEqual([1, 0, 1])
+})
+
+it('the halves of a batch that was too large count as sent again, each', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const producer = startProducer(kafka)
+  kafka.fail({ api: 'Produce' }, 'MESSAGE_TOO_LARGE')
+  await producer.send([1, 2].map((value) => ({ topic: 'orders', value: String(value) })))
+  expect(producer.stats()).toMatchObject({ resends: 2, retries: { count: 1 } })
 })
 
 it('compression is told as what is left, and failures and refusals by the message', async () => {
