@@ -138,6 +138,8 @@ export class BrokerConnection {
   private head: Buffer = EMPTY
   /** Called before each request: the session may have to be renewed. */
   beforeRequest: (() => void) | undefined
+  /** Whether it was the broker that ended it. */
+  wasHungUpOn = false
   /** What may be wrong if the broker hangs up before it has answered anything that needs a session. */
   hint: string | undefined
 
@@ -202,6 +204,7 @@ export class BrokerConnection {
   }
 
   private closedByPeer(how: string, cause?: Error): ConnectionClosedError {
+    if (this.state === 'open') this.wasHungUpOn = true
     const unanswered = this.#inFlight.peekFront()
     const open = unanswered ?? this.notTaken.peekFront()
     const verb = unanswered === undefined ? 'taken' : 'answered'

@@ -280,6 +280,12 @@ export class BrokerPartitionInfo {
     this.topics.get(topic)?.epochs.doubt(partition)
   }
 
+  /** The same of all that a broker leads. */
+  doubtLeadersAt(brokerId: number): void {
+    for (const { metadata, epochs } of this.topics.values())
+      for (const { partition, leader } of metadata.partitions) if (leader === brokerId) epochs.doubt(partition)
+  }
+
   /**
    * What a broker said of the leaders of partitions in answer to a Produce request (KIP-951), all of it at once: a topic
    * of which many have moved is looked through once. Gives what was news.

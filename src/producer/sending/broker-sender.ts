@@ -96,6 +96,8 @@ export class BrokerSender {
   /** Those that a codec is through with, and that have to wait for one that is answered. */
   private readonly held: { readonly sent: Sent; readonly go: () => void }[] = []
   private isToldLater = false
+  /** The one that takes messages without acks, and is watched for its end. */
+  private oneWay: BrokerSession | undefined
   /** How long the last answer took. */
   private answerMs = Infinity
   private throttleTimer: Timer | undefined
@@ -334,6 +336,7 @@ export class BrokerSender {
       const onTaken = () => {
         for (const attempt of attempts) attempt.taken()
       }
+      if (acks === 0) this.heedHangUp(session)
       const answered = producer.send(session, version, request, onWritten, onTaken)
       sent.isHandedOver = true
       for (const batch of batches) outcomes.handedOver(batch)
@@ -364,6 +367,16 @@ export class BrokerSender {
     } catch (error) {
       return () => failed(error as KafkaProducerError)
     }
+  }
+
+  /** With acks 0 all that a broker can say against messages is to hang up: it may lead their partitions no more. */
+  private heedHangUp(session: BrokerSession): void {
+    if (this.oneWay === session) return
+    this.oneWay = session
+    const { connection } = session
+    connection.onClose(() => {
+      if (connection.wasHungUpOn) this.parts.outcomes.hungUp(this.brokerId)
+    })
   }
 
   /**

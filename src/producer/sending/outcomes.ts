@@ -242,6 +242,13 @@ export class Outcomes {
     this.retry(batches, cause, true, generation)
   }
 
+  /** A broker ended the connection on which it took messages without acks: what it leads is asked for anew. */
+  hungUp(brokerId: number): void {
+    const { topicPartitionInfos: info } = this.parts
+    info.doubtLeadersAt(brokerId)
+    info.refresh().catch(() => undefined)
+  }
+
   /** Fails what a partition has waiting, for a cause that trying again can't help. */
   giveUp(queue: PartitionQueue, cause: KafkaProducerError): void {
     for (let batch = queue.peekNext(); batch !== undefined; batch = queue.peekNext()) this.fail(batch, cause)

@@ -4,8 +4,10 @@ import {
   deliveryErrorOf,
   errorOf,
   expectNothingHeld,
+  requestsOf,
   startProducer,
   stored,
+  turns,
   until,
   watched,
 } from '../support/producers.js'
@@ -15,8 +17,9 @@ import {
 /** More than the system keeps for a peer that reads nothing. */
 const LARGE = Buffer.alloc(20_000_000)
 
-async function startWithTwoBrokers() {
+async function startWithTwoBrokers(release = '4') {
   const kafka = await startKafka({
+    release,
     brokers: 2,
     topics: { orders: { replicationFactor: 2 } },
     messageMaxBytes: 50_000_000,
@@ -64,6 +67,36 @@ describe('acks 0: a broker that reads nothing', () => {
     kafka.resumeBroker(1)
     await sending.promise
     expect(producer.stats().resends).toBe(0)
+  })
+})
+
+describe('acks 0: a leader that has moved', () => {
+  it.each(['0.8.2', '1.1', '2.8', '4'])(
+    'Kafka %s: hangs up, which is all that it can say, and the new one is asked for',
+    async (release) => {
+      const kafka = await startWithTwoBrokers(release)
+      const producer = startProducer(kafka, { acks: 0 })
+      await producer.send({ topic: 'orders', value: 'first' })
+      await kafka.waitForRecords('orders', 1)
+      kafka.moveLeader('orders', 0, 2)
+      kafka.clearRequests()
+      await producer.send({ topic: 'orders', value: 'lost' })
+      await kafka.waitForRequest({ api: 'Metadata' })
+      while (stored(kafka, 'orders').length === 1) {
+        await producer.send({ topic: 'orders', value: 'next' })
+        await turns()
+      }
+      expect(new Set(stored(kafka, 'orders'))).toEqual(new Set(['first', 'next']))
+    },
+  )
+
+  it('is not asked for where this client has closed the connection', async () => {
+    const kafka = await startWithTwoBrokers()
+    const producer = startProducer(kafka, { acks: 0, connectionsMaxIdleMs: 20 })
+    await producer.send({ topic: 'orders', value: 'first' })
+    await until(() => kafka.connections.length === 0, 'its connections were idle')
+    await turns()
+    expect(requestsOf(kafka, 'Metadata')).toHaveLength(1)
   })
 })
 
