@@ -148,7 +148,7 @@ export class Admission {
         this.parts.onWaiting(isNews)
         // What lingered may have given back room, and this was called for that.
         const isStill = this.entries.peekFront() === entry && entry.next === next
-        if (isStill && !this.parts.room.hasRoomFor(entry.messages[next] as OutgoingMessage)) return
+        if (isStill && !this.hasRoomFor(entry)) return
       } else {
         this.entries.shift()
       }
@@ -256,6 +256,11 @@ export class Admission {
     return !this.parts.topics.knowsAny || this.parts.room.hasShareFor(message)
   }
 
+  private hasRoomFor({ messages, next }: Entry): boolean {
+    const message = messages[next] as OutgoingMessage
+    return this.parts.room.hasRoomFor(message, this.isUnknown(message.topic))
+  }
+
   private setAside(message: OutgoingMessage): void {
     const patience = this.patienceOf(message)
     if (patience === 0) return this.refusals.add([message], 0, this.noRoom())
@@ -315,7 +320,7 @@ export class Admission {
       this.refusals.add(head.messages, head.next, (cause ??= this.noRoom()))
       // There may be room for those behind it.
       const second = this.entries.peekFront()
-      if (second === undefined || !this.parts.room.hasRoomFor(second.messages[second.next] as OutgoingMessage)) continue
+      if (second === undefined || !this.hasRoomFor(second)) continue
       this.tellRefused()
       this.admitLine()
       if (this.isTurnOver) return

@@ -19,6 +19,8 @@ export class Room {
   private isShareFreed = false
   /** Some was given back, which is not told yet. */
   private hasNews = false
+  /** Bytes that those for topics without metadata may take. */
+  private readonly unknownShare: number
   private readonly tellLater = () => this.tell()
 
   /** @param onFreed called when some was given back, in the midst of nothing */
@@ -26,7 +28,9 @@ export class Room {
     readonly maxMessages: number,
     readonly maxBytes: number,
     private readonly onFreed: () => void,
-  ) {}
+  ) {
+    this.unknownShare = Math.floor(maxBytes * UNKNOWN_SHARE)
+  }
 
   get messages(): number {
     return this.messageCount
@@ -50,15 +54,16 @@ export class Room {
     if (this.unknownMessageCount === 0) return true
     return (
       this.unknownMessageCount < this.maxMessages * UNKNOWN_SHARE &&
-      this.unknownByteCount + message.exactBytes() <= this.maxBytes * UNKNOWN_SHARE
+      this.unknownByteCount + message.exactBytes() <= this.unknownShare
     )
   }
 
   /** Takes a message in, where there is room. One alone always finds it, however large. */
   take(message: OutgoingMessage, isOfUnknownTopic: boolean): boolean {
-    let bytes = message.mostBytes
+    const limit = this.limitFor(isOfUnknownTopic)
+    let bytes = Math.min(message.mostBytes, limit)
     if (!this.fits(bytes)) {
-      bytes = message.exactBytes()
+      bytes = Math.min(message.exactBytes(), limit)
       if (!this.fits(bytes)) return false
     }
     message.isAdmitted = true
@@ -73,8 +78,17 @@ export class Room {
     return true
   }
 
-  hasRoomFor(message: OutgoingMessage): boolean {
-    return this.fits(message.mostBytes) || this.fits(message.exactBytes())
+  hasRoomFor(message: OutgoingMessage, isOfUnknownTopic: boolean): boolean {
+    const limit = this.limitFor(isOfUnknownTopic)
+    return this.fits(Math.min(message.mostBytes, limit)) || this.fits(Math.min(message.exactBytes(), limit))
+  }
+
+  /**
+   * What a message takes at the most. One alone for a topic without metadata comes in however large it is, and takes no
+   * more than the share: the topic may not exist, and others would find no room until the message's deadline.
+   */
+  private limitFor(isOfUnknownTopic: boolean): number {
+    return isOfUnknownTopic && this.unknownMessageCount === 0 ? this.unknownShare : Infinity
   }
 
   private fits(bytes: number): boolean {
@@ -83,10 +97,10 @@ export class Room {
 
   /** The message has to wait: it holds no more than it comes to. */
   measure(message: OutgoingMessage): void {
-    const bytes = message.exactBytes()
-    const more = bytes - (message.room ?? 0)
-    this.byteCount += more
-    if (message.isOfUnknownTopic) this.unknownByteCount += more
+    const held = message.room ?? 0
+    const bytes = Math.min(message.exactBytes(), held)
+    this.byteCount -= held - bytes
+    if (message.isOfUnknownTopic) this.unknownByteCount -= held - bytes
     message.room = bytes
   }
 

@@ -101,12 +101,13 @@ export class TopicRouter {
           topic = undefined
           areSomeRefused = true
         }
+        counters.bytes += message.room ?? 0
       } else {
         room.measure(message)
         topic.wait(message)
         this.watch.await(topic)
+        counters.bytes += message.exactBytes()
       }
-      counters.bytes += message.room ?? 0
     }
     if (areSomeRefused) this.refusals.tell()
   }

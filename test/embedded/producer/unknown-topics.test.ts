@@ -44,6 +44,22 @@ describe('messages for topics that don’t exist can’t take the room of those 
     expect(unknown.filter(({ isSettled }) => isSettled).length).toBe(50)
   })
 
+  it.each(['sync', 'async'] as const)('%s: be it one alone that is larger than all of the room', async (type) => {
+    const kafka = await startKafka({ autoCreateTopics: false, topics: { orders: {} } })
+    const options = { ...ROOM, enqueueTimeoutMs: 60_000, unknownTopicTimeoutMs: -1, onDelivery() {} }
+    const producer = new Producer({ brokers: kafka.bootstrap, type, ...options })
+    onTestFinished(async () => void (await producer.close({ timeoutMs: 0 })))
+    await producer.send({ topic: 'orders', value: 'warm' })
+    await until(() => stored(kafka, 'orders').length === 1, 'the topic is known')
+    const large = watched(producer.send({ topic: 'missing', value: 'x'.repeat(ROOM.queueBytes + 1) }).catch(() => {}))
+    for (let i = 0; i < 20; i++) await producer.send({ topic: 'orders', value: 'x'.repeat(1_000) })
+    await until(() => producer.stats().acknowledged === 21, 'all for the known topic')
+    expect(large.isSettled).toBe(type === 'async')
+    expect(producer.stats()).toMatchObject({ queueMessages: 1, queueBytes: ROOM.queueBytes / 2 })
+    await producer.close({ timeoutMs: 0 })
+    expect(producer.stats()).toMatchObject({ queueMessages: 0, queueBytes: 0 })
+  })
+
   it('they fail with QUEUE_FULL, which names their share, after enqueueTimeoutMs', async () => {
     const kafka = await startKafka({ autoCreateTopics: false, topics: { orders: {} } })
     const producer = startProducer(kafka, { ...ROOM, enqueueTimeoutMs: 50 })
