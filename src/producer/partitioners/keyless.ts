@@ -34,6 +34,7 @@ export class StickyByBytes implements KeylessPlacement {
   private readonly topics = new BoundedMap<string, Stay>()
   /** Most messages are for the topic of the one before. */
   private latest: Stay | undefined
+  private latestContext: PartitionContext | undefined
 
   /** @throws InvalidConfigError */
   constructor(options: StickyByBytesOptions = {}) {
@@ -50,28 +51,29 @@ export class StickyByBytes implements KeylessPlacement {
   }
 
   partitionKeyless(context: PartitionContext, bytes: number): number {
-    const stay = this.latest?.context === context ? this.latest : this.stayOf(context)
-    if (stay.bytes >= this.stickyBytes) this.move(stay)
+    const stay = this.latest !== undefined && this.latestContext === context ? this.latest : this.stayOf(context)
+    if (stay.bytes >= this.stickyBytes) this.move(stay, context)
     stay.bytes += bytes
     return stay.partition
   }
 
   private stayOf(context: PartitionContext): Stay {
+    const { available } = context
     let stay = this.topics.get(context.topic)
     if (stay === undefined) {
-      stay = { context, partition: 0, bytes: 0, weights: undefined }
+      stay = { available, partition: 0, bytes: 0, weights: undefined }
       this.topics.set(context.topic, stay)
-      this.move(stay)
-    } else if (stay.context !== context) {
-      stay.context = context
+      this.move(stay, context)
+    } else if (stay.available !== available) {
+      stay.available = available
       stay.weights = undefined
-      if (!context.available.includes(stay.partition)) this.move(stay)
+      if (!available.includes(stay.partition)) this.move(stay, context)
     }
+    this.latestContext = context
     return (this.latest = stay)
   }
 
-  private move(stay: Stay): void {
-    const { context } = stay
+  private move(stay: Stay, context: PartitionContext): void {
     stay.bytes = 0
     if (!this.adaptive || context.available.length === 0) {
       stay.partition = randomPartition(context, this.random)
@@ -119,7 +121,8 @@ export function randomPartition({ available, partitionCount }: PartitionContext,
 }
 
 interface Stay {
-  context: PartitionContext
+  /** As the topic's metadata last had them. Not all of its context: that leads to the topic's queues, which may be forgotten. */
+  available: readonly number[]
   partition: number
   bytes: number
   weights: Weights | undefined

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, expectTypeOf, it, vi } from 'vitest'
 import { InvalidConfigError, InvalidPartitionError } from '../../../src/errors.js'
 import type { KeylessPlacement, PartitionContext, Partitioner } from '../../../src/producer/partitioner.js'
@@ -125,6 +127,23 @@ describe('StickyByBytes', () => {
     expect(sticky.partitionKeyless(topic({ partitionCount: 4 }), 1)).toBe(2)
     expect(sticky.partitionKeyless(topic({ partitionCount: 4, available: [1, 2] }), 1)).toBe(2)
     expect(sticky.partitionKeyless(topic({ partitionCount: 4, available: [1, 3] }), 1)).toBe(1)
+  })
+
+  it('holds nothing of the topics that it was asked for before, however many it remembers a partition of', async () => {
+    setFlagsFromString('--expose-gc')
+    const gc = runInNewContext('gc') as () => void
+    const sticky = new StickyByBytes()
+    const contexts = Array.from({ length: 20 }, (_, i) => {
+      const context = topic({ topic: `reply-${i}`, partitionCount: 3 })
+      sticky.partitionKeyless(context, 1)
+      return new WeakRef(context)
+    })
+    // What a WeakRef was asked for stays until the turn is over.
+    await new Promise((resolve) => setImmediate(resolve))
+    gc()
+    // It knows the last one, and a register may hold another.
+    expect(contexts.filter((context) => context.deref() !== undefined).length).toBeLessThan(3)
+    expect(sticky.partitionKeyless(topic({ topic: 'reply-0', partitionCount: 3 }), 1)).toBeLessThan(3)
   })
 
   it('chooses among all partitions while none has a leader', () => {
