@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../clock.js'
 import { createDebug } from '../debug.js'
 import { KafkaProducerError, ProducerClosedError } from '../errors.js'
+import { LatestUsed } from '../network/latest-used.js'
 import { toldReason } from '../shown-error.js'
 import { wasCalledOff } from '../stats/called-off.js'
 import type { ConnectBegin, ConnectEnd, MetadataEnd, ObservedEvent, Observer, OnEnd } from '../stats/observer.js'
@@ -67,7 +68,7 @@ interface Line {
 /** Lines of one kind that are told as they come, within a second; of more it is told once a second how many there were. */
 const BURST = 5
 const PAUSE_MS = 1_000
-/** Lost connections that are remembered, to tell connecting again from connecting. */
+/** Lost connections that are remembered, the newest ones, to tell connecting again from connecting. */
 const MAX_LOST = 1_000
 
 /** Lines of one kind in the current second. */
@@ -86,7 +87,7 @@ interface Pace {
 export class EventLog implements Observer, LateTeller {
   /** By {@link kindOfLine}. */
   private readonly paces = new Map<string, Pace>()
-  private readonly lost = new Set<string>()
+  private readonly lost = new LatestUsed<string, true>(MAX_LOST)
   private readonly takesFieldsFirst: boolean
   private isClosed = false
 
@@ -108,8 +109,9 @@ export class EventLog implements Observer, LateTeller {
         const level = wasCalledOff(error) ? 'debug' : 'warn'
         return this.note(level, 'connect-failed', 'could not connect', { broker, ...told(error) })
       }
-      if (this.lost.delete(broker)) this.note('info', 'reconnected', 'connected again', { broker })
-      else this.note('debug', 'connected', 'connected', { broker })
+      if (this.lost.get(broker) === undefined) return this.note('debug', 'connected', 'connected', { broker })
+      this.lost.delete(broker)
+      this.note('info', 'reconnected', 'connected again', { broker })
     }
 
   readonly metadata = (): OnEnd<MetadataEnd> => this.onMetadataEnd
@@ -142,7 +144,7 @@ export class EventLog implements Observer, LateTeller {
       }
       case 'disconnected': {
         const { type, broker, requests, error } = event
-        if (this.lost.size < MAX_LOST) this.lost.add(broker)
+        this.lost.set(broker, true)
         const level = requests > 0 ? 'warn' : 'info'
         return this.note(level, type, 'a connection ended', { broker, requests, ...told(error) })
       }
