@@ -1,8 +1,15 @@
+import { setMaxListeners } from 'node:events'
 import Denque from 'denque'
 import type { Clock, Timer } from '../../clock.js'
-import { ConnectionClosedError, MalformedResponseError, type KafkaProducerError } from '../../errors.js'
+import {
+  ConnectionClosedError,
+  MalformedResponseError,
+  ProducerClosedError,
+  type KafkaProducerError,
+} from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
 import { formatAddress } from '../../network/connect.js'
+import { orAborted } from '../../network/or-aborted.js'
 import type { BrokerSession } from '../../network/session.js'
 import { Stage } from '../../network/stage.js'
 import { produce, type ProducePartitionResponse } from '../../protocol/apis/produce.js'
@@ -100,6 +107,7 @@ export class BrokerSender {
   private oneWay: BrokerSession | undefined
   /** How long the last answer took. */
   private answerMs = Infinity
+  private readonly closing = new AbortController()
   private throttleTimer: Timer | undefined
   /** Whose throttle it heeds. */
   private throttled: BrokerSession | undefined
@@ -108,7 +116,10 @@ export class BrokerSender {
     private readonly brokerId: number,
     private readonly config: BrokerSenderConfig,
     private readonly parts: SenderParts,
-  ) {}
+  ) {
+    // Each request that a codec is at listens to it.
+    setMaxListeners(0, this.closing.signal)
+  }
 
   /** Notes that a partition led by this broker has something to send. */
   enlist(queue: PartitionQueue): void {
@@ -316,7 +327,7 @@ export class BrokerSender {
       const encoded = this.encode(attempts, magic, version)
       // Most requests need no codec that works elsewhere, and go at once. Others wait for none of them: of no partition is
       // another batch taken before this one is handed over.
-      if (encoded !== undefined) await session.connection.whileUsed(encoded)
+      if (encoded !== undefined) await session.connection.whileUsed(orAborted(encoded, this.closing.signal))
       if (!sent.isCounted) await this.count(sent)
       const { acks, requestTimeoutMs: timeoutMs } = this.config
       const transactionalId = this.parts.transactions?.transactionalId ?? null
@@ -476,7 +487,9 @@ export class BrokerSender {
     return throttled && `${formatAddress(throttled.connection.address)} ${String(throttled.throttle)}`
   }
 
+  /** All messages have their fate: a codec that is still at some of them is not waited for. */
   close(): void {
     this.parts.clock.clearTimeout(this.throttleTimer)
+    this.closing.abort(new ProducerClosedError())
   }
 }

@@ -4,7 +4,16 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Codec, ProducerOptions } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { expectNothingHeld, requestsOf, startProducer, stored, turns, until, watched } from '../support/producers.js'
+import {
+  errorOf,
+  expectNothingHeld,
+  requestsOf,
+  startProducer,
+  stored,
+  turns,
+  until,
+  watched,
+} from '../support/producers.js'
 
 const own = (compress: (input: Uint8Array) => unknown): Pick<ProducerOptions, 'codecs'> => ({
   codecs: [{ name: 'gzip', id: 1, compress, decompress: (input) => gunzipSync(input) } as Codec],
@@ -96,6 +105,24 @@ describe('a codec that never settles', () => {
     for (const one of done) one()
     await Promise.all(sends)
     expect(most).toBe(2)
+  })
+
+  it.each([-1, 0])('is not waited for by close(), acks %i: nothing is held after it', async (acks) => {
+    const kafka = await startKafka({ topics })
+    let calls = 0
+    const producer = startProducer(kafka, {
+      acks: acks as 0,
+      compression: 'gzip',
+      requestTimeoutMs: 60_000,
+      deliveryTimeoutMs: 120_000,
+      ...own(() => new Promise(() => calls++)),
+    })
+    const stuck = errorOf(producer.send({ topic: 't', value: 'x'.repeat(1_000) }))
+    await until(() => calls === 1, 'the codec is at it')
+    await producer.close({ timeoutMs: 0 })
+    expect(await stuck).toMatchObject({ code: 'PRODUCER_CLOSED' })
+    expectNothingHeld(producer)
+    expect(calls).toBe(1)
   })
 
   it('is given up in time: its messages go as they are, and those that travel with them as well', async () => {
