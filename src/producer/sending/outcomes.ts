@@ -214,13 +214,17 @@ export class Outcomes {
     // Of a batch that is wrong as a whole some brokers say why with its messages alone.
     const errorMessage = answer.errorMessage ?? answer.recordErrors[0]?.batchIndexErrorMessage ?? null
     const told = errorMessage === null ? '' : `; ${errorMessage}`
+    const compression = this.parts.compression.of(batch.queue.topic)
     if (TOO_LARGE.has(code)) {
-      const isCompressed = this.parts.compression.of(batch.queue.topic) !== null
-      const size = `${batch.byteLength} bytes${isCompressed ? ' before compression' : ''}`
+      const size = `${batch.byteLength} bytes${compression === null ? '' : ' before compression'}`
       return `${size} are more than max.message.bytes of the topic, or message.max.bytes of the broker, allows${told}`
     }
     if (code === ErrorCodes.CORRUPT_MESSAGE && batch.hasKeyless)
       return `a message was changed on its way, or has no key and the topic is compacted, which Kafka before 2.4 does not tell apart${told}`
+    if (code === ErrorCodes.UNSUPPORTED_FOR_MESSAGE_FORMAT && compression !== null)
+      return `the topic may not take compression '${compression.codec.name}' (Azure Event Hubs takes 'gzip' alone)${told}`
+    if (code === ErrorCodes.POLICY_VIOLATION)
+      return `Azure Event Hubs answers so where it would throttle for longer than \`requestTimeoutMs\`${told}`
     return errorMessage
   }
 

@@ -135,6 +135,17 @@ describe('an error tells', () => {
     expect(keyed.message).not.toContain('compacted')
   })
 
+  it('of brokers that are not Apache’s: that the codec may be none of theirs, and what they mean by a policy', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, { acks: 1, topicCompression: { orders: 'snappy' } })
+    kafka.fail({ api: 'Produce', topic: 'orders' }, 'UNSUPPORTED_FOR_MESSAGE_FORMAT')
+    const unsupported = await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x'.repeat(1_000) }))
+    expect(unsupported.message).toMatch(/may not take compression 'snappy'.*'gzip'/)
+    kafka.fail({ api: 'Produce', topic: 'orders' }, 'POLICY_VIOLATION')
+    const throttled = await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x' }))
+    expect(throttled.message).toMatch(/throttle for longer than `requestTimeoutMs`/)
+  })
+
   it('of a deadline: that the partition is no more, where the topic was made anew with fewer', async () => {
     const kafka = await startKafka({ topics: { orders: { partitions: 4 } } })
     const producer = startProducer(kafka, { deliveryTimeoutMs: 1_500 })
