@@ -27,6 +27,10 @@ export class EmbeddedBroker implements ConnectionOwner, Acceptor {
   private readonly sockets = new Set<Duplex>()
   private listener: Listener | undefined
   private lifetime = newLifetime()
+  /** Each is somebody who wants new connections to be refused. */
+  private readonly refusals = new Set<symbol>()
+  /** What listens again after them, one at a time: it takes a moment, in which anything may happen. */
+  private reopening: Promise<void> = Promise.resolve()
   readonly clock: Clock
 
   constructor(private readonly parts: BrokerParts) {
@@ -38,20 +42,44 @@ export class EmbeddedBroker implements ConnectionOwner, Acceptor {
     return this.lifetime.signal
   }
 
-  get isListening(): boolean {
-    return this.listener !== undefined
-  }
-
   /** Listens on the port given; 0 is one that the system chooses. */
   async listen(port: number): Promise<void> {
     const listener = await this.parts.listen(this.node.host, port, this)
     this.listener = listener
+    this.refusals.clear()
     if (this.stopped.aborted) this.lifetime = newLifetime()
     this.node.port = listener.port
   }
 
+  /** New connections are refused until the function is called that it gives, or the broker is stopped; those there are stay. */
+  refuseConnections(): () => void {
+    const refusal = Symbol('refusal')
+    this.refusals.add(refusal)
+    void this.stopListening()
+    return () => {
+      if (!this.refusals.delete(refusal)) return
+      this.reopening = this.reopening.then(() => this.reopen()).catch((error: unknown) => this.failed(error))
+    }
+  }
+
+  /** Listens again, unless somebody refuses connections still, or the broker has been stopped. */
+  private async reopen(): Promise<void> {
+    const { stopped } = this
+    const isUnwanted = () => stopped.aborted || this.refusals.size > 0
+    if (isUnwanted() || this.listener !== undefined) return
+    const listener = await this.parts.listen(this.node.host, this.node.port, this)
+    if (!isUnwanted()) {
+      this.listener = listener
+      return
+    }
+    const closed = listener.close()
+    if (!stopped.aborted) return
+    this.dropConnections()
+    await closed
+  }
+
   /** New connections are refused; those there are stay. Resolves when these have closed. */
-  stopListening(): Promise<void> | undefined {
+  private stopListening(): Promise<void> | undefined {
     const closed = this.listener?.close()
     this.listener = undefined
     return closed
@@ -63,7 +91,7 @@ export class EmbeddedBroker implements ConnectionOwner, Acceptor {
     this.lifetime.abort()
     this.dropConnections()
     this.resume()
-    await closed
+    await Promise.all([closed, this.reopening])
   }
 
   dropConnections(): void {

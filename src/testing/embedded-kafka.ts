@@ -384,12 +384,7 @@ export class EmbeddedKafka {
 
   /** New connections are refused until released; those that are open go on. */
   refuseConnections(id: number): Lasting {
-    const broker = this.broker(id)
-    void broker.stopListening()
-    const release = (): void => {
-      if (!broker.node.alive || broker.isListening) return
-      broker.listen(broker.node.port).catch((error: unknown) => this.failures.push(error))
-    }
+    const release = this.broker(id).refuseConnections()
     return { release, [Symbol.dispose]: release }
   }
 

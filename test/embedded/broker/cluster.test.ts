@@ -233,6 +233,44 @@ describe('brokers', () => {
     await expect.poll(() => refused(port)).toBe(false)
   })
 
+  it('refuses connections as long as anybody wants that', async () => {
+    const kafka = await startKafka()
+    const [port = 0] = portsOf(kafka)
+    const [first, second] = [kafka.refuseConnections(1), kafka.refuseConnections(1)]
+    first.release()
+    expect(await refused(port)).toBe(true)
+    expect(await refused(port)).toBe(true)
+    second.release()
+    const third = kafka.refuseConnections(1)
+    expect(await refused(port)).toBe(true)
+    expect(await refused(port)).toBe(true)
+    third.release()
+    await expect.poll(() => refused(port)).toBe(false)
+  })
+
+  it('listens again once, however often it is told to', async () => {
+    const kafka = await startKafka()
+    const [port = 0] = portsOf(kafka)
+    const refusal = kafka.refuseConnections(1)
+    refusal.release()
+    refusal.release()
+    await expect.poll(() => refused(port)).toBe(false)
+    // It would tell of a port that is taken.
+    await kafka.stop()
+  })
+
+  it.each([
+    ['its cluster', (kafka: EmbeddedKafka) => kafka.stop()],
+    ['it', (kafka: EmbeddedKafka) => kafka.stopBroker(1)],
+  ])('listens no more where %s is stopped while it begins to again', async (_, stop) => {
+    const kafka = await startKafka()
+    const [port = 0] = portsOf(kafka)
+    kafka.refuseConnections(1).release()
+    await stop(kafka)
+    expect(await refused(port)).toBe(true)
+    expect(await refused(port)).toBe(true)
+  })
+
   it('drops its connections and takes new ones', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const client = await connectTo(kafka)
