@@ -67,7 +67,9 @@ export function oneOf(names: readonly string[]): Check {
 export function listOf(check: Check): Check {
   return (name, value) => {
     if (!Array.isArray(value)) throw refused(name, value, 'a list')
-    value.forEach((one, index) => check(`${name}[${index}]`, one))
+    const list: readonly unknown[] = value
+    // By index: `forEach` passes over holes, which are undefined to all who read them.
+    for (let index = 0; index < list.length; index++) check(`${name}[${index}]`, list[index])
   }
 }
 
@@ -82,7 +84,7 @@ export function recordOf(check: Check): Check {
 /** An object that has these fields and no others; one that is undefined is not given. */
 export function fields<T extends object>(checks: FieldChecks<T>): Check {
   const names = Object.keys(checks)
-  return (what, value) => {
+  const checkFields: Check = (what, value) => {
     if (!isRecord(value)) throw refused(what, value, `an object of ${names.join(', ')}`)
     for (const [name, one] of Object.entries(given(value))) {
       if (!names.includes(name)) {
@@ -93,9 +95,19 @@ export function fields<T extends object>(checks: FieldChecks<T>): Check {
       checks[name as keyof T](`${what}.${name}`, one)
     }
   }
+  return (what, value) => {
+    try {
+      checkFields(what, value)
+    } catch (cause) {
+      if (cause instanceof EmbeddedKafkaError) throw cause
+      // A getter threw, or a proxy.
+      throw new EmbeddedKafkaError('INVALID_OPTION', `${what} can't be read: what reads it threw`, { cause })
+    }
+  }
 }
 
 function told(value: unknown): string {
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+  // `shown` knows lists, and is not thrown at by a proxy that was revoked.
+  const isObject = typeof value === 'object' && value !== null && shown(value) !== 'a list'
   return isObject ? kindOf(value) : shown(value)
 }

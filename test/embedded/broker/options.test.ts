@@ -10,6 +10,17 @@ const refusal = (message: RegExp): unknown =>
     message: expect.stringMatching(message) as unknown,
   })
 
+const thrower = () => {
+  throw new Error('thrown')
+}
+const unreadable = new Proxy({}, { get: thrower, has: thrower, ownKeys: thrower, getPrototypeOf: thrower })
+
+function revoked(): unknown {
+  const { proxy, revoke } = Proxy.revocable([], {})
+  revoke()
+  return proxy
+}
+
 describe('a cluster does not start with', () => {
   it.each<[string, unknown, RegExp]>([
     ['nothing', null, /^options: given was null, allowed is an object of brokers, topics/],
@@ -87,6 +98,10 @@ describe('a cluster does not start with', () => {
       /^options\.sasl\.users\['alice'\]: allowed is a password, or/,
     ],
     ['a text for a time', { clientMetrics: { intervalMs: '5' } }, /^options\.clientMetrics\.intervalMs: given was '5'/],
+    ['a list that only has a length', { brokers: Array(3) }, /^options\.brokers\[0\]: given was undefined/],
+    ['what throws when it is read', unreadable, /^options can't be read: what reads it threw$/],
+    ['such a topic', { topics: { orders: unreadable } }, /^options\.topics\['orders'\] can't be read/],
+    ['a proxy that was revoked', { brokers: revoked() }, /^options can't be read/],
   ])('%s', async (_, options, message) => {
     const started = EmbeddedKafka.start(options as EmbeddedKafkaOptions)
     // One that starts must not stay.
