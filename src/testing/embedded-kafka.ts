@@ -2,7 +2,7 @@ import { inspect, type InspectOptions } from 'node:util'
 import { shown } from '../shown.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
 import { EmbeddedBroker } from './broker.js'
-import { fields, milliseconds, positive, text, wholeNumber } from './checks.js'
+import { fields, invalid, milliseconds, positive, text, wholeNumber } from './checks.js'
 import { checkSubscription, type ClientMetricsSubscription, type ReceivedMetrics } from './client-metrics.js'
 import { Cluster } from './cluster.js'
 import { makeDecompress } from './decompress.js'
@@ -251,12 +251,16 @@ export class EmbeddedKafka {
     await this.stop()
   }
 
-  /** What it is at present, in a line: all that is in it would be pages, users' passwords among them. */
-  [inspect.custom](_depth: number, options: InspectOptions): string {
+  /** What it is at present, as a logger shows it: all that is in it would be pages, users' passwords among them. */
+  toJSON(): Readonly<Record<string, string>> {
     const brokers = this.brokers.map(({ id, release, state }) => `${id} (${release}, ${state})`)
     const topics = [...this.cluster.topics.values()].map(({ name, partitions }) => `${name} (${partitions.length})`)
-    const facts = { bootstrap: this.bootstrap, brokers: brokers.join(', '), topics: someOf(topics) }
-    return `EmbeddedKafka ${inspect(facts, { ...options, breakLength: Infinity })}`
+    return { bootstrap: this.bootstrap, brokers: brokers.join(', '), topics: someOf(topics) }
+  }
+
+  /** The same, in a line. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    return `EmbeddedKafka ${inspect(this.toJSON(), { ...options, breakLength: Infinity })}`
   }
 
   // Topics.
@@ -298,6 +302,7 @@ export class EmbeddedKafka {
 
   /** Lets another broker lead the partition, which must have a replica of it; -1: none. */
   moveLeader(topic: string, partition: number, broker: number): void {
+    wholeNumber(-1)('broker', broker)
     this.cluster.moveLeader(topic, partition, broker)
   }
 
@@ -562,6 +567,10 @@ export class EmbeddedKafka {
   setPassword(user: string, password: string | null): void {
     if (this.sasl === undefined)
       throw new EmbeddedKafkaError('WRONG_STATE', 'these brokers do not ask who a client is: start them with `sasl`')
+    text('user', user)
+    // Nothing of it is told.
+    if (typeof password !== 'string' && password !== null)
+      throw invalid('password: allowed is a text, or null where the user is to have none')
     if (password === null) this.sasl.users.delete(user)
     else this.sasl.users.set(user, password)
   }

@@ -179,6 +179,8 @@ export class FaultRule implements Fault {
   }
 
   async hit(count = 1, timeoutMs = 10_000): Promise<void> {
+    wholeNumber(0)('count', count)
+    milliseconds('timeoutMs', timeoutMs)
     await waitFor(() => (this.hits >= count ? true : undefined), {
       clock: this.clock,
       changes: this.met,

@@ -135,6 +135,7 @@ describe('what can be seen of a cluster', () => {
       `EmbeddedKafka { bootstrap: '${kafka.bootstrap}', brokers: '${brokers}', topics: '${list}, 2 more' }`,
     )
     expect(inspect({ kafka })).toContain('EmbeddedKafka {')
+    expect(JSON.parse(JSON.stringify({ kafka }))).toMatchObject({ kafka: { bootstrap: kafka.bootstrap } })
   })
 
   it('records that a user may keep and change', async () => {

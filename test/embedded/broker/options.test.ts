@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { EmbeddedKafka, type EmbeddedKafkaOptions } from '../../../src/testing/index.js'
+import { EmbeddedKafka, type EmbeddedKafkaOptions, type Fault } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
 
 // Options as plain JavaScript gives them.
@@ -172,6 +172,21 @@ describe('what a cluster does not take', () => {
       (kafka) => kafka['waitForRequest']?.({ api: 'produce' }),
       /^filter\.api: .*did you mean 'Produce'\?$/,
     ],
+    [
+      'a text for a broker',
+      (kafka) => kafka['moveLeader']?.('orders', 0, '1'),
+      /^broker: given was '1', allowed is a whole number of at least -1$/,
+    ],
+    [
+      'no number of hits',
+      (kafka) => (kafka['delay']?.({}, 1) as Fault).hit({ timeoutMs: 20 } as never, 20),
+      /^count: given was an object \(Object\), allowed is a whole number/,
+    ],
+    [
+      'no time for a hit',
+      (kafka) => (kafka['delay']?.({}, 1) as Fault).hit(1, NaN),
+      /^timeoutMs: given was NaN, allowed is a number of milliseconds/,
+    ],
     ['no requests', (kafka) => kafka['waitForRequest']?.({}, { count: 0 }), /^options\.count: given was 0/],
   ])('%s', async (_, call, message) => {
     const kafka = await startKafka({ topics: { orders: {} } })
@@ -183,6 +198,16 @@ describe('what a cluster does not take', () => {
 })
 
 type Loose = Readonly<Record<string, ((...args: readonly unknown[]) => unknown) | undefined>>
+
+it.each<[string, unknown, unknown, RegExp]>([
+  ['a number', 'alice', 4711, /^password: allowed is a text, or null/],
+  ['nothing, as of a variable that is not set', 'alice', undefined, /^password: allowed is a text, or null/],
+  ['a user without a name', undefined, 'wonderland', /^user: given was undefined/],
+])('a password is not set: %s', async (_, user, password, message) => {
+  const kafka = await startKafka({ sasl: { users: { alice: 'wonderland' } } })
+  const set = () => (kafka as unknown as Loose)['setPassword']?.(user, password)
+  expect(set).toThrow(refusal(message))
+})
 
 it('a password that is refused is in no error', async () => {
   const sasl = { users: { alice: ['TESTPASSWORD'] } } as never
