@@ -226,9 +226,11 @@ function fallbacksFor(options: Partial<AnyProducerOptions>): Record<OptionName, 
     Object.entries(OPTIONS).map(([name, { fallback }]) => [name, fallback]),
   ) as Record<OptionName, unknown> & Record<NumberName | 'lingerMs', number>
   const {
+    type,
     deliveryTimeoutMs,
     retryBackoffMs,
     retryBackoffMaxMs,
+    batchMessages,
     batchBytes,
     queueBytes,
     queueMessages,
@@ -244,6 +246,8 @@ function fallbacksFor(options: Partial<AnyProducerOptions>): Record<OptionName, 
   }
   if (isLimit(deliveryTimeoutMs)) fallbacks.lingerMs = Math.min(fallbacks.lingerMs, deliveryTimeoutMs - 1)
   atMost('batchMessages', queueMessages)
+  // In sync mode it has no effect.
+  if (type === 'async') atLeast('queueMessages', batchMessages)
   atMost('batchBytes', queueBytes, maxRequestBytes)
   atLeast('queueBytes', batchBytes)
   atLeast('maxRequestBytes', batchBytes)

@@ -255,6 +255,8 @@ describe('rules between options', () => {
     [{ retryBackoffMaxMs: 50 }, { retryBackoffMs: 50 }],
     [{ retryBackoffMs: 2_000 }, { retryBackoffMaxMs: 2_000 }],
     [{ type: 'async', queueMessages: 10 }, { batchMessages: 10 }],
+    [{ type: 'async', batchMessages: 600_000 }, { queueMessages: 600_000 }],
+    [{ batchMessages: 600_000 }, { queueMessages: 500_000 }],
     [{ type: 'async', deliveryTimeoutMs: 5 }, { lingerMs: 4 }],
     [{ type: 'async', deliveryTimeoutMs: 1 }, { lingerMs: 0 }],
     [
