@@ -1,5 +1,5 @@
 import { InvalidConfigError } from '../../errors.js'
-import type { BrokerAddress } from '../../network/connect.js'
+import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import { shown } from '../../shown.js'
 
 /** What stands beside a secret in connection strings and URLs. Nothing of a list that has one of these is quoted. */
@@ -26,13 +26,17 @@ export function parseBrokers(value: unknown, name: string, allowed: string): Bro
         : '. Names and passwords belong in the option `sasl`',
     )
   }
-  return items.map((item) => {
+  const addresses = new Map<string, BrokerAddress>()
+  // Not by `map`, which passes over holes: they are undefined to all who read them.
+  for (const item of items) {
     if (typeof item !== 'string') throw refused(shown(item))
     const text = item.trim()
     const address = parseAddress(text)
     if (address === undefined) throw refused(quoted(text), remedyFor(text))
-    return address
-  })
+    // One that is given twice would be asked, waited for and told of twice.
+    addresses.set(formatAddress(address), address)
+  }
+  return [...addresses.values()]
 }
 
 function parseAddress(text: string): BrokerAddress | undefined {

@@ -105,6 +105,7 @@ describe('what is refused, with what was given and what is allowed', () => {
 
   it.each([
     ['compressedTopics', ['orders', 17], 'compressedTopics[1]: given was 17, allowed is a topic'],
+    ['brokers', Array(1), "brokers: given was undefined, allowed is 'host:port"],
     ['codecs', Array(1), 'codecs[0]: given was undefined, allowed is a codec'],
     ['codecs', [{ name: 'mine' }], 'codecs[0]: given was an object, allowed is a codec'],
     ['interceptors', [{ onsend: () => undefined }], 'interceptors[0]: given was an object, allowed is an object with'],
@@ -317,6 +318,14 @@ describe('what is taken', () => {
       ],
     ],
     ['kafka-1.example.com:65535', [['kafka-1.example.com', 65535]]],
+    // Each once.
+    [
+      'a:1,b, a:1,b:9092',
+      [
+        ['a', 1],
+        ['b', 9092],
+      ],
+    ],
   ])('brokers %o', (given, expected) => {
     expect(configOf({ brokers: given }).brokers.map(({ host, port }) => [host, port])).toEqual(expected)
   })
