@@ -3,6 +3,9 @@ import { BoundedMap } from './bounded-map.js'
 /** Letters, digits, '.', '_' and '-', at most 249 of them, and neither '.' nor '..': what every broker accepts. */
 const TOPIC_NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
 
+/** The same in words. */
+export const TOPIC_NAMES = "1 to 249 letters, digits, '.', '_' and '-', and neither '.' nor '..'"
+
 export function isTopicName(topic: unknown): topic is string {
   return typeof topic === 'string' && TOPIC_NAME.test(topic)
 }

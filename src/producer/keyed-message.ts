@@ -3,7 +3,7 @@ import { InvalidMessageError } from '../errors.js'
 import { isPromise } from '../is-promise.js'
 import { kindOf, quoted, reasonOf } from '../kind-of.js'
 import { nearestName } from '../nearest-name.js'
-import { isTopicName, type ValidTopicNames } from '../topic-name.js'
+import { isTopicName, TOPIC_NAMES, type ValidTopicNames } from '../topic-name.js'
 import { MESSAGE_FIELDS } from './message-fields.js'
 import type { MessageHeaders } from './message-headers.js'
 
@@ -60,9 +60,7 @@ export function checkTopic(topic: unknown, validTopics: ValidTopicNames, message
 /** What is no topic's name, whatever the broker. */
 export function wrongTopic(topic: unknown): InvalidMessageError {
   const given = typeof topic === 'string' ? quoted(topic) : kindOf(topic)
-  return new InvalidMessageError(
-    `topic: given was ${given}, allowed are 1 to 249 letters, digits, '.', '_' and '-', and neither '.' nor '..'`,
-  )
+  return new InvalidMessageError(`topic: given was ${given}, allowed are ${TOPIC_NAMES}`)
 }
 
 /** The partition that a message names; -1 where it names none. */

@@ -10,6 +10,7 @@ import { checkTlsOptions } from '../../network/tls-options.js'
 import type { SslOption } from '../../network/tls.js'
 import { shown } from '../../shown.js'
 import { MAX_TIMER_MS } from '../../timer-delay.js'
+import { isTopicName, TOPIC_NAMES } from '../../topic-name.js'
 import type { OnDelivery } from '../delivery-report.js'
 import { DefaultEncoder, type Encoder, type RawData } from '../encoder.js'
 import type { Logger } from '../event-log.js'
@@ -672,8 +673,7 @@ function parseCompression(value: unknown, name: string, allowed: string): Compre
 }
 
 function parseTopics(value: unknown, name: string, allowed: string): readonly string[] {
-  const isTopic = (one: unknown): one is string => typeof one === 'string'
-  return parseList(value, name, allowed, isTopic, 'a topic')
+  return parseList(value, name, allowed, isTopicName, `a topic: ${TOPIC_NAMES}`)
 }
 
 function parseTopicCompression(
@@ -685,8 +685,12 @@ function parseTopicCompression(
   if (!isRecord(value)) throw refused(name, value, allowed)
   const { allowed: allowedOption } = OPTIONS.compression
   const topics = given(value as Record<string, unknown>)
-  for (const [topic, option] of Object.entries(topics))
+  for (const [topic, option] of Object.entries(topics)) {
+    // No message is ever sent to another, and those that were meant would go uncompressed.
+    if (!isTopicName(topic))
+      throw new InvalidConfigError(`${name}: given was one of ${shown(topic)}, allowed are topics: ${TOPIC_NAMES}`)
     parseCompression(option, `${name} of ${shown(topic)}`, allowedOption)
+  }
   return topics as Readonly<Record<string, CompressionOption>>
 }
 

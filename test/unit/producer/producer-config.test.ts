@@ -105,6 +105,11 @@ describe('what is refused, with what was given and what is allowed', () => {
 
   it.each([
     ['compressedTopics', ['orders', 17], 'compressedTopics[1]: given was 17, allowed is a topic'],
+    [
+      'compressedTopics',
+      ['orders', 'orders '],
+      "compressedTopics[1]: given was 'orders ', allowed is a topic: 1 to 249",
+    ],
     ['brokers', Array(1), "brokers: given was undefined, allowed is 'host:port"],
     ['codecs', Array(1), 'codecs[0]: given was undefined, allowed is a codec'],
     ['codecs', [{ name: 'mine' }], 'codecs[0]: given was an object, allowed is a codec'],
@@ -113,6 +118,12 @@ describe('what is refused, with what was given and what is allowed', () => {
     ['interceptors', Array(1), 'interceptors[0]: given was undefined, allowed is an object with'],
   ])('%s: which one of the list', (name, value, text) => {
     expect(refusal({ brokers, [name]: value }).message).toContain(text)
+  })
+
+  it('a topic that there can’t be', () => {
+    expect(refusal({ brokers, topicCompression: { logs: 'gzip', 'clicks*': 'gzip' } }).message).toBe(
+      "topicCompression: given was one of a text that is not shown, since it may hold a secret, allowed are topics: 1 to 249 letters, digits, '.', '_' and '-', and neither '.' nor '..'",
+    )
   })
 
   it('a logger, by what it lacks', () => {
