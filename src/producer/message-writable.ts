@@ -19,6 +19,11 @@ export interface WritableOptions {
 
 export const WRITABLE_OPTIONS: readonly (keyof WritableOptions)[] = ['topic', 'inFlight']
 
+/** The same; and text and bytes whatever values are, since Node's types let no stream be piped into that does not take these. */
+type Chunk<K, V> = WritableMessage<K, V> | string | Uint8Array
+
+type OnWritten = (error?: Error | null) => void
+
 /** What a stream needs of its producer. */
 export interface MessageSink<K, V> {
   /** Whether callers may change the bytes that they gave at once. */
@@ -68,11 +73,9 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
     this.inFlight = inFlight
   }
 
-  override write(
-    chunk: unknown,
-    encoding?: BufferEncoding | ((error?: Error | null) => void),
-    callback?: (error?: Error | null) => void,
-  ): boolean {
+  override write(chunk: Chunk<K, V>, callback?: OnWritten): boolean
+  override write(chunk: Chunk<K, V>, encoding?: BufferEncoding, callback?: OnWritten): boolean
+  override write(chunk: unknown, encoding?: BufferEncoding | OnWritten, callback?: OnWritten): boolean {
     return super.write(this.kept(chunk), encoding as BufferEncoding, callback)
   }
 
@@ -88,6 +91,9 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
 
   override _write(chunk: unknown, _encoding: string, callback: (error?: Error | null) => void): void {
     this.sendAll([chunk], callback)
+  override end(callback?: () => void): this
+  override end(chunk: Chunk<K, V>, callback?: () => void): this
+  override end(chunk: Chunk<K, V>, encoding?: BufferEncoding, callback?: () => void): this
   }
 
   override _writev(chunks: { chunk: unknown }[], callback: (error?: Error | null) => void): void {

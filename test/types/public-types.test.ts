@@ -2,6 +2,8 @@
  * What the public types promise. `tsc` is the judge of most of it, in `npm run typecheck`: an expected error that is
  * none fails there. vitest only sees that it all can be imported.
  */
+import { Readable, type Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import type * as publicNames from '../../src/index.js'
 import {
@@ -391,6 +393,31 @@ describe('sendAll()', () => {
       // @ts-expect-error Nor is this.
       orders.sendAll([{ value: 'text' }], { topic: 'orders' }),
     ])
+  })
+})
+
+describe('writable()', () => {
+  it('takes messages, and can be piped into whatever its values are', () => {
+    const plain = new Producer({ brokers: BROKERS })
+    const orders = new Producer({ brokers: BROKERS, encoder: new OrderEncoder() })
+    neverRun((order = { total: 42 } as Order, source = new Readable(), done = () => undefined) => [
+      plain.writable({ topic: 'lines' }).write('text'),
+      plain.writable({ topic: 'lines' }).write(Buffer.of(1), done),
+      plain.writable().end({ topic: 'lines', value: null }, done),
+      orders.writable({ topic: 'orders' }).write({ value: order }),
+      orders.writable().write({ topic: 'orders', value: order }, 'utf8', done),
+      orders.writable().end(done),
+      // @ts-expect-error A text is no order.
+      orders.writable().write({ topic: 'orders', value: 'text' }),
+      // @ts-expect-error Nor is this a message.
+      orders.writable().write(order),
+      // @ts-expect-error Nor a number.
+      plain.writable({ topic: 'lines' }).end(5),
+      source.pipe(orders.writable()),
+      pipeline(source, orders.writable()),
+    ])
+    expectTypeOf(orders.writable()).toExtend<Writable>()
+    expectTypeOf(orders.writable()).toExtend<NodeJS.WritableStream>()
   })
 })
 

@@ -6,6 +6,7 @@ import {
   type KeyedMessage,
   type MessageWritable,
   type ProducerOptions,
+  type WritableMessage,
 } from '../../../src/index.js'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
@@ -191,7 +192,7 @@ describe('copyBytes covers everything that is read after send() has returned', (
       for (const chunk of wrong) {
         const stream = producer.writable({ inFlight: 1 })
         stream.write({ topic: 't', value: 'right' })
-        stream.write(chunk)
+        stream.write(chunk as WritableMessage)
         expect(await errorOf(finished(stream))).toMatchObject({ code: 'INVALID_MESSAGE' })
       }
     })
