@@ -300,10 +300,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       const messages = inList ? given : [given]
       if (messages.length === 0) return Promise.resolve([])
       const sentAt = this.sendClock.now()
-      const isPatient = takenAsPatient(options, instead?.messages ?? messages)
+      const stream = takenFromStream(options, instead?.messages ?? messages)
       if (messages.length === 1 && signal === undefined)
-        return this.handleOne(messages, inList, sentAt, instead, isPatient)
-      const call = new SendCall(messages, inList, sentAt, signal, this.onDone, instead, isPatient)
+        return this.handleOne(messages, inList, sentAt, instead, stream)
+      const call = new SendCall(messages, inList, sentAt, signal, this.onDone, instead, stream)
       this.takeInAll(call)
       return call.promise
     } catch (error) {
@@ -316,19 +316,20 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     inList: boolean,
     sentAt: SendMoment,
     instead: Replacement | undefined,
-    isPatient: boolean,
+    stream: PatientOptions | undefined,
   ): Promise<RecordMetadata[]> {
     const message = messages[0] as KeyedMessage<K, V>
-    const encoded = this.serializer.serializeOne((instead?.messages[0] ?? message) as KeyedMessage<K, V>, inList)
+    const place = inList ? (stream?.before ?? 0) : undefined
+    const encoded = this.serializer.serializeOne((instead?.messages[0] ?? message) as KeyedMessage<K, V>, place)
     this.checkOpen()
     if (encoded instanceof OutgoingMessage) {
-      const call = new SingleCall(message, inList, encoded, sentAt, this.onDone, isPatient)
+      const call = new SingleCall(message, inList, encoded, sentAt, this.onDone, stream !== undefined)
       this.calls.add(call)
       if (this.line.isEmpty && this.admission.takeRoomNow(encoded)) this.admission.admitNow(encoded)
       else this.line.pass([encoded])
       return call.promise
     }
-    const call = new SendCall(messages, inList, sentAt, undefined, this.onDone, instead, isPatient)
+    const call = new SendCall(messages, inList, sentAt, undefined, this.onDone, instead, stream)
     this.takeIn(call, this.serializer.handOver(encoded, call))
     return call.promise
   }
@@ -342,10 +343,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       const messages = inList ? given : [given]
       if (messages.length === 0) return Promise.resolve()
       const sentAt = this.sendClock.now()
-      const isPatient = takenAsPatient(options, instead?.messages ?? messages)
+      const stream = takenFromStream(options, instead?.messages ?? messages)
       if (messages.length === 1 && signal === undefined && instead?.acknowledged === undefined)
-        return this.enqueueOne(messages, inList, reporter, sentAt, instead, isPatient)
-      const call = new QueueCall(messages, inList, sentAt, signal, this.onDone, reporter, instead, isPatient)
+        return this.enqueueOne(messages, inList, reporter, sentAt, instead, stream)
+      const call = new QueueCall(messages, inList, sentAt, signal, this.onDone, reporter, instead, stream)
       this.takeInAll(call)
       return call.queued()
     } catch (error) {
@@ -360,10 +361,11 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     reporter: DeliveryReporter,
     sentAt: SendMoment,
     instead: Replacement | undefined,
-    isPatient: boolean,
+    stream: PatientOptions | undefined,
   ): Promise<void> {
     const message = messages[0] as KeyedMessage<K, V>
-    const encoded = this.serializer.serializeOne((instead?.messages[0] ?? message) as KeyedMessage<K, V>, inList)
+    const place = inList ? (stream?.before ?? 0) : undefined
+    const encoded = this.serializer.serializeOne((instead?.messages[0] ?? message) as KeyedMessage<K, V>, place)
     this.checkOpen()
     if (encoded instanceof OutgoingMessage && this.line.isEmpty && this.admission.takeRoomNow(encoded)) {
       let call = this.sharedCall
@@ -375,7 +377,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       this.admission.admitNow(encoded)
       return QUEUED
     }
-    const call = new QueueCall(messages, inList, sentAt, undefined, this.onDone, reporter, instead, isPatient)
+    const call = new QueueCall(messages, inList, sentAt, undefined, this.onDone, reporter, instead, stream)
     this.takeIn(call, this.serializer.handOver(encoded, call))
     return call.queued()
   }
@@ -585,11 +587,11 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 }
 
-/** Whether those who gave these messages wait for room as long as it takes. */
-function takenAsPatient(options: SendOptions | undefined, sent: readonly KeyedMessage[]): boolean {
-  if (!(options instanceof PatientOptions)) return false
+/** The options of the stream that gives these messages, and waits for room as long as it takes; undefined where none does. */
+function takenFromStream(options: SendOptions | undefined, sent: readonly KeyedMessage[]): PatientOptions | undefined {
+  if (!(options instanceof PatientOptions)) return undefined
   options.noteSent(sent)
-  return true
+  return options
 }
 
 /** As far as they can be read: of a long list not all are checked yet, and a getter may answer but once. */

@@ -11,11 +11,23 @@ export interface SendOptions {
 export class PatientOptions implements SendOptions {
   /** What was sent with them last, as interceptors left it; no option. */
   #sent: readonly KeyedMessage[] = []
+  /** How many messages the stream was given before those that are being sent; no option either. */
+  #before = 0
 
   constructor(readonly signal: AbortSignal | undefined) {}
 
   get sent(): readonly KeyedMessage[] {
     return this.#sent
+  }
+
+  get before(): number {
+    return this.#before
+  }
+
+  /** The same, for messages that are to be sent. */
+  behind(before: number): this {
+    this.#before = before
+    return this
   }
 
   noteSent(messages: readonly KeyedMessage[]): void {

@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { InvalidMessageError } from '../errors.js'
+import { InvalidMessageError, SerializationError } from '../errors.js'
 import { isPromise } from '../is-promise.js'
 import { kindOf, quoted, reasonOf } from '../kind-of.js'
 import { nearestName } from '../nearest-name.js'
@@ -50,7 +50,7 @@ const MILLISECONDS_AS_TEXT = /^\d{13}$/
 export function checkTopic(topic: unknown, validTopics: ValidTopicNames, message: object): void {
   if (validTopics.has(topic)) return
   if (!isTopicName(topic)) {
-    if (isPromise(message)) throw new InvalidMessageError('a message must be an object, given was a promise of one')
+    checkIsNoPromise(message)
     throw wrongTopic(topic)
   }
   checkFieldNames(message)
@@ -137,8 +137,23 @@ export function unreadable(message: unknown, cause: unknown): InvalidMessageErro
   return new InvalidMessageError(`a message, given as ${kindOf(message)}, can't be read: ${reasonOf(cause)}`, { cause })
 }
 
+/** Says which message of a list it was, as `results` and `refused` count them; or of all that a stream was given. */
+export function atPlace(index: number, error: unknown): unknown {
+  if (!(error instanceof InvalidMessageError || error instanceof SerializationError)) return error
+  const message = `messages[${index}]: ${error.message}`
+  const options = 'cause' in error ? { cause: error.cause } : {}
+  return error instanceof InvalidMessageError
+    ? new InvalidMessageError(message, options)
+    : new SerializationError(message, options)
+}
+
 /** @throws InvalidMessageError */
-export function checkIsObject(message: unknown): void {
+export function checkIsNoPromise(message: object): void {
+  if (isPromise(message)) throw new InvalidMessageError('a message must be an object, given was a promise of one')
+}
+
+/** @throws InvalidMessageError */
+export function checkIsObject(message: unknown): asserts message is object {
   if (typeof message === 'object' && message !== null && !isArray(message)) return
   throw new InvalidMessageError(`a message must be an object, given was ${kindOf(message)}`)
 }

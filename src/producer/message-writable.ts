@@ -3,12 +3,26 @@ import { InvalidConfigError, InvalidMessageError } from '../errors.js'
 import { shown } from '../shown.js'
 import { isTopicName } from '../topic-name.js'
 import type { RawData } from './encoder.js'
-import { checkFieldNames, unreadable, wrongTopic, type KeyedMessage } from './keyed-message.js'
+import {
+  atPlace,
+  checkFieldNames,
+  checkIsNoPromise,
+  checkIsObject,
+  unreadable,
+  valueMissing,
+  wrongTopic,
+  type KeyedMessage,
+} from './keyed-message.js'
 import { isBareValue, withOwnBytes } from './own-message.js'
 
 /** What may be written: a message; with a `topic` set for the stream one without its own, or its value alone, if that is text or bytes. */
 export type WritableMessage<K = RawData, V = RawData> =
   KeyedMessage<K, V> | Omit<KeyedMessage<K, V>, 'topic'> | (V & RawData)
+
+/** The same; and text and bytes whatever values are, since Node's types let no stream be piped into that does not take these. */
+type Chunk<K, V> = WritableMessage<K, V> | string | Uint8Array
+
+type OnWritten = (error?: Error | null) => void
 
 export interface WritableOptions {
   /** For messages that don't name theirs. */
@@ -19,16 +33,12 @@ export interface WritableOptions {
 
 export const WRITABLE_OPTIONS: readonly (keyof WritableOptions)[] = ['topic', 'inFlight']
 
-/** The same; and text and bytes whatever values are, since Node's types let no stream be piped into that does not take these. */
-type Chunk<K, V> = WritableMessage<K, V> | string | Uint8Array
-
-type OnWritten = (error?: Error | null) => void
-
 /** What a stream needs of its producer. */
 export interface MessageSink<K, V> {
   /** Whether callers may change the bytes that they gave at once. */
   readonly copyBytes: boolean
-  send(messages: KeyedMessage<K, V>[]): Promise<unknown>
+  /** @param before how many the stream was given before these */
+  send(messages: KeyedMessage<K, V>[], before: number): Promise<unknown>
   flush(): Promise<unknown>
   /** Whether messages wait to be taken in: the queue is full, or the share of it for topics without metadata; or it is others' turn. */
   hasLine(): boolean
@@ -51,6 +61,8 @@ const READ_AHEAD = 16
  */
 export class MessageWritable<K = unknown, V = unknown> extends Writable {
   private onTheirWay = 0
+  /** How many messages were looked at: errors name one by its place among all. */
+  private looked = 0
   /** Whether the names of a message's fields were looked at: the first stands for all. */
   private hasChecked = false
   private waiting: (() => void) | undefined
@@ -79,6 +91,9 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
     return super.write(this.kept(chunk), encoding as BufferEncoding, callback)
   }
 
+  override end(callback?: () => void): this
+  override end(chunk: Chunk<K, V>, callback?: () => void): this
+  override end(chunk: Chunk<K, V>, encoding?: BufferEncoding, callback?: () => void): this
   override end(chunk?: unknown, encoding?: BufferEncoding | (() => void), callback?: () => void): this {
     return super.end(this.kept(chunk), encoding as BufferEncoding, callback)
   }
@@ -91,9 +106,6 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
 
   override _write(chunk: unknown, _encoding: string, callback: (error?: Error | null) => void): void {
     this.sendAll([chunk], callback)
-  override end(callback?: () => void): this
-  override end(chunk: Chunk<K, V>, callback?: () => void): this
-  override end(chunk: Chunk<K, V>, encoding?: BufferEncoding, callback?: () => void): this
   }
 
   override _writev(chunks: { chunk: unknown }[], callback: (error?: Error | null) => void): void {
@@ -104,15 +116,16 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
   }
 
   private sendAll(chunks: readonly unknown[], callback: (error?: Error | null) => void): void {
+    const before = this.looked
     let messages: KeyedMessage<K, V>[]
     try {
       messages = chunks.map((chunk) => this.toMessage(chunk))
     } catch (error) {
-      callback(error as Error)
+      callback(atPlace(this.looked - 1, error) as Error)
       return
     }
     this.onTheirWay += messages.length
-    this.sink.send(messages).then(
+    this.sink.send(messages, before).then(
       () => this.arrived(messages.length),
       (error: Error) => {
         this.arrived(messages.length)
@@ -159,16 +172,22 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
   }
 
   private toMessage(chunk: unknown): KeyedMessage<K, V> {
-    // What the encoder takes is checked by the encoder, and what is no message at all by send().
+    this.looked++
+    // What the encoder takes is checked by the encoder.
     if (isBareValue(chunk)) return { topic: this.ownTopic(), value: chunk as V }
-    if (typeof chunk !== 'object' || chunk === null) return chunk as KeyedMessage<K, V>
     try {
+      checkIsObject(chunk)
       const { topic } = chunk as Partial<KeyedMessage<K, V>>
       if ((topic ?? undefined) !== undefined) return chunk as KeyedMessage<K, V>
       if (!this.hasChecked) checkFieldNames(chunk)
       this.hasChecked = true
       // One by one: an instance of a class may have accessors, which a copy of its own properties leaves behind.
       const { value, key, partitionKey, partition, headers, timestamp } = chunk as KeyedMessage<K, V>
+      // Here, since of the copy nobody could tell what it has in its place.
+      if ((value as unknown) === undefined) {
+        checkIsNoPromise(chunk)
+        throw valueMissing(chunk, this.ownTopic())
+      }
       return { topic: this.ownTopic(), value, key, partitionKey, partition, headers, timestamp }
     } catch (cause) {
       throw cause instanceof InvalidMessageError ? cause : unreadable(chunk, cause)

@@ -397,7 +397,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     const patient = new PatientOptions(signal)
     const sink: MessageSink<K, V> = {
       copyBytes: this.config.copyBytes,
-      send: (messages) => this.send(messages, patient),
+      send: (messages, before) => this.send(messages, patient.behind(before)),
       // In sync mode what was sent has its fate, and what others sent is no concern of the stream.
       flush: () => (this.#sendLoop === undefined ? Promise.resolve() : this.flush()),
       hasLine: () => this.#eventHandler.hasLineFor(patient),

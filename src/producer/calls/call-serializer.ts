@@ -1,7 +1,7 @@
-import { InvalidMessageError, SerializationError, type KafkaProducerError } from '../../errors.js'
+import { SerializationError, type KafkaProducerError } from '../../errors.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import type { TurnBudget } from '../../turn-budget.js'
-import type { KeyedMessage } from '../keyed-message.js'
+import { atPlace, type KeyedMessage } from '../keyed-message.js'
 import { OutgoingMessage } from '../queues/outgoing-message.js'
 import type { ListCall } from './list-call.js'
 import { handled, type Serializer } from './serializer.js'
@@ -41,15 +41,15 @@ export class CallSerializer<K, V> {
    * Checks and encodes a message that belongs to no call yet; what its encoder throws is the promise's, which needs
    * nobody who looks at it: the encoder may have closed the producer.
    *
-   * @param inList whether it was given as the only one of a list
+   * @param place its place where it was given as the only one of a list
    * @throws InvalidMessageError
    */
-  serializeOne(message: KeyedMessage<K, V>, inList: boolean): OutgoingMessage | Promise<OutgoingMessage> {
+  serializeOne(message: KeyedMessage<K, V>, place: number | undefined): OutgoingMessage | Promise<OutgoingMessage> {
     try {
       return this.serializer.serialize(message)
     } catch (error) {
       if (error instanceof SerializationError) return handled(Promise.reject(error))
-      throw inList ? atPlace(0, error) : error
+      throw place === undefined ? error : atPlace(place, error)
     }
   }
 
@@ -111,7 +111,7 @@ export class CallSerializer<K, V> {
   private skip(call: ListCall, index: number, error: unknown): undefined {
     // Its deadline, its signal or a close has told all its messages.
     if (call.isDone) return
-    const located = call.inList ? atPlace(index, error) : error
+    const located = call.inList ? atPlace(call.firstPlace + index, error) : error
     if (!(located instanceof SerializationError)) throw located
     this.counters.serializationErrors++
     if (!call.skipsUnserializable) throw located
@@ -136,16 +136,6 @@ export class CallSerializer<K, V> {
       return []
     }
   }
-}
-
-/** Says which message of a list it was, as `results` and `refused` count them. */
-function atPlace(index: number, error: unknown): unknown {
-  if (!(error instanceof InvalidMessageError || error instanceof SerializationError)) return error
-  const message = `messages[${index}]: ${error.message}`
-  const options = 'cause' in error ? { cause: error.cause } : {}
-  return error instanceof InvalidMessageError
-    ? new InvalidMessageError(message, options)
-    : new SerializationError(message, options)
 }
 
 async function withoutSkipped(encoded: readonly MaybeSerialized[]): Promise<OutgoingMessage[]> {

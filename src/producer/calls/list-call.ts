@@ -9,8 +9,16 @@ import { MessageCall, type Whereabouts } from './message-call.js'
 /** In place of a message's whereabouts once it has its fate. */
 const SETTLED = null
 
+/** A stream that gives its messages some at a time, and waits for room as long as it takes. */
+export interface GivingStream {
+  /** How many it gave before. */
+  readonly before: number
+}
+
 /** One `send()` and its messages, whose promise is about them all; of a list, or of one message. */
 export abstract class ListCall extends MessageCall {
+  /** The place of its first message among all that its caller gives: a stream gives some at a time. */
+  readonly firstPlace: number
   private readonly places: (Whereabouts | typeof SETTLED)[]
   /** What encoders failed on, and why. It is told with the others: until then nothing of the call has gone on. */
   private failures: Map<number, KafkaProducerError> | undefined
@@ -25,9 +33,11 @@ export abstract class ListCall extends MessageCall {
     onDone: (call: MessageCall) => void,
     /** What is sent in place of the messages. */
     protected readonly instead: Replacement | undefined,
-    isPatient: boolean,
+    /** Of the stream that sends them. */
+    stream: GivingStream | undefined,
   ) {
-    super(sentAt, signal, onDone, messages.length, isPatient)
+    super(sentAt, signal, onDone, messages.length, stream !== undefined)
+    this.firstPlace = stream?.before ?? 0
     this.places = new Array<Whereabouts>(messages.length)
   }
 

@@ -11,7 +11,7 @@ import type { KeyedMessage } from '../keyed-message.js'
 import type { Fate } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
 import { ownErrorOf } from './failure-of.js'
-import { ListCall } from './list-call.js'
+import { ListCall, type GivingStream } from './list-call.js'
 import type { MessageCall, Whereabouts } from './message-call.js'
 import { rejectWithCaller, type Settling } from './reject-with-caller.js'
 import { attemptsOf } from './shared-call.js'
@@ -41,9 +41,9 @@ export class QueueCall extends ListCall {
     onDone: (call: MessageCall) => void,
     private readonly reporter: DeliveryReporter,
     instead?: Replacement,
-    isPatient = false,
+    stream?: GivingStream,
   ) {
-    super(messages, inList, sentAt, signal, onDone, instead, isPatient)
+    super(messages, inList, sentAt, signal, onDone, instead, stream)
     this.outside = messages.length
   }
 

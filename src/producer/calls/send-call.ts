@@ -5,7 +5,7 @@ import type { Fate } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
 import type { RecordMetadata } from '../record-metadata.js'
 import { failureOf } from './failure-of.js'
-import { ListCall } from './list-call.js'
+import { ListCall, type GivingStream } from './list-call.js'
 import type { MessageCall } from './message-call.js'
 import { rejectWithCaller, type Settling } from './reject-with-caller.js'
 
@@ -25,9 +25,9 @@ export class SendCall extends ListCall {
     signal: AbortSignal | undefined,
     onDone: (call: MessageCall) => void,
     instead?: Replacement,
-    isPatient = false,
+    stream?: GivingStream,
   ) {
-    super(messages, inList, sentAt, signal, onDone, instead, isPatient)
+    super(messages, inList, sentAt, signal, onDone, instead, stream)
     this.results = new Array<Fate>(messages.length)
     this.promise = new Promise((resolve, reject) => (this.settling = { resolve, reject }))
   }

@@ -1,11 +1,13 @@
 import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import { finished, pipeline } from 'node:stream/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import {
+  DefaultEncoder,
   FailedToSendMessageError,
   Producer,
+  StringEncoder,
   type DeliveryReport,
   type KeyedMessage,
   type RawData,
@@ -271,6 +273,31 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
     },
   )
 
+  test.each<[string, unknown, string]>([
+    ['a list of messages', [{ value: 'x' }], 'a message must be an object, given was an object (Array)'],
+    ['the promise of one', Promise.resolve({ value: 'x' }), 'a message must be an object, given was a promise of one'],
+    ['a value under another name', { data: 'x' }, "there is 'data' in it: did you mean 'value'?"],
+    ['messages in one', { messages: [] }, "there are no 'messages' in a message"],
+  ])('what is no message is told as what it is: %s', async (_, bad, text) => {
+    await using producer = new Producer({ brokers: 'localhost:1', type })
+    const stream = producer.writable({ topic: 'logs' })
+    stream.end(bad as WritableMessage)
+    await expect(finished(stream)).rejects.toMatchObject({
+      code: 'INVALID_MESSAGE',
+      message: expect.stringContaining(text) as unknown,
+    })
+  })
+
+  test.each<[string, unknown]>([
+    ['without a topic', { value: 'x' }],
+    ['with a partition that is none', { topic: 'logs', value: 'x', partition: -1 }],
+  ])('names a message %s by its place among all', async (_, bad) => {
+    await using kafka = await EmbeddedKafka.start({ topics: { logs: {} } })
+    await using producer = new Producer({ brokers: kafka.bootstrap, type })
+    const messages = [...range(40), bad as KeyedMessage]
+    await expect(producer.sendAll(messages)).rejects.toThrow(/^messages\[40\]: /)
+  })
+
   test('a message whose topic can’t be read ends the stream with a clear error', async () => {
     await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
     await using producer = new Producer({ brokers: kafka.bootstrap, type })
@@ -370,6 +397,27 @@ test('a message that fails destroys the stream with an error that names it, and 
   ).toMatchObject(['bad', { code: 'INVALID_PARTITION' }])
   expect(closed).toBe(true)
 })
+
+test.each(['sync', 'async'] as const)(
+  '%s mode: what an encoder fails on is named by its place among all',
+  async (type) => {
+    await using kafka = await EmbeddedKafka.start({ topics: { logs: {} } })
+    const reported: string[] = []
+    await using producer = new Producer<string, unknown, 'sync' | 'async'>({
+      brokers: kafka.bootstrap,
+      type,
+      encoder: new DefaultEncoder(),
+      keyEncoder: new StringEncoder(),
+      onDelivery: ({ error }) => void (error && reported.push(error.message)),
+    })
+    const sending = producer.sendAll([...range(40), { topic: 'logs', value: 5 }])
+    const failure: unknown = await sending.catch((error: unknown) => error)
+    await producer.flush()
+    expect(failure instanceof Error ? [failure.message] : reported).toEqual([
+      expect.stringMatching(/^messages\[40\]: value: /),
+    ])
+  },
+)
 
 test('sync mode: sendAll waits for its own messages, and not for those of others', async () => {
   await using kafka = await EmbeddedKafka.start({ topics: { logs: {} }, autoCreateTopics: false })
