@@ -669,7 +669,8 @@ function parseCompression(value: unknown, name: string, allowed: string): Compre
   const isFallback = fallback === undefined || typeof fallback === 'string'
   if (typeof type !== 'string' || !isLevel || !isFallback || Object.keys(others).length > 0)
     throw refused(name, value, allowed)
-  return value as CompressionOption
+  // What was checked is what is used, whatever becomes of what was given.
+  return { type, level, fallback }
 }
 
 function parseTopics(value: unknown, name: string, allowed: string): readonly string[] {
@@ -684,14 +685,14 @@ function parseTopicCompression(
   // Nothing would be compressed.
   if (!isRecord(value)) throw refused(name, value, allowed)
   const { allowed: allowedOption } = OPTIONS.compression
-  const topics = given(value as Record<string, unknown>)
-  for (const [topic, option] of Object.entries(topics)) {
+  const read: [string, CompressionOption][] = []
+  for (const [topic, option] of Object.entries(given(value as Record<string, unknown>))) {
     // No message is ever sent to another, and those that were meant would go uncompressed.
     if (!isTopicName(topic))
       throw new InvalidConfigError(`${name}: given was one of ${shown(topic)}, allowed are topics: ${TOPIC_NAMES}`)
-    parseCompression(option, `${name} of ${shown(topic)}`, allowedOption)
+    read.push([topic, parseCompression(option, `${name} of ${shown(topic)}`, allowedOption)])
   }
-  return topics as Readonly<Record<string, CompressionOption>>
+  return Object.fromEntries(read)
 }
 
 function parseCodecs(value: unknown, name: string, allowed: string): readonly Codec[] {
@@ -713,7 +714,7 @@ function parseList<One>(
   const list: readonly unknown[] = value
   // By index: `every` passes over holes, which are undefined to all who read them.
   for (let i = 0; i < list.length; i++) if (!isOne(list[i])) throw refused(`${name}[${i}]`, list[i], allowedOne)
-  return list as readonly One[]
+  return list.slice() as One[]
 }
 
 function parseBoolean(value: unknown, name: string, allowed: string): boolean {

@@ -59,6 +59,21 @@ describe.each(Object.keys(CODECS) as (keyof typeof CODECS)[])('%s', (name) => {
 describe('which topics', () => {
   const topics = { logs: { partitions: 1 }, other: { partitions: 1 }, third: { partitions: 1 } }
 
+  test('as it was said when the producer was made, whatever becomes of that', async () => {
+    await using kafka = await EmbeddedKafka.start({ topics: { logs: {}, other: {} } })
+    const [compression, other] = [
+      { type: 'gzip', level: 1 },
+      { type: 'gzip', level: 1 },
+    ]
+    const options = { compression, topicCompression: { other } }
+    await using producer = new Producer({ brokers: kafka.bootstrap, ...options })
+    compression.level = other.level = 99
+    for (const topic of ['logs', 'other']) {
+      await producer.send({ topic, value: 'x'.repeat(500) })
+      expect(kafka.records(topic).map(({ codec }) => codec)).toEqual([1])
+    }
+  })
+
   test('only those of compressedTopics, where it is not empty', async () => {
     await using kafka = await EmbeddedKafka.start({ topics })
     await sendThrough(kafka, { compression: 'gzip', compressedTopics: ['other'] })

@@ -6,6 +6,7 @@ import {
   ProducerConfig,
   StickyByBytes,
   StringEncoder,
+  type ProducerInterceptor,
   type ProducerOptions,
 } from '../../../src/index.js'
 import { OPTIONS } from '../../../src/producer/config/producer-options.js'
@@ -281,6 +282,13 @@ describe('rules between options', () => {
 })
 
 describe('what is taken', () => {
+  it('lists as they are now', () => {
+    const interceptors: ProducerInterceptor[] = [{ onSend: (message) => message }]
+    const config = configOf({ interceptors })
+    interceptors.push(17 as never)
+    expect(config.interceptors).toHaveLength(1)
+  })
+
   it('the defaults', () => {
     expect(configOf({})).toMatchObject({
       brokers: [{ host: 'localhost', port: 9092 }],
