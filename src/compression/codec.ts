@@ -54,17 +54,22 @@ export class Codecs {
 
   constructor(own: readonly Codec[] = []) {
     for (const codec of own) {
-      const { name, id } = codec
+      const { name, id, levels } = codec
       if (name === '' || name === 'none') throw new InvalidConfigError(`a codec can't have the name ${shown(name)}`)
       if (!Number.isInteger(id) || id < 1 || id > HIGHEST_ID) {
-        throw new InvalidConfigError(`codec '${name}' has the id ${id}, possible are 1 to ${HIGHEST_ID}`)
+        throw new InvalidConfigError(`codec ${shown(name)} has the id ${shown(id)}, possible are 1 to ${HIGHEST_ID}`)
       }
       const builtIn = BUILT_IN.find((row) => row.name === name)
       if (builtIn !== undefined && builtIn.id !== id) {
-        throw new InvalidConfigError(`codec '${name}' has the id ${id}, brokers know it as ${builtIn.id}`)
+        throw new InvalidConfigError(`codec ${shown(name)} has the id ${id}, brokers know it as ${builtIn.id}`)
       }
       if (this.byName.has(name) || this.byId.has(id))
-        throw new InvalidConfigError(`codec '${name}' with the id ${id} is given twice`)
+        throw new InvalidConfigError(`codec ${shown(name)} with the id ${id} is given twice`)
+      if (levels !== undefined && !isRange(levels)) {
+        throw new InvalidConfigError(
+          `codec ${shown(name)} has levels that are ${shown(levels)}, possible are a list of the lowest and the highest`,
+        )
+      }
       const guarded = withOwnInput(codec)
       this.byName.set(name, guarded)
       this.byId.set(id, guarded)
@@ -143,9 +148,13 @@ function withOwnInput(codec: Codec): Codec {
   }
 }
 
+function isRange(levels: unknown): boolean {
+  return Array.isArray(levels) && levels.length === 2 && levels.every((level) => typeof level === 'number')
+}
+
 function checkLevel({ name, levels }: Codec, level: number): void {
-  if (levels === undefined) throw new InvalidConfigError(`codec '${name}' has no levels`)
+  if (levels === undefined) throw new InvalidConfigError(`codec ${shown(name)} has no levels`)
   const [lowest, highest] = levels
   if (Number.isInteger(level) && level >= lowest && level <= highest) return
-  throw new InvalidConfigError(`codec '${name}' has the levels ${lowest} to ${highest}, not ${level}`)
+  throw new InvalidConfigError(`codec ${shown(name)} has the levels ${lowest} to ${highest}, not ${level}`)
 }

@@ -11,7 +11,7 @@ import type { Encoder, RawData } from '../encoder.js'
 import type { Logger } from '../event-log.js'
 import type { ProducerInterceptor } from '../interceptors.js'
 import { resolvePartitioner, type ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
-import { CompressionChoice } from '../queues/topic-compression.js'
+import { CompressionChoice, type CompressionConfig } from '../queues/topic-compression.js'
 import type { OnStats } from '../stats-reports.js'
 import { unknownOption } from './other-names.js'
 import {
@@ -145,14 +145,15 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
     // As in Kafka 0.8, keys are encoded like values unless they have an encoder of their own.
     this.keyEncoder = options.keyEncoder === undefined ? (this.encoder as unknown as Encoder<K>) : read('keyEncoder')
     if (options.keyEncoder === undefined && options.encoder === undefined) this.keyEncoder = DEFAULT_ENCODER
-    this.compressionChoice = new CompressionChoice(
-      {
-        compression: read('compression'),
-        compressedTopics: read('compressedTopics'),
-        topicCompression: read('topicCompression'),
-        codecs: read('codecs'),
-      },
-      this.batchBytes,
+    const compression: CompressionConfig = {
+      compression: read('compression'),
+      compressedTopics: read('compressedTopics'),
+      topicCompression: read('topicCompression'),
+      codecs: read('codecs'),
+    }
+    this.compressionChoice = readable(
+      () => new CompressionChoice(compression, this.batchBytes),
+      () => 'codecs',
     )
     this.copyBytes = read('copyBytes')
     this.interceptors = read('interceptors')

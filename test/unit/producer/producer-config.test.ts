@@ -127,6 +127,25 @@ describe('what is refused, with what was given and what is allowed', () => {
     )
   })
 
+  it.each([
+    [{ id: Symbol('id') }, "codec 'mine' has the id a symbol, possible are 1 to 7"],
+    [{ levels: 5 }, "codec 'mine' has levels that are 5, possible are a list of the lowest and the highest"],
+    [{ levels: [1] }, "codec 'mine' has levels that are a list, possible are"],
+  ])('a codec with %o', (fields, text) => {
+    const mine = { name: 'mine', id: 5, compress: () => Buffer.of(), decompress: () => Buffer.of(), ...fields }
+    expect(refusal({ brokers, codecs: [mine], compression: { type: 'mine', level: 1 } }).message).toContain(text)
+  })
+
+  it('a codec that can’t be read', () => {
+    const codec = { name: 'mine', compress: () => Buffer.of(), decompress: () => Buffer.of() }
+    const mine = Object.defineProperty(codec, 'id', {
+      get() {
+        throw new Error('thrown')
+      },
+    })
+    expect(refusal({ brokers, codecs: [mine] }).message).toBe("codecs can't be read: what reads it threw")
+  })
+
   it('a logger, by what it lacks', () => {
     const logger = { debug: () => '', log: () => '', warn: () => '', error: () => '' }
     expect(refusal({ brokers, logger }).message).toBe(
