@@ -266,9 +266,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'a transaction of offsets alone is not ended',
     file: `${TRANSACTIONS}/transaction-manager.ts`,
-    find: "this.requests.commitOffsets(identity, offsets, isPartTwo, signal, onWritten),\n    )\n    this.begun = 'yes'\n",
+    find: "this.requests.commitOffsets(identity, offsets, isAdded, signal, onWritten),\n    )\n    this.begun = 'yes'\n",
     replace:
-      "this.requests.commitOffsets(identity, offsets, isPartTwo, signal, onWritten),\n    )\n    this.begun = isPartTwo ? 'no' : this.begun\n",
+      "this.requests.commitOffsets(identity, offsets, isAdded, signal, onWritten),\n    )\n    this.begun = isAdded ? 'no' : this.begun\n",
   },
   {
     fault: 'what had no answer is carried out under the epoch of the next transaction',
