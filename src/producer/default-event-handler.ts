@@ -196,6 +196,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
         this.policy,
         () => this.room.messages > 0,
         (message, cause) => warnings.warn('KAFKA_PRODUCER_NOT_IDEMPOTENT', message, cause),
+        () => topicPartitionInfos.clusterId,
       )
     if (sequencing.isTransactional) counters.idempotent = true
     this.outcomes = new Outcomes({

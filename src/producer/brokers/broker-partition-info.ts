@@ -136,6 +136,11 @@ export class BrokerPartitionInfo {
     return this.anyBroker.stage
   }
 
+  /** Which cluster the last answer was of; null where brokers don't tell. */
+  get clusterId(): string | null {
+    return this.anyBroker.clusterId
+  }
+
   /** Whether any topic is known. */
   get knowsAny(): boolean {
     return this.topics.size > 0

@@ -61,6 +61,8 @@ export class Idempotence {
   private session: BrokerSession | undefined
   private readonly isAskedFor: boolean
   private hasWarned = false
+  /** Whose ids they are; undefined before that is known. */
+  private cluster: string | undefined
 
   constructor(
     { acks, idempotent, requestTimeoutMs }: IdempotenceConfig,
@@ -68,6 +70,8 @@ export class Idempotence {
     pacing: Pacing,
     isNeeded: () => boolean,
     private readonly warn: (message: string, cause: KafkaProducerError) => void,
+    /** As the metadata told it last. */
+    private readonly clusterId: () => string | null = () => null,
   ) {
     this.isAskedFor = idempotent === true
     if (acks !== -1 || idempotent === false) {
@@ -93,6 +97,7 @@ export class Idempotence {
   numberingFor(session: BrokerSession): Numbering | undefined {
     const { identity } = this
     if (identity === undefined) return NOT_NUMBERED
+    this.heedCluster(identity)
     const version = session.versions.highest(produce)
     const name = () => formatAddress(session.connection.address)
     if (magicOfProduce(version) < 2) {
@@ -121,6 +126,14 @@ export class Idempotence {
         return identity.current === current
       },
     }
+  }
+
+  /** A cluster that was made anew may give the same id to another producer, and would take one's messages for the other's. */
+  private heedCluster(identity: ProducerIdentity): void {
+    const id = this.clusterId()
+    if (id === null || id === this.cluster) return
+    if (this.cluster !== undefined) identity.forget()
+    this.cluster = id
   }
 
   private noteOlder(session: BrokerSession): void {

@@ -55,7 +55,7 @@ export function isIdentity({ producerId, epoch }: Identity): boolean {
  * The id and epoch of a producer without transactions. Any broker gives them; later epochs it takes itself (KIP-360).
  *
  *     none ──whenKnown()──▶ asking ──answer──▶ known ──bump()──▶ known, one epoch later
- *      ▲                     │  │  ▲              └──bump() after the last epoch──▶ none
+ *      ▲                     │  │  ▲              └──bump() after the last epoch, forget()──▶ none
  *      └──nobody needs it────┘  │  └──── error that passes
  *                               └──▶ refused, for good
  */
@@ -106,6 +106,12 @@ export class ProducerIdentity {
     const { producerId, epoch } = identity
     this.identity = epoch < LAST_EPOCH ? { producerId, epoch: epoch + 1 } : undefined
     debug('left epoch %d of producer id %d', epoch, producerId)
+  }
+
+  /** It is that of another cluster, and so is what that refused. */
+  forget(): void {
+    this.identity = undefined
+    this.refusal = undefined
   }
 
   /** What the last question failed with; undefined once one has not. */

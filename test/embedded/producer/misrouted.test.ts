@@ -82,6 +82,25 @@ describe('a connection that reaches', () => {
     await producer.send({ topic: 'orders', value: 'new' })
     expect(stored(anew, 'orders')).toEqual(['new'])
   })
+
+  it.each(['2.8', '3.9', '4'] as const)(
+    'a cluster made anew, Kafka %s, which gives others the ids of the one before: none is taken for another',
+    async (release) => {
+      const kafka = await startKafka({ release, topics })
+      const producer = startProducer(kafka)
+      await producer.send({ topic: 'orders', value: 'old' })
+      const ports = [portOf(kafka.bootstrap)]
+      await kafka.stop()
+      const waiting = producer.send({ topic: 'orders', value: 'a1' })
+      const anew = await startKafka({ release, topics, ports })
+      await waiting
+      const other = startProducer(anew)
+      for (const value of ['b1', 'b2']) await other.send({ topic: 'orders', value })
+      await producer.send({ topic: 'orders', value: 'a2' })
+      await other.send({ topic: 'orders', value: 'b3' })
+      expect(stored(anew, 'orders')).toEqual(['a1', 'b1', 'b2', 'a2', 'b3'])
+    },
+  )
 })
 
 describe('what brokers are told of whom the client takes them for', () => {
