@@ -25,8 +25,9 @@ export type MessageHeaders =
  */
 export function outgoingHeaders(headers: unknown): OutgoingHeaders | null {
   if (headers === undefined || headers === null) return null
-  const parts: Data[] = headers instanceof AddedHeaders ? new AddedHeaders<Data>() : []
+  let parts: Data[] = []
   try {
+    if (headers instanceof AddedHeaders) parts = new AddedHeaders<Data>()
     collect(parts, headers)
   } catch (cause) {
     if (cause instanceof InvalidMessageError) throw cause
@@ -130,9 +131,8 @@ export function hasHeader(message: { readonly headers?: unknown }, names: readon
 
 /** Whether a message has headers that its caller gave; what is none is his, too, who is to be told. */
 export function hasOwnHeaders({ headers }: { readonly headers?: unknown }): boolean {
-  if (headers instanceof AddedHeaders) return false
   try {
-    return outgoingHeaders(headers) !== null
+    return !(headers instanceof AddedHeaders) && outgoingHeaders(headers) !== null
   } catch {
     return true
   }
