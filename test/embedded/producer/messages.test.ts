@@ -26,9 +26,10 @@ describe('a misspelt field', () => {
     const said = `there is no field '${name}' in a message: did you mean '${meant}'?`
     for (let i = 0; i < 2; i++)
       expect(await errorOf(producer.send(message))).toMatchObject({ code: 'INVALID_MESSAGE', message: said })
-    expect((await errorOf(producer.sendAll([message]))).message).toContain(said)
+    const located = `messages[0]: ${said}`
+    expect((await errorOf(producer.sendAll([message]))).message).toBe(located)
     expect((await errorOf(producer.sendAll([{ ...message, topic: undefined }], { topic: 'orders' }))).message).toBe(
-      said,
+      located,
     )
     expectNothingHeld(producer)
   })
