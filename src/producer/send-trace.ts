@@ -120,19 +120,15 @@ export class TracedSend implements SendTrace {
   #ends: MessageEnds | undefined
   #hasBegun = false
   #given: Given<unknown, unknown>
-  readonly #sender: Sender
+  readonly #leaders: Sender['leaders']
+  readonly clientId: string
+  readonly type: 'sync' | 'async'
 
-  constructor(sender: Sender, given: Given<unknown, unknown>) {
-    this.#sender = sender
+  constructor({ clientId, type, leaders }: Sender, given: Given<unknown, unknown>) {
+    this.clientId = clientId
+    this.type = type
+    this.#leaders = leaders
     this.#given = given
-  }
-
-  get clientId(): string {
-    return this.#sender.clientId
-  }
-
-  get type(): 'sync' | 'async' {
-    return this.#sender.type
   }
 
   /** A list is made of one message when somebody looks at it. */
@@ -187,7 +183,7 @@ export class TracedSend implements SendTrace {
   }
 
   leaderOf(topic: string, partition: number): BrokerAddress | undefined {
-    return this.#sender.leaders.leaderOf(topic, partition)
+    return this.#leaders.leaderOf(topic, partition)
   }
 
   /** Nothing can be asked of it any more; whether anything was. */
