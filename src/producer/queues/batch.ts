@@ -245,7 +245,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     }
     this.messages++
     if (ownTimestamp !== null) (this.ownTimestamps ??= new Map()).set(place, ownTimestamp)
-    if (headers instanceof AddedHeaders) (this.addedHeaders ??= new Set()).add(place)
+    if (headers !== null && headers instanceof AddedHeaders) (this.addedHeaders ??= new Set()).add(place)
     if (owner.signal !== undefined) this.someHaveSignals = true
     owner.placed(index, this)
     return bytes

@@ -60,10 +60,9 @@ export class Room {
 
   /** Takes a message in, where there is room. One alone always finds it, however large. */
   take(message: OutgoingMessage, isOfUnknownTopic: boolean): boolean {
-    const limit = this.limitFor(isOfUnknownTopic)
-    let bytes = Math.min(message.mostBytes, limit)
+    let bytes = this.held(message.mostBytes, isOfUnknownTopic)
     if (!this.fits(bytes)) {
-      bytes = Math.min(message.exactBytes(), limit)
+      bytes = this.held(message.exactBytes(), isOfUnknownTopic)
       if (!this.fits(bytes)) return false
     }
     message.isAdmitted = true
@@ -79,16 +78,19 @@ export class Room {
   }
 
   hasRoomFor(message: OutgoingMessage, isOfUnknownTopic: boolean): boolean {
-    const limit = this.limitFor(isOfUnknownTopic)
-    return this.fits(Math.min(message.mostBytes, limit)) || this.fits(Math.min(message.exactBytes(), limit))
+    return (
+      this.fits(this.held(message.mostBytes, isOfUnknownTopic)) ||
+      this.fits(this.held(message.exactBytes(), isOfUnknownTopic))
+    )
   }
 
   /**
-   * What a message takes at the most. One alone for a topic without metadata comes in however large it is, and takes no
+   * What a message of so many bytes takes. One alone for a topic without metadata comes in however large it is, and takes no
    * more than the share: the topic may not exist, and others would find no room until the message's deadline.
    */
-  private limitFor(isOfUnknownTopic: boolean): number {
-    return isOfUnknownTopic && this.unknownMessageCount === 0 ? this.unknownShare : Infinity
+  private held(bytes: number, isOfUnknownTopic: boolean): number {
+    const isLimited = isOfUnknownTopic && this.unknownMessageCount === 0 && bytes > this.unknownShare
+    return isLimited ? this.unknownShare : bytes
   }
 
   private fits(bytes: number): boolean {
