@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { expect, onTestFinished } from 'vitest'
 import {
@@ -124,11 +125,18 @@ export async function plainServer(
 
 /** An address on which nobody listens. */
 export async function deadAddress(): Promise<string> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return `127.0.0.1:${port}`
+  for (;;) {
+    // Below those that systems choose from: other tests' servers, which let them choose, never get it meanwhile.
+    const port = randomInt(15_000, 32_000)
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!isFree) continue
+    await new Promise((resolve) => server.close(resolve))
+    return `127.0.0.1:${port}`
+  }
 }
 
 export function portOf(address: string): number {
