@@ -136,10 +136,9 @@ export class BrokerConnection {
   private hasSession = false
   /** The first bytes that came, until an answer was read. */
   private head: Buffer = EMPTY
+  private isEndedByBroker = false
   /** Called before each request: the session may have to be renewed. */
   beforeRequest: (() => void) | undefined
-  /** Whether it was the broker that ended it. */
-  wasHungUpOn = false
   /** What may be wrong if the broker hangs up before it has answered anything that needs a session. */
   hint: string | undefined
 
@@ -204,7 +203,7 @@ export class BrokerConnection {
   }
 
   private closedByPeer(how: string, cause?: Error): ConnectionClosedError {
-    if (this.state === 'open') this.wasHungUpOn = true
+    if (this.state === 'open') this.isEndedByBroker = true
     const unanswered = this.#inFlight.peekFront()
     const open = unanswered ?? this.notTaken.peekFront()
     const verb = unanswered === undefined ? 'taken' : 'answered'
@@ -217,6 +216,11 @@ export class BrokerConnection {
   /** Sockets of TLS show the key they were opened with. */
   [inspect.custom](): string {
     return `BrokerConnection { ${this.name}, ${this.state} }`
+  }
+
+  /** Whether it was the broker that ended it. */
+  get wasHungUpOn(): boolean {
+    return this.isEndedByBroker
   }
 
   /** Aborted, with the reason, when the connection is no longer open for requests. */
