@@ -213,11 +213,16 @@ export class MetricsPush {
   }
 
   private async pushLast(subscription: Subscription): Promise<void> {
-    // What is under way is counted by then.
-    await this.pushing
-    const request = await this.requestFor(subscription, true)
-    // The connection may have been closed since, for being idle: then it takes a new one.
-    if (request !== undefined) await this.ask(pushTelemetry, request)
+    try {
+      // What is under way is counted by then.
+      await this.pushing
+      const request = await this.requestFor(subscription, true)
+      // The connection may have been closed since, for being idle: then it takes a new one.
+      if (request !== undefined) await this.ask(pushTelemetry, request)
+    } catch (error) {
+      // Whoever closes a producer is told of messages, and not of this.
+      debug('the last push: %s', (error as Error).message)
+    }
   }
 }
 
