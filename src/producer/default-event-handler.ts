@@ -295,21 +295,32 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
 
   handle(given: Given<K, V>, options?: SendOptions, instead?: Replacement): Promise<RecordMetadata[]> {
     try {
-      const signal = signalOfSend(options)
-      if (signal?.aborted) return Promise.reject(abortedBy(signal))
-      const inList = isList(given)
-      const messages = inList ? given : [given]
-      if (messages.length === 0) return Promise.resolve([])
-      const sentAt = this.sendClock.now()
-      const stream = takenFromStream(options, instead?.messages ?? messages)
-      if (messages.length === 1 && signal === undefined)
-        return this.handleOne(messages, inList, sentAt, instead, stream)
-      const call = new SendCall(messages, inList, sentAt, signal, this.onDone, instead, stream)
-      this.takeInAll(call)
-      return call.promise
+      // Most sends are of one message and no more: a short way, which V8 makes one function with what calls it.
+      return options === undefined && !isList(given)
+        ? this.handleOne([given], false, this.sendClock.now(), instead, undefined)
+        : this.handleListed(given, options, instead)
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  /** Lists, and whatever comes with options. */
+  private handleListed(
+    given: Given<K, V>,
+    options: SendOptions | undefined,
+    instead: Replacement | undefined,
+  ): Promise<RecordMetadata[]> {
+    const signal = signalOfSend(options)
+    if (signal?.aborted) return Promise.reject(abortedBy(signal))
+    const inList = isList(given)
+    const messages = inList ? given : [given]
+    if (messages.length === 0) return Promise.resolve([])
+    const sentAt = this.sendClock.now()
+    const stream = takenFromStream(options, instead?.messages ?? messages)
+    if (messages.length === 1 && signal === undefined) return this.handleOne(messages, inList, sentAt, instead, stream)
+    const call = new SendCall(messages, inList, sentAt, signal, this.onDone, instead, stream)
+    this.takeInAll(call)
+    return call.promise
   }
 
   private handleOne(
@@ -338,21 +349,33 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   /** Async mode: settles when the messages are queued or refused; their fates are reported. */
   enqueue(given: Given<K, V>, reporter: DeliveryReporter, options?: SendOptions, instead?: Replacement): Promise<void> {
     try {
-      const signal = signalOfSend(options)
-      if (signal?.aborted) return Promise.reject(abortedBy(signal))
-      const inList = isList(given)
-      const messages = inList ? given : [given]
-      if (messages.length === 0) return Promise.resolve()
-      const sentAt = this.sendClock.now()
-      const stream = takenFromStream(options, instead?.messages ?? messages)
-      if (messages.length === 1 && signal === undefined && instead?.acknowledged === undefined)
-        return this.enqueueOne(messages, inList, reporter, sentAt, instead, stream)
-      const call = new QueueCall(messages, inList, sentAt, signal, this.onDone, reporter, instead, stream)
-      this.takeInAll(call)
-      return call.queued()
+      // As in handle().
+      return options === undefined && !isList(given) && instead === undefined
+        ? this.enqueueOne([given], false, reporter, this.sendClock.now(), undefined, undefined)
+        : this.enqueueListed(given, reporter, options, instead)
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  private enqueueListed(
+    given: Given<K, V>,
+    reporter: DeliveryReporter,
+    options: SendOptions | undefined,
+    instead: Replacement | undefined,
+  ): Promise<void> {
+    const signal = signalOfSend(options)
+    if (signal?.aborted) return Promise.reject(abortedBy(signal))
+    const inList = isList(given)
+    const messages = inList ? given : [given]
+    if (messages.length === 0) return Promise.resolve()
+    const sentAt = this.sendClock.now()
+    const stream = takenFromStream(options, instead?.messages ?? messages)
+    if (messages.length === 1 && signal === undefined && instead?.acknowledged === undefined)
+      return this.enqueueOne(messages, inList, reporter, sentAt, instead, stream)
+    const call = new QueueCall(messages, inList, sentAt, signal, this.onDone, reporter, instead, stream)
+    this.takeInAll(call)
+    return call.queued()
   }
 
   /** Mostly one message is encoded and has room at once: then it needs no call of its own. */
