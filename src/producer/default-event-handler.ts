@@ -14,11 +14,12 @@ import { EarlyEnds } from './calls/early-ends.js'
 import { EncoderLine } from './calls/encoder-line.js'
 import { Endings } from './calls/endings.js'
 import type { ListCall } from './calls/list-call.js'
+import { ListIntake, topicsOf } from './calls/list-intake.js'
 import type { MessageCall } from './calls/message-call.js'
 import { OutstandingCalls } from './calls/outstanding-calls.js'
 import { QueueCall } from './calls/queue-call.js'
 import { SendCall } from './calls/send-call.js'
-import { handled, Serializer } from './calls/serializer.js'
+import { Serializer } from './calls/serializer.js'
 import { SharedCall } from './calls/shared-call.js'
 import { signalOfSend } from './calls/signal-listeners.js'
 import { SingleCall } from './calls/single-call.js'
@@ -31,13 +32,13 @@ import { isList, type Given, type KeyedMessage } from './keyed-message.js'
 import { LongWaits } from './long-waits.js'
 import type { ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
 import { abortedBy } from './queues/abortion.js'
-import { type Batch, type Freed } from './queues/batch.js'
+import type { Freed } from './queues/batch.js'
 import { OutgoingMessage } from './queues/outgoing-message.js'
 import type { PartitionQueue } from './queues/partition-queue.js'
 import { RetryPolicy, type RetrySettings } from './queues/retry-policy.js'
 import { Room } from './queues/room.js'
 import { SendClock, type SendMoment } from './queues/send-clock.js'
-import { TRACED, withoutStackTraces } from './queues/stack-traces.js'
+import { Thinning } from './queues/thinning.js'
 import type { CompressionChoice } from './queues/topic-compression.js'
 import { TopicRouter } from './queues/topic-router.js'
 import type { RecordMetadata } from './record-metadata.js'
@@ -79,9 +80,6 @@ export interface LingeringQueue {
   releaseAll(): void
 }
 
-/** The clock is read once for so many messages that can't be encoded. */
-const FAILURES_RUN = 64
-
 /** What `send()` answers where all is queued at once. */
 const QUEUED = Promise.resolve()
 
@@ -118,13 +116,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private readonly topics: TopicRouter
   private readonly outcomes: Outcomes
   private readonly senderParts: SenderParts
+  private readonly intake: ListIntake
   private readonly senders = new Map<number, BrokerSender>()
   private readonly failures: Failures
   private isClosed = false
-  /** Whether batches may hold room for messages that were ended. */
-  private holdsEnded = false
-  /** Whether they are about to be left out. */
-  private isToThinAll = false
   private readonly transactions: TransactionSequencing | undefined
   private readonly whenDrained: (() => void)[] = []
   /** One function for all calls. */
@@ -225,6 +220,13 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       keeps: (identity) => sequencing.keeps(identity),
       leave: (identity) => sequencing.leave(identity),
     })
+    const thinning = new Thinning({
+      room: this.room,
+      topics: this.topics,
+      turn,
+      lacksRoom: () => this.admission.lacksRoom,
+      goOn: (queue) => this.outcomes.goOn(queue),
+    })
     this.admission = new Admission({
       clock,
       room: this.room,
@@ -241,7 +243,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
         if (isNews && observers.wantsEvents && config.enqueueTimeoutMs !== 0)
           observers.happened({ type: 'queue-full', messages, bytes })
         lingering?.releaseAll()
-        this.thinAll()
+        thinning.thinAll()
       },
     })
     const causesOfDelay = () => new DeadlineErrors(deliveryTimeoutMs, this.reasons)
@@ -249,7 +251,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       clock,
       failures: this.failures,
       turn,
-      thin: (batch) => this.thin(batch),
+      thin: (batch) => thinning.thin(batch),
       dropped: (message) => {
         this.room.leave(message)
         this.topics.noteEnded(message)
@@ -261,6 +263,17 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       },
     })
     this.earlyEnds = new EarlyEnds({ clock, endings, deliveryTimeoutMs, causesOfDelay })
+    this.intake = new ListIntake({
+      clock,
+      turn,
+      failures: this.failures,
+      calls: this.calls,
+      line: this.line,
+      earlyEnds: this.earlyEnds,
+      serializer: this.serializer,
+      serialize: (call) => this.serialize(call.sent as readonly KeyedMessage<K, V>[], call),
+      isClosed: () => this.isClosed,
+    })
     this.senderParts = {
       clock,
       pool: producerPool,
@@ -319,7 +332,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     const stream = takenFromStream(options, instead?.messages ?? messages)
     if (messages.length === 1 && signal === undefined) return this.handleOne(messages, inList, sentAt, instead, stream)
     const call = new SendCall(messages, inList, sentAt, signal, this.onDone, instead, stream)
-    this.takeInAll(call)
+    this.intake.takeInAll(call)
     return call.promise
   }
 
@@ -342,7 +355,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       return call.promise
     }
     const call = new SendCall(messages, inList, sentAt, undefined, this.onDone, instead, stream)
-    this.takeIn(call, this.serializer.handOver(encoded, call))
+    this.intake.takeIn(call, this.serializer.handOver(encoded, call))
     return call.promise
   }
 
@@ -374,7 +387,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     if (messages.length === 1 && signal === undefined && instead?.acknowledged === undefined)
       return this.enqueueOne(messages, inList, reporter, sentAt, instead, stream)
     const call = new QueueCall(messages, inList, sentAt, signal, this.onDone, reporter, instead, stream)
-    this.takeInAll(call)
+    this.intake.takeInAll(call)
     return call.queued()
   }
 
@@ -402,49 +415,8 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       return QUEUED
     }
     const call = new QueueCall(messages, inList, sentAt, undefined, this.onDone, reporter, instead, stream)
-    this.takeIn(call, this.serializer.handOver(encoded, call))
+    this.intake.takeIn(call, this.serializer.handOver(encoded, call))
     return call.queued()
-  }
-
-  private takeInAll(call: ListCall): void {
-    // Before the encoders, one of which may abort it.
-    if (call.signal !== undefined) this.earlyEnds.heed(call.signal, call)
-    try {
-      this.takeIn(call, this.serialize(call.sent as readonly KeyedMessage<K, V>[], call))
-    } catch (error) {
-      // An encoder has aborted it before: nobody is to hear of both.
-      if (call.hasBegunToEnd) return
-      call.withdraw()
-      throw error
-    }
-  }
-
-  private takeIn(call: ListCall, encoded: OutgoingMessage[] | Promise<OutgoingMessage[]>): void {
-    // An encoder is the user's: it may have closed the producer, or aborted the signal.
-    if (!Array.isArray(encoded)) void handled(encoded)
-    if (this.isClosed && !call.hasBegunToEnd) throw new ProducerClosedError()
-    if (call.isDone) return
-    this.calls.add(call)
-    if (Array.isArray(encoded)) {
-      this.line.pass(encoded)
-      this.tellFailures(call)
-    } else {
-      const ready = this.serializer.whenReady(call, encoded)
-      this.line.wait(topicsOf(call.sent), ready)
-      // After the others were handed on: what hears of it and sends comes behind them.
-      void ready.then(() => this.tellFailures(call))
-    }
-  }
-
-  /** Some are told at once, the others in later turns: an encoder may fail on all of a long list. */
-  private tellFailures(call: ListCall, isFirst = true): void {
-    const { turn } = this
-    let count = 0
-    const tell = (goesOn: () => boolean) =>
-      call.tellFailures(this.surroundings.clock.now(), (error, cause) => this.failures.add(error, cause), goesOn)
-    if (isFirst && tell(() => ++count < TRACED)) return
-    const areAllTold = withoutStackTraces(() => tell(() => ++count % FAILURES_RUN > 0 || !turn.isSpent))
-    if (!areAllTold) turn.inNextTurn(() => this.tellFailures(call, false))
   }
 
   private checkOpen(): void {
@@ -505,37 +477,6 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     if (cause instanceof QueueFullError)
       this.observers.happened({ type: 'dropped', topic: message.topic, error: cause })
     this.fail(message, cause)
-  }
-
-  /** Leaves out of a batch what was ended, where that is much of it; else soon, where somebody waits for the room. */
-  private thin(batch: Batch): void {
-    if (batch.isSettled || batch.isInFlight) return
-    if (batch.unsettled <= batch.count / 2) return this.leaveOut(batch)
-    this.holdsEnded = true
-    if (!this.admission.lacksRoom || this.isToThinAll) return
-    // Once for all that end in a turn: what is left of the batch is written anew each time.
-    this.isToThinAll = true
-    this.turn.inNextTurn(() => {
-      this.isToThinAll = false
-      this.thinAll()
-    })
-  }
-
-  private leaveOut(batch: Batch): void {
-    const { queue } = batch
-    this.room.release(queue.thin(batch))
-    const its = queue.hasGap ? this.topics.get(queue.topic)?.queues[queue.partition] : undefined
-    if (its !== undefined) this.outcomes.goOn(its)
-  }
-
-  /** Somebody has come to wait for room: what was ended holds none any longer. */
-  private thinAll(): void {
-    if (!this.holdsEnded || this.isToThinAll) return
-    this.holdsEnded = false
-    for (const queue of this.topics.queues()) {
-      // What its queue fails in between, since sequences are missing, is settled.
-      for (const batch of queue.waitingWithEnded()) if (!batch.isSettled) this.leaveOut(batch)
-    }
   }
 
   /** Fails what is not written yet with this cause; what is under way goes on to its true fate. */
@@ -616,17 +557,4 @@ function takenFromStream(options: SendOptions | undefined, sent: readonly KeyedM
   if (!(options instanceof PatientOptions)) return undefined
   options.noteSent(sent)
   return options
-}
-
-/** As far as they can be read: of a long list not all are checked yet, and a getter may answer but once. */
-function topicsOf(messages: readonly KeyedMessage[]): Set<string> {
-  const topics = new Set<string>()
-  for (const message of messages) {
-    try {
-      topics.add(message.topic)
-    } catch {
-      // It is refused, for this, when it is its turn to be checked; or it was read before.
-    }
-  }
-  return topics
 }

@@ -51,10 +51,10 @@ export const ODD_MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'a signal that can’t be listened to is found out when its messages are on their way',
-    file: 'src/producer/default-event-handler.ts',
-    find: '    if (call.signal !== undefined) this.earlyEnds.heed(call.signal, call)\n    try {\n      this.takeIn(call, this.serialize(call.sent as readonly KeyedMessage<K, V>[], call))\n',
+    file: `${CALLS}/list-intake.ts`,
+    find: '    if (call.signal !== undefined) earlyEnds.heed(call.signal, call)\n    try {\n      this.takeIn(call, serialize(call))\n',
     replace:
-      '    try {\n      this.takeIn(call, this.serialize(call.sent as readonly KeyedMessage<K, V>[], call))\n      if (call.signal !== undefined) this.earlyEnds.heed(call.signal, call)\n',
+      '    try {\n      this.takeIn(call, serialize(call))\n      if (call.signal !== undefined) earlyEnds.heed(call.signal, call)\n',
   },
   {
     fault: 'nobody hears of a partitioner’s promise that rejects',
