@@ -227,7 +227,7 @@ export class PartitionQueue implements BatchQueue {
   acknowledged(batch: PartitionBatch, acknowledgement: BrokerAcknowledgement, now: number): Settled {
     this.provenLeader = this.sentTo
     this.answerMs = now - batch.departedAt
-    if (batch.sequence !== undefined && this.isBehindRefused(batch)) this.sequences.lose()
+    if (batch.sequence !== undefined && (this.sequences.isBroken || this.isBehindRefused(batch))) this.sequences.lose()
     return this.leave(batch, (it) => it.acknowledge(acknowledgement, now))
   }
 
@@ -289,6 +289,17 @@ export class PartitionQueue implements BatchQueue {
     const behind = this.batches.peekAt(this.indexOf(batch) + 1)
     if (behind?.sequence === undefined && !batch.mayBeInLog && this.sequences.under === sequence.identity)
       this.sequences.giveBack(sequence)
+    else this.breakSequencesAt(batch)
+  }
+
+  /**
+   * A batch does not go again as it was, and others are behind it. Where the broker has refused it, it refuses those on their
+   * way, too: their sequences are free again when they are back.
+   */
+  breakSequencesAt(batch: PartitionBatch): void {
+    const first = this.batches.peekFront()?.sequence
+    const isRefused = !batch.mayBeInLog && this.inFlightCount > 0 && first?.identity === this.sequences.under
+    if (isRefused && first !== undefined) this.sequences.loseFrom(first)
     else this.sequences.lose()
   }
 
@@ -382,9 +393,9 @@ export class PartitionQueue implements BatchQueue {
 
   /** What was refused has not used its sequences: they are free again, from the last on. */
   private freeSequences(): void {
-    if (this.sequences.isBroken) return
     let numbered = 0
     while (this.batches.peekAt(numbered)?.sequence !== undefined) numbered++
+    if (this.sequences.isBroken) return this.regainSequences(numbered)
     while (numbered-- > 0) {
       const batch = this.batches.peekAt(numbered) as PartitionBatch
       const sequence = batch.sequence as BatchSequence
@@ -392,6 +403,13 @@ export class PartitionQueue implements BatchQueue {
       this.sequences.giveBack(sequence)
       batch.renumber(undefined)
     }
+  }
+
+  /** The same behind a batch that has failed: all of them, or none. */
+  private regainSequences(numbered: number): void {
+    for (let i = 0; i < numbered; i++) if (this.batches.peekAt(i)?.mayBeInLog === true) return
+    if (!this.sequences.regain()) return
+    for (let i = 0; i < numbered; i++) this.batches.peekAt(i)?.renumber(undefined)
   }
 
   private indexOf(batch: PartitionBatch): number {

@@ -17,14 +17,17 @@ export function sequenceAfter(sequence: number, messages: number): number {
 /**
  * The sequences of one partition (KIP-98): each batch that goes out for the first time has those behind the last one's.
  *
- *     whole ──lose()──▶ broken: the broker would find a gap
- *       ▲                 │
- *       └──startOver()────┘ under another epoch, from 0
+ *     whole ──lose(), loseFrom()──▶ broken: the broker would find a gap
+ *       ▲                             │
+ *       ├──startOver()────────────────┤ under another epoch, from 0
+ *       └──regain()───────────────────┘ from where the broker has taken none
  */
 export class Sequences {
   private identity: Identity | undefined
   private next = 0
   private broken = false
+  /** While they are broken: from where on they are free again if the broker has taken none; undefined where nobody knows. */
+  private lostFrom: number | undefined
 
   /** Whether some are missing: nothing new goes out until they start over. */
   get isBroken(): boolean {
@@ -55,10 +58,27 @@ export class Sequences {
   /** Some may have reached the log, or not, or others came behind them: the broker is not to see what follows. */
   lose(): void {
     this.broken = true
+    this.lostFrom = undefined
+  }
+
+  /** These ones were refused, and those behind them, which are on their way, will be. */
+  loseFrom({ base }: BatchSequence): void {
+    if (!this.broken) this.lostFrom = base
+    this.broken = true
+  }
+
+  /** All that came behind was refused as well: gives whether they are free again from there on. */
+  regain(): boolean {
+    if (this.lostFrom === undefined) return false
+    this.next = this.lostFrom
+    this.lostFrom = undefined
+    this.broken = false
+    return true
   }
 
   startOver(): void {
     this.identity = undefined
     this.broken = false
+    this.lostFrom = undefined
   }
 }

@@ -174,7 +174,7 @@ export class Outcomes {
         batch.noteUnacceptable()
         queue.returned(batch)
         // What it leaves out would be missing behind it.
-        if (batch.sequence !== undefined) queue.breakSequences()
+        if (batch.sequence !== undefined) queue.breakSequencesAt(batch)
         if (queue.hasGap) this.startOver(queue)
         const now = this.parts.clock.now()
         for (const { batchIndex, batchIndexErrorMessage } of invalid) {

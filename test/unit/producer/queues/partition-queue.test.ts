@@ -67,6 +67,32 @@ it('what was refused before one that was taken has no sequences that others coul
   expect(queue.startOver()).toBe(identity)
 })
 
+it.each([
+  ['were refused as well', false],
+  ['may be in the log', true],
+])(
+  'the sequences of a batch that was refused for good are free again, but not where those behind it may be in the log: these %s',
+  (_, mayBeInLog) => {
+    const identity = { producerId: 1n, epoch: 0 }
+    const cause = new BrokerUnavailableError('of the test')
+    const queue = queueOf(4)
+    const send = () => {
+      const batch = queue.takeNext(0, identity, 5)
+      queue.handedOver(batch)
+      return batch
+    }
+    queue.acknowledged(send(), acknowledgement, 1)
+    const [refused, ...behind] = [send(), send(), send()]
+    queue.failed(refused, cause, 2)
+    for (const batch of behind) {
+      batch.noteFailure(cause, mayBeInLog)
+      queue.returned(batch)
+    }
+    expect(queue.hasGap).toBe(mayBeInLog)
+    if (!mayBeInLog) expect(send().sequence).toEqual({ identity, base: 1 })
+  },
+)
+
 it('nothing new goes behind what goes out again and may be in the log', () => {
   const identity = { producerId: 1n, epoch: 0 }
   const queue = queueOf(6)
