@@ -57,7 +57,7 @@ interface Untold {
 export class Interceptors {
   private untold: Untold = { calls: 0, onTold: undefined }
   /** Resolves when all is told of the calls before those. */
-  private earlier: Promise<unknown> = Promise.resolve()
+  private earlier: Promise<void> = Promise.resolve()
   /** Whether any of them wants to be told how messages end. */
   readonly listen: boolean
 
@@ -126,11 +126,13 @@ export class Interceptors {
   }
 
   /** Resolves when the interceptors were told how the messages of all calls so far ended that their promises tell of. */
-  toldSoFar(): Promise<unknown> {
+  toldSoFar(): Promise<void> {
     const { untold } = this
     if (untold.calls > 0) {
       this.untold = { calls: 0, onTold: undefined }
-      this.earlier = Promise.all([this.earlier, new Promise<void>((resolve) => (untold.onTold = resolve))])
+      const told = new Promise<void>((resolve) => (untold.onTold = resolve))
+      // Not the list of what they give, which would hold that of those before, and so on.
+      this.earlier = Promise.all([this.earlier, told]).then(() => undefined)
     }
     return this.earlier
   }
