@@ -631,12 +631,13 @@ export class BrokerConnection {
     this.state = state
     this.clock.clearTimeout(this.timer)
     this.clock.clearTimeout(this.idleTimer)
+    // While there are requests that it ends for.
+    if (wasOpen) this.tellDisconnected(error)
     // While it is ending, what was written is still being taken.
     if (state === 'closed') this.failNotTaken(error)
     if (!wasOpen) return
     this.#splitter.clear()
     debug('%s: %s, %d requests in flight', this.name, error.message, this.#inFlight.length)
-    this.tellDisconnected(error)
     for (let entry = this.#inFlight.shift(); entry !== undefined; entry = this.#inFlight.shift()) {
       entry.fail(error)
       this.tellEnded(entry.observed, 0, error)

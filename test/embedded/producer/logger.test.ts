@@ -128,6 +128,19 @@ describe('the log', () => {
     expect(lines.map(({ fields }) => fields.event)).toEqual(['connected', 'connected'])
   })
 
+  it('a connection that ends has no answer for what the system had not taken of it either', async () => {
+    const kafka = await startKafka({ topics: { orders: {} }, messageMaxBytes: 50_000_000 })
+    const { logger, lines } = consoleLike()
+    const producer = startProducer(kafka, { logger, acks: 0, requestTimeoutMs: 100, retries: 0 })
+    await producer.send({ topic: 'orders', value: '1' })
+    kafka.pauseBroker(1)
+    // More than the system keeps for a peer that reads nothing.
+    const sending = errorOf(producer.send({ topic: 'orders', value: Buffer.alloc(20_000_000) }))
+    expect((await sending).code).toBe('REQUEST_TIMEOUT')
+    const ended = lines.filter(({ fields }) => fields.event === 'disconnected')
+    expect(ended).toMatchObject([{ level: 'warn', fields: { requests: 1, code: 'REQUEST_TIMEOUT' } }])
+  })
+
   it('a question that close() calls off is no failure of the brokers', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const { logger, lines } = consoleLike()
