@@ -1,6 +1,7 @@
 import { types } from 'node:util'
 import { propagation, ROOT_CONTEXT, trace, type Context, type Link } from '@opentelemetry/api'
 import type { SendTrace } from '../index.js'
+import { isolated } from './isolated.js'
 
 /* The contexts that messages carry in their headers: what they bring along, and what is put into them. */
 
@@ -22,7 +23,8 @@ export function lacksContext(send: SendTrace): boolean {
 function ownContext(send: SendTrace, index: number, fields: readonly string[]): Link | undefined {
   if (!send.hasHeader(index, fields)) return undefined
   const carrier = Object.fromEntries(send.headersOf(index).map(([name, value]) => [name, text(value)]))
-  const spanContext = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, carrier))
+  // What a propagator throws at can't be read.
+  const spanContext = isolated(() => trace.getSpanContext(propagation.extract(ROOT_CONTEXT, carrier)))
   return spanContext === undefined ? undefined : { context: spanContext }
 }
 

@@ -61,6 +61,31 @@ it('a propagator that throws for one message of a list leaves no span open, and 
   ])
 })
 
+it.each([1, 2])(
+  'a propagator that can’t read what one of %d messages brings along leaves no span open',
+  async (count) => {
+    const telemetry = new Telemetry()
+    const w3c = new W3CTraceContextPropagator()
+    propagation.disable()
+    propagation.setGlobalPropagator({
+      inject: (...given) => w3c.inject(...given),
+      extract() {
+        throw new Error('what is this?')
+      },
+      fields: () => w3c.fields(),
+    })
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    const odd = { topic: 'orders', value: '1', headers: { traceparent: 'odd' } }
+    await producer.send([odd, { topic: 'orders', value: '2' }].slice(0, count))
+    const spans = await telemetry.spans()
+    const created = count === 1 ? [] : ['create orders', 'create orders']
+    expect(spans.map(({ name }) => name)).toEqual([...created, 'send orders'])
+    const sources = count === 1 ? spans : spans.slice(0, 2)
+    expect(headersIn(kafka, 'orders')).toEqual(sources.map((span) => ({ traceparent: traceparentOf(span) })))
+  },
+)
+
 it('what an interceptor sends to another topic is told with that, as its partition and offset are', async () => {
   const telemetry = new Telemetry()
   const kafka = await startKafka({ topics: { orders: { partitions: 3 }, archive: {} } })
