@@ -23,7 +23,7 @@ export type MessageHeaders =
  *
  * @throws InvalidMessageError for what is neither a plain object nor pairs: what another object holds can't be known
  */
-export function outgoingHeaders(headers: unknown): OutgoingHeaders | null {
+export function outgoingHeaders(headers: unknown): Data[] | null {
   if (headers === undefined || headers === null) return null
   let parts: Data[] = []
   try {

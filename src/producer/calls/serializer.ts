@@ -90,7 +90,9 @@ export class Serializer<K, V> {
   private headersOf(headers: unknown): OutgoingHeaders | null {
     if (headers === undefined || headers === null) return null
     const parts = outgoingHeaders(headers)
-    return parts !== null && this.copyBytes ? parts.map(copyOf) : parts
+    // In their place: they are no one else's, and stay of the kind that they are.
+    if (this.copyBytes) parts?.forEach((data, index) => (parts[index] = copyOf(data)))
+    return parts
   }
 
   /** What was given, copied where it is bytes and they are to be: an encoder or a partitioner may read it later. */

@@ -57,4 +57,9 @@ export type Decompress = (codec: number, bytes: Buffer, magic: number) => Buffer
  * Headers none of which the caller gave, one by one or as a record has them: a broker that is too old for headers gets the
  * message without.
  */
-export class AddedHeaders<T> extends Array<T> {}
+export class AddedHeaders<T> extends Array<T> {
+  /** Of what somebody else makes of them, such as by `concat()`, nobody knows that. */
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array
+  }
+}

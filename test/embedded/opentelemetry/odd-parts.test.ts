@@ -104,12 +104,15 @@ it('what an interceptor sends to another topic is told with that, as its partiti
   }
 })
 
-it.each(['0.8.2', '0.10.2'])(
-  'Kafka %s has no headers: messages go without the context; those with headers of their own fail as ever',
-  async (release) => {
+it.each([
+  ['0.8.2', false],
+  ['0.10.2', true],
+])(
+  'Kafka %s has no headers: messages go without the context; those with headers of their own fail as ever; copied: %s',
+  async (release, copyBytes) => {
     const telemetry = new Telemetry()
     const kafka = await startKafka({ release, topics: { orders: {} } })
-    const producer = startProducer(kafka)
+    const producer = startProducer(kafka, { copyBytes })
     await producer.send({ topic: 'orders', value: '1' })
     // In one batch, of which that one is left out.
     const own = errorOf(producer.send({ topic: 'orders', value: 'own', headers: { a: 'b' } }))
@@ -119,3 +122,14 @@ it.each(['0.8.2', '0.10.2'])(
     expect((await telemetry.spans()).filter(({ name }) => name === 'send orders')).toHaveLength(3)
   },
 )
+
+it('Kafka 0.10.2: what an interceptor adds to the context is not left out with it, however it does so', async () => {
+  new Telemetry()
+  const kafka = await startKafka({ release: '0.10.2', topics: { orders: {} } })
+  const onSend = (message: KeyedMessage<RawData, RawData>) => {
+    const headers = message.headers as [string, string][]
+    return { ...message, headers: headers.concat([['tenant', 'acme']]) }
+  }
+  const producer = startProducer(kafka, { interceptors: [{ onSend }] })
+  expect((await errorOf(producer.send({ topic: 'orders', value: '1' }))).code).toBe('UNSUPPORTED_BY_FORMAT')
+})
