@@ -42,6 +42,8 @@ const TIMEOUT_MS = 8_000
 const MAX_TIMEOUT_MS = 600_000
 /** Part of a token's lifetime after which another is fetched. */
 const RENEW_AT = 0.8
+/** Where that fails, since the provider is away: how long the token is used all the same, with time left for a broker to look at it. */
+const USED_UNTIL = 0.95
 /** What a provider says is believed for a day at most. */
 const MAX_LIFETIME_MS = 86_400_000
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
@@ -54,13 +56,16 @@ const CLIENT_AUTHENTICATIONS: readonly unknown[] = ['basic', 'basic-raw', 'post'
 interface KeptToken {
   readonly token: Secret<string>
   readonly askedAt: { readonly now: number; readonly timestamp: number }
-  readonly renewAfterMs: number
+  readonly lifetimeMs: number
 }
 
-/** By both clocks: one stands still while the machine sleeps and the token runs out, and the other may be set back. */
-function isFresh({ askedAt, renewAfterMs }: KeptToken): boolean {
+/**
+ * Whether less than this part of its lifetime is over. By both clocks: one stands still while the machine sleeps and the
+ * token runs out, and the other may be set back.
+ */
+function isYounger({ askedAt, lifetimeMs }: KeptToken, part: number): boolean {
   const age = Math.max(systemClock.now() - askedAt.now, systemClock.timestamp() - askedAt.timestamp)
-  return age < renewAfterMs
+  return age < lifetimeMs * part
 }
 
 interface Provider extends OidcOptions {
@@ -80,12 +85,17 @@ export function oidcToken(options: OidcOptions): () => Promise<string> {
   let kept: KeptToken | undefined
   let fetching: Promise<string> | undefined
   return async () => {
-    if (kept !== undefined && isFresh(kept)) return kept.token.reveal()
+    if (kept !== undefined && isYounger(kept, RENEW_AT)) return kept.token.reveal()
     const askedAt = { now: systemClock.now(), timestamp: systemClock.timestamp() }
     fetching ??= fetchToken(provider.reveal())
       .then(({ token, lifetimeMs }) => {
-        kept = { token: new Secret(token), askedAt, renewAfterMs: lifetimeMs * RENEW_AT }
+        kept = { token: new Secret(token), askedAt, lifetimeMs }
         return token
+      })
+      .catch((error: unknown) => {
+        const passes = error instanceof AuthenticationError && error.retriable
+        if (passes && kept !== undefined && isYounger(kept, USED_UNTIL)) return kept.token.reveal()
+        throw error
       })
       .finally(() => {
         fetching = undefined

@@ -161,6 +161,38 @@ it('a token that ran out while the machine slept, which the clock of timers does
   expect(seen).toHaveLength(2)
 })
 
+describe('a token that is to be renewed while the provider is away', () => {
+  /** Its endpoint after the first token, and how it answers then. */
+  async function aged(part: number, answer: (response: ServerResponse) => void) {
+    let asked = 0
+    const { tokenEndpoint, seen } = await provider((response) => (++asked === 1 ? give('old') : answer)(response))
+    const token = oidcToken({ ...client, tokenEndpoint, timeoutMs: 200 })
+    await token()
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + part * 3_600_000 })
+    onTestFinished(() => void vi.useRealTimers())
+    return { token, seen }
+  }
+  const status = (code: number) => (response: ServerResponse) => void response.writeHead(code).end('{}')
+
+  it.each<[string, (response: ServerResponse) => void]>([
+    ['is down', status(503)],
+    ['is busy', status(429)],
+    ['never answers', () => undefined],
+  ])('is used as long as it is good, where that %s, and asked for anew each time', async (_, answer) => {
+    const { token, seen } = await aged(0.9, answer)
+    expect([await token(), await token()]).toEqual(['old', 'old'])
+    expect(seen).toHaveLength(3)
+  })
+
+  it('is not used where it is about to end, nor where the provider refuses the client', async () => {
+    const ending = await aged(0.96, status(503))
+    await expect(ending.token()).rejects.toMatchObject({ retriable: true, message: expect.stringMatching(/503/) })
+    vi.useRealTimers()
+    const refused = await aged(0.9, status(401))
+    await expect(refused.token()).rejects.toMatchObject({ retriable: false, message: expect.stringMatching(/401/) })
+  })
+})
+
 describe('clientSecret()', () => {
   it.each<[string, () => unknown]>([
     ['never settles', () => new Promise(() => undefined)],
