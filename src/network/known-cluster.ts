@@ -6,6 +6,7 @@ const NO_BROKERS: ReadonlyMap<number, BrokerAddress> = new Map()
 export class KnownCluster {
   private clusterId: string | null = null
   private members = NO_BROKERS
+  private isInDoubt = false
 
   /** Null where it was never told: Metadata has it since v2. It is kept when the brokers are forgotten. */
   get id(): string | null {
@@ -17,9 +18,25 @@ export class KnownCluster {
     return this.members
   }
 
+  /** Whether it may have been made anew since it was heard of last: that ends all connections. */
+  get mayBeAnother(): boolean {
+    return this.isInDoubt
+  }
+
   learn(id: string | null, brokers: ReadonlyMap<number, BrokerAddress>): void {
     this.clusterId = id
     this.members = brokers
+    this.isInDoubt = false
+  }
+
+  /** A connection to it has ended. */
+  doubt(): void {
+    this.isInDoubt = true
+  }
+
+  /** It is the same as before. */
+  confirm(): void {
+    this.isInDoubt = false
   }
 
   /** None of the brokers is to be asked any more: the bootstrap list is (KIP-899, KIP-1102). */

@@ -24,6 +24,7 @@ import { withoutContext } from '../without-context.js'
 import { BrokerConnection } from './broker-connection.js'
 import { BrokerFilter, type AllowBroker } from './broker-filter.js'
 import { ClearTextWarning } from './clear-text-warning.js'
+import { checkCluster } from './cluster-question.js'
 import { formatAddress, openSocket, type BrokerAddress, type TlsSettings } from './connect.js'
 import type { CreateConnection } from './given-stream.js'
 import { HostLookup } from './host-lookup.js'
@@ -99,6 +100,8 @@ export interface OpenOptions {
   readonly stage?: Stage
   /** The broker that the metadata has at the address: one that is told so says where it is another (KIP-1242). */
   readonly nodeId?: number | undefined
+  /** Whether messages go there, which must not reach another cluster, however old its brokers are. */
+  readonly isForMessages?: boolean
 }
 
 /** A session that is being opened. */
@@ -203,16 +206,20 @@ export class SessionFactory {
    */
   async open(
     address: BrokerAddress,
-    { signal, stage = new Stage(this.surroundings.clock), nodeId }: OpenOptions = {},
+    { signal, stage = new Stage(this.surroundings.clock), nodeId, isForMessages = false }: OpenOptions = {},
   ): Promise<BrokerSession> {
     this.clearText.about(address)
     const onEnd = this.observe(address)
     try {
-      const session = await this.unlessCalledOff(address, signal, (unlessAborted) =>
-        this.openOrExplain({ address, nodeId, signal: unlessAborted, stage }),
-      )
+      const session = await this.unlessCalledOff(address, signal, async (unlessAborted) => {
+        const opening = { address, nodeId, signal: unlessAborted, stage }
+        const opened = await this.openOrExplain(opening)
+        if (isForMessages) await this.checkCluster(opened, opening)
+        return opened
+      })
       onEnd?.(undefined)
       session.connection.opened()
+      session.connection.onClose(() => this.cluster.doubt())
       return session
     } catch (cause) {
       const error = this.failure(address, cause as KafkaProducerError)
@@ -510,6 +517,18 @@ export class SessionFactory {
       void connection.close(0)
       if (error instanceof MisroutedError) this.cluster.forgetBrokers()
       throw this.failure(opening.address, error as KafkaProducerError)
+    }
+  }
+
+  private async checkCluster(session: BrokerSession, opening: Opening): Promise<void> {
+    const destination = this.destinationOf(opening)
+    if (destination === undefined) return
+    try {
+      await checkCluster(session, this.cluster, destination, this.options.requestTimeoutMs)
+    } catch (error) {
+      void session.connection.close(0)
+      if (error instanceof MisroutedError) this.cluster.forgetBrokers()
+      throw error
     }
   }
 

@@ -86,7 +86,8 @@ export class SyncProducer {
       stage.enter(`waiting before connecting to ${formatAddress(this.address)} again`)
       if (wait > 0) await sleep(this.surroundings.clock, timerDelay(wait), signal)
       stage.enter(`waiting for other connections to be opened before that to ${formatAddress(this.address)}`)
-      this.current = await this.slots.run(() => this.sessions.open(this.address, { signal, stage, nodeId }), signal)
+      const options = { signal, stage, nodeId, isForMessages: true }
+      this.current = await this.slots.run(() => this.sessions.open(this.address, options), signal)
       this.failures = 0
       this.problem = undefined
       if (this.isRetired) this.endWhenAnswered()

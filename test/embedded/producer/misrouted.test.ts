@@ -101,6 +101,22 @@ describe('a connection that reaches', () => {
       expect(stored(anew, 'orders')).toEqual(['a1', 'b1', 'b2', 'a2', 'b3'])
     },
   )
+
+  it.each(['0.11', '2.8', '3.9', '4'] as const)(
+    'a cluster made anew, Kafka %s, while nothing was sent: a message is not taken for one that another has sent there',
+    async (release) => {
+      const kafka = await startKafka({ release, topics })
+      const producer = startProducer(kafka)
+      await producer.send({ topic: 'orders', value: 'old' })
+      const ports = [portOf(kafka.bootstrap)]
+      await kafka.stop()
+      const anew = await startKafka({ release, topics, ports })
+      const other = startProducer(anew)
+      for (const value of ['b1', 'b2']) await other.send({ topic: 'orders', value })
+      await producer.send({ topic: 'orders', value: 'a1' })
+      expect(stored(anew, 'orders')).toEqual(['b1', 'b2', 'a1'])
+    },
+  )
 })
 
 describe('what brokers are told of whom the client takes them for', () => {

@@ -1,0 +1,42 @@
+import { apiVersions } from '../protocol/apis/api-versions.js'
+import { metadata } from '../protocol/apis/metadata.js'
+import type { KnownCluster } from './known-cluster.js'
+import type { BrokerSession } from './session.js'
+import { MisroutedError, type Destination } from './versions-question.js'
+
+/** From this version on, ApiVersions says which cluster a broker is taken for, and Metadata of which it is. */
+const DESTINATION_FROM = 5
+const CLUSTER_ID_FROM = 2
+/** Older ones have delayed themselves what they delay (KIP-219). */
+const CLIENT_THROTTLES_FROM = 6
+
+/**
+ * Makes sure that a broker is of the cluster that it is taken for, before messages go to it. One that was made anew at the
+ * same addresses gives others the ids of producers of the one before, and would take their messages for what it has
+ * already. From KIP-1242 on (Kafka 4.4) a broker was told with the first question; an older one is asked, where the
+ * cluster may be another.
+ *
+ * @throws MisroutedError, and what a request throws
+ */
+export async function checkCluster(
+  { connection, versions, throttle }: BrokerSession,
+  cluster: KnownCluster,
+  destination: Destination,
+  timeoutMs: number,
+): Promise<void> {
+  if (!cluster.mayBeAnother) return
+  if (!versions.has(apiVersions) || versions.highest(apiVersions) < DESTINATION_FROM) {
+    const version = versions.has(metadata) ? versions.highest(metadata) : 0
+    if (version < CLUSTER_ID_FROM) return
+    const question = {
+      topics: [],
+      allowAutoTopicCreation: true,
+      includeClusterAuthorizedOperations: false,
+      includeTopicAuthorizedOperations: false,
+    }
+    const { clusterId, throttleTimeMs } = await connection.request(metadata, version, question, { timeoutMs })
+    throttle.heed(throttleTimeMs, version >= CLIENT_THROTTLES_FROM)
+    if (clusterId !== null && clusterId !== destination.clusterId) throw new MisroutedError(destination)
+  }
+  cluster.confirm()
+}
