@@ -154,6 +154,26 @@ export function transactionCases(three: Cluster): void {
       expect(await read(producer, topic)).toEqual(['after'])
     })
 
+    test('the same with others on their way behind it', async (context) => {
+      needs(context, 'transactions')
+      const topic = await makeTopic('tx-large-first')
+      // Each message is a batch.
+      const producer = start(topic, { batchBytes: 1 })
+      const send = (tx: Transaction<Bytes, Bytes>, value: string) => tx.send({ topic, partition: 0, value })
+      await producer.transaction((tx) => send(tx, 'before'))
+      const tx = await producer.begin()
+      await send(tx, 'first')
+      const sent = await Promise.allSettled(['x'.repeat(3_000_000), '1', '2', '3'].map((value) => send(tx, value)))
+      expect(sent[0]).toMatchObject({ reason: { code: 'MESSAGE_TOO_LARGE', mayHaveBeenWritten: false } })
+      await expect(tx.commit()).rejects.toMatchObject({
+        code: 'TRANSACTION_ABORTED',
+        cause: { code: 'MESSAGE_TOO_LARGE' },
+      })
+      const after = ['4', '5', '6', '7']
+      await producer.transaction((its) => Promise.all(after.map((value) => send(its, value))))
+      expect(await read(producer, topic)).toEqual(['before', ...after])
+    })
+
     test('with each codec', async (context) => {
       needs(context, 'transactions')
       for (const compression of ['gzip', 'snappy', 'lz4'] as const) {
