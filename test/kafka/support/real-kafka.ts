@@ -74,12 +74,14 @@ const startTimeoutMs = 90_000
 const notController = 41
 /** Whatever coordinates: ZooKeeper, or the KRaft controller where it is a process apart. */
 const coordinatorId = 100
-const clusterId = 'a2Fma2EtcHJvZHVjZXItdA'
+/** For formatting alone: it is in none of the files that are kept of that. */
+const anyClusterId = 'a2Fma2EtcHJvZHVjZXItdA'
 
 export class RealKafka {
   readonly bootstrap: string
   readonly #servers = new Map<number, JvmServer>()
   #started = false
+  #clusterId = randomId()
 
   private constructor(
     readonly id: string,
@@ -318,6 +320,14 @@ export class RealKafka {
     await rm(join(this.dir, 'data'), { recursive: true, force: true })
   }
 
+  /** Another cluster at the same addresses, which has nothing of this one. */
+  async makeAnew(): Promise<void> {
+    await this.stop()
+    this.#servers.clear()
+    this.#clusterId = randomId()
+    await this.#boot()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }
@@ -408,7 +418,7 @@ export class RealKafka {
         await this.#run(this.libs, 'kafka.tools.StorageTool', [
           'format',
           '--cluster-id',
-          clusterId,
+          anyClusterId,
           '--config',
           properties,
         ])
@@ -416,15 +426,13 @@ export class RealKafka {
       })
     }
     await cp(formatted, node.dataDir, { recursive: true })
-    // A directory id is a random UUID in base64; the first byte keeps clear of a leading '-', which Kafka does not make either.
-    const directoryId = Buffer.concat([Buffer.of(1), randomBytes(15)]).toString('base64url')
     await writeFile(
       join(node.dataDir, 'meta.properties'),
       toText({
         version: '1',
-        'cluster.id': clusterId,
+        'cluster.id': this.#clusterId,
         'node.id': String(node.id),
-        'directory.id': directoryId,
+        'directory.id': randomId(),
       }),
     )
   }
@@ -582,6 +590,11 @@ function asFlags(config: Record<string, string>): string[] {
 class HopelessError extends Error {}
 
 /** What throws is not there yet; the last reason is told if it never comes. */
+/** A random UUID in base64; the first byte keeps clear of a leading '-', which Kafka does not make either. */
+function randomId(): string {
+  return Buffer.concat([Buffer.of(1), randomBytes(15)]).toString('base64url')
+}
+
 async function waitFor(what: string, timeoutMs: number, isSo: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + timeoutMs
   let reason: unknown
