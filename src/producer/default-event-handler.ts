@@ -192,6 +192,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
         () => this.room.messages > 0,
         (message, cause) => warnings.warn('KAFKA_PRODUCER_NOT_IDEMPOTENT', message, cause),
         () => topicPartitionInfos.clusterId,
+        () => this.startOver(),
       )
     if (sequencing.isTransactional) counters.idempotent = true
     this.outcomes = new Outcomes({
@@ -446,6 +447,14 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       this.senders.set(queue.leader, sender)
     }
     sender.enlist(queue)
+  }
+
+  /** In another cluster nothing is found by the sequences that there are, or what others have sent. */
+  private startOver(): void {
+    for (const queue of this.topics.queues()) {
+      if (queue.isInFlight) queue.breakSequences()
+      else this.outcomes.unnumber(queue)
+    }
   }
 
   /** Whether messages wait for the metadata of a topic. */

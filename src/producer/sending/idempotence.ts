@@ -72,6 +72,8 @@ export class Idempotence {
     private readonly warn: (message: string, cause: KafkaProducerError) => void,
     /** As the metadata told it last. */
     private readonly clusterId: () => string | null = () => null,
+    /** Told that no sequence means anything any more. */
+    private readonly onOtherCluster: () => void = () => undefined,
   ) {
     this.isAskedFor = idempotent === true
     if (acks !== -1 || idempotent === false) {
@@ -132,8 +134,11 @@ export class Idempotence {
   private heedCluster(identity: ProducerIdentity): void {
     const id = this.clusterId()
     if (id === null || id === this.cluster) return
-    if (this.cluster !== undefined) identity.forget()
+    const isOther = this.cluster !== undefined
     this.cluster = id
+    if (!isOther) return
+    identity.forget()
+    this.onOtherCluster()
   }
 
   private noteOlder(session: BrokerSession): void {

@@ -117,6 +117,51 @@ describe('a connection that reaches', () => {
       expect(stored(anew, 'orders')).toEqual(['b1', 'b2', 'a1'])
     },
   )
+
+  it.each(['2.8', '3.9', '4'] as const)(
+    'a cluster made anew, Kafka %s, while one has no answer: none is taken for another',
+    async (release) => {
+      const kafka = await startKafka({ release, topics })
+      const producer = startProducer(kafka)
+      await producer.send({ topic: 'orders', value: 'old 0' })
+      const stalled = kafka.stall({ api: 'Produce' })
+      const waiting = producer.send({ topic: 'orders', value: 'a1' })
+      await stalled.hit()
+      const ports = [portOf(kafka.bootstrap)]
+      await kafka.stop()
+      const anew = await startKafka({ release, topics, ports })
+      const other = startProducer(anew)
+      for (const value of ['b1', 'b2', 'b3']) await other.send({ topic: 'orders', value })
+      await waiting
+      await producer.send({ topic: 'orders', value: 'a2' })
+      await other.send({ topic: 'orders', value: 'b4' })
+      expect(stored(anew, 'orders').sort()).toEqual(['a1', 'a2', 'b1', 'b2', 'b3', 'b4'])
+    },
+  )
+
+  it.each(['2.8', '3.9', '4'] as const)(
+    'a cluster made anew, Kafka %s: what the one before may have is not taken there for a message of others',
+    async (release) => {
+      const kafka = await startKafka({ release, topics })
+      const port = portOf(kafka.bootstrap)
+      const routes = new Routes(kafka)
+      const producer = startProducer(kafka, { createConnection: routes.connect })
+      await producer.send({ topic: 'orders', value: 'a1' })
+      const unanswered = kafka.stall({ api: 'Produce' }, 'after')
+      const doubtful = producer.send({ topic: 'orders', value: 'a2' })
+      await unanswered.hit()
+      routes.lead(port, 1)
+      await kafka.stop()
+      const anew = await startKafka({ release, topics, ports: [port] })
+      const other = startProducer(anew)
+      for (const value of ['b1', 'b2']) await other.send({ topic: 'orders', value })
+      routes.restore()
+      expect(await doubtful).toMatchObject([{ offset: 2n }])
+      await producer.send({ topic: 'orders', value: 'a3' })
+      await other.send({ topic: 'orders', value: 'b3' })
+      expect(stored(anew, 'orders')).toEqual(['b1', 'b2', 'a2', 'a3', 'b3'])
+    },
+  )
 })
 
 describe('what brokers are told of whom the client takes them for', () => {
