@@ -318,6 +318,8 @@ export class BrokerSender {
       // Some may have had their answer before whatever this is went wrong.
       const open = attempts.filter(({ batch }) => batch.isInFlight)
       const openBatches = open.map(({ batch }) => batch)
+      // It was connected to, and nothing was written: that is no attempt.
+      if (!isWritten) for (const batch of openBatches) batch.forgiveAttempt()
       outcomes.unanswered(openBatches, error, isWritten, generation)
       for (const attempt of open) attempt.ended(clock.now())
     }

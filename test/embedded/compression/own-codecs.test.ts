@@ -20,6 +20,25 @@ const own = (compress: (input: Uint8Array) => unknown): Pick<ProducerOptions, 'c
 })
 const topics = { t: { partitions: 1 }, u: { partitions: 1 } }
 
+it('a connection that is lost while a codec works costs no attempt: nothing was written, and it could be opened', async () => {
+  const kafka = await startKafka({ topics })
+  const done: (() => void)[] = []
+  const slow = own((input) => new Promise((resolve) => done.push(() => resolve(gzipSync(input)))))
+  const producer = startProducer(kafka, { topicCompression: { t: 'gzip' }, retries: 0, ...slow })
+  await producer.send({ topic: 'u', value: 'known' })
+  const value = 'x'.repeat(1_000)
+  const sent = producer.send({ topic: 't', value })
+  await until(() => done.length === 1, 'the codec is at it')
+  kafka.dropConnections(1)
+  await until(() => kafka.connections.length === 0, 'the connections are closed')
+  await turns()
+  done[0]?.()
+  await until(() => done.length === 2, 'the codec is at it again')
+  done[1]?.()
+  await sent
+  expect(stored(kafka, 't')).toEqual([value])
+})
+
 describe('a codec that never settles', () => {
   it('stops no later request, of any topic', async () => {
     const kafka = await startKafka({ topics })

@@ -335,7 +335,7 @@ describe('faults of authentication', () => {
     expect(kafka.records('t')).toHaveLength(sent)
   })
 
-  it('what was held back for a renewal that failed was not written, and says so', async () => {
+  it('what was held back for a renewal that failed was not written, and goes over another connection at no cost', async () => {
     const kafka = await startKafka({ topics, sasl: { users, sessionLifetimeMs: 400 } })
     const producer = producerOf({ brokers: kafka.bootstrap, retries: 0, sasl: alice })
     await producer.send({ topic: 't', value: '0' })
@@ -349,15 +349,12 @@ describe('faults of authentication', () => {
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
     // Of another partition, so that it waits for nothing but the renewal.
-    const held = producer.send({ topic: 't', partition: 1, value: 'held' }).catch((error: DeliveryError) => error)
+    const held = producer.send({ topic: 't', partition: 1, value: 'held' })
     // A few turns of the event loop, and the connection has it.
     await new Promise((resolve) => setTimeout(resolve, 20))
     renewal.release()
-    expect(await held).toMatchObject({
-      code: 'CONNECTION_CLOSED',
-      mayHaveBeenWritten: false,
-      message: expect.stringMatching(/the session could not be renewed/),
-    })
+    // One that may have been written would be an attempt too many.
+    await held
     await Promise.all(sent)
   })
 
