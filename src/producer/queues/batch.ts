@@ -95,6 +95,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   private latestFailure: DeliveryError | undefined = undefined
   private isToTravelAlone = false
   private sentOnByHint = false
+  private isUntried = false
   private ownSequence: BatchSequence | undefined = undefined
   /** Those who read its bytes, such as a socket that is being written to, and have not ended. */
   private readers = 0
@@ -210,6 +211,15 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
 
   noteSentOn(): void {
     this.sentOnByHint = true
+  }
+
+  /** Whether its topic's codec was not tried for it, the last time, though it could have been. */
+  get wentUntried(): boolean {
+    return this.isUntried
+  }
+
+  noteUntried(isUntried: boolean): void {
+    this.isUntried = isUntried
   }
 
   /** Whether any of its messages has no key. */

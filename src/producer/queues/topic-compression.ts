@@ -55,6 +55,8 @@ export class TopicCompression implements BatchLimit {
   private pause = 0
   /** The largest batch since the last gain. */
   private fruitlessBytes = 0
+  /** Batches of this size were refused as they were. */
+  private tooLargeFrom = Infinity
 
   constructor(
     readonly codec: Codec,
@@ -74,7 +76,8 @@ export class TopicCompression implements BatchLimit {
    * A batch that only fits when it is smaller is always tried.
    */
   isWorthTrying(plainBytes: number): boolean {
-    if (this.untried === 0 || plainBytes > Math.min(this.fruitlessBytes * MUCH_LARGER, this.batchBytes)) return true
+    const isLarge = plainBytes >= this.tooLargeFrom || plainBytes > this.batchBytes
+    if (this.untried === 0 || isLarge || plainBytes > this.fruitlessBytes * MUCH_LARGER) return true
     this.untried--
     return false
   }
@@ -87,6 +90,11 @@ export class TopicCompression implements BatchLimit {
     this.untried = this.pause
     this.fruitlessBytes = gained ? 0 : Math.max(this.fruitlessBytes, plainBytes)
     this.ratio = seen > this.ratio ? Math.min(1, seen + RATIO_MARGIN) : Math.max(seen, this.ratio - RATIO_STEP_DOWN)
+  }
+
+  /** A broker found a batch too large for which the codec was not tried: it is, for those of that size. */
+  noteTooLarge(plainBytes: number): void {
+    this.tooLargeFrom = Math.min(this.tooLargeFrom, plainBytes)
   }
 
   /** A broker found a batch too large: the next ones are sized as if nothing were won. */

@@ -11,6 +11,8 @@ export interface AnswerFacts {
   readonly toldLeader: boolean
   /** Whether the batch was sent on at once to a leader that an earlier answer told. */
   readonly wasSentOn: boolean
+  /** Whether its topic's codec was not tried for it, though it could have been. */
+  readonly wentUntried: boolean
   /** Whether the batch has a sequence, and then whether one before it is not settled yet, or has failed. */
   readonly sequence: 'none' | 'first' | 'behind'
   /** Whether an earlier attempt may have written the batch. */
@@ -25,6 +27,8 @@ export interface AnswerFacts {
 export type Verdict =
   /** It is in the log. */
   | { readonly action: 'done' }
+  /** It is too large as it is: compressed it may pass. It costs no attempt. */
+  | { readonly action: 'compress' }
   /** The whole is too large: half of it at a time may pass. It costs no attempt. */
   | { readonly action: 'split' }
   /** It goes again behind the one before it, whose fate it shared. It costs no attempt. */
@@ -49,6 +53,7 @@ export type Verdict =
   | { readonly action: 'fail' }
 
 const DONE: Verdict = { action: 'done' }
+const COMPRESS: Verdict = { action: 'compress' }
 const SPLIT: Verdict = { action: 'split' }
 const FOLLOW: Verdict = { action: 'follow' }
 const START_OVER: Verdict = { action: 'start over' }
@@ -121,6 +126,7 @@ export function verdictOn(facts: AnswerFacts): Verdict {
   }
   // Brokers refuse the whole request, where one batch of it has a sequence.
   if (code === ErrorCodes.CLUSTER_AUTHORIZATION_FAILED && facts.maySendUnnumbered) return GO_APART
+  if (TOO_LARGE.has(code) && facts.wentUntried) return COMPRESS
   if (messages > 1 && (TOO_LARGE.has(code) || (OF_SINGLE_MESSAGES.has(code) && invalid === 0))) return SPLIT
   if (invalid > 0 && invalid < messages) return LEAVE_OUT
   if (code === ErrorCodes.CONCURRENT_TRANSACTIONS && facts.inTransaction) return AWAIT

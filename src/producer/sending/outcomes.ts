@@ -126,6 +126,7 @@ export class Outcomes {
       invalid: new Set(invalid.map(({ batchIndex }) => batchIndex)).size,
       toldLeader,
       wasSentOn: batch.wasSentOn,
+      wentUntried: batch.wentUntried,
       sequence: batch.sequence === undefined ? 'none' : batch.queue.isBehind(batch) ? 'behind' : 'first',
       mayHaveBeenWritten: batch.mayHaveBeenWritten,
       inTransaction: this.parts.idempotence.isTransactional,
@@ -137,6 +138,13 @@ export class Outcomes {
     const cause = brokerResponseError(answer.errorCode, subject, this.detailOf(batch, answer))
     batch.noteFailure(cause, mayHaveBeenWritten(answer.errorCode, answer.baseOffset), mayBeInLog(answer.errorCode))
     switch (verdict.action) {
+      case 'compress':
+        this.parts.compression.of(queue.topic)?.noteTooLarge(batch.sizeIn(magic))
+        this.tell('retry', batch, cause)
+        batch.noteUnacceptable()
+        batch.forgiveAttempt()
+        queue.returned(batch)
+        return this.goOn(queue)
       case 'split':
         if (TOO_LARGE.has(answer.errorCode)) this.parts.compression.of(queue.topic)?.reset()
         this.tell('retry', batch, cause)
