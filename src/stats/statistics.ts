@@ -8,6 +8,10 @@ import type { BatchBegin, BatchEnd, ObservedEvent, Observer, OnEnd, RequestBegin
 /** Topics and brokers that have figures of their own: names may come from anywhere. */
 const MAX_TOPICS = 1_000
 const MAX_BROKERS = 200
+/** Where there are that many, those make way for others that nothing was sent to for so long. */
+const IDLE_MS = 3_600_000
+/** How often it is looked for these. */
+const IDLE_CHECK_MS = 60_000
 /** Under this name are those of all others; no topic has it. */
 const OTHERS = '*'
 
@@ -33,10 +37,13 @@ export interface BrokerStatistics {
 /** What of {@link ProducerStats} is seen from batches, requests and connections. */
 export interface Statistics {
   readonly allTopics: TopicStatistics
-  /** By name; beyond 1,000 topics those of all others are under `'*'`. */
+  /**
+   * By name; beyond 1,000 topics those of all others are under `'*'`. One that nothing was sent to for an hour then makes
+   * way for another.
+   */
   readonly topics: Readonly<Record<string, TopicStatistics>>
   readonly allBrokers: BrokerStatistics
-  /** By host and port; beyond 200 brokers those of all others are under `'*'`. */
+  /** By host and port; the same beyond 200 brokers: where addresses change, the figures are those of the brokers there are. */
   readonly brokers: Readonly<Record<string, BrokerStatistics>>
   /** Batches that were to be sent again, and how many by what they failed with. */
   readonly retries: MeterSnapshot
@@ -68,7 +75,45 @@ export interface Statistics {
   }
 }
 
+/** Figures by name, of so many names: names change over the months. */
+class Named<Meters extends TopicMeters | BrokerMeters> {
+  private readonly all = new Map<string, Meters>()
+  private checkedAt = -Infinity
+
+  constructor(
+    private readonly limit: number,
+    private readonly make: new (now: number) => Meters,
+  ) {}
+
+  /** Those of this name, to be added to now. */
+  of(name: string, now: number): Meters {
+    const meters = this.all.get(name) ?? this.add(name, now)
+    meters.usedAt = now
+    return meters
+  }
+
+  private add(name: string, now: number): Meters {
+    if (this.all.size >= this.limit) this.dropIdle(now)
+    const key = this.all.size < this.limit ? ownCopy(name) : OTHERS
+    let meters = this.all.get(key)
+    if (meters === undefined) this.all.set(key, (meters = new this.make(now)))
+    return meters
+  }
+
+  private dropIdle(now: number): void {
+    if (now - this.checkedAt < IDLE_CHECK_MS) return
+    this.checkedAt = now
+    for (const [name, { usedAt }] of this.all) if (now - usedAt >= IDLE_MS) this.all.delete(name)
+  }
+
+  snapshot(now: number): Record<string, ReturnType<Meters['snapshot']>> {
+    const entries = Array.from(this.all, ([name, meters]) => [name, meters.snapshot(now)] as const)
+    return Object.fromEntries(entries) as Record<string, ReturnType<Meters['snapshot']>>
+  }
+}
+
 class TopicMeters {
+  usedAt = 0
   readonly messages: Meter
   readonly bytes: Meter
   readonly dropped: Meter
@@ -86,6 +131,7 @@ class TopicMeters {
 }
 
 class BrokerMeters {
+  usedAt = 0
   readonly requests: Meter
   readonly requestTimeMs = new Histogram(1_000)
   readonly requestBytes = new Histogram()
@@ -106,9 +152,9 @@ class BrokerMeters {
 /** Kafka 0.8's statistics of a producer, and more: an observer that measures, a batch or a request at a time. */
 export class StatisticsObserver implements Observer {
   private readonly allTopics: TopicMeters
-  private readonly topics = new Map<string, TopicMeters>()
+  private readonly topics = new Named(MAX_TOPICS, TopicMeters)
   private readonly allBrokers: BrokerMeters
-  private readonly brokers = new Map<string, BrokerMeters>()
+  private readonly brokers = new Named(MAX_BROKERS, BrokerMeters)
   private readonly retries: Meter
   private readonly retriesByCode = new Map<string, number>()
   private readonly failedSends: Meter
@@ -149,7 +195,7 @@ export class StatisticsObserver implements Observer {
     else {
       const now = this.now()
       this.queueTimeMs.record(queuedMs)
-      for (const meters of [this.allTopics, this.ofTopic(topic, now)]) {
+      for (const meters of [this.allTopics, this.topics.of(topic, now)]) {
         meters.messages.mark(messages, now)
         meters.bytes.mark(plainBytes, now)
       }
@@ -164,7 +210,7 @@ export class StatisticsObserver implements Observer {
   readonly request = ({ api, broker, bytes }: RequestBegin): OnEnd<RequestEnd> | undefined => {
     if (api !== 'Produce') return undefined
     const now = this.now()
-    const meters = this.ofBroker(broker, now)
+    const meters = this.brokers.of(broker, now)
     for (const { requests, requestBytes } of [this.allBrokers, meters]) {
       requests.mark(1, now)
       requestBytes.record(bytes)
@@ -198,7 +244,7 @@ export class StatisticsObserver implements Observer {
         return
       case 'dropped':
         this.allTopics.dropped.mark(1, now)
-        return this.ofTopic(event.topic, now).dropped.mark(1, now)
+        return this.topics.of(event.topic, now).dropped.mark(1, now)
       case 'throttled':
         return this.throttleTimeMs.record(event.throttleMs)
       case 'disconnected':
@@ -217,26 +263,13 @@ export class StatisticsObserver implements Observer {
     return this.opened
   }
 
-  private ofTopic(topic: string, now: number): TopicMeters {
-    const known = this.topics.get(topic)
-    if (known !== undefined) return known
-    return added(this.topics, this.topics.size < MAX_TOPICS ? ownCopy(topic) : OTHERS, () => new TopicMeters(now))
-  }
-
-  private ofBroker(broker: string, now: number): BrokerMeters {
-    const name = this.brokers.has(broker) || this.brokers.size < MAX_BROKERS ? broker : OTHERS
-    return added(this.brokers, name, () => new BrokerMeters(now))
-  }
-
   snapshot(): Statistics {
     const now = this.now()
-    const all = <T>(meters: ReadonlyMap<string, { snapshot(now: number): T }>): Record<string, T> =>
-      Object.fromEntries([...meters].map(([name, one]) => [name, one.snapshot(now)]))
     return {
       allTopics: this.allTopics.snapshot(now),
-      topics: all(this.topics),
+      topics: this.topics.snapshot(now),
       allBrokers: this.allBrokers.snapshot(now),
-      brokers: all(this.brokers),
+      brokers: this.brokers.snapshot(now),
       retries: this.retries.snapshot(now),
       retriesByCode: Object.fromEntries(this.retriesByCode),
       resends: this.resends,
@@ -252,10 +285,4 @@ export class StatisticsObserver implements Observer {
       connections: { opened: this.opened, failed: this.failed, closed: this.closed },
     }
   }
-}
-
-function added<T>(map: Map<string, T>, name: string, make: () => T): T {
-  let item = map.get(name)
-  if (item === undefined) map.set(name, (item = make()))
-  return item
 }
