@@ -602,8 +602,8 @@ export class SessionFactory {
   private session(connection: BrokerConnection, versions: ServedVersions): BrokerSession {
     const { observers } = this
     const broker = formatAddress(connection.address)
-    const onHeeded = (throttleMs: number) => {
-      if (observers.wantsEvents) observers.happened({ type: 'throttled', broker, throttleMs })
+    const onHeeded = (throttleMs: number, addedMs: number) => {
+      if (observers.wantsEvents) observers.happened({ type: 'throttled', broker, throttleMs, addedMs })
     }
     const throttle = new Throttle(this.options.requestTimeoutMs, this.surroundings.clock, onHeeded)
     return { connection, versions, throttle }

@@ -14,8 +14,11 @@ export class Throttle {
   constructor(
     private readonly maxMs: number,
     private readonly clock: Clock,
-    /** Told of each time that is longer than those before, and of each that is over already. */
-    private readonly onHeeded?: (ms: number) => void,
+    /**
+     * Told of each time that is longer than those before, and of each that is over already: what was asked for, and how much
+     * longer it is quiet for that than it would have been.
+     */
+    private readonly onHeeded?: (askedMs: number, addedMs: number) => void,
   ) {}
 
   /**
@@ -24,12 +27,14 @@ export class Throttle {
    * @param isAhead false of a broker that has held its answer back for so long (before KIP-219): there is nothing to wait for
    */
   heed(throttleTimeMs: number, isAhead = true): void {
-    if (!isAhead) return throttleTimeMs > 0 ? this.onHeeded?.(throttleTimeMs) : undefined
-    const until = this.clock.now() + Math.min(throttleTimeMs, this.maxMs)
-    if (until <= this.until) return
+    if (!isAhead) return throttleTimeMs > 0 ? this.onHeeded?.(throttleTimeMs, throttleTimeMs) : undefined
+    const now = this.clock.now()
+    const until = now + Math.min(throttleTimeMs, this.maxMs)
+    const added = until - Math.max(this.until, now)
+    if (added <= 0) return
     this.until = until
     this.asked = throttleTimeMs
-    if (throttleTimeMs > 0) this.onHeeded?.(throttleTimeMs)
+    this.onHeeded?.(throttleTimeMs, added)
   }
 
   /** Milliseconds; 0 where requests are welcome. */

@@ -217,7 +217,7 @@ export const SUMMARIES: readonly [Row<Distribution>, ...Row<Distribution>[]] = [
   },
   {
     name: 'kafka_producer_throttle_time_seconds',
-    help: 'How long a broker wanted no requests, each time that it said so.',
+    help: 'How long a broker was left alone since it asked for that, each time.',
     read: ({ stats }) => seconds(stats.throttleTimeMs),
   },
 ]

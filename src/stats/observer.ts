@@ -109,7 +109,8 @@ export type ObservedEvent =
       readonly from: number
       readonly to: number
     }
-  | ({ readonly type: 'throttled'; readonly throttleMs: number } & OfBroker)
+  /** What a broker asked for, and how much longer it is left alone for that: answers on their way ask for the same time. */
+  | ({ readonly type: 'throttled'; readonly throttleMs: number; readonly addedMs: number } & OfBroker)
   /** A connection that was opened has ended, whoever ended it; with how many requests that had no answer. */
   | ({ readonly type: 'disconnected'; readonly requests: number; readonly error: KafkaProducerError } & OfBroker)
   /** The SASL session goes on. */

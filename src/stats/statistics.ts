@@ -64,7 +64,7 @@ export interface Statistics {
   readonly queueTimeMs: HistogramSnapshot
   /** Milliseconds from the `send()` of a batch's first message to its acknowledgement. */
   readonly ageMs: HistogramSnapshot
-  /** For how many milliseconds brokers wanted no requests, each time that they said so. */
+  /** For how many milliseconds a broker was left alone since it asked for that, each time; no time counts twice. */
   readonly throttleTimeMs: HistogramSnapshot
   readonly connections: {
     readonly opened: number
@@ -246,7 +246,7 @@ export class StatisticsObserver implements Observer {
         this.allTopics.dropped.mark(1, now)
         return this.topics.of(event.topic, now).dropped.mark(1, now)
       case 'throttled':
-        return this.throttleTimeMs.record(event.throttleMs)
+        return this.throttleTimeMs.record(event.addedMs)
       case 'disconnected':
         this.closed++
         return

@@ -93,7 +93,12 @@ it('retries, a throttling, a moved leader and a lost broker are events of their 
     })),
   )
   expect(events).toContainEqual({ type: 'leader-changed', topic: 'orders', partition: 0, from: first, to: other })
-  expect(events).toContainEqual({ type: 'throttled', broker: expect.stringContaining(':') as string, throttleMs: 30 })
+  expect(events).toContainEqual({
+    type: 'throttled',
+    broker: expect.stringContaining(':') as string,
+    throttleMs: 30,
+    addedMs: expect.closeTo(30, 0) as number,
+  })
   const batches = seen.filter(({ what }) => what === 'batch').flatMap(({ ends }) => ends)
   expect(batches.slice(0, 3)).toMatchObject([{ isRetried: true }, { isRetried: true }, { isRetried: true }])
   expect(batches[3]).toMatchObject({ error: undefined, isRetried: false })
