@@ -46,7 +46,7 @@ export interface EmbeddedKafkaOptions {
   defaultPartitions?: number | undefined
   /** Replicas of a topic that is created without a number, or as many as there are brokers. Default: 3; Kafka's is 1. */
   defaultReplicationFactor?: number | undefined
-  /** Bytes of the largest batch accepted. Default: 1,000,012. */
+  /** Bytes of the largest batch accepted. Default: that of Kafka, 1,048,588; before 2.5, 1,000,012. */
   messageMaxBytes?: number | undefined
   /** In-sync replicas that acks -1 needs. Default: 1. */
   minInsyncReplicas?: number | undefined
@@ -109,7 +109,6 @@ const DEFAULTS = {
   autoCreateTopics: true,
   defaultPartitions: 1,
   defaultReplicationFactor: 3,
-  messageMaxBytes: 1_000_012,
   minInsyncReplicas: 1,
   retentionBytes: 128 * 1024 * 1024,
   host: '127.0.0.1',
@@ -184,7 +183,7 @@ export function resolveOptions(options: EmbeddedKafkaOptions): ResolvedOptions {
     autoCreateTopics: options.autoCreateTopics ?? DEFAULTS.autoCreateTopics,
     defaultPartitions: options.defaultPartitions ?? DEFAULTS.defaultPartitions,
     defaultReplicationFactor: options.defaultReplicationFactor ?? DEFAULTS.defaultReplicationFactor,
-    messageMaxBytes: options.messageMaxBytes ?? DEFAULTS.messageMaxBytes,
+    messageMaxBytes: options.messageMaxBytes ?? release.messageMaxBytes,
     minInsyncReplicas: options.minInsyncReplicas ?? DEFAULTS.minInsyncReplicas,
     retentionBytes: options.retentionBytes ?? DEFAULTS.retentionBytes,
     host: options.host ?? DEFAULTS.host,

@@ -165,6 +165,11 @@ export class Release {
     return this.atLeast(3, 0) ? 'UNKNOWN_TOPIC_OR_PARTITION' : 'LEADER_NOT_AVAILABLE'
   }
 
+  /** Bytes of the largest batch where nothing else is said (KAFKA-4203). */
+  get messageMaxBytes(): number {
+    return this.atLeast(2, 5) ? 1_048_588 : 1_000_012
+  }
+
   /** Milliseconds that a timestamp may lie ahead of the broker's clock (KIP-1030). */
   get maxTimestampAheadMs(): number {
     return this.atLeast(4, 0) ? 3_600_000 : Infinity

@@ -225,6 +225,19 @@ describe('Produce: what is refused', () => {
     expect(answer.errorMessage).toBe('one or more records have been rejected')
   })
 
+  it.each([
+    ['1.1', 1_000_012],
+    ['2.8', 1_048_588],
+    ['4', 1_048_588],
+  ] as const)('a batch that is larger than Kafka %s takes by default', async (release, limit) => {
+    const kafka = await startKafka({ release, topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    const overhead = batchOf([{ value: 'x'.repeat(1_000_000) }]).length - 1_000_000
+    const ofSize = (bytes: number) => batchOf([{ value: 'x'.repeat(bytes - overhead) }])
+    expect((await produceTo(client, ofSize(limit), { version: 3 })).errorCode).toBe(0)
+    expect((await produceTo(client, ofSize(limit + 1), { version: 3 })).errorCode).toBe(ErrorCodes.MESSAGE_TOO_LARGE)
+  })
+
   it('a batch one byte over the limit, and takes one at the limit', async () => {
     const fits = batchOf([{ value: 'x'.repeat(100) }])
     const kafka = await startKafka({ topics: { orders: {} }, messageMaxBytes: fits.length })
