@@ -6,15 +6,21 @@ import type { Surroundings } from '../../surroundings.js'
 import { SyncProducer, type SyncProducerConfig } from './sync-producer.js'
 
 /**
- * How many connections are opened at once. Metadata may name as many brokers as it likes, and each connect takes a
+ * How many connections are begun at once. Metadata may name as many brokers as it likes, and each connect takes a
  * descriptor of the process.
  */
-const MAX_OPENING = 32
+const MAX_BEGUN = 32
+/**
+ * Brokers that are silent, such as all of a zone, must not keep the others from being connected to for as long as they may
+ * take: what is not done after so long makes room for another, up to so many in all.
+ */
+const PATIENCE_MS = 1_000
+const MAX_OPENING = 256
 
 /** Broker id → {@link SyncProducer}. A connection is replaced only where the broker's address or cluster changed. */
 export class ProducerPool {
   private readonly producers = new Map<number, SyncProducer>()
-  private readonly slots = new Slots(MAX_OPENING)
+  private readonly slots: Slots
   /** Whose brokers these are; null where that was never told. */
   private clusterId: string | null = null
 
@@ -22,7 +28,9 @@ export class ProducerPool {
     private readonly sessions: SessionFactory,
     private readonly config: SyncProducerConfig,
     private readonly surroundings: Surroundings,
-  ) {}
+  ) {
+    this.slots = new Slots(MAX_BEGUN, { clock: surroundings.clock, afterMs: PATIENCE_MS, most: MAX_OPENING })
+  }
 
   /** Takes over the brokers of new metadata. */
   updateProducers(brokers: ReadonlyMap<number, BrokerAddress>): void {

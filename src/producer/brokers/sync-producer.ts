@@ -87,7 +87,8 @@ export class SyncProducer {
       if (wait > 0) await sleep(this.surroundings.clock, timerDelay(wait), signal)
       stage.enter(`waiting for other connections to be opened before that to ${formatAddress(this.address)}`)
       const options = { signal, stage, nodeId, isForMessages: true }
-      this.current = await this.slots.run(() => this.sessions.open(this.address, options), signal)
+      const open = () => this.sessions.open(this.address, options)
+      this.current = await this.slots.run(open, signal, this.failures > 0)
       this.failures = 0
       this.problem = undefined
       if (this.isRetired) this.endWhenAnswered()
