@@ -229,8 +229,13 @@ export class Outcomes {
     }
     if (code === ErrorCodes.CORRUPT_MESSAGE && batch.hasKeyless)
       return `a message was changed on its way, or has no key and the topic is compacted, which Kafka before 2.4 does not tell apart${told}`
-    if (code === ErrorCodes.UNSUPPORTED_FOR_MESSAGE_FORMAT && compression !== null)
-      return `the topic may not take compression '${compression.codec.name}' (Azure Event Hubs takes 'gzip' alone)${told}`
+    if (code === ErrorCodes.UNSUPPORTED_FOR_MESSAGE_FORMAT) {
+      const why: string[] = []
+      if (batch.sequence !== undefined) why.push('have a message.format.version before 0.11, which knows no sequences')
+      const codec = compression?.codec.name ?? 'gzip'
+      if (codec !== 'gzip') why.push(`not take compression '${codec}' (Azure Event Hubs takes 'gzip' alone)`)
+      if (why.length > 0) return `the topic may ${why.join(', or ')}${told}`
+    }
     if (code === ErrorCodes.POLICY_VIOLATION)
       return `Azure Event Hubs answers so where it would throttle for longer than \`requestTimeoutMs\`${told}`
     return errorMessage

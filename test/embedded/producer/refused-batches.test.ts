@@ -146,6 +146,25 @@ describe('an error tells', () => {
     expect(throttled.message).toMatch(/throttle for longer than `requestTimeoutMs`/)
   })
 
+  it('UNSUPPORTED_FOR_MESSAGE_FORMAT: what the topic may lack, and nothing that it can’t be', async () => {
+    const topics = { orders: { config: { 'message.format.version': '0.10.2' } } }
+    const kafka = await startKafka({ release: '2.8', topics })
+    const value = 'x'.repeat(1_000)
+    const numbered = startProducer(kafka, { idempotent: true, compression: 'gzip' })
+    const ofFormat = await deliveryErrorOf(numbered.send({ topic: 'orders', value }))
+    expect(ofFormat).toMatchObject({ code: 'UNSUPPORTED_FOR_MESSAGE_FORMAT' })
+    expect(ofFormat.message).toMatch(/message\.format\.version before 0\.11/)
+    expect(ofFormat.message).not.toContain('compression')
+    kafka.fail({ api: 'Produce' }, 'UNSUPPORTED_FOR_MESSAGE_FORMAT')
+    const plain = startProducer(kafka, { acks: 1, compression: 'gzip' })
+    const unknown = await deliveryErrorOf(plain.send({ topic: 'orders', value }))
+    expect(unknown).toMatchObject({ code: 'UNSUPPORTED_FOR_MESSAGE_FORMAT' })
+    expect(unknown.message).not.toMatch(/compression|message\.format\.version/)
+    const either = startProducer(kafka, { idempotent: true, compression: 'snappy' })
+    const { message } = await deliveryErrorOf(either.send({ topic: 'orders', value }))
+    expect(message).toMatch(/message\.format\.version before 0\.11.*, or not take compression 'snappy'/)
+  })
+
   it('of a deadline: that the partition is no more, where the topic was made anew with fewer', async () => {
     const kafka = await startKafka({ topics: { orders: { partitions: 4 } } })
     const producer = startProducer(kafka, { deliveryTimeoutMs: 1_500 })
