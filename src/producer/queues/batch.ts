@@ -90,6 +90,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   private maybeWritten = false
   private maybeInLog = false
   private latestError: KafkaProducerError | undefined = undefined
+  private failureCount = 0
   private splitInDoubtFor: KafkaProducerError | undefined = undefined
   /** What the last of its messages that failed was told. */
   private latestFailure: DeliveryError | undefined = undefined
@@ -163,6 +164,11 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   /** Why it was not acknowledged, the last time. */
   get lastError(): KafkaProducerError | undefined {
     return this.latestError
+  }
+
+  /** How often that was told: the same may fail several attempts. */
+  get failures(): number {
+    return this.failureCount
   }
 
   /** Whether an attempt may have written it, as far as brokers tell. */
@@ -298,6 +304,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
    */
   noteFailure(cause: KafkaProducerError, maybeWritten: boolean, maybeInLog = maybeWritten): void {
     this.latestError = cause
+    this.failureCount++
     if (maybeWritten) this.maybeWritten = true
     if (maybeInLog) this.maybeInLog = true
   }

@@ -1,4 +1,3 @@
-import type { KafkaProducerError } from '../../errors.js'
 import type { ProducePartition } from '../../protocol/apis/produce.js'
 import type { RecordBatchBuilder } from '../../protocol/records/record-batch.js'
 import type { BatchEnd, Observers, OnEnd } from '../../stats/observer.js'
@@ -17,13 +16,13 @@ export class Attempt implements ProducePartition<Uint8Array> {
   private onEnd: OnEnd<BatchEnd> | undefined
   private startedAt = 0
   private queuedMs = 0
-  /** What the batch failed with before. */
-  private readonly lastError: KafkaProducerError | undefined
+  /** How often the batch had failed before. */
+  private readonly failuresBefore: number
 
   constructor(readonly batch: PartitionBatch) {
     this.index = batch.queue.partition
     this.reading = batch.beginReading()
-    this.lastError = batch.lastError
+    this.failuresBefore = batch.failures
   }
 
   /** The system has taken the bytes. */
@@ -54,7 +53,7 @@ export class Attempt implements ProducePartition<Uint8Array> {
     if (onEnd === undefined) return
     this.onEnd = undefined
     const latencyMs = now - this.startedAt
-    const error = this.batch.lastError === this.lastError ? undefined : this.batch.lastError
+    const error = this.batch.failures === this.failuresBefore ? undefined : this.batch.lastError
     onEnd({ error, isRetried: !this.batch.isSettled, latencyMs, ageMs: queuedMs + latencyMs })
   }
 }

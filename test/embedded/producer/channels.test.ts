@@ -14,7 +14,7 @@ import {
   type SendTrace,
 } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, errorOf, failureOf, startProducer, stored, turns } from '../support/producers.js'
+import { deliveryErrorOf, errorOf, failureOf, outcomes, startProducer, stored, turns } from '../support/producers.js'
 
 /* What subscribers of diagnostics_channel are given: one object from start to end, and what each channel promises in it. */
 
@@ -198,6 +198,23 @@ describe('diagnostics_channel', () => {
     expect(moments(batches.slice(0, 5))).toEqual(['start', 'end', 'error', 'asyncStart', 'asyncEnd'])
     expect(moments(sends.slice(4))).toEqual(['start', 'end', 'error', 'asyncStart', 'asyncEnd'])
     expect(traces(sends)[1]?.error).toBe(error)
+  })
+
+  it('has an attempt that fails with what failed the one before as failed', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    const batches = listen<BatchTrace>('batch')
+    let fault = kafka.fail({ api: 'Produce' }, 'REQUEST_TIMED_OUT')
+    const sending = failureOf(producer.send(['1', '2'].map((value) => ({ topic: 'orders', value }))))
+    for (const error of ['MESSAGE_TOO_LARGE', 'OUT_OF_ORDER_SEQUENCE_NUMBER']) {
+      await fault.hit()
+      fault = kafka.fail({ api: 'Produce' }, error)
+    }
+    expect(outcomes((await sending).results)).toEqual(['MESSAGE_TOO_LARGE', 'MESSAGE_TOO_LARGE'])
+    await turns()
+    const ends = traces(batches).map(({ error, isRetried }) => (isRetried === true ? 'again' : error?.code))
+    expect(ends).toEqual(['again', 'again', 'MESSAGE_TOO_LARGE'])
+    expect(producer.stats().ageMs.count).toBe(0)
   })
 
   it('lets a subscriber of :send add headers, and changes no message of the caller', async () => {
