@@ -50,7 +50,7 @@ const MILLISECONDS_AS_TEXT = /^\d{13}$/
 export function checkTopic(topic: unknown, validTopics: ValidTopicNames, message: object): void {
   if (validTopics.has(topic)) return
   if (!isTopicName(topic)) {
-    checkIsNoPromise(message)
+    checkIsOneMessage(message)
     throw wrongTopic(topic)
   }
   checkFieldNames(message)
@@ -124,7 +124,7 @@ function strangeFields(message: object): string[] {
   }
 }
 
-function has(message: object, name: string): boolean {
+function has(message: object, name: PropertyKey): boolean {
   try {
     return name in message
   } catch {
@@ -147,9 +147,17 @@ export function atPlace(index: number, error: unknown): unknown {
     : new SerializationError(message, options)
 }
 
-/** @throws InvalidMessageError */
-export function checkIsNoPromise(message: object): void {
+/**
+ * For what has no topic or no value: where it is something else altogether, that is what to tell.
+ *
+ * @throws InvalidMessageError
+ */
+export function checkIsOneMessage(message: object): void {
   if (isPromise(message)) throw new InvalidMessageError('a message must be an object, given was a promise of one')
+  if (has(message, Symbol.iterator) || has(message, Symbol.asyncIterator))
+    throw new InvalidMessageError(
+      `a message must be an object, given was ${kindOf(message)}; several are given in an array, or to sendAll()`,
+    )
 }
 
 /** @throws InvalidMessageError */

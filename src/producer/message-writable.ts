@@ -6,8 +6,8 @@ import type { RawData } from './encoder.js'
 import {
   atPlace,
   checkFieldNames,
-  checkIsNoPromise,
   checkIsObject,
+  checkIsOneMessage,
   unreadable,
   valueMissing,
   wrongTopic,
@@ -185,7 +185,7 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
       const { value, key, partitionKey, partition, headers, timestamp } = chunk as KeyedMessage<K, V>
       // Here, since of the copy nobody could tell what it has in its place.
       if ((value as unknown) === undefined) {
-        checkIsNoPromise(chunk)
+        checkIsOneMessage(chunk)
         throw valueMissing(chunk, this.ownTopic())
       }
       return { topic: this.ownTopic(), value, key, partitionKey, partition, headers, timestamp }

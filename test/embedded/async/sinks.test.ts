@@ -275,6 +275,7 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
 
   test.each<[string, unknown, string]>([
     ['a list of messages', [{ value: 'x' }], 'a message must be an object, given was an object (Array)'],
+    ['a Set of messages', new Set([{ value: 'x' }]), 'given was an object (Set); several are given in an array'],
     ['the promise of one', Promise.resolve({ value: 'x' }), 'a message must be an object, given was a promise of one'],
     ['a value under another name', { data: 'x' }, "there is 'data' in it: did you mean 'value'?"],
     ['messages in one', { messages: [] }, "there are no 'messages' in a message"],

@@ -220,6 +220,8 @@ describe('what no broker could take is refused before anything is sent', () => {
   it.each<[string, unknown]>([
     ['a message must be an object', 'text'],
     ['a message must be an object', null],
+    ['a message must be an object, given was an object (Set)', new Set([{ topic: 'orders', value: 'x' }])],
+    ['a message must be an object, given was an object (Object)', [{ topic: 'orders', value: 'x' }].values()],
     ['topic', { value: 'x' }],
     ['topic', { topic: '', value: 'x' }],
     ['topic', { topic: 'a b', value: 'x' }],
