@@ -23,14 +23,20 @@ export interface ProducerInterceptor<K = RawData, V = RawData> {
    * the message, to another topic even; nothing: the message goes on as it is. The message itself is not to be changed. It
    * is not waited for: a promise is refused, as is whatever else is no message.
    */
-  onSend?(message: KeyedMessage<K, V>): KeyedMessage<K, V> | undefined | void
+  onSend?: Methods<K, V>['onSend'] | undefined
   /**
    * Called once for each message, when it has its fate or was refused: with metadata, or with an error. In sync mode that
    * is when the promise of its `send()` is about to settle, in async mode just before `onDelivery`.
    *
    * @param headers the message's, as the interceptors left them in `onSend` (KIP-512)
    */
-  onAcknowledgement?(
+  onAcknowledgement?: Methods<K, V>['onAcknowledgement'] | undefined
+}
+
+/** As methods, whose parameters TypeScript compares less strictly: an interceptor of any messages is one of certain ones. */
+interface Methods<K, V> {
+  onSend(message: KeyedMessage<K, V>): KeyedMessage<K, V> | undefined | void
+  onAcknowledgement(
     metadata: RecordMetadata | undefined,
     error: KafkaProducerError | undefined,
     headers: readonly HeaderPair[],

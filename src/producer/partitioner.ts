@@ -4,7 +4,7 @@
  * such as a promise, fails the message with an `InvalidPartitionError`. The choice is made once and never again on a
  * retry.
  */
-export interface Partitioner extends Partial<KeylessPlacement> {
+export interface Partitioner extends OrUndefined<KeylessPlacement> {
   /**
    * Which form of the key `partition` reads; `'encoded'` when absent.
    *
@@ -38,8 +38,15 @@ export interface KeylessPlacement {
    * Called after the metadata of these topics was read anew, whether or not anything in it changed. What it throws is
    * counted in `stats().throwingCallbacks`, and harms nothing.
    */
-  onMetadataRefresh?(topics: readonly string[]): void
+  onMetadataRefresh?: MetadataListener['onMetadataRefresh'] | undefined
 }
+
+interface MetadataListener {
+  onMetadataRefresh(topics: readonly string[]): void
+}
+
+/** Each part may be left out, and may be undefined. */
+type OrUndefined<T> = { [Name in keyof T]?: T[Name] | undefined }
 
 export type KeyUse = 'encoded' | 'original' | 'none'
 

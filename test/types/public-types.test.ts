@@ -23,6 +23,7 @@ import {
   withHeaders,
   type BrokerAddress,
   type CloseOptions,
+  type Codec,
   type ConnectOptions,
   type DeliveryReport,
   type Encoder,
@@ -39,6 +40,7 @@ import {
   type MessageHeaders,
   type OAuthToken,
   type OidcOptions,
+  type Partitioner,
   type ProducerInterceptor,
   type ProducerOptions,
   type ProducerStats,
@@ -549,6 +551,9 @@ describe('the options', () => {
     expectTypeOf<MayBeUndefined<KafkaProducerErrorOptions>>().toExtend<KafkaProducerErrorOptions>()
     expectTypeOf<MayBeUndefined<KafkaProducerInstrumentationConfig>>().toExtend<KafkaProducerInstrumentationConfig>()
     expectTypeOf<MayBeUndefined<ProducerMetricsOptions>>().toExtend<ProducerMetricsOptions>()
+    expectTypeOf<MayBeUndefined<ProducerInterceptor>>().toExtend<ProducerInterceptor>()
+    expectTypeOf<MayBeUndefined<Partitioner>>().toExtend<Partitioner>()
+    expectTypeOf<MayBeUndefined<Codec>>().toExtend<Codec>()
   })
 
   it('in an instrumentation’s configuration is none: OpenTelemetry’s are enabled or not', () => {

@@ -18,7 +18,7 @@ export type PartitionerOption = PartitionerName | Partitioner | PartitionFunctio
 export type PartitionerName = keyof typeof PARTITIONERS
 
 /** A partitioner with every part filled in, so that the path of a message asks for none. */
-export type ResolvedPartitioner = Required<Partitioner> & { readonly keyUse: KeyUse }
+export type ResolvedPartitioner = { readonly [Name in keyof Partitioner]-?: NonNullable<Partitioner[Name]> }
 
 const PARTITIONERS = {
   default: () => new Murmur2Partitioner(),
