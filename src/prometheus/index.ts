@@ -29,7 +29,8 @@ export function collectProducerMetrics(producer: MeasuredProducer, options: Prod
 
 /** With a registry that is given in another way, the metrics would be in one that nobody scrapes. */
 function checked(producer: MeasuredProducer, options: ProducerMetricsOptions): ProducerMetricsOptions {
-  if (typeof (producer as Partial<MeasuredProducer> | null | undefined)?.stats !== 'function')
+  const { stats, config } = Object(producer) as Partial<MeasuredProducer>
+  if (typeof stats !== 'function' || typeof config !== 'object' || (config as unknown) === null)
     throw refused('producer', producer, 'a Producer or a TransactionalProducer')
   if (typeof options !== 'object' || (options as unknown) === null)
     throw refused('options', options, 'an object such as { register }')

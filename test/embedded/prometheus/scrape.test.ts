@@ -401,6 +401,7 @@ describe('what is given in a way that would put the metrics where nobody looks',
     ['null', producer(), null, 'options: given was null'],
     ['no producer', undefined, {}, 'producer: given was undefined'],
     ['a list of producers', [producer()], {}, 'producer: given was an object (Array)'],
+    ['what only has figures', { stats: () => producer().stats() }, {}, 'producer: given was an object (Object)'],
   ])('is refused: %s', (_, given, options, text) => {
     expect(() => collectProducerMetrics(given as never, options as never)).toThrow(
       expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.stringContaining(text) }),
