@@ -1,1 +1,2 @@
-export { KafkaProducerInstrumentation, type KafkaProducerInstrumentationConfig } from './instrumentation.js'
+export type { KafkaProducerInstrumentationConfig } from './config.js'
+export { KafkaProducerInstrumentation } from './instrumentation.js'

@@ -11,6 +11,7 @@ import {
 import { systemClock } from '../clock.js'
 import type { SendTrace } from '../index.js'
 import { VERSION } from '../version.js'
+import { checkedConfig, type CurrentConfig, type KafkaProducerInstrumentationConfig } from './config.js'
 import { Conventions } from './conventions.js'
 import { isolated, telemetryThrew } from './isolated.js'
 import { SendMetrics } from './send-metrics.js'
@@ -19,30 +20,6 @@ import { sharesAtEnd } from './servers.js'
 
 const NAME = 'kafka-producer'
 const { start } = tracingChannel<unknown, object>('kafka-producer:send')
-
-export interface KafkaProducerInstrumentationConfig {
-  /** Whether it begins to work when it is made, and not only when `enable()` is called; true by default. */
-  readonly enabled?: boolean | undefined
-  /**
-   * Whether each message of a list has a span `create <topic>` of its own, whose context goes with it; true by default.
-   * Without, all messages of a list have the context of its `send`.
-   */
-  readonly createSpans?: boolean | undefined
-  /**
-   * Whether messages of a trace that is not sampled have its context in their headers, too, so that consumers know of that
-   * decision; false by default, since it costs every message the header that is nobody's span.
-   */
-  readonly propagateUnsampled?: boolean | undefined
-  /**
-   * Whether only sends within a span have one; false by default, and a send within none begins a trace where the sampler
-   * wants it. To ask a sampler for a new trace costs about as much as to send a small message, so that is for
-   * whoever sends many messages within none, one by one, and does not want to see them.
-   */
-  readonly requireParentSpan?: boolean | undefined
-}
-
-/** The configuration that is in force. Instrumentations of OpenTelemetry always say whether they are enabled. */
-type CurrentConfig = KafkaProducerInstrumentationConfig & { readonly enabled: boolean }
 
 /**
  * Spans and metrics for all producers of this process, by OpenTelemetry's conventions for messaging. It is an
@@ -59,8 +36,9 @@ export class KafkaProducerInstrumentation {
   private metrics: SendMetrics | undefined
   private isEnabled = false
 
+  /** @throws InvalidConfigError */
   constructor(config: KafkaProducerInstrumentationConfig = {}) {
-    this.config = { ...config, enabled: config.enabled ?? true }
+    this.config = checkedConfig(config)
     this.tracer = trace.getTracer(NAME, VERSION)
     this.meter = metrics.getMeter(NAME, VERSION)
     this.prepare()
@@ -90,8 +68,9 @@ export class KafkaProducerInstrumentation {
     this.prepare()
   }
 
+  /** @throws InvalidConfigError */
   setConfig(config: KafkaProducerInstrumentationConfig): void {
-    this.config = { ...config, enabled: config.enabled ?? true }
+    this.config = checkedConfig(config)
     this.prepare()
   }
 

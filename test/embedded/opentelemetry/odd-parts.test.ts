@@ -3,6 +3,7 @@ import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { SamplingDecision, type ReadableSpan, type Sampler } from '@opentelemetry/sdk-trace-base'
 import { expect, it } from 'vitest'
 import type { KeyedMessage, RawData } from '../../../src/index.js'
+import { KafkaProducerInstrumentation } from '../../../src/opentelemetry/index.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, startProducer, stored } from '../support/producers.js'
 import { headersIn, Telemetry, traceparentOf } from './support.js'
@@ -132,4 +133,16 @@ it('Kafka 0.10.2: what an interceptor adds to the context is not left out with i
   }
   const producer = startProducer(kafka, { interceptors: [{ onSend }] })
   expect((await errorOf(producer.send({ topic: 'orders', value: '1' }))).code).toBe('UNSUPPORTED_BY_FORMAT')
+})
+
+it.each<[string, unknown, RegExp]>([
+  ['a misspelt option', { requireParentSpans: true }, /^there is no option 'requireParentSpans' of .* it has enabled,/],
+  ['a text', { createSpans: 'false' }, /^createSpans: given was 'false', allowed is true or false$/],
+  ['null', null, /^the options must be an object, given was null$/],
+])('a configuration that would have no effect, or another one, is refused: %s', (_, config, message) => {
+  const refused: unknown = expect.objectContaining({ code: 'INVALID_CONFIG', message: expect.stringMatching(message) })
+  expect(() => new KafkaProducerInstrumentation(config as object)).toThrow(refused)
+  const instrumentation = new KafkaProducerInstrumentation({ enabled: false })
+  expect(() => instrumentation.setConfig(config as object)).toThrow(refused)
+  expect(instrumentation.getConfig()).toEqual({ enabled: false })
 })
