@@ -40,6 +40,7 @@ export type EmbeddedKafkaErrorCode =
   | 'UNKNOWN_ERROR_NAME'
   | 'TOPIC_EXISTS'
   | 'WRONG_STATE'
+  | 'CANNOT_LISTEN'
   | 'UNREADABLE'
   | 'WAIT_TIMEOUT'
   | 'STOPPED'

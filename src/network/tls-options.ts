@@ -87,13 +87,22 @@ export function checkTlsOptions(value: object, name: string): SslOptions {
     for (const ca of authorities) checkAuthority(ca, `${name}.ca`)
   }
   for (const cert of listOf<unknown>(options.cert)) checkWholeness(textOf(cert) ?? '', `${name}.cert`)
+  checkSecureContext(options, name)
+  checkVersions(options, name)
+  return options
+}
+
+/**
+ * Certificates and keys, of a client or a server.
+ *
+ * @throws InvalidConfigError for what OpenSSL does not take; it names the field, and tells nothing of what that holds
+ */
+export function checkSecureContext(options: SecureContextOptions, name: string): void {
   try {
     process.getBuiltinModule('node:tls').createSecureContext(options)
   } catch (cause) {
     throw blame(options, cause, name)
   }
-  checkVersions(options, name)
-  return options
 }
 
 /** Where there is none between the two, each handshake would fail, as if it might go better the next time. */

@@ -186,7 +186,7 @@ export class EmbeddedKafka {
   /**
    * Starts a cluster; resolves when all its brokers listen.
    *
-   * @throws EmbeddedKafkaError `INVALID_OPTION`, `UNKNOWN_RELEASE`.
+   * @throws EmbeddedKafkaError `INVALID_OPTION`, `UNKNOWN_RELEASE`, `CANNOT_LISTEN`.
    */
   static async start(options?: EmbeddedKafkaOptions): Promise<EmbeddedKafka>
   /** @internal */
@@ -324,7 +324,7 @@ export class EmbeddedKafka {
     await broker.stop()
   }
 
-  /** Starts a stopped broker; it is in sync at once, and leads what has no leader. */
+  /** Starts a stopped broker; it is in sync at once, and leads what has no leader. Throws `CANNOT_LISTEN`. */
   async startBroker(id: number, options: StartBrokerOptions = {}): Promise<void> {
     checkStart('options', options)
     const { node } = this.broker(id)
@@ -344,7 +344,7 @@ export class EmbeddedKafka {
     await this.startBroker(id)
   }
 
-  /** Adds a broker that has no replica yet; resolves with its id. Where it can't listen there is no such broker. */
+  /** Adds a broker that has no replica yet; resolves with its id. Where it can't listen (`CANNOT_LISTEN`) there is no such broker. */
   async addBroker(options: EmbeddedBrokerOptions = {}): Promise<number> {
     checkBroker('options', options)
     this.mustNotBeStopped()

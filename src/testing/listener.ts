@@ -1,6 +1,8 @@
-import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
+import { reasonOf } from '../kind-of.js'
+import { EmbeddedKafkaError } from './errors.js'
 
 /** Whom a listener hands its connections to. */
 export interface Acceptor {
@@ -19,7 +21,15 @@ export interface Listener {
   close(): Promise<void>
 }
 
-/** Begins to listen; port 0 is one that is chosen here. */
+/** What is wrong, by Node's code of it. */
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is taken',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  ENOTFOUND: 'there is no host of this name',
+  EACCES: 'ports as low as this need rights of their own',
+}
+
+/** Begins to listen; port 0 is one that is chosen here. Throws `CANNOT_LISTEN`. */
 export type Listen = (host: string, port: number, acceptor: Acceptor) => Promise<Listener>
 
 /** Listens on real sockets, with TLS where there are options for it. */
@@ -29,15 +39,14 @@ export function listenOnSockets(ssl: TlsOptions | undefined): Listen {
       socket.setNoDelay(true)
       acceptor.accept(socket)
     }
-    const server =
-      ssl === undefined
-        ? createServer({ allowHalfOpen: true }, accept)
-        : createTlsServer({ ...ssl, allowHalfOpen: true }, accept)
-    server.on('connection', (socket: Socket) => acceptor.arrived(socket))
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(port, host, resolve)
-    })
+    const make = (): Server => {
+      const made =
+        ssl === undefined
+          ? createServer({ allowHalfOpen: true }, accept)
+          : createTlsServer({ ...ssl, allowHalfOpen: true }, accept)
+      return made.on('connection', (socket: Socket) => acceptor.arrived(socket))
+    }
+    const server = await listening(host, port, make)
     server.on('error', (error) => acceptor.failed(error))
     const closed = new Promise<void>((resolve) => server.once('close', resolve))
     return {
@@ -47,5 +56,22 @@ export function listenOnSockets(ssl: TlsOptions | undefined): Listen {
         return closed
       },
     }
+  }
+}
+
+/** @throws EmbeddedKafkaError `CANNOT_LISTEN` */
+async function listening(host: string, port: number, make: () => Server): Promise<Server> {
+  try {
+    const server = make()
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(port, host, resolve)
+    })
+    return server
+  } catch (cause) {
+    const { code = '' } = cause as NodeJS.ErrnoException
+    const [reason, told] = [REASONS[code], reasonOf(cause)]
+    const why = reason === undefined ? told : `${reason} (${told})`
+    throw new EmbeddedKafkaError('CANNOT_LISTEN', `can't listen on port ${port} of ${host}: ${why}`, { cause })
   }
 }

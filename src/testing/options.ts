@@ -1,6 +1,8 @@
 import type { TlsOptions } from 'node:tls'
+import { InvalidConfigError } from '../errors.js'
 import { given } from '../given.js'
 import { isRecord } from '../is-record.js'
+import { checkSecureContext } from '../network/tls-options.js'
 import { callback, fields, flag, invalid, listOf, recordOf, refused, text, wholeNumber, type Check } from './checks.js'
 import { checkSubscription, type ClientMetricsSubscription } from './client-metrics.js'
 import type { ReceivedRequest } from './journal.js'
@@ -142,6 +144,29 @@ export const checkTopic = fields<EmbeddedTopicOptions>({
   }),
 })
 
+/** Any of these, and a server can say who it is. */
+const IDENTITIES: readonly (readonly (keyof TlsOptions)[])[] = [
+  ['cert', 'key'],
+  ['pfx'],
+  ['SNICallback'],
+  ['pskCallback'],
+  ['cert', 'privateKeyIdentifier'],
+]
+
+/** Its fields are Node's. Of certificates nothing is told but the field. */
+const checkSsl: Check = (name, value) => {
+  if (!isRecord(value)) throw refused(name, value, "an object of Node's options of a TLS server")
+  const options: TlsOptions = given(value)
+  // Each handshake would fail, as if the client were to blame.
+  if (!IDENTITIES.some((needed) => needed.every((field) => field in options)))
+    throw invalid(`${name}: a server needs \`cert\` and \`key\`, or \`pfx\``)
+  try {
+    checkSecureContext(options, name)
+  } catch (cause) {
+    throw cause instanceof InvalidConfigError ? invalid(cause.message) : cause
+  }
+}
+
 const checkOptions = fields<EmbeddedKafkaOptions>({
   brokers: (name, value) => {
     if (Array.isArray(value)) listOf(checkBroker)(name, value)
@@ -162,10 +187,7 @@ const checkOptions = fields<EmbeddedKafkaOptions>({
   ports: listOf(checkPort),
   requestHistory: atLeastOne,
   onHangUp: callback,
-  ssl: (name, value) => {
-    // Its fields are Node's.
-    if (!isRecord(value)) throw refused(name, value, "an object of Node's options of a TLS server")
-  },
+  ssl: checkSsl,
   sasl: checkSasl,
   initialRebalanceDelayMs: wholeNumber(0),
   minSessionTimeoutMs: atLeastOne,

@@ -324,7 +324,12 @@ describe('a cluster', () => {
     )
     const kafka = await startKafka({ ports: [port] })
     expect(kafka.bootstrap).toBe(`127.0.0.1:${port}`)
-    await expect(EmbeddedKafka.start({ ports: [port] })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    await expect(EmbeddedKafka.start({ ports: [port] })).rejects.toMatchObject({
+      name: 'EmbeddedKafkaError',
+      code: 'CANNOT_LISTEN',
+      message: expect.stringContaining(`can't listen on port ${port} of 127.0.0.1: the port is taken (`) as unknown,
+      cause: { code: 'EADDRINUSE' },
+    })
   })
 
   it('leaves no socket and no port when it is stopped, whatever is going on', async () => {
@@ -348,13 +353,22 @@ describe('a cluster', () => {
     expect(kafka.connections).toEqual([])
   })
 
+  it('does not listen where this machine is not, and says so', async () => {
+    await expect(EmbeddedKafka.start({ host: '192.0.2.1' })).rejects.toMatchObject({
+      code: 'CANNOT_LISTEN',
+      message: expect.stringContaining(
+        "can't listen on port 0 of 192.0.2.1: this machine has no such address (",
+      ) as unknown,
+    })
+  })
+
   it('has no broker that could not be added', async () => {
     const kafka = await startKafka()
     const { bootstrap } = kafka
     const [port = 0] = portsOf(kafka)
     const adding = kafka.addBroker({ port })
     expect(kafka.bootstrap).toBe(bootstrap)
-    await expect(adding).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    await expect(adding).rejects.toMatchObject({ code: 'CANNOT_LISTEN' })
     expect(kafka.bootstrap).toBe(bootstrap)
     expect(kafka.brokers.map(({ id }) => id)).toEqual([1])
     expect(await kafka.addBroker()).toBe(2)

@@ -86,6 +86,12 @@ describe('a cluster does not start with', () => {
     ['a list for TLS', { ssl: [] }, /^options\.ssl: given was a list/],
     ['users of a promise', { sasl: Promise.resolve({ users: {} }) }, /^options\.sasl: given was an object \(Promise\)/],
     ['TLS without its options', { ssl: true }, /^options\.ssl: given was true/],
+    ['TLS without a key', { ssl: { cert: 'x' } }, /^options\.ssl: a server needs `cert` and `key`, or `pfx`$/],
+    [
+      'a path for a certificate',
+      { ssl: { cert: '/etc/server.pem', key: 'secret' } },
+      /^options\.ssl\.cert: it holds no PEM certificate: give the content of the file, not its path$/,
+    ],
     ['SASL without users', { sasl: true }, /^options\.sasl: given was true, allowed is an object of mechanisms, users/],
     [
       'a misspelt mechanism',
