@@ -1,4 +1,5 @@
 import type { TlsOptions } from 'node:tls'
+import { counted } from '../counted.js'
 import { InvalidConfigError } from '../errors.js'
 import { given } from '../given.js'
 import { isRecord } from '../is-record.js'
@@ -223,6 +224,8 @@ function resolveBrokers(options: EmbeddedKafkaOptions, release: Release): Resolv
   const { brokers = 1, ports = [] } = options
   const list = typeof brokers === 'number' ? Array.from({ length: brokers }, () => ({})) : brokers
   if (list.length === 0) throw invalid('brokers: one at the least')
+  if (ports.length > list.length)
+    throw invalid(`ports: given were ${ports.length} for ${counted(list.length, 'broker')}, which \`brokers\` says`)
   const resolved: ResolvedBrokerOptions[] = []
   list.forEach((broker, index) => {
     resolved.push(

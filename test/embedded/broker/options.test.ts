@@ -75,6 +75,7 @@ describe('a cluster does not start with', () => {
       /^options\.ports\[0\]: given was 'kafka\.sock', allowed is a whole number from 0 to 65535$/,
     ],
     ['a port that is none', { ports: [70_000] }, /^options\.ports\[0\]: given was 70000/],
+    ['more ports than brokers', { ports: [0, 0, 0] }, /^ports: given were 3 for 1 broker, which `brokers` says$/],
     ['a number for a host', { host: 5 }, /^options\.host: given was 5/],
     [
       'a text for true',
