@@ -24,19 +24,22 @@ type NeededKeyEncoder<K, V> = [K] extends [V]
     ? unknown
     : { readonly keyEncoder: Encoder<K> }
 
+/** Whether an encoder takes null is nothing to a producer: it asks none for that, and takes it as every key and value. */
+type Content<T> = Exclude<Fixed<T>, null>
+
 /** Nothing is inferred from where it goes: `const producer: Producer = new Producer({ brokers })` takes bytes, too. */
 interface ProducerConstructor {
-  new <K, V, T extends ProducerType>(config: ProducerConfig<K, V, T>): Producer<Fixed<K>, Fixed<V>, T>
+  new <K, V, T extends ProducerType>(config: ProducerConfig<K, V, T>): Producer<Content<K>, Content<V>, T>
   new <V = RawData, T extends ProducerType = 'sync'>(
     options: ProducerOptions<V, V, T> & { readonly keyEncoder?: undefined } & NeededEncoder<V>,
-  ): Producer<Fixed<V>, Fixed<V>, T>
+  ): Producer<Content<V>, Content<V>, T>
   // So that who says types of keys and values need not say the mode twice.
   new <K, V>(
     options: ProducerOptions<K, V, 'async'> & { readonly type: 'async' } & NeededEncoders<K, V>,
-  ): Producer<Fixed<K>, Fixed<V>, 'async'>
+  ): Producer<Content<K>, Content<V>, 'async'>
   new <K = RawData, V = RawData, T extends ProducerType = 'sync'>(
     options: ProducerOptions<K, V, T> & NeededEncoders<K, V>,
-  ): Producer<Fixed<K>, Fixed<V>, T>
+  ): Producer<Content<K>, Content<V>, T>
   readonly prototype: Producer<unknown, unknown, ProducerType>
 }
 
@@ -59,13 +62,13 @@ export type Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'> 
 export const Producer: ProducerConstructor = ProducerClass
 
 interface TransactionalProducerConstructor {
-  new <K, V>(config: TransactionalProducerConfig<K, V>): TransactionalProducer<Fixed<K>, Fixed<V>>
+  new <K, V>(config: TransactionalProducerConfig<K, V>): TransactionalProducer<Content<K>, Content<V>>
   new <V = RawData>(
     options: TransactionalProducerOptions<V, V> & { readonly keyEncoder?: undefined } & NeededEncoder<V>,
-  ): TransactionalProducer<Fixed<V>, Fixed<V>>
+  ): TransactionalProducer<Content<V>, Content<V>>
   new <K = RawData, V = RawData>(
     options: TransactionalProducerOptions<K, V> & NeededEncoders<K, V>,
-  ): TransactionalProducer<Fixed<K>, Fixed<V>>
+  ): TransactionalProducer<Content<K>, Content<V>>
   readonly prototype: TransactionalProducer<unknown, unknown>
 }
 

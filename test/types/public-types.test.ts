@@ -99,7 +99,7 @@ function neverRun(check: () => unknown): void {
 describe('the types of keys and values', () => {
   it('are those of the encoders', () => {
     const producer = new Producer({ brokers: BROKERS, keyEncoder: new LongEncoder(), encoder: new OrderEncoder() })
-    expectTypeOf(producer).toEqualTypeOf<Producer<bigint | number | null, Order, 'sync'>>()
+    expectTypeOf(producer).toEqualTypeOf<Producer<bigint | number, Order, 'sync'>>()
     neverRun(() => [
       producer.send({ topic: 'orders', key: 17n, value: { total: 42 } }),
       // @ts-expect-error The value is no order.
@@ -193,6 +193,24 @@ describe('the types of keys and values', () => {
     // @ts-expect-error Its promise is no acknowledgement.
     const acknowledged: Producer = queued
     expect([wanted, plain, acknowledged]).toHaveLength(3)
+  })
+
+  it('have no null of an encoder that takes it: what was made without types goes where they are said', () => {
+    const encoders = { encoder: new JsonEncoder<Order>(), keyEncoder: new StringEncoder() }
+    const sync: Producer<string, Order> = new Producer({ brokers: BROKERS, ...encoders })
+    const async: Producer<string, Order, 'async'> = new Producer({ brokers: BROKERS, type: 'async', ...encoders })
+    const configured: Producer<string, Order> = new Producer(new ProducerConfig({ brokers: BROKERS, ...encoders }))
+    const transactional: TransactionalProducer<string, Order> = new TransactionalProducer({
+      brokers: BROKERS,
+      transactionalId: 'tx',
+      ...encoders,
+    })
+    const nullable: Producer<string | null, Order> = new Producer<string | null, Order>({
+      brokers: BROKERS,
+      ...encoders,
+    })
+    neverRun(() => sync.send({ topic: 'orders', key: null, value: null }))
+    expect([sync, async, configured, transactional, nullable]).toHaveLength(5)
   })
 
   it('are kept by a class that extends it', () => {
