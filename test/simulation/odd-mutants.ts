@@ -161,8 +161,8 @@ export const ODD_MUTANTS: readonly Mutant[] = [
   {
     fault: 'metadata say how many connections are opened at once',
     file: `${BROKERS}/producer-pool.ts`,
-    find: 'const MAX_OPENING = 32\n',
-    replace: 'const MAX_OPENING = 32_000\n',
+    find: 'const MAX_BEGUN = 32\n',
+    replace: 'const MAX_BEGUN = 32_000\n',
   },
   {
     fault: 'each question on a connection that was hung up on opens another one',
