@@ -18,6 +18,9 @@ const SASL_AUTHENTICATION_FAILED = 58
 /** GSSAPI needs four; without an end a peer could keep a client busy for ever. */
 const MAX_STEPS = 32
 
+/** What AWS MSK refuses credentials with where connections come faster than it takes them: nothing is wrong with these. */
+const TOO_FAST = /too many connects/i
+
 /** What is shorter is found in any text. */
 const MIN_SECRET = 3
 
@@ -174,8 +177,11 @@ export class Authenticator {
 
   private refusal(connection: BrokerConnection, told: string | null): AuthenticationError {
     const why = told === null || told === '' ? '' : `, saying: ${foreignText(told)}`
+    const broker = formatAddress(connection.address)
+    if (told !== null && TOO_FAST.test(told))
+      return new AuthenticationError(`${broker} takes no more connections at the moment${why}`, { retriable: true })
     return new AuthenticationError(
-      `${formatAddress(connection.address)} refuses the credentials given as \`sasl\` for ${this.mechanism.name}${why}; ${this.mechanism.remedy}`,
+      `${broker} refuses the credentials given as \`sasl\` for ${this.mechanism.name}${why}; ${this.mechanism.remedy}`,
     )
   }
 

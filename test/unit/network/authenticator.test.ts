@@ -3,6 +3,7 @@ import { connect, createServer, type AddressInfo, type Server } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
 import { BrokerConnection } from '../../../src/network/broker-connection.js'
 import { Authenticator } from '../../../src/network/sasl/authenticator.js'
+import type { SaslMechanism } from '../../../src/network/sasl/mechanism.js'
 import { oauthBearerMechanism } from '../../../src/network/sasl/oauthbearer.js'
 import { ownMechanism } from '../../../src/network/sasl/own-authenticator.js'
 import { plainMechanism } from '../../../src/network/sasl/plain.js'
@@ -56,6 +57,35 @@ it('GSSAPI: a bare token after an empty one is the last, and is not answered', a
   expect(told).toEqual([undefined, 'reply', 'offer', ''])
 })
 
+/** An authentication by a broker that refuses it, saying this. */
+async function refusedBy(mechanism: SaslMechanism, says: (frame: Buffer) => string): Promise<number> {
+  const { address, connection } = await connected((frame) => {
+    if (frame.readInt16BE(0) === saslHandshake.key)
+      return encodeResponseFrame(saslHandshake, 1, frame.readInt32BE(4), { errorCode: 0, mechanisms: [] })
+    const nothing = { authBytes: Buffer.alloc(0), sessionLifetimeMs: 0 }
+    const refusal = { errorCode: 58, errorMessage: says(frame), ...nothing }
+    return encodeResponseFrame(saslAuthenticate, 0, frame.readInt32BE(4), refusal)
+  })
+  const ranges = new Map([
+    [saslHandshake.key, { minVersion: 0, maxVersion: 1 }],
+    [saslAuthenticate.key, { minVersion: 0, maxVersion: 0 }],
+  ])
+  const authenticator = new Authenticator(mechanism, 10_000)
+  return authenticator.run(connection, new ServedVersions(ranges, 'a test'), await authenticator.begin(address))
+}
+
+it.each([
+  ['[74909301-1b7d-44fe-b02e-fe699c66c073]: Too many connects', true],
+  ['[74909301-1b7d-44fe-b02e-fe699c66c073]: Access denied', false],
+])('a broker that refuses credentials, saying %j, may take them the next time: %s', async (says, retriable) => {
+  const mechanism = plainMechanism(new Secret({ username: 'alice', password: 'S3CRET=,w0rd' }))
+  await expect(refusedBy(mechanism, () => says)).rejects.toMatchObject({
+    code: 'AUTHENTICATION_FAILED',
+    retriable,
+    message: expect.stringContaining(`, saying: ${says}`),
+  })
+})
+
 it.each([
   ['password', plainMechanism(new Secret({ username: 'alice', password: 'S3CRET=,w0rd' })), 'S3CRET=,w0rd'],
   [
@@ -69,27 +99,7 @@ it.each([
     'S3CRET w0rd',
   ],
 ])('a broker that says the %s back is not quoted with it', async (_, mechanism, secret) => {
-  const { address, connection } = await connected((frame) => {
-    if (frame.readInt16BE(0) === saslHandshake.key)
-      return encodeResponseFrame(saslHandshake, 1, frame.readInt32BE(4), { errorCode: 0, mechanisms: [] })
-    const refusal = {
-      errorCode: 58,
-      errorMessage: `wrong: ${secret}, in ${frame.toString('latin1')}`,
-      authBytes: Buffer.alloc(0),
-      sessionLifetimeMs: 0,
-    }
-    return encodeResponseFrame(saslAuthenticate, 0, frame.readInt32BE(4), refusal)
-  })
-  const ranges = new Map([
-    [saslHandshake.key, { minVersion: 0, maxVersion: 1 }],
-    [saslAuthenticate.key, { minVersion: 0, maxVersion: 0 }],
-  ])
-  const authenticator = new Authenticator(mechanism, 10_000)
-  const failure = authenticator.run(
-    connection,
-    new ServedVersions(ranges, 'a test'),
-    await authenticator.begin(address),
-  )
+  const failure = refusedBy(mechanism, (frame) => `wrong: ${secret}, in ${frame.toString('latin1')}`)
   await expect(failure).rejects.toMatchObject({
     code: 'AUTHENTICATION_FAILED',
     message: expect.stringMatching(/saying: wrong: \[secret\], in /),
