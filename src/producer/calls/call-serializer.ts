@@ -34,7 +34,7 @@ export class CallSerializer<K, V> {
     if (messages.length > ONE_GO && !this.serializer.copyBytes) return this.serializeInSlices(messages, call)
     const encoded: MaybeSerialized[] = []
     const isReady = this.encodeSlice(messages, 0, messages.length, call, encoded)
-    return isReady ? (encoded as OutgoingMessage[]) : withoutSkipped(encoded)
+    return isReady ? (encoded as OutgoingMessage[]) : this.withoutSkipped(encoded)
   }
 
   /**
@@ -59,7 +59,7 @@ export class CallSerializer<K, V> {
     call: ListCall,
   ): OutgoingMessage[] | Promise<OutgoingMessage[]> {
     if (message instanceof OutgoingMessage) return [call.own(message, 0)]
-    return withoutSkipped([this.pending(message, call, 0)])
+    return this.withoutSkipped([this.pending(message, call, 0)])
   }
 
   private async serializeInSlices(messages: readonly KeyedMessage<K, V>[], call: ListCall): Promise<OutgoingMessage[]> {
@@ -69,7 +69,7 @@ export class CallSerializer<K, V> {
       if (!this.encodeSlice(messages, from, Math.min(from + SLICE, messages.length), call, all)) isReady = false
       if (this.turn.isSpent) await this.turn.nextTurn()
     }
-    return isReady ? (all as OutgoingMessage[]) : withoutSkipped(all)
+    return isReady ? (all as OutgoingMessage[]) : this.withoutSkipped(all)
   }
 
   /** Encodes some messages onto the end of `encoded`; false where one of them is a promise. */
@@ -99,11 +99,17 @@ export class CallSerializer<K, V> {
 
   /** Apart, so that the loop above makes no closure where nothing is awaited. */
   private pending(one: Promise<OutgoingMessage>, call: ListCall, index: number): Promise<OutgoingMessage | undefined> {
-    return handled(
-      one.then(
-        (message) => call.own(message, index),
-        (error: unknown) => this.skip(call, index, error),
-      ),
+    return one.then(
+      (message) => call.own(message, index),
+      (error: unknown) => {
+        try {
+          this.skip(call, index, error)
+        } catch (cause) {
+          // Whatever the encoders of the others do.
+          call.failWhole(cause as KafkaProducerError)
+        }
+        return undefined
+      },
     )
   }
 
@@ -116,6 +122,18 @@ export class CallSerializer<K, V> {
     this.counters.serializationErrors++
     if (!call.skipsUnserializable) throw located
     call.noteFailure(index, located)
+  }
+
+  /** One after the other, without another promise for each: there may be hundreds of thousands. */
+  private async withoutSkipped(encoded: readonly MaybeSerialized[]): Promise<OutgoingMessage[]> {
+    const all: OutgoingMessage[] = []
+    for (let i = 0; i < encoded.length; i++) {
+      const one = encoded[i]
+      const message = one instanceof OutgoingMessage ? one : await one
+      if (message !== undefined) all.push(message)
+      if (i % SLICE === SLICE - 1 && this.turn.isSpent) await this.turn.nextTurn()
+    }
+    return all
   }
 
   /** What a call with a promise is left with once its encoders are done, or it has ended before them. Never rejects. */
@@ -136,9 +154,4 @@ export class CallSerializer<K, V> {
       return []
     }
   }
-}
-
-async function withoutSkipped(encoded: readonly MaybeSerialized[]): Promise<OutgoingMessage[]> {
-  const all = await Promise.all(encoded.map(async (message) => message))
-  return all.filter((message) => message !== undefined)
 }
