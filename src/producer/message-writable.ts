@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { Writable } from 'node:stream'
 import { InvalidConfigError, InvalidMessageError } from '../errors.js'
 import { shown } from '../shown.js'
@@ -68,6 +69,10 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
   private waiting: (() => void) | undefined
   private isTurnAwaited = false
   private finishing: (() => void) | undefined
+  /** Whether it is in the midst of `write()` or `end()`, whose caller's context it is. */
+  private isBeingWritten = false
+  /** Runs something in the one that it was made in: what is held back goes on when others' messages have arrived, in theirs. */
+  private readonly inOwnContext = AsyncLocalStorage.snapshot()
   private readonly topic: string | undefined
   private readonly inFlight: number
 
@@ -88,14 +93,24 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
   override write(chunk: Chunk<K, V>, callback?: OnWritten): boolean
   override write(chunk: Chunk<K, V>, encoding?: BufferEncoding, callback?: OnWritten): boolean
   override write(chunk: unknown, encoding?: BufferEncoding | OnWritten, callback?: OnWritten): boolean {
-    return super.write(this.kept(chunk), encoding as BufferEncoding, callback)
+    this.isBeingWritten = true
+    try {
+      return super.write(this.kept(chunk), encoding as BufferEncoding, callback)
+    } finally {
+      this.isBeingWritten = false
+    }
   }
 
   override end(callback?: () => void): this
   override end(chunk: Chunk<K, V>, callback?: () => void): this
   override end(chunk: Chunk<K, V>, encoding?: BufferEncoding, callback?: () => void): this
   override end(chunk?: unknown, encoding?: BufferEncoding | (() => void), callback?: () => void): this {
-    return super.end(this.kept(chunk), encoding as BufferEncoding, callback)
+    this.isBeingWritten = true
+    try {
+      return super.end(this.kept(chunk), encoding as BufferEncoding, callback)
+    } finally {
+      this.isBeingWritten = false
+    }
   }
 
   /** What is held back is sent later than it was given. */
@@ -125,7 +140,11 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
       return
     }
     this.onTheirWay += messages.length
-    this.sink.send(messages, before).then(
+    const { sink } = this
+    const sent = this.isBeingWritten
+      ? sink.send(messages, before)
+      : this.inOwnContext(() => sink.send(messages, before))
+    sent.then(
       () => this.arrived(messages.length),
       (error: Error) => {
         this.arrived(messages.length)

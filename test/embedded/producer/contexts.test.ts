@@ -55,3 +55,30 @@ it('connections are begun in none, and credentials asked for in none', async () 
   expect(seen.length).toBeGreaterThan(0)
   expect(seen.filter((context) => context !== undefined)).toEqual([])
 })
+
+it('what a stream holds back is sent in the context that the stream was made in, and in no other writer’s', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const seen: [unknown, string | undefined][] = []
+  const onSend = ({ value }: { readonly value: unknown }) => void seen.push([value, storage.getStore()])
+  const producer = startProducer(kafka, { interceptors: [{ onSend }] })
+  const stream = producer.writable({ topic: 'orders', inFlight: 1 })
+  for (const value of ['1', '2', '3']) storage.run(`request ${value}`, () => stream.write(value))
+  await new Promise<void>((resolve) => storage.run('the end', () => stream.end('4', resolve)))
+  expect(seen).toEqual([
+    ['1', 'request 1'],
+    ['2', undefined],
+    ['3', undefined],
+    ['4', undefined],
+  ])
+  seen.length = 0
+  await storage.run('all', () => producer.sendAll(['5', '6', '7'], { topic: 'orders', inFlight: 1 }))
+  expect(seen).toEqual(['5', '6', '7'].map((value) => [value, 'all']))
+  seen.length = 0
+  const other = storage.run('its own', () => producer.writable({ topic: 'orders', inFlight: 1 }))
+  for (const value of ['8', '9']) storage.run(`request ${value}`, () => other.write(value))
+  await new Promise<void>((resolve) => other.end(resolve))
+  expect(seen).toEqual([
+    ['8', 'request 8'],
+    ['9', 'its own'],
+  ])
+})
