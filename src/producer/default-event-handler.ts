@@ -547,6 +547,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     clock.clearTimeout(timer)
     const cause = new ProducerClosedError(`the producer was closed, and did not wait longer than ${withinMs} ms`)
     this.admission.close()
+    for (const sender of this.senders.values()) sender.stop()
     const unsent = await this.earlyEnds.close<KeyedMessage<K, V>>(this.calls.all(), cause)
     // Not before: what is called off would fail messages that have not been given back yet.
     this.policy.close()

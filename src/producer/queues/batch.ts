@@ -86,6 +86,8 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   private attemptCount = 0
   private wasInRequest = false
   private sentAt = 0
+  /** Whether it stands on its connection, since it departed. */
+  private isHandedOver = false
   /** Once true it stays. */
   private maybeWritten = false
   private maybeInLog = false
@@ -272,6 +274,12 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     this.state = 'in flight'
     this.attemptCount++
     this.sentAt = now
+    this.isHandedOver = false
+  }
+
+  /** Its request stands on the connection. */
+  handOver(): void {
+    this.isHandedOver = true
   }
 
   /** When it went into its last request, on the clock of `performance.now()`. */
@@ -561,11 +569,12 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   }
 
   /**
-   * What a message fails with that is told its fate ahead of the batch, which goes on with it where it has a sequence; but
-   * not once the producer is closed.
+   * What a message fails with that is told its fate ahead of the batch, which goes on with it where it has a sequence, or a
+   * request is being made of it; but not once the producer is closed.
    */
   deliveryError(cause: KafkaProducerError): DeliveryError {
-    if (cause instanceof ProducerClosedError) return this.errorWith(cause, this.maybeWritten || this.isInFlight)
+    const isOut = this.isInFlight && this.isHandedOver
+    if (cause instanceof ProducerClosedError) return this.errorWith(cause, this.maybeWritten || isOut)
     return this.errorWith(cause, this.maybeWritten || this.isInFlight || this.ownSequence !== undefined)
   }
 

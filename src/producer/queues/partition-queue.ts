@@ -221,6 +221,11 @@ export class PartitionQueue implements BatchQueue {
 
   /** A batch was handed to the connection: what is taken next comes behind it. */
   handedOver(batch: PartitionBatch): void {
+    batch.handOver()
+    this.isMade(batch)
+  }
+
+  private isMade(batch: PartitionBatch): void {
     if (this.beingMade === batch) this.beingMade = undefined
   }
 
@@ -384,7 +389,7 @@ export class PartitionQueue implements BatchQueue {
 
   /** One less is in flight; after the last, what came back goes first. */
   private landed(batch: PartitionBatch): void {
-    this.handedOver(batch)
+    this.isMade(batch)
     if (--this.inFlightCount > 0) return
     this.isRewinding = false
     this.next = 0

@@ -108,6 +108,7 @@ export class BrokerSender {
   /** How long the last answer took. */
   private answerMs = Infinity
   private readonly closing = new AbortController()
+  private isStopped = false
   private throttleTimer: Timer | undefined
   /** Whose throttle it heeds. */
   private throttled: BrokerSession | undefined
@@ -331,6 +332,7 @@ export class BrokerSender {
       // another batch taken before this one is handed over.
       if (encoded !== undefined) await session.connection.whileUsed(orAborted(encoded, this.closing.signal))
       if (!sent.isCounted) await this.count(sent)
+      if (this.isStopped) await orAborted(new Promise<never>(() => undefined), this.closing.signal)
       const { acks, requestTimeoutMs: timeoutMs } = this.config
       const transactionalId = this.parts.transactions?.transactionalId ?? null
       const request = { transactionalId, acks, timeoutMs, topicData: topics }
@@ -487,6 +489,11 @@ export class BrokerSender {
     if (this.connecting !== undefined) return `${String(this.connecting.stage)} (broker ${this.brokerId})`
     const { throttled } = this
     return throttled && `${formatAddress(throttled.connection.address)} ${String(throttled.throttle)}`
+  }
+
+  /** Messages are about to be told that they were not sent: what a codec is through with stays here. */
+  stop(): void {
+    this.isStopped = true
   }
 
   /** All messages have their fate: a codec that is still at some of them is not waited for. */

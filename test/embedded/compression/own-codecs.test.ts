@@ -39,6 +39,31 @@ it('a connection that is lost while a codec works costs no attempt: nothing was 
   expect(stored(kafka, 't')).toEqual([value])
 })
 
+it.each([undefined, false])(
+  'what close() does not wait for while a codec works on it is not written after it, idempotent: %s',
+  async (idempotent) => {
+    const kafka = await startKafka({ topics })
+    const done: (() => void)[] = []
+    const slow = own((input) => new Promise((resolve) => done.push(() => resolve(gzipSync(input)))))
+    const producer = startProducer(kafka, { topicCompression: { t: 'gzip' }, idempotent, ...slow })
+    await producer.send({ topic: 'u', value: 'known' })
+    const first = errorOf(producer.send({ topic: 't', value: 'x'.repeat(1_000) }))
+    await until(() => done.length === 1, 'the codec is at it')
+    // To end so many takes several turns of the event loop.
+    const others = producer
+      .send(Array.from({ length: 20_000 }, () => ({ topic: 't', value: 'x' })))
+      .catch(() => undefined)
+    await until(() => producer.stats().queueMessages === 20_001, 'all have room')
+    const closed = producer.close({ timeoutMs: 0 })
+    expect(await first).toMatchObject({ code: 'PRODUCER_CLOSED', mayHaveBeenWritten: false })
+    done[0]?.()
+    expect((await closed).unsent).toHaveLength(20_001)
+    await others
+    expect(stored(kafka, 't')).toEqual([])
+    expectNothingHeld(producer)
+  },
+)
+
 describe('a codec that never settles', () => {
   it('stops no later request, of any topic', async () => {
     const kafka = await startKafka({ topics })
