@@ -115,7 +115,8 @@ it.each([
     const kafka = await startKafka({ release, topics: { orders: {} } })
     const producer = startProducer(kafka, { copyBytes })
     await producer.send({ topic: 'orders', value: '1' })
-    // In one batch, of which that one is left out.
+    // In one batch, of which that one is left out; the others go again.
+    kafka.fail({ api: 'Produce' }, 'LEADER_NOT_AVAILABLE')
     const own = errorOf(producer.send({ topic: 'orders', value: 'own', headers: { a: 'b' } }))
     await producer.send(['2', '3'].map((value) => ({ topic: 'orders', value, headers: {} })))
     expect((await own).code).toBe('UNSUPPORTED_BY_FORMAT')

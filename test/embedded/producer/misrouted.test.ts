@@ -162,6 +162,19 @@ describe('a connection that reaches', () => {
       expect(stored(anew, 'orders')).toEqual(['b1', 'b2', 'a2', 'a3', 'b3'])
     },
   )
+
+  it('a cluster made anew: that the one before refused an id says nothing of this one', async () => {
+    const kafka = await startKafka({ release: '2.8', topics })
+    kafka.fail({ api: 'InitProducerId' }, 'CLUSTER_AUTHORIZATION_FAILED')
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', value: 'old' })
+    expect(producer.stats().idempotent).toBe(false)
+    const ports = [portOf(kafka.bootstrap)]
+    await kafka.stop()
+    await startKafka({ release: '2.8', topics, ports })
+    await producer.send({ topic: 'orders', value: 'new' })
+    expect(producer.stats().idempotent).toBe(true)
+  })
 })
 
 describe('what brokers are told of whom the client takes them for', () => {
