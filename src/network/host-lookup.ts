@@ -1,9 +1,12 @@
 import { isIP } from 'node:net'
+import { LatestUsed } from './latest-used.js'
 import { orAborted } from './or-aborted.js'
 import { Slots } from './slots.js'
 
 /** How many names are looked up at once: half the threads that Node has for that, unless it is told otherwise. */
 const MAX_LOOK_UPS = 2
+/** Addresses that come and go must not pile up. */
+const MAX_BLAMED = 1_000
 
 /** A look-up, for all who want to know the addresses of that name. */
 interface LookUp {
@@ -25,9 +28,11 @@ interface LookUp {
 export class HostLookup {
   private readonly pending = new Map<string, LookUp>()
   private readonly slots = new Slots(MAX_LOOK_UPS)
+  /** How often an address of a name accepted a connection and answered nothing on it, since it answered last. */
+  private readonly blamed = new LatestUsed<string, number>(MAX_BLAMED)
 
   /**
-   * In the resolver's order, each once.
+   * In the resolver's order, each once; those that were {@link blame blamed} more often behind the others.
    *
    * @throws the signal's reason once that is aborted
    */
@@ -42,10 +47,23 @@ export class HostLookup {
     lookUp.askers++
     signal.addEventListener('abort', leave, { once: true })
     try {
-      return await orAborted(lookUp.found, signal)
+      const found = await orAborted(lookUp.found, signal)
+      const timesBlamed = (address: string) => this.blamed.get(keyOf(host, address)) ?? 0
+      return found.length === 1 ? found : found.toSorted((a, b) => timesBlamed(a) - timesBlamed(b))
     } finally {
       signal.removeEventListener('abort', leave)
     }
+  }
+
+  /** What listens there accepts connections and answers nothing: another address of the name may do better. */
+  blame(host: string, address: string): void {
+    const key = keyOf(host, address)
+    this.blamed.set(key, (this.blamed.get(key) ?? 0) + 1)
+  }
+
+  /** It answers. */
+  clear(host: string, address: string): void {
+    this.blamed.delete(keyOf(host, address))
   }
 
   private begin(host: string): LookUp {
@@ -63,6 +81,10 @@ export class HostLookup {
     this.pending.set(host, lookUp)
     return lookUp
   }
+}
+
+function keyOf(host: string, address: string): string {
+  return `${host} ${address}`
 }
 
 async function resolve(host: string): Promise<string[]> {

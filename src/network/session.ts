@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { isIP, type Socket } from 'node:net'
 import { createDebug } from '../debug.js'
 import {
   AuthenticationError,
@@ -148,6 +149,8 @@ export class SessionFactory {
   /** Those whose socket is not closed yet. */
   readonly #connections = new Set<BrokerConnection>()
   private readonly hosts = new HostLookup()
+  /** Where each connection leads to that has not been blamed. */
+  private readonly remotes = new WeakMap<BrokerConnection, string>()
   private readonly gathering: GatheringBound
   private readonly closing = new AbortController()
   private waiters = 0
@@ -509,6 +512,7 @@ export class SessionFactory {
     try {
       const versions = await within(this.surroundings.clock, patience, answer)
       if (versions !== undefined) return this.session(connection, versions)
+      this.blame(connection)
       const error = new RequestTimeoutError(`no answer to ApiVersions within ${patience} ms`)
       answer.catch(() => undefined)
       return { connection, refusal: 'is silent', error, late: answer }
@@ -591,12 +595,29 @@ export class SessionFactory {
         ? 'if it expects TLS on this port, give `ssl`'
         : 'if it wants a client’s certificate, give `ssl: { cert, key }`'
     this.#connections.add(connection)
+    if (create === undefined) this.watchAnswers(connection, (socket as Socket).remoteAddress)
     // Not when it is open no more: one that is ending still has a socket that has to close.
     socket.once('close', () => this.#connections.delete(connection))
     const onCallOff = () => connection.abandon(signal.reason as KafkaProducerError)
     signal.addEventListener('abort', onCallOff, { once: true })
     if (signal.aborted) onCallOff()
     return connection
+  }
+
+  /** Of a name's addresses those that answer are tried before others, the next time that it is connected to. */
+  private watchAnswers(connection: BrokerConnection, remote: string | undefined): void {
+    if (remote === undefined || isIP(connection.address.host)) return
+    this.remotes.set(connection, remote)
+    connection.onClose(() => {
+      if (connection.hasAnswered) this.hosts.clear(connection.address.host, remote)
+      else if (connection.hasAsked) this.blame(connection)
+    })
+  }
+
+  private blame(connection: BrokerConnection): void {
+    const remote = this.remotes.get(connection)
+    this.remotes.delete(connection)
+    if (remote !== undefined) this.hosts.blame(connection.address.host, remote)
   }
 
   private session(connection: BrokerConnection, versions: ServedVersions): BrokerSession {

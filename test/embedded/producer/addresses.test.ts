@@ -1,3 +1,6 @@
+import type { LookupAddress } from 'node:dns'
+import dns from 'node:dns/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { ProducerOptions } from '../../../src/index.js'
@@ -125,6 +128,34 @@ describe('brokers that are silent', () => {
     await until(() => machine.open.size >= 32, 'as many as may be are begun')
     await producer.send({ topic: 'led-by-others', partition: count, value: 'x' })
     expect(leader.values).toEqual([['x']])
+  })
+})
+
+describe('a name that has several addresses', () => {
+  /** Looks all names up as these addresses, in this order; they have one port, on which the others do not answer. */
+  async function nameOf(...hosts: string[]): Promise<string> {
+    const original = dns.lookup
+    const found: LookupAddress[] = hosts.map((address) => ({ address, family: 4 }))
+    dns.lookup = (async () => found) as unknown as typeof dns.lookup
+    syncBuiltinESMExports()
+    onTestFinished(() => {
+      dns.lookup = original
+      syncBuiltinESMExports()
+    })
+    const broker = await ScriptedBroker.start()
+    return `kafka.test:${broker.port}`
+  }
+
+  it.each<[string, (socket: Socket) => void]>([
+    ['is silent', () => undefined],
+    ['hangs up', (socket) => socket.end()],
+  ])('is asked at the next one where the first accepts and %s', async (_, behave) => {
+    const brokers = await nameOf('127.0.0.2', '127.0.0.1')
+    const wrong = createServer((socket) => behave(socket.on('error', () => undefined).resume()))
+    await new Promise<void>((resolve) => wrong.listen(portOf(brokers), '127.0.0.2', resolve))
+    onTestFinished(() => void wrong.close())
+    const producer = startProducer(brokers, { requestTimeoutMs: 500, deliveryTimeoutMs: 5_000 })
+    await producer.send({ topic: 'orders', value: 'x' })
   })
 })
 
