@@ -99,6 +99,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   private isToTravelAlone = false
   private sentOnByHint = false
   private isUntried = false
+  private hasFallenBack = false
   private ownSequence: BatchSequence | undefined = undefined
   /** Those who read its bytes, such as a socket that is being written to, and have not ended. */
   private readers = 0
@@ -228,6 +229,15 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
 
   noteUntried(isUntried: boolean): void {
     this.isUntried = isUntried
+  }
+
+  /** Whether it goes again with the fallback of its topic's codec, since a broker has refused that. */
+  get fellBack(): boolean {
+    return this.hasFallenBack
+  }
+
+  noteFallBack(): void {
+    this.hasFallenBack = true
   }
 
   /** Whether any of its messages has no key. */

@@ -50,6 +50,8 @@ const MUCH_LARGER = 2
 /** One topic's codec, and how well it has done. */
 export class TopicCompression implements BatchLimit {
   ratio = 1
+  /** Whether a broker has refused the codec: the fallback stands in from then on. */
+  isRefused = false
   /** Batches to go as they are, before the codec is tried again; each try without gain doubles them. */
   private untried = 0
   private pause = 0

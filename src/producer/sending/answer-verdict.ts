@@ -21,6 +21,8 @@ export interface AnswerFacts {
   readonly inTransaction: boolean
   /** Whether it may go without a sequence. */
   readonly maySendUnnumbered: boolean
+  /** Whether it was not yet tried with another codec, which was named for brokers that don't take the first. */
+  readonly mayFallBack: boolean
 }
 
 /** What is to become of the batch. */
@@ -37,6 +39,8 @@ export type Verdict =
   | { readonly action: 'start over' }
   /** It fails, since it may have been written; what follows goes under another epoch. */
   | { readonly action: 'fail, start over' }
+  /** It goes again at once with the fallback of its codec, and so does what follows for the topic. It costs no attempt. */
+  | { readonly action: 'fall back' }
   /** It goes again at once without a sequence, and so does what follows for the topic. It costs no attempt. */
   | { readonly action: 'unnumber' }
   /** It goes again after a wait: it was refused for one beside it in its request, and passes without that. */
@@ -58,6 +62,7 @@ const SPLIT: Verdict = { action: 'split' }
 const FOLLOW: Verdict = { action: 'follow' }
 const START_OVER: Verdict = { action: 'start over' }
 const FAIL_AND_START_OVER: Verdict = { action: 'fail, start over' }
+const FALL_BACK: Verdict = { action: 'fall back' }
 const UNNUMBER: Verdict = { action: 'unnumber' }
 const GO_APART: Verdict = { action: 'go apart' }
 const LEAVE_OUT: Verdict = { action: 'leave out' }
@@ -111,10 +116,17 @@ const TAKES_NO_SEQUENCES = new Set<number>([
   ErrorCodes.CLUSTER_AUTHORIZATION_FAILED,
 ])
 
+/** The broker may not take the codec: Azure's Event Hubs takes gzip alone, and answers the first of these. */
+const MAY_BE_OF_CODEC = new Set<number>([
+  ErrorCodes.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+  ErrorCodes.UNSUPPORTED_COMPRESSION_TYPE,
+])
+
 /** What an answer means: a table, the first row that fits. */
 export function verdictOn(facts: AnswerFacts): Verdict {
   const { errorCode: code, messages, invalid, toldLeader, wasSentOn } = facts
   if (code === ErrorCodes.NONE) return DONE
+  if (MAY_BE_OF_CODEC.has(code) && facts.mayFallBack) return FALL_BACK
   if (facts.sequence !== 'none') {
     // It was written by an attempt whose answer was lost.
     if (code === ErrorCodes.DUPLICATE_SEQUENCE_NUMBER) return DONE

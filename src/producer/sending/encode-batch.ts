@@ -1,5 +1,4 @@
 import type { Clock } from '../../clock.js'
-import type { Codec } from '../../compression/codec.js'
 import { UnsupportedVersionError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
 import { within } from '../../network/within.js'
@@ -24,14 +23,14 @@ export function whyCodecCantGo(
   compression: TopicCompression | null,
   version: number,
 ): UnsupportedVersionError | undefined {
-  if (compression === null || takes(version, compression.codec) || compression.fallback !== undefined) return undefined
+  if (compression === null || takes(version, compression) || compression.fallback !== undefined) return undefined
   return new UnsupportedVersionError(
     `compression zstd needs Kafka 2.1 or later (Produce v${ZSTD_FROM}), this broker speaks Produce v${version}; name a fallback such as 'gzip' or 'none'`,
   )
 }
 
-function takes(version: number, codec: Codec): boolean {
-  return codec.id !== ZSTD || version >= ZSTD_FROM
+function takes(version: number, { codec, isRefused }: TopicCompression): boolean {
+  return !isRefused && (codec.id !== ZSTD || version >= ZSTD_FROM)
 }
 
 /**
@@ -49,7 +48,7 @@ export function encodeBatch(
   const plain = () => (magic === 2 ? batch.sealed() : batch.asMessageSet(magic))
   batch.noteUntried(false)
   if (compression === null) return plain()
-  const isTaken = takes(version, compression.codec)
+  const isTaken = takes(version, compression)
   const codec = isTaken ? compression.codec : compression.fallback
   if (codec === null || codec === undefined) return plain()
   const plainSize = batch.sizeIn(magic)

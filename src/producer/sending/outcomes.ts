@@ -119,6 +119,8 @@ export class Outcomes {
     magic: Magic,
     generation: number,
   ): void {
+    const isRefused = answer.errorCode !== ErrorCodes.NONE
+    const compression = isRefused ? this.parts.compression.of(batch.queue.topic) : null
     const invalid = answer.recordErrors.filter(({ batchIndex }) => batchIndex >= 0 && batchIndex < batch.count)
     const verdict = verdictOn({
       errorCode: answer.errorCode,
@@ -131,6 +133,7 @@ export class Outcomes {
       mayHaveBeenWritten: batch.mayHaveBeenWritten,
       inTransaction: this.parts.idempotence.isTransactional,
       maySendUnnumbered: this.parts.idempotence.maySendUnnumbered,
+      mayFallBack: compression !== null && compression.fallback !== undefined && !batch.fellBack,
     })
     if (verdict.action === 'done') return this.acknowledged(batch, answer, magic)
     const { queue } = batch
@@ -146,13 +149,20 @@ export class Outcomes {
         queue.returned(batch)
         return this.goOn(queue)
       case 'split':
-        if (TOO_LARGE.has(answer.errorCode)) this.parts.compression.of(queue.topic)?.reset()
+        if (TOO_LARGE.has(answer.errorCode)) compression?.reset()
         this.tell('retry', batch, cause)
         batch.noteUnacceptable()
         queue.split(batch)
         return this.goOn(queue)
       case 'follow':
         this.tell('retry', batch, cause)
+        batch.forgiveAttempt()
+        queue.returned(batch)
+        return this.goOn(queue)
+      case 'fall back':
+        if (compression !== null) compression.isRefused = true
+        this.tell('retry', batch, cause)
+        batch.noteFallBack()
         batch.forgiveAttempt()
         queue.returned(batch)
         return this.goOn(queue)

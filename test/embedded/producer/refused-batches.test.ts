@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import type { DecodedProduceRequest, ProduceResponse } from '../../../src/protocol/apis/produce.js'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, expectNothingHeld, failureOf, outcomes, startProducer, stored } from '../support/producers.js'
+import {
+  deliveryErrorOf,
+  expectNothingHeld,
+  failureOf,
+  outcomes,
+  requestsOf,
+  startProducer,
+  stored,
+} from '../support/producers.js'
 import { partitionAnswer, ScriptedBroker, topicMetadata, valuesIn, withPartitions } from '../support/scripted-broker.js'
 
 /* Batches that a broker refuses, or hangs up on: what becomes of those that are not the reason, and what is told. */
@@ -164,6 +172,19 @@ describe('an error tells', () => {
     const { message } = await deliveryErrorOf(either.send({ topic: 'orders', value }))
     expect(message).toMatch(/message\.format\.version before 0\.11.*, or not take compression 'snappy'/)
   })
+
+  it.each(['UNSUPPORTED_FOR_MESSAGE_FORMAT', 'UNSUPPORTED_COMPRESSION_TYPE'] as const)(
+    'nothing where the codec is none of the broker’s (%s), and has a fallback: that stands in from then on',
+    async (error) => {
+      const kafka = await startKafka({ topics: { orders: {} } })
+      const producer = startProducer(kafka, { compression: { type: 'snappy', fallback: 'gzip' } })
+      kafka.fail({ api: 'Produce', topic: 'orders' }, error)
+      for (const value of ['x', 'y']) await producer.send({ topic: 'orders', value: value.repeat(1_000) })
+      expect(kafka.records('orders').map(({ codec }) => codec)).toEqual([1, 1])
+      expect(producer.stats()).toMatchObject({ idempotent: true, notIdempotentTopics: [], failed: 0 })
+      expect(requestsOf(kafka, 'Produce')).toHaveLength(3)
+    },
+  )
 
   it('of a deadline: that the partition is no more, where the topic was made anew with fewer', async () => {
     const kafka = await startKafka({ topics: { orders: { partitions: 4 } } })

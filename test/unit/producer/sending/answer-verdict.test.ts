@@ -17,6 +17,7 @@ const plain: Omit<AnswerFacts, 'errorCode'> = {
   mayHaveBeenWritten: false,
   inTransaction: false,
   maySendUnnumbered: true,
+  mayFallBack: false,
 }
 const backOff = { action: 'back off', needsMetadata: false } as const
 const follow = { action: 'follow' } as const
@@ -38,6 +39,14 @@ describe('what an answer means', () => {
     ['INVALID_TIMESTAMP of all', { errorCode: 32, invalid: 3 }, { action: 'fail' }],
     ['INVALID_RECORD of those named', { errorCode: 87, invalid: 1 }, { action: 'leave out' }],
     ['INVALID_RECORD of all', { errorCode: 87, invalid: 3 }, { action: 'fail' }],
+    ['UNSUPPORTED_FOR_MESSAGE_FORMAT', { errorCode: 43 }, { action: 'fail' }],
+    ['the same with another codec at hand', { errorCode: 43, mayFallBack: true }, { action: 'fall back' }],
+    [
+      'the same with a sequence as well: the codec goes first',
+      { errorCode: 43, mayFallBack: true, sequence: 'first' },
+      { action: 'fall back' },
+    ],
+    ['UNSUPPORTED_COMPRESSION_TYPE', { errorCode: 76, mayFallBack: true }, { action: 'fall back' }],
     ['TOPIC_AUTHORIZATION_FAILED', { errorCode: 29 }, { action: 'fail' }],
     ['a code that is not known', { errorCode: 9_999 }, { action: 'fail' }],
     ['a new leader with a final error', { errorCode: 29, toldLeader: true }, { action: 'fail' }],
