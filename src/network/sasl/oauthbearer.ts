@@ -25,14 +25,18 @@ export function oauthBearerMechanism(source: Secret<TokenSource>): SaslMechanism
       'look at when the token ends, and at its signature, issuer and audience; a function as `token` is asked for a new one at each connection',
     async begin(broker) {
       const { token: asked } = source.reveal()
-      const answer = typeof asked === 'function' ? await asked(broker) : asked
-      const parts = (typeof answer === 'string' ? { token: answer } : Object(answer)) as Partial<OAuthToken>
-      const { token, extensions } = parts
-      // As with a password: a function that has none now may have one the next time.
-      if (typeof token !== 'string' || token === '') throw new TypeError('token must be a string that is not empty')
-      return oauthBearerExchange(token, extensions)
+      return exchangeOf(typeof asked === 'function' ? await asked(broker) : asked)
     },
   }
+}
+
+/** @throws AuthenticationError for a token that can't be sent, TypeError where there is none */
+export function exchangeOf(answer: string | OAuthToken): SaslExchange {
+  const parts = (typeof answer === 'string' ? { token: answer } : Object(answer)) as Partial<OAuthToken>
+  const { token, extensions } = parts
+  // As with a password: a function that has none now may have one the next time.
+  if (typeof token !== 'string' || token === '') throw new TypeError('token must be a string that is not empty')
+  return oauthBearerExchange(token, extensions)
 }
 
 /** @throws AuthenticationError */

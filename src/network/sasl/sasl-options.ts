@@ -1,12 +1,12 @@
-import { InvalidConfigError } from '../../errors.js'
+import { InvalidConfigError, type AuthenticationError } from '../../errors.js'
 import { given } from '../../given.js'
 import { nearestName } from '../../nearest-name.js'
 import { shown } from '../../shown.js'
 import { Secret } from '../secret.js'
 import type { SaslMechanism } from './mechanism.js'
-import { oauthBearerMechanism, type TokenSource } from './oauthbearer.js'
+import { exchangeOf, oauthBearerMechanism, type OAuthToken, type TokenSource } from './oauthbearer.js'
 import { ownMechanism, type SaslAuthenticator } from './own-authenticator.js'
-import { plainMechanism, type Password } from './plain.js'
+import { plainExchange, plainMechanism, type Password } from './plain.js'
 import { scramMechanism } from './scram.js'
 
 /** As it is written here, or by Kafka. */
@@ -44,14 +44,28 @@ type Field = 'username' | 'password' | 'token'
 interface Row {
   readonly fields: readonly Field[]
   readonly make: (given: Secret<never>) => SaslMechanism
+  /**
+   * Whether what is given as it is, and not as a function, can be sent.
+   *
+   * @throws AuthenticationError
+   */
+  readonly check?: (given: Readonly<Partial<Record<Field, unknown>>>) => void
 }
 
 /** A mechanism is one file and one row. */
 const MECHANISMS: Readonly<Record<string, Row>> = {
-  plain: { fields: ['username', 'password'], make: plainMechanism },
+  plain: {
+    fields: ['username', 'password'],
+    make: plainMechanism,
+    check: ({ username, password }) => plainExchange(fixed(username), fixed(password)),
+  },
   'scram-sha-256': { fields: ['username', 'password'], make: (given) => scramMechanism('sha256', given) },
   'scram-sha-512': { fields: ['username', 'password'], make: (given) => scramMechanism('sha512', given) },
-  oauthbearer: { fields: ['token'], make: oauthBearerMechanism },
+  oauthbearer: {
+    fields: ['token'],
+    make: oauthBearerMechanism,
+    check: ({ token }) => void (typeof token === 'function' || exchangeOf(token as string | OAuthToken)),
+  },
 }
 
 /** Mechanisms that need an authenticator, and may be named. */
@@ -86,6 +100,11 @@ export function makeMechanism(option: unknown, name = 'sasl'): SaslMechanism {
   }
   refuseOthers(name, others, row.fields)
   for (const field of row.fields) checkField(`${name}.${field}`, field, others[field])
+  try {
+    row.check?.(others)
+  } catch (cause) {
+    throw new InvalidConfigError(`${name}: ${(cause as AuthenticationError).message}`)
+  }
   return row.make(new Secret({ ...others }) as Secret<never>)
 }
 
@@ -101,6 +120,11 @@ function checkField(name: string, field: Field, value: unknown): void {
   throw new InvalidConfigError(
     `${name}: allowed is a string that is not empty, or a function that gives one${value === undefined ? '; it is missing' : ''}`,
   )
+}
+
+/** What comes of a function is looked at when it is asked. */
+function fixed(value: unknown): string {
+  return typeof value === 'string' ? value : ''
 }
 
 function refuseOthers(name: string, given: object, allowed: readonly string[]): void {

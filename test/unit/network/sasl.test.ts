@@ -107,6 +107,23 @@ it('a field that is undefined is one that was not given, whatever the mechanism'
   for (const none of [undefined, null, 'plain', 7]) expect(() => makeMechanism(none)).toThrow(/`mechanism`/)
 })
 
+it.each([
+  ['a token with a line end', { mechanism: 'oauthbearer', token: 'S3CRET\n' }],
+  ['a token in an object', { mechanism: 'oauthbearer', token: { token: 'S3 CRET' } }],
+  ['an extension', { mechanism: 'oauthbearer', token: { token: 'S3CRET', extensions: { auth: 'S3CRET' } } }],
+  ['a name', { mechanism: 'plain', username: 'S3\0CRET', password: () => 'b' }],
+  ['a password', { mechanism: 'plain', username: 'a', password: 'S3\0CRET' }],
+])('what can’t be sent is refused before it is used, and not shown: %s', (_, given) => {
+  let error: unknown
+  try {
+    makeMechanism(given)
+  } catch (cause) {
+    error = cause
+  }
+  expect(error).toMatchObject({ code: 'INVALID_CONFIG' })
+  expect(inspect(error)).not.toMatch(/S3|CRET/)
+})
+
 it('a secret shows itself to nobody', () => {
   const secret = new Secret('S3CRET')
   expect(`${inspect(secret, { showHidden: true })} ${String(secret)} ${JSON.stringify({ secret })}`).not.toContain(
