@@ -13,6 +13,7 @@
 import { onlyElement, unsupportedField, type Api } from '../api.js'
 import type { ByteReader } from '../byte-reader.js'
 import type { ByteWriter } from '../byte-writer.js'
+import { checkHosts } from './leader-hints.js'
 
 const NAME = 'FindCoordinator'
 const FLEXIBLE_FROM = 3
@@ -74,7 +75,7 @@ export const findCoordinator: Api<FindCoordinatorRequest, FindCoordinatorRespons
     if (version >= FLEXIBLE_FROM) writer.writeNoTaggedFields()
   },
 
-  decodeResponse(reader, version) {
+  decodeResponse(reader, version, request) {
     const response = {
       throttleTimeMs: version >= 1 ? reader.readInt32() : 0,
       coordinators:
@@ -83,6 +84,12 @@ export const findCoordinator: Api<FindCoordinatorRequest, FindCoordinatorRespons
           : [readOnlyCoordinator(reader, version)],
     }
     if (version >= FLEXIBLE_FROM) reader.readTaggedFields()
+    // An error has none.
+    if (request !== undefined)
+      checkHosts(
+        reader,
+        response.coordinators.filter(({ errorCode }) => errorCode === 0),
+      )
     return response
   },
 }

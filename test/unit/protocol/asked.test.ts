@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { apiVersions, type ApiVersionsResponse } from '../../../src/protocol/apis/api-versions.js'
+import { findCoordinator } from '../../../src/protocol/apis/find-coordinator.js'
 import { UNKNOWN_LEADER } from '../../../src/protocol/apis/leader-hints.js'
 import {
   metadata,
@@ -111,6 +112,24 @@ describe.each(VERSIONS)('an answer to Metadata v%i', (version) => {
       expect(read(version, metadataAnswer([], [host]), asking(['a'])).brokers).toHaveLength(1)
     },
   )
+})
+
+describe.each([0, 1, 2, 3, 4, 5, 6])('an answer to FindCoordinator %i', (version) => {
+  const tell = (host: string, errorCode = 0) => {
+    const coordinator = { key: version < 4 ? '' : 'k', nodeId: 1, host, port: 9092, errorCode, errorMessage: null }
+    const response = { throttleTimeMs: 0, coordinators: [coordinator] }
+    const frame = encodeResponseFrame(findCoordinator, version, 1, response).subarray(4)
+    return decodeResponseFrame(findCoordinator, version, frame, { keyType: 0, coordinatorKeys: ['k'] })
+  }
+
+  it('with a host that is no name and no address is refused', () => {
+    expect(() => tell('x\nFAKE: all is well')).toThrow("neither a name nor an address: 'x\\u000aFAKE: all is well'")
+  })
+
+  it('that is an error needs none', () => {
+    expect(tell('', 15).coordinators).toMatchObject([{ host: '', errorCode: 15 }])
+    expect(tell('kafka-1.example').coordinators).toHaveLength(1)
+  })
 })
 
 function partition(index: number, more: Partial<ProducePartitionResponse> = {}): ProducePartitionResponse {
