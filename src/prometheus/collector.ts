@@ -40,6 +40,8 @@ export class Collector {
   private readonly producers = new Map<MeasuredProducer, number>()
   /** By client id: what is left of producers that were taken out before others. */
   private readonly remainders = new Map<string, Remainder>()
+  /** What each was read to have at the last scrape. */
+  private readonly latest = new WeakMap<MeasuredProducer, Reading>()
   /** What the scrape under way reads for all metrics. */
   private readings: readonly Reading[] | undefined
 
@@ -82,11 +84,29 @@ export class Collector {
     this.producers.delete(producer)
     this.readings = undefined
     const { clientId } = configOf(producer)
-    const isLast = !Array.from(this.producers.keys(), configOf).some((other) => other.clientId === clientId)
-    if (isLast) return void this.remainders.delete(clientId)
+    if (!this.hasOthers(producer)) return void this.remainders.delete(clientId)
+    this.remainderOf(clientId).keep(producer, this.readingOf(producer))
+  }
+
+  /** Whether others of the same client id are in. */
+  private hasOthers(producer: MeasuredProducer): boolean {
+    const { clientId } = configOf(producer)
+    return [...this.producers.keys()].some((other) => other !== producer && configOf(other).clientId === clientId)
+  }
+
+  private remainderOf(clientId: string): Remainder {
     const remainder = this.remainders.get(clientId) ?? new Remainder(COUNTERS, SUMMARIES)
     this.remainders.set(clientId, remainder)
-    remainder.keep(producer, readingOf(producer))
+    return remainder
+  }
+
+  /** A topic or a broker that a producer has no figures of any more may be one of another's of its client id. */
+  private readingOf(producer: MeasuredProducer): Reading {
+    const reading = readingOf(producer)
+    const before = this.latest.get(producer)
+    this.latest.set(producer, reading)
+    if (before !== undefined && this.hasOthers(producer)) this.remainderOf(reading.clientId).keepGone(before, reading)
+    return reading
   }
 
   /**
@@ -112,7 +132,7 @@ export class Collector {
   /** A scrape asks all metrics in one go, and a producer's statistics are more work than reading one of them. */
   private read(): readonly Reading[] {
     if (this.readings === undefined) {
-      this.readings = Array.from(this.producers.keys(), readingOf)
+      this.readings = Array.from(this.producers.keys(), (producer) => this.readingOf(producer))
       queueMicrotask(() => (this.readings = undefined))
     }
     return this.readings

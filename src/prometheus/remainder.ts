@@ -28,6 +28,11 @@ export class Remainder {
     this.add(reading, 1)
   }
 
+  /** What a producer has forgotten between two readings. */
+  keepGone(before: Reading, after: Reading): void {
+    this.add(before, 1, after)
+  }
+
   /** It is asked itself again. */
   giveBack(producer: object): void {
     const reading = this.readings.get(producer)
@@ -45,10 +50,11 @@ export class Remainder {
     return this.distributions.get(row) ?? []
   }
 
-  private add(reading: Reading, sign: 1 | -1): void {
-    for (const row of this.counters) addUp(this.counts, row, reading, (before = 0, value) => before + sign * value)
+  /** @param but what is in this one as well is not added */
+  private add(reading: Reading, sign: 1 | -1, but?: Reading): void {
+    for (const row of this.counters) addUp(this.counts, row, reading, but, (before = 0, value) => before + sign * value)
     for (const row of this.summaries)
-      addUp(this.distributions, row, reading, (before, { count, sum, perUnit }) => ({
+      addUp(this.distributions, row, reading, but, (before, { count, sum, perUnit }) => ({
         count: (before?.count ?? 0) + sign * count,
         sum: (before?.sum ?? 0) + sign * sum,
         perUnit,
@@ -61,11 +67,14 @@ function addUp<Value>(
   sums: Map<Row<Value>, Map<string, Value>>,
   row: Row<Value>,
   reading: Reading,
+  but: Reading | undefined,
   sum: (before: Value | undefined, value: Value) => Value,
 ): void {
   const named = sums.get(row) ?? new Map<string, Value>()
   sums.set(row, named)
+  const left = new Set(but && valuesIn(row, but).map(([label]) => label))
   for (const [label, value] of valuesIn(row, reading)) {
+    if (left.has(label)) continue
     const name = named.has(label) || named.size < MAX_NAMED ? label : OTHERS
     named.set(name, sum(named.get(name), value))
   }

@@ -317,6 +317,31 @@ describe('several producers', () => {
     expect(samples.reduce((sum, [, count]) => sum + count, 0)).toBe(1_200)
   })
 
+  it('of one client id never count less when one of them keeps no figures of a topic any more', async () => {
+    const kafka = await startKafka()
+    const registry = new Registry()
+    const { config } = startProducer(kafka)
+    const none = startProducer(kafka).stats()
+    const counts: Record<string, number>[] = [{ orders: 100, logs: 1 }, { orders: 50 }]
+    for (const index of counts.keys()) {
+      const stats = () => {
+        const ofTopics = Object.entries(counts[index] ?? {}).map(([name, count]) => {
+          const { messages } = none.allTopics
+          return [name, { ...none.allTopics, messages: { ...messages, count } }]
+        })
+        return { ...none, topics: Object.fromEntries(ofTopics) } as ProducerStats
+      }
+      collectProducerMetrics({ config, stats }, { register: registry })
+    }
+    const sample = 'kafka_producer_topic_messages_total{client_id="kafka-producer",topic="orders"}'
+    expect((await scrape(registry)).get(sample)).toBe(150)
+    counts[0] = { logs: 2 }
+    counts[1] = { orders: 51 }
+    expect((await scrape(registry)).get(sample)).toBe(151)
+    counts[0] = { logs: 2, orders: 3 }
+    expect((await scrape(registry)).get(sample)).toBe(154)
+  })
+
   it('may be transactional', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const registry = new Registry()
