@@ -315,6 +315,8 @@ export class SimNetwork {
   readonly lies: Lies
   /** The most that were being opened at once. */
   mostOpening = 0
+  /** For how long nobody took connections at a port, at the longest. */
+  longestDeafMs = 0
   /** Told what the system of a client has taken. */
   onTaken: ((bytes: Buffer) => void) | undefined
   /** Told what clients give to their connections. */
@@ -393,6 +395,7 @@ export class SimNetwork {
 
   /** Whoever connects to that port hears nothing for so long. */
   beDeaf(port: number, ms: number): void {
+    this.longestDeafMs = Math.max(this.longestDeafMs, ms)
     this.deafUntil.set(port, this.clock.now() + ms)
   }
 
