@@ -64,23 +64,29 @@ export class EarlyEnds {
     return isBeingEnded || sentAt.at + this.parts.deliveryTimeoutMs <= this.parts.clock.now()
   }
 
-  /** Ends what is not written yet with this cause; what is under way goes on to its true fate. */
+  /** Ends what is not written yet, and will not be, with this cause; what is under way goes on to its true fate. */
   takeOut(calls: Iterable<MessageCall>, cause: KafkaProducerError): void {
     this.parts.endings.end(
       calls,
       () => cause,
       (batch) => batch.isInFlight,
+      false,
     )
   }
 
   /** Ends whatever is left, and gives back what this ended: what has got its fate by the time that it is its turn has that. */
   async close<M extends KeyedMessage>(calls: Iterable<MessageCall>, cause: ProducerClosedError): Promise<M[]> {
     const unsent: M[] = []
-    this.parts.endings.end(calls, (_at, call, index) => {
-      // The messages are those that this producer's types let in.
-      if (call.isUntold(index)) unsent.push(call.messageAt(index) as M)
-      return cause
-    })
+    this.parts.endings.end(
+      calls,
+      (_at, call, index) => {
+        // The messages are those that this producer's types let in.
+        if (call.isUntold(index)) unsent.push(call.messageAt(index) as M)
+        return cause
+      },
+      () => false,
+      false,
+    )
     await this.parts.endings.done()
     return unsent
   }

@@ -20,6 +20,8 @@ interface Ending {
   readonly cause: CauseOfEnd
   /** Whether a message in this batch is spared: it goes on to its true fate. */
   readonly spares: (batch: Batch) => boolean
+  /** Whether a batch may go out with messages that were ended, since it has a sequence. */
+  readonly goesOn: boolean
   /** The one that is at it, and the next of its messages. */
   call: MessageCall | undefined
   next: number
@@ -53,8 +55,13 @@ export class Endings {
   constructor(private readonly parts: EndingsParts) {}
 
   /** Ends the messages, those that have no fate by then, of all these calls: some at once, the others in later turns. */
-  end(calls: Iterable<MessageCall>, cause: CauseOfEnd, spares: (batch: Batch) => boolean = () => false): void {
-    this.queue.push({ calls: calls[Symbol.iterator](), cause, spares, call: undefined, next: 0 })
+  end(
+    calls: Iterable<MessageCall>,
+    cause: CauseOfEnd,
+    spares: (batch: Batch) => boolean = () => false,
+    goesOn = true,
+  ): void {
+    this.queue.push({ calls: calls[Symbol.iterator](), cause, spares, goesOn, call: undefined, next: 0 })
     if (!this.isScheduled) this.run()
   }
 
@@ -100,7 +107,7 @@ export class Endings {
     return count > most || (count % RUN === 0 && this.parts.turn.isSpent)
   }
 
-  private endOne({ cause, spares, next: index }: Ending, call: MessageCall, batches: Set<Batch>): void {
+  private endOne({ cause, spares, goesOn, next: index }: Ending, call: MessageCall, batches: Set<Batch>): void {
     if (call.isSettled(index)) return
     const { failures } = this.parts
     const at = call.whereabouts(index)
@@ -109,7 +116,7 @@ export class Endings {
       const why = cause(at, call, index)
       const { topic, partition } = at.queue
       failures.add({ topic, partition, attempts: at.attempts }, why)
-      call.settle(index, at.deliveryError(why), this.parts.clock.now())
+      call.settle(index, at.deliveryError(why, goesOn), this.parts.clock.now())
       at.countEnded()
       if (!at.isInFlight) batches.add(at)
       return

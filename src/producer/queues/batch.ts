@@ -1,4 +1,4 @@
-import { DeliveryError, ProducerClosedError, type KafkaProducerError } from '../../errors.js'
+import { DeliveryError, type KafkaProducerError } from '../../errors.js'
 import { messageSet, sizeOfMessageSet, type MessageSetMagic } from '../../protocol/records/message-set.js'
 import {
   NO_PRODUCER,
@@ -580,12 +580,13 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
 
   /**
    * What a message fails with that is told its fate ahead of the batch, which goes on with it where it has a sequence, or a
-   * request is being made of it; but not once the producer is closed.
+   * request is being made of it.
+   *
+   * @param goesOn false where it does not go on: the producer is closed, or its transaction is to be aborted
    */
-  deliveryError(cause: KafkaProducerError): DeliveryError {
-    const isOut = this.isInFlight && this.isHandedOver
-    if (cause instanceof ProducerClosedError) return this.errorWith(cause, this.maybeWritten || isOut)
-    return this.errorWith(cause, this.maybeWritten || this.isInFlight || this.ownSequence !== undefined)
+  deliveryError(cause: KafkaProducerError, goesOn = true): DeliveryError {
+    const mayGo = goesOn ? this.isInFlight || this.ownSequence !== undefined : this.isInFlight && this.isHandedOver
+    return this.errorWith(cause, this.maybeWritten || mayGo)
   }
 
   /** Those that fail together fail with one error. */

@@ -93,6 +93,17 @@ it.each([
   },
 )
 
+it('what waits with a sequence may have been written when it is told of ahead of that, but not where it goes out no more', () => {
+  const cause = new BrokerUnavailableError('of the test')
+  const queue = queueOf(2)
+  const [first, waiting] = [1, 2].map(() => queue.takeNext(0, { producerId: 1n, epoch: 0 }, 5))
+  for (const batch of [first, waiting]) if (batch !== undefined) queue.handedOver(batch)
+  expect(waiting?.deliveryError(cause, false).mayHaveBeenWritten).toBe(true)
+  if (waiting !== undefined) queue.returned(waiting)
+  expect(waiting?.deliveryError(cause).mayHaveBeenWritten).toBe(true)
+  expect(waiting?.deliveryError(cause, false).mayHaveBeenWritten).toBe(false)
+})
+
 it('nothing new goes behind what goes out again and may be in the log', () => {
   const identity = { producerId: 1n, epoch: 0 }
   const queue = queueOf(6)
