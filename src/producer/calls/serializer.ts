@@ -90,8 +90,7 @@ export class Serializer<K, V> {
   private headersOf(headers: unknown): OutgoingHeaders | null {
     if (headers === undefined || headers === null) return null
     const parts = outgoingHeaders(headers)
-    // In their place: they are no one else's, and stay of the kind that they are.
-    if (this.copyBytes) parts?.forEach((data, index) => (parts[index] = copyOf(data)))
+    if (parts !== null && this.copyBytes) copyAll(parts)
     return parts
   }
 
@@ -141,6 +140,11 @@ export class Serializer<K, V> {
     }
     return this.copyBytes && data !== given ? copyOf(data) : data
   }
+}
+
+/** In their place: they are no one else's, and stay of the kind that they are. */
+function copyAll(parts: Data[]): void {
+  for (const [index, data] of parts.entries()) parts[index] = copyOf(data)
 }
 
 /** As they were given; those that can be read but once have been read, and are shown as pairs. */
