@@ -93,6 +93,19 @@ it.each([
   },
 )
 
+it('what may be in the log by its sequence alone is not, once it has none', () => {
+  const cause = new BrokerUnavailableError('of the test')
+  const queue = queueOf(1)
+  const batch = queue.takeNext(0, { producerId: 1n, epoch: 0 }, 5)
+  queue.handedOver(batch)
+  // As the broker tells it was not written; it keeps its sequence all the same, by which it would be found.
+  batch.noteFailure(cause, false, true)
+  queue.returned(batch)
+  expect(batch.mayBeInLog).toBe(true)
+  queue.startOver()
+  expect(batch.mayBeInLog).toBe(false)
+})
+
 it('what waits with a sequence may have been written when it is told of ahead of that, but not where it goes out no more', () => {
   const cause = new BrokerUnavailableError('of the test')
   const queue = queueOf(2)
