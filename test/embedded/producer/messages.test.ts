@@ -221,7 +221,7 @@ describe('what no broker could take is refused before anything is sent', () => {
     ['a message must be an object', 'text'],
     ['a message must be an object', null],
     ['a message must be an object, given was an object (Set)', new Set([{ topic: 'orders', value: 'x' }])],
-    ['a message must be an object, given was an object (Object)', [{ topic: 'orders', value: 'x' }].values()],
+    ['several are given in an array, or to sendAll()', [{ topic: 'orders', value: 'x' }].values()],
     ['topic', { value: 'x' }],
     ['topic', { topic: '', value: 'x' }],
     ['topic', { topic: 'a b', value: 'x' }],
