@@ -102,9 +102,7 @@ export class Authenticator {
           `${broker}: the next token for ${this.mechanism.name} did not come within ${cause.timeoutMs} ms`,
           { retriable: true },
         )
-      // Of the first token nothing is the broker's: who makes it, such as a KDC, may be away for a moment.
-      const retriable = cause instanceof KafkaProducerError ? cause.retriable : challenge === undefined
-      throw new AuthenticationError(`${broker}: ${reason(cause)}`, { ...thrownCause(cause), retriable })
+      throw new AuthenticationError(`${broker}: ${reason(cause)}`, thrownCause(cause))
     }
   }
 

@@ -2,7 +2,6 @@
  * Any other mechanism, such as GSSAPI: the user's own object makes the tokens.
  */
 import { isUint8Array } from 'node:util/types'
-import { AuthenticationError } from '../../errors.js'
 import type { BrokerAddress } from '../connect.js'
 import type { Secret } from '../secret.js'
 import type { SaslExchange, SaslMechanism } from './mechanism.js'
@@ -32,7 +31,7 @@ export function ownMechanism(name: string, given: Secret<SaslAuthenticator>): Sa
           if (token === undefined) return undefined
           // Of whatever realm; a copy, since the bytes are the user's.
           if (isUint8Array(token)) return Buffer.from(token)
-          throw new AuthenticationError('next() of the `authenticator` gave neither bytes nor undefined')
+          throw new TypeError('next() of the `authenticator` gave neither bytes nor undefined')
         },
       }
     },
