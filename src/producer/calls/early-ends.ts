@@ -52,11 +52,7 @@ export class EarlyEnds {
     const ended = [...calls]
     for (const call of ended) call.beginToEnd()
     let cause: KafkaProducerError | undefined
-    this.parts.endings.end(
-      ended,
-      () => (cause ??= abortedBy(signal)),
-      (batch) => batch.wasSent,
-    )
+    this.parts.endings.end(ended, () => (cause ??= abortedBy(signal)), { spares: (batch) => batch.wasSent })
   }
 
   /** Whether it is about to be told that it has ended: what ends together is told in several turns. */
@@ -66,12 +62,7 @@ export class EarlyEnds {
 
   /** Ends what is not written yet, and will not be, with this cause; what is under way goes on to its true fate. */
   takeOut(calls: Iterable<MessageCall>, cause: KafkaProducerError): void {
-    this.parts.endings.end(
-      calls,
-      () => cause,
-      (batch) => batch.isInFlight,
-      false,
-    )
+    this.parts.endings.end(calls, () => cause, { spares: (batch) => batch.isInFlight, goesOn: false })
   }
 
   /** Ends whatever is left, and gives back what this ended: what has got its fate by the time that it is its turn has that. */
@@ -84,8 +75,7 @@ export class EarlyEnds {
         if (call.isUntold(index)) unsent.push(call.messageAt(index) as M)
         return cause
       },
-      () => false,
-      false,
+      { goesOn: false },
     )
     await this.parts.endings.done()
     return unsent

@@ -14,14 +14,18 @@ const RUN = 64
 /** Why a message ends, by where it is, and which of which call. Asked just before it is told. */
 export type CauseOfEnd = (at: Whereabouts, call: MessageCall, index: number) => KafkaProducerError
 
+/** What becomes of messages that are in a batch. */
+interface EndTerms {
+  /** Whether a message in this batch is spared: it goes on to its true fate. By default none is. */
+  readonly spares?: (batch: Batch) => boolean
+  /** Whether a batch may go out with messages that were ended, since it has a sequence; true by default. */
+  readonly goesOn?: boolean
+}
+
 /** Calls whose messages are being ended. */
-interface Ending {
+interface Ending extends Required<EndTerms> {
   readonly calls: Iterator<MessageCall>
   readonly cause: CauseOfEnd
-  /** Whether a message in this batch is spared: it goes on to its true fate. */
-  readonly spares: (batch: Batch) => boolean
-  /** Whether a batch may go out with messages that were ended, since it has a sequence. */
-  readonly goesOn: boolean
   /** The one that is at it, and the next of its messages. */
   call: MessageCall | undefined
   next: number
@@ -55,12 +59,7 @@ export class Endings {
   constructor(private readonly parts: EndingsParts) {}
 
   /** Ends the messages, those that have no fate by then, of all these calls: some at once, the others in later turns. */
-  end(
-    calls: Iterable<MessageCall>,
-    cause: CauseOfEnd,
-    spares: (batch: Batch) => boolean = () => false,
-    goesOn = true,
-  ): void {
+  end(calls: Iterable<MessageCall>, cause: CauseOfEnd, { spares = () => false, goesOn = true }: EndTerms = {}): void {
     this.queue.push({ calls: calls[Symbol.iterator](), cause, spares, goesOn, call: undefined, next: 0 })
     if (!this.isScheduled) this.run()
   }

@@ -133,7 +133,7 @@ export class Outcomes {
       mayHaveBeenWritten: batch.mayHaveBeenWritten,
       inTransaction: this.parts.idempotence.isTransactional,
       maySendUnnumbered: this.parts.idempotence.maySendUnnumbered,
-      mayFallBack: compression !== null && compression.fallback !== undefined && !batch.fellBack,
+      mayFallBack: compression !== null && compression.fallback !== undefined && !batch.wentUntried && !batch.fellBack,
     })
     if (verdict.action === 'done') return this.acknowledged(batch, answer, magic)
     const { queue } = batch
@@ -142,7 +142,7 @@ export class Outcomes {
     batch.noteFailure(cause, mayHaveBeenWritten(answer.errorCode, answer.baseOffset), mayBeInLog(answer.errorCode))
     switch (verdict.action) {
       case 'compress':
-        this.parts.compression.of(queue.topic)?.noteTooLarge(batch.sizeIn(magic))
+        compression?.noteTooLarge(batch.sizeIn(magic))
         this.tell('retry', batch, cause)
         batch.noteUnacceptable()
         batch.forgiveAttempt()

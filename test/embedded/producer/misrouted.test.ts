@@ -8,6 +8,13 @@ import { deliveryErrorOf, portOf, requestsOf, startProducer, stored } from '../s
 const topics = { orders: { partitions: 1 } }
 const SEED = 'seed.internal'
 
+/** Another cluster at the addresses of one that is no more. */
+async function madeAnew(kafka: EmbeddedKafka, release?: string): Promise<EmbeddedKafka> {
+  const ports = [portOf(kafka.bootstrap)]
+  await kafka.stop()
+  return startKafka({ release, topics, ports })
+}
+
 /** A network in which the ports that clusters name may lead elsewhere. */
 class Routes {
   private readonly moved = new Map<number, number>()
@@ -76,9 +83,7 @@ describe('a connection that reaches', () => {
     const kafka = await startKafka({ topics })
     const producer = startProducer(kafka)
     await producer.send({ topic: 'orders', value: 'old' })
-    const ports = [portOf(kafka.bootstrap)]
-    await kafka.stop()
-    const anew = await startKafka({ topics, ports })
+    const anew = await madeAnew(kafka)
     await producer.send({ topic: 'orders', value: 'new' })
     expect(stored(anew, 'orders')).toEqual(['new'])
   })
@@ -108,9 +113,7 @@ describe('a connection that reaches', () => {
       const kafka = await startKafka({ release, topics })
       const producer = startProducer(kafka)
       await producer.send({ topic: 'orders', value: 'old' })
-      const ports = [portOf(kafka.bootstrap)]
-      await kafka.stop()
-      const anew = await startKafka({ release, topics, ports })
+      const anew = await madeAnew(kafka, release)
       const other = startProducer(anew)
       for (const value of ['b1', 'b2']) await other.send({ topic: 'orders', value })
       await producer.send({ topic: 'orders', value: 'a1' })
@@ -127,9 +130,7 @@ describe('a connection that reaches', () => {
       const stalled = kafka.stall({ api: 'Produce' })
       const waiting = producer.send({ topic: 'orders', value: 'a1' })
       await stalled.hit()
-      const ports = [portOf(kafka.bootstrap)]
-      await kafka.stop()
-      const anew = await startKafka({ release, topics, ports })
+      const anew = await madeAnew(kafka, release)
       const other = startProducer(anew)
       for (const value of ['b1', 'b2', 'b3']) await other.send({ topic: 'orders', value })
       await waiting
@@ -169,9 +170,7 @@ describe('a connection that reaches', () => {
     const producer = startProducer(kafka)
     await producer.send({ topic: 'orders', value: 'old' })
     expect(producer.stats().idempotent).toBe(false)
-    const ports = [portOf(kafka.bootstrap)]
-    await kafka.stop()
-    await startKafka({ release: '2.8', topics, ports })
+    await madeAnew(kafka, '2.8')
     await producer.send({ topic: 'orders', value: 'new' })
     expect(producer.stats().idempotent).toBe(true)
   })

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import type { DecodedProduceRequest, ProduceResponse } from '../../../src/protocol/apis/produce.js'
 import { startKafka } from '../support/cluster.js'
@@ -185,6 +186,18 @@ describe('an error tells', () => {
       expect(requestsOf(kafka, 'Produce')).toHaveLength(3)
     },
   )
+
+  it('nothing of the codec where the batch went without: that is tried later all the same, and no fallback', async () => {
+    const kafka = await startKafka({ release: '2.8', topics: { orders: {} } })
+    const producer = startProducer(kafka, { compression: { type: 'snappy', fallback: 'gzip' } })
+    // Nothing is gained by the first, so that the second goes as it is.
+    await producer.send({ topic: 'orders', value: randomBytes(1_000) })
+    kafka.fail({ api: 'Produce', topic: 'orders' }, 'UNSUPPORTED_FOR_MESSAGE_FORMAT')
+    await producer.send({ topic: 'orders', value: randomBytes(1_000) })
+    expect(producer.stats().notIdempotentTopics).toEqual(['orders'])
+    for (let i = 0; i < 8; i++) await producer.send({ topic: 'orders', value: 'x'.repeat(1_000) })
+    expect(new Set(kafka.records('orders').map(({ codec }) => codec))).toEqual(new Set([0, 2]))
+  })
 
   it('of a deadline: that the partition is no more, where the topic was made anew with fewer', async () => {
     const kafka = await startKafka({ topics: { orders: { partitions: 4 } } })
