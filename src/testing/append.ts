@@ -46,7 +46,7 @@ export function appendRecords(records: Buffer, terms: AppendTerms): Appended {
     return refused(codeOf(errorName), error.message, error.recordErrors)
   }
   const appendTime = topic.config.logAppendTime ? terms.cluster.clock.timestamp() : undefined
-  const baseOffset = partition.log.endOffset
+  const { startOffset, endOffset: baseOffset } = partition.log
   const first = batches[0]
   if (first === undefined) return accepted(baseOffset, appendTime)
   if (first.transactional && transactionalId === null)
@@ -67,6 +67,7 @@ export function appendRecords(records: Buffer, terms: AppendTerms): Appended {
   }
   const { leaderEpoch } = partition
   partition.log.append(placeBatches(records, batches, { baseOffset, leaderEpoch, appendTime }, terms.decompress))
+  if (partition.log.startOffset > startOffset) partition.producers.beginsAt(partition.log.startOffset, release)
   partition.changes.notify()
   terms.cluster.changes.notify()
   return accepted(baseOffset, appendTime)

@@ -13,6 +13,7 @@ interface AppendedBatch {
   readonly firstSequence: number
   readonly lastSequence: number
   readonly baseOffset: number
+  readonly lastOffset: number
   readonly appendTime: number
 }
 
@@ -74,7 +75,9 @@ export class ProducerStates {
       state = { epoch: producerEpoch, batches: [] }
       this.states.set(producerId, state)
     }
-    state.batches.push({ firstSequence: baseSequence, lastSequence: lastSequence(batch), baseOffset, appendTime })
+    const lastOffset = baseOffset + batch.count - 1
+    const firstSequence = baseSequence
+    state.batches.push({ firstSequence, lastSequence: lastSequence(batch), baseOffset, lastOffset, appendTime })
     while (state.batches.length > release.rememberedBatches) state.batches.shift()
   }
 
@@ -85,9 +88,11 @@ export class ProducerStates {
       this.states.set(producerId, { epoch: producerEpoch, batches: [] })
   }
 
-  /** Forgets a producer, as a log does whose records of it are all gone. */
-  forget(producerId: bigint): void {
-    this.states.delete(producerId)
+  /** The log begins here now. Before KIP-360 brokers forget with the records of a producer that there was one. */
+  beginsAt(startOffset: number, { unknownProducer }: Release): void {
+    if (unknownProducer === 'accepted') return
+    for (const [producerId, { batches }] of this.states)
+      if ((batches.at(-1)?.lastOffset ?? -1) < startOffset) this.states.delete(producerId)
   }
 }
 

@@ -54,6 +54,8 @@ export class PartitionQueue implements BatchQueue {
   private sentTo = -1
   /** The leader that has acknowledged a batch since; -1 for none. */
   private provenLeader = -1
+  /** Where what was acknowledged last begins in the log; -1 where nobody has said. */
+  private lastOffset = -1n
   /** How long the last acknowledgement took. */
   private answerMs = 0
   /** The broker whose sender has it in its list of partitions with something to send; -1 for none. */
@@ -232,6 +234,7 @@ export class PartitionQueue implements BatchQueue {
   acknowledged(batch: PartitionBatch, acknowledgement: BrokerAcknowledgement, now: number): Settled {
     this.provenLeader = this.sentTo
     this.answerMs = now - batch.departedAt
+    this.lastOffset = acknowledgement.baseOffset
     if (batch.sequence !== undefined && (this.sequences.isBroken || this.isBehindRefused(batch))) this.sequences.lose()
     return this.leave(batch, (it) => it.acknowledge(acknowledgement, now))
   }
@@ -304,7 +307,7 @@ export class PartitionQueue implements BatchQueue {
   breakSequencesAt(batch: PartitionBatch): void {
     const first = this.batches.peekFront()?.sequence
     const isRefused = !batch.mayBeInLog && this.inFlightCount > 0 && first?.identity === this.sequences.under
-    if (isRefused && first !== undefined) this.sequences.loseFrom(first)
+    if (isRefused && first !== undefined) this.sequences.loseFrom(first.base)
     else this.sequences.lose()
   }
 
@@ -316,6 +319,16 @@ export class PartitionQueue implements BatchQueue {
   /** Whether sequences are missing, and nothing is in flight: {@link startOver} must follow. */
   get hasGap(): boolean {
     return this.sequences.isBroken && this.inFlightCount === 0
+  }
+
+  /** Whether a log that begins at this offset (-1: nobody knows) has lost all that was acknowledged. */
+  isDeletedBefore(logStartOffset: bigint): boolean {
+    return this.lastOffset >= 0n && logStartOffset > this.lastOffset
+  }
+
+  /** The leader knows none of the sequences any more: they begin at 0 as soon as nothing is in flight, under what they are. */
+  beginSequences(): void {
+    this.sequences.loseFrom(0)
   }
 
   /** The broker will find sequences missing: they start over as soon as nothing is in flight. */

@@ -61,8 +61,8 @@ export class Sequences {
     this.lostFrom = undefined
   }
 
-  /** These ones were refused, and those behind them, which are on their way, will be. */
-  loseFrom({ base }: BatchSequence): void {
+  /** From here on they were refused, and what is on its way behind will be. */
+  loseFrom(base: number): void {
     if (!this.broken) this.lostFrom = base
     this.broken = true
   }

@@ -15,6 +15,8 @@ export interface AnswerFacts {
   readonly wentUntried: boolean
   /** Whether the batch has a sequence, and then whether one before it is not settled yet, or has failed. */
   readonly sequence: 'none' | 'first' | 'behind'
+  /** Whether the log begins behind all of the partition that was acknowledged: before Kafka 2.5 the broker forgets with it. */
+  readonly isDeleted: boolean
   /** Whether an earlier attempt may have written the batch. */
   readonly mayHaveBeenWritten: boolean
   /** Whether it is part of a transaction, which has one epoch from its begin to its end. */
@@ -37,6 +39,8 @@ export type Verdict =
   | { readonly action: 'follow' }
   /** It goes again under another epoch, numbered anew: the broker has lost count, and has not written it. */
   | { readonly action: 'start over' }
+  /** It goes again under the same epoch, numbered from 0: with all messages before it the broker has forgotten the producer. */
+  | { readonly action: 'number from 0' }
   /** It fails, since it may have been written; what follows goes under another epoch. */
   | { readonly action: 'fail, start over' }
   /** It goes again at once with the fallback of its codec, and so does what follows for the topic. It costs no attempt. */
@@ -61,6 +65,7 @@ const COMPRESS: Verdict = { action: 'compress' }
 const SPLIT: Verdict = { action: 'split' }
 const FOLLOW: Verdict = { action: 'follow' }
 const START_OVER: Verdict = { action: 'start over' }
+const NUMBER_FROM_0: Verdict = { action: 'number from 0' }
 const FAIL_AND_START_OVER: Verdict = { action: 'fail, start over' }
 const FALL_BACK: Verdict = { action: 'fall back' }
 const UNNUMBER: Verdict = { action: 'unnumber' }
@@ -132,6 +137,9 @@ export function verdictOn(facts: AnswerFacts): Verdict {
     if (code === ErrorCodes.DUPLICATE_SEQUENCE_NUMBER) return DONE
     if (OF_SEQUENCES.has(code)) {
       if (facts.sequence === 'behind') return FOLLOW
+      const isDeleted = code === ErrorCodes.UNKNOWN_PRODUCER_ID && facts.isDeleted
+      // A transaction has no other epoch.
+      if (facts.inTransaction && isDeleted && !facts.mayHaveBeenWritten) return NUMBER_FROM_0
       return facts.mayHaveBeenWritten || facts.inTransaction ? FAIL_AND_START_OVER : START_OVER
     }
     if (TAKES_NO_SEQUENCES.has(code) && facts.maySendUnnumbered) return UNNUMBER

@@ -130,6 +130,7 @@ export class Outcomes {
       wasSentOn: batch.wasSentOn,
       wentUntried: batch.wentUntried,
       sequence: batch.sequence === undefined ? 'none' : batch.queue.isBehind(batch) ? 'behind' : 'first',
+      isDeleted: isRefused && batch.queue.isDeletedBefore(answer.logStartOffset),
       mayHaveBeenWritten: batch.mayHaveBeenWritten,
       inTransaction: this.parts.idempotence.isTransactional,
       maySendUnnumbered: this.parts.idempotence.maySendUnnumbered,
@@ -169,6 +170,9 @@ export class Outcomes {
       case 'start over':
         queue.breakSequences()
         // It passes, under another epoch.
+        return this.retry([batch], cause, false, generation, true)
+      case 'number from 0':
+        queue.beginSequences()
         return this.retry([batch], cause, false, generation, true)
       case 'fail, start over': {
         // That the broker has the whole already is all that is wrong with the sequences of a half.

@@ -21,6 +21,19 @@ const LEADER_HINTS_FROM = 10
 /** The client id of those that may write to Kafka's own topics. */
 const ADMIN_CLIENT = '__admin_client'
 
+/** Errors that were found before the log was looked at, or of which Kafka does not tell where it begins. */
+const WITHOUT_LOG_START: ReadonlySet<number> = new Set([
+  ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION,
+  ErrorCodes.UNKNOWN_TOPIC_ID,
+  ErrorCodes.INVALID_TOPIC_EXCEPTION,
+  ErrorCodes.INVALID_REQUIRED_ACKS,
+  ErrorCodes.NOT_LEADER_OR_FOLLOWER,
+  ErrorCodes.CORRUPT_MESSAGE,
+  ErrorCodes.MESSAGE_TOO_LARGE,
+  ErrorCodes.RECORD_LIST_TOO_LARGE,
+  ErrorCodes.KAFKA_STORAGE_ERROR,
+])
+
 export const produceHandler: Handler<DecodedProduceRequest, ProduceResponse> = {
   api: produce,
 
@@ -114,7 +127,7 @@ function partitionResponse(
     errorCode: outcome.errorCode,
     baseOffset: BigInt(outcome.baseOffset),
     logAppendTimeMs: outcome.logAppendTime,
-    logStartOffset: outcome.errorCode === 0 ? BigInt(partition?.log.startOffset ?? -1) : -1n,
+    logStartOffset: WITHOUT_LOG_START.has(outcome.errorCode) ? -1n : BigInt(partition?.log.startOffset ?? -1),
     recordErrors: outcome.recordErrors,
     errorMessage: outcome.errorMessage,
     currentLeader: leaderHint(outcome, partition, context),

@@ -498,6 +498,29 @@ describe('a transaction that fails at the brokers', () => {
     },
   )
 
+  it.each(['1.1', '2.8', '4'])('Kafka %s: it goes on where retention has deleted all before it', async (release) => {
+    const kafka = await startKafka({ release, topics: { orders: { config: { 'retention.bytes': 1 } } } })
+    // Each message is a batch.
+    const producer = startTransactional(kafka, { batchBytes: 1 })
+    const stranger = startProducer(kafka, { idempotent: false })
+    await producer.transaction((tx) => tx.send({ topic: 'orders', value: 'before' }))
+    for (let round = 0; round < 2; round++) {
+      await stranger.send({ topic: 'orders', value: 'in its place' })
+      expect(stored(kafka, 'orders')).toEqual(['in its place'])
+      const offsets: number[] = []
+      await producer.transaction(async (tx) => {
+        const send = async (value: string) => {
+          const [{ offset }] = await tx.send({ topic: 'orders', value })
+          offsets.push(Number(offset))
+        }
+        await Promise.all(['a', 'b', 'c', 'd'].map(send))
+      })
+      const [first = NaN] = offsets
+      expect(offsets).toEqual([first, first + 1, first + 2, first + 3])
+    }
+    expect(requestsOf(kafka, 'InitProducerId')).toHaveLength(1)
+  })
+
   it('Kafka 1.1: a lost sequence is final, and a new producer with the same id goes on', async () => {
     const kafka = await startKafka({ release: '1.1', topics: TOPICS })
     const producer = startTransactional(kafka)

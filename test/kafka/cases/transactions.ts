@@ -174,6 +174,25 @@ export function transactionCases(three: Cluster): void {
       expect(await read(producer, topic)).toEqual(['before', ...after])
     })
 
+    test('what retention deletes: the next ones go on', async (context) => {
+      needs(context, 'logStartOffset')
+      const topic = await makeTopic('tx-retention')
+      const producer = start(topic)
+      const send = (values: readonly string[]) =>
+        producer.transaction(async (tx) => {
+          await Promise.all(values.map((value) => tx.send({ topic, partition: 0, value })))
+        })
+      await send(['before'])
+      await settled(producer)
+      for (const round of [1, 2]) {
+        await three.kafka.deleteRecords(topic, 0)
+        await send([`${round} a`, `${round} b`])
+      }
+      expect(await read(producer, topic)).toEqual(['2 a', '2 b'])
+      await send(['after'])
+      expect(await read(producer, topic)).toEqual(['2 a', '2 b', 'after'])
+    })
+
     test('with each codec', async (context) => {
       needs(context, 'transactions')
       for (const compression of ['gzip', 'snappy', 'lz4'] as const) {

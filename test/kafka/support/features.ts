@@ -13,6 +13,8 @@ const since = {
   apiVersions: '0.10',
   /** A question about a topic can say that it must not create it. */
   metadataWithoutCreation: '0.11',
+  /** Produce v5: an answer tells where the log of the partition begins. */
+  logStartOffset: '1.0',
   /** Produce v7 takes it. */
   zstd: '2.1',
   /** Produce v8: an error names the messages that caused it. */

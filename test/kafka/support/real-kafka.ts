@@ -206,6 +206,14 @@ export class RealKafka {
     }
   }
 
+  /** Deletes what is in the log of a partition, as retention does in its time. Since Kafka 0.11. */
+  async deleteRecords(topic: string, partition: number): Promise<void> {
+    const leader = await this.leaderOf(topic, partition)
+    const port = this.brokers.find(({ id }) => id === leader)?.port
+    const code = port === undefined ? -1 : await wire.deleteRecords(port, topic, partition)
+    if (code !== 0) throw new Error(`Could not delete records of ${topic}-${partition}: error ${code}.`)
+  }
+
   /** What each client may send to a broker; undefined: no limit. Since Kafka 2.6; brokers act on it a little later. */
   async limitProducers(bytesPerSecond: number | undefined): Promise<void> {
     await this.#askController('set a quota', (port) => wire.limitProducers(port, bytesPerSecond))

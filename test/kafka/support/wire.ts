@@ -190,6 +190,20 @@ export async function addPartitions(port: number, name: string, total: number): 
   )
 }
 
+/** DeleteRecords v0: all that is in the log of a partition, as retention does in its time. */
+export async function deleteRecords(port: number, topic: string, partition: number): Promise<number> {
+  const toTheEnd = Buffer.alloc(8, 0xff)
+  const partitions = array([Buffer.concat([int32(partition), toTheEnd])])
+  const body = Buffer.concat([array([Buffer.concat([string(topic), partitions])]), int32(15_000)])
+  const cursor = new Cursor(await call(port, { key: 21, version: 0, body, timeoutMs: 20_000 }))
+  cursor.int32() // throttle time
+  cursor.int32() // number of topics: the one
+  cursor.string()
+  cursor.int32() // number of partitions: the one
+  for (let half = 0; half < 3; half++) cursor.int32() // partition, low watermark
+  return cursor.int16()
+}
+
 /** What IncrementalAlterConfigs calls them. */
 const CONFIG_RESOURCES = { topic: 2, 'client-metrics': 16 } as const
 

@@ -14,6 +14,7 @@ const plain: Omit<AnswerFacts, 'errorCode'> = {
   wasSentOn: false,
   wentUntried: false,
   sequence: 'none',
+  isDeleted: false,
   mayHaveBeenWritten: false,
   inTransaction: false,
   maySendUnnumbered: true,
@@ -72,6 +73,31 @@ describe('what an answer means', () => {
     [
       'UNKNOWN_PRODUCER_ID, perhaps written',
       { errorCode: 59, sequence: 'first', mayHaveBeenWritten: true },
+      failAndStartOver,
+    ],
+    [
+      'UNKNOWN_PRODUCER_ID after retention',
+      { errorCode: 59, sequence: 'first', isDeleted: true },
+      { action: 'start over' },
+    ],
+    [
+      'the same in a transaction',
+      { errorCode: 59, sequence: 'first', isDeleted: true, inTransaction: true },
+      { action: 'number from 0' },
+    ],
+    [
+      'the same behind others',
+      { errorCode: 59, sequence: 'behind', isDeleted: true, inTransaction: true },
+      { action: 'follow' },
+    ],
+    [
+      'the same, perhaps written',
+      { errorCode: 59, sequence: 'first', isDeleted: true, inTransaction: true, mayHaveBeenWritten: true },
+      failAndStartOver,
+    ],
+    [
+      'OUT_OF_ORDER_SEQUENCE_NUMBER after retention',
+      { errorCode: 45, sequence: 'first', isDeleted: true, inTransaction: true },
       failAndStartOver,
     ],
     ['UNKNOWN_PRODUCER_ID behind others', { errorCode: 59, sequence: 'behind' }, { action: 'follow' }],
