@@ -1,14 +1,9 @@
-import { apiVersions } from '../protocol/apis/api-versions.js'
-import { metadata } from '../protocol/apis/metadata.js'
+import { isThrottleAhead } from '../protocol/api.js'
+import { apiVersions, DESTINATION_FROM } from '../protocol/apis/api-versions.js'
+import { CLUSTER_ID_FROM, metadata } from '../protocol/apis/metadata.js'
 import type { KnownCluster } from './known-cluster.js'
 import type { BrokerSession } from './session.js'
 import { MisroutedError, type Destination } from './versions-question.js'
-
-/** From this version on, ApiVersions says which cluster a broker is taken for, and Metadata of which it is. */
-const DESTINATION_FROM = 5
-const CLUSTER_ID_FROM = 2
-/** Older ones have delayed themselves what they delay (KIP-219). */
-const CLIENT_THROTTLES_FROM = 6
 
 /**
  * Makes sure that a broker is of the cluster that it is taken for, before messages go to it. One that was made anew at the
@@ -35,7 +30,7 @@ export async function checkCluster(
       includeTopicAuthorizedOperations: false,
     }
     const { clusterId, throttleTimeMs } = await connection.request(metadata, version, question, { timeoutMs })
-    throttle.heed(throttleTimeMs, version >= CLIENT_THROTTLES_FROM)
+    throttle.heed(throttleTimeMs, isThrottleAhead(metadata, version))
     if (clusterId !== null && clusterId !== destination.clusterId) throw new MisroutedError(destination)
   }
   cluster.confirm()

@@ -15,6 +15,11 @@ export interface Api<Request, Response> {
   readonly maxVersion: number
   /** The first flexible version (KIP-482): compact lengths and tagged fields, in header and body. */
   readonly flexibleFrom: number
+  /**
+   * From this version on it is the client that waits where it is throttled; an older broker has held its answer back for so
+   * long (KIP-219). Left out: in all versions.
+   */
+  readonly clientThrottlesFrom?: number
   encodeRequest(writer: ByteWriter, version: number, request: Request): void
   decodeRequest(reader: ByteReader, version: number): Request
   encodeResponse(writer: ByteWriter, version: number, response: Response): void
@@ -26,6 +31,11 @@ export interface Api<Request, Response> {
 
 /** What of an API matters to headers and version choice. */
 export type ApiInfo = Pick<Api<never, never>, 'key' | 'name' | 'minVersion' | 'maxVersion' | 'flexibleFrom'>
+
+/** Whether the wait that an answer tells of is still to come, and the client's: see {@link Api.clientThrottlesFrom}. */
+export function isThrottleAhead(api: Pick<Api<never, never>, 'clientThrottlesFrom'>, version: number): boolean {
+  return version >= (api.clientThrottlesFrom ?? 0)
+}
 
 /** The half of an API that a side needs. */
 export type RequestEncoder<Request> = ApiInfo & Pick<Api<Request, unknown>, 'encodeRequest' | 'maxResponseBytes'>

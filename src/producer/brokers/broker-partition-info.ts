@@ -8,7 +8,14 @@ import {
 } from '../../errors.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
-import { metadata as metadataApi, type MetadataResponse, type MetadataTopic } from '../../protocol/apis/metadata.js'
+import { isThrottleAhead } from '../../protocol/api.js'
+import {
+  metadata as metadataApi,
+  NO_AUTO_CREATION_FROM,
+  NO_TOPICS_FROM,
+  type MetadataResponse,
+  type MetadataTopic,
+} from '../../protocol/apis/metadata.js'
 import { ZERO_UUID } from '../../protocol/byte-writer.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import { Observers } from '../../stats/observer.js'
@@ -23,12 +30,6 @@ const debug = createDebug('kafka-producer:metadata')
 
 /** A broker that is stalled must not hold up what any other could answer. */
 const ATTEMPT_TIMEOUT_MS = 10_000
-/** Questions that brokers older than this version of Metadata delayed they have delayed themselves (KIP-219). */
-const CLIENT_THROTTLES_FROM = 6
-/** From this version on, a question can say that it must not create the topic. */
-const NO_AUTO_CREATION_FROM = 4
-/** From this version on, one can be about no topic at all. */
-const NO_TOPICS_FROM = 1
 /**
  * Errors of an answer as a whole that pass, beside those that Kafka calls retriable: Kafka 4 sends -1 there for a moment
  * now and then, a broker that starts may send 8 (BROKER_NOT_AVAILABLE), and 129 is about whom to ask next.
@@ -362,7 +363,7 @@ export class BrokerPartitionInfo {
     }
     const timeoutMs = Math.min(this.options.requestTimeoutMs, ATTEMPT_TIMEOUT_MS)
     const response = await connection.request(metadataApi, version, question, { timeoutMs })
-    throttle.heed(response.throttleTimeMs, version >= CLIENT_THROTTLES_FROM)
+    throttle.heed(response.throttleTimeMs, isThrottleAhead(metadataApi, version))
     if (response.errorCode === ErrorCodes.REBOOTSTRAP_REQUIRED) this.anyBroker.forgetBrokers()
     if (response.errorCode !== ErrorCodes.NONE) throw answerError(response.errorCode)
     if (response.brokers.length === 0)

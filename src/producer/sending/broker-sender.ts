@@ -12,7 +12,8 @@ import { formatAddress } from '../../network/connect.js'
 import { orAborted } from '../../network/or-aborted.js'
 import type { BrokerSession } from '../../network/session.js'
 import { Stage } from '../../network/stage.js'
-import { produce, type ProducePartitionResponse } from '../../protocol/apis/produce.js'
+import { isThrottleAhead } from '../../protocol/api.js'
+import { produce, TOPIC_IDS_FROM, type ProducePartitionResponse } from '../../protocol/apis/produce.js'
 import { ZERO_UUID } from '../../protocol/byte-writer.js'
 import { magicOfProduce } from '../../protocol/versions.js'
 import type { Observers } from '../../stats/observer.js'
@@ -27,7 +28,7 @@ import { collate, takeBatches } from './collate.js'
 import type { Numbering, Sequencing } from './idempotence.js'
 import type { Outcomes } from './outcomes.js'
 import type { Preparation } from './preparation.js'
-import { matchAnswer, TOPIC_IDS_FROM } from './produce-answer.js'
+import { matchAnswer } from './produce-answer.js'
 import type { TransactionSequencing } from './transaction-sequencing.js'
 
 export interface BrokerSenderConfig {
@@ -79,9 +80,6 @@ const QUICK_ANSWER_MS = 10
 
 /** How long a broker that nobody waits for may be silent before its connection counts as lost. */
 const UNNEEDED_ANSWER_MS = 1_000
-
-/** Requests that brokers older than this version of Produce delayed they have delayed themselves (KIP-219). */
-const CLIENT_THROTTLES_FROM = 6
 
 /**
  * Sends one broker what its partitions have ready. A list holds the partitions with something to send; once per turn
@@ -367,7 +365,7 @@ export class BrokerSender {
         }
         try {
           const answers = matchAnswer(topics, version, response)
-          session.throttle.heed(response.throttleTimeMs, version >= CLIENT_THROTTLES_FROM)
+          session.throttle.heed(response.throttleTimeMs, isThrottleAhead(produce, version))
           const toldLeader = outcomes.learnLeaders(attempts, answers, response)
           for (let i = 0; i < attempts.length; i++) {
             const attempt = attempts[i] as Attempt

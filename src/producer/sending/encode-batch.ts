@@ -2,14 +2,13 @@ import type { Clock } from '../../clock.js'
 import { UnsupportedVersionError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
 import { within } from '../../network/within.js'
+import { ZSTD_FROM } from '../../protocol/apis/produce.js'
 import { compressedMessageSet } from '../../protocol/records/message-set.js'
 import { bytesOf } from '../data.js'
 import type { Batch, Magic } from '../queues/batch.js'
 import type { TopicCompression } from '../queues/topic-compression.js'
 
 const ZSTD = 4
-/** Brokers take zstd from this version of Produce on, Kafka 2.1 (KIP-110). */
-const ZSTD_FROM = 7
 
 export interface EncodingParts {
   readonly clock: Clock

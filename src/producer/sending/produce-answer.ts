@@ -1,12 +1,14 @@
 import { MalformedResponseError } from '../../errors.js'
 import { foreignText } from '../../foreign-text.js'
 import type { BrokerAddress } from '../../network/connect.js'
-import type { ProducePartitionResponse, ProduceResponse, ProduceTopicResponse } from '../../protocol/apis/produce.js'
+import {
+  TOPIC_IDS_FROM,
+  type ProducePartitionResponse,
+  type ProduceResponse,
+  type ProduceTopicResponse,
+} from '../../protocol/apis/produce.js'
 import type { Attempt } from './attempt.js'
 import type { CollatedTopic } from './collate.js'
-
-/** From this version of Produce on, an answer names topics by id. */
-export const TOPIC_IDS_FROM = 13
 
 /**
  * The answer's part for each attempt of a request, in the order of the request.

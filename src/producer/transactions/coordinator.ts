@@ -4,8 +4,8 @@ import { BrokerResponseError, KafkaProducerError, MalformedResponseError, Produc
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
 import { Stage } from '../../network/stage.js'
-import type { Api } from '../../protocol/api.js'
-import { findCoordinator, type FindCoordinatorRequest } from '../../protocol/apis/find-coordinator.js'
+import { isThrottleAhead, type Api } from '../../protocol/api.js'
+import { findCoordinator, KEYS_FROM, type FindCoordinatorRequest } from '../../protocol/apis/find-coordinator.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import type { ServedVersions } from '../../protocol/versions.js'
 import type { Observers } from '../../stats/observer.js'
@@ -20,10 +20,6 @@ export type CoordinatorType = 'group' | 'transaction'
 const KEY_TYPES: Readonly<Record<CoordinatorType, number>> = { group: 0, transaction: 1 }
 /** Version 6 is for share groups (KIP-932). */
 const MAX_FIND_COORDINATOR = 5
-/** From this version on the answer repeats the key. */
-const KEYS_FROM = 4
-/** From this version on it is the client that waits where it is throttled (KIP-219). */
-const CLIENT_THROTTLES_FROM = { findCoordinator: 2, others: 1 }
 /** A broker that is stalled must not hold up what any other could answer. */
 const ATTEMPT_TIMEOUT_MS = 10_000
 
@@ -174,7 +170,7 @@ export class Coordinator implements Coordination {
         this.onTheirWay.delete(answered)
         if (this.waitsFor === stage) this.waitsFor = undefined
       })
-    throttle.heed(answer.throttleTimeMs, version >= CLIENT_THROTTLES_FROM.others)
+    throttle.heed(answer.throttleTimeMs, isThrottleAhead(api, version))
     const code = errorOf(answer)
     if (code === ErrorCodes.NONE) return answer
     const kind = kindOfCode(code)
@@ -227,7 +223,7 @@ export class Coordinator implements Coordination {
     const timeoutMs = Math.min(requestTimeoutMs, ATTEMPT_TIMEOUT_MS)
     const question: FindCoordinatorRequest = { keyType: KEY_TYPES[this.type], coordinatorKeys: [this.key] }
     const { coordinators, throttleTimeMs } = await connection.request(findCoordinator, version, question, { timeoutMs })
-    throttle.heed(throttleTimeMs, version >= CLIENT_THROTTLES_FROM.findCoordinator)
+    throttle.heed(throttleTimeMs, isThrottleAhead(findCoordinator, version))
     const found = coordinators.find(({ key }) => version < KEYS_FROM || key === this.key)
     if (found === undefined)
       throw new MalformedResponseError(`the answer to FindCoordinator v${version} lacks the ${this.type} asked for`)

@@ -8,6 +8,7 @@ import {
 } from '../../errors.js'
 import { formatAddress } from '../../network/connect.js'
 import type { BrokerSession } from '../../network/session.js'
+import { isThrottleAhead } from '../../protocol/api.js'
 import { initProducerId } from '../../protocol/apis/init-producer-id.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import type { Identity } from '../../protocol/records/record-batch.js'
@@ -33,8 +34,6 @@ export const MAX_INIT_PRODUCER_ID = 5
 export const LAST_EPOCH = 0x7fff
 /** A broker that is stalled must not hold up what any other could answer. */
 const ATTEMPT_TIMEOUT_MS = 10_000
-/** Questions that brokers older than this version delayed they have delayed themselves (KIP-219). */
-const CLIENT_THROTTLES_FROM = 1
 /** Without a transaction nothing times out. */
 const NO_TIMEOUT_MS = 0x7fffffff
 
@@ -172,7 +171,7 @@ export class ProducerIdentity {
     }
     const timeoutMs = Math.min(this.requestTimeoutMs, ATTEMPT_TIMEOUT_MS)
     const answer = await connection.request(initProducerId, version, question, { timeoutMs })
-    throttle.heed(answer.throttleTimeMs, version >= CLIENT_THROTTLES_FROM)
+    throttle.heed(answer.throttleTimeMs, isThrottleAhead(initProducerId, version))
     const { errorCode, producerId, producerEpoch: epoch } = answer
     if (errorCode !== ErrorCodes.NONE) return refusalOrDecline(errorCode)
     if (isIdentity({ producerId, epoch })) return { producerId, epoch }

@@ -29,6 +29,7 @@ export const addOffsetsToTxn: Api<AddOffsetsToTxnRequest, AddOffsetsToTxnRespons
   minVersion: 0,
   maxVersion: 4,
   flexibleFrom: FLEXIBLE_FROM,
+  clientThrottlesFrom: 1,
 
   encodeRequest(writer, version, request) {
     const flexible = version >= FLEXIBLE_FROM

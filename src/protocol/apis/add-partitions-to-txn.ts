@@ -65,6 +65,7 @@ export const addPartitionsToTxn: Api<AddPartitionsToTxnRequest, AddPartitionsToT
   minVersion: 0,
   maxVersion: 5,
   flexibleFrom: FLEXIBLE_FROM,
+  clientThrottlesFrom: 1,
 
   encodeRequest(writer, version, request) {
     if (version >= TRANSACTIONS_FROM) {

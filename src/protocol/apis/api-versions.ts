@@ -18,6 +18,8 @@ import type { ByteWriter, TaggedField } from '../byte-writer.js'
 import { ErrorCodes } from '../error-codes.js'
 
 const FLEXIBLE_FROM = 3
+/** From this version on, a question says which broker of which cluster it is meant for (KIP-1242). */
+export const DESTINATION_FROM = 5
 const MAX_RESPONSE_BYTES = 1024 * 1024
 /** Of APIs, and of features: ten times what Kafka has. */
 const MAX_RANGES = 1_000
@@ -71,7 +73,7 @@ export const apiVersions: Api<ApiVersionsRequest, ApiVersionsResponse> = {
     if (version < FLEXIBLE_FROM) return
     writer.writeString(request.clientSoftwareName, true)
     writer.writeString(request.clientSoftwareVersion, true)
-    if (version >= 5) {
+    if (version >= DESTINATION_FROM) {
       writer.writeString(request.clusterId, true)
       writer.writeInt32(request.nodeId)
     }
@@ -83,8 +85,8 @@ export const apiVersions: Api<ApiVersionsRequest, ApiVersionsResponse> = {
     const request = {
       clientSoftwareName: flexible ? reader.readString(true) : '',
       clientSoftwareVersion: flexible ? reader.readString(true) : '',
-      clusterId: version >= 5 ? reader.readNullableString(true) : null,
-      nodeId: version >= 5 ? reader.readInt32() : -1,
+      clusterId: version >= DESTINATION_FROM ? reader.readNullableString(true) : null,
+      nodeId: version >= DESTINATION_FROM ? reader.readInt32() : -1,
     }
     if (flexible) reader.readTaggedFields()
     return request

@@ -33,6 +33,7 @@ export const endTxn: Api<EndTxnRequest, EndTxnResponse> = {
   minVersion: 0,
   maxVersion: 5,
   flexibleFrom: FLEXIBLE_FROM,
+  clientThrottlesFrom: 1,
 
   encodeRequest(writer, version, request) {
     const flexible = version >= FLEXIBLE_FROM

@@ -36,7 +36,8 @@ import {
 
 const NAME = 'Fetch'
 const FLEXIBLE_FROM = 12
-const TOPIC_IDS_FROM = 13
+/** From this version on topics go by their ids. */
+export const TOPIC_IDS_FROM = 13
 const REPLICA_STATE_FROM = 15
 /** Stands for "not told" where a follower's high watermark is expected. */
 export const HIGH_WATERMARK_NOT_TOLD = 0x7fff_ffff_ffff_ffffn

@@ -17,7 +17,8 @@ import { checkHosts } from './leader-hints.js'
 
 const NAME = 'FindCoordinator'
 const FLEXIBLE_FROM = 3
-const KEYS_FROM = 4
+/** From this version on there may be several keys, and the answer repeats them. */
+export const KEYS_FROM = 4
 
 export interface FindCoordinatorRequest {
   /** 0: groups, 1: transactions, 2: share groups. */
@@ -47,6 +48,7 @@ export const findCoordinator: Api<FindCoordinatorRequest, FindCoordinatorRespons
   minVersion: 0,
   maxVersion: 6,
   flexibleFrom: FLEXIBLE_FROM,
+  clientThrottlesFrom: 2,
 
   encodeRequest(writer, version, request) {
     const { coordinatorKeys, keyType } = request

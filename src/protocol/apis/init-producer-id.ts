@@ -42,6 +42,7 @@ export const initProducerId: Api<InitProducerIdRequest, InitProducerIdResponse> 
   minVersion: 0,
   maxVersion: 6,
   flexibleFrom: FLEXIBLE_FROM,
+  clientThrottlesFrom: 1,
 
   encodeRequest(writer, version, request) {
     const flexible = version >= FLEXIBLE_FROM

@@ -24,6 +24,12 @@ import { checkHosts } from './leader-hints.js'
 
 const NAME = 'Metadata'
 const FLEXIBLE_FROM = 9
+/** From this version on, a question can be about no topic at all. */
+export const NO_TOPICS_FROM = 1
+/** From this version on, an answer says which cluster it is of. */
+export const CLUSTER_ID_FROM = 2
+/** From this version on, a question can say that it must not create its topics. */
+export const NO_AUTO_CREATION_FROM = 4
 /** Of an answer about one topic: its many partitions, and the brokers. */
 const RESPONSE_BYTES = 4 * 1024 * 1024
 /** Of each topic: several hundred partitions. */
@@ -99,6 +105,7 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
   minVersion: 0,
   maxVersion: 13,
   flexibleFrom: FLEXIBLE_FROM,
+  clientThrottlesFrom: 6,
 
   encodeRequest(writer, version, request) {
     const flexible = version >= FLEXIBLE_FROM
@@ -109,7 +116,7 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
       writer.writeString(topic.name, flexible)
       if (flexible) writer.writeNoTaggedFields()
     })
-    if (version >= 4) writer.writeBoolean(request.allowAutoTopicCreation)
+    if (version >= NO_AUTO_CREATION_FROM) writer.writeBoolean(request.allowAutoTopicCreation)
     else if (!request.allowAutoTopicCreation) throw unsupportedField(NAME, version, 'allowAutoTopicCreation: false')
     if (version >= 8 && version <= 10) writer.writeBoolean(request.includeClusterAuthorizedOperations)
     else if (request.includeClusterAuthorizedOperations) {
@@ -135,7 +142,7 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
     if (version === 0 && topics === null) reader.fail('null where an array is required')
     const request = {
       topics: version === 0 && topics?.length === 0 ? null : topics,
-      allowAutoTopicCreation: version >= 4 ? reader.readBoolean() : true,
+      allowAutoTopicCreation: version >= NO_AUTO_CREATION_FROM ? reader.readBoolean() : true,
       includeClusterAuthorizedOperations: version >= 8 && version <= 10 ? reader.readBoolean() : false,
       includeTopicAuthorizedOperations: version >= 8 ? reader.readBoolean() : false,
     }
@@ -153,7 +160,7 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
       if (version >= 1) writer.writeString(broker.rack, flexible)
       if (flexible) writer.writeNoTaggedFields()
     })
-    if (version >= 2) writer.writeString(response.clusterId, flexible)
+    if (version >= CLUSTER_ID_FROM) writer.writeString(response.clusterId, flexible)
     if (version >= 1) writer.writeInt32(response.controllerId)
     writer.writeArray(response.topics, flexible, (topic) => writeTopic(writer, version, topic))
     if (version >= 8 && version <= 10) writer.writeInt32(response.clusterAuthorizedOperations)
@@ -166,7 +173,7 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
     const response = {
       throttleTimeMs: version >= 3 ? reader.readInt32() : 0,
       brokers: reader.readArray(flexible, () => readBroker(reader, version), MAX_BROKERS),
-      clusterId: version >= 2 ? reader.readNullableString(flexible) : null,
+      clusterId: version >= CLUSTER_ID_FROM ? reader.readNullableString(flexible) : null,
       controllerId: version >= 1 ? reader.readInt32() : -1,
       topics: readTopics(reader, version, request),
       clusterAuthorizedOperations: version >= 8 && version <= 10 ? reader.readInt32() : OPERATIONS_NOT_REQUESTED,

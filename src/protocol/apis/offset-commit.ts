@@ -19,7 +19,8 @@ import { ZERO_UUID, type ByteWriter } from '../byte-writer.js'
 
 const NAME = 'OffsetCommit'
 const FLEXIBLE_FROM = 8
-const TOPIC_IDS_FROM = 10
+/** From this version on topics go by their ids. */
+export const TOPIC_IDS_FROM = 10
 
 export interface OffsetCommitPartition {
   readonly partitionIndex: number

@@ -21,7 +21,8 @@ import { ZERO_UUID, type ByteWriter } from '../byte-writer.js'
 const NAME = 'OffsetFetch'
 const FLEXIBLE_FROM = 6
 const GROUPS_FROM = 8
-const TOPIC_IDS_FROM = 10
+/** From this version on topics go by their ids. */
+export const TOPIC_IDS_FROM = 10
 
 export interface OffsetFetchTopic {
   /** Written up to version 9. */

@@ -35,7 +35,10 @@ import {
 
 const NAME = 'Produce'
 const FLEXIBLE_FROM = 9
-const TOPIC_IDS_FROM = 13
+/** From this version on topics go by their ids. */
+export const TOPIC_IDS_FROM = 13
+/** From this version on, Kafka 2.1, brokers take zstd (KIP-110). */
+export const ZSTD_FROM = 7
 /** What an answer has besides what it says of topics, with room for new leaders' addresses (KIP-951). */
 const FIXED_RESPONSE_BYTES = 64 * 1024
 /** Of a partition and its error message. */
@@ -113,6 +116,7 @@ export const produce: ProduceApi = {
   minVersion: 0,
   maxVersion: 13,
   flexibleFrom: FLEXIBLE_FROM,
+  clientThrottlesFrom: 6,
 
   encodeRequest(writer, version, request) {
     const flexible = version >= FLEXIBLE_FROM

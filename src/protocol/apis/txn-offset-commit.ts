@@ -16,7 +16,8 @@ import { ZERO_UUID } from '../byte-writer.js'
 
 const NAME = 'TxnOffsetCommit'
 const FLEXIBLE_FROM = 3
-const TOPIC_IDS_FROM = 6
+/** From this version on topics go by their ids. */
+export const TOPIC_IDS_FROM = 6
 
 export interface TxnOffsetCommitPartition {
   readonly partitionIndex: number
@@ -69,6 +70,7 @@ export const txnOffsetCommit: Api<TxnOffsetCommitRequest, TxnOffsetCommitRespons
   minVersion: 0,
   maxVersion: 6,
   flexibleFrom: FLEXIBLE_FROM,
+  clientThrottlesFrom: 1,
 
   encodeRequest(writer, version, request) {
     const flexible = version >= FLEXIBLE_FROM

@@ -1,5 +1,6 @@
 import {
   fetch,
+  TOPIC_IDS_FROM,
   type FetchPartition,
   type FetchPartitionResponse,
   type FetchRequest,
@@ -17,7 +18,6 @@ import { leadershipProblem } from './leadership.js'
 import { eachOnce } from './once.js'
 
 const SESSIONS_FROM = 7
-const TOPIC_IDS_FROM = 13
 const LEADER_HINTS_FROM = 12
 const ENDPOINTS_FROM = 16
 const READ_COMMITTED = 1

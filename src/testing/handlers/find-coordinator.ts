@@ -1,5 +1,6 @@
 import {
   findCoordinator,
+  KEYS_FROM,
   type Coordinator,
   type FindCoordinatorRequest,
   type FindCoordinatorResponse,
@@ -7,7 +8,6 @@ import {
 import { codeOf } from '../error-names.js'
 import type { Handler, RequestContext } from '../handler.js'
 
-const KEYS_FROM = 4
 const SHARE_GROUPS_FROM = 6
 const SHARE_GROUPS = 2
 

@@ -1,5 +1,6 @@
 import {
   offsetCommit,
+  TOPIC_IDS_FROM,
   type OffsetCommitPartition,
   type OffsetCommitRequest,
   type OffsetCommitResponse,
@@ -11,7 +12,6 @@ import { codeOf } from '../error-names.js'
 import type { Handler, RequestContext } from '../handler.js'
 import { coordinationProblem } from './coordination.js'
 
-const TOPIC_IDS_FROM = 10
 const GROUP_NOT_FOUND_FROM = 9
 const MAX_METADATA_LENGTH = 4096
 

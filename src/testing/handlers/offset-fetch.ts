@@ -1,5 +1,6 @@
 import {
   offsetFetch,
+  TOPIC_IDS_FROM,
   type OffsetFetchGroup,
   type OffsetFetchGroupResponse,
   type OffsetFetchPartitionResponse,
@@ -17,7 +18,6 @@ import { nameOf } from './offset-commit.js'
 
 const GROUPS_FROM = 8
 const GROUP_ERROR_FROM = 2
-const TOPIC_IDS_FROM = 10
 
 export const offsetFetchHandler: Handler<OffsetFetchRequest, OffsetFetchResponse> = {
   api: offsetFetch,

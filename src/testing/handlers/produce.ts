@@ -1,6 +1,7 @@
 import { UNKNOWN_LEADER, type LeaderIdAndEpoch } from '../../protocol/apis/leader-hints.js'
 import {
   produce,
+  TOPIC_IDS_FROM,
   type DecodedProduceRequest,
   type ProducePartitionResponse,
   type ProduceResponse,
@@ -16,7 +17,6 @@ import { leadershipProblem } from './leadership.js'
 import { eachOnce } from './once.js'
 
 const NO_RECORDS = Buffer.alloc(0)
-const TOPIC_IDS_FROM = 13
 const LEADER_HINTS_FROM = 10
 /** The client id of those that may write to Kafka's own topics. */
 const ADMIN_CLIENT = '__admin_client'

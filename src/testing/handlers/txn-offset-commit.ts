@@ -1,5 +1,6 @@
 import {
   txnOffsetCommit,
+  TOPIC_IDS_FROM,
   type TxnOffsetCommitRequest,
   type TxnOffsetCommitResponse,
 } from '../../protocol/apis/txn-offset-commit.js'
@@ -11,7 +12,6 @@ import { committed, nameOf, partitionProblem, requestedTopic } from './offset-co
 
 const ABORTABLE_FROM = 4
 const ADDS_TO_TRANSACTION_FROM = 5
-const TOPIC_IDS_FROM = 6
 
 export const txnOffsetCommitHandler: Handler<TxnOffsetCommitRequest, TxnOffsetCommitResponse> = {
   api: txnOffsetCommit,
