@@ -94,3 +94,8 @@ export function brokerResponseError(code: number, subject: string, detail?: stri
   const tail = detail ? `: ${foreignText(detail)}` : ''
   return new BrokerResponseError(code, name, `${subject}: broker answered ${name} (${code})${tail}`, retriable)
 }
+
+/** The same error where what was asked shows that it passes, whatever Kafka says of the code in general. */
+export function asRetriable({ errorCode, code, message }: BrokerResponseError): BrokerResponseError {
+  return new BrokerResponseError(errorCode, code, message, true)
+}

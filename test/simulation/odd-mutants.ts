@@ -125,8 +125,8 @@ export const ODD_MUTANTS: readonly Mutant[] = [
   {
     fault: 'a momentary error of an answer as a whole fails all that waits',
     file: `${BROKERS}/broker-partition-info.ts`,
-    find: 'new Set<number>([-1, 8,',
-    replace: 'new Set<number>([8,',
+    find: '  ErrorCodes.UNKNOWN_SERVER_ERROR,\n',
+    replace: '',
   },
   {
     fault: 'an answer may be as large as any',

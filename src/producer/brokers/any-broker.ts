@@ -21,6 +21,8 @@ const HEAD_START_MS = 1_000
 const MAX_ASKED_AT_ONCE = 16
 /** How many of them an error names. */
 const MAX_STAGES_TOLD = 3
+/** How long one broker may take, at the most, to answer what any other could answer as well. */
+const MAX_ANSWER_MS = 10_000
 
 /** A session that is being opened, for all questions that want one with that broker. */
 interface Opening {
@@ -322,6 +324,11 @@ export class AnyBroker {
       signal.removeEventListener('abort', leave)
     }
   }
+}
+
+/** How long one broker has to answer a question: one that is stalled must not hold up what the next could answer. */
+export function answerTimeoutMs(requestTimeoutMs: number): number {
+  return Math.min(requestTimeoutMs, MAX_ANSWER_MS)
 }
 
 /** Resolves when the broker welcomes requests again, or the connection it said otherwise on has ended. */

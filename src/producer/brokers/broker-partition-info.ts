@@ -1,9 +1,9 @@
 import { sleep, type Timer } from '../../clock.js'
 import { createDebug } from '../../debug.js'
 import {
-  BrokerResponseError,
   MetadataUnavailableError,
   ProducerClosedError,
+  type BrokerResponseError,
   type KafkaProducerError,
 } from '../../errors.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
@@ -17,24 +17,26 @@ import {
   type MetadataTopic,
 } from '../../protocol/apis/metadata.js'
 import { ZERO_UUID } from '../../protocol/byte-writer.js'
-import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
+import { asRetriable, brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import { Observers } from '../../stats/observer.js'
 import type { Surroundings } from '../../surroundings.js'
 import { timerDelay } from '../../timer-delay.js'
 import { ownCopy } from '../../topic-name.js'
-import type { AnyBroker } from './any-broker.js'
+import { answerTimeoutMs, type AnyBroker } from './any-broker.js'
 import { LeaderEpochs, RELIABLE_EPOCHS_FROM } from './leader-epochs.js'
 import { topicMetadata, type PartitionMetadata, type TopicMetadata } from './topic-metadata.js'
 
 const debug = createDebug('kafka-producer:metadata')
 
-/** A broker that is stalled must not hold up what any other could answer. */
-const ATTEMPT_TIMEOUT_MS = 10_000
 /**
- * Errors of an answer as a whole that pass, beside those that Kafka calls retriable: Kafka 4 sends -1 there for a moment
- * now and then, a broker that starts may send 8 (BROKER_NOT_AVAILABLE), and 129 is about whom to ask next.
+ * Errors of an answer as a whole that pass, beside those that Kafka calls retriable: Kafka 4 sends the first
+ * for a moment now and then, a broker that starts may send the second, and the third is about whom to ask next.
  */
-const MOMENTARY_ERRORS = new Set<number>([-1, 8, ErrorCodes.REBOOTSTRAP_REQUIRED])
+const MOMENTARY_ERRORS = new Set<number>([
+  ErrorCodes.UNKNOWN_SERVER_ERROR,
+  ErrorCodes.BROKER_NOT_AVAILABLE,
+  ErrorCodes.REBOOTSTRAP_REQUIRED,
+])
 /** Topics are looked through for idle ones so many times within `metadataMaxIdleMs`. */
 const IDLE_CHECKS = 4
 
@@ -361,7 +363,7 @@ export class BrokerPartitionInfo {
       includeClusterAuthorizedOperations: false,
       includeTopicAuthorizedOperations: false,
     }
-    const timeoutMs = Math.min(this.options.requestTimeoutMs, ATTEMPT_TIMEOUT_MS)
+    const timeoutMs = answerTimeoutMs(this.options.requestTimeoutMs)
     const response = await connection.request(metadataApi, version, question, { timeoutMs })
     throttle.heed(response.throttleTimeMs, isThrottleAhead(metadataApi, version))
     if (response.errorCode === ErrorCodes.REBOOTSTRAP_REQUIRED) this.anyBroker.forgetBrokers()
@@ -472,7 +474,7 @@ export class BrokerPartitionInfo {
 /** An error of the answer as a whole. */
 function answerError(code: number): BrokerResponseError {
   const error = brokerResponseError(code, 'Metadata')
-  return MOMENTARY_ERRORS.has(code) ? new BrokerResponseError(code, error.code, error.message, true) : error
+  return MOMENTARY_ERRORS.has(code) ? asRetriable(error) : error
 }
 
 function withoutEpochs(response: MetadataResponse): MetadataResponse {

@@ -1,12 +1,11 @@
-import { BrokerResponseError } from '../../errors.js'
+import type { BrokerResponseError } from '../../errors.js'
 import type { MetadataTopic } from '../../protocol/apis/metadata.js'
 import { ZERO_UUID } from '../../protocol/byte-writer.js'
-import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
+import { asRetriable, brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import type { LeaderEpochs } from './leader-epochs.js'
 
-const TOPIC_AUTHORIZATION_FAILED = 29
-/** What a topic can't get better from by waiting. */
-const FINAL_TOPIC_ERRORS = new Set<number>([ErrorCodes.INVALID_TOPIC_EXCEPTION, TOPIC_AUTHORIZATION_FAILED])
+/** What is wrong with a topic for good: waiting helps against all others. */
+const FINAL_TOPIC_ERRORS = new Set<number>([ErrorCodes.INVALID_TOPIC_EXCEPTION, ErrorCodes.TOPIC_AUTHORIZATION_FAILED])
 
 export interface PartitionMetadata {
   readonly partition: number
@@ -71,9 +70,9 @@ export function topicMetadata(
 
 /**
  * A broker that has lost its ZooKeeper, or knows too few others, fails to create a topic with whatever error that gives
- * (-1, 38): it may do so a little later.
+ * (UNKNOWN_SERVER_ERROR, INVALID_REPLICATION_FACTOR): it may do so a little later.
  */
 function topicError(code: number, topic: string): BrokerResponseError {
   const error = brokerResponseError(code, `metadata of topic '${topic}'`)
-  return FINAL_TOPIC_ERRORS.has(code) ? error : new BrokerResponseError(code, error.code, error.message, true)
+  return FINAL_TOPIC_ERRORS.has(code) ? error : asRetriable(error)
 }

@@ -91,7 +91,7 @@ const OF_SINGLE_MESSAGES = new Set<number>([ErrorCodes.INVALID_TIMESTAMP])
  * at nobody knows what.
  */
 const MAY_HAVE_BEEN_WRITTEN = new Set<number>([
-  -1,
+  ErrorCodes.UNKNOWN_SERVER_ERROR,
   ErrorCodes.REQUEST_TIMED_OUT,
   ErrorCodes.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
 ])

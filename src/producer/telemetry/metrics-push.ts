@@ -10,14 +10,12 @@ import { errorCode, ErrorCodes } from '../../protocol/error-codes.js'
 import { encodeMetricsData, type Metric } from '../../protocol/otlp-metrics.js'
 import type { MetadataEnd, Observer, Observers } from '../../stats/observer.js'
 import type { Surroundings } from '../../surroundings.js'
-import type { AnyBroker } from '../brokers/any-broker.js'
+import { answerTimeoutMs, type AnyBroker } from '../brokers/any-broker.js'
 import { ProducerMetrics } from './producer-metrics.js'
 import { DEFAULT_PUSH_INTERVAL_MS, Subscription } from './subscription.js'
 
 const debug = createDebug('kafka-producer:metrics-push')
 
-/** A broker that is stalled must not hold up what is asked of it besides. */
-const ATTEMPT_TIMEOUT_MS = 10_000
 /** How long the last push may hold up the end of a producer. */
 const LAST_PUSH_MS = 500
 /** Of records' format 2, as which Kafka reads what is compressed here. */
@@ -185,7 +183,7 @@ export class MetricsPush {
     request: Request,
   ): Promise<Answer | undefined> {
     if (!versions.has(api)) return undefined
-    const timeoutMs = Math.min(this.parts.requestTimeoutMs, ATTEMPT_TIMEOUT_MS)
+    const timeoutMs = answerTimeoutMs(this.parts.requestTimeoutMs)
     const answer = await connection.request(api, versions.highest(api), request, { timeoutMs })
     throttle.heed(answer.throttleTimeMs)
     return answer

@@ -9,7 +9,7 @@ import { findCoordinator, KEYS_FROM, type FindCoordinatorRequest } from '../../p
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import type { ServedVersions } from '../../protocol/versions.js'
 import type { Observers } from '../../stats/observer.js'
-import { Declined, throttled, type AnyBroker } from '../brokers/any-broker.js'
+import { answerTimeoutMs, Declined, throttled, type AnyBroker } from '../brokers/any-broker.js'
 import { kindOfCode } from './error-kinds.js'
 import type { Pacing } from './producer-identity.js'
 
@@ -20,8 +20,6 @@ export type CoordinatorType = 'group' | 'transaction'
 const KEY_TYPES: Readonly<Record<CoordinatorType, number>> = { group: 0, transaction: 1 }
 /** Version 6 is for share groups (KIP-932). */
 const MAX_FIND_COORDINATOR = 5
-/** A broker that is stalled must not hold up what any other could answer. */
-const ATTEMPT_TIMEOUT_MS = 10_000
 
 /** What a coordinator is asked; it is put again until it has an answer that counts. */
 export interface Question<Request, Answer> {
@@ -219,8 +217,7 @@ export class Coordinator implements Coordination {
     throttle,
   }: BrokerSession): Promise<CoordinatorAddress | KafkaProducerError> {
     const version = versions.highest(findCoordinator, MAX_FIND_COORDINATOR)
-    const { requestTimeoutMs } = this.parts
-    const timeoutMs = Math.min(requestTimeoutMs, ATTEMPT_TIMEOUT_MS)
+    const timeoutMs = answerTimeoutMs(this.parts.requestTimeoutMs)
     const question: FindCoordinatorRequest = { keyType: KEY_TYPES[this.type], coordinatorKeys: [this.key] }
     const { coordinators, throttleTimeMs } = await connection.request(findCoordinator, version, question, { timeoutMs })
     throttle.heed(throttleTimeMs, isThrottleAhead(findCoordinator, version))

@@ -1,6 +1,5 @@
 import { createDebug } from '../../debug.js'
 import {
-  BrokerResponseError,
   MalformedResponseError,
   ProducerClosedError,
   UnsupportedVersionError,
@@ -10,9 +9,9 @@ import { formatAddress } from '../../network/connect.js'
 import type { BrokerSession } from '../../network/session.js'
 import { isThrottleAhead } from '../../protocol/api.js'
 import { initProducerId } from '../../protocol/apis/init-producer-id.js'
-import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
+import { asRetriable, brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import type { Identity } from '../../protocol/records/record-batch.js'
-import { Declined, type AnyBroker } from '../brokers/any-broker.js'
+import { answerTimeoutMs, Declined, type AnyBroker } from '../brokers/any-broker.js'
 
 const debug = createDebug('kafka-producer:identity')
 
@@ -32,8 +31,6 @@ export interface Pacing {
 export const MAX_INIT_PRODUCER_ID = 5
 /** Epochs are 16 bits wide; what comes after the last one is another id. */
 export const LAST_EPOCH = 0x7fff
-/** A broker that is stalled must not hold up what any other could answer. */
-const ATTEMPT_TIMEOUT_MS = 10_000
 /** Without a transaction nothing times out. */
 const NO_TIMEOUT_MS = 0x7fffffff
 
@@ -169,7 +166,7 @@ export class ProducerIdentity {
       enable2Pc: false,
       keepPreparedTxn: false,
     }
-    const timeoutMs = Math.min(this.requestTimeoutMs, ATTEMPT_TIMEOUT_MS)
+    const timeoutMs = answerTimeoutMs(this.requestTimeoutMs)
     const answer = await connection.request(initProducerId, version, question, { timeoutMs })
     throttle.heed(answer.throttleTimeMs, isThrottleAhead(initProducerId, version))
     const { errorCode, producerId, producerEpoch: epoch } = answer
@@ -188,7 +185,7 @@ export function isSameIdentity(one: Identity, other: Identity): boolean {
 /** @throws Declined where another broker may do better, or this one later */
 function refusalOrDecline(code: number): IdentityRefusal {
   const error = brokerResponseError(code, 'InitProducerId')
-  if (MOMENTARY_ERRORS.has(code)) throw new Declined(new BrokerResponseError(code, error.code, error.message, true))
+  if (MOMENTARY_ERRORS.has(code)) throw new Declined(asRetriable(error))
   if (error.retriable) throw new Declined(error)
   return { reason: REASONS.get(code) ?? 'refused', error }
 }
