@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js'
+import type { KafkaProducerError } from '../errors.js'
 
 /** What somebody is at, and since when: for whoever has to say later why it took so long. */
 export class Stage {
@@ -32,4 +33,17 @@ export class Stage {
     if (this.followed !== undefined) return this.followed.toString()
     return `${this.what} for ${Math.round(this.clock.now() - this.since)} ms`
   }
+}
+
+/** Why something takes long, as far as is known. */
+export interface WaitedFor {
+  /** What is waited for, of whom and since when; undefined between two attempts. */
+  readonly stage: string | undefined
+  readonly lastFailure: KafkaProducerError | undefined
+}
+
+/** A text that says what has not come yet, with the reasons. */
+export function withReasons(what: string, { stage, lastFailure }: WaitedFor): string {
+  const reasons = [stage, lastFailure && `the last failure: ${lastFailure.message}`]
+  return [what, ...reasons.filter((reason) => reason !== undefined)].join('; ')
 }

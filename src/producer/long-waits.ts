@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../clock.js'
+import { withReasons } from '../network/stage.js'
 import type { MessageCall, Whereabouts } from './calls/message-call.js'
-import { toldReasons, type WaitReason } from './sending/wait-reasons.js'
+import type { WaitReason } from './sending/wait-reasons.js'
 
 /** How long a message may wait before it is told that something is wrong: longer than a leader's election mostly takes. */
 const PATIENCE_MS = 2_000
@@ -54,11 +55,8 @@ export class LongWaits {
       const reason = this.troubleOf(call)
       if (reason === undefined) continue
       this.toldAt = now
-      const told = [
-        `a message for '${reason.topic}' is not acknowledged after ${Math.round(waitedMs)} ms, and goes on waiting`,
-        ...toldReasons(reason),
-      ]
-      return this.parts.warn(told.join('; '), reason.lastError)
+      const what = `a message for '${reason.topic}' is not acknowledged after ${Math.round(waitedMs)} ms, and goes on waiting`
+      return this.parts.warn(withReasons(what, reason), reason.lastFailure)
     }
   }
 

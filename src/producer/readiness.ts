@@ -2,6 +2,7 @@ import type { Clock } from '../clock.js'
 import { MetadataUnavailableError, ProducerClosedError, type KafkaProducerError } from '../errors.js'
 import { orAborted } from '../network/or-aborted.js'
 import type { SessionFactory } from '../network/session.js'
+import { withReasons } from '../network/stage.js'
 import type { BrokerPartitionInfo } from './brokers/broker-partition-info.js'
 import type { ProducerPool } from './brokers/producer-pool.js'
 import { signalOf, SignalListeners } from './calls/signal-listeners.js'
@@ -75,13 +76,11 @@ export class Readiness {
   }
 
   private late(timeoutMs: number): MetadataUnavailableError {
-    const { stage, lastFailure } = this.info
-    const reasons = [
-      `no broker answered within ${timeoutMs} ms`,
-      ...(stage === undefined ? [] : [stage]),
-      ...(lastFailure === undefined ? [] : [`the last failure: ${lastFailure.message}`]),
-    ]
-    return new MetadataUnavailableError(reasons.join('; '), lastFailure === undefined ? {} : { cause: lastFailure })
+    const { lastFailure } = this.info
+    return new MetadataUnavailableError(
+      withReasons(`no broker answered within ${timeoutMs} ms`, this.info),
+      lastFailure === undefined ? {} : { cause: lastFailure },
+    )
   }
 
   /**

@@ -84,9 +84,7 @@ export class Admission {
   private knownTopic: string | undefined
 
   constructor(private readonly parts: AdmissionParts) {
-    this.refusals = new Refusals(parts.turn, (message, cause) => {
-      if (!message.isSettled) parts.refuse(message, cause)
-    })
+    this.refusals = new Refusals(parts.turn, parts.refuse)
   }
 
   /** Takes in what there is room for, now or when it is this call's turn. */

@@ -16,14 +16,14 @@ interface Refusal {
 }
 
 /**
- * Tells messages that fail before they had a batch, for what concerns all of them. However many fail together, the event loop
- * gets its turn in between; what has its fate by then is told nothing by whoever tells it.
+ * Tells messages that fail together before they had a batch. However many they are, the event loop gets its turn in between;
+ * a message that has got another fate by then is left out.
  */
 export class Refusals {
   private readonly untold = new Denque<Refusal>()
   private isTelling = false
 
-  /** @param refuse tells one of them, if it has no fate yet */
+  /** @param refuse tells one of them; not called for one that has its fate by then */
   constructor(
     private readonly turn: TurnBudget,
     private readonly refuse: (message: OutgoingMessage, cause: KafkaProducerError) => void,
@@ -53,7 +53,8 @@ export class Refusals {
     for (let first = this.untold.peekFront(); first !== undefined; first = this.untold.peekFront()) {
       while (first.next < first.messages.length) {
         if (++count > most || (count % RUN === 0 && this.turn.isSpent)) return
-        this.refuse(first.messages[first.next++] as OutgoingMessage, first.cause)
+        const message = first.messages[first.next++] as OutgoingMessage
+        if (!message.isSettled) this.refuse(message, first.cause)
       }
       this.untold.shift()
     }

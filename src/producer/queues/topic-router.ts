@@ -60,9 +60,7 @@ export class TopicRouter {
   private readonly refusals: Refusals
 
   constructor(private readonly parts: TopicRouterParts) {
-    this.refusals = new Refusals(parts.turn, (message, cause) => {
-      if (!message.isSettled) this.refuse(message, cause)
-    })
+    this.refusals = new Refusals(parts.turn, (message, cause) => this.refuse(message, cause))
     this.watch = new MetadataWatch(parts.topicPartitionInfos, parts.policy, (topic, cause) => this.giveUp(topic, cause))
   }
 

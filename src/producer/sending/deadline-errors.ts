@@ -1,7 +1,8 @@
 import { DeliveryTimeoutError } from '../../errors.js'
+import { withReasons } from '../../network/stage.js'
 import { Batch } from '../queues/batch.js'
 import type { OutgoingMessage } from '../queues/outgoing-message.js'
-import { toldReasons, type WaitReasons } from './wait-reasons.js'
+import type { WaitReasons } from './wait-reasons.js'
 
 /**
  * Why messages had no acknowledgement at their deadline: what they waited for then, of whom and since when, and what
@@ -26,8 +27,8 @@ export class DeadlineErrors {
   private make(at: Batch | OutgoingMessage): DeliveryTimeoutError {
     const reason = this.reasons.of(at)
     return new DeliveryTimeoutError(
-      [`not acknowledged within ${this.deliveryTimeoutMs} ms`, ...toldReasons(reason)].join('; '),
-      reason.lastError === undefined ? {} : { cause: reason.lastError },
+      withReasons(`not acknowledged within ${this.deliveryTimeoutMs} ms`, reason),
+      reason.lastFailure === undefined ? {} : { cause: reason.lastFailure },
     )
   }
 }

@@ -1,4 +1,5 @@
 import type { KafkaProducerError } from '../../errors.js'
+import type { WaitedFor } from '../../network/stage.js'
 import type { BrokerPartitionInfo } from '../brokers/broker-partition-info.js'
 import { Batch, type BatchQueue } from '../queues/batch.js'
 import type { OutgoingMessage } from '../queues/outgoing-message.js'
@@ -12,12 +13,8 @@ export interface WaitReasonsParts {
 }
 
 /** Why messages wait, at this moment. */
-export interface WaitReason {
+export interface WaitReason extends WaitedFor {
   readonly topic: string
-  /** What it waits for, of whom and since when; undefined between two attempts. */
-  readonly stage: string | undefined
-  /** What failed last. */
-  readonly lastError: KafkaProducerError | undefined
   /** Whether something is wrong; else it is just not its turn yet, or its answer is under way. */
   readonly isTrouble: boolean
 }
@@ -38,7 +35,7 @@ export class WaitReasons {
     return {
       topic: queue.topic,
       stage: this.stageOf(queue, topic, sender),
-      lastError: problem ?? this.lastErrorOf(topic),
+      lastFailure: problem ?? this.lastFailureOf(topic),
       isTrouble: problem !== undefined || queue.leader < 0 || sender?.isConnecting === true,
     }
   }
@@ -48,12 +45,12 @@ export class WaitReasons {
     return {
       topic: name,
       stage: isAdmitted ? this.stageOfTopic(topic) : 'it waited for room',
-      lastError: this.lastErrorOf(topic),
+      lastFailure: this.lastFailureOf(topic),
       isTrouble: isAdmitted && topic?.needsMetadata === true,
     }
   }
 
-  private lastErrorOf(topic: TopicQueue | undefined): KafkaProducerError | undefined {
+  private lastFailureOf(topic: TopicQueue | undefined): KafkaProducerError | undefined {
     return topic?.problem ?? this.parts.topicPartitionInfos.lastFailure
   }
 
@@ -80,12 +77,4 @@ export class WaitReasons {
     const { stage } = this.parts.topicPartitionInfos
     return stage === undefined ? '' : `, ${stage}`
   }
-}
-
-/** The parts of a text that says why. */
-export function toldReasons({ stage, lastError }: WaitReason): string[] {
-  return [
-    ...(stage === undefined ? [] : [stage]),
-    ...(lastError === undefined ? [] : [`the last failure: ${lastError.message}`]),
-  ]
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.js'
 import { DeliveryTimeoutError, type KafkaProducerError } from '../../errors.js'
 import { orAborted } from '../../network/or-aborted.js'
+import { withReasons, type WaitedFor } from '../../network/stage.js'
 import { addOffsetsToTxn } from '../../protocol/apis/add-offsets-to-txn.js'
 import {
   addPartitionsToTxn,
@@ -43,7 +44,8 @@ const MAY_HAVE_ENDED: ReadonlySet<number> = new Set([ErrorCodes.COORDINATOR_NOT_
 const PATIENCE_MS = 2_000
 const PAUSE_MS = 30_000
 
-type WaitedFor = Pick<Coordination, 'lastFailure' | 'stage'>
+/** Where nobody knows why. */
+const NOBODY: WaitedFor = { stage: undefined, lastFailure: undefined }
 
 interface Within {
   /** Who knows why it takes so long. */
@@ -296,7 +298,7 @@ export class TransactionRequests {
   async within<T>(
     name: string,
     work: (signal: AbortSignal) => Promise<T>,
-    { waitsFor, calledOff }: Within = {},
+    { waitsFor = NOBODY, calledOff }: Within = {},
   ): Promise<T> {
     const { clock, stepTimeoutMs, needed } = this.parts
     calledOff?.throwIfAborted()
@@ -318,30 +320,22 @@ export class TransactionRequests {
     }
   }
 
-  private late(name: string, waitsFor: WaitedFor | undefined): DeliveryTimeoutError {
-    const cause = waitsFor?.lastFailure
+  private late(name: string, waitsFor: WaitedFor): DeliveryTimeoutError {
+    const { lastFailure: cause } = waitsFor
     return new DeliveryTimeoutError(
-      [`${name} was not done within ${this.parts.stepTimeoutMs} ms`, ...reasonsOf(waitsFor)].join('; '),
+      withReasons(`${name} was not done within ${this.parts.stepTimeoutMs} ms`, waitsFor),
       cause === undefined ? {} : { cause },
     )
   }
 
-  private tellWait(name: string, waitsFor: WaitedFor | undefined): void {
-    const reasons = reasonsOf(waitsFor)
+  private tellWait(name: string, waitsFor: WaitedFor): void {
+    const { stage, lastFailure } = waitsFor
     const now = this.parts.clock.now()
-    if (reasons.length === 0 || now - this.toldAt < PAUSE_MS) return
+    if ((stage ?? lastFailure) === undefined || now - this.toldAt < PAUSE_MS) return
     this.toldAt = now
     const what = `${name} for the transactionalId '${this.transactionalId}' takes longer than ${PATIENCE_MS} ms, and goes on waiting`
-    this.parts.warn([what, ...reasons].join('; '), waitsFor?.lastFailure)
+    this.parts.warn(withReasons(what, waitsFor), lastFailure)
   }
-}
-
-function reasonsOf(waitsFor: WaitedFor | undefined): string[] {
-  const { stage, lastFailure } = waitsFor ?? {}
-  return [
-    ...(stage === undefined ? [] : [stage]),
-    ...(lastFailure === undefined ? [] : [`the last failure: ${lastFailure.message}`]),
-  ]
 }
 
 function errorOfPartitions(

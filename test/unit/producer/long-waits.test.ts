@@ -10,7 +10,7 @@ beforeEach(() => vi.useFakeTimers())
 afterEach(() => vi.useRealTimers())
 
 const cause = new RequestTimeoutError('nobody is there')
-const TROUBLE: WaitReason = { topic: 't', stage: 'connecting to a:1 for 3 ms', lastError: cause, isTrouble: true }
+const TROUBLE: WaitReason = { topic: 't', stage: 'connecting to a:1 for 3 ms', lastFailure: cause, isTrouble: true }
 const NONE: WaitReason = { ...TROUBLE, isTrouble: false }
 
 /** One call after the other, the oldest first, and what is told of them. */
