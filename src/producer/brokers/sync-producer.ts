@@ -1,3 +1,4 @@
+import { backoffMs, jitter, type BackoffSettings } from '../../backoff.js'
 import { sleep } from '../../clock.js'
 import { ConnectionClosedError, type KafkaProducerError } from '../../errors.js'
 import type { BrokerConnection } from '../../network/broker-connection.js'
@@ -15,13 +16,11 @@ import { LEGACY_VERSIONS } from '../../protocol/versions.js'
 import { SYSTEM, type Surroundings } from '../../surroundings.js'
 import { timerDelay } from '../../timer-delay.js'
 
-export interface SyncProducerConfig {
+/** What it waits before it connects again is the back-off. */
+export interface SyncProducerConfig extends BackoffSettings {
   readonly requestTimeoutMs: number
   /** No message waits longer than this for an answer. */
   readonly deliveryTimeoutMs: number
-  /** Waits before connecting again after a failure, doubled each time in a row. */
-  readonly retryBackoffMs: number
-  readonly retryBackoffMaxMs: number
 }
 
 /** A broker that gathers acknowledgements up to its time-out answers a little after it. */
@@ -94,9 +93,8 @@ export class SyncProducer {
       if (this.isRetired) this.endWhenAnswered()
       return this.current
     } catch (error) {
-      const { retryBackoffMs, retryBackoffMaxMs } = this.config
-      const backoff = Math.min(retryBackoffMs * 2 ** Math.min(this.failures++, 30), retryBackoffMaxMs)
-      this.notBefore = this.surroundings.clock.now() + backoff * (0.8 + this.surroundings.random.number() * 0.4)
+      const { clock, random } = this.surroundings
+      this.notBefore = clock.now() + backoffMs(this.config, ++this.failures) * jitter(random)
       this.problem = error as KafkaProducerError
       throw error
     }

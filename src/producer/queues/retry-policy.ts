@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import pRetry from 'p-retry'
+import { backoffMs, jitter, type BackoffSettings } from '../../backoff.js'
 import { sleep } from '../../clock.js'
 import { createDebug } from '../../debug.js'
 import { shownCause } from '../../shown-error.js'
@@ -8,15 +9,10 @@ import { timerDelay } from '../../timer-delay.js'
 
 const debug = createDebug('kafka-producer:retry')
 
-export interface RetrySettings {
+export interface RetrySettings extends BackoffSettings {
   /** How many times a batch may be attempted again; Infinity leaves it to the deadline. */
   readonly retries: number
-  readonly retryBackoffMs: number
-  readonly retryBackoffMaxMs: number
 }
-
-/** By how much a wait differs at random, so that many clients don't come back at the same moment. */
-const JITTER = 0.2
 
 /**
  * Paces what is tried again: waits that double from `retryBackoffMs` up to `retryBackoffMaxMs`, each with jitter, at
@@ -60,10 +56,9 @@ export class RetryPolicy {
   }
 
   private async run(failures: number, attempt: (number: number) => Promise<void>): Promise<boolean> {
-    const { retryBackoffMs, retryBackoffMaxMs } = this.settings
     const { clock, random } = this.surroundings
-    const jitter = 1 - JITTER + random.number() * 2 * JITTER
-    const wait = (failed: number) => Math.min(retryBackoffMs * 2 ** Math.min(failed, 30), retryBackoffMaxMs) * jitter
+    const factor = jitter(random)
+    const waitMs = (failed: number) => backoffMs(this.settings, failed) * factor
     try {
       await pRetry(attempt, {
         retries: Infinity,
@@ -71,7 +66,7 @@ export class RetryPolicy {
         // The waits are by our clock: those of its own would be by the system's.
         minTimeout: 0,
         onFailedAttempt: ({ retriesConsumed }) =>
-          sleep(clock, timerDelay(wait(failures - 1 + retriesConsumed)), this.closing.signal),
+          sleep(clock, timerDelay(waitMs(failures + retriesConsumed)), this.closing.signal),
       })
       return true
     } catch (error) {
