@@ -8,7 +8,7 @@ import { MESSAGE_FIELDS } from './message-fields.js'
 import type { MessageHeaders } from './message-headers.js'
 
 /**
- * A message for {@link Producer.send}. It is never changed; bytes in it are the producer's until it has its fate. Null is
+ * A message for `send()`. It is never changed; bytes in it are the producer's until it has its fate. Null is
  * the same as not given, but for the value, where it makes a tombstone.
  */
 export interface KeyedMessage<K = unknown, V = unknown> {

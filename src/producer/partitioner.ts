@@ -26,7 +26,7 @@ export interface Partitioner extends OrUndefined<KeylessPlacement> {
   partition(key: unknown, partitionCount: number, encodedKey: EncodedKey, context: PartitionContext): number
 }
 
-/** Chooses the partition of a message without a key. A partitioner that lacks this gets {@link StickyByBytes}. */
+/** Chooses the partition of a message without a key. A partitioner that lacks this gets StickyByBytes. */
 export interface KeylessPlacement {
   /**
    * @param bytes about how many the message will take in its batch.

@@ -34,7 +34,7 @@ export interface BrokerStatistics {
   readonly requestBytes: HistogramSnapshot
 }
 
-/** What of {@link ProducerStats} is seen from batches, requests and connections. */
+/** What of ProducerStats is seen from batches, requests and connections. */
 export interface Statistics {
   readonly allTopics: TopicStatistics
   /**

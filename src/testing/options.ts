@@ -59,11 +59,11 @@ export interface EmbeddedKafkaOptions {
   host?: string | undefined
   /** Ports of the brokers in their order. Default: such as the system chooses. */
   ports?: readonly number[] | undefined
-  /** How many requests {@link EmbeddedKafka.requests} remembers; older ones go. Default: 10,000. */
+  /** How many requests `EmbeddedKafka.requests` remembers; older ones go. Default: 10,000. */
   requestHistory?: number | undefined
   /**
    * Told of each request on which a broker hung up because it could not read or serve it, or because it was a Produce
-   * without acks that failed; `hungUp` says why. They stand in {@link EmbeddedKafka.requests} too. Default: nobody is told.
+   * without acks that failed; `hungUp` says why. They stand in `EmbeddedKafka.requests` too. Default: nobody is told.
    */
   onHangUp?: ((request: ReceivedRequest) => void) | undefined
   /** Node's options of a TLS server, such as `key` and `cert`: all brokers then speak TLS. Default: none. */

@@ -43,7 +43,7 @@ const ERRORS = [-1, 2, 3, 5, 6, 7, 19, 20, 56, 10, 29, 87]
 /** Of sequences; a broker that has none never answers these. */
 const SEQUENCE_ERRORS = [45, 47, 59]
 
-/** One thing that goes wrong; all of it passes by itself or is put right by {@link heal}. */
+/** One thing that goes wrong; all of it passes by itself or is put right by `heal()`. */
 async function misbehave(kafka: EmbeddedKafka, random: Random, errors: readonly number[]): Promise<void> {
   const topic = pick(random, Object.keys(TOPICS) as (keyof typeof TOPICS)[])
   const partition = random(TOPICS[topic].partitions)
