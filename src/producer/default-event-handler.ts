@@ -1,9 +1,9 @@
 import type { Timer } from '../clock.js'
 import { DeliveryError, ProducerClosedError, QueueFullError, type KafkaProducerError } from '../errors.js'
 import { Failures } from '../stats/failures.js'
-import { Observers } from '../stats/observer.js'
+import type { Observers } from '../stats/observer.js'
 import type { StatsCounters } from '../stats/producer-stats.js'
-import { SYSTEM, type Surroundings } from '../surroundings.js'
+import type { Surroundings } from '../surroundings.js'
 import type { TurnBudget } from '../turn-budget.js'
 import type { BrokerPartitionInfo } from './brokers/broker-partition-info.js'
 import type { ProducerPool } from './brokers/producer-pool.js'
@@ -80,6 +80,20 @@ export interface LingeringQueue {
   releaseAll(): void
 }
 
+/** What a handler shares with the rest of its producer. */
+export interface EventHandlerShared {
+  readonly counters: StatsCounters
+  readonly warnings: Warnings
+  readonly turn: TurnBudget
+  /**
+   * Where admitted messages wait in async mode: it hands them to {@link DefaultEventHandler.partitionAndCollate} later.
+   * Undefined: they go on to their partitions at once.
+   */
+  readonly lingering: LingeringQueue | undefined
+  readonly surroundings: Surroundings
+  readonly observers: Observers
+}
+
 /** What `send()` answers where all is queued at once. */
 const QUEUED = Promise.resolve()
 
@@ -97,7 +111,7 @@ const SOCKET_GRACE_MS = 1_000
  *     releases them);
  *  4. {@link partitionAndCollate} chooses each message's partition and appends it to that partition's queue of batches;
  *  5. the leader's {@link BrokerSender} takes a batch of each of its partitions into a request;
- *  6. {@link BatchOutcomes} settles each batch by its partition's answer, or puts it back at the head of its queue until
+ *  6. {@link Outcomes} settles each batch by its partition's answer, or puts it back at the head of its queue until
  *     {@link RetryPolicy} lets it go again.
  */
 export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
@@ -125,20 +139,12 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   /** One function for all calls. */
   private readonly onDone = (call: MessageCall) => this.finished(call)
 
-  /**
-   * @param lingering where admitted messages wait in async mode, which hands them to {@link partitionAndCollate} later;
-   *   without it they go on to their partitions at once
-   */
   constructor(
     private readonly parts: EventHandlerParts<K, V>,
     private readonly config: EventHandlerConfig,
-    readonly counters: StatsCounters,
-    private readonly warnings: Warnings,
-    private readonly turn: TurnBudget,
-    lingering?: LingeringQueue,
-    private readonly surroundings: Surroundings = SYSTEM,
-    private readonly observers = new Observers(),
+    private readonly shared: EventHandlerShared,
   ) {
+    const { counters, warnings, turn, lingering, surroundings, observers } = shared
     const { clock } = surroundings
     this.sendClock = new SendClock(clock)
     this.failures = new Failures(counters, observers)
@@ -185,15 +191,14 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       })
     const sequencing: Sequencing =
       this.transactions ??
-      new Idempotence(
-        config,
+      new Idempotence(config, {
         counters,
-        this.policy,
-        () => this.room.messages > 0,
-        (message, cause) => warnings.warn('KAFKA_PRODUCER_NOT_IDEMPOTENT', message, cause),
-        () => topicPartitionInfos.clusterId,
-        () => this.startOver(),
-      )
+        pacing: this.policy,
+        isNeeded: () => this.room.messages > 0,
+        warn: (message, cause) => warnings.warn('KAFKA_PRODUCER_NOT_IDEMPOTENT', message, cause),
+        clusterId: () => topicPartitionInfos.clusterId,
+        onOtherCluster: () => this.startOver(),
+      })
     if (sequencing.isTransactional) counters.idempotent = true
     this.outcomes = new Outcomes({
       idempotence: sequencing,
@@ -466,7 +471,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     this.topics.update(updates, isAnswer)
     const names = updates.map(({ topic }) => topic)
     tellUser(this.parts.partitioner.onMetadataRefresh, names, (error) =>
-      this.warnings.threw("the partitioner's onMetadataRefresh", error),
+      this.shared.warnings.threw("the partitioner's onMetadataRefresh", error),
     )
     this.admission.pump()
   }
@@ -476,15 +481,15 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   private fail(message: OutgoingMessage, cause: KafkaProducerError): void {
     const { topic, namedPartition: partition, owner, index } = message
     // Of what found no room it was told already.
-    if (cause instanceof QueueFullError) this.counters.failed++
+    if (cause instanceof QueueFullError) this.shared.counters.failed++
     else this.failures.add({ topic, partition, attempts: 0 }, cause)
     const error = new DeliveryError(cause, { topic, partition, attempts: 0, mayHaveBeenWritten: false })
-    owner.settle(index, error, this.surroundings.clock.now())
+    owner.settle(index, error, this.shared.surroundings.clock.now())
   }
 
   private refuse(message: OutgoingMessage, cause: KafkaProducerError): void {
     if (cause instanceof QueueFullError)
-      this.observers.happened({ type: 'dropped', topic: message.topic, error: cause })
+      this.shared.observers.happened({ type: 'dropped', topic: message.topic, error: cause })
     this.fail(message, cause)
   }
 
@@ -521,7 +526,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   /** Calls back in the next turn, and says so, where messages wait for that and not for room. */
   awaitTurn(goOn: () => void): boolean {
     if (!this.admission.waitsForTurn) return false
-    this.turn.inNextTurn(goOn)
+    this.shared.turn.inNextTurn(goOn)
     return true
   }
 
@@ -539,7 +544,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     withinMs = timeoutMs,
   ): Promise<KeyedMessage<K, V>[]> {
     this.isClosed = true
-    const { clock } = this.surroundings
+    const { clock } = this.shared.surroundings
     const endsAt = clock.now() + timeoutMs
     let timer: Timer | undefined
     const late = new Promise<void>((resolve) => (timer = clock.setTimeout(resolve, timeoutMs)))

@@ -251,12 +251,14 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
         }),
       },
       config,
-      this.#counters,
-      warnings,
-      turn,
-      sendLoop,
-      surroundings,
-      this.#observers,
+      {
+        counters: this.#counters,
+        warnings,
+        turn,
+        lingering: sendLoop,
+        surroundings,
+        observers: this.#observers,
+      },
     )
     const { onStats, statsIntervalMs } = config
     if (onStats !== undefined) {

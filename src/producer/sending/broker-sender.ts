@@ -246,11 +246,18 @@ export class BrokerSender {
       if (!isPrepared) this.schedule()
       return isPrepared
     }
-    const { maxRequestBytes } = this.config
-    const lets = transactions && ((queue: PartitionQueue) => transactions.lets(queue))
     const now = clock.now()
     const goesApart = (batch: PartitionBatch) => preparation.goesApart(batch)
-    const batches = takeBatches(this.ready, this.brokerId, maxRequestBytes, magic, numbering, prepare, now, goesApart, lets) // prettier-ignore
+    const batches = takeBatches(this.ready, {
+      brokerId: this.brokerId,
+      maxRequestBytes: this.config.maxRequestBytes,
+      magic,
+      numbering,
+      now,
+      prepare,
+      goesApart,
+      lets: transactions && ((queue) => transactions.lets(queue)),
+    })
     const [first] = batches
     if (first === undefined) return false
     let bytes = 0

@@ -6,26 +6,32 @@ import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.j
 import { Attempt } from './attempt.js'
 import type { Numbering } from './idempotence.js'
 
+/** What a request may hold. */
+export interface RequestTerms {
+  readonly brokerId: number
+  readonly maxRequestBytes: number
+  readonly magic: Magic
+  readonly numbering: Numbering
+  /** On the clock of `performance.now()`. */
+  readonly now: number
+  /**
+   * Leaves out of a batch what can't be sent, before it is measured; the batch may be gone then. False where that takes
+   * longer than this turn.
+   */
+  readonly prepare: (batch: PartitionBatch) => boolean
+  /** Whether a batch shares its request with batches of its own topic only. */
+  readonly goesApart: (batch: PartitionBatch) => boolean
+  /** Whether a partition may be written to; one that may not leaves the list. Undefined: all may. */
+  readonly lets: ((queue: PartitionQueue) => boolean) | undefined
+}
+
 /**
  * Takes the next batch of each partition that is ready, in turn, until the request is full, in bytes or in messages;
  * one batch that alone is larger still goes. What stays in the list is for the next request.
- *
- * @param prepare leaves out of a batch what can't be sent, before it is measured; it may be gone then. False where it can't
- *   be done in this turn
- * @param now on the clock of `performance.now()`
- * @param goesApart whether a batch goes with others of its topic alone
- * @param lets whether a partition may be written to; one that may not leaves the list
  */
 export function takeBatches(
   ready: Denque<PartitionQueue>,
-  brokerId: number,
-  maxRequestBytes: number,
-  magic: Magic,
-  numbering: Numbering,
-  prepare: (batch: PartitionBatch) => boolean,
-  now: number,
-  goesApart: (batch: PartitionBatch) => boolean = () => false,
-  lets: (queue: PartitionQueue) => boolean = () => true,
+  { brokerId, maxRequestBytes, magic, numbering, now, prepare, goesApart, lets }: RequestTerms,
 ): PartitionBatch[] {
   const batches: PartitionBatch[] = []
   let size = 0
@@ -33,7 +39,7 @@ export function takeBatches(
   for (let queue = ready.peekFront(); queue !== undefined && numbering.isCurrent; queue = ready.peekFront()) {
     const identity = numbering.identityFor(queue.topic)
     const isReady = queue.isListedWith(brokerId) && queue.isReadyFor(identity, numbering.limit)
-    const next = isReady && lets(queue) ? queue.peekNext() : undefined
+    const next = isReady && (lets === undefined || lets(queue)) ? queue.peekNext() : undefined
     if (next === undefined) {
       ready.shift()
       queue.unlist(brokerId)

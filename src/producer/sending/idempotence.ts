@@ -17,6 +17,19 @@ export interface IdempotenceConfig {
   readonly requestTimeoutMs: number
 }
 
+/** What idempotence needs of the others, and tells them. */
+export interface IdempotenceParts {
+  readonly counters: StatsCounters
+  readonly pacing: Pacing
+  /** Whether any message waits. */
+  readonly isNeeded: () => boolean
+  readonly warn: (message: string, cause: KafkaProducerError) => void
+  /** As the metadata told it last; null where brokers don't tell. */
+  readonly clusterId: () => string | null
+  /** Told that the brokers are of another cluster: no sequence means anything any more. */
+  readonly onOtherCluster: () => void
+}
+
 /** How a broker's batches are numbered. */
 export interface Numbering {
   /** What the batches of a topic are numbered by; undefined where they are not. */
@@ -66,15 +79,9 @@ export class Idempotence {
 
   constructor(
     { acks, idempotent, requestTimeoutMs }: IdempotenceConfig,
-    private readonly counters: StatsCounters,
-    pacing: Pacing,
-    isNeeded: () => boolean,
-    private readonly warn: (message: string, cause: KafkaProducerError) => void,
-    /** As the metadata told it last. */
-    private readonly clusterId: () => string | null = () => null,
-    /** Told that no sequence means anything any more. */
-    private readonly onOtherCluster: () => void = () => undefined,
+    private readonly parts: IdempotenceParts,
   ) {
+    const { counters, pacing, isNeeded } = parts
     this.isAskedFor = idempotent === true
     if (acks !== -1 || idempotent === false) {
       counters.idempotent = false
@@ -120,7 +127,7 @@ export class Idempotence {
     }
     const { current } = identity
     if (current === undefined) return undefined
-    this.counters.idempotent = this.older.size === 0
+    this.parts.counters.idempotent = this.older.size === 0
     return {
       identityFor: (topic) => (this.unnumbered.has(topic) ? undefined : current),
       limit: inFlightLimit(version),
@@ -132,13 +139,13 @@ export class Idempotence {
 
   /** A cluster that was made anew may give the same id to another producer, and would take one's messages for the other's. */
   private heedCluster(identity: ProducerIdentity): void {
-    const id = this.clusterId()
+    const id = this.parts.clusterId()
     if (id === null || id === this.cluster) return
     const isOther = this.cluster !== undefined
     this.cluster = id
     if (!isOther) return
     identity.forget()
-    this.onOtherCluster()
+    this.parts.onOtherCluster()
   }
 
   private noteOlder(session: BrokerSession): void {
@@ -149,7 +156,7 @@ export class Idempotence {
 
   private goWithout(why: KafkaProducerError): Numbering {
     if (this.isAskedFor) throw why
-    this.counters.idempotent = false
+    this.parts.counters.idempotent = false
     return NOT_NUMBERED
   }
 
@@ -172,7 +179,7 @@ export class Idempotence {
 
   private warnOf(what: string, cause: KafkaProducerError): void {
     const remedy = '`idempotent: false` says that it is meant, `idempotent: true` makes them fail'
-    this.warn(`${what}: ${cause.message}; ${remedy}`, cause)
+    this.parts.warn(`${what}: ${cause.message}; ${remedy}`, cause)
   }
 
   /** Brokers that send messages on are as good as any; one that is lost is none to wait for. */
@@ -205,7 +212,7 @@ export class Idempotence {
   leaveOut(topic: string, why: KafkaProducerError): void {
     if (this.unnumbered.has(topic)) return
     this.unnumbered.set(topic, true)
-    this.counters.noteNotIdempotent(topic)
+    this.parts.counters.noteNotIdempotent(topic)
     this.warnOf(`messages for '${topic}' may be written twice, since its brokers take no sequences for it`, why)
   }
 }

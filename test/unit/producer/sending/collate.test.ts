@@ -25,11 +25,12 @@ function take(
     numbering = NOT_NUMBERED,
     prepare = (_batch: PartitionBatch): boolean => true,
     goesApart = (_batch: PartitionBatch): boolean => false,
-    lets = (_queue: PartitionQueue): boolean => true,
+    lets = undefined as ((queue: PartitionQueue) => boolean) | undefined,
   } = {},
 ) {
   const ready = new Denque(queues)
-  const batches = takeBatches(ready, LEADER, maxRequestBytes, 2, numbering, prepare, 0, goesApart, lets)
+  const terms = { brokerId: LEADER, maxRequestBytes, magic: 2, numbering, now: 0, prepare, goesApart, lets } as const
+  const batches = takeBatches(ready, terms)
   return { taken: batches.map(({ queue }) => `${queue.topic}-${queue.partition}`), batches, left: ready.toArray() }
 }
 

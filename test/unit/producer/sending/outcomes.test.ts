@@ -47,10 +47,14 @@ function inFlight(count: number) {
     policy,
     idempotence: new Idempotence(
       { acks: 1, requestTimeoutMs: 1_000 },
-      counters,
-      policy,
-      () => true,
-      () => undefined,
+      {
+        counters,
+        pacing: policy,
+        isNeeded: () => true,
+        warn: () => undefined,
+        clusterId: () => null,
+        onOtherCluster: () => undefined,
+      },
     ),
     counters,
     observers: new Observers(),
