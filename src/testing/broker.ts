@@ -26,6 +26,8 @@ export class EmbeddedBroker implements ConnectionOwner, Acceptor {
   /** Sockets, before TLS is agreed on too. */
   private readonly sockets = new Set<Duplex>()
   private listener: Listener | undefined
+  /** Whether it is about to listen, which takes a moment. */
+  isStarting = false
   private lifetime = newLifetime()
   /** Each is somebody who wants new connections to be refused. */
   private readonly refusals = new Set<symbol>()
@@ -44,11 +46,16 @@ export class EmbeddedBroker implements ConnectionOwner, Acceptor {
 
   /** Listens on the port given; 0 is one that the system chooses. */
   async listen(port: number): Promise<void> {
-    const listener = await this.parts.listen(this.node.host, port, this)
-    this.listener = listener
-    this.refusals.clear()
-    if (this.stopped.aborted) this.lifetime = newLifetime()
-    this.node.port = listener.port
+    this.isStarting = true
+    try {
+      const listener = await this.parts.listen(this.node.host, port, this)
+      this.listener = listener
+      this.refusals.clear()
+      if (this.stopped.aborted) this.lifetime = newLifetime()
+      this.node.port = listener.port
+    } finally {
+      this.isStarting = false
+    }
   }
 
   /** New connections are refused until the function is called that it gives, or the broker is stopped; those there are stay. */

@@ -327,8 +327,9 @@ export class EmbeddedKafka {
   /** Starts a stopped broker; it is in sync at once, and leads what has no leader. Throws `CANNOT_LISTEN`. */
   async startBroker(id: number, options: StartBrokerOptions = {}): Promise<void> {
     checkStart('options', options)
-    const { node } = this.broker(id)
+    const { node, isStarting } = this.broker(id)
     if (node.alive) throw new EmbeddedKafkaError('WRONG_STATE', `broker ${id} runs already`)
+    if (isStarting) throw new EmbeddedKafkaError('WRONG_STATE', `broker ${id} is being started already`)
     const { port = node.port } = options
     await this.listen(id, port === 'new' ? 0 : port)
   }
@@ -350,12 +351,11 @@ export class EmbeddedKafka {
     this.mustNotBeStopped()
     const resolved = resolveBroker(options, this.options.release, [...this.brokersById.keys()])
     const { id, port } = resolved
-    this.makeBroker(resolved)
+    const broker = this.makeBroker(resolved)
     try {
       await this.listen(id, port)
     } catch (error) {
-      this.brokersById.delete(id)
-      this.cluster.removeNode(id)
+      this.forget(broker)
       throw error
     }
     return id
@@ -363,7 +363,17 @@ export class EmbeddedKafka {
 
   /** Stops a broker for good. Partitions keep naming it as a replica. */
   async removeBroker(id: number): Promise<void> {
-    if (this.broker(id).node.alive) await this.stopBroker(id)
+    const broker = this.broker(id)
+    if (broker.node.alive) this.cluster.nodeDown(id, true)
+    // Before it has stopped, which takes a moment: nobody starts it any more.
+    this.forget(broker)
+    await broker.stop()
+  }
+
+  /** Another one may have its id by now. */
+  private forget(broker: EmbeddedBroker): void {
+    const { id } = broker.node
+    if (this.brokersById.get(id) !== broker) return
     this.brokersById.delete(id)
     this.cluster.removeNode(id)
   }
@@ -589,7 +599,7 @@ export class EmbeddedKafka {
     return this.faults.add(target, behaviour)
   }
 
-  private makeBroker({ id, rack, release }: ResolvedBrokerOptions): void {
+  private makeBroker({ id, rack, release }: ResolvedBrokerOptions): EmbeddedBroker {
     const node = { id, host: this.options.host, port: 0, rack, release, alive: false }
     this.cluster.addNode(node)
     const broker = new EmbeddedBroker({
@@ -602,15 +612,18 @@ export class EmbeddedKafka {
       sasl: this.sasl,
     })
     this.brokersById.set(id, broker)
+    return broker
   }
 
   private async listen(id: number, port: number): Promise<void> {
     this.mustNotBeStopped()
     const broker = this.broker(id)
     await broker.listen(port)
-    // It has taken a moment, in which the cluster may have been stopped.
-    if (this.lifetime.signal.aborted) await broker.stop()
+    // It has taken a moment, in which the cluster may have been stopped, or the broker removed.
+    const isRemoved = this.brokersById.get(id) !== broker
+    if (this.lifetime.signal.aborted || isRemoved) await broker.stop()
     this.mustNotBeStopped()
+    if (isRemoved) throw new EmbeddedKafkaError('UNKNOWN_BROKER', `broker ${id} was removed while it started`)
     this.cluster.nodeUp(id)
   }
 
