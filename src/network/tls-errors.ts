@@ -1,5 +1,6 @@
 import { TlsError } from '../errors.js'
 import { foreignText } from '../foreign-text.js'
+import { thrownMessage } from '../thrown-message.js'
 
 /** What Node or OpenSSL calls it → what it means, and what to do. */
 const PROBLEMS: readonly (readonly [pattern: RegExp, text: string])[] = [
@@ -93,6 +94,6 @@ export function speaksNoTls(broker: string): TlsError {
 export function asCause(error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException
   const plain = foreignText(String(message))
-  if (!(error instanceof Error) || (plain === message && !('cert' in error))) return error
+  if (thrownMessage(error) === undefined || (plain === message && !('cert' in (error as object)))) return error
   return Object.assign(new Error(plain), code === undefined ? {} : { code })
 }

@@ -3,6 +3,7 @@ import { InvalidConfigError } from '../errors.js'
 import { given } from '../given.js'
 import { nearestName } from '../nearest-name.js'
 import { shown } from '../shown.js'
+import { thrownMessage } from '../thrown-message.js'
 import type { SslOptions } from './tls.js'
 
 /** What each connection has its own of. */
@@ -232,7 +233,7 @@ function opensslReason(cause: unknown): string {
 }
 
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : ''
+  return thrownMessage(error) ?? ''
 }
 
 function isPath(text: string): boolean {

@@ -188,9 +188,10 @@ export class JsonEncoder<T = JsonInput> implements Encoder<T> {
 /** What JSON makes an empty object of, whatever it holds; and bytes, which become an object of their indices. */
 function isLostInJson(value: unknown, text: string): boolean {
   if (typeof value !== 'object' || value === null || 'toJSON' in value) return false
-  if (ArrayBuffer.isView(value) || value instanceof Error) return true
+  // Node's own errors have fields, and are of another realm under Jest.
+  if (ArrayBuffer.isView(value) || value instanceof Error || types.isNativeError(value)) return true
   // What is built in has a tag: Maps and promises, and a Response, Headers or Blob of the web, too.
-  const isBuiltIn = Symbol.toStringTag in value || types.isRegExp(value) || types.isNativeError(value)
+  const isBuiltIn = Symbol.toStringTag in value || types.isRegExp(value)
   return text === '{}' && (isBuiltIn || Symbol.iterator in value)
 }
 

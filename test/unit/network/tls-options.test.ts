@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runInNewContext } from 'node:vm'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { InvalidConfigError } from '../../../src/errors.js'
 import { checkTlsOptions } from '../../../src/network/tls-options.js'
 import { CertificateAuthority, type KeyPair } from '../../embedded/support/certificates.js'
@@ -143,6 +144,24 @@ describe('TLS options that trust nobody, or not whom they seem to, are refused a
     ['ciphers that are none', () => ({ ciphers: SECRET }), /^ssl\.ciphers: it can't be used \(SSL routines: no cipher/],
     ['a passphrase of another type', () => ({ ...client, key: { pem: 5 } }), /^ssl\.key: allowed is PEM/],
   ])('%s', (_, options, message) => {
+    expect(refusal(options()).message).toMatch(message)
+  })
+
+  it.each<[string, () => object, RegExp]>([
+    [
+      'PKCS12 with another passphrase',
+      () => ({ pfx: files.pfx, passphrase: `${SECRET}!` }),
+      /^ssl\.pfx: the `passphrase`/,
+    ],
+    [
+      'the key of another certificate',
+      () => ({ cert: client.cert, key: other.key }),
+      /^ssl\.key: it is not the key of/,
+    ],
+    ['ciphers that are none', () => ({ ciphers: SECRET }), /^ssl\.ciphers: it can't be used \(SSL routines: no cipher/],
+  ])('%s, also where errors of Node’s are of another realm, as under Jest', (_, options, message) => {
+    vi.stubGlobal('Error', runInNewContext('Error'))
+    onTestFinished(() => void vi.unstubAllGlobals())
     expect(refusal(options()).message).toMatch(message)
   })
 

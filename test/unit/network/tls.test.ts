@@ -6,7 +6,7 @@ import { systemClock } from '../../../src/clock.js'
 import { contentDigest } from '../../../src/network/content-digest.js'
 import { LatestUsed } from '../../../src/network/latest-used.js'
 import { Secret } from '../../../src/network/secret.js'
-import { tlsProblem } from '../../../src/network/tls-errors.js'
+import { asCause, tlsProblem } from '../../../src/network/tls-errors.js'
 import { TlsClient, type SslOption, type SslOptions } from '../../../src/network/tls.js'
 
 const address = { host: 'kafka-1', port: 9093 }
@@ -228,4 +228,13 @@ it('what OpenSSL has against a certificate and Node has no name for is no want o
   const problem = tlsProblem(error, 'kafka-1:9093')
   expect(problem).toMatchObject({ retriable: false, message: expect.stringMatching(/certificate.*key too weak/) })
   expect(problem?.message).not.toMatch(/leave `ssl` out|`ssl: \{ ca \}`/)
+})
+
+it('what failed is the cause of an error without its certificate, whatever realm it is of', () => {
+  const failure: unknown = runInNewContext(
+    "Object.assign(new Error('not trusted'), { code: 'CODE', cert: { raw: 'DER' } })",
+  )
+  const cause = asCause(failure)
+  expect(cause).toMatchObject({ message: 'not trusted', code: 'CODE' })
+  expect(cause).not.toHaveProperty('cert')
 })

@@ -203,6 +203,7 @@ describe('JsonEncoder', () => {
     ['a Set', new Set([1])],
     ['a promise, whose value somebody forgot to wait for', Promise.resolve(1)],
     ['an Error', Object.assign(new Error('x'), { code: 'X' })],
+    ['an Error of another realm', runInNewContext("Object.assign(new Error('x'), { code: 'X' })")],
     ['an ArrayBuffer', new ArrayBuffer(1)],
     ['a Uint8Array', new Uint8Array([1])],
     ['a Float64Array', new Float64Array([1])],
