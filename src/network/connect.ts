@@ -8,7 +8,7 @@ import { foreignText } from '../foreign-text.js'
 import type { Surroundings } from '../surroundings.js'
 import { streamError } from '../thrown-message.js'
 import { timerDelay } from '../timer-delay.js'
-import { givenStream, isConnecting, type CreateConnection } from './given-stream.js'
+import { givenStream, isConnecting, type CreateConnection, type MaybeSocket } from './given-stream.js'
 import type { HostLookup } from './host-lookup.js'
 import { orAborted } from './or-aborted.js'
 import { asCause, tlsProblem } from './tls-errors.js'
@@ -173,8 +173,9 @@ function connectTo(
   over: Duplex | undefined,
 ): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    const socket = tls === undefined ? (over as Socket) : startTls(host, address, tls, over)
-    socket.unref()
+    // A stream that the user gave need not be a socket, also where it is one that is connecting still.
+    const socket: MaybeSocket = tls === undefined ? (over as Duplex) : startTls(host, address, tls, over)
+    socket.unref?.()
     let isConnected = over !== undefined && !isConnecting(over)
     const timer = clock
       .setTimeout(() => {
@@ -203,8 +204,8 @@ function connectTo(
     socket.once('close', onClose)
     socket.once('connect', () => {
       isConnected = true
-      socket.setNoDelay(true)
-      socket.setKeepAlive(true, KEEP_ALIVE_MS)
+      socket.setNoDelay?.(true)
+      socket.setKeepAlive?.(true, KEEP_ALIVE_MS)
     })
     socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
       settle()

@@ -13,7 +13,7 @@ import { askUser, NothingCame } from './user-code.js'
 export type CreateConnection = (address: BrokerAddress, signal: AbortSignal) => Duplex | Promise<Duplex>
 
 /** What a socket has beside any stream. */
-type MaybeSocket = Duplex & Partial<Pick<Socket, 'ref' | 'unref' | 'setNoDelay' | 'connecting'>>
+export type MaybeSocket = Duplex & Partial<Pick<Socket, 'unref' | 'setNoDelay' | 'setKeepAlive' | 'connecting'>>
 
 /**
  * Asks the user's function for the stream to a broker. What it gives when nobody waits any more is destroyed.

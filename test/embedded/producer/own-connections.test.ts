@@ -22,7 +22,7 @@ const topics = { orders: { partitions: 2 } }
 
 /** A stream that is no socket, with one behind it. */
 class Bridge extends Duplex {
-  constructor(private readonly inner: Socket) {
+  constructor(protected readonly inner: Socket) {
     super()
     inner.on('data', (chunk: Buffer) => {
       if (!this.push(chunk)) inner.pause()
@@ -50,6 +50,18 @@ class Bridge extends Duplex {
   }
 }
 
+/** One that says of itself what a socket does while it is connecting, and has no more of one. */
+class ConnectingBridge extends Bridge {
+  constructor(inner: Socket) {
+    super(inner)
+    inner.on('connect', () => this.emit('connect'))
+  }
+
+  get connecting(): boolean {
+    return this.inner.connecting
+  }
+}
+
 /** To a port of this machine, whatever host is asked for. */
 async function tunnelTo(port: number): Promise<Socket> {
   const socket = connect({ host: '127.0.0.1', port })
@@ -58,12 +70,14 @@ async function tunnelTo(port: number): Promise<Socket> {
 }
 
 const bridge: CreateConnection = async ({ port }) => new Bridge(await tunnelTo(port))
+const connectingBridge: CreateConnection = ({ port }) => new ConnectingBridge(connect({ host: '127.0.0.1', port }))
 
 describe('createConnection gives the streams to brokers', () => {
   it.each<[string, CreateConnection]>([
     ['sockets', ({ port }) => tunnelTo(port)],
     ['sockets that connect yet', ({ port }) => connect({ host: '127.0.0.1', port })],
     ['other streams', bridge],
+    ['other streams that connect yet', connectingBridge],
   ])('that are %s', async (_, create) => {
     const kafka = await startKafka({ brokers: 2, topics, host: '127.0.0.1' })
     const asked: BrokerAddress[] = []
@@ -97,7 +111,9 @@ describe('createConnection gives the streams to brokers', () => {
   it('TLS goes on top, for the name that the broker has', async () => {
     const kafka = await startKafka({ topics, ssl: server })
     const { port } = kafka.brokers[0] as BrokerAddress
-    for (const create of [() => tunnelTo(port), () => bridge({ host: '', port }, new AbortController().signal)]) {
+    const { signal } = new AbortController()
+    const to = { host: '', port }
+    for (const create of [() => tunnelTo(port), () => bridge(to, signal), () => connectingBridge(to, signal)]) {
       const producer = startProducer(`kafka.internal:${port}`, {
         ssl: { ca: authority.cert, servername: 'kafka.internal' },
         createConnection: create,
@@ -105,7 +121,7 @@ describe('createConnection gives the streams to brokers', () => {
       await producer.send({ topic: 'orders', value: 'v', partition: 0 })
       await producer.close()
     }
-    expect(stored(kafka, 'orders', 0)).toEqual(['v', 'v'])
+    expect(stored(kafka, 'orders', 0)).toEqual(['v', 'v', 'v'])
     await until(() => kafka.connections.length === 0, 'all are closed')
   })
 
