@@ -6,6 +6,7 @@ const NO_BROKERS: ReadonlyMap<number, BrokerAddress> = new Map()
 export class KnownCluster {
   private clusterId: string | null = null
   private members = NO_BROKERS
+  private areForgotten = false
   private isInDoubt = false
 
   /** Null where it was never told: Metadata has it since v2. It is kept when the brokers are forgotten. */
@@ -13,9 +14,9 @@ export class KnownCluster {
     return this.clusterId
   }
 
-  /** By id; empty while only the bootstrap list is known. */
+  /** Those that can be asked, by id; empty while only the bootstrap list is known. */
   get brokers(): ReadonlyMap<number, BrokerAddress> {
-    return this.members
+    return this.areForgotten ? NO_BROKERS : this.members
   }
 
   /** Whether it may have been made anew since it was heard of last: that ends all connections. */
@@ -26,7 +27,14 @@ export class KnownCluster {
   learn(id: string | null, brokers: ReadonlyMap<number, BrokerAddress>): void {
     this.clusterId = id
     this.members = brokers
+    this.areForgotten = false
     this.isInDoubt = false
+  }
+
+  /** Some of its brokers, which an answer about something else told of besides; gives all that are known. */
+  add(brokers: ReadonlyMap<number, BrokerAddress>): ReadonlyMap<number, BrokerAddress> {
+    this.members = new Map([...this.members, ...brokers])
+    return this.members
   }
 
   /** A connection to it has ended. */
@@ -41,6 +49,6 @@ export class KnownCluster {
 
   /** None of the brokers is to be asked any more: the bootstrap list is (KIP-899, KIP-1102). */
   forgetBrokers(): void {
-    this.members = NO_BROKERS
+    this.areForgotten = true
   }
 }

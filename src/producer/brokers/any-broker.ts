@@ -92,6 +92,11 @@ export class AnyBroker {
     this.sessions.cluster.learn(clusterId, brokers)
   }
 
+  /** Some brokers that an answer to messages told of; gives all that are known. */
+  learnSome(brokers: ReadonlyMap<number, BrokerAddress>): ReadonlyMap<number, BrokerAddress> {
+    return this.sessions.cluster.add(brokers)
+  }
+
   /** None of the known brokers is to be asked any more: the bootstrap list is. */
   forgetBrokers(): void {
     this.sessions.cluster.forgetBrokers()

@@ -316,7 +316,7 @@ export class BrokerPartitionInfo {
       news.add(told)
     }
     if (news.size === 0) return news
-    this.setBrokers(this.anyBroker.clusterId, new Map([...this.anyBroker.brokers, ...brokers]))
+    this.listener?.onBrokers(this.anyBroker.learnSome(brokers))
     const topics = Array.from(updated, ([name, partitions]) => {
       const known = this.topics.get(name) as KnownTopic
       const metadata = { ...known.metadata, partitions }
@@ -428,11 +428,8 @@ export class BrokerPartitionInfo {
     }
   }
 
-  private learnBrokers({ clusterId, brokers }: MetadataResponse): void {
-    this.setBrokers(clusterId, new Map(brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }])))
-  }
-
-  private setBrokers(clusterId: string | null, brokers: ReadonlyMap<number, BrokerAddress>): void {
+  private learnBrokers({ clusterId, brokers: all }: MetadataResponse): void {
+    const brokers = new Map(all.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
     this.anyBroker.learn(clusterId, brokers)
     this.listener?.onBrokers(brokers)
   }

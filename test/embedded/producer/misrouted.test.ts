@@ -69,6 +69,29 @@ describe('a connection that reaches', () => {
     expect(requestsOf(kafka, 'Produce').map(({ broker }) => broker)).toEqual([2])
   })
 
+  it('another broker: what one tells meanwhile of a leader that moved leaves the others as they are', async () => {
+    const kafka = await startKafka({ brokers: 3, topics: { orders: { partitions: 5, replicationFactor: 3 } } })
+    const [first = 0, second = 0] = kafka.brokers.map(({ port }) => port)
+    const leaders = [1, 2, 2, 3, 3]
+    for (const [partition, leader] of leaders.entries()) kafka.moveLeader('orders', partition, leader)
+    const routes = new Routes(kafka)
+    const producer = startProducer(routes.seed, { createConnection: routes.connect, deliveryTimeoutMs: 10_000 })
+    const send = (partition: number) => producer.send({ topic: 'orders', partition, value: `to ${partition}` })
+    await Promise.all([1, 2, 3].map(send))
+    routes.lead(first, second)
+    // Nobody answers where the brokers are, for now.
+    const stalled = kafka.stall({ api: 'Metadata' })
+    const misrouted = send(0)
+    await stalled.hit()
+    kafka.moveLeader('orders', 1, 3)
+    const moved = send(1)
+    await kafka.waitForRequest({ api: 'Produce' }, { count: 4 })
+    expect(await send(2)).toMatchObject([{ partition: 2 }])
+    routes.restore()
+    stalled.release()
+    await Promise.all([misrouted, moved])
+  })
+
   it('and goes on reaching it: the error says so, and that nothing was written', async () => {
     const [kafka, other] = [await startKafka({ topics }), await startKafka({ topics })]
     const routes = new Routes(kafka)

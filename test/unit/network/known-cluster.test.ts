@@ -12,3 +12,25 @@ it('a cluster may be another since a connection has ended, until it is heard of 
   cluster.confirm()
   expect(cluster.mayBeAnother).toBe(false)
 })
+
+it('an answer about something else adds brokers, and says nothing of the others, nor of which cluster it is', () => {
+  const cluster = new KnownCluster()
+  const [one, two] = [
+    { host: 'kafka-1', port: 9092 },
+    { host: 'kafka-2', port: 9092 },
+  ]
+  cluster.learn('c', new Map([[1, one]]))
+  cluster.doubt()
+  cluster.forgetBrokers()
+  expect(cluster.add(new Map([[2, two]]))).toEqual(
+    new Map([
+      [1, one],
+      [2, two],
+    ]),
+  )
+  expect(cluster.mayBeAnother).toBe(true)
+  // Where all are is still to be asked of the bootstrap list.
+  expect(cluster.brokers.size).toBe(0)
+  cluster.learn('c', new Map([[2, two]]))
+  expect(cluster.brokers).toEqual(new Map([[2, two]]))
+})
