@@ -19,6 +19,7 @@ import { streamError } from '../thrown-message.js'
 import { timerDelay } from '../timer-delay.js'
 import { formatAddress, type BrokerAddress } from './connect.js'
 import { HEAD_BYTES, notKafka } from './foreign-protocol.js'
+import { destroyStream } from './given-stream.js'
 import { tlsProblem } from './tls-errors.js'
 import { UnansweredRequests } from './unanswered-requests.js'
 
@@ -477,7 +478,7 @@ export class BrokerConnection {
    */
   close(graceMs: number): Promise<void> {
     if (this.#socket.destroyed) return Promise.resolve()
-    const cutOff = this.#inFlight.isEmpty() ? () => this.#socket.destroy() : () => reset(this.#socket)
+    const cutOff = this.#inFlight.isEmpty() ? () => destroyStream(this.#socket) : () => reset(this.#socket)
     return new Promise((resolve) => {
       let timer = this.clock.setTimeout(() => {
         // The user's streams need not emit 'close'.
@@ -490,7 +491,11 @@ export class BrokerConnection {
         this.clock.clearTimeout(timer)
         resolve()
       })
-      this.#socket.end()
+      try {
+        this.#socket.end()
+      } catch {
+        // One of the user's may throw: it is cut off when its time is over.
+      }
       this.leaveOpen('ending', new ConnectionClosedError(`the connection to ${this.name} was closed by this client`))
     })
   }
@@ -621,7 +626,7 @@ export class BrokerConnection {
   private fail(error: KafkaProducerError): void {
     if (this.state === 'closed') return
     // Of acks 0 the caller was told that the system has it: it may go on delivering that.
-    if (this.#inFlight.isEmpty()) this.#socket.destroy()
+    if (this.#inFlight.isEmpty()) destroyStream(this.#socket)
     else reset(this.#socket)
     this.leaveOpen('closed', error)
   }
@@ -667,5 +672,5 @@ function reset(stream: Stream): void {
   } catch {
     // Node has no reset for TLS, nor for the pipe that a user may give.
   }
-  stream.destroy()
+  destroyStream(stream)
 }

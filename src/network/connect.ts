@@ -8,7 +8,7 @@ import { foreignText } from '../foreign-text.js'
 import type { Surroundings } from '../surroundings.js'
 import { streamError } from '../thrown-message.js'
 import { timerDelay } from '../timer-delay.js'
-import { givenStream, isConnecting, type CreateConnection, type MaybeSocket } from './given-stream.js'
+import { destroyStream, givenStream, isConnecting, type CreateConnection, type MaybeSocket } from './given-stream.js'
 import type { HostLookup } from './host-lookup.js'
 import { orAborted } from './or-aborted.js'
 import { asCause, tlsProblem } from './tls-errors.js'
@@ -181,10 +181,10 @@ function connectTo(
       .setTimeout(() => {
         const what = isConnected ? 'finish the TLS handshake' : 'accept'
         const late = new Error(`${host} did not ${what} within ${Math.round(timeoutMs)} ms`)
-        socket.destroy(Object.assign(late, { code: 'ETIMEDOUT' }))
+        destroyStream(socket, Object.assign(late, { code: 'ETIMEDOUT' }))
       }, timerDelay(timeoutMs))
       .unref()
-    const onAbort = () => socket.destroy(signal.reason as Error)
+    const onAbort = () => destroyStream(socket, signal.reason as Error)
     signal.addEventListener('abort', onAbort, { once: true })
     const settle = () => {
       clock.clearTimeout(timer)
@@ -224,10 +224,10 @@ function startTls(host: string, address: BrokerAddress, tls: TlsSettings, over: 
     socket.on('session', (session: Buffer) => tls.keep(session))
     // What is put on top of a stream does not end with it by itself.
     over?.once('close', () => socket.destroy())
-    socket.once('close', () => over?.destroy())
+    if (over !== undefined) socket.once('close', () => destroyStream(over))
     return socket
   } catch (cause) {
-    over?.destroy()
+    if (over !== undefined) destroyStream(over)
     throw new TlsError(`the options given as \`ssl\` can't be used: ${(cause as Error).message}`, {
       cause,
       retriable: tls.mayChange,

@@ -80,6 +80,15 @@ function checked(given: unknown): Duplex {
   return stream
 }
 
+/** Destroys what may be a stream of the user's; one that throws at that is nobody's any more all the same. */
+export function destroyStream(stream: Duplex, error?: Error): void {
+  try {
+    stream.destroy(error)
+  } catch {
+    // Whatever it has left open is its own affair.
+  }
+}
+
 /** It is nobody's any more, whatever it is. */
 function discard(given: unknown): void {
   try {

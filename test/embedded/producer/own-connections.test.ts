@@ -62,6 +62,21 @@ class ConnectingBridge extends Bridge {
   }
 }
 
+const fail = (): never => {
+  throw new Error('no')
+}
+
+/** Once: of what is destroyed already others may destroy it again. */
+function throwsOnDestroy(stream: Duplex): Duplex {
+  const destroy = stream.destroy.bind(stream)
+  stream.destroy = (error) => {
+    stream.destroy = destroy
+    destroy(error)
+    return fail()
+  }
+  return stream
+}
+
 /** To a port of this machine, whatever host is asked for. */
 async function tunnelTo(port: number): Promise<Socket> {
   const socket = connect({ host: '127.0.0.1', port })
@@ -380,6 +395,7 @@ describe('what goes over a stream that the user gave', () => {
 it.each<[string, (stream: Duplex) => void]>([
   ['does not tell that it is closed', (stream) => void (stream.emit = withoutClose(stream))],
   ['never ends being destroyed', (stream) => void (stream._destroy = () => undefined)],
+  ['throws when it is ended', (stream) => void (stream.end = () => fail())],
 ])('close() is over in time where a stream %s', async (_, spoil) => {
   const kafka = await startKafka({ topics, host: '127.0.0.1' })
   const given: Duplex[] = []
@@ -396,10 +412,6 @@ it.each<[string, (stream: Duplex) => void]>([
   expect(stored(kafka, 'orders')).toEqual(['x'])
 })
 
-const fail = (): never => {
-  throw new Error('no')
-}
-
 it.each<[string, (stream: Duplex) => unknown]>([
   ['ends with undefined', (stream) => stream.emit('error')],
   ['ends with null', (stream) => stream.emit('error', null)],
@@ -412,6 +424,7 @@ it.each<[string, (stream: Duplex) => unknown]>([
   ['can’t write, and says so by a text', (stream) => void (stream._write = (_, __, done) => done('SECRET' as unknown as Error))], // prettier-ignore
   ['gives text', (stream) => stream.emit('data', 'text')],
   ['gives nothing', (stream) => stream.emit('data')],
+  ['ends, and throws when it is destroyed', (stream) => throwsOnDestroy(stream).push(null)],
 ])('a stream that %s is a connection that was lost: messages go on another one', async (_, spoil) => {
   const kafka = await startKafka({ topics, host: '127.0.0.1' })
   const given: Duplex[] = []
