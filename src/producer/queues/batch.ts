@@ -236,8 +236,8 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     return this.hasFallenBack
   }
 
-  noteFallBack(): void {
-    this.hasFallenBack = true
+  noteFallBack(fellBack: boolean): void {
+    this.hasFallenBack = fellBack
   }
 
   /** Whether any of its messages has no key. */

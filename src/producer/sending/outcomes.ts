@@ -163,7 +163,7 @@ export class Outcomes {
       case 'fall back':
         if (compression !== null) compression.isRefused = true
         this.tell('retry', batch, cause)
-        batch.noteFallBack()
+        batch.noteFallBack(true)
         batch.forgiveAttempt()
         queue.returned(batch)
         return this.goOn(queue)
@@ -187,6 +187,11 @@ export class Outcomes {
       case 'unnumber':
         this.parts.idempotence.leaveOut(queue.topic, cause)
         this.tell('retry', batch, cause)
+        // That the fallback was refused as well tells that it was for the sequences: without them the codec may pass.
+        if (compression !== null && batch.fellBack) {
+          compression.isRefused = false
+          batch.noteFallBack(false)
+        }
         batch.forgiveAttempt()
         queue.breakSequences()
         queue.returned(batch)

@@ -199,6 +199,26 @@ describe('an error tells', () => {
     expect(new Set(kafka.records('orders').map(({ codec }) => codec))).toEqual(new Set([0, 2]))
   })
 
+  it('nothing of the codec where the fallback was refused as well, for the sequences: it is used again', async () => {
+    const topics = { orders: { partitions: 2, config: { 'message.format.version': '0.10.2' } } }
+    const kafka = await startKafka({ release: '2.8', topics })
+    const producer = startProducer(kafka, { compression: { type: 'snappy', fallback: 'gzip' } })
+    const both = [0, 1].map((partition) => ({ topic: 'orders', partition, value: 'x'.repeat(1_000) }))
+    for (let i = 0; i < 2; i++) await producer.send(both)
+    expect(producer.stats().notIdempotentTopics).toEqual(['orders'])
+    expect(kafka.records('orders').map(({ codec }) => codec)).toEqual([2, 2, 2, 2])
+  })
+
+  it('of both, where a broker takes neither the codec nor sequences: it goes without, and with the fallback', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, { compression: { type: 'snappy', fallback: 'gzip' } })
+    // With the codec, with the fallback, and with the codec without sequences.
+    kafka.fail({ api: 'Produce', topic: 'orders', times: 3 }, 'UNSUPPORTED_FOR_MESSAGE_FORMAT')
+    for (const value of ['x', 'y']) await producer.send({ topic: 'orders', value: value.repeat(1_000) })
+    expect(kafka.records('orders').map(({ codec }) => codec)).toEqual([1, 1])
+    expect(producer.stats().notIdempotentTopics).toEqual(['orders'])
+  })
+
   it('of a deadline: that the partition is no more, where the topic was made anew with fewer', async () => {
     const kafka = await startKafka({ topics: { orders: { partitions: 4 } } })
     const producer = startProducer(kafka, { deliveryTimeoutMs: 1_500 })
