@@ -167,6 +167,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
       topicPartitionInfos,
       senders: this.senders,
       topic: (name) => this.topics.get(name),
+      joiningBy: (queue) => this.transactions?.joiningBy(queue),
     })
     this.longWaits = new LongWaits({
       clock,

@@ -1,9 +1,11 @@
 import { KafkaProducerError, UnsupportedVersionError } from '../../errors.js'
 import { formatAddress } from '../../network/connect.js'
 import type { BrokerSession } from '../../network/session.js'
+import type { WaitedFor } from '../../network/stage.js'
 import { produce } from '../../protocol/apis/produce.js'
 import type { Identity } from '../../protocol/records/record-batch.js'
 import { magicOfProduce } from '../../protocol/versions.js'
+import type { BatchQueue } from '../queues/batch.js'
 import type { PartitionQueue } from '../queues/partition-queue.js'
 import type { TransactionError } from '../transactions/transaction-errors.js'
 import type { TransactionGate } from '../transactions/transaction-manager.js'
@@ -25,7 +27,7 @@ export class TransactionSequencing implements Sequencing {
   /** What has no sequence is in no transaction. */
   readonly maySendUnnumbered = false
   readonly isTransactional = true
-  private readonly waiting = new Set<PartitionQueue>()
+  private readonly waiting = new Set<BatchQueue>()
 
   constructor(private readonly parts: TransactionSequencingParts) {}
 
@@ -62,6 +64,11 @@ export class TransactionSequencing implements Sequencing {
     }
     gate.whenIn(topic, partition).then(goOn, goOn)
     return false
+  }
+
+  /** Who adds a partition to the transaction, where that is waited for. */
+  joiningBy(queue: BatchQueue): WaitedFor | undefined {
+    return this.waiting.has(queue) ? this.parts.gate.addsBy : undefined
   }
 
   /** @throws UnsupportedVersionError for a broker that has no transactions */

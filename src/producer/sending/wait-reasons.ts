@@ -10,6 +10,8 @@ export interface WaitReasonsParts {
   readonly topicPartitionInfos: BrokerPartitionInfo
   readonly topic: (name: string) => TopicQueue | undefined
   readonly senders: ReadonlyMap<number, BrokerSender>
+  /** Who adds the partition to the transaction, where that is waited for. */
+  readonly joiningBy: (queue: BatchQueue) => WaitedFor | undefined
 }
 
 /** Why messages wait, at this moment. */
@@ -29,6 +31,8 @@ export class WaitReasons {
   }
 
   private ofBatch({ queue, lastError }: Batch): WaitReason {
+    const joining = this.parts.joiningBy(queue)
+    if (joining !== undefined) return ofJoining(queue.topic, joining)
     const topic = this.parts.topic(queue.topic)
     const sender = this.parts.senders.get(queue.leader)
     const problem = sender?.problem ?? lastError
@@ -77,4 +81,11 @@ export class WaitReasons {
     const { stage } = this.parts.topicPartitionInfos
     return stage === undefined ? '' : `, ${stage}`
   }
+}
+
+/** The transaction itself tells when that takes long. */
+function ofJoining(topic: string, { stage, lastFailure }: WaitedFor): WaitReason {
+  const whom = stage === undefined ? '' : `, ${stage}`
+  const waits = `it waited for its partition to be added to the transaction${whom}`
+  return { topic, stage: waits, lastFailure, isTrouble: false }
 }

@@ -7,6 +7,7 @@ import {
   ProducerClosedError,
   type KafkaProducerError,
 } from '../../errors.js'
+import type { WaitedFor } from '../../network/stage.js'
 import type { AddPartitionsToTxnTopic } from '../../protocol/apis/add-partitions-to-txn.js'
 import type { EndTxnResponse } from '../../protocol/apis/end-txn.js'
 import { produce } from '../../protocol/apis/produce.js'
@@ -57,6 +58,8 @@ export interface TransactionGate {
   isIn(topic: string, partition: number): boolean
   /** Resolves when it may be; rejects where it never will, which its messages are told otherwise. */
   whenIn(topic: string, partition: number): Promise<void>
+  /** Who adds partitions. */
+  readonly addsBy: WaitedFor
   /** A gap, or the doubt of one, in the sequences of a partition. */
   failSequence(cause: KafkaProducerError): void
 }
@@ -113,6 +116,10 @@ export class TransactionManager implements TransactionGate {
 
   get current(): Identity | undefined {
     return this.identity
+  }
+
+  get addsBy(): WaitedFor {
+    return this.requests.coordinator
   }
 
   get maxProduceVersion(): number {

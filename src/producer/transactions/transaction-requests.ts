@@ -98,6 +98,10 @@ export class TransactionRequests {
     await Promise.all([coordinator, ...this.open.groups.map(groupCoordinator)].map((asked) => asked.settled()))
   }
 
+  get coordinator(): WaitedFor {
+    return this.parts.coordinator
+  }
+
   get transactionalId(): string {
     return this.parts.transactionalId
   }

@@ -534,6 +534,26 @@ describe('a transaction that fails at the brokers', () => {
     expect(committed(kafka, 'orders')).toEqual(['c'])
   })
 
+  it.each(['fails', 'is silent'] as const)(
+    'a message whose partition was not added in time, since the coordinator %s, says so',
+    async (how) => {
+      const kafka = await startKafka({ release: '2.8', topics: TOPICS })
+      const producer = startTransactional(kafka, { deliveryTimeoutMs: 500 })
+      const tx = await producer.begin()
+      // So that its time is over before that of the question.
+      kafka.delay({ api: 'Metadata', topic: 'orders' }, 100)
+      const target = { api: 'AddPartitionsToTxn', times: Infinity } as const
+      if (how === 'fails') kafka.fail(target, 'COORDINATOR_LOAD_IN_PROGRESS')
+      else kafka.stall(target)
+      const failure = await errorOf(tx.send({ topic: 'orders', value: 'a' }))
+      expect(failure).toMatchObject({ code: 'DELIVERY_TIMEOUT', mayHaveBeenWritten: false })
+      expect(failure.message).toContain('it waited for its partition to be added to the transaction')
+      expect(failure.message).toMatch(
+        how === 'fails' ? /COORDINATOR_LOAD_IN_PROGRESS/ : /waiting for [\d.:]+ to answer AddPartitionsToTxn/,
+      )
+    },
+  )
+
   it('an expired batch: it is aborted after the answer came, and the next one has another epoch', async () => {
     const kafka = await startKafka({ release: '3.9', topics: TOPICS })
     const producer = startTransactional(kafka, { deliveryTimeoutMs: 300 })
