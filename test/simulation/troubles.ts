@@ -1,4 +1,4 @@
-import type { EmbeddedKafka } from '../../src/testing/index.js'
+import { EmbeddedKafkaError, type EmbeddedKafka } from '../../src/testing/index.js'
 import type { Incarnation } from './ledger.js'
 import { CROWD_PORTS, type Lie } from './lies.js'
 import type { SimNetwork } from './network.js'
@@ -41,13 +41,20 @@ export class Troubles {
     network.heal()
     for (const { id, state } of kafka.brokers) {
       if (state === 'paused') kafka.resumeBroker(id)
-      if (state === 'stopped') void kafka.startBroker(id)
+      if (state === 'stopped') this.started(kafka.startBroker(id))
     }
     kafka.electLeaders()
     for (const [topic, partitions] of Object.entries(partitionsOf))
       if (!this.hasTopic(topic)) kafka.createTopic(topic, { partitions })
       // It may have been created on demand.
       else if (!this.hasTopic(topic, partitions - 1)) kafka.setPartitions(topic, partitions)
+  }
+
+  private started(starting: Promise<void>): void {
+    starting.catch((error: unknown) => {
+      // One that was about to come back by itself is being started already.
+      if (!(error instanceof EmbeddedKafkaError && error.code === 'WRONG_STATE')) this.broke(error)
+    })
   }
 
   hasTopic(topic: string, partition = 0): boolean {
