@@ -83,11 +83,6 @@ export class ByteReader {
     return at < 0 ? 0n : this.buffer.readBigInt64BE(at)
   }
 
-  readFloat64(): number {
-    const at = this.take(8)
-    return at < 0 ? 0 : this.buffer.readDoubleBE(at)
-  }
-
   readUnsignedVarint(): number {
     // Most have one byte.
     if (this.position < this.end) {

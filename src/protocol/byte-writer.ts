@@ -1,4 +1,4 @@
-import { sizeOfUnsignedVarint, sizeOfVarlong } from './varint.js'
+import { sizeOfUnsignedVarint } from './varint.js'
 
 /** A UUID of all zeros: Kafka's "no id". */
 export const ZERO_UUID: Buffer = Buffer.alloc(16)
@@ -76,11 +76,6 @@ export class ByteWriter {
     this.position = this.buffer.writeBigInt64BE(value, this.position)
   }
 
-  writeFloat64(value: number): void {
-    this.ensure(8)
-    this.position = this.buffer.writeDoubleBE(value, this.position)
-  }
-
   writeUnsignedVarint(value: number): void {
     if (this.position + 5 > this.buffer.length) this.ensure(sizeOfUnsignedVarint(value))
     let v = value >>> 0
@@ -89,26 +84,6 @@ export class ByteWriter {
       v >>>= 7
     }
     this.buffer[this.position++] = v
-  }
-
-  /** Zigzag varint of a 32-bit signed integer. */
-  writeVarint(value: number): void {
-    this.writeUnsignedVarint((value << 1) ^ (value >> 31))
-  }
-
-  /** Zigzag varint of a 64-bit signed integer, given as a safe integer. */
-  writeVarlong(value: number): void {
-    if (this.position + 10 > this.buffer.length) this.ensure(sizeOfVarlong(value))
-    const negative = value < 0
-    let magnitude = negative ? -(value + 1) : value
-    const low = (magnitude % 64) * 2 + (negative ? 1 : 0)
-    magnitude = Math.floor(magnitude / 64)
-    this.buffer[this.position++] = magnitude > 0 ? low | 0x80 : low
-    while (magnitude > 0) {
-      const bits = magnitude % 128
-      magnitude = Math.floor(magnitude / 128)
-      this.buffer[this.position++] = magnitude > 0 ? bits | 0x80 : bits
-    }
   }
 
   writeRaw(bytes: Uint8Array): void {

@@ -9,10 +9,9 @@ import { produce, type DecodedProduceRequest } from '../../src/protocol/apis/pro
 import { ByteReader } from '../../src/protocol/byte-reader.js'
 import { readRequestHeader, readRequestHeaderEnd, type RequestHeader } from '../../src/protocol/header.js'
 import { decodeBatches, type DecodedBatch } from '../../src/protocol/records/decode.js'
-import type { DecodedRecord, OutgoingRecord } from '../../src/protocol/records/record.js'
 import { magicOfProduce } from '../../src/protocol/versions.js'
 import { encodeRequestFrame } from '../support/frames.js'
-import { messageSet, recordBatch } from '../unit/protocol/records/support.js'
+import { messageSet, outgoing, recordBatch } from '../unit/protocol/records/support.js'
 import { readRecordings } from './requests/recordings.js'
 
 const apis = new Map<string, Api<unknown, unknown>>(
@@ -104,19 +103,14 @@ function expectWhatWasSent(client: string, batches: readonly DecodedBatch[]): vo
 /** By our encoders, of nothing but what was read. */
 function again(batches: readonly DecodedBatch[]): Buffer {
   const [first] = batches as [DecodedBatch]
-  const records = batches.flatMap((batch) => batch.records.map(outgoing))
+  const records = batches.flatMap((batch) =>
+    batch.records.map(({ headers, ...record }) =>
+      outgoing({ ...record, headers: headers.map(({ key, value }) => [key, value] as const) }),
+    ),
+  )
   if (first.magic !== 2) return messageSet(records, first.magic as 0 | 1)
   expect(batches).toHaveLength(1)
   return recordBatch(records, first)
-}
-
-function outgoing({ key, value, headers, timestamp }: DecodedRecord): OutgoingRecord {
-  return {
-    key,
-    value,
-    headers: headers.length === 0 ? null : headers.flatMap((header) => [header.key, header.value]),
-    timestamp,
-  }
 }
 
 /**

@@ -11,7 +11,6 @@ import { Codecs, type Codec } from '../../src/compression/codec.js'
 import { lz4Codec } from '../../src/compression/lz4.js'
 import { snappyCodec } from '../../src/compression/snappy.js'
 import type { MessageSetMagic } from '../../src/protocol/records/message-set.js'
-import type { OutgoingRecord } from '../../src/protocol/records/record.js'
 import { inScalasWords, recordsInJavasWords } from '../golden/records/fixtures.js'
 import { jsonLines, randomBytes } from '../unit/compression/support.js'
 import {
@@ -21,6 +20,7 @@ import {
   messageSet,
   outgoing,
   recordBytes,
+  type OutgoingRecord,
 } from '../unit/protocol/records/support.js'
 import { install } from './support/install.js'
 import { runJava } from './support/jvm.js'

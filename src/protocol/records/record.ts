@@ -29,16 +29,6 @@ export function sizeOfData(data: Data): number {
 /** The headers of a message on its way out: name, value, name, value …; never empty. */
 export type OutgoingHeaders = readonly Data[]
 
-/** A message on its way out. Strings stay strings until they are written to their place. Writers never change one. */
-export interface OutgoingRecord {
-  readonly key: Data
-  readonly value: Data
-  /** null is none. */
-  readonly headers: OutgoingHeaders | null
-  /** Milliseconds since 1970, a safe integer. */
-  readonly timestamp: number
-}
-
 /** The low bits of the attributes of a message or batch: which codec its records are compressed with. */
 export const COMPRESSION_MASK = 0x07
 /** The attribute bit that says that the broker's clock set the timestamp. */

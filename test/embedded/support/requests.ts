@@ -3,8 +3,12 @@ import { metadata, type MetadataRequest, type MetadataResponse } from '../../../
 import { produce, type ProducePartitionResponse, type ProduceRequest } from '../../../src/protocol/apis/produce.js'
 import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
 import { NO_PRODUCER, type ProducerState } from '../../../src/protocol/records/record-batch.js'
-import type { OutgoingRecord } from '../../../src/protocol/records/record.js'
-import { messageSet, outgoing as outgoingRecord, recordBatch } from '../../unit/protocol/records/support.js'
+import {
+  messageSet,
+  outgoing as outgoingRecord,
+  recordBatch,
+  type OutgoingRecord,
+} from '../../unit/protocol/records/support.js'
 import type { RawClient } from './raw-client.js'
 
 export interface Message {

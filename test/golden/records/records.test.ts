@@ -3,8 +3,14 @@ import { describe, expect, it } from 'vitest'
 import { Codecs } from '../../../src/compression/codec.js'
 import { type DecodedBatch, decodeBatches } from '../../../src/protocol/records/decode.js'
 import type { MessageSetMagic } from '../../../src/protocol/records/message-set.js'
-import type { Decompress, OutgoingRecord } from '../../../src/protocol/records/record.js'
-import { messageSet, outgoing, recordBatch, recordBytes } from '../../unit/protocol/records/support.js'
+import type { Decompress } from '../../../src/protocol/records/record.js'
+import {
+  messageSet,
+  outgoing,
+  recordBatch,
+  recordBytes,
+  type OutgoingRecord,
+} from '../../unit/protocol/records/support.js'
 import { goldenBatches, goldenMessages, inJavasWords, inScalasWords } from './fixtures.js'
 
 /** Only some releases of Node can read zstd. */

@@ -14,8 +14,16 @@ import {
   type Data,
   type DecodedRecord,
   type Decompress,
-  type OutgoingRecord,
+  type OutgoingHeaders,
 } from '../../../../src/protocol/records/record.js'
+
+/** A record as the builder takes it. */
+export interface OutgoingRecord {
+  readonly key: Data
+  readonly value: Data
+  readonly headers: OutgoingHeaders | null
+  readonly timestamp: number
+}
 
 export interface PlainRecord {
   key?: Data
