@@ -179,10 +179,10 @@ export class SendSpans {
  */
 function isUnsampledHere(caller: Span): boolean {
   if (caller.isRecording()) return false
-  const { traceFlags, isRemote, traceId, spanId } = caller.spanContext()
-  const isSampled = (traceFlags & TraceFlags.SAMPLED) !== 0
+  const spanContext = caller.spanContext()
+  const { isRemote, traceId, spanId } = spanContext
   // Of a span that is none the ids are zeros; to look at each of their digits would cost more than all of the rest.
-  return !isSampled && isRemote !== true && traceId !== INVALID_TRACEID && spanId !== INVALID_SPANID
+  return !isSampled(spanContext) && isRemote !== true && traceId !== INVALID_TRACEID && spanId !== INVALID_SPANID
 }
 
 function isSampled({ traceFlags }: SpanContext): boolean {

@@ -22,7 +22,7 @@ export function bytesOf(value: unknown): Uint8Array | undefined {
   return undefined
 }
 
-/** Those that are gone have the length 0; what has it rightly passes the check that comes with the call. */
+/** Bytes that are gone have the length 0. Any method then throws where the buffer is detached, and not for an empty view. */
 function checkAreThere(bytes: Uint8Array): void {
   if (bytes.length === 0) Uint8Array.prototype.keys.call(bytes)
 }

@@ -88,11 +88,11 @@ export type SendResult<T extends ProducerType, M extends RecordMetadata[] = Reco
 /** One metadata for each message of a list, a tuple where the list is one. */
 export type MetadataOf<L extends readonly unknown[]> = { -readonly [I in keyof L]: RecordMetadata }
 
-/** Whose transactions a producer's messages are part of. */
+/** What a TransactionalProducer gives the Producer inside it. */
 export interface TransactionsOf {
   /** Hears of warnings instead of the producer. */
   readonly events: Listeners
-  /** How long the whole may take to close, where this producer has what is left of that. */
+  /** How long the TransactionalProducer may take to close; this producer has what is left of that. */
   readonly closesWithinMs: () => number
   readonly gate: (parts: {
     readonly anyBroker: AnyBroker
@@ -313,7 +313,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     return sent as Promise<SendResult<T, MetadataOf<L>>>
   }
 
-  /** Apart from the above, which would keep everything for a function that is mostly not made. */
+  /** Apart, so that what it keeps for its function is not kept by each `send()` that is not traced. */
   #sendUnder(trace: TracedSend, messages: Given<K, V>, options: SendOptions | undefined): Promise<unknown> {
     return trace.run((instead) => this.#send(messages, options, instead))
   }

@@ -17,7 +17,7 @@ const debug = createDebug('kafka-producer:any-broker')
 const UNNEEDED_QUESTION_MS = 1_000
 /** How long a broker may take before the next one is asked beside it, as with the addresses of one name. */
 const HEAD_START_MS = 1_000
-/** The most that are asked the same beside each other; for one more the oldest is given up, which had so many seconds. */
+/** How many are asked the same at a time. For one more the oldest is given up: it has had as many seconds by then. */
 const MAX_ASKED_AT_ONCE = 16
 /** How many of them an error names. */
 const MAX_STAGES_TOLD = 3

@@ -60,7 +60,7 @@ export class Admission {
   private readonly aside = new SetAside()
   /** Whether something has changed for those that wait there since they were last looked at. */
   private isAsideDue = false
-  /** One waits there of which nobody has been told. */
+  /** Whether one came to wait there since {@link AdmissionParts.onWaiting} was called last. */
   private isNewAside = false
   private readonly refusals: Refusals
   private patienceTimer: Timer | undefined
@@ -122,7 +122,10 @@ export class Admission {
     this.onRoom()
   }
 
-  /** Once for each that comes to wait apart: what takes up the share may only linger, and nobody asks for its topic then. */
+  /**
+   * Tells of each that comes to wait apart. What takes up the share of unknown topics may be lingering in the queue of async
+   * mode: its topics are asked for only when it is released, so the share would stay taken until then.
+   */
   private tellOfAside(): void {
     if (!this.isNewAside || this.isAdmitting) return
     this.isNewAside = false

@@ -38,8 +38,8 @@ export class CallSerializer<K, V> {
   }
 
   /**
-   * Checks and encodes a message that belongs to no call yet; what its encoder throws is the promise's, which needs
-   * nobody who looks at it: the encoder may have closed the producer.
+   * Checks and encodes a message that belongs to no call yet. Where its encoder throws, the promise rejects, and counts as
+   * handled: nobody looks at it where the encoder has closed the producer, too.
    *
    * @param place its place where it was given as the only one of a list
    * @throws InvalidMessageError
@@ -113,7 +113,11 @@ export class CallSerializer<K, V> {
     )
   }
 
-  /** Leaves a message out that can't be encoded, to be told when the others are; or ends the call, where it can't. */
+  /**
+   * Leaves out a message that can't be encoded; it is told so when the others are encoded.
+   *
+   * @throws where the call does not go on without it
+   */
   private skip(call: ListCall, index: number, error: unknown): undefined {
     // Its deadline, its signal or a close has told all its messages.
     if (call.isDone) return

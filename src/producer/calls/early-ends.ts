@@ -65,7 +65,7 @@ export class EarlyEnds {
     this.parts.endings.end(calls, () => cause, { spares: (batch) => batch.isInFlight, goesOn: false })
   }
 
-  /** Ends whatever is left, and gives back what this ended: what has got its fate by the time that it is its turn has that. */
+  /** Ends whatever is left, and resolves with the messages that it ended: a message may get its own fate before its turn comes. */
   async close<M extends KeyedMessage>(calls: Iterable<MessageCall>, cause: ProducerClosedError): Promise<M[]> {
     const unsent: M[] = []
     this.parts.endings.end(

@@ -53,7 +53,7 @@ export class Endings {
   private head = 0
   private isScheduled = false
   private whenDone: (() => void)[] = []
-  /** What the last of those failed with that had no batch. */
+  /** The error of the last message that failed without a batch: the next one that fails alike shares it. */
   private latest: DeliveryError | undefined
 
   constructor(private readonly parts: EndingsParts) {}

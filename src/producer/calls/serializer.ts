@@ -65,7 +65,7 @@ export class Serializer<K, V> {
 
     const ownKey = this.own(key ?? null, topic, 'key')
     const chooser = this.own(partitionKey ?? null, topic, 'partitionKey')
-    // A tombstone is none of the encoder's.
+    // The encoder is not asked for a tombstone.
     const encodedValue =
       value === null
         ? null
@@ -94,7 +94,10 @@ export class Serializer<K, V> {
     return parts
   }
 
-  /** What was given, copied where it is bytes and they are to be: an encoder or a partitioner may read it later. */
+  /**
+   * What was given; with `copyBytes` a copy where it is bytes: an encoder or a partitioner may read it when the caller has
+   * changed his.
+   */
   private own<T>(given: T, topic: string, part: EncodedPart): T {
     if (!this.copyBytes) return given
     try {
@@ -142,12 +145,12 @@ export class Serializer<K, V> {
   }
 }
 
-/** In their place: they are no one else's, and stay of the kind that they are. */
+/** Replaces bytes by copies within the list, which is nobody else's: so headers that were added stay known as such. */
 function copyAll(parts: Data[]): void {
   for (const [index, data] of parts.entries()) parts[index] = copyOf(data)
 }
 
-/** As they were given; those that can be read but once have been read, and are shown as pairs. */
+/** The headers as encoders see them: as they were given; pairs in place of what can be read but once, and was. */
 function headersToShow(
   headers: KeyedMessage['headers'],
   ownHeaders: OutgoingHeaders | null,
@@ -166,7 +169,10 @@ function isPending(encoded: Data | Promise<Data>): encoded is Promise<Data> {
   return typeof encoded === 'object' && encoded !== null && !ArrayBuffer.isView(encoded)
 }
 
-/** Its rejection is looked at later, or no more where another encoder of the call failed first. */
+/**
+ * A promise whose rejection does not end the process where nobody looks at it: it is looked at later, or never, where another
+ * encoder of the call failed first.
+ */
 export function handled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined)
   return promise

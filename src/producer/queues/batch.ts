@@ -179,7 +179,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     return this.maybeWritten
   }
 
-  /** The same, whatever brokers tell: it keeps its sequence, by which it is found. */
+  /** Whether it may be in a log though a broker denies it: it keeps its sequence, by which a broker finds it again. */
   get mayBeInLog(): boolean {
     return this.maybeInLog
   }
@@ -327,7 +327,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     if (maybeInLog) this.maybeInLog = true
   }
 
-  /** A broker has refused it for what it is, as any other would have: unless one is in doubt about it, none has written it. */
+  /** A broker has refused it for its content, as any would: it is in no log, unless an earlier attempt left that in doubt. */
   noteUnacceptable(): void {
     this.maybeInLog = this.maybeWritten
   }
@@ -565,8 +565,8 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   private settled(): Settled {
     const settled = { told: this.unsettled, messages: this.count, bytes: this.dataBytes }
     this.state = 'settled'
-    // It is let go of by all, but at different times: once it is in the old generation it would keep alive the calls, their
-    // later batches, and all that those hold.
+    // Whoever holds the batch lets go of it at a time of his own. Until then, once it is in the old generation, it would keep
+    // alive its calls, their later batches, and all that those hold.
     this.owners = []
     this.places = []
     if (this.readers === 0) this.builder.release()

@@ -34,7 +34,7 @@ export interface Placement {
   readonly key: unknown
   /** The same after the encoder; null where the partitioner does not read it. */
   readonly encodedKey: Data
-  /** How many bytes that is which the partitioner reads, where it is bytes: they are the caller's, who may take them away. */
+  /** How many bytes the partitioner will read; undefined for no bytes. They are the caller's, who may detach them meanwhile. */
   readonly keyBytes: number | undefined
 }
 

@@ -50,7 +50,7 @@ export class PartitionQueue implements BatchQueue {
   private isBackingOff = false
   /** The broker that leads the partition; -1 while none is known. */
   private leaderId = -1
-  /** Whom what is in flight was sent to. */
+  /** The broker that what is in flight was sent to. */
   private sentTo = -1
   /** The leader that has acknowledged a batch since; -1 for none. */
   private provenLeader = -1
@@ -76,7 +76,7 @@ export class PartitionQueue implements BatchQueue {
     return this.leaderId
   }
 
-  /** Who is to blame for what becomes of a batch: whom it was sent to, who may lead no more; before that the leader. */
+  /** The broker to name where a batch is told of: the one it was sent to, which may lead no more; before that the leader. */
   brokerOf(batch: PartitionBatch): number {
     return batch.isInFlight ? this.sentTo : this.leaderId
   }
@@ -366,7 +366,7 @@ export class PartitionQueue implements BatchQueue {
     return settled
   }
 
-  /** All that is here fails for this cause, or would. */
+  /** A failure that concerns all that is here. */
   noteFailure(cause: KafkaProducerError): void {
     for (let index = 0; index < this.batches.length; index++) this.batches.peekAt(index)?.noteFailure(cause, false)
   }

@@ -10,7 +10,7 @@ export interface ThinningParts {
   readonly turn: TurnBudget
   /** Whether messages wait for room. */
   readonly lacksRoom: () => boolean
-  /** A queue lacks sequences now. */
+  /** Sequences of a queue are missing since a batch has left it: they are to start over. */
   readonly goOn: (queue: PartitionQueue) => void
 }
 

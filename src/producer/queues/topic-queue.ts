@@ -91,7 +91,7 @@ export class TopicQueue {
     return placement !== null && placement.partition >= (this.context as PartitionContext).partitionCount
   }
 
-  /** What it answers is no more than the types of its author promise. */
+  /** It is the user's code: whatever its types say, it may answer anything. */
   private askPartitioner(message: OutgoingMessage, context: PartitionContext): number {
     const { partitioner } = this
     const { placement } = message
@@ -225,7 +225,10 @@ export class TopicQueue {
   }
 }
 
-/** As many as a list has messages, perhaps: where the call was is told by the error that has it as its cause. */
+/**
+ * Without a stack trace: a list may need as many as it has messages. The DeliveryError that has it as its cause tells where
+ * the call was.
+ */
 function invalidPartition(text: string, options?: KafkaProducerErrorOptions): InvalidPartitionError {
   return withoutStackTraces(() => new InvalidPartitionError(text, options))
 }

@@ -130,7 +130,8 @@ export class TopicRouter {
   }
 
   /**
-   * False where the message has no place in the topic: whoever places has that told, once for all.
+   * Appends a message to the queue of its partition. False where it can't be placed, or has ended meanwhile: it may be among
+   * the refusals, which whoever calls this has told at the end.
    *
    * @param isFresh whether the topic's metadata was asked for with this message in mind
    */

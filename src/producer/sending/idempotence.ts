@@ -182,7 +182,7 @@ export class Idempotence {
     this.parts.warn(`${what}: ${cause.message}; ${remedy}`, cause)
   }
 
-  /** Brokers that send messages on are as good as any; one that is lost is none to wait for. */
+  /** Any broker gives ids, so it is asked of the one that messages are about to go to, and of no other. */
   private async ask<T>(question: (session: BrokerSession) => Promise<T>): Promise<T> {
     const session = this.session as BrokerSession
     try {

@@ -104,7 +104,7 @@ export class ProducerIdentity {
     debug('left epoch %d of producer id %d', epoch, producerId)
   }
 
-  /** It is that of another cluster, and so is what that refused. */
+  /** The id, or the refusal of one, came from another cluster, and means nothing here. */
   forget(): void {
     this.identity = undefined
     this.refusal = undefined

@@ -76,7 +76,7 @@ type Begun = 'no' | 'perhaps' | 'yes'
  */
 export class TransactionManager implements TransactionGate {
   private readonly states = new TransactionStates()
-  /** Another object whenever it is another one. */
+  /** Replaced and never changed: whether it is still the current one can be told by the reference. */
   private identity: Identity | undefined
   /** Whether the coordinator lets this producer go on from the epoch that it has (KIP-360). */
   private canBump = false
