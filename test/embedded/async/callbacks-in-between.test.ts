@@ -1,14 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { Producer, type DeliveryReport, type ProducerOptions } from '../../../src/index.js'
-import type { EmbeddedKafka } from '../../../src/testing/index.js'
+import type { DeliveryReport, Producer } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { errorOf, startProducer, stored } from '../support/producers.js'
+import { errorOf, startAsync, startProducer, stored } from '../support/producers.js'
 
 /** Callbacks are told while a step is under way: whatever they do meanwhile, each message ends once, and in order. */
-
-function startAsync(kafka: EmbeddedKafka, options: Partial<ProducerOptions>): Producer<unknown, unknown, 'async'> {
-  return new Producer({ retryBackoffMs: 5, retryBackoffMaxMs: 20, ...options, brokers: kafka.bootstrap, type: 'async' })
-}
 
 const t = { topic: 't', value: 'x' }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { EmbeddedKafka, type EmbeddedKafkaOptions, type Fault } from '../../../src/testing/index.js'
+import { revoked } from '../../support/revoked.js'
 import { startKafka } from '../support/cluster.js'
 
 // Options as plain JavaScript gives them.
@@ -14,12 +15,6 @@ const thrower = () => {
   throw new Error('thrown')
 }
 const unreadable = new Proxy({}, { get: thrower, has: thrower, ownKeys: thrower, getPrototypeOf: thrower })
-
-function revoked(): unknown {
-  const { proxy, revoke } = Proxy.revocable([], {})
-  revoke()
-  return proxy
-}
 
 describe('a cluster does not start with', () => {
   it.each<[string, unknown, RegExp]>([
@@ -108,7 +103,7 @@ describe('a cluster does not start with', () => {
     ['a list that only has a length', { brokers: Array(3) }, /^options\.brokers\[0\]: given was undefined/],
     ['what throws when it is read', unreadable, /^options can't be read: what reads it threw$/],
     ['such a topic', { topics: { orders: unreadable } }, /^options\.topics\['orders'\] can't be read/],
-    ['a proxy that was revoked', { brokers: revoked() }, /^options can't be read/],
+    ['a proxy that was revoked', { brokers: revoked([]) }, /^options can't be read/],
   ])('%s', async (_, options, message) => {
     const started = EmbeddedKafka.start(options as EmbeddedKafkaOptions)
     // One that starts must not stay.

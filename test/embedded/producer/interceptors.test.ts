@@ -9,12 +9,19 @@ import {
   type KafkaProducerError,
   type KeyedMessage,
   type ProducerInterceptor,
-  type ProducerOptions,
   type RecordMetadata,
 } from '../../../src/index.js'
-import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
-import { errorOf, expectNothingHeld, failureOf, startProducer, stored, turns, until } from '../support/producers.js'
+import {
+  errorOf,
+  expectNothingHeld,
+  failureOf,
+  startAsync,
+  startProducer,
+  stored,
+  turns,
+  until,
+} from '../support/producers.js'
 
 /* Interceptors put other messages in place of the caller's, who sees nothing of them, and hear once of each message's end. */
 
@@ -35,10 +42,6 @@ class Listener implements ProducerInterceptor {
   get ends(): (bigint | string | undefined)[] {
     return this.told.map(([metadata, error]) => metadata?.offset ?? error?.code)
   }
-}
-
-function startAsync(kafka: EmbeddedKafka, options: Partial<ProducerOptions>): Producer<unknown, unknown, 'async'> {
-  return new Producer({ retryBackoffMs: 5, retryBackoffMaxMs: 20, ...options, brokers: kafka.bootstrap, type: 'async' })
 }
 
 const appending = (text: string): ProducerInterceptor<string, string> => ({

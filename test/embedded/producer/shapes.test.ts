@@ -2,6 +2,7 @@ import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Producer, type DeliveryReport, type KeyedMessage, type RecordMetadata } from '../../../src/index.js'
 import { EmbeddedKafka, type StoredRecord } from '../../../src/testing/index.js'
+import { revoked } from '../../support/revoked.js'
 import { errorOf } from '../support/producers.js'
 
 /**
@@ -392,10 +393,4 @@ function shrunk(): Uint8Array {
 function detached<T extends ArrayBufferView>(view: T): T {
   structuredClone(view.buffer, { transfer: [view.buffer as ArrayBuffer] })
   return view
-}
-
-function revoked(target: object): unknown {
-  const { proxy, revoke } = Proxy.revocable(target, {})
-  revoke()
-  return proxy
 }

@@ -25,6 +25,14 @@ export function startProducer(
   return producer
 }
 
+/** One of async mode, which the test closes. */
+export function startAsync(
+  kafka: EmbeddedKafka,
+  options: Partial<ProducerOptions>,
+): Producer<unknown, unknown, 'async'> {
+  return new Producer({ retryBackoffMs: 5, retryBackoffMaxMs: 20, ...options, brokers: kafka.bootstrap, type: 'async' })
+}
+
 /** The error that the `send()` of a list must reject with because of its messages. */
 export async function failureOf(sending: Promise<unknown>): Promise<FailedToSendMessageError<RecordMetadata>> {
   const error = await errorOf(sending)

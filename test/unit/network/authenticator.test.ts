@@ -1,7 +1,6 @@
 import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Server } from 'node:net'
-import { expect, it, onTestFinished } from 'vitest'
-import { BrokerConnection } from '../../../src/network/broker-connection.js'
+import { createServer, type Server } from 'node:net'
+import { expect, it } from 'vitest'
 import { Authenticator } from '../../../src/network/sasl/authenticator.js'
 import type { SaslMechanism } from '../../../src/network/sasl/mechanism.js'
 import { oauthBearerMechanism } from '../../../src/network/sasl/oauthbearer.js'
@@ -12,6 +11,7 @@ import { saslAuthenticate } from '../../../src/protocol/apis/sasl-authenticate.j
 import { saslHandshake } from '../../../src/protocol/apis/sasl-handshake.js'
 import { encodeResponseFrame, FrameSplitter } from '../../../src/protocol/frame.js'
 import { LEGACY_VERSIONS, ServedVersions } from '../../../src/protocol/versions.js'
+import { connectedTo } from './connected.js'
 
 /** A peer that answers each frame as told, and a connection to it. */
 async function connected(answer: (frame: Buffer, peer: Server) => Buffer | undefined) {
@@ -22,14 +22,7 @@ async function connected(answer: (frame: Buffer, peer: Server) => Buffer | undef
       splitter.push(chunk, (frame) => socket.write(answer(frame, peer) ?? Buffer.alloc(0))),
     )
   })
-  await new Promise<void>((resolve) => peer.listen(0, '127.0.0.1', resolve))
-  const address = { host: '127.0.0.1', port: (peer.address() as AddressInfo).port }
-  const connection = new BrokerConnection(connect(address), address, 'test', 10_000, 60_000)
-  onTestFinished(async () => {
-    await connection.close(0)
-    peer.close()
-  })
-  return { peer, address, connection }
+  return { peer, ...(await connectedTo(peer)) }
 }
 
 it('GSSAPI: a bare token after an empty one is the last, and is not answered', async () => {

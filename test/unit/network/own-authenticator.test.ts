@@ -1,25 +1,19 @@
-import { connect, createServer, type AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { runInNewContext } from 'node:vm'
-import { expect, it, onTestFinished } from 'vitest'
-import { BrokerConnection } from '../../../src/network/broker-connection.js'
+import { expect, it } from 'vitest'
 import { Authenticator } from '../../../src/network/sasl/authenticator.js'
 import { oauthBearerExchange } from '../../../src/network/sasl/oauthbearer.js'
 import { ownMechanism, type SaslAuthenticator } from '../../../src/network/sasl/own-authenticator.js'
 import { Secret } from '../../../src/network/secret.js'
 import { LEGACY_VERSIONS } from '../../../src/protocol/versions.js'
+import { connectedTo } from './connected.js'
 
 const hanging = () => new Promise<never>(() => undefined)
 
 /** A connection to a peer that takes all and says nothing. */
 async function silentPeer() {
   const server = createServer((socket) => void socket.on('error', () => undefined).resume())
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = { host: '127.0.0.1', port: (server.address() as AddressInfo).port }
-  const connection = new BrokerConnection(connect(address), address, 'test', 10_000, 60_000)
-  onTestFinished(async () => {
-    await connection.close(0)
-    server.close()
-  })
+  const { connection } = await connectedTo(server)
   return connection
 }
 

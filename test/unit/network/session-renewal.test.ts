@@ -1,7 +1,6 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
-import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest'
+import { createServer, type Socket } from 'node:net'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { AuthenticationError } from '../../../src/errors.js'
-import { BrokerConnection } from '../../../src/network/broker-connection.js'
 import { Authenticator } from '../../../src/network/sasl/authenticator.js'
 import { plainMechanism } from '../../../src/network/sasl/plain.js'
 import { SessionRenewal } from '../../../src/network/sasl/session-renewal.js'
@@ -12,6 +11,7 @@ import { saslHandshake } from '../../../src/protocol/apis/sasl-handshake.js'
 import { encodeResponseFrame, FrameSplitter } from '../../../src/protocol/frame.js'
 import { ServedVersions } from '../../../src/protocol/versions.js'
 import { until } from '../../embedded/support/producers.js'
+import { connectedTo } from './connected.js'
 
 /** Credentials that could not be had are asked for again after a hundredth of it. */
 const LIFETIME_MS = 2_000
@@ -50,13 +50,7 @@ async function sessionAt(part: number, password: () => unknown, timeoutMs = 60_0
       }),
     )
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = { host: '127.0.0.1', port: (server.address() as AddressInfo).port }
-  const connection = new BrokerConnection(connect(address), address, 'test', 10_000, 60_000)
-  onTestFinished(async () => {
-    await connection.close(0)
-    server.close()
-  })
+  const { connection } = await connectedTo(server)
   const mechanism = plainMechanism(new Secret({ username: 'alice', password: password as () => string }))
   const renewal = new SessionRenewal(connection, VERSIONS, new Authenticator(mechanism, timeoutMs))
   renewal.begunAt(performance.now() - LIFETIME_MS * part, LIFETIME_MS)

@@ -11,6 +11,7 @@ import {
   SerializationError,
 } from '../../../src/index.js'
 import { brokerResponseError } from '../../../src/protocol/error-codes.js'
+import { revoked } from '../../support/revoked.js'
 
 const PAYLOAD = 'hunter2'
 const failure = { topic: 'orders', partition: 0, attempts: 2, mayHaveBeenWritten: false }
@@ -186,10 +187,4 @@ function chain(length: number): Error {
   let error: Error = new Error('0')
   for (let i = 1; i < length; i++) error = new KafkaProducerError('ABORTED', `number ${i}`, { cause: error })
   return error
-}
-
-function revoked(): object {
-  const { proxy, revoke } = Proxy.revocable({}, {})
-  revoke()
-  return proxy
 }

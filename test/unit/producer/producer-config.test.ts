@@ -10,6 +10,7 @@ import {
   type ProducerOptions,
 } from '../../../src/index.js'
 import { OPTIONS } from '../../../src/producer/config/producer-options.js'
+import { revoked } from '../../support/revoked.js'
 
 const brokers = 'localhost:9092'
 
@@ -419,9 +420,3 @@ it('every option has its text, what is allowed and a default that is allowed', (
     if (fallback !== undefined) expect(() => parse(fallback, name), name).not.toThrow()
   }
 })
-
-function revoked(): object {
-  const { proxy, revoke } = Proxy.revocable({}, {})
-  revoke()
-  return proxy
-}

@@ -1,0 +1,16 @@
+import { connect, type AddressInfo, type Server } from 'node:net'
+import { onTestFinished } from 'vitest'
+import { BrokerConnection } from '../../../src/network/broker-connection.js'
+import type { BrokerAddress } from '../../../src/network/connect.js'
+
+/** A connection to this peer, which listens from now on; both end with the test. */
+export async function connectedTo(peer: Server): Promise<{ address: BrokerAddress; connection: BrokerConnection }> {
+  await new Promise<void>((resolve) => peer.listen(0, '127.0.0.1', resolve))
+  const address = { host: '127.0.0.1', port: (peer.address() as AddressInfo).port }
+  const connection = new BrokerConnection(connect(address), address, 'test', 10_000, 60_000)
+  onTestFinished(async () => {
+    await connection.close(0)
+    peer.close()
+  })
+  return { address, connection }
+}
