@@ -34,7 +34,7 @@ const REST = { since: 0, timeoutMs: 30_000 }
 const EMPTY = Buffer.alloc(0)
 
 /** From this size on a request that was hung up on may have been too large: no broker is known that takes less. */
-const LARGE_REQUEST_BYTES = 500_000
+export const LARGE_REQUEST_BYTES = 500_000
 const MAY_BE_TOO_LARGE =
   '; brokers hang up on requests above their `socket.request.max.bytes` (Azure Event Hubs: 1,046,528): `maxRequestBytes` and `batchBytes` bound them'
 

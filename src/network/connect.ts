@@ -94,7 +94,13 @@ export async function openSocket(
     if (create !== undefined) {
       const stream = await givenStream(create, address, { clock, timeoutMs, signal: attempt.signal })
       if (tls === undefined && !isConnecting(stream)) return stream
-      return await connectTo(clock, address.host, address, left(), attempt.signal, tls, stream)
+      return await connectTo(address.host, address, {
+        clock,
+        timeoutMs: left(),
+        signal: attempt.signal,
+        tls,
+        over: stream,
+      })
     }
     const found = await within(
       clock,
@@ -107,7 +113,7 @@ export async function openSocket(
       attempt.signal.throwIfAborted()
       const to = { host, port: address.port }
       const socket = connect?.(to) ?? (tls === undefined ? connectTcp(to) : undefined)
-      return await connectTo(clock, host, address, left(), attempt.signal, tls, socket)
+      return await connectTo(host, address, { clock, timeoutMs: left(), signal: attempt.signal, tls, over: socket })
     })
   } catch (failure) {
     if (failure instanceof TlsError) throw failure
@@ -162,15 +168,18 @@ function firstToConnect(
   })
 }
 
-/** @param over what is being connected already, or is; undefined where TLS opens its own */
+/** How one address of a name is connected to. */
+interface AttemptTerms extends Pick<ConnectTerms, 'clock' | 'timeoutMs' | 'signal'> {
+  readonly tls: TlsSettings | undefined
+  /** What is being connected already, or is; undefined where TLS opens its own. */
+  readonly over: Duplex | undefined
+}
+
+/** @param host the address itself; `address` has the name that was given */
 function connectTo(
-  clock: Clock,
   host: string,
   address: BrokerAddress,
-  timeoutMs: number,
-  signal: AbortSignal,
-  tls: TlsSettings | undefined,
-  over: Duplex | undefined,
+  { clock, timeoutMs, signal, tls, over }: AttemptTerms,
 ): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     // A stream that the user gave need not be a socket, also where it is one that is connecting still.

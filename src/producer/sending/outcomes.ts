@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.js'
 import { counted } from '../../counted.js'
 import { ConnectionClosedError, type KafkaProducerError } from '../../errors.js'
+import { LARGE_REQUEST_BYTES } from '../../network/broker-connection.js'
 import type { ProducePartitionResponse, ProduceResponse } from '../../protocol/apis/produce.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import { Failures, isByCaller } from '../../stats/failures.js'
@@ -15,8 +16,6 @@ import { mayBeInLog, mayHaveBeenWritten, TOO_LARGE, verdictOn } from './answer-v
 import type { Sequencing } from './idempotence.js'
 import { leaderAddresses } from './produce-answer.js'
 
-/** No broker is known that takes less in one request. */
-const LARGE_REQUEST_BYTES = 500_000
 const NO_BATCHES: ReadonlySet<PartitionBatch> = new Set()
 
 export interface OutcomesParts {
@@ -30,6 +29,16 @@ export interface OutcomesParts {
   readonly release: (freed: Freed) => void
   /** Lets a partition send again, if it has something to. */
   readonly enlist: (queue: PartitionQueue) => void
+}
+
+/** How what failed together is sent again. */
+interface RetryTerms {
+  /** The metadata that they relied on. */
+  readonly generation: number
+  /** Whether they wait for newer ones. */
+  readonly needsMetadata?: boolean
+  /** Whether they may pass the next time; by default as the cause says of itself. */
+  readonly passes?: boolean
 }
 
 /**
@@ -170,10 +179,10 @@ export class Outcomes {
       case 'start over':
         queue.breakSequences()
         // It passes, under another epoch.
-        return this.retry([batch], cause, false, generation, true)
+        return this.retry([batch], cause, { generation, passes: true })
       case 'number from 0':
         queue.beginSequences()
-        return this.retry([batch], cause, false, generation, true)
+        return this.retry([batch], cause, { generation, passes: true })
       case 'fail, start over': {
         // That the broker has the whole already is all that is wrong with the sequences of a half.
         const why = batch.splitInDoubt ?? cause
@@ -183,7 +192,7 @@ export class Outcomes {
         return this.fail(batch, why)
       }
       case 'go apart':
-        return this.retry([batch], cause, false, generation, true)
+        return this.retry([batch], cause, { generation, passes: true })
       case 'unnumber':
         this.parts.idempotence.leaveOut(queue.topic, cause)
         this.tell('retry', batch, cause)
@@ -225,9 +234,9 @@ export class Outcomes {
         return
       case 'await':
         batch.forgiveAttempt()
-        return this.retry([batch], cause, false, generation)
+        return this.retry([batch], cause, { generation })
       case 'back off':
-        return this.retry([batch], cause, verdict.needsMetadata, generation)
+        return this.retry([batch], cause, { generation, needsMetadata: verdict.needsMetadata })
       case 'fail':
         this.fail(batch, cause)
         this.parts.topicPartitionInfos.refresh({ topics: [queue.topic], newerThan: generation }).catch(() => undefined)
@@ -275,7 +284,7 @@ export class Outcomes {
       if (mayBeForSize) batch.travelAlone()
       batch.noteFailure(cause, written)
     }
-    this.retry(batches, cause, true, generation)
+    this.retry(batches, cause, { generation, needsMetadata: true })
   }
 
   /** A broker ended the connection on which it took messages without acks: what it leads is asked for anew. */
@@ -315,9 +324,7 @@ export class Outcomes {
   private retry(
     batches: readonly PartitionBatch[],
     cause: KafkaProducerError,
-    needsMetadata: boolean,
-    generation: number,
-    passes = cause.retriable,
+    { generation, needsMetadata = false, passes = cause.retriable }: RetryTerms,
   ): void {
     const { topicPartitionInfos: info, policy } = this.parts
     const queues: PartitionQueue[] = []
