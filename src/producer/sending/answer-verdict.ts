@@ -39,7 +39,7 @@ export type Verdict =
   | { readonly action: 'follow' }
   /** It goes again under another epoch, numbered anew: the broker has lost count, and has not written it. */
   | { readonly action: 'start over' }
-  /** It goes again under the same epoch, numbered from 0: with all messages before it the broker has forgotten the producer. */
+  /** It goes again under the same epoch, from 0: with all before it the broker has forgotten the producer. No attempt. */
   | { readonly action: 'number from 0' }
   /** It fails, since it may have been written; what follows goes under another epoch. */
   | { readonly action: 'fail, start over' }

@@ -182,6 +182,7 @@ export class Outcomes {
         return this.retry([batch], cause, { generation, passes: true })
       case 'number from 0':
         queue.beginSequences()
+        batch.forgiveAttempt()
         return this.retry([batch], cause, { generation, passes: true })
       case 'fail, start over': {
         // That the broker has the whole already is all that is wrong with the sequences of a half.

@@ -521,6 +521,17 @@ describe('a transaction that fails at the brokers', () => {
     expect(requestsOf(kafka, 'InitProducerId')).toHaveLength(1)
   })
 
+  it('Kafka 1.1: so it does with retries: 0, since nothing was wrong with the message', async () => {
+    const kafka = await startKafka({ release: '1.1', topics: { orders: { config: { 'retention.bytes': 1 } } } })
+    const producer = startTransactional(kafka, { retries: 0 })
+    await producer.transaction((tx) => tx.send({ topic: 'orders', value: 'before' }))
+    await startProducer(kafka, { idempotent: false }).send({ topic: 'orders', value: 'in its place' })
+    // Behind the end of the first transaction, and what was sent in its place.
+    await expect(producer.transaction((tx) => tx.send({ topic: 'orders', value: 'after' }))).resolves.toMatchObject([
+      { offset: 3n },
+    ])
+  })
+
   it('Kafka 1.1: a lost sequence is final, and a new producer with the same id goes on', async () => {
     const kafka = await startKafka({ release: '1.1', topics: TOPICS })
     const producer = startTransactional(kafka)
