@@ -458,7 +458,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   /** In another cluster nothing is found by the sequences that there are, or what others have sent. */
   private startOver(): void {
     for (const queue of this.topics.queues()) {
-      if (queue.isInFlight) queue.breakSequences()
+      if (queue.isInFlight) queue.leaveCluster()
       else this.outcomes.unnumber(queue)
     }
   }

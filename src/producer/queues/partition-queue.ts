@@ -39,6 +39,8 @@ export class PartitionQueue implements BatchQueue {
   /** The last one, while messages may be added to it. */
   private open: PartitionBatch | undefined = undefined
   private readonly sequences = new Sequences()
+  /** Whether its sequences are those of a cluster that was left, until they start over. */
+  private isLeftBehind = false
   private next = 0
   private inFlightCount = 0
   /** Batches that may be in flight at a time, as the last one was taken. */
@@ -336,8 +338,15 @@ export class PartitionQueue implements BatchQueue {
     this.sequences.lose()
   }
 
+  /** The same, since another cluster is sent to: whatever the one before has of what is in flight, there it can't be twice. */
+  leaveCluster(): void {
+    this.isLeftBehind = true
+    this.sequences.lose()
+  }
+
   /** The first batch with sequences that may have been written: it can't get others. */
   get mayBeTwice(): PartitionBatch | undefined {
+    if (this.isLeftBehind) return undefined
     for (let index = 0; index < this.batches.length; index++) {
       const batch = this.batches.peekAt(index)
       if (batch?.sequence !== undefined && batch.mayHaveBeenWritten) return batch
@@ -348,6 +357,7 @@ export class PartitionQueue implements BatchQueue {
   /** Takes all sequences away, for others under the next identity; returns the identity that they had. */
   startOver(): Identity | undefined {
     const { under } = this.sequences
+    this.isLeftBehind = false
     for (let index = 0; index < this.batches.length; index++) this.batches.peekAt(index)?.renumber(undefined)
     this.sequences.startOver()
     return under

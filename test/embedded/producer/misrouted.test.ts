@@ -1,4 +1,4 @@
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import type { CreateConnection } from '../../../src/index.js'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
@@ -184,6 +184,35 @@ describe('a connection that reaches', () => {
       await producer.send({ topic: 'orders', value: 'a3' })
       await other.send({ topic: 'orders', value: 'b3' })
       expect(stored(anew, 'orders')).toEqual(['b1', 'b2', 'a2', 'a3', 'b3'])
+    },
+  )
+
+  it.each(['2.8', '3.9', '4'] as const)(
+    'another cluster, Kafka %s, of which is heard while the one before owes an answer: what has none goes there, in order',
+    async (release) => {
+      const both = { orders: { partitions: 1 }, payments: {} }
+      const [kafka, other] = [await startKafka({ release, topics: both }), await startKafka({ release, topics: both })]
+      let port = portOf(kafka.bootstrap)
+      const sockets: Socket[] = []
+      const createConnection: CreateConnection = () => {
+        const socket = connect({ host: '127.0.0.1', port })
+        sockets.push(socket)
+        return socket
+      }
+      const producer = startProducer(`${SEED}:9092`, { createConnection })
+      await producer.send({ topic: 'orders', value: 'old' })
+      const stalled = kafka.stall({ api: 'Produce' })
+      const first = producer.send({ topic: 'orders', value: 'a' })
+      await stalled.hit()
+      const second = producer.send({ topic: 'orders', value: 'b' })
+      // Whatever is connected to from now on is the other one, as where a name has moved.
+      port = portOf(other.bootstrap)
+      const [questions, messages] = sockets
+      questions?.destroy()
+      await producer.send({ topic: 'payments', value: 'c' })
+      messages?.destroy()
+      await Promise.all([first, second])
+      expect(stored(other, 'orders')).toEqual(['a', 'b'])
     },
   )
 
