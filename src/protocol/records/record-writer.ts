@@ -80,7 +80,9 @@ export class RecordWriter {
     this.written += length
     const at = putVarint(buffer, start, length)
     if (typeof data !== 'string') {
-      if (at + length > buffer.length) throw new ChangedBytesError()
+      // Where V8 has met resizable buffers, that of Node 20 and 22 goes on telling how many bytes there were that are gone.
+      const isGone = length > 0 && data[length - 1] === undefined
+      if (isGone || at + length > buffer.length) throw new ChangedBytesError()
       if (length > SHORT_BYTES) buffer.set(data, at)
       else for (let i = 0; i < length; i++) buffer[at + i] = data[i] as number
       return at + length
