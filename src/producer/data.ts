@@ -41,6 +41,8 @@ export function copyOf(value: unknown): unknown {
     checkAreThere(value)
     return Buffer.from(value)
   }
+  // V8 takes what it makes of a shared one that has none for the same, and throws.
+  if (types.isSharedArrayBuffer(value) && value.byteLength === 0) return new SharedArrayBuffer(0)
   if (types.isAnyArrayBuffer(value)) return value.slice(0)
   if (types.isDataView(value)) return new DataView(copyOf(new Uint8Array(value.buffer, value.byteOffset, value.byteLength)).buffer) // prettier-ignore
   // The language's, which is one for all: what a class has by that name may give a view, as that of npm's Buffer does.
