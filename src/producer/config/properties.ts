@@ -36,6 +36,7 @@ export function readProperties(
   given: Partial<AnyProducerOptions> = {},
   transactions?: TransactionProperties,
 ): PropertiesResult {
+  if (typeof source === 'string') checkText(source)
   const all =
     typeof source === 'string'
       ? parseProperties(source)
@@ -62,6 +63,18 @@ export function readProperties(
   keepSizesInOrder(reading)
   if (properties.has('metadata.broker.list')) noteDefaultsOf08(reading)
   return { options, notes }
+}
+
+/** Of such a text Java would find names without a value, if any; and what was meant, such as TLS, would not be heard of. */
+function checkText(text: string): void {
+  const line = text.trim()
+  if (line.startsWith('{'))
+    throw new InvalidConfigError('properties: given was JSON, it seems; allowed is an object, such as JSON.parse(text)')
+  if (line === '' || /[\n\r=]/.test(line)) return
+  if (/^(?:file:|\.{0,2}[\\/]|~[\\/]|[A-Za-z]:[\\/])/.test(line) || !/[\s:#!]/.test(line))
+    throw new InvalidConfigError(
+      "properties: given was a path, it seems; allowed is what is in the file, such as readFileSync(path, 'utf8')",
+    )
 }
 
 /** What would pass for a file in which there is nothing. */

@@ -154,11 +154,26 @@ test.each([
   ['a list', ['security.protocol=SASL_SSL']],
   ['undefined', undefined],
   ['null', null],
+  ['the path of a file', '/etc/kafka/producer.properties'],
+  ['a path from here', './my settings/producer.properties'],
+  ['the name of a file', 'producer.properties'],
+  ['a path of Windows', 'C:\\kafka\\producer.properties'],
+  ['a URL of a file', 'file:///etc/kafka/producer.properties'],
+  ['JSON', '{"security.protocol":"SASL_SSL"}'],
+  ['JSON of several lines', '{\n  "security.protocol": "SASL_SSL"\n}\n'],
 ])('what would pass for an empty file is refused: %s', (_, given) => {
   const read = () => ProducerConfig.fromProperties(given as never, { brokers: 'localhost:9092' })
   expect(read).toThrow(InvalidConfigError)
   expect(read).toThrow(/^properties: given was/)
 })
+
+test.each(['acks=1', 'acks: 1', 'acks 1', 'acks\\\n=1', '#acks', '! acks', '', ' \n'])(
+  'the text of a file may be as short as that: %j',
+  (text) => {
+    const { acks } = ProducerConfig.fromProperties(text, { brokers: 'localhost:9092' })
+    expect(acks).toBe(/\d/.test(text) ? 1 : -1)
+  },
+)
 
 test.each([
   ['a promise', Promise.resolve({ ssl: true }), /^the options must be an object, given was an object \(Promise\)$/],
