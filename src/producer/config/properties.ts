@@ -98,10 +98,14 @@ function stringValues(source: Readonly<Record<string, unknown>>): Map<string, st
   return values
 }
 
+const SWITCH_OF_TLS = /^([a-z]+[._-])*(use|enable)?(ssl|tls)([._-]?enabled?)?$/i
+
 /** With Java it would go out without, and a line of a log. */
 function asksForTls(name: string, value: string, { properties, given }: Reading): boolean {
-  const isUnsaid = !properties.has('security.protocol') && given.ssl === undefined
-  return isUnsaid && /^(SASL_)?SSL$/i.test(value) && nearestName(name, ['security.protocol']) !== undefined
+  if (properties.has('security.protocol') || given.ssl !== undefined) return false
+  // Such as `ssl: true` among the properties instead of beside them.
+  if (SWITCH_OF_TLS.test(name) && /^(true|yes|on|1)$/i.test(value)) return true
+  return /^(SASL_)?SSL$/i.test(value) && nearestName(name, ['security.protocol']) !== undefined
 }
 
 function misspeltProtocol(): InvalidConfigError {

@@ -188,6 +188,30 @@ test.each([
   expect(read).toThrow(message)
 })
 
+test.each([
+  { ssl: true },
+  { 'ssl.enabled': 'true' },
+  { tls: 1 },
+  { useTls: 'TRUE' },
+  { enableSsl: true },
+  { 'kafka.use-ssl': 'yes' },
+])('TLS that is asked for by an option among the properties is not left out: %j', (asked) => {
+  const read = (beside: object = {}, more: object = {}) =>
+    ProducerConfig.fromProperties({ 'bootstrap.servers': 'a', ...asked, ...more }, beside)
+  expect(() => read()).toThrow(/asks for TLS.*security\.protocol.*`ssl`$/)
+  expect(read({ ssl: true }).ssl).toBeDefined()
+  expect(read({}, { 'security.protocol': 'PLAINTEXT' }).ssl).toBeUndefined()
+})
+
+test.each([{ ssl: false }, { 'ssl.enabled': 'false' }, { 'ssl.enabled.foo': 'true' }])(
+  'a property that asks for no TLS is noted as any that is unknown: %j',
+  (asked) => {
+    const { ssl, notes } = ProducerConfig.fromProperties({ 'bootstrap.servers': 'a', ...asked })
+    expect(ssl).toBeUndefined()
+    expect(notes).toContainEqual(expect.stringContaining('unknown property'))
+  },
+)
+
 test.each(['security.protcol', 'Security.Protocol', 'security_protocol', 'securityProtocol'])(
   'TLS that is asked for by a misspelt name is not left out: %s',
   (name) => {
