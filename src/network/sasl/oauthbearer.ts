@@ -52,10 +52,11 @@ export function oauthBearerExchange(token: string, extensions?: Readonly<Record<
       !/^[A-Za-z]+$/.test(name) ||
       name === 'auth' ||
       typeof value !== 'string' ||
-      !/^[\x20-\x7e\r\n\t]*$/.test(value)
+      // Brokers do not understand a message that has an empty one.
+      !/^[\x20-\x7e\r\n\t]+$/.test(value)
     ) {
       throw new AuthenticationError(
-        `OAUTHBEARER: the extension '${foreignText(name)}' must have a name of letters and a value of printable ASCII`,
+        `OAUTHBEARER: the extension '${foreignText(name)}' must have a name of letters and a value of printable ASCII that is not empty`,
       )
     }
     fields += `${name}=${value}\x01`

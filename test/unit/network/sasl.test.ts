@@ -111,6 +111,7 @@ it.each([
   ['a token with a line end', { mechanism: 'oauthbearer', token: 'S3CRET\n' }],
   ['a token in an object', { mechanism: 'oauthbearer', token: { token: 'S3 CRET' } }],
   ['an extension', { mechanism: 'oauthbearer', token: { token: 'S3CRET', extensions: { auth: 'S3CRET' } } }],
+  ['an empty extension', { mechanism: 'oauthbearer', token: { token: 'S3CRET', extensions: { pool: '' } } }],
   ['a name', { mechanism: 'plain', username: 'S3\0CRET', password: () => 'b' }],
   ['a password', { mechanism: 'plain', username: 'a', password: 'S3\0CRET' }],
 ])('what can’t be sent is refused before it is used, and not shown: %s', (_, given) => {
