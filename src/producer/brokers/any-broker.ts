@@ -7,6 +7,7 @@ import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import { orAborted } from '../../network/or-aborted.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
 import { Stage } from '../../network/stage.js'
+import { MisroutedError } from '../../network/versions-question.js'
 import { randomInteger, type Random } from '../../random.js'
 import type { Surroundings } from '../../surroundings.js'
 import { timerDelay } from '../../timer-delay.js'
@@ -158,7 +159,7 @@ export class AnyBroker {
             failures.push(error instanceof Declined ? error.why : error)
             failed.push(address)
             // One that was given up has made way for another already.
-            if (!attempt.signal.aborted) startNext()
+            if (!attempt.signal.aborted) startNext(this.isStranger(address, error) ? address : undefined)
           },
         )
       }
@@ -268,8 +269,16 @@ export class AnyBroker {
     const { session } = this
     if (session?.connection.isOpen !== true) return undefined
     const name = formatAddress(session.connection.address)
-    const isKnown = this.nodeAt(name) !== undefined || this.bootstrap.some((address) => formatAddress(address) === name)
-    return isKnown ? session : undefined
+    return this.nodeAt(name) !== undefined || this.isOfBootstrap(name) ? session : undefined
+  }
+
+  /** Whether one of the bootstrap list is another broker than was taken for granted: then it is asked as any of that list is. */
+  private isStranger(address: BrokerAddress, error: unknown): boolean {
+    return (error as Error).cause instanceof MisroutedError && this.isOfBootstrap(formatAddress(address))
+  }
+
+  private isOfBootstrap(name: string): boolean {
+    return this.bootstrap.some((address) => formatAddress(address) === name)
   }
 
   /** The id of the broker that the metadata has at this address. */

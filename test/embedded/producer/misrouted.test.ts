@@ -1,9 +1,9 @@
 import { connect, type Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import type { CreateConnection } from '../../../src/index.js'
+import type { CreateConnection, Producer } from '../../../src/index.js'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, portOf, requestsOf, startProducer, stored } from '../support/producers.js'
+import { deliveryErrorOf, portOf, requestsOf, startProducer, stored, until } from '../support/producers.js'
 
 const topics = { orders: { partitions: 1 } }
 const SEED = 'seed.internal'
@@ -109,6 +109,24 @@ describe('a connection that reaches', () => {
     const anew = await madeAnew(kafka)
     await producer.send({ topic: 'orders', value: 'new' })
     expect(stored(anew, 'orders')).toEqual(['new'])
+  })
+
+  it.each<[string, (producer: Producer) => Promise<unknown>]>([
+    ['partitionsFor()', (producer) => producer.partitionsFor('orders')],
+    ['connect()', (producer) => producer.connect()],
+  ])('a cluster made anew at the only address there is: %s has its answer from that', async (_, ask) => {
+    const kafka = await startKafka({ topics })
+    const streams: Socket[] = []
+    const createConnection: CreateConnection = (address) => {
+      const stream = connect(address)
+      streams.push(stream)
+      return stream
+    }
+    const producer = startProducer(kafka, { createConnection })
+    await producer.partitionsFor('orders')
+    await madeAnew(kafka)
+    await until(() => streams.every(({ closed }) => closed), 'the producer knows that the old one is gone')
+    await ask(producer)
   })
 
   it.each(['2.8', '3.9', '4'] as const)(
