@@ -2,7 +2,13 @@ import { setMaxListeners } from 'node:events'
 import { BoundedMap } from '../../bounded-map.js'
 import { sleep, type Clock, type Timer } from '../../clock.js'
 import { createDebug } from '../../debug.js'
-import { AuthenticationError, KafkaProducerError, MetadataUnavailableError, RequestTimeoutError } from '../../errors.js'
+import {
+  AuthenticationError,
+  ConnectionClosedError,
+  KafkaProducerError,
+  MetadataUnavailableError,
+  RequestTimeoutError,
+} from '../../errors.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import { orAborted } from '../../network/or-aborted.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
@@ -121,7 +127,10 @@ export class AnyBroker {
   ask<T>(question: (session: BrokerSession) => Promise<T>): Promise<T> {
     const { clock } = this.surroundings
     return new Promise((resolve, reject) => {
+      const { atHand } = this
       const untried = this.candidates()
+      /** Whose connection at hand turned out to be gone, which says nothing of the broker: it may be the only one there is. */
+      const lost: BrokerAddress[] = []
       /** Those that did not keep silent: they may be back before every silent one has been asked. */
       const failed: BrokerAddress[] = []
       const failures: unknown[] = []
@@ -157,6 +166,8 @@ export class AnyBroker {
             if (isSettled) return
             debug('%s', (error as Error).message)
             failures.push(error instanceof Declined ? error.why : error)
+            const isAtHand = address === atHand?.connection.address && !failed.includes(address)
+            if (isAtHand && error instanceof ConnectionClosedError) lost.push(address)
             failed.push(address)
             // One that was given up has made way for another already.
             if (!attempt.signal.aborted) startNext(this.isStranger(address, error) ? address : undefined)
@@ -168,7 +179,8 @@ export class AnyBroker {
         const isTooLong =
           failures.length > 0 && !this.sessions.isNeeded && clock.now() - startedAt >= UNNEEDED_QUESTION_MS
         const isOver = isTooLong || this.sessions.signal.aborted
-        const next = isOver ? undefined : (again ?? untried.next().value)
+        const another = () => untried.next().value ?? (running.size === 0 ? lost.shift() : undefined)
+        const next = isOver ? undefined : (again ?? another())
         if (next === undefined && running.size === 0) {
           const failure = whatNoRetryHelps(failures) ?? this.unavailable(failures.at(-1))
           settle(failure)

@@ -18,6 +18,20 @@ describe('questions that any broker can answer', () => {
     expect(kafka.connections).toHaveLength(1)
   })
 
+  it('are put anew to the only broker there is, where their connection turns out to be lost', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    await producer.connect()
+    const [lost] = kafka.connections
+    kafka.cut({ api: 'Metadata' })
+    expect(await producer.partitionsFor('orders')).toHaveLength(1)
+    expect(kafka.connections.map(({ id }) => id)).not.toContain(lost?.id)
+    // One that is new is no better where the broker hangs up on that as well.
+    kafka.cut({ api: 'Metadata', times: 2 })
+    expect((await errorOf(producer.connect())).message).toMatch(/closed the connection, and had not answered Metadata/)
+    await producer.connect()
+  })
+
   it('are told as one wait where they wait for one connection', async () => {
     const kafka = await startKafka()
     kafka.stall({ api: 'ApiVersions', times: Infinity })
