@@ -50,11 +50,12 @@ export class Remainder {
     return this.distributions.get(row) ?? []
   }
 
-  /** @param but what is in this one as well is not added */
+  /** @param but what this one counts on from is not added */
   private add(reading: Reading, sign: 1 | -1, but?: Reading): void {
-    for (const row of this.counters) addUp(this.counts, row, reading, but, (before = 0, value) => before + sign * value)
+    for (const row of this.counters)
+      addUp(this.counts, row, reading, but, Number, (before = 0, value) => before + sign * value)
     for (const row of this.summaries)
-      addUp(this.distributions, row, reading, but, (before, { count, sum, perUnit }) => ({
+      addUp(this.distributions, row, reading, but, countOf, (before, { count, sum, perUnit }) => ({
         count: (before?.count ?? 0) + sign * count,
         sum: (before?.sum ?? 0) + sign * sum,
         perUnit,
@@ -63,18 +64,23 @@ export class Remainder {
   }
 }
 
+const countOf = ({ count }: Distribution): number => count
+
 function addUp<Value>(
   sums: Map<Row<Value>, Map<string, Value>>,
   row: Row<Value>,
   reading: Reading,
   but: Reading | undefined,
+  count: (value: Value) => number,
   sum: (before: Value | undefined, value: Value) => Value,
 ): void {
   const named = sums.get(row) ?? new Map<string, Value>()
   sums.set(row, named)
-  const left = new Set(but && valuesIn(row, but).map(([label]) => label))
+  const later = new Map(but && valuesIn(row, but))
   for (const [label, value] of valuesIn(row, reading)) {
-    if (left.has(label)) continue
+    const left = later.get(label)
+    // What has become less was forgotten, and has begun anew.
+    if (left !== undefined && count(left) >= count(value)) continue
     const name = named.has(label) || named.size < MAX_NAMED ? label : OTHERS
     named.set(name, sum(named.get(name), value))
   }
