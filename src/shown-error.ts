@@ -1,5 +1,5 @@
 import { inspect, type InspectOptions } from 'node:util'
-import { kindOf, reasonOf } from './kind-of.js'
+import { kindOfContent, reasonOf } from './kind-of.js'
 import { isInUsersWords } from './whose-words.js'
 
 /** Lines of a stack trace: those nearest to who called are what matters. */
@@ -47,7 +47,7 @@ export function toldReason(error: Error & { readonly code: string }): string {
 
 function nameOf(thrown: unknown): string {
   const { name } = partsOf(thrown)
-  return name ?? kindOf(thrown)
+  return name ?? kindOfContent(thrown)
 }
 
 /** An error as `JSON.stringify` writes it: what it says, its fields, and its causes as far as they say more. */
@@ -92,7 +92,7 @@ function withCode(cause: unknown): string {
 /** What was thrown: mostly an error, but it may be anything, such as a secret, and throw when it is looked at. */
 function partsOf(thrown: unknown): { name?: string; message: string; code?: string } {
   try {
-    if (!isError(thrown)) return { message: `${kindOf(thrown)}, not shown since it is no Error` }
+    if (!isError(thrown)) return { message: `${kindOfContent(thrown)}, not shown since it is no Error` }
     const { name, message, code } = thrown
     return { name: String(name), message: String(message), ...(typeof code === 'string' ? { code } : {}) }
   } catch {

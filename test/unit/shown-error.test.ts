@@ -20,6 +20,7 @@ function asDelivery(cause: KafkaProducerError): KafkaProducerError {
 it.each([
   ['an encoder', new SerializationError(`value: it threw: ${thrown.message}`, { cause: thrown }), 'value: it threw: SyntaxError'], // prettier-ignore
   ['a partitioner', new InvalidPartitionError(`it threw: ${SECRET}`, { cause: SECRET }), 'it threw: a string'],
+  ['an encoder that throws a number', new SerializationError('value: it threw: 4711', { cause: 4711 }), 'value: it threw: a whole number'], // prettier-ignore
   ['a getter', new InvalidMessageError(`can't be read: ${thrown.message}`, { cause: thrown }), "can't be read: SyntaxError"], // prettier-ignore
   [
     'a chain of causes',
