@@ -450,8 +450,12 @@ export class BrokerConnection {
   private tellDisconnected(error: KafkaProducerError): void {
     const { observers } = this
     if (!this.hasSession || !observers.wantsEvents) return
-    const requests = this.#inFlight.length + this.notTaken.length
-    observers.happened({ type: 'disconnected', broker: this.name, requests, error })
+    observers.happened({ type: 'disconnected', broker: this.name, requests: this.requestCount, error })
+  }
+
+  /** How many are on their way, without an answer or not taken yet. */
+  private get requestCount(): number {
+    return this.#inFlight.length + this.notTaken.length
   }
 
   private encode<Request>(
@@ -637,12 +641,14 @@ export class BrokerConnection {
     this.clock.clearTimeout(this.timer)
     this.clock.clearTimeout(this.idleTimer)
     // While there are requests that it ends for.
-    if (wasOpen) this.tellDisconnected(error)
+    if (wasOpen) {
+      debug('%s: %s, %d requests in flight', this.name, error.message, this.requestCount)
+      this.tellDisconnected(error)
+    }
     // While it is ending, what was written is still being taken.
     if (state === 'closed') this.failNotTaken(error)
     if (!wasOpen) return
     this.#splitter.clear()
-    debug('%s: %s, %d requests in flight', this.name, error.message, this.#inFlight.length)
     for (let entry = this.#inFlight.shift(); entry !== undefined; entry = this.#inFlight.shift()) {
       entry.fail(error)
       this.tellEnded(entry.observed, 0, error)
