@@ -195,6 +195,15 @@ function addedPairs(added: unknown): readonly HeaderPair[] {
 }
 
 /**
+ * Those of a subscriber's headers that a message may have: nobody could be told that one is refused, and no message is to fail
+ * for it, nor to lose the others. A tracer's carrier may be of a class of its own.
+ */
+export function sendablePairs(headers: Readonly<Record<string, HeaderValue>>): HeaderPair[] {
+  const pairs = isIterable<HeaderPair>(headers) ? [...headers] : Object.entries(headers)
+  return pairs.flatMap((pair) => headerPairs({ headers: [pair] }))
+}
+
+/**
  * A message like the one given, with these headers. An instance of a class may have accessors, which a copy of its own
  * properties leaves behind: they would be lost silently.
  */

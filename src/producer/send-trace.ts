@@ -8,6 +8,7 @@ import {
   hasHeader,
   hasOwnHeaders,
   headerPairs,
+  sendablePairs,
   withHeaders,
   withLastingHeaders,
   withOtherHeaders,
@@ -42,8 +43,8 @@ export interface SendTrace {
   /** Takes headers of these names out of one of the messages. */
   removeHeaders(index: number, names: readonly string[]): void
   /**
-   * Adds headers to one of the messages, behind its own. A message that has none of its own goes without them where its broker
-   * is older than Kafka 0.11, which has no headers.
+   * Adds headers to one of the messages, behind its own; those that no message may have are left out. A message that has none
+   * of its own goes without them where its broker is older than Kafka 0.11, which has no headers.
    */
   addHeaders(index: number, headers: Readonly<Record<string, HeaderValue>>): void
   /**
@@ -157,9 +158,8 @@ export class TracedSend implements SendTrace {
   }
 
   addHeaders(index: number, headers: Readonly<Record<string, HeaderValue>>): void {
-    // A tracer's carrier may be of a class of its own; and there is nobody to be told of one that is refused.
     this.#change(index, (message) => {
-      const changed = withHeaders(message, Symbol.iterator in headers ? headers : { ...headers })
+      const changed = withHeaders(message, sendablePairs(headers))
       return changed === message || hasOwnHeaders(message)
         ? changed
         : withOtherHeaders(changed, AddedHeaders.from(headerPairs(changed)))

@@ -323,6 +323,21 @@ describe('diagnostics_channel', () => {
     expect(kafka.records('orders')[0]?.headers.map(({ key }) => key)).toEqual(['traceparent', 'source'])
   })
 
+  it.each<[string, KeyedMessage['headers'], string[]]>([
+    ['no headers of its own', undefined, []],
+    ['some of its own', { own: '1' }, ['own']],
+  ])('leaves out added headers that no message may have, where it has %s', async (_, headers, own) => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    const wrong: unknown[] = [{ a: 5 }, { a: '\ud800' }, [['lonely']], { a: undefined, source: 'shop' }, 7]
+    listen<SendTrace>('send', (trace) => {
+      trace.addHeaders(0, { traceparent: 't' })
+      for (const one of wrong) trace.addHeaders(0, one as Record<string, string>)
+    })
+    await producer.send({ topic: 'orders', value: '1', headers })
+    expect(kafka.records('orders')[0]?.headers.map(({ key }) => key)).toEqual([...own, 'traceparent', 'source'])
+  })
+
   it.each<[string, (trace: SendTrace) => void]>([
     ['adds some', (trace) => trace.addHeaders(0, { traceparent: 't' })],
     ['looks at them', (trace) => void trace.hasHeader(0, ['traceparent'])],
