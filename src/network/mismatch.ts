@@ -14,8 +14,6 @@ import { speaksNoTls } from './tls-errors.js'
  * answers then is proof.
  */
 
-const UNSUPPORTED_SASL_MECHANISM = 33
-
 /** How a TLS handshake ends that the peer cuts off, or does not understand and waits for more of. */
 const CUT_OFF: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
 
@@ -77,7 +75,7 @@ export async function findSasl(
       { mechanism: 'PLAIN' },
       { timeoutMs },
     )
-    if (errorCode !== ErrorCodes.NONE && errorCode !== UNSUPPORTED_SASL_MECHANISM) return undefined
+    if (errorCode !== ErrorCodes.NONE && errorCode !== ErrorCodes.UNSUPPORTED_SASL_MECHANISM) return undefined
     return new AuthenticationError(
       `${formatAddress(connection.address)} wants SASL on this port, by ${foreignText(mechanisms.join(', '))}: give \`sasl\`, or take the port of a listener without it`,
     )

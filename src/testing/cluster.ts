@@ -85,7 +85,8 @@ export class Cluster {
 
   /** The living broker of the lowest id; -1 where none lives. */
   get controllerId(): number {
-    return Math.min(...this.livingIds(), Infinity) === Infinity ? -1 : Math.min(...this.livingIds())
+    const lowest = Math.min(...this.livingIds())
+    return lowest === Infinity ? -1 : lowest
   }
 
   node(id: number): ClusterNode {

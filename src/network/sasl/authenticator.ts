@@ -11,10 +11,6 @@ import { formatAddress, type BrokerAddress } from '../connect.js'
 import { askUser, NothingCame } from '../user-code.js'
 import type { SaslExchange, SaslMechanism } from './mechanism.js'
 
-const UNSUPPORTED_SASL_MECHANISM = 33
-const ILLEGAL_SASL_STATE = 34
-const SASL_AUTHENTICATION_FAILED = 58
-
 /** GSSAPI needs four; without an end a peer could keep a client busy for ever. */
 const MAX_STEPS = 32
 
@@ -121,12 +117,12 @@ export class Authenticator {
     const broker = formatAddress(connection.address)
     const version = versions.highest(saslHandshake, versions.has(saslAuthenticate) ? 1 : 0)
     const answer = await connection.request(saslHandshake, version, { mechanism: name }, this.terms)
-    if (answer.errorCode === UNSUPPORTED_SASL_MECHANISM) {
+    if (answer.errorCode === ErrorCodes.UNSUPPORTED_SASL_MECHANISM) {
       throw new AuthenticationError(
         `${broker} does not take ${name}; it takes ${foreignText(answer.mechanisms.join(', ')) || 'none'}: give one of these as \`sasl: { mechanism }\``,
       )
     }
-    if (answer.errorCode === ILLEGAL_SASL_STATE) {
+    if (answer.errorCode === ErrorCodes.ILLEGAL_SASL_STATE) {
       throw new AuthenticationError(
         `${broker} wants no SASL on this port: take the port of its SASL listener, or leave \`sasl\` out`,
       )
@@ -142,7 +138,7 @@ export class Authenticator {
     return async (authBytes) => {
       sent.push(authBytes)
       const answer = await connection.request(saslAuthenticate, version, { authBytes }, this.terms)
-      if (answer.errorCode === SASL_AUTHENTICATION_FAILED)
+      if (answer.errorCode === ErrorCodes.SASL_AUTHENTICATION_FAILED)
         throw this.refusal(connection, withoutSecrets(answer.errorMessage, sent))
       if (answer.errorCode !== ErrorCodes.NONE)
         throw brokerResponseError(answer.errorCode, 'SaslAuthenticate', withoutSecrets(answer.errorMessage, sent))

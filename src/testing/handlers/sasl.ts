@@ -8,9 +8,9 @@ import {
   type SaslHandshakeRequest,
   type SaslHandshakeResponse,
 } from '../../protocol/apis/sasl-handshake.js'
+import { ErrorCodes } from '../../protocol/error-codes.js'
 import type { Handler } from '../handler.js'
 
-const ILLEGAL_SASL_STATE = 34
 /** The version after which tokens come bare. */
 const BARE_TOKENS = 0
 
@@ -21,7 +21,12 @@ export const saslHandshakeHandler: Handler<SaslHandshakeRequest, SaslHandshakeRe
   answer({ mechanism }, { faults, sasl, version }) {
     const injected = faults.errorFor()
     if (injected !== undefined) return { errorCode: injected.code, mechanisms: [] }
-    return sasl?.handshake(mechanism, version === BARE_TOKENS) ?? { errorCode: ILLEGAL_SASL_STATE, mechanisms: [] }
+    return (
+      sasl?.handshake(mechanism, version === BARE_TOKENS) ?? {
+        errorCode: ErrorCodes.ILLEGAL_SASL_STATE,
+        mechanisms: [],
+      }
+    )
   },
 }
 
@@ -31,7 +36,7 @@ export const saslAuthenticateHandler: Handler<SaslAuthenticateRequest, SaslAuthe
     const errorCode = faults.errorFor()?.code
     return (
       sasl?.authenticate(authBytes, errorCode) ?? {
-        errorCode: errorCode ?? ILLEGAL_SASL_STATE,
+        errorCode: errorCode ?? ErrorCodes.ILLEGAL_SASL_STATE,
         errorMessage: null,
         authBytes: Buffer.alloc(0),
         sessionLifetimeMs: 0,

@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.js'
 import type { SaslAuthenticateResponse } from '../../protocol/apis/sasl-authenticate.js'
 import type { SaslHandshakeResponse } from '../../protocol/apis/sasl-handshake.js'
 import { ByteReader } from '../../protocol/byte-reader.js'
+import { ErrorCodes } from '../../protocol/error-codes.js'
 import { readRequestHeader } from '../../protocol/header.js'
 import type { Random } from '../../random.js'
 import type { Surroundings } from '../../surroundings.js'
@@ -49,9 +50,6 @@ const ALL: readonly SaslMechanismName[] = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-
 const SASL_HANDSHAKE = 17
 const SASL_AUTHENTICATE = 36
 const API_VERSIONS = 18
-const UNSUPPORTED_SASL_MECHANISM = 33
-const ILLEGAL_SASL_STATE = 34
-const SASL_AUTHENTICATION_FAILED = 58
 const EMPTY = Buffer.alloc(0)
 const INJECTED = 'Authentication failed: the test says so'
 
@@ -147,7 +145,10 @@ export class SaslSession {
   handshake(mechanism: string, isBare: boolean): SaslHandshakeResponse {
     const check = this.server.begin(mechanism)
     this.current = check && { mechanism, isBare, check }
-    return { errorCode: check === undefined ? UNSUPPORTED_SASL_MECHANISM : 0, mechanisms: this.server.mechanisms }
+    return {
+      errorCode: check === undefined ? ErrorCodes.UNSUPPORTED_SASL_MECHANISM : 0,
+      mechanisms: this.server.mechanisms,
+    }
   }
 
   /** @param injected the error to refuse the token with, whatever it is */
@@ -158,9 +159,9 @@ export class SaslSession {
       authBytes: EMPTY,
       sessionLifetimeMs: 0,
     })
-    if (this.current === undefined) return refusal(injected ?? ILLEGAL_SASL_STATE, null)
+    if (this.current === undefined) return refusal(injected ?? ErrorCodes.ILLEGAL_SASL_STATE, null)
     const verdict = this.judge(token, injected !== undefined)
-    if (verdict.kind === 'refused') return refusal(injected ?? SASL_AUTHENTICATION_FAILED, verdict.message)
+    if (verdict.kind === 'refused') return refusal(injected ?? ErrorCodes.SASL_AUTHENTICATION_FAILED, verdict.message)
     const sessionLifetimeMs =
       verdict.kind === 'accepted' && this.endsAt !== Infinity ? this.endsAt - this.server.clock.timestamp() : 0
     return { errorCode: 0, errorMessage: null, authBytes: verdict.token, sessionLifetimeMs }
