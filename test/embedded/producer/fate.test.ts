@@ -174,7 +174,7 @@ describe('the deadline', () => {
   it('of a message that was lost on the wire before: it may have been written', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const cut = kafka.cut({ api: 'Produce' }, 'after')
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 300 })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_500 })
     const sending = producer.send({ topic: 'orders', value: 'x' })
     await cut.hit()
     kafka.fail({ api: 'Produce', times: Infinity }, 'NOT_ENOUGH_REPLICAS')

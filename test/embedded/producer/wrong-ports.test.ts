@@ -46,7 +46,7 @@ it('ZooKeeper’s port is named where it answers no question', async () => {
   const host = '127.21.81.1'
   await new Promise<void>((resolve) => server.listen(2181, host, resolve))
   onTestFinished(() => void server.close())
-  const producer = startProducer(`${host}:2181`, { deliveryTimeoutMs: 500 })
+  const producer = startProducer(`${host}:2181`, { deliveryTimeoutMs: 2_000 })
   const error = await deliveryErrorOf(producer.send({ topic: 't', value: 'x' }))
   expect(error.message).toContain('port 2181 is ZooKeeper’s: give that of a broker')
   expect(error.message).not.toContain('TLS')
