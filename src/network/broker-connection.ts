@@ -1,8 +1,6 @@
-import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
-import { inspect, types } from 'node:util'
+import { inspect } from 'node:util'
 import Denque from 'denque'
-import { systemClock, type Clock, type Timer } from '../clock.js'
+import { systemClock, type Clock } from '../clock.js'
 import { createDebug } from '../debug.js'
 import {
   ConnectionClosedError,
@@ -16,10 +14,11 @@ import { maxResponseBytes, type Api, type RequestEncoder } from '../protocol/api
 import { decodeResponseFrame, encodeRequest, FrameSplitter, GatheringBound } from '../protocol/frame.js'
 import { Observers, type OnEnd, type RequestEnd } from '../stats/observer.js'
 import { streamError } from '../thrown-message.js'
-import { timerDelay } from '../timer-delay.js'
 import { formatAddress, type BrokerAddress } from './connect.js'
+import { EarliestTimer } from './earliest-timer.js'
 import { HEAD_BYTES, notKafka } from './foreign-protocol.js'
-import { destroyStream } from './given-stream.js'
+import { IdleWatch } from './idle-watch.js'
+import { bufferOf, destroyStream, reset, writeTogether, type Stream } from './stream.js'
 import { tlsProblem } from './tls-errors.js'
 import { UnansweredRequests } from './unanswered-requests.js'
 
@@ -92,9 +91,6 @@ interface Held {
   fail(error: KafkaProducerError): void
 }
 
-/** A socket; or a stream that the user gave, which need not know of the process. */
-type Stream = Duplex & Partial<Pick<Socket, 'ref' | 'unref' | 'resetAndDestroy'>>
-
 /**
  * One connection to one broker: requests go out at once, in the order given, and are answered in that order.
  *
@@ -123,10 +119,9 @@ export class BrokerConnection {
   private lastAnswerAt = 0
   /** When the first byte came of the answer that is being gathered. */
   private gatheringSince = 0
-  private timer: Timer | undefined
-  private timerDue = 0
-  private lastUsedAt: number
-  private idleTimer: Timer | undefined
+  /** When the oldest request has had its time. */
+  private readonly deadlines: EarliestTimer
+  private readonly idle: IdleWatch
   private readonly closeListeners = new Set<() => void>()
   private readonly goneController = new AbortController()
   /** How many need it for something else than a request on its way. */
@@ -156,7 +151,13 @@ export class BrokerConnection {
     private readonly tellsTaken = true,
     private readonly observers = new Observers(),
   ) {
-    this.lastUsedAt = clock.now()
+    this.deadlines = new EarliestTimer(clock, () => this.checkTimeout())
+    this.idle = new IdleWatch(
+      clock,
+      maxIdleMs,
+      () => this.isAtWork,
+      () => this.onIdle(maxIdleMs),
+    )
     this.#socket = socket
     // Bare tokens may be empty; that others have a correlation id is looked at with each.
     this.#splitter = new FrameSplitter(0, () => this.sizeOfNext(), gathering)
@@ -173,7 +174,6 @@ export class BrokerConnection {
       )
     })
     socket.on('close', () => this.fail(new ConnectionClosedError(`the connection to ${this.name} is closed`)))
-    this.watchIdle(maxIdleMs)
     // It may have ended before anybody listened.
     if (socket.destroyed) this.fail(new ConnectionClosedError(`the connection to ${this.name} is closed`))
   }
@@ -236,7 +236,7 @@ export class BrokerConnection {
       return await work
     } finally {
       this.users--
-      this.lastUsedAt = this.clock.now()
+      this.idle.used()
     }
   }
 
@@ -318,7 +318,7 @@ export class BrokerConnection {
     entry.since = this.clock.now()
     this.#inFlight.push(entry)
     this.asked = true
-    this.armTimer(entry.timeoutMs)
+    this.deadlines.arm(entry.timeoutMs)
     this.write(parts, (error) => {
       entry.since = this.clock.now()
       // A socket that is destroyed calls back for the write it was at as if that had been done.
@@ -326,15 +326,9 @@ export class BrokerConnection {
     })
   }
 
-  /** Writes what belongs together in one go. */
   private write(parts: readonly Uint8Array[], onEnd: (error: Error | null | undefined) => void): void {
-    const last = parts.length - 1
-    const socket = this.#socket
     try {
-      if (last > 0) socket.cork()
-      for (let i = 0; i < last; i++) socket.write(parts[i])
-      socket.write(parts[last], onEnd)
-      if (last > 0) socket.uncork()
+      writeTogether(this.#socket, parts, onEnd)
     } catch (cause) {
       // A stream that the user gave may throw where a socket has an error.
       this.fail(this.closedByPeer('broke the connection', streamError(cause)))
@@ -369,7 +363,7 @@ export class BrokerConnection {
           observed,
           fail: reject,
         })
-        this.armTimer(options.timeoutMs)
+        this.deadlines.arm(options.timeoutMs)
         this.#oneWay.add(correlationId, maxBytes)
         this.write(parts, (error) => {
           // A socket that is destroyed calls back for the write it was at as if that had been done.
@@ -424,7 +418,7 @@ export class BrokerConnection {
   hurry(timeoutMs: number): void {
     for (let i = 0; i < this.#inFlight.length; i++) lower(this.#inFlight.peekAt(i), timeoutMs)
     for (let i = 0; i < this.notTaken.length; i++) lower(this.notTaken.peekAt(i), timeoutMs)
-    this.armTimer(0)
+    this.deadlines.arm(0)
   }
 
   /** Closes the connection at once; all its requests fail with this error. */
@@ -467,7 +461,7 @@ export class BrokerConnection {
     if (this.state !== 'open') throw new ConnectionClosedError(`the connection to ${this.name} is closed`)
     const parts = encodeRequest(api, version, this.nextCorrelationId, this.clientId, request, capacity)
     this.nextCorrelationId = (this.nextCorrelationId + 1) & 0x7fffffff
-    this.lastUsedAt = this.clock.now()
+    this.idle.used()
     return { parts, bytes: parts.reduce((sum, part) => sum + part.length, 0) }
   }
 
@@ -515,7 +509,7 @@ export class BrokerConnection {
       this.head = Buffer.concat([this.head, chunk.subarray(0, HEAD_BYTES)])
     try {
       this.#splitter.push(chunk, (frame) => this.onFrame(frame))
-      if (this.#splitter.isGathering && this.#inFlight.isEmpty()) this.armTimer(REST.timeoutMs)
+      if (this.#splitter.isGathering && this.#inFlight.isEmpty()) this.deadlines.arm(REST.timeoutMs)
     } catch (error) {
       const foreign = this.hasAnswered ? undefined : notKafka(this.name, this.head)
       this.fail(foreign ?? (error as KafkaProducerError))
@@ -553,7 +547,8 @@ export class BrokerConnection {
   }
 
   private noteAnswer(): void {
-    this.lastAnswerAt = this.lastUsedAt = this.clock.now()
+    this.lastAnswerAt = this.clock.now()
+    this.idle.used()
     this.head = EMPTY
     this.hint = undefined
   }
@@ -568,26 +563,6 @@ export class BrokerConnection {
   private unexpected(correlationId: number, entry: InFlight | undefined): MalformedResponseError {
     const expected = entry === undefined ? 'none' : `${entry.correlationId} (${entry.label})`
     return new MalformedResponseError(`${this.name} answered correlation id ${correlationId}, expected was ${expected}`)
-  }
-
-  /**
-   * One timer for all requests: it looks at the oldest, and is set again for what that one has left. It may still be set
-   * for a longer time, by a request that was answered since.
-   */
-  private armTimer(delayMs: number): void {
-    const due = this.clock.now() + delayMs
-    if (this.timer !== undefined && this.timerDue <= due) return
-    this.clock.clearTimeout(this.timer)
-    this.timerDue = due
-    this.timer = this.clock
-      .setTimeout(() => {
-        // After a stall of this process the answer may be waiting in the socket: let it be read first.
-        this.clock.setImmediate(() => {
-          this.timer = undefined
-          this.checkTimeout()
-        })
-      }, timerDelay(delayMs))
-      .unref()
   }
 
   private checkTimeout(): void {
@@ -608,23 +583,16 @@ export class BrokerConnection {
   /** Whether a request has had its time, which begins when the one before it was done with; if not, looks again then. */
   private isLate({ since, timeoutMs }: Pick<InFlight, 'since' | 'timeoutMs'>, doneBeforeAt: number): boolean {
     const left = Math.max(since, doneBeforeAt) + timeoutMs - this.clock.now()
-    if (left > 0) this.armTimer(left)
+    if (left > 0) this.deadlines.arm(left)
     return left <= 0
   }
 
-  /** Brokers close connections that are idle for ten minutes; closing first spares the next request a broken one. */
-  private watchIdle(maxIdleMs: number): void {
-    const check = () => {
-      const idle = this.clock.now() - this.lastUsedAt
-      const isAtWork =
-        !this.#inFlight.isEmpty() || !this.notTaken.isEmpty() || this.held !== undefined || this.users > 0
-      if (!isAtWork && idle >= maxIdleMs) {
-        this.fail(new ConnectionClosedError(`the connection to ${this.name} was idle for ${maxIdleMs} ms`))
-      } else {
-        this.idleTimer = this.clock.setTimeout(check, Math.max(maxIdleMs - idle, 1000)).unref()
-      }
-    }
-    this.idleTimer = this.clock.setTimeout(check, maxIdleMs).unref()
+  private get isAtWork(): boolean {
+    return !this.#inFlight.isEmpty() || !this.notTaken.isEmpty() || this.held !== undefined || this.users > 0
+  }
+
+  private onIdle(maxIdleMs: number): void {
+    this.fail(new ConnectionClosedError(`the connection to ${this.name} was idle for ${maxIdleMs} ms`))
   }
 
   private fail(error: KafkaProducerError): void {
@@ -638,8 +606,8 @@ export class BrokerConnection {
   private leaveOpen(state: 'ending' | 'closed', error: KafkaProducerError): void {
     const wasOpen = this.state === 'open'
     this.state = state
-    this.clock.clearTimeout(this.timer)
-    this.clock.clearTimeout(this.idleTimer)
+    this.deadlines.clear()
+    this.idle.clear()
     // While there are requests that it ends for.
     if (wasOpen) {
       debug('%s: %s, %d requests in flight', this.name, error.message, this.requestCount)
@@ -660,23 +628,6 @@ export class BrokerConnection {
   }
 }
 
-/** Streams give Buffers; of the user's some may give other bytes. Undefined for what is none. */
-function bufferOf(chunk: unknown): Buffer | undefined {
-  if (Buffer.isBuffer(chunk)) return chunk
-  return types.isUint8Array(chunk) ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength) : undefined
-}
-
 function lower(request: { timeoutMs: number } | undefined, timeoutMs: number): void {
   if (request !== undefined) request.timeoutMs = Math.min(request.timeoutMs, timeoutMs)
-}
-
-/** Closes a socket, and has the system forget what it has not delivered of it; other streams are destroyed. */
-function reset(stream: Stream): void {
-  try {
-    // One whose FIN is on its way can't be reset any more: Node would leave it open, and wait for it at its exit for ever.
-    if (!stream.writableEnded) stream.resetAndDestroy?.()
-  } catch {
-    // Node has no reset for TLS, nor for the pipe that a user may give.
-  }
-  destroyStream(stream)
 }

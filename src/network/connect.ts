@@ -8,9 +8,10 @@ import { foreignText } from '../foreign-text.js'
 import type { Surroundings } from '../surroundings.js'
 import { streamError } from '../thrown-message.js'
 import { timerDelay } from '../timer-delay.js'
-import { destroyStream, givenStream, isConnecting, type CreateConnection, type MaybeSocket } from './given-stream.js'
+import { givenStream, isConnecting, type CreateConnection } from './given-stream.js'
 import type { HostLookup } from './host-lookup.js'
 import { orAborted } from './or-aborted.js'
+import { destroyStream, type Stream } from './stream.js'
 import { asCause, tlsProblem } from './tls-errors.js'
 import { within } from './within.js'
 
@@ -183,7 +184,7 @@ function connectTo(
 ): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     // A stream that the user gave need not be a socket, also where it is one that is connecting still.
-    const socket: MaybeSocket = tls === undefined ? (over as Duplex) : startTls(host, address, tls, over)
+    const socket: Stream = tls === undefined ? (over as Duplex) : startTls(host, address, tls, over)
     socket.unref?.()
     let isConnected = over !== undefined && !isConnecting(over)
     const timer = clock

@@ -1,9 +1,9 @@
-import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../clock.js'
 import { kindOf } from '../kind-of.js'
 import { thrownCause, thrownMessage } from '../thrown-message.js'
 import type { BrokerAddress } from './connect.js'
+import type { Stream } from './stream.js'
 import { askUser, NothingCame } from './user-code.js'
 
 /**
@@ -11,9 +11,6 @@ import { askUser, NothingCame } from './user-code.js'
  * wants it any more.
  */
 export type CreateConnection = (address: BrokerAddress, signal: AbortSignal) => Duplex | Promise<Duplex>
-
-/** What a socket has beside any stream. */
-export type MaybeSocket = Duplex & Partial<Pick<Socket, 'unref' | 'setNoDelay' | 'setKeepAlive' | 'connecting'>>
 
 /**
  * Asks the user's function for the stream to a broker. What it gives when nobody waits any more is destroyed.
@@ -55,7 +52,7 @@ export async function givenStream(
 
 /** Whether it is a socket that has not got its connection yet: what is written to it would wait. */
 export function isConnecting(stream: Duplex): boolean {
-  return (stream as MaybeSocket).connecting === true
+  return (stream as Stream).connecting === true
 }
 
 class WrongStream extends Error {}
@@ -66,7 +63,7 @@ function checked(given: unknown): Duplex {
   const refuse = (what: string): never => {
     throw new WrongStream(`\`createConnection\` gave ${what}, allowed is a stream of bytes (Duplex) that is open`)
   }
-  const stream = (typeof given === 'object' && given !== null ? given : {}) as MaybeSocket
+  const stream = (typeof given === 'object' && given !== null ? given : {}) as Stream
   if (METHODS.some((method) => typeof stream[method] !== 'function')) return refuse(kindOf(given))
   if (stream.readableObjectMode || stream.writableObjectMode) return refuse('a stream of objects')
   if (typeof stream.readableEncoding === 'string') return refuse('a stream that makes text of bytes (setEncoding)')
@@ -78,15 +75,6 @@ function checked(given: unknown): Duplex {
   stream.on('error', () => undefined)
   stream.setNoDelay?.(true)
   return stream
-}
-
-/** Destroys what may be a stream of the user's; one that throws at that is nobody's any more all the same. */
-export function destroyStream(stream: Duplex, error?: Error): void {
-  try {
-    stream.destroy(error)
-  } catch {
-    // Whatever it has left open is its own affair.
-  }
 }
 
 /** It is nobody's any more, whatever it is. */

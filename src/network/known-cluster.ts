@@ -1,4 +1,5 @@
 import type { BrokerAddress } from './connect.js'
+import type { Destination } from './versions-question.js'
 
 const NO_BROKERS: ReadonlyMap<number, BrokerAddress> = new Map()
 
@@ -17,6 +18,12 @@ export class KnownCluster {
   /** Those that can be asked, by id; empty while only the bootstrap list is known. */
   get brokers(): ReadonlyMap<number, BrokerAddress> {
     return this.areForgotten ? NO_BROKERS : this.members
+  }
+
+  /** What a connection to one of its brokers is to lead to; undefined while that is not known. */
+  destination(nodeId: number | undefined): Destination | undefined {
+    const { clusterId } = this
+    return nodeId === undefined || clusterId === null ? undefined : { clusterId, nodeId }
   }
 
   /** Whether it may have been made anew since it was heard of last: that ends all connections. */
