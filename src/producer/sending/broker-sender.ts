@@ -1,76 +1,35 @@
 import { setMaxListeners } from 'node:events'
 import Denque from 'denque'
-import type { Clock, Timer } from '../../clock.js'
-import {
-  ConnectionClosedError,
-  MalformedResponseError,
-  ProducerClosedError,
-  type KafkaProducerError,
-} from '../../errors.js'
-import { isPromise } from '../../is-promise.js'
+import type { Timer } from '../../clock.js'
+import { ProducerClosedError, type KafkaProducerError } from '../../errors.js'
 import { formatAddress } from '../../network/connect.js'
 import { orAborted } from '../../network/or-aborted.js'
 import type { BrokerSession } from '../../network/session.js'
 import { Stage } from '../../network/stage.js'
-import { isThrottleAhead } from '../../protocol/api.js'
-import { produce, TOPIC_IDS_FROM, type ProducePartitionResponse } from '../../protocol/apis/produce.js'
-import { ZERO_UUID } from '../../protocol/byte-writer.js'
+import { produce } from '../../protocol/apis/produce.js'
 import { magicOfProduce } from '../../protocol/versions.js'
-import type { Observers } from '../../stats/observer.js'
 import { timerDelay } from '../../timer-delay.js'
 import type { TurnBudget } from '../../turn-budget.js'
 import type { ProducerPool } from '../brokers/producer-pool.js'
 import type { SyncProducer } from '../brokers/sync-producer.js'
-import type { Magic } from '../queues/batch.js'
 import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.js'
-import type { Attempt } from './attempt.js'
-import { collate, takeBatches } from './collate.js'
+import { takeBatches } from './collate.js'
+import { Exchange, maxProduceVersion, type ExchangeConfig, type ExchangeParts, type ExchangeTerms } from './exchange.js'
 import type { Numbering, Sequencing } from './idempotence.js'
-import type { Outcomes } from './outcomes.js'
-import type { Preparation } from './preparation.js'
-import { matchAnswer } from './produce-answer.js'
 import type { TransactionSequencing } from './transaction-sequencing.js'
 
-export interface BrokerSenderConfig {
-  readonly acks: number
-  readonly requestTimeoutMs: number
+export interface BrokerSenderConfig extends ExchangeConfig {
   readonly maxRequestBytes: number
   readonly maxInFlight: number
 }
 
 /** What a sender needs of the others, and tells them. */
-export interface SenderParts {
-  readonly clock: Clock
+export interface SenderParts extends ExchangeParts {
   readonly pool: ProducerPool
   readonly turn: TurnBudget
-  readonly preparation: Preparation
-  readonly outcomes: Outcomes
-  readonly observers: Observers
   readonly idempotence: Sequencing
-  /** Undefined where there are no transactions. */
-  readonly transactions: TransactionSequencing | undefined
-  /** The topic's id as the metadata has it; null where it has none. */
-  readonly topicId: (topic: string) => Buffer | null
-  /** How many answers the metadata came from. */
-  readonly metadataGeneration: () => number
   /** Everything of one answer has been told. */
   readonly onAnswered: () => void
-}
-
-/** A request that is made, or written and not answered yet. */
-interface Sent {
-  readonly session: BrokerSession
-  readonly batches: readonly PartitionBatch[]
-  /** Of its batches before compression. */
-  readonly bytes: number
-  /** What it is, and since when it is on its way. */
-  readonly stage: Stage
-  /** Whether it counts against `maxInFlight`: while a codec of the user's is at it it does not, or that would stop everybody. */
-  isCounted: boolean
-  /** Whether it stands on its connection. */
-  isHandedOver: boolean
-  /** Tells every batch's outcome; undefined as long as there is none. */
-  tell: (() => void) | undefined
 }
 
 /** With less than that on its way it is not worth while to gather what comes. */
@@ -97,9 +56,9 @@ export class BrokerSender {
    * The oldest first. No Set: the table that one leaves behind when it is made anew points to the next, and once it is in
    * the old generation it keeps alive whatever was in all that came after (V8's `OrderedHashTable`).
    */
-  private readonly sent: Sent[] = []
+  private readonly sent: Exchange[] = []
   /** Those that a codec is through with, and that have to wait for one that is answered. */
-  private readonly held: { readonly sent: Sent; readonly go: () => void }[] = []
+  private readonly held: { readonly sent: Exchange; readonly go: () => void }[] = []
   private isToldLater = false
   /** The one that takes messages without acks, and is watched for its end. */
   private oneWay: BrokerSession | undefined
@@ -107,6 +66,7 @@ export class BrokerSender {
   private answerMs = Infinity
   private readonly closing = new AbortController()
   private isStopped = false
+  private readonly terms: ExchangeTerms
   private throttleTimer: Timer | undefined
   /** Whose throttle it heeds. */
   private throttled: BrokerSession | undefined
@@ -118,6 +78,14 @@ export class BrokerSender {
   ) {
     // Each request that a codec is at listens to it.
     setMaxListeners(0, this.closing.signal)
+    this.terms = {
+      brokerId,
+      config,
+      parts,
+      closing: this.closing.signal,
+      mayGo: (exchange) => this.mayGo(exchange),
+      onWrite: (session) => this.heedHangUp(session),
+    }
   }
 
   /** Notes that a partition led by this broker has something to send. */
@@ -174,10 +142,18 @@ export class BrokerSender {
     return counted >= this.config.maxInFlight
   }
 
-  /** A request that did not count is to go. */
-  private async count(sent: Sent): Promise<void> {
-    if (this.isFull) await new Promise<void>((go) => this.held.push({ sent, go }))
-    sent.isCounted = true
+  /** Where it has to wait it goes on when others are answered; never where all messages are about to have their fate. */
+  private mayGo(exchange: Exchange): Promise<void> | undefined {
+    if (exchange.isCounted && !this.isStopped) return undefined
+    return this.whenItMayGo(exchange)
+  }
+
+  private async whenItMayGo(exchange: Exchange): Promise<void> {
+    if (!exchange.isCounted) {
+      if (this.isFull) await new Promise<void>((go) => this.held.push({ sent: exchange, go }))
+      exchange.isCounted = true
+    }
+    if (this.isStopped) await orAborted(new Promise<never>(() => undefined), this.closing.signal)
   }
 
   private letHeldGo(): void {
@@ -239,7 +215,7 @@ export class BrokerSender {
   /** Sends one request; false when there is nothing to send. */
   private send(producer: SyncProducer, session: BrokerSession, numbering: Numbering): boolean {
     const { clock, preparation, transactions } = this.parts
-    const highest = session.versions.highest(produce, this.maxProduceVersion)
+    const highest = session.versions.highest(produce, maxProduceVersion(this.parts))
     const magic = magicOfProduce(highest)
     const prepare = (batch: PartitionBatch) => {
       const isPrepared = preparation.prepare(batch, magic, highest)
@@ -260,22 +236,13 @@ export class BrokerSender {
     })
     const [first] = batches
     if (first === undefined) return false
-    let bytes = 0
-    for (const batch of batches) bytes += batch.byteLength
-    const stage = new Stage(clock)
-    const isCounted = !goesApart(first)
-    const sent: Sent = { session, batches, bytes, stage, isCounted, isHandedOver: false, tell: undefined }
-    this.sent.push(sent)
-    void this.exchange(producer, sent, magic).then((tell) => {
-      sent.tell = tell
+    const exchange = new Exchange(batches, producer, session, magic, !goesApart(first), this.terms)
+    this.sent.push(exchange)
+    void exchange.run().then(() => {
       this.answerMs = clock.now() - now
       this.tellAnswered()
     })
     return true
-  }
-
-  private get maxProduceVersion(): number {
-    return this.parts.transactions?.maxProduceVersion ?? produce.maxVersion
   }
 
   /** Tells what has its answer, in the order in which the requests went out on their connection. */
@@ -296,7 +263,7 @@ export class BrokerSender {
   }
 
   /** The oldest that has its answer, and before which none on its connection is without one. */
-  private nextToTell(): Sent | undefined {
+  private nextToTell(): Exchange | undefined {
     const [oldest] = this.sent
     if (oldest === undefined || oldest.tell !== undefined) return oldest
     const awaited = new Set<BrokerSession>()
@@ -311,112 +278,14 @@ export class BrokerSender {
     this.tellAnswered()
   }
 
-  /** One request and its answer; never rejects. What it resolves with tells every batch's outcome, whatever happened. */
-  private async exchange(producer: SyncProducer, sent: Sent, magic: Magic): Promise<() => void> {
-    const { session, batches, stage } = sent
-    const { clock, observers, outcomes } = this.parts
-    const generation = this.parts.metadataGeneration()
-    const topics = collate(batches, this.parts.topicId)
-    const attempts = topics.flatMap(({ partitionData }) => partitionData)
-    let isWritten = false
-    const failed = (error: KafkaProducerError) => {
-      if (error instanceof MalformedResponseError) producer.disconnect(session.connection)
-      // Some may have had their answer before whatever this is went wrong.
-      const open = attempts.filter(({ batch }) => batch.isInFlight)
-      const openBatches = open.map(({ batch }) => batch)
-      // It was connected to, and nothing was written: that is no attempt.
-      if (!isWritten) for (const batch of openBatches) batch.forgiveAttempt()
-      outcomes.unanswered(openBatches, error, isWritten, generation)
-      for (const attempt of open) attempt.ended(clock.now())
-    }
-    try {
-      const cap = topics.some(({ topicId }) => topicId === ZERO_UUID) ? TOPIC_IDS_FROM - 1 : produce.maxVersion
-      const version = session.versions.highest(produce, Math.min(cap, this.maxProduceVersion))
-      const encoded = this.encode(attempts, magic, version)
-      // Most requests need no codec that works elsewhere, and go at once. Others wait for none of them: of no partition is
-      // another batch taken before this one is handed over.
-      if (encoded !== undefined) await session.connection.whileUsed(orAborted(encoded, this.closing.signal))
-      if (!sent.isCounted) await this.count(sent)
-      if (this.isStopped) await orAborted(new Promise<never>(() => undefined), this.closing.signal)
-      const { acks, requestTimeoutMs: timeoutMs } = this.config
-      const transactionalId = this.parts.transactions?.transactionalId ?? null
-      const request = { transactionalId, acks, timeoutMs, topicData: topics }
-      if (!session.connection.isOpen)
-        throw new ConnectionClosedError('the connection was lost while the request was made')
-      const name = this.nameOf(producer)
-      stage.enter(`Produce v${version} has been held back from ${name}`)
-      if (observers.batches.isWatched) {
-        const now = clock.now()
-        for (const attempt of attempts) attempt.begin(observers, this.brokerId, now)
-      }
-      const onWritten = () => {
-        isWritten = true
-        stage.enter(`${name} has not ${this.config.acks === 0 ? 'taken' : 'answered'} Produce v${version}`)
-      }
-      const onTaken = () => {
-        for (const attempt of attempts) attempt.taken()
-      }
-      if (acks === 0) this.heedHangUp(session)
-      const answered = producer.send(session, version, request, onWritten, onTaken)
-      sent.isHandedOver = true
-      for (const batch of batches) outcomes.handedOver(batch)
-      const response = await answered
-      return () => {
-        const now = clock.now()
-        if (response === undefined) {
-          for (const attempt of attempts) {
-            outcomes.acknowledged(attempt.batch, undefined, magic)
-            attempt.ended(now)
-          }
-          return
-        }
-        try {
-          const answers = matchAnswer(topics, version, response)
-          session.throttle.heed(response.throttleTimeMs, isThrottleAhead(produce, version))
-          const toldLeader = outcomes.learnLeaders(attempts, answers, response)
-          for (let i = 0; i < attempts.length; i++) {
-            const attempt = attempts[i] as Attempt
-            const { batch } = attempt
-            outcomes.answered(batch, answers[i] as ProducePartitionResponse, toldLeader.has(batch), magic, generation)
-            attempt.ended(now)
-          }
-        } catch (error) {
-          failed(error as KafkaProducerError)
-        }
-      }
-    } catch (error) {
-      return () => failed(error as KafkaProducerError)
-    }
-  }
-
   /** With acks 0 all that a broker can say against messages is to hang up: it may lead their partitions no more. */
   private heedHangUp(session: BrokerSession): void {
-    if (this.oneWay === session) return
+    if (this.config.acks !== 0 || this.oneWay === session) return
     this.oneWay = session
     const { connection } = session
     connection.onClose(() => {
       if (connection.wasHungUpOn) this.parts.outcomes.hungUp(this.brokerId)
     })
-  }
-
-  /**
-   * Gives each attempt the bytes of its batch. The promise is there only where a codec works off the event loop; the
-   * batches are compressed side by side.
-   */
-  private encode(attempts: readonly Attempt[], magic: Magic, version: number): Promise<unknown> | undefined {
-    let pending: Promise<void>[] | undefined
-    for (const attempt of attempts) {
-      const records = this.parts.preparation.encode(attempt.batch, magic, version)
-      if (isPromise(records)) {
-        const encoded = Promise.resolve(records).then((bytes) => {
-          attempt.records = bytes
-        })
-        ;(pending ??= []).push(encoded)
-      } else {
-        attempt.records = records
-      }
-    }
-    return pending && Promise.all(pending)
   }
 
   /** Goes on when the broker welcomes requests again, or the connection it said otherwise on has ended. */
@@ -460,10 +329,6 @@ export class BrokerSender {
     // What is behind a batch that failed for good, such as for refused credentials, fares no better.
     for (const queue of hopeless) this.parts.outcomes.giveUp(queue, error)
     this.parts.onAnswered()
-  }
-
-  private nameOf({ address }: SyncProducer): string {
-    return `broker ${this.brokerId} at ${formatAddress(address)}`
   }
 
   /**
