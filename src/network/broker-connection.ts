@@ -37,6 +37,19 @@ export const LARGE_REQUEST_BYTES = 500_000
 const MAY_BE_TOO_LARGE =
   '; brokers hang up on requests above their `socket.request.max.bytes` (Azure Event Hubs: 1,046,528): `maxRequestBytes` and `batchBytes` bound them'
 
+export interface ConnectionTerms {
+  readonly clientId: string
+  /** Of one answer. */
+  readonly maxResponseBytes: number
+  readonly maxIdleMs: number
+  /** Shared by all connections that together may hold no more of answers that are not whole yet; by default its own. */
+  readonly gathering?: GatheringBound
+  readonly clock?: Clock
+  /** False where nobody can say when a stream is done with what was written: `onTaken` is not called then. Default: true. */
+  readonly tellsTaken?: boolean
+  readonly observers?: Observers
+}
+
 export interface RequestOptions {
   /** How long the broker may take, from the later of "written" and "previous answer". */
   readonly timeoutMs: number
@@ -104,6 +117,11 @@ interface Held {
  * It keeps the process alive only while it ends. Whoever waits for an answer does that: the messages' deadlines.
  */
 export class BrokerConnection {
+  private readonly clientId: string
+  private readonly maxResponseBytes: number
+  private readonly clock: Clock
+  private readonly tellsTaken: boolean
+  private readonly observers: Observers
   private state: 'open' | 'ending' | 'closed' = 'open'
   /** Not to be walked to: it leads to the key that TLS was opened with. */
   readonly #socket: Stream
@@ -141,26 +159,23 @@ export class BrokerConnection {
   constructor(
     socket: Stream,
     readonly address: BrokerAddress,
-    private readonly clientId: string,
-    private readonly maxResponseBytes: number,
-    maxIdleMs: number,
-    /** Shared by all connections that together may hold no more of answers that are not whole yet. */
-    gathering = new GatheringBound(maxResponseBytes),
-    private readonly clock: Clock = systemClock,
-    /** False where nobody can say when a stream is done with what was written: `onTaken` is not called then. */
-    private readonly tellsTaken = true,
-    private readonly observers = new Observers(),
+    { clientId, maxResponseBytes, maxIdleMs, gathering, clock, tellsTaken, observers }: ConnectionTerms,
   ) {
-    this.deadlines = new EarliestTimer(clock, () => this.checkTimeout())
+    this.clientId = clientId
+    this.maxResponseBytes = maxResponseBytes
+    this.clock = clock ?? systemClock
+    this.tellsTaken = tellsTaken ?? true
+    this.observers = observers ?? new Observers()
+    this.deadlines = new EarliestTimer(this.clock, () => this.checkTimeout())
     this.idle = new IdleWatch(
-      clock,
+      this.clock,
       maxIdleMs,
       () => this.isAtWork,
       () => this.onIdle(maxIdleMs),
     )
     this.#socket = socket
     // Bare tokens may be empty; that others have a correlation id is looked at with each.
-    this.#splitter = new FrameSplitter(0, () => this.sizeOfNext(), gathering)
+    this.#splitter = new FrameSplitter(0, () => this.sizeOfNext(), gathering ?? new GatheringBound(maxResponseBytes))
     socket.unref?.()
     socket.on('data', (chunk: unknown) => this.onData(chunk))
     // One that the user gave may have been paused.

@@ -95,17 +95,15 @@ export class Dialer {
       clock,
     }
     const socket = await openSocket(address, terms)
-    const connection = new BrokerConnection(
-      socket,
-      address,
+    const connection = new BrokerConnection(socket, address, {
       clientId,
       maxResponseBytes,
       maxIdleMs,
-      this.gathering,
+      gathering: this.gathering,
       clock,
-      create === undefined,
-      this.observers,
-    )
+      tellsTaken: create === undefined,
+      observers: this.observers,
+    })
     const isZooKeepers = address.port === ZOOKEEPER_PORT
     connection.hint = isZooKeepers
       ? undefined

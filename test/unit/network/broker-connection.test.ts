@@ -38,7 +38,7 @@ async function connected({
   const [peer] = await accepted
   peer.on('error', () => undefined)
   const address = { host: '127.0.0.1', port }
-  const connection = new BrokerConnection(socket, address, 'test', maxResponseBytes, maxIdleMs, gathering)
+  const connection = new BrokerConnection(socket, address, { clientId: 'test', maxResponseBytes, maxIdleMs, gathering })
   const closed = once(socket, 'close').then(() => undefined)
   onTestFinished(async () => {
     await connection.close(0)
@@ -469,7 +469,11 @@ it('requests that were held all fail where the stream throws on the first of the
   stream.write = () => {
     throw new Error('no longer')
   }
-  const connection = new BrokerConnection(stream, { host: 'h', port: 1 }, 'test', 10_000, 60_000)
+  const connection = new BrokerConnection(
+    stream,
+    { host: 'h', port: 1 },
+    { clientId: 'test', maxResponseBytes: 10_000, maxIdleMs: 60_000 },
+  )
   connection.holdRequests()
   const held = [ask(connection), ask(connection), connection.sendOneWay(metadata, 0, ALL, { timeoutMs: 10_000 })]
   connection.releaseRequests()

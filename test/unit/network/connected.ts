@@ -7,7 +7,11 @@ import type { BrokerAddress } from '../../../src/network/connect.js'
 export async function connectedTo(peer: Server): Promise<{ address: BrokerAddress; connection: BrokerConnection }> {
   await new Promise<void>((resolve) => peer.listen(0, '127.0.0.1', resolve))
   const address = { host: '127.0.0.1', port: (peer.address() as AddressInfo).port }
-  const connection = new BrokerConnection(connect(address), address, 'test', 10_000, 60_000)
+  const connection = new BrokerConnection(connect(address), address, {
+    clientId: 'test',
+    maxResponseBytes: 10_000,
+    maxIdleMs: 60_000,
+  })
   onTestFinished(async () => {
     await connection.close(0)
     peer.close()

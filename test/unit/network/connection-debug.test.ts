@@ -16,7 +16,11 @@ vi.mock('../../../src/debug.js', () => ({
 it('DEBUG tells how many requests were on a connection that ended, those without an answer included', async () => {
   // What is written to it is never taken.
   const stream = new Duplex({ read: () => undefined, write: () => undefined })
-  const connection = new BrokerConnection(stream, { host: 'broker', port: 9092 }, 'test', 10_000, 60_000)
+  const connection = new BrokerConnection(
+    stream,
+    { host: 'broker', port: 9092 },
+    { clientId: 'test', maxResponseBytes: 10_000, maxIdleMs: 60_000 },
+  )
   const request = { transactionalId: null, acks: 0, timeoutMs: 1_000, topicData: [] }
   const sent = [1, 2].map(() => connection.sendOneWay(produce, 3, request, { timeoutMs: 20_000 }))
   connection.abandon(new RequestTimeoutError('given up'))
