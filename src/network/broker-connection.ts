@@ -18,7 +18,7 @@ import { formatAddress, type BrokerAddress } from './connect.js'
 import { EarliestTimer } from './earliest-timer.js'
 import { HEAD_BYTES, notKafka } from './foreign-protocol.js'
 import { IdleWatch } from './idle-watch.js'
-import { bufferOf, destroyStream, reset, writeTogether, type Stream } from './stream.js'
+import { bufferOf, destroyStream, reset, type Stream } from './stream.js'
 import { tlsProblem } from './tls-errors.js'
 import { UnansweredRequests } from './unanswered-requests.js'
 
@@ -341,9 +341,15 @@ export class BrokerConnection {
     })
   }
 
+  /** Writes what belongs together in one go. */
   private write(parts: readonly Uint8Array[], onEnd: (error: Error | null | undefined) => void): void {
+    const last = parts.length - 1
+    const socket = this.#socket
     try {
-      writeTogether(this.#socket, parts, onEnd)
+      if (last > 0) socket.cork()
+      for (let i = 0; i < last; i++) socket.write(parts[i])
+      socket.write(parts[last], onEnd)
+      if (last > 0) socket.uncork()
     } catch (cause) {
       // A stream that the user gave may throw where a socket has an error.
       this.fail(this.closedByPeer('broke the connection', streamError(cause)))

@@ -6,19 +6,6 @@ import { types } from 'node:util'
 export type Stream = Duplex &
   Partial<Pick<Socket, 'ref' | 'unref' | 'setNoDelay' | 'setKeepAlive' | 'connecting' | 'resetAndDestroy'>>
 
-/** Writes what belongs together in one go. */
-export function writeTogether(
-  stream: Stream,
-  parts: readonly Uint8Array[],
-  onEnd: (error: Error | null | undefined) => void,
-): void {
-  const last = parts.length - 1
-  if (last > 0) stream.cork()
-  for (let i = 0; i < last; i++) stream.write(parts[i])
-  stream.write(parts[last], onEnd)
-  if (last > 0) stream.uncork()
-}
-
 /** Streams give Buffers; of the user's some may give other bytes. Undefined for what is none. */
 export function bufferOf(chunk: unknown): Buffer | undefined {
   if (Buffer.isBuffer(chunk)) return chunk

@@ -172,8 +172,8 @@ export class BrokerSender {
   private isBetterLater(session: BrokerSession): boolean {
     if (this.answerMs > QUICK_ANSWER_MS) return false
     let inFlight = 0
-    for (const { tell, session: its, bytes, isHandedOver } of this.sent)
-      if (tell === undefined && its === session && isHandedOver) inFlight += bytes
+    for (const { hasOutcome, session: its, bytes, isHandedOver } of this.sent)
+      if (!hasOutcome && its === session && isHandedOver) inFlight += bytes
     if (inFlight < BULK_BYTES) return false
     const enough = Math.min(inFlight, this.config.maxRequestBytes) / 2
     let waiting = 0
@@ -255,7 +255,7 @@ export class BrokerSender {
         break
       }
       this.sent.splice(this.sent.indexOf(sent), 1)
-      sent.tell?.()
+      sent.tell()
     }
     this.letHeldGo()
     onAnswered()
@@ -265,11 +265,11 @@ export class BrokerSender {
   /** The oldest that has its answer, and before which none on its connection is without one. */
   private nextToTell(): Exchange | undefined {
     const [oldest] = this.sent
-    if (oldest === undefined || oldest.tell !== undefined) return oldest
+    if (oldest === undefined || oldest.hasOutcome) return oldest
     const awaited = new Set<BrokerSession>()
-    return this.sent.find(({ tell, isHandedOver, session }) => {
-      if (tell === undefined && isHandedOver) awaited.add(session)
-      return tell !== undefined && !awaited.has(session)
+    return this.sent.find(({ hasOutcome, isHandedOver, session }) => {
+      if (!hasOutcome && isHandedOver) awaited.add(session)
+      return hasOutcome && !awaited.has(session)
     })
   }
 

@@ -69,16 +69,15 @@ export class Exchange {
   readonly stage: Stage
   /** Whether it stands on its connection. */
   isHandedOver = false
-  /** Tells every batch's outcome; undefined as long as there is none. */
-  tell: (() => void) | undefined
+  private outcome: (() => void) | undefined
   private isWritten = false
   /** Of the metadata that its batches went out by. */
   private readonly generation: number
-  private readonly topics: readonly CollatedTopic[]
-  private readonly attempts: readonly Attempt[]
+  private topics: readonly CollatedTopic[]
+  private attempts: readonly Attempt[]
 
   constructor(
-    readonly batches: readonly PartitionBatch[],
+    public batches: readonly PartitionBatch[],
     private readonly producer: SyncProducer,
     readonly session: BrokerSession,
     private readonly magic: Magic,
@@ -96,7 +95,7 @@ export class Exchange {
     this.attempts = this.topics.flatMap(({ partitionData }) => partitionData)
   }
 
-  /** Makes the request, writes it, and waits for its answer. Never rejects: {@link tell} is there afterwards, whatever happened. */
+  /** Makes the request, writes it, and waits for its answer. Never rejects: it {@link hasOutcome} then, whatever happened. */
   async run(): Promise<void> {
     try {
       const version = this.version
@@ -107,10 +106,24 @@ export class Exchange {
       const turn = this.terms.mayGo(this)
       if (turn !== undefined) await turn
       const answer = await this.write(version)
-      this.tell = () => this.answered(answer, version)
+      this.outcome = () => this.answered(answer, version)
     } catch (error) {
-      this.tell = () => this.failed(error as KafkaProducerError)
+      this.outcome = () => this.failed(error as KafkaProducerError)
     }
+  }
+
+  /** Whether it is known what became of its batches. */
+  get hasOutcome(): boolean {
+    return this.outcome !== undefined
+  }
+
+  /** Tells every batch's outcome, and lets go of all that it carried: once it is old, garbage as it is keeps that for long. */
+  tell(): void {
+    this.outcome?.()
+    this.outcome = undefined
+    this.batches = []
+    this.topics = []
+    this.attempts = []
   }
 
   private get version(): number {
