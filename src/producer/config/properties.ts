@@ -54,7 +54,7 @@ export function readProperties(
   for (const [name, value] of properties) {
     const row = (Object.hasOwn(ROWS, name) ? ROWS[name] : undefined) ?? securityRow(name)
     if (row !== undefined) row(value, reading, name)
-    else if (asksForTls(name, value, reading)) throw misspeltProtocol()
+    else if (asksForTls(name, value, reading)) throw unknownTls(name)
     else notes.push(`${unknownProperty(name)}; Java’s producer warns of it, too`)
   }
   if (options.brokers === undefined && given.brokers === undefined) throw missingServers(properties)
@@ -108,9 +108,10 @@ function asksForTls(name: string, value: string, { properties, given }: Reading)
   return /^(SASL_)?SSL$/i.test(value) && nearestName(name, ['security.protocol']) !== undefined
 }
 
-function misspeltProtocol(): InvalidConfigError {
+function unknownTls(name: string): InvalidConfigError {
+  const named = shownProperty(name)
   return new InvalidConfigError(
-    'the file asks for TLS by a property that is unknown: did you mean security.protocol? Or give the option `ssl`',
+    `the file asks for TLS by ${named}, which is unknown: did you mean security.protocol? Or give the option \`ssl\``,
   )
 }
 

@@ -236,7 +236,7 @@ export class BrokerSender {
     })
     const [first] = batches
     if (first === undefined) return false
-    const exchange = new Exchange(batches, producer, session, magic, !goesApart(first), this.terms)
+    const exchange = new Exchange({ batches, producer, session, magic, isCounted: !goesApart(first) }, this.terms)
     this.sent.push(exchange)
     void exchange.run().then(() => {
       this.answerMs = clock.now() - now

@@ -56,6 +56,16 @@ export interface ExchangeTerms {
   readonly onWrite: (session: BrokerSession) => void
 }
 
+/** What a request carries, and where to. */
+export interface Cargo {
+  readonly batches: readonly PartitionBatch[]
+  readonly producer: SyncProducer
+  readonly session: BrokerSession
+  readonly magic: Magic
+  /** Whether it counts against `maxInFlight`: while a codec of the user's is at it it does not, or that would stop everybody. */
+  readonly isCounted: boolean
+}
+
 /** The newest version of Produce that may be spoken. */
 export function maxProduceVersion({ transactions }: Pick<ExchangeParts, 'transactions'>): number {
   return transactions?.maxProduceVersion ?? produce.maxVersion
@@ -63,12 +73,17 @@ export function maxProduceVersion({ transactions }: Pick<ExchangeParts, 'transac
 
 /** One Produce request and its answer: what it carries, how far it has come, and what its answer means for each batch. */
 export class Exchange {
+  batches: readonly PartitionBatch[]
+  readonly session: BrokerSession
+  isCounted: boolean
   /** Of its batches before compression. */
   readonly bytes: number
   /** What it is at, and since when. */
   readonly stage: Stage
   /** Whether it stands on its connection. */
   isHandedOver = false
+  private readonly producer: SyncProducer
+  private readonly magic: Magic
   private outcome: (() => void) | undefined
   private isWritten = false
   /** Of the metadata that its batches went out by. */
@@ -77,14 +92,14 @@ export class Exchange {
   private attempts: readonly Attempt[]
 
   constructor(
-    public batches: readonly PartitionBatch[],
-    private readonly producer: SyncProducer,
-    readonly session: BrokerSession,
-    private readonly magic: Magic,
-    /** Whether it counts against `maxInFlight`: while a codec of the user's is at it it does not, or that would stop everybody. */
-    public isCounted: boolean,
+    { batches, producer, session, magic, isCounted }: Cargo,
     private readonly terms: ExchangeTerms,
   ) {
+    this.batches = batches
+    this.producer = producer
+    this.session = session
+    this.magic = magic
+    this.isCounted = isCounted
     const { clock, metadataGeneration, topicId } = terms.parts
     let bytes = 0
     for (const batch of batches) bytes += batch.byteLength
@@ -117,7 +132,10 @@ export class Exchange {
     return this.outcome !== undefined
   }
 
-  /** Tells every batch's outcome, and lets go of all that it carried: once it is old, garbage as it is keeps that for long. */
+  /**
+   * Tells every batch's outcome, and lets go of what was carried: once an exchange has got into the old generation of the
+   * heap, all that it refers to stays there with it until the next full collection.
+   */
   tell(): void {
     this.outcome?.()
     this.outcome = undefined
