@@ -194,8 +194,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'close() forgets who waits for room',
     file: 'src/producer/default-event-handler.ts',
-    find: '    const unsent = await this.earlyEnds.close<KeyedMessage<K, V>>(this.calls.all(), cause)\n',
-    replace: '    const unsent: KeyedMessage<K, V>[] = []\n    void cause\n',
+    find: '    const unsent = await earlyEnds.close<KeyedMessage<K, V>>(this.calls.all(), cause)\n',
+    replace: '    const unsent: KeyedMessage<K, V>[] = []\n    void [cause, earlyEnds]\n',
   },
   {
     fault: 'only the first in line is refused in time',

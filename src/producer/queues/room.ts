@@ -22,6 +22,7 @@ export class Room {
   /** Bytes that those for topics without metadata may take. */
   private readonly unknownShare: number
   private readonly tellLater = () => this.tell()
+  private readonly whenEmpty: (() => void)[] = []
 
   /** @param onFreed called when some was given back, in the midst of nothing */
   constructor(
@@ -156,5 +157,12 @@ export class Room {
     if (!this.hasNews) return
     this.hasNews = false
     this.onFreed()
+    if (this.messageCount === 0) for (const resolve of this.whenEmpty.splice(0)) resolve()
+  }
+
+  /** Resolves when nothing is held any more: no message waits, and no broker owes an answer for one. */
+  emptied(): Promise<void> {
+    if (this.messageCount === 0) return Promise.resolve()
+    return new Promise((resolve) => this.whenEmpty.push(resolve))
   }
 }

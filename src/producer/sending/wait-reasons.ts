@@ -9,7 +9,7 @@ import type { BrokerSender } from './broker-sender.js'
 export interface WaitReasonsParts {
   readonly topicPartitionInfos: BrokerPartitionInfo
   readonly topic: (name: string) => TopicQueue | undefined
-  readonly senders: ReadonlyMap<number, BrokerSender>
+  readonly sender: (brokerId: number) => BrokerSender | undefined
   /** Who adds the partition to the transaction, where that is waited for. */
   readonly joiningBy: (queue: BatchQueue) => WaitedFor | undefined
 }
@@ -34,7 +34,7 @@ export class WaitReasons {
     const joining = this.parts.joiningBy(queue)
     if (joining !== undefined) return ofJoining(queue.topic, joining)
     const topic = this.parts.topic(queue.topic)
-    const sender = this.parts.senders.get(queue.leader)
+    const sender = this.parts.sender(queue.leader)
     const problem = sender?.problem ?? lastError
     return {
       topic: queue.topic,
