@@ -124,7 +124,7 @@ export const ODD_MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'a momentary error of an answer as a whole fails all that waits',
-    file: `${BROKERS}/broker-partition-info.ts`,
+    file: `${BROKERS}/metadata-question.ts`,
     find: '  ErrorCodes.UNKNOWN_SERVER_ERROR,\n',
     replace: '',
   },

@@ -1,42 +1,21 @@
 import { sleep, type Timer } from '../../clock.js'
 import { createDebug } from '../../debug.js'
-import {
-  MetadataUnavailableError,
-  ProducerClosedError,
-  type BrokerResponseError,
-  type KafkaProducerError,
-} from '../../errors.js'
-import { formatAddress, type BrokerAddress } from '../../network/connect.js'
-import type { BrokerSession, SessionFactory } from '../../network/session.js'
-import { isThrottleAhead } from '../../protocol/api.js'
-import {
-  metadata as metadataApi,
-  NO_AUTO_CREATION_FROM,
-  NO_TOPICS_FROM,
-  type MetadataResponse,
-  type MetadataTopic,
-} from '../../protocol/apis/metadata.js'
-import { ZERO_UUID } from '../../protocol/byte-writer.js'
-import { asRetriable, brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
+import { ProducerClosedError, type KafkaProducerError } from '../../errors.js'
+import type { BrokerAddress } from '../../network/connect.js'
+import type { SessionFactory } from '../../network/session.js'
+import type { MetadataResponse } from '../../protocol/apis/metadata.js'
+import { ErrorCodes } from '../../protocol/error-codes.js'
 import { Observers } from '../../stats/observer.js'
 import type { Surroundings } from '../../surroundings.js'
 import { timerDelay } from '../../timer-delay.js'
 import { ownCopy } from '../../topic-name.js'
-import { answerTimeoutMs, type AnyBroker } from './any-broker.js'
-import { LeaderEpochs, RELIABLE_EPOCHS_FROM } from './leader-epochs.js'
+import type { AnyBroker } from './any-broker.js'
+import { LeaderEpochs } from './leader-epochs.js'
+import { MetadataQuestion } from './metadata-question.js'
 import { topicMetadata, type PartitionMetadata, type TopicMetadata } from './topic-metadata.js'
 
 const debug = createDebug('kafka-producer:metadata')
 
-/**
- * Errors of an answer as a whole that pass, beside those that Kafka calls retriable: Kafka 4 sends the first
- * for a moment now and then, a broker that starts may send the second, and the third is about whom to ask next.
- */
-const MOMENTARY_ERRORS = new Set<number>([
-  ErrorCodes.UNKNOWN_SERVER_ERROR,
-  ErrorCodes.BROKER_NOT_AVAILABLE,
-  ErrorCodes.REBOOTSTRAP_REQUIRED,
-])
 /** Topics are looked through for idle ones so many times within `metadataMaxIdleMs`. */
 const IDLE_CHECKS = 4
 
@@ -110,6 +89,7 @@ export class BrokerPartitionInfo {
   private idleTimer: Timer | undefined
   private closed = false
   private listener: MetadataListener | undefined
+  private readonly question: MetadataQuestion
 
   constructor(
     private readonly sessions: SessionFactory,
@@ -117,7 +97,9 @@ export class BrokerPartitionInfo {
     private readonly options: BrokerPartitionInfoOptions,
     private readonly surroundings: Surroundings,
     private readonly observers = new Observers(),
-  ) {}
+  ) {
+    this.question = new MetadataQuestion(options.requestTimeoutMs, () => anyBroker.forgetBrokers())
+  }
 
   /** Who is told of every answer; set once, by the event handler. */
   listen(listener: MetadataListener): void {
@@ -259,7 +241,7 @@ export class BrokerPartitionInfo {
       const none = new Set<string>()
       const onEnd = this.observe(none)
       try {
-        const answer = await this.anyBroker.ask((session) => this.askOne(session, none, false))
+        const answer = await this.anyBroker.ask((session) => this.question.put(session, none, false))
         onEnd?.(undefined)
         this.learnBrokers(answer)
       } catch (error) {
@@ -338,7 +320,7 @@ export class BrokerPartitionInfo {
     if (topics.size === 0) return new Map()
     const onEnd = this.observe(topics)
     try {
-      const answer = await this.anyBroker.ask((session) => this.askOne(session, topics, mayCreate))
+      const answer = await this.anyBroker.ask((session) => this.question.put(session, topics, mayCreate))
       onEnd?.(undefined)
       return this.learn(answer, topics)
     } catch (error) {
@@ -346,31 +328,6 @@ export class BrokerPartitionInfo {
       this.noteRefused()
       throw error
     }
-  }
-
-  private async askOne(
-    { connection, versions, throttle }: BrokerSession,
-    names: ReadonlySet<string>,
-    mayCreate: boolean,
-  ): Promise<MetadataResponse> {
-    const version = versions.highest(metadataApi)
-    // Older brokers create every topic that is named: the question that must not do so names none and means all.
-    const namesTopics = mayCreate || version >= NO_AUTO_CREATION_FROM || (names.size === 0 && version >= NO_TOPICS_FROM)
-    const question = {
-      topics: namesTopics ? [...names].map((name) => ({ name, topicId: ZERO_UUID })) : null,
-      wanted: [...names],
-      allowAutoTopicCreation: mayCreate || version < NO_AUTO_CREATION_FROM,
-      includeClusterAuthorizedOperations: false,
-      includeTopicAuthorizedOperations: false,
-    }
-    const timeoutMs = answerTimeoutMs(this.options.requestTimeoutMs)
-    const response = await connection.request(metadataApi, version, question, { timeoutMs })
-    throttle.heed(response.throttleTimeMs, isThrottleAhead(metadataApi, version))
-    if (response.errorCode === ErrorCodes.REBOOTSTRAP_REQUIRED) this.anyBroker.forgetBrokers()
-    if (response.errorCode !== ErrorCodes.NONE) throw answerError(response.errorCode)
-    if (response.brokers.length === 0)
-      throw new MetadataUnavailableError(`${formatAddress(connection.address)} knows no broker yet`)
-    return version >= RELIABLE_EPOCHS_FROM ? response : withoutEpochs(response)
   }
 
   private learn(response: MetadataResponse, asked: ReadonlySet<string>): ReadonlyMap<string, TopicMetadata> {
@@ -466,18 +423,4 @@ export class BrokerPartitionInfo {
       )
       .unref()
   }
-}
-
-/** An error of the answer as a whole. */
-function answerError(code: number): BrokerResponseError {
-  const error = brokerResponseError(code, 'Metadata')
-  return MOMENTARY_ERRORS.has(code) ? asRetriable(error) : error
-}
-
-function withoutEpochs(response: MetadataResponse): MetadataResponse {
-  const topics = response.topics.map((topic: MetadataTopic) => ({
-    ...topic,
-    partitions: topic.partitions.map((partition) => ({ ...partition, leaderEpoch: -1 })),
-  }))
-  return { ...response, topics }
 }
