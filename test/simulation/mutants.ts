@@ -291,7 +291,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'an end that had no answer may end the next transaction',
     file: `${TRANSACTIONS}/transaction-manager.ts`,
-    find: '        if (this.requests.unanswered.isAny && this.canBump) await this.acquire(signal)\n',
+    find: '        if (this.requests.unanswered.isAny && this.identity.canBump) await this.acquire(signal)\n',
     replace: '',
   },
   {

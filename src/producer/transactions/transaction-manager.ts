@@ -1,12 +1,6 @@
 import type { Clock } from '../../clock.js'
 import { createDebug } from '../../debug.js'
-import {
-  AbortedError,
-  BrokerResponseError,
-  MalformedResponseError,
-  ProducerClosedError,
-  type KafkaProducerError,
-} from '../../errors.js'
+import { AbortedError, BrokerResponseError, ProducerClosedError, type KafkaProducerError } from '../../errors.js'
 import type { WaitedFor } from '../../network/stage.js'
 import type { AddPartitionsToTxnTopic } from '../../protocol/apis/add-partitions-to-txn.js'
 import type { EndTxnResponse } from '../../protocol/apis/end-txn.js'
@@ -18,7 +12,6 @@ import { Observers } from '../../stats/observer.js'
 import { kindOfCode, type ErrorKind } from './error-kinds.js'
 import type { GroupOffsets } from './group-offsets.js'
 import { LateRequests } from './late-requests.js'
-import { isIdentity } from './producer-identity.js'
 import {
   OutcomeUnknownError,
   ProducerFencedError,
@@ -30,6 +23,7 @@ import {
 import { TransactionPartitions } from './transaction-partitions.js'
 import { PART_TWO, type TransactionRequests, type Tries } from './transaction-requests.js'
 import { TransactionStates, type TransactionState } from './transaction-states.js'
+import { TransactionalIdentity } from './transactional-identity.js'
 
 const debug = createDebug('kafka-producer:transactions')
 
@@ -76,17 +70,10 @@ type Begun = 'no' | 'perhaps' | 'yes'
  */
 export class TransactionManager implements TransactionGate {
   private readonly states = new TransactionStates()
-  /** Replaced and never changed: whether it is still the current one can be told by the reference. */
-  private identity: Identity | undefined
-  /** Whether the coordinator lets this producer go on from the epoch that it has (KIP-360). */
-  private canBump = false
+  private readonly identity: TransactionalIdentity
   /** Part two of KIP-890: looked at anew for each transaction, since a cluster may be upgraded or downgraded. */
   private isPartTwo = false
   private begun: Begun = 'no'
-  /** The next transaction needs another epoch. */
-  private needsBump = false
-  /** The coordinator has forgotten the id: there is nothing to end, and the next transaction needs another one. */
-  private isForgotten = false
   /** A batch of the transaction had no answer, and may be written yet. */
   private isInDoubt = false
   private abortCause: TransactionError | undefined
@@ -108,6 +95,7 @@ export class TransactionManager implements TransactionGate {
   ) {
     this.partitions = new TransactionPartitions(clock, (topics) => this.addPartitions(topics))
     this.late = new LateRequests(requests)
+    this.identity = new TransactionalIdentity(requests)
   }
 
   get transactionalId(): string {
@@ -115,7 +103,7 @@ export class TransactionManager implements TransactionGate {
   }
 
   get current(): Identity | undefined {
-    return this.identity
+    return this.identity.current
   }
 
   get addsBy(): WaitedFor {
@@ -169,7 +157,7 @@ export class TransactionManager implements TransactionGate {
   async begin(signal: AbortSignal): Promise<void> {
     if (this.unusableCause !== undefined) throw this.unusableCause
     try {
-      if (this.states.is('uninitialized') || this.needsBump) await this.initialize(signal)
+      if (this.states.is('uninitialized') || this.identity.needsNext) await this.initialize(signal)
       this.isPartTwo = await this.requests.isPartTwo(signal)
     } catch (error) {
       // Whoever lacks the right to the transactional id is not even told who its coordinator is. He may be given it.
@@ -185,8 +173,8 @@ export class TransactionManager implements TransactionGate {
   fail(cause: KafkaProducerError, kind: ErrorKind = 'abort'): void {
     if (!this.states.is('in transaction', 'committing', 'to be aborted', 'aborting')) return
     debug('%s: %s', kind, cause.message)
-    if (kind === 'abort, new id') this.isForgotten = true
-    const isAbortable = kind === 'abort' || (kind === 'abort, new id' && this.canBump)
+    if (kind === 'abort, new id') this.identity.forgotten()
+    const isAbortable = kind === 'abort' || (kind === 'abort, new id' && this.identity.canBump)
     if (!isAbortable) return void this.makeUnusable(this.whyUnusable(cause, kind))
     if (this.states.is('in transaction', 'committing')) this.mustAbort(new TransactionAbortedError(cause))
   }
@@ -195,14 +183,14 @@ export class TransactionManager implements TransactionGate {
   failSequence(cause: KafkaProducerError): void {
     if (this.states.is('ready')) return this.needAnotherEpoch(cause)
     this.isInDoubt = true
-    if (this.canBump || this.isPartTwo) return this.fail(cause)
+    if (this.identity.canBump || this.isPartTwo) return this.fail(cause)
     const isOldEpoch = cause instanceof BrokerResponseError && cause.errorCode === ErrorCodes.INVALID_PRODUCER_EPOCH
     this.fail(cause, isOldEpoch ? 'fenced' : 'unusable')
   }
 
   /** Between transactions: none is lost, but the next one can't go on from there. */
   private needAnotherEpoch(cause: KafkaProducerError): void {
-    if (this.canBump) this.needsBump = true
+    if (this.identity.canBump) this.identity.over()
     else this.makeUnusable(new ProducerUnusableError(cause))
   }
 
@@ -258,9 +246,9 @@ export class TransactionManager implements TransactionGate {
       const isFirst = this.begun === 'no'
       await this.step(name, async (identity, signal) => {
         const code = await add(identity, signal)
-        if (kindOfCode(code) !== 'abort, new id' || !isFirst || !this.canBump) return code
+        if (kindOfCode(code) !== 'abort, new id' || !isFirst || !this.identity.canBump) return code
         await this.acquire(signal)
-        return add(this.identity as Identity, signal)
+        return add(this.current as Identity, signal)
       })
       this.begun = 'yes'
     })
@@ -272,7 +260,7 @@ export class TransactionManager implements TransactionGate {
   private async step(name: string, ask: (identity: Identity, signal: AbortSignal) => Promise<number>): Promise<void> {
     if (!this.states.is('in transaction')) throw this.failure ?? new TransactionEndedError()
     try {
-      const code = await ask(this.identity as Identity, this.steps.signal)
+      const code = await ask(this.current as Identity, this.steps.signal)
       if (code === ErrorCodes.NONE) return
       this.fail(brokerResponseError(code, name), kindOfCode(code))
     } catch (error) {
@@ -298,8 +286,8 @@ export class TransactionManager implements TransactionGate {
       if (this.begun === 'no') return this.ended()
       const tries: Tries = { written: 0, answered: 0 }
       const isUnknown = () => tries.written > tries.answered
-      const { identity, isPartTwo } = this
-      const answer = await this.requests.end(identity as Identity, true, isPartTwo, tries).catch((error: unknown) => {
+      const { current, isPartTwo } = this
+      const answer = await this.requests.end(current as Identity, true, isPartTwo, tries).catch((error: unknown) => {
         const cause = error as KafkaProducerError
         throw this.makeUnusable(isUnknown() ? new OutcomeUnknownError(cause) : new ProducerUnusableError(cause))
       })
@@ -335,7 +323,7 @@ export class TransactionManager implements TransactionGate {
     } catch (error) {
       if (this.states.is('unusable')) throw this.failure as TransactionError
       debug('not aborted: %s', (error as Error).message)
-      if (!this.canBump) throw this.makeUnusable(new ProducerUnusableError(error as KafkaProducerError))
+      if (!this.identity.canBump) throw this.makeUnusable(new ProducerUnusableError(error as KafkaProducerError))
       if (this.states.is('aborting')) this.states.go('uninitialized')
       this.isInDoubt = true
       this.noteLate()
@@ -346,38 +334,38 @@ export class TransactionManager implements TransactionGate {
   private async settled(): Promise<void> {
     await Promise.all([this.sends.drained(), this.lastAdding])
     // Else it comes late, which the next epoch is for.
-    if (!this.canBump) await this.requests.settled()
+    if (!this.identity.canBump) await this.requests.settled()
   }
 
   /** Since part two of KIP-890 each transaction has an epoch, which all see at the end of the one before. */
   private noteLate(): void {
-    const { identity, isPartTwo, isInDoubt, partitions } = this
-    if (isPartTwo || identity === undefined || !this.canBump) return
-    if (this.late.note(identity, isInDoubt ? partitions.topics : [])) this.needsBump = true
+    const { current, identity, isPartTwo, isInDoubt, partitions } = this
+    if (isPartTwo || current === undefined || !identity.canBump) return
+    if (this.late.note(current, isInDoubt ? partitions.topics : [])) identity.over()
   }
 
   private async rollBack(): Promise<void> {
     await this.endAborted()
     this.noteLate()
-    if (this.needsBump || this.isForgotten) await this.initialize()
+    if (this.identity.needsNext) await this.initialize()
     else this.ended()
   }
 
   /** Tells the coordinator that what it may know of is aborted. */
   private async endAborted(signal?: AbortSignal): Promise<void> {
-    const { begun, identity, isPartTwo } = this
-    if (begun === 'no' || this.isForgotten) return
+    const { begun, current, identity, isPartTwo } = this
+    if (begun === 'no' || identity.isForgotten) return
     const tries: Tries = { written: 0, answered: 0 }
-    const answer = await this.requests.end(identity as Identity, false, isPartTwo, tries, signal)
+    const answer = await this.requests.end(current as Identity, false, isPartTwo, tries, signal)
     const { errorCode } = answer
     const kind = kindOfCode(errorCode)
     if (errorCode === ErrorCodes.NONE) this.goOnWith(answer)
-    else if (kind === 'abort, new id' && this.canBump) this.isForgotten = true
+    else if (kind === 'abort, new id' && identity.canBump) identity.forgotten()
     else if (errorCode !== ErrorCodes.INVALID_TXN_STATE || begun !== 'perhaps')
       throw this.makeUnusable(this.whyUnusable(brokerResponseError(errorCode, 'EndTxn'), kind))
     // What was to begin it did not come to the coordinator, as it seems. Under the same epoch the next commit would be that
     // of all that there is after all.
-    else this.needsBump = this.canBump
+    else if (identity.canBump) identity.over()
     this.begun = 'no'
   }
 
@@ -391,7 +379,7 @@ export class TransactionManager implements TransactionGate {
         await this.shutOut(signal)
         this.late.done()
         // Its own end may be carried out late, too: that the coordinator alone has to refuse.
-        if (this.requests.unanswered.isAny && this.canBump) await this.acquire(signal)
+        if (this.requests.unanswered.isAny && this.identity.canBump) await this.acquire(signal)
       }
     } catch (error) {
       if (!this.states.is('unusable')) this.states.go('uninitialized')
@@ -401,7 +389,7 @@ export class TransactionManager implements TransactionGate {
   }
 
   private async shutOut(signal: AbortSignal | undefined): Promise<void> {
-    const code = await this.late.shutOut(this.identity as Identity, signal, () => this.mayHaveBegun())
+    const code = await this.late.shutOut(this.current as Identity, signal, () => this.mayHaveBegun())
     const kind = kindOfCode(code)
     if (kind === 'fenced') throw this.makeUnusable(this.whyUnusable(brokerResponseError(code, 'InitProducerId'), kind))
     await this.endAborted(signal)
@@ -414,7 +402,7 @@ export class TransactionManager implements TransactionGate {
    */
   abandon(): void {
     if (!this.states.is('to be aborted', 'aborting') || this.begun === 'no' || this.sends.isDrained()) return
-    if (this.canBump) this.requests.init(this.identity, undefined).catch(() => undefined)
+    if (this.identity.canBump) this.requests.init(this.current, undefined).catch(() => undefined)
   }
 
   /** Whoever closes leaves nothing open: what an abort could not end, or a begin that was called off. */
@@ -430,17 +418,8 @@ export class TransactionManager implements TransactionGate {
 
   /** Asks for the id and the epoch; where it has them, for what comes after. */
   private async acquire(signal: AbortSignal | undefined): Promise<void> {
-    const answer = await this.requests.init(this.identity, signal)
-    const { errorCode, producerId, producerEpoch: epoch } = answer
-    if (errorCode !== ErrorCodes.NONE) throw this.whyNotInitialized(errorCode)
-    if (!isIdentity({ producerId, epoch }))
-      throw new MalformedResponseError(`InitProducerId gave this producer the id ${producerId} and the epoch ${epoch}`)
-    debug('epoch %d of producer id %d', epoch, producerId)
-    this.requests.nextEpoch()
-    this.identity = { producerId, epoch, transactional: true }
-    this.canBump = answer.canClaim
-    this.needsBump = false
-    this.isForgotten = false
+    const code = await this.identity.acquire(signal)
+    if (code !== ErrorCodes.NONE) throw this.whyNotInitialized(code)
   }
 
   private whyNotInitialized(code: number): TransactionError {
@@ -448,17 +427,13 @@ export class TransactionManager implements TransactionGate {
     const kind = kindOfCode(code)
     // It may be allowed, or over, by the next time; what was not begun can't have gone wrong.
     if (kind === 'configuration') return this.tellFailed(new ProducerUnusableError(cause, 'invalid-configuration'))
-    if (kind === 'unusable' && this.identity === undefined) return this.tellFailed(new ProducerUnusableError(cause))
+    if (kind === 'unusable' && this.current === undefined) return this.tellFailed(new ProducerUnusableError(cause))
     if (kind === 'abort' || kind === 'abort, new id') return this.tellFailed(new TransactionAbortedError(cause))
     return this.makeUnusable(this.whyUnusable(cause, kind))
   }
 
-  /** The answer to the end of a transaction of part two has the identity for the next one. */
-  private goOnWith({ producerId, producerEpoch: epoch }: EndTxnResponse): void {
-    if (!this.isPartTwo || !isIdentity({ producerId, epoch })) return
-    this.requests.nextEpoch()
-    this.identity = { producerId, epoch, transactional: true }
-    this.needsBump = false
+  private goOnWith(answer: EndTxnResponse): void {
+    if (this.isPartTwo) this.identity.goOnWith(answer)
   }
 
   private ended(): void {
