@@ -37,8 +37,11 @@ export type Verdict =
   | { readonly action: 'split' }
   /** It goes again behind the one before it, whose fate it shared. It costs no attempt. */
   | { readonly action: 'follow' }
-  /** It goes again under another epoch, numbered anew: the broker has lost count, and has not written it. */
-  | { readonly action: 'start over' }
+  /**
+   * It goes again under another epoch, numbered anew: the broker has lost count, and has not written it. Where it is proven
+   * that nothing is missing this costs no attempt.
+   */
+  | { readonly action: 'start over'; readonly isProven: boolean }
   /** It goes again under the same epoch, from 0: with all before it the broker has forgotten the producer. No attempt. */
   | { readonly action: 'number from 0' }
   /** It fails, since it may have been written; what follows goes under another epoch. */
@@ -64,7 +67,8 @@ const DONE: Verdict = { action: 'done' }
 const COMPRESS: Verdict = { action: 'compress' }
 const SPLIT: Verdict = { action: 'split' }
 const FOLLOW: Verdict = { action: 'follow' }
-const START_OVER: Verdict = { action: 'start over' }
+const START_OVER: Verdict = { action: 'start over', isProven: false }
+const START_OVER_PROVEN: Verdict = { action: 'start over', isProven: true }
 const NUMBER_FROM_0: Verdict = { action: 'number from 0' }
 const FAIL_AND_START_OVER: Verdict = { action: 'fail, start over' }
 const FALL_BACK: Verdict = { action: 'fall back' }
@@ -138,9 +142,10 @@ export function verdictOn(facts: AnswerFacts): Verdict {
     if (OF_SEQUENCES.has(code)) {
       if (facts.sequence === 'behind') return FOLLOW
       const isDeleted = code === ErrorCodes.UNKNOWN_PRODUCER_ID && facts.isDeleted
+      if (facts.mayHaveBeenWritten) return FAIL_AND_START_OVER
       // A transaction has no other epoch.
-      if (facts.inTransaction && isDeleted && !facts.mayHaveBeenWritten) return NUMBER_FROM_0
-      return facts.mayHaveBeenWritten || facts.inTransaction ? FAIL_AND_START_OVER : START_OVER
+      if (facts.inTransaction) return isDeleted ? NUMBER_FROM_0 : FAIL_AND_START_OVER
+      return isDeleted ? START_OVER_PROVEN : START_OVER
     }
     if (TAKES_NO_SEQUENCES.has(code) && facts.maySendUnnumbered) return UNNUMBER
   }

@@ -178,6 +178,7 @@ export class Outcomes {
         return this.goOn(queue)
       case 'start over':
         queue.breakSequences()
+        if (verdict.isProven) batch.forgiveAttempt()
         // It passes, under another epoch.
         return this.retry([batch], cause, { generation, passes: true })
       case 'number from 0':

@@ -289,6 +289,21 @@ describe('where sequences are missing the next epoch goes on', () => {
     },
   )
 
+  it.each(['1.1', '2.8', '4'])(
+    'Kafka %s: without retries, too, where retention has deleted all before it',
+    async (release) => {
+      const kafka = await startKafka({ release, topics: { orders: { config: { 'retention.bytes': 1 } } } })
+      const producer = startProducer(kafka, { retries: 0 })
+      const stranger = startProducer(kafka, { idempotent: false })
+      for (let round = 0; round < 2; round++) {
+        await producer.send({ topic: 'orders', value: 'before' })
+        await stranger.send({ topic: 'orders', value: 'in its place' })
+        expect(stored(kafka, 'orders')).toEqual(['in its place'])
+      }
+      expect(producer.stats()).toMatchObject({ acknowledged: 2, failed: 0 })
+    },
+  )
+
   it('but what may be in the log fails with that', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka)

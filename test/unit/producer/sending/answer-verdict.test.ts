@@ -21,6 +21,7 @@ const plain: Omit<AnswerFacts, 'errorCode'> = {
   mayFallBack: false,
 }
 const backOff = { action: 'back off', needsMetadata: false } as const
+const startOver = { action: 'start over', isProven: false } as const
 const follow = { action: 'follow' } as const
 const failAndStartOver = { action: 'fail, start over' } as const
 const forMetadata = { action: 'back off', needsMetadata: true } as const
@@ -60,7 +61,7 @@ describe('what an answer means', () => {
     ['DUPLICATE_SEQUENCE_NUMBER', { errorCode: 46, sequence: 'first' }, { action: 'done' }],
     ['DUPLICATE_SEQUENCE_NUMBER behind others', { errorCode: 46, sequence: 'behind' }, { action: 'done' }],
     ['DUPLICATE_SEQUENCE_NUMBER to none', { errorCode: 46 }, { action: 'fail' }],
-    ['OUT_OF_ORDER_SEQUENCE_NUMBER', { errorCode: 45, sequence: 'first' }, { action: 'start over' }],
+    ['OUT_OF_ORDER_SEQUENCE_NUMBER', { errorCode: 45, sequence: 'first' }, startOver],
     ['the same, perhaps written', { errorCode: 45, sequence: 'first', mayHaveBeenWritten: true }, failAndStartOver],
     ['the same behind others', { errorCode: 45, sequence: 'behind' }, { action: 'follow' }],
     [
@@ -69,7 +70,7 @@ describe('what an answer means', () => {
       follow,
     ],
     ['OUT_OF_ORDER_SEQUENCE_NUMBER to none', { errorCode: 45 }, { action: 'fail' }],
-    ['UNKNOWN_PRODUCER_ID', { errorCode: 59, sequence: 'first' }, { action: 'start over' }],
+    ['UNKNOWN_PRODUCER_ID', { errorCode: 59, sequence: 'first' }, startOver],
     [
       'UNKNOWN_PRODUCER_ID, perhaps written',
       { errorCode: 59, sequence: 'first', mayHaveBeenWritten: true },
@@ -78,7 +79,12 @@ describe('what an answer means', () => {
     [
       'UNKNOWN_PRODUCER_ID after retention',
       { errorCode: 59, sequence: 'first', isDeleted: true },
-      { action: 'start over' },
+      { action: 'start over', isProven: true },
+    ],
+    [
+      'the same, perhaps written',
+      { errorCode: 59, sequence: 'first', isDeleted: true, mayHaveBeenWritten: true },
+      failAndStartOver,
     ],
     [
       'the same in a transaction',
@@ -101,7 +107,7 @@ describe('what an answer means', () => {
       failAndStartOver,
     ],
     ['UNKNOWN_PRODUCER_ID behind others', { errorCode: 59, sequence: 'behind' }, { action: 'follow' }],
-    ['INVALID_PRODUCER_EPOCH', { errorCode: 47, sequence: 'first' }, { action: 'start over' }],
+    ['INVALID_PRODUCER_EPOCH', { errorCode: 47, sequence: 'first' }, startOver],
     ['INVALID_PRODUCER_EPOCH behind others', { errorCode: 47, sequence: 'behind' }, { action: 'follow' }],
     ['CONCURRENT_TRANSACTIONS', { errorCode: 51, sequence: 'first', inTransaction: true }, { action: 'await' }],
     ['PRODUCER_FENCED', { errorCode: 90, sequence: 'first' }, { action: 'fail' }],
