@@ -226,8 +226,9 @@ function connectTo(
 
 function startTls(host: string, address: BrokerAddress, tls: TlsSettings, over: Duplex | undefined): Socket {
   try {
-    // The name that is asked for, and that the certificate must have; an address can't be asked for.
-    const servername = tls.options.servername ?? (isIP(address.host) ? '' : address.host)
+    // The name that is asked for, and that the certificate must have; an address can't be asked for. The dot that ends a
+    // full name is no part of it there (RFC 6066, 3), and Java's brokers refuse a name that has it.
+    const servername = tls.options.servername ?? (isIP(address.host) ? '' : address.host.replace(/\.$/, ''))
     const socket = process
       .getBuiltinModule('node:tls')
       .connect({ ...tls.options, host, port: address.port, servername, ...(over !== undefined && { socket: over }) })

@@ -1,5 +1,5 @@
 import { createServer as createHttpServer } from 'node:http'
-import { createServer, type AddressInfo, type Server } from 'node:net'
+import { connect, createServer, type AddressInfo, type Server } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
@@ -55,6 +55,20 @@ describe('TLS', () => {
     const byName = kafka.bootstrap.replace('127.0.0.1', 'localhost')
     await producerOf({ brokers: byName, ssl: { ca: authority.cert } }).send({ topic: 't', value: 'b' })
     expect(kafka.records('t').map(({ value }) => String(value))).toEqual(['a', 'b'])
+  })
+
+  it('asks for a name that is written with its final dot as TLS has names, without: Java’s brokers refuse any other', async () => {
+    const { key, cert } = authority.issue({ names: 'DNS:kafka.internal' })
+    const asked: string[] = []
+    const SNICallback = (name: string, answer: (error: Error | null) => void) => {
+      asked.push(name)
+      answer(null)
+    }
+    const kafka = await startKafka({ ssl: { key, cert, SNICallback }, topics: { t: {} } })
+    const createConnection = () => connect({ host: '127.0.0.1', port: Number(kafka.bootstrap.split(':')[1]) })
+    const ssl = { ca: authority.cert }
+    await producerOf({ brokers: 'kafka.internal.:9093', createConnection, ssl, deliveryTimeoutMs: 3_000 }).connect()
+    expect(asked).toEqual(['kafka.internal'])
   })
 
   it.each([
