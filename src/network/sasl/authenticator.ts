@@ -188,7 +188,10 @@ function reason(thrown: unknown): string {
   return foreignText(thrownMessage(thrown) ?? 'what was thrown is no Error')
 }
 
-/** What a broker says, less what it may have from the tokens that it was sent: a careless one says a password back. */
+/**
+ * What a broker says, less what it may have from the tokens that it was sent: a careless one says a password back. The
+ * longest goes first, or of one that has the name in it the rest would stay.
+ */
 function withoutSecrets(told: string | null, sent: readonly Buffer[]): string | null {
   if (told === null) return null
   // A field each; those of OAUTHBEARER have a name.
@@ -197,6 +200,7 @@ function withoutSecrets(told: string | null, sent: readonly Buffer[]): string | 
   const values = fields.flatMap((field) => [field, field.replace(/^[A-Za-z]+=(Bearer )?/, '')])
   return values
     .filter(({ length }) => length >= MIN_SECRET)
+    .toSorted((a, b) => b.length - a.length)
     .reduce((text, value) => text.replaceAll(value, '[secret]'), told)
 }
 

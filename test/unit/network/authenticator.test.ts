@@ -82,6 +82,11 @@ it.each([
 it.each([
   ['password', plainMechanism(new Secret({ username: 'alice', password: 'S3CRET=,w0rd' })), 'S3CRET=,w0rd'],
   [
+    'password that has the name in it',
+    plainMechanism(new Secret({ username: 'admin', password: 'admin-S3CRET' })),
+    'admin-S3CRET',
+  ],
+  [
     'token',
     oauthBearerMechanism(new Secret({ token: { token: 'S3CRET.w0rd==', extensions: { trace: 'one' } } })),
     'S3CRET.w0rd==',
