@@ -84,6 +84,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   private ended = 0
   private someHaveSignals = false
   private attemptCount = 0
+  private isForgiven = false
   private wasInRequest = false
   private sentAt = 0
   /** Whether it stands on its connection, since it departed. */
@@ -162,6 +163,11 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   /** How many times it was written, or could not be for want of a connection. */
   get attempts(): number {
     return this.attemptCount
+  }
+
+  /** The same without the last one, where that does not count against it. */
+  get countedAttempts(): number {
+    return this.isForgiven ? this.attemptCount - 1 : this.attemptCount
   }
 
   /** Why it was not acknowledged, the last time. */
@@ -282,7 +288,8 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   /** It goes into a request, or would if there were a connection: an attempt. */
   depart(now: number): void {
     this.state = 'in flight'
-    this.attemptCount++
+    if (this.isForgiven) this.isForgiven = false
+    else this.attemptCount++
     this.sentAt = now
     this.isHandedOver = false
   }
@@ -309,8 +316,13 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     return isFirst
   }
 
-  /** The last attempt does not count against it. */
+  /** The last attempt does not count against it: the next one has its number. */
   forgiveAttempt(): void {
+    this.isForgiven = true
+  }
+
+  /** The last attempt was none: nothing of it was written. */
+  takeBackAttempt(): void {
     this.attemptCount--
   }
 
@@ -426,6 +438,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     const rest = new Batch<Queue>(this.queue, this.buffers, this.byteLength >> 1)
     rest.state = 'waiting'
     rest.attemptCount = this.attemptCount
+    rest.isForgiven = this.isForgiven
     rest.wasInRequest = this.wasInRequest
     rest.maybeWritten = this.maybeWritten
     rest.maybeInLog = this.maybeInLog

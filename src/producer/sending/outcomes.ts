@@ -335,7 +335,7 @@ export class Outcomes {
       if (needsMetadata) info.doubtLeader(batch.queue.topic, batch.queue.partition)
       if (!this.mayTryAgain(batch, cause, passes)) continue
       const { queue } = batch
-      failures = Math.max(failures, batch.attempts)
+      failures = Math.max(failures, batch.countedAttempts)
       queue.returned(batch)
       if (queue.hasGap) this.startOver(queue, cause)
       this.thin(batch)
@@ -365,7 +365,7 @@ export class Outcomes {
 
   /** False where the batch has failed for good, which its messages have then been told. */
   private mayTryAgain(batch: PartitionBatch, cause: KafkaProducerError, passes = cause.retriable): boolean {
-    if (passes && this.parts.policy.allowsAttemptAfter(batch.attempts) && batch.queue.isNeeded(batch)) {
+    if (passes && this.parts.policy.allowsAttemptAfter(batch.countedAttempts) && batch.queue.isNeeded(batch)) {
       this.tell('retry', batch, cause)
       return true
     }

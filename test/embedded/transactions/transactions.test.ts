@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { TransactionAbortedError, TransactionEndedError, TransactionTimeoutError } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { errorOf, requestsOf, startProducer, stored, until, watched } from '../support/producers.js'
+import { deliveryErrorOf, errorOf, requestsOf, startProducer, stored, until, watched } from '../support/producers.js'
 import { committed, startTransactional } from '../support/transactional.js'
 
 const RELEASES = ['0.11', '1.1', '2.8', '3.9', '4'] as const
@@ -655,6 +655,21 @@ describe('a transaction that fails at the brokers', () => {
     await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value: 'a' }))
     expect(ending.hits).toBe(3)
     expect(committed(kafka, 'orders')).toEqual(['a'])
+  })
+
+  it('counts what it wrote, in its log and errors, where the one before has no end', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const told: unknown[] = []
+    const note = (...line: unknown[]) => told.push(...line)
+    const logger = { debug: note, info: note, warn: note, error: note }
+    const producer = startTransactional(kafka, { deliveryTimeoutMs: 500, requestTimeoutMs: 300, logger })
+    kafka.fail({ api: 'Produce', times: Infinity }, 'CONCURRENT_TRANSACTIONS')
+    const tx = await producer.begin()
+    const error = await deliveryErrorOf(tx.send({ topic: 'orders', partition: 0, value: 'a' }))
+    expect(error).toMatchObject({ code: 'DELIVERY_TIMEOUT', attempts: 1 })
+    expect(told).toContainEqual(expect.objectContaining({ event: 'retry', attempts: 1 }))
+    expect(told).not.toContainEqual(expect.objectContaining({ event: 'retry', attempts: 0 }))
+    await tx.abort()
   })
 
   it('Kafka 1.1: has no place for the member of a group, and aborts', async () => {
