@@ -1,3 +1,4 @@
+import { isUint8Array } from 'node:util/types'
 import { given } from '../given.js'
 import { isRecord } from '../is-record.js'
 import { kindOf } from '../kind-of.js'
@@ -35,6 +36,10 @@ export const text: Check = (name, value) => {
 
 export const flag: Check = (name, value) => {
   if (typeof value !== 'boolean') throw refused(name, value, 'true or false')
+}
+
+export const checkBytes: Check = (name, value) => {
+  if (!isUint8Array(value)) throw refused(name, value, 'bytes: a Uint8Array or a Buffer')
 }
 
 export const callback: Check = (name, value) => {

@@ -2,7 +2,7 @@ import { inspect, type InspectOptions } from 'node:util'
 import { shown } from '../shown.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
 import { EmbeddedBroker } from './broker.js'
-import { fields, invalid, milliseconds, positive, text, wholeNumber } from './checks.js'
+import { checkBytes, fields, invalid, milliseconds, positive, text, wholeNumber } from './checks.js'
 import { checkSubscription, type ClientMetricsSubscription, type ReceivedMetrics } from './client-metrics.js'
 import { Cluster } from './cluster.js'
 import { makeDecompress } from './decompress.js'
@@ -274,17 +274,20 @@ export class EmbeddedKafka {
 
   /** Its messages are gone. */
   deleteTopic(name: string): void {
+    text('name', name)
     this.cluster.deleteTopic(name)
   }
 
   /** Deletes the topic and creates it anew: empty, with a new topic id, and with as many partitions unless told otherwise. */
   recreateTopic(name: string, options: EmbeddedTopicOptions = {}): void {
+    text('name', name)
     checkTopic('options', options)
     this.cluster.recreateTopic(name, options)
   }
 
   /** Grows a topic to `count` partitions in all. */
   setPartitions(name: string, count: number): void {
+    text('name', name)
     const topic = this.cluster.topic(name)
     if (positive('count', count) < topic.partitions.length) {
       throw new EmbeddedKafkaError(
@@ -297,11 +300,15 @@ export class EmbeddedKafka {
 
   /** Id of the broker that leads the partition; -1 where none does. */
   leaderOf(topic: string, partition: number): number {
+    text('topic', topic)
+    wholeNumber(0)('partition', partition)
     return this.cluster.partition(topic, partition).leader
   }
 
   /** Lets another broker lead the partition, which must have a replica of it; -1: none. */
   moveLeader(topic: string, partition: number, broker: number): void {
+    text('topic', topic)
+    wholeNumber(0)('partition', partition)
     wholeNumber(-1)('broker', broker)
     this.cluster.moveLeader(topic, partition, broker)
   }
@@ -394,6 +401,7 @@ export class EmbeddedKafka {
 
   /** Sends bytes that are no answer to anything on all connections that the broker has open. Default: 64 bytes of noise. */
   babble(id: number, bytes: Uint8Array = NOISE): void {
+    checkBytes('bytes', bytes)
     for (const connection of this.broker(id).connections) connection.babble(bytes)
   }
 
@@ -467,6 +475,7 @@ export class EmbeddedKafka {
    * than 22.15 or 23.8, can't undo that.
    */
   records(topic: string, options: RecordsOptions = {}): StoredRecord[] {
+    text('topic', topic)
     checkRecords('options', options)
     return storedRecords(this.cluster.topic(topic), this.decompress, options)
   }
@@ -550,6 +559,7 @@ export class EmbeddedKafka {
 
   /** How far a consumer group has read; offsets of transactions that have not ended are left out. */
   committedOffsets(group: string): CommittedOffset[] {
+    text('group', group)
     return this.cluster.groups.get(group)?.offsets.all() ?? []
   }
 

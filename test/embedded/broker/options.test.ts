@@ -189,6 +189,28 @@ describe('what a cluster does not take', () => {
       (kafka) => (kafka['delay']?.({}, 1) as Fault).hit(1, NaN),
       /^timeoutMs: given was NaN, allowed is a number of milliseconds/,
     ],
+    ['deletion of no topic', (kafka) => kafka['deleteTopic']?.(Symbol('orders')), /^name: given was a symbol/],
+    ['no name of a topic made anew', (kafka) => kafka['recreateTopic']?.(revoked({})), /^name: given was an object/],
+    [
+      'partitions of no topic',
+      (kafka) => kafka['setPartitions']?.(Object.create(null), 3),
+      /^name: given was an object/,
+    ],
+    ['a leader of no topic', (kafka) => kafka['leaderOf']?.(unreadable, 0), /^topic: given was an object/],
+    [
+      'a leader of a partition in words',
+      (kafka) => kafka['leaderOf']?.('orders', '0'),
+      /^partition: given was '0', allowed is a whole number of at least 0$/,
+    ],
+    ['a move of no topic', (kafka) => kafka['moveLeader']?.(7, 0, 1), /^topic: given was 7, allowed is a text$/],
+    ['a move of no partition', (kafka) => kafka['moveLeader']?.('orders', null, 1), /^partition: given was null/],
+    ['records of no topic', (kafka) => kafka['records']?.(Symbol('orders')), /^topic: given was a symbol/],
+    ['offsets of no group', (kafka) => kafka['committedOffsets']?.({ groupId: 'g' }), /^group: given was an object/],
+    [
+      'babble that is no bytes',
+      (kafka) => kafka['babble']?.(1, 64),
+      /^bytes: given was 64, allowed is bytes: a Uint8Array or a Buffer$/,
+    ],
     ['no requests', (kafka) => kafka['waitForRequest']?.({}, { count: 0 }), /^options\.count: given was 0/],
   ])('%s', async (_, call, message) => {
     const kafka = await startKafka({ topics: { orders: {} } })
