@@ -78,6 +78,8 @@ export class Journal {
   private entries: JournalEntry[] = []
   private next = 0
   private readonly changes = new Changes()
+  /** What each wait looks at: what was remembered when it began, and all that has come since. */
+  private readonly watched = new Set<JournalEntry[]>()
 
   /** @param onHangUp told of each request that the broker hung up on */
   constructor(
@@ -91,6 +93,7 @@ export class Journal {
     if (this.entries.length >= this.limit * 2) this.entries = this.newest()
     const entry = { index: this.next++, ...request, hungUp: undefined }
     this.entries.push(entry)
+    for (const entries of this.watched) entries.push(entry)
     this.changes.notify()
     return entry
   }
@@ -109,19 +112,32 @@ export class Journal {
 
   clear(): void {
     this.entries = []
+    for (const entries of this.watched) entries.length = 0
   }
 
-  /** The `count`-th request that matches, of those remembered and those to come. */
+  /** The `count`-th request that matches, of those remembered and those to come, of which none is forgotten meanwhile. */
   async wait(filter: RequestFilter, count: number, { timeoutMs = 10_000 }: WaitOptions): Promise<ReceivedRequest> {
     const matches = typeof filter === 'function' ? filter : byFields(filter)
-    const found = (): ReceivedRequest[] => this.newest().filter(matches)
-    return waitFor(() => found()[count - 1], {
-      clock: this.clock,
-      changes: this.changes,
-      timeoutMs,
-      lifetime: this.lifetime,
-      missing: () => `${found().length} of ${count} requests have come`,
-    })
+    const entries = this.newest()
+    const found = (): ReceivedRequest[] => {
+      // Of those that are remembered no more only what counts is kept.
+      const first = this.next - this.limit
+      const kept = entries.filter((entry) => entry.index >= first || matches(entry))
+      entries.splice(0, entries.length, ...kept)
+      return kept.filter(matches)
+    }
+    this.watched.add(entries)
+    try {
+      return await waitFor(() => found()[count - 1], {
+        clock: this.clock,
+        changes: this.changes,
+        timeoutMs,
+        lifetime: this.lifetime,
+        missing: () => `${found().length} of ${count} requests have come`,
+      })
+    } finally {
+      this.watched.delete(entries)
+    }
   }
 }
 

@@ -1,9 +1,10 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { metadata } from '../../../src/protocol/apis/metadata.js'
 import { produce } from '../../../src/protocol/apis/produce.js'
 import { connectTo, startKafka } from '../support/cluster.js'
 import { RawClient } from '../support/raw-client.js'
-import { batchOf, messagesOf, metadataOf, produceRequest, produceTo } from '../support/requests.js'
+import { batchOf, messagesOf, metadataOf, metadataRequest, produceRequest, produceTo } from '../support/requests.js'
 
 const batch = batchOf([{ value: '1' }, { value: '2' }])
 
@@ -59,6 +60,32 @@ describe('what can be seen of a cluster', () => {
       code: 'WAIT_TIMEOUT',
       message: '0 of 1 requests have come within 20 ms',
     })
+  })
+
+  it('a request to wait for that comes after more than are remembered', async () => {
+    const kafka = await startKafka({ requestHistory: 2 })
+    const client = await connectTo(kafka)
+    await metadataOf(client, ['orders'])
+    const sixth = kafka.waitForRequest({ topic: 'orders' }, { count: 6 })
+    // Four in one piece, and others behind them.
+    client.socket.cork()
+    for (let i = 0; i < 4; i++) client.send(metadata, 9, metadataRequest(['orders']))
+    client.socket.uncork()
+    for (let i = 0; i < 4; i++) await client.answer(metadata, 9)
+    for (let i = 0; i < 3; i++) await metadataOf(client, ['other'])
+    await metadataOf(client, ['orders'])
+    expect((await sixth).index).toBe(8)
+    expect(kafka.requests.map(({ index }) => index)).toEqual([7, 8])
+  })
+
+  it('a request to wait for, but for those that were to be forgotten', async () => {
+    const kafka = await startKafka()
+    const client = await connectTo(kafka)
+    await metadataOf(client, ['orders'])
+    const second = kafka.waitForRequest({ topic: 'orders' }, { count: 2 })
+    kafka.clearRequests()
+    for (let i = 0; i < 2; i++) await metadataOf(client, ['orders'])
+    expect((await second).index).toBe(2)
   })
 
   it('records to wait for', async () => {
