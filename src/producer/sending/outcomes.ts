@@ -95,7 +95,10 @@ export class Outcomes {
     if (left !== undefined) this.parts.idempotence.leave(left, cause)
   }
 
-  /** Learns which leaders an answer tells of where it refuses; gives the batches whose leader was news. */
+  /**
+   * Learns which leaders an answer tells of where it refuses; gives the batches that may go on to another at once: its leader
+   * was news, or is known from the answer to a batch before.
+   */
   learnLeaders(
     attempts: readonly { readonly batch: PartitionBatch }[],
     answers: readonly ProducePartitionResponse[],
@@ -113,7 +116,11 @@ export class Outcomes {
     }
     if (told === undefined) return NO_BATCHES
     const news = this.parts.topicPartitionInfos.learnLeaders(told, leaderAddresses(response))
-    return new Set(Array.from(news, ({ batch }) => batch))
+    const goOn = told.filter((it) => {
+      const { queue } = it.batch
+      return news.has(it) || (queue.leader === it.leader && queue.brokerOf(it.batch) !== it.leader)
+    })
+    return new Set(goOn.map(({ batch }) => batch))
   }
 
   /**

@@ -4,7 +4,16 @@ import { DeliveryTimeoutError, type RecordMetadata } from '../../../src/index.js
 import { SocketWatch } from '../../kafka/support/sockets.js'
 import { startKafka } from '../support/cluster.js'
 import { deliveryErrorOf, failureOf, requestsOf, startProducer, stored, turns, until } from '../support/producers.js'
-import { BATCH_BYTES, epochsIn, expectWhole, LARGE, numbersIn, sendMany, upTo } from '../support/sequences.js'
+import {
+  BATCH_BYTES,
+  epochsIn,
+  expectWhole,
+  LARGE,
+  numbersIn,
+  putOnTheWire,
+  sendMany,
+  upTo,
+} from '../support/sequences.js'
 
 describe('by default', () => {
   it.each(['0.11', '1.1', '2.8', '4'] as const)('messages to Kafka %s have sequences', async (release) => {
@@ -419,6 +428,21 @@ describe('what the broker refuses', () => {
     expectWhole(kafka.records('orders'))
     expect(epochsIn(kafka)).toEqual([0])
   })
+})
+
+it('all that is on its way to a leader of before goes on at once to the new one that it tells of', async () => {
+  const kafka = await startKafka({ brokers: 2, topics: { orders: { replicationFactor: 2 } } })
+  using watch = new SocketWatch()
+  const hour = 3_600_000
+  const producer = startProducer(kafka, { ...BATCH_BYTES, retryBackoffMs: hour, retryBackoffMaxMs: hour })
+  await Promise.all(sendMany(producer, 0, 1))
+  const stalled = kafka.stall({ api: 'Produce' })
+  const sent = await putOnTheWire(watch, producer, 1, 5)
+  kafka.moveLeader('orders', 0, 3 - kafka.leaderOf('orders', 0))
+  stalled.release()
+  await Promise.all(sent)
+  expect(numbersIn(kafka.records('orders'))).toEqual(upTo(5))
+  expectWhole(kafka.records('orders'))
 })
 
 it('nothing goes to a new leader while the old one owes an answer, and nothing is there twice', async () => {
