@@ -6,9 +6,8 @@ import { readable } from '../given.js'
 import { formatAddress } from '../network/connect.js'
 import { SessionFactory } from '../network/session.js'
 import { shown } from '../shown.js'
-import { Observers, type Observer, type OnEnd, type SendEnd } from '../stats/observer.js'
-import { StatsCounters, type ProducerStats } from '../stats/producer-stats.js'
-import { StatisticsObserver } from '../stats/statistics.js'
+import type { Observer, Observers, OnEnd, SendEnd } from '../stats/observer.js'
+import type { ProducerStats } from '../stats/producer-stats.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
 import { isTopicName } from '../topic-name.js'
 import { TurnBudget } from '../turn-budget.js'
@@ -18,16 +17,14 @@ import { BrokerPartitionInfo } from './brokers/broker-partition-info.js'
 import { ProducerPool } from './brokers/producer-pool.js'
 import type { PartitionMetadata } from './brokers/topic-metadata.js'
 import { callOptions, signalOf } from './calls/signal-listeners.js'
-import { ChannelObserver } from './channels.js'
 import { ProducerConfig } from './config/producer-config.js'
 import type { ProducerOptions, ProducerType } from './config/producer-options.js'
 import { DefaultEventHandler } from './default-event-handler.js'
 import { DeliveryReporter, type DeliveryReport } from './delivery-report.js'
 import { PatientOptions, type SendOptions } from './event-handler.js'
-import { EventLog } from './event-log.js'
 import { Interceptors, type Replacement } from './interceptors.js'
 import { IterableSends } from './iterable-sends.js'
-import { Warnings, type KafkaProducerWarning, type Listeners } from './kafka-producer-warning.js'
+import type { KafkaProducerWarning, Listeners, Warnings } from './kafka-producer-warning.js'
 import { isList, unreadable, wrongTopic, type Given, type KeyedMessage } from './keyed-message.js'
 import {
   MessageWritable,
@@ -40,10 +37,8 @@ import { ProducerSendLoop } from './producer-send-loop.js'
 import { CONNECT_TIMEOUT_MS, Readiness, type ConnectOptions, type ProducerHealth } from './readiness.js'
 import type { RecordMetadata } from './record-metadata.js'
 import { SendTracing, type TracedSend } from './send-trace.js'
-import { StatsReports } from './stats-reports.js'
-import { MetricsPush } from './telemetry/metrics-push.js'
-import { ProducerMetrics } from './telemetry/producer-metrics.js'
 import type { TransactionGate, TransactionSends } from './transactions/transaction-manager.js'
+import { Watchers } from './watchers.js'
 
 /** What the brokers may make this client hold of answers that are not whole yet, on all connections together. */
 const MAX_RESPONSE_BYTES = 64 * 1024 * 1024
@@ -139,13 +134,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   readonly #topicPartitionInfos: BrokerPartitionInfo
   readonly #readiness: Readiness
   readonly #tracing: SendTracing
-  readonly #observers = new Observers()
-  readonly #counters = new StatsCounters()
-  readonly #statistics: StatisticsObserver
-  readonly #log: EventLog
-  readonly #statsReports: StatsReports | undefined
-  /** Undefined where it is switched off. */
-  readonly #metricsPush: MetricsPush | undefined
+  readonly #watchers: Watchers
+  readonly #observers: Observers
   #closing: Promise<CloseResult<K, V>> | undefined
   /** Undefined where there are no transactions. */
   readonly #transactions: TransactionsOf | undefined
@@ -176,14 +166,9 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     this.#surroundings = surroundings
     this.#transactions = transactions
     const { clock } = surroundings
-    this.#observers.add(this.#counters)
-    this.#observers.add(observer)
-    this.#statistics = new StatisticsObserver(() => clock.now())
-    this.#observers.add(this.#statistics)
-    const warnings = new Warnings(transactions?.events ?? this, this.#counters, (warning) => this.#log.warning(warning))
-    this.#log = new EventLog(config.logger, config.clientId, clock, (error) => warnings.loggerThrew(error))
-    this.#observers.add(this.#log)
-    this.#observers.add(new ChannelObserver(config.clientId))
+    this.#watchers = new Watchers(config, surroundings, transactions?.events ?? this, observer)
+    const { counters, observers, warnings } = this.#watchers
+    this.#observers = observers
     const sessionOptions = {
       brokers: config.brokers,
       clientId: config.clientId,
@@ -199,19 +184,10 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       allowBroker: config.allowBroker,
       createConnection: config.createConnection,
     }
-    this.#sessions = new SessionFactory(sessionOptions, surroundings, this.#observers)
+    this.#sessions = new SessionFactory(sessionOptions, surroundings, observers)
     const anyBroker = new AnyBroker(this.#sessions, config.brokers, surroundings)
-    if (config.enableMetricsPush) {
-      this.#metricsPush = this.#pushMetrics(anyBroker)
-      this.#observers.add(this.#metricsPush.observer)
-    }
-    this.#topicPartitionInfos = new BrokerPartitionInfo(
-      this.#sessions,
-      anyBroker,
-      config,
-      surroundings,
-      this.#observers,
-    )
+    this.#watchers.pushMetrics(anyBroker)
+    this.#topicPartitionInfos = new BrokerPartitionInfo(this.#sessions, anyBroker, config, surroundings, observers)
     const producerPool = new ProducerPool(this.#sessions, config, surroundings)
     const { retryBackoffMs } = config
     this.#tracing = new SendTracing(config, this.#topicPartitionInfos)
@@ -247,40 +223,13 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
             drained: () => this.#eventHandler.drained(),
           },
           warnings,
-          observers: this.#observers,
+          observers,
         }),
       },
       config,
-      {
-        counters: this.#counters,
-        warnings,
-        turn,
-        lingering: sendLoop,
-        surroundings,
-        observers: this.#observers,
-      },
+      { counters, warnings, turn, lingering: sendLoop, surroundings, observers },
     )
-    const { onStats, statsIntervalMs } = config
-    if (onStats !== undefined) {
-      const threw = (error: unknown) => warnings.threw('onStats', error)
-      this.#statsReports = new StatsReports(onStats, statsIntervalMs, () => this.stats(), clock, threw)
-    }
-  }
-
-  #pushMetrics(anyBroker: AnyBroker): MetricsPush {
-    const { clock } = this.#surroundings
-    const metrics = new ProducerMetrics({
-      clock,
-      opened: () => this.#statistics.connectionsOpened,
-      nodes: () => new Map([...anyBroker.brokers].map(([id, address]) => [formatAddress(address), id])),
-    })
-    return new MetricsPush({
-      anyBroker,
-      surroundings: this.#surroundings,
-      observers: this.#observers,
-      metrics,
-      requestTimeoutMs: this.config.requestTimeoutMs,
-    })
+    this.#watchers.report(() => this.stats())
   }
 
   /**
@@ -383,7 +332,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   }
 
   #result(): FlushResult {
-    return { failed: this.#counters.failed }
+    return { failed: this.#watchers.counters.failed }
   }
 
   /**
@@ -493,11 +442,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
 
   /** What this producer has counted and measured, from its start on. */
   stats(): ProducerStats {
-    return {
-      ...this.#counters.snapshot(this.#eventHandler.held),
-      ...this.#statistics.snapshot(),
-      clientInstanceId: this.#metricsPush?.clientInstanceId,
-    }
+    return this.#watchers.stats(this.#eventHandler.held)
   }
 
   /**
@@ -512,13 +457,13 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       } catch (error) {
         return Promise.reject(error)
       }
-      this.#statsReports?.close()
-      const last = (timeLeftMs: number) => this.#metricsPush?.close(timeLeftMs) ?? Promise.resolve()
+      this.#watchers.closing()
+      const last = (timeLeftMs: number) => this.#watchers.pushLast(timeLeftMs)
       const closed = this.#eventHandler.close(timeoutMs, last, this.#transactions?.closesWithinMs())
       this.#closing = closed.then(async (unsent) => {
         await this.#interceptors?.toldSoFar()
         this.#iterableSends.close()
-        this.#log.close()
+        this.#watchers.close()
         return { ...this.#result(), unsent }
       })
       void this.#sendLoop?.hurry(this.#closing)
