@@ -127,11 +127,6 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     return this.builder.dataBytes
   }
 
-  /** Whether messages may be added. */
-  get isOpen(): boolean {
-    return this.state === 'open'
-  }
-
   /** Whether it is closed: it went into a request before, or is in one. */
   get wasSent(): boolean {
     return this.state !== 'open'
@@ -436,7 +431,8 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   splitHalf(): Batch<Queue> {
     if (this.maybeInLog) this.splitInDoubtFor = this.latestError
     const rest = new Batch<Queue>(this.queue, this.buffers, this.byteLength >> 1)
-    rest.state = 'waiting'
+    // Half of what was never sent was not either: its callers may still take it out.
+    rest.state = this.state
     rest.attemptCount = this.attemptCount
     rest.isForgiven = this.isForgiven
     rest.wasInRequest = this.wasInRequest

@@ -127,6 +127,28 @@ describe('a signal takes messages out', () => {
     expect(stored(kafka, 'orders')).toEqual(['1', '2'])
   })
 
+  it('that wait in the second half of a batch that an old format has no room for as a whole', async () => {
+    const kafka = await startKafka({ release: '0.10.2', topics: { orders: {} } })
+    const producer = startProducer(kafka, { batchBytes: 1_000 })
+    const stall = kafka.stall({ api: 'Produce' })
+    const controller = new AbortController()
+    const values = Array.from({ length: 60 }, (_, i) => String(i))
+    const messages = values.map((value) => ({ topic: 'orders', value }))
+    const sending = producer.send(messages, { signal: controller.signal })
+    await stall.hit()
+    controller.abort()
+    const failure = failureOf(sending)
+    stall.release()
+    const ends = outcomes((await failure).results)
+    const written = stored(kafka, 'orders')
+    // What was on its way is there; nothing else had been sent yet.
+    expect(requestsOf(kafka, 'Produce')).toHaveLength(1)
+    expect(written.length).toBeLessThan(values.length / 2)
+    expect(written).toEqual(values.slice(0, written.length))
+    expect(ends.slice(written.length)).toEqual(values.slice(written.length).map(() => 'ABORTED'))
+    expectNothingHeld(producer)
+  })
+
   it('but not those in a closed batch: they go on to their true fate', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka)
