@@ -15,7 +15,7 @@ import { within } from './within.js'
 
 const debug = createDebug('kafka-producer:session')
 
-/** How long a broker that may be older than ApiVersions is given to answer the question. */
+/** How long a broker is given to answer the question before any has: it may be older than ApiVersions, or another address may do better. */
 const PROBE_TIMEOUT_MS = 3_000
 /** How long a broker that answers Metadata is given to answer the older questions too, if it was only stalled. */
 const LATE_ANSWER_MS = 1_000
@@ -58,6 +58,8 @@ interface FailedProbe {
 export class VersionFinder {
   private readonly legacy = new LatestUsed<string, Refusal>(MAX_VERDICTS)
   private answered = false
+  /** How many questions had no answer in time. */
+  private silences = 0
   private readonly questions = new VersionsQuestions()
 
   constructor(
@@ -190,9 +192,7 @@ export class VersionFinder {
 
   private async probe(opening: Opening, version = apiVersions.maxVersion): Promise<VersionedConnection | FailedProbe> {
     const connection = await this.dialer.dial(opening)
-    const patience = this.answered
-      ? this.options.requestTimeoutMs
-      : Math.min(PROBE_TIMEOUT_MS, this.options.requestTimeoutMs)
+    const { patience } = this
     opening.stage.enter(`waiting for ${formatAddress(opening.address)} to answer ApiVersions`)
     // Longer than any patience above: whoever waits decides how long, and a late answer still counts.
     const timeoutMs = this.options.requestTimeoutMs * 3
@@ -204,6 +204,7 @@ export class VersionFinder {
     try {
       const versions = await within(this.clock, patience, answer)
       if (versions !== undefined) return { connection, versions }
+      this.silences++
       this.dialer.blame(connection)
       const error = new RequestTimeoutError(`no answer to ApiVersions within ${patience} ms`)
       answer.catch(() => undefined)
@@ -214,6 +215,13 @@ export class VersionFinder {
       if (error instanceof MisroutedError) this.cluster.forgetBrokers()
       throw this.failure(opening.address, error as KafkaProducerError)
     }
+  }
+
+  /** With SASL no late answer counts: a broker that is only slow is given longer each time, or it would never be connected to. */
+  private get patience(): number {
+    const { requestTimeoutMs, usesSasl } = this.options
+    const patience = PROBE_TIMEOUT_MS * (usesSasl ? 2 ** this.silences : 1)
+    return this.answered ? requestTimeoutMs : Math.min(patience, requestTimeoutMs)
   }
 
   private async openLegacy(opening: Opening): Promise<VersionedConnection> {
