@@ -6,6 +6,8 @@ const NO_BROKERS: ReadonlyMap<number, BrokerAddress> = new Map()
 /** What the metadata told last of the cluster: who it is, and which brokers it has. */
 export class KnownCluster {
   private clusterId: string | null = null
+  /** The last id that was told. */
+  private lastId: string | null = null
   private members = NO_BROKERS
   private areForgotten = false
   private isInDoubt = false
@@ -31,11 +33,15 @@ export class KnownCluster {
     return this.isInDoubt
   }
 
-  learn(id: string | null, brokers: ReadonlyMap<number, BrokerAddress>): void {
+  /** Gives whether it is another one than before. */
+  learn(id: string | null, brokers: ReadonlyMap<number, BrokerAddress>): boolean {
+    const isAnother = id !== null && this.lastId !== null && id !== this.lastId
     this.clusterId = id
+    this.lastId = id ?? this.lastId
     this.members = brokers
     this.areForgotten = false
     this.isInDoubt = false
+    return isAnother
   }
 
   /** Some of its brokers, which an answer about something else told of besides; gives all that are known. */

@@ -260,6 +260,10 @@ export class PathParts<K, V> {
     })
     topicPartitionInfos.listen({
       onBrokers: (brokers) => producerPool.updateProducers(brokers),
+      onOtherCluster: () => {
+        this.topics.forgetSeen()
+        compression.forgetRefusals()
+      },
       onTopics: (updates, isAnswer) => {
         this.topics.update(updates, isAnswer)
         const names = updates.map(({ topic }) => topic)

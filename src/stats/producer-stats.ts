@@ -72,6 +72,11 @@ export class StatsCounters implements Observer {
     if (this.notIdempotent.size < MAX_NAMED_TOPICS) this.notIdempotent.add(topic)
   }
 
+  /** They were those of another cluster. */
+  forgetNotIdempotent(): void {
+    this.notIdempotent.clear()
+  }
+
   readonly event = (event: ObservedEvent): void => {
     if (event.type === 'dropped') this.drop(event.topic)
   }

@@ -95,8 +95,9 @@ export class AnyBroker {
     return this.sessions.isNeeded
   }
 
-  learn(clusterId: string | null, brokers: ReadonlyMap<number, BrokerAddress>): void {
-    this.sessions.cluster.learn(clusterId, brokers)
+  /** Gives whether it is another cluster than before. */
+  learn(clusterId: string | null, brokers: ReadonlyMap<number, BrokerAddress>): boolean {
+    return this.sessions.cluster.learn(clusterId, brokers)
   }
 
   /** Some brokers that an answer to messages told of; gives all that are known. */

@@ -32,6 +32,8 @@ export interface BrokerPartitionInfoOptions {
 
 export interface MetadataListener {
   onBrokers(brokers: ReadonlyMap<number, BrokerAddress>): void
+  /** They are of another cluster than those before. */
+  onOtherCluster(): void
   /** @param isAnswer whether a broker was asked for them; false for what an answer to messages told besides */
   onTopics(topics: readonly TopicMetadata[], isAnswer: boolean): void
   /** Time to forget the topics that nobody has sent to since then, by the clock that it was given. */
@@ -387,8 +389,12 @@ export class BrokerPartitionInfo {
 
   private learnBrokers({ clusterId, brokers: all }: MetadataResponse): void {
     const brokers = new Map(all.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
-    this.anyBroker.learn(clusterId, brokers)
+    const isOtherCluster = this.anyBroker.learn(clusterId, brokers)
     this.listener?.onBrokers(brokers)
+    if (!isOtherCluster) return
+    // Leaders and their epochs are those of the one before.
+    this.topics.clear()
+    this.listener?.onOtherCluster()
   }
 
   /** Waits until then, at most; no longer once the producer is closed. */

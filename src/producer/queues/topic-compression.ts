@@ -99,6 +99,11 @@ export class TopicCompression implements BatchLimit {
     this.tooLargeFrom = Math.min(this.tooLargeFrom, plainBytes)
   }
 
+  forgetRefusals(): void {
+    this.isRefused = false
+    this.tooLargeFrom = Infinity
+  }
+
   /** A broker found a batch too large: the next ones are sized as if nothing were won. */
   reset(): void {
     this.ratio = 1
@@ -158,6 +163,11 @@ export class CompressionChoice {
 
   limitOf(topic: string): BatchLimit {
     return this.of(topic) ?? this.plain
+  }
+
+  /** What brokers have refused says nothing of those of another cluster. */
+  forgetRefusals(): void {
+    for (const compression of this.byTopic.values()) compression?.forgetRefusals()
   }
 
   /** Nobody sends to the topic any more: what was learned of it goes. */

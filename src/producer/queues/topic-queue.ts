@@ -34,6 +34,8 @@ export class TopicQueue {
   private latest: TopicMetadata | undefined = undefined
   /** Whether the partitions are known. */
   private isKnown = false
+  /** Whether all that is known of it is of a cluster that was left. */
+  private wasSeenElsewhere = false
   /** When it was last sent to, on the clock of `performance.now()`. */
   usedAt = 0
   private context: PartitionContext | undefined = undefined
@@ -62,6 +64,7 @@ export class TopicQueue {
     for (const queue of this.queues) queue.isLedBy(metadata.partitions[queue.partition]?.leader ?? -1)
     const { queues } = this
     this.isKnown = queues.length > 0 && metadata.error === undefined
+    if (this.isKnown) this.wasSeenElsewhere = false
     this.context = {
       topic: this.name,
       partitionCount: count,
@@ -160,9 +163,14 @@ export class TopicQueue {
     this.unknownSince = undefined
   }
 
-  /** Whether its partitions were ever known: else the question for them may create it. */
+  /** Whether its partitions were ever known in this cluster: else the question for them may create it. */
   get wasSeen(): boolean {
-    return this.queues.length > 0
+    return this.queues.length > 0 && !this.wasSeenElsewhere
+  }
+
+  /** Whatever is known of it is of another cluster. */
+  forgetSeen(): void {
+    this.wasSeenElsewhere = true
   }
 
   /** Whether the partitions are known. */

@@ -248,6 +248,11 @@ export class TopicRouter {
     if (topic.isGone) this.forget(topic)
   }
 
+  /** In another cluster no topic was seen yet: those that something waits for may be created there. */
+  forgetSeen(): void {
+    for (const topic of this.topics.values()) topic.forgetSeen()
+  }
+
   /** Forgets the topics that nobody has sent to since then, and in which nothing is under way. */
   forgetIdle(idleSince: number): void {
     for (const topic of this.topics.values()) if (topic.usedAt <= idleSince && topic.isEmpty) this.forget(topic)

@@ -145,6 +145,8 @@ export class Idempotence {
     this.cluster = id
     if (!isOther) return
     identity.forget()
+    this.unnumbered.clear()
+    this.parts.counters.forgetNotIdempotent()
     this.parts.onOtherCluster()
   }
 

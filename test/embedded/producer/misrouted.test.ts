@@ -244,6 +244,41 @@ describe('a connection that reaches', () => {
     await producer.send({ topic: 'orders', value: 'new' })
     expect(producer.stats().idempotent).toBe(true)
   })
+
+  it('a cluster made anew: that the one before took no sequences for a topic says nothing of this one', async () => {
+    const kafka = await startKafka({ release: '2.8', topics })
+    kafka.fail({ api: 'Produce', topic: 'orders' }, 'UNSUPPORTED_FOR_MESSAGE_FORMAT')
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', value: 'old' })
+    expect(producer.stats().notIdempotentTopics).toEqual(['orders'])
+    const anew = await madeAnew(kafka, '2.8')
+    await producer.send({ topic: 'orders', value: 'new' })
+    expect(anew.records('orders').map(({ sequence }) => sequence)).toEqual([0])
+    expect(producer.stats().notIdempotentTopics).toEqual([])
+  })
+
+  it('a cluster made anew: that the one before refused a codec says nothing of this one', async () => {
+    const kafka = await startKafka({ topics })
+    kafka.fail({ api: 'Produce', topic: 'orders' }, 'UNSUPPORTED_COMPRESSION_TYPE')
+    const producer = startProducer(kafka, { compression: { type: 'gzip', fallback: 'none' } })
+    const value = 'x'.repeat(1_000)
+    await producer.send({ topic: 'orders', value })
+    const anew = await madeAnew(kafka)
+    await producer.send({ topic: 'orders', value })
+    const codecs = [kafka, anew].map((cluster) => cluster.records('orders').map(({ codec }) => codec))
+    expect(codecs).toEqual([[0], [1]])
+  })
+
+  it('a cluster made anew: a topic that is not there is created, as at first', async () => {
+    const kafka = await startKafka({ autoCreateTopics: true })
+    const producer = startProducer(kafka)
+    await producer.send({ topic: 'orders', value: 'old' })
+    const ports = [portOf(kafka.bootstrap)]
+    await kafka.stop()
+    const anew = await startKafka({ autoCreateTopics: true, ports })
+    await producer.send({ topic: 'orders', value: 'new' })
+    expect(stored(anew, 'orders')).toEqual(['new'])
+  })
 })
 
 describe('what brokers are told of whom the client takes them for', () => {
