@@ -91,6 +91,7 @@ export interface TransactionsOf {
   readonly closesWithinMs: () => number
   readonly gate: (parts: {
     readonly anyBroker: AnyBroker
+    readonly askForBrokers: () => Promise<void>
     readonly sessions: SessionFactory
     readonly sends: TransactionSends
     readonly warnings: Warnings
@@ -216,6 +217,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
         producerPool,
         transactions: transactions?.gate({
           anyBroker,
+          askForBrokers: () => this.#topicPartitionInfos.reach(),
           sessions: this.#sessions,
           sends: {
             takeOut: (cause) => this.#eventHandler.takeOut(cause),

@@ -169,12 +169,13 @@ export class TransactionalProducer<K = unknown, V = unknown>
     this.#manager = made.manager as TransactionManager
   }
 
-  #manage({ anyBroker, sessions, sends, warnings, observers }: CommonParts): TransactionManager {
+  #manage({ anyBroker, askForBrokers, sessions, sends, warnings, observers }: CommonParts): TransactionManager {
     const { transactionalId, transactionTimeoutMs, producer } = this.config
     const { requestTimeoutMs, deliveryTimeoutMs: stepTimeoutMs } = producer
     const { clock } = this.#surroundings
     const pacing = this.#pacing
-    const parts = { anyBroker, sessions, clock, requestTimeoutMs, pacing, shortPacing: this.#shortPacing, observers }
+    const shortPacing = this.#shortPacing
+    const parts = { anyBroker, askForBrokers, sessions, clock, requestTimeoutMs, pacing, shortPacing, observers }
     const groups = new BoundedMap<string, Coordinator>()
     const groupCoordinator = (groupId: string) => {
       const known = groups.get(groupId) ?? new Coordinator('group', groupId, parts)

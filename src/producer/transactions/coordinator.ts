@@ -4,6 +4,7 @@ import { BrokerResponseError, KafkaProducerError, MalformedResponseError, Produc
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
 import { Stage } from '../../network/stage.js'
+import { MisroutedError } from '../../network/versions-question.js'
 import { isThrottleAhead, type Api } from '../../protocol/api.js'
 import { findCoordinator, KEYS_FROM, type FindCoordinatorRequest } from '../../protocol/apis/find-coordinator.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
@@ -59,6 +60,8 @@ export interface Coordination {
 
 export interface CoordinatorParts {
   readonly anyBroker: AnyBroker
+  /** Asks which brokers there are, and of which cluster. */
+  readonly askForBrokers: () => Promise<void>
   readonly sessions: SessionFactory
   readonly clock: Clock
   readonly requestTimeoutMs: number
@@ -204,6 +207,8 @@ export class Coordinator implements Coordination {
       return (this.session = await sessions.open(this.address, { nodeId: this.address.nodeId, stage }))
     } catch (error) {
       this.address = undefined
+      // Between transactions nobody else would ask, and the cluster be taken for the one before for as long.
+      if ((error as Error).cause instanceof MisroutedError) await this.parts.askForBrokers().catch(() => undefined)
       throw error
     } finally {
       if (this.waitsFor === stage) this.waitsFor = undefined

@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest'
+import { startKafka } from '../support/cluster.js'
+import { portOf, startProducer } from '../support/producers.js'
+import { committed, startTransactional } from '../support/transactional.js'
+
+const topics = { orders: { partitions: 1 } }
+
+describe.each(['2.8', '3.9', '4'] as const)('a cluster made anew, Kafka %s,', (release) => {
+  it('between two transactions, with nobody who asks for metadata: they go on there', async () => {
+    const kafka = await startKafka({ release, topics })
+    const producer = startTransactional(kafka, { deliveryTimeoutMs: 5_000 })
+    await producer.transaction((tx) => tx.send({ topic: 'orders', value: 'old' }))
+    const ports = [portOf(kafka.bootstrap)]
+    await kafka.stop()
+    const anew = await startKafka({ release, topics, ports })
+    // Meanwhile the producer has heard of the end of its connections.
+    await startProducer(anew).send({ topic: 'orders', value: 'of another' })
+    const transact = (value: string) => producer.transaction((tx) => void tx.send({ topic: 'orders', value }))
+    // On Kafka 4 the coordinator hears of the first one by its messages, and does not know the id that they have.
+    const first = await transact('a').then(
+      () => 'committed',
+      ({ kind }: { readonly kind?: string }) => kind,
+    )
+    expect(first).toBe(release === '4' ? 'abortable' : 'committed')
+    await transact('b')
+    expect(committed(anew, 'orders')).toEqual(['of another', ...(release === '4' ? ['b'] : ['a', 'b'])])
+  })
+})
