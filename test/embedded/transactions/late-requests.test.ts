@@ -134,7 +134,7 @@ it.each(['0.11', '1.1'] as const)(
 
 it('a begin() that could not show the new epoch is not the last that tries', async () => {
   const kafka = await startKafka({ release: '2.8', topics: TOPICS })
-  const producer = startTransactional(kafka, { ...GIVES_UP, deliveryTimeoutMs: 500 })
+  const producer = startTransactional(kafka, GIVES_UP)
   const a = await producer.begin()
   await a.send({ topic: 'one', value: 'a' })
   const late = kafka.stall({ api: 'Produce' })
@@ -159,7 +159,7 @@ it('a begin() that could not show the new epoch is not the last that tries', asy
 
 it('groups that could not be shown the new epoch are shown it by the next begin()', async () => {
   const kafka = await startKafka({ release: '2.8', topics: TOPICS })
-  const producer = startTransactional(kafka, { ...GIVES_UP, deliveryTimeoutMs: 500 })
+  const producer = startTransactional(kafka, GIVES_UP)
   const a = await producer.begin()
   await a.send({ topic: 'one', value: 'a' })
   const late = kafka.stall({ api: 'TxnOffsetCommit' })
@@ -184,7 +184,7 @@ it('groups that could not be shown the new epoch are shown it by the next begin(
 describe('close()', () => {
   it.each(RELEASES)('ends what an abort could not tell the coordinator (Kafka %s)', async (release) => {
     const kafka = await startKafka({ release, topics: TOPICS })
-    const producer = startTransactional(kafka, { ...GIVES_UP, deliveryTimeoutMs: 500 })
+    const producer = startTransactional(kafka, GIVES_UP)
     const a = await producer.begin()
     await a.send({ topic: 'one', value: 'a' })
     const away = kafka.fail({ api: 'EndTxn', times: Infinity }, 'COORDINATOR_NOT_AVAILABLE')
@@ -197,7 +197,7 @@ describe('close()', () => {
 
   it('ends what a begin() that it calls off has opened', async () => {
     const kafka = await startKafka({ release: '2.8', topics: TOPICS })
-    const producer = startTransactional(kafka, { ...GIVES_UP, deliveryTimeoutMs: 500 })
+    const producer = startTransactional(kafka, GIVES_UP)
     const a = await producer.begin()
     await a.send({ topic: 'one', value: 'a' })
     const away = kafka.fail({ api: 'EndTxn', times: Infinity }, 'COORDINATOR_NOT_AVAILABLE')
