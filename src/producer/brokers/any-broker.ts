@@ -40,6 +40,14 @@ interface Opening {
   users: number
 }
 
+/** How a question is put to a broker. */
+interface Putting {
+  readonly signal: AbortSignal
+  readonly stage: Stage
+  /** On another connection than this one, which may be dead. */
+  readonly butNotOn: BrokerSession | undefined
+}
+
 /**
  * What a question throws where the broker is well but does not answer what was asked for: the next one is asked, and
  * the connection stays.
@@ -130,8 +138,12 @@ export class AnyBroker {
     return new Promise((resolve, reject) => {
       const { atHand } = this
       const untried = this.candidates()
-      /** Whose connection at hand turned out to be gone, which says nothing of the broker: it may be the only one there is. */
-      const lost: BrokerAddress[] = []
+      /**
+       * The broker of the connection at hand, until it was asked on another one. That the first is gone, or silent, says nothing
+       * of the broker, which may be the only one there is.
+       */
+      let onlyAtHand = atHand?.connection.address
+      let askedAtHand: AbortController | undefined
       /** Those that did not keep silent: they may be back before every silent one has been asked. */
       const failed: BrokerAddress[] = []
       const failures: unknown[] = []
@@ -155,7 +167,10 @@ export class AnyBroker {
         const stage = new Stage(clock)
         setMaxListeners(0, attempt.signal)
         running.set(attempt, stage)
-        this.put(question, address, attempt.signal, stage).then(
+        const isOfAtHand = address === atHand?.connection.address
+        const isAnew = isOfAtHand && askedAtHand !== undefined
+        if (isOfAtHand) askedAtHand ??= attempt
+        this.put(question, address, { signal: attempt.signal, stage, butNotOn: isAnew ? atHand : undefined }).then(
           (answer) => {
             running.delete(attempt)
             if (isSettled) return
@@ -167,20 +182,26 @@ export class AnyBroker {
             if (isSettled) return
             debug('%s', (error as Error).message)
             failures.push(error instanceof Declined ? error.why : error)
-            const isAtHand = address === atHand?.connection.address && !failed.includes(address)
-            if (isAtHand && error instanceof ConnectionClosedError) lost.push(address)
+            const isOfConnection = error instanceof ConnectionClosedError || error instanceof RequestTimeoutError
+            if (attempt === askedAtHand && !isOfConnection) onlyAtHand = undefined
             failed.push(address)
             // One that was given up has made way for another already.
             if (!attempt.signal.aborted) startNext(this.isStranger(address, error) ? address : undefined)
           },
         )
       }
-      const startNext = (again?: BrokerAddress) => {
+      const takeOnlyAtHand = () => {
+        const address = onlyAtHand
+        onlyAtHand = undefined
+        return address
+      }
+      const startNext = (again?: BrokerAddress, isSilent = false) => {
         clock.clearTimeout(timer)
         const isTooLong =
           failures.length > 0 && !this.sessions.isNeeded && clock.now() - startedAt >= UNNEEDED_QUESTION_MS
         const isOver = isTooLong || this.sessions.signal.aborted
-        const another = () => untried.next().value ?? (running.size === 0 ? lost.shift() : undefined)
+        const mayBeDead = running.size === 0 || (isSilent && atHand !== undefined && atHand.throttle.leftMs <= 0)
+        const another = () => untried.next().value ?? (mayBeDead ? takeOnlyAtHand() : undefined)
         const next = isOver ? undefined : (again ?? another())
         if (next === undefined && running.size === 0) {
           const failure = whatNoRetryHelps(failures) ?? this.unavailable(failures.at(-1))
@@ -191,7 +212,7 @@ export class AnyBroker {
         if (next !== undefined) start(next)
       }
       const tick = () => {
-        if (this.sessions.isNeeded) startNext(ticks++ % 2 === 0 ? failed.shift() : undefined)
+        if (this.sessions.isNeeded) startNext(ticks++ % 2 === 0 ? failed.shift() : undefined, true)
         else timer = clock.setTimeout(tick, HEAD_START_MS).unref()
       }
       startNext()
@@ -202,8 +223,7 @@ export class AnyBroker {
   private async put<T>(
     question: (session: BrokerSession) => Promise<T>,
     address: BrokerAddress,
-    signal: AbortSignal,
-    stage: Stage,
+    { signal, stage, butNotOn }: Putting,
   ): Promise<T> {
     this.stages.add(stage)
     let session: BrokerSession | undefined
@@ -212,8 +232,8 @@ export class AnyBroker {
       if (session?.connection.isOpen === true) void session.connection.close(0)
     }
     try {
-      session = await this.reach(address, signal, stage)
-      this.keep(session)
+      session = await this.reach(address, { signal, stage, butNotOn })
+      this.keep(session, butNotOn)
       signal.addEventListener('abort', drop, { once: true })
       if (signal.aborted) drop()
       stage.enter(`waiting for ${formatAddress(session.connection.address)} to answer`)
@@ -301,26 +321,31 @@ export class AnyBroker {
   }
 
   /** A session with that broker: the one at hand, when its throttling is over, or a new one. */
-  private async reach(address: BrokerAddress, signal: AbortSignal, stage: Stage): Promise<BrokerSession> {
-    const atHand = this.sessionWith(address)
+  private async reach(address: BrokerAddress, { signal, stage, butNotOn }: Putting): Promise<BrokerSession> {
+    const atHand = this.sessionWith(address, butNotOn)
     if (atHand !== undefined && atHand.throttle.leftMs > 0) {
       stage.enter(`heeding that ${formatAddress(address)} ${String(atHand.throttle)}`)
       await throttled(this.surroundings.clock, atHand, signal)
       signal.throwIfAborted()
     }
-    return this.sessionWith(address) ?? (await this.connect(address, signal, stage))
+    return this.sessionWith(address, butNotOn) ?? (await this.connect(address, signal, stage))
   }
 
-  private sessionWith(address: BrokerAddress): BrokerSession | undefined {
-    return this.open.get(formatAddress(address))
+  private sessionWith(address: BrokerAddress, butNot: BrokerSession | undefined): BrokerSession | undefined {
+    const session = this.open.get(formatAddress(address))
+    return session === butNot ? undefined : session
   }
 
-  private keep(session: BrokerSession): void {
+  /** @param instead another one may be open, which it stands in for */
+  private keep(session: BrokerSession, instead: BrokerSession | undefined): void {
     const { connection } = session
     const name = formatAddress(connection.address)
-    if (this.open.has(name) || !connection.isOpen) return
+    const known = this.open.get(name)
+    if ((known !== undefined && known !== instead) || !connection.isOpen) return
     this.open.set(name, session)
-    connection.onClose(() => this.open.delete(name))
+    connection.onClose(() => {
+      if (this.open.get(name) === session) this.open.delete(name)
+    })
   }
 
   private connect(address: BrokerAddress, signal: AbortSignal, stage: Stage): Promise<BrokerSession> {

@@ -32,6 +32,19 @@ describe('questions that any broker can answer', () => {
     await producer.connect()
   })
 
+  it('are put anew to the only broker there is, where their connection is silent', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    await producer.connect()
+    const [silent] = kafka.connections
+    const stalled = kafka.stall({ api: 'Metadata' })
+    expect(await producer.partitionsFor('orders')).toHaveLength(1)
+    stalled.release()
+    await until(() => kafka.connections.every(({ id }) => id !== silent?.id), 'the silent connection is gone')
+    expect(await producer.partitionsFor('orders')).toHaveLength(1)
+    expect(kafka.connections).toHaveLength(1)
+  })
+
   it('are told as one wait where they wait for one connection', async () => {
     const kafka = await startKafka()
     kafka.stall({ api: 'ApiVersions', times: Infinity })
