@@ -10,7 +10,13 @@ import type { Dialer } from './dialer.js'
 import type { KnownCluster } from './known-cluster.js'
 import { LatestUsed } from './latest-used.js'
 import type { Opening } from './opening.js'
-import { askVersions, LAST_QUESTION, MisroutedError, VersionsQuestions } from './versions-question.js'
+import {
+  askVersions,
+  LAST_QUESTION,
+  MisroutedError,
+  VersionsQuestions,
+  type VersionsToAsk,
+} from './versions-question.js'
 import { within } from './within.js'
 
 const debug = createDebug('kafka-producer:session')
@@ -98,7 +104,8 @@ export class VersionFinder {
       const mayBeOlder = !this.answered && !this.options.usesSasl
       const questions = this.questions.for(opening.address)
       // The last one waits until Metadata v0, which an old broker answers, was asked: see `confirm`.
-      const answered = await this.probeVersions(opening, mayBeOlder ? questions.slice(0, -1) : questions, probes)
+      const versions = mayBeOlder ? questions.versions.slice(0, -1) : questions.versions
+      const answered = await this.probeVersions(opening, { ...questions, versions }, probes)
       if (answered !== undefined) return answered
       const first = probes[0] as FailedProbe
       if (!mayBeOlder || this.answered) throw this.failure(opening.address, first.error)
@@ -115,6 +122,7 @@ export class VersionFinder {
         session,
         first.refusal,
         probes.map(({ late }) => late),
+        questions,
       )
       if (modern !== undefined) {
         void session.connection.close(0)
@@ -135,13 +143,13 @@ export class VersionFinder {
   /** Asks ApiVersions in these versions, one after the other as long as it is hung up on. */
   private async probeVersions(
     opening: Opening,
-    questions: readonly number[],
+    { versions, answered }: VersionsToAsk,
     probes: FailedProbe[],
   ): Promise<VersionedConnection | undefined> {
-    for (const version of questions) {
+    for (const version of versions) {
       const probe = await this.probe(opening, version)
       if ('versions' in probe) {
-        this.questions.answered(opening.address, version)
+        answered(version)
         return probe
       }
       probes.push(probe)
@@ -156,6 +164,7 @@ export class VersionFinder {
     session: VersionedConnection,
     refusal: Refusal,
     late: readonly Promise<ServedVersions>[],
+    questions: VersionsToAsk,
   ): Promise<VersionedConnection | undefined> {
     const question = {
       topics: null,
@@ -174,7 +183,7 @@ export class VersionFinder {
       )
     if (refusal === 'hangs up') {
       const probes: FailedProbe[] = []
-      const modern = await this.probeVersions(opening, LAST_QUESTION, probes)
+      const modern = await this.probeVersions(opening, { ...questions, versions: LAST_QUESTION }, probes)
       if (modern !== undefined) return modern
       for (const { connection } of probes) void connection.close(0)
       if (failed !== undefined) throw failed

@@ -43,21 +43,37 @@ export class MisroutedError extends BrokerResponseError {
   }
 }
 
+/** In which versions one broker is asked, one after the other. */
+export interface VersionsToAsk {
+  readonly versions: readonly number[]
+  /**
+   * It was hung up on in all newer ones. One that was only being stopped, or had no room for a connection, must not go
+   * without what newer ones tell for as long as this process lives: only twice in a row it is the version.
+   */
+  readonly answered: (version: number) => void
+}
+
 /** In which versions brokers are asked for what they serve. */
 export class VersionsQuestions {
   /** What was answered by brokers that hang up on newer ones, by address. */
   private readonly answeredIn = new LatestUsed<string, number>(MAX_REMEMBERED)
+  /** What was answered by those that have hung up on newer ones but once, which may have been chance. */
+  private readonly answeredOnceIn = new LatestUsed<string, number>(MAX_REMEMBERED)
 
-  /** The versions to ask in, one after the other. What is remembered is forgotten, unless it is {@link answered} anew. */
-  for(address: BrokerAddress): readonly number[] {
+  /** What is remembered is forgotten, unless it is answered anew. */
+  for(address: BrokerAddress): VersionsToAsk {
     const name = formatAddress(address)
     const newest = this.answeredIn.get(name) ?? apiVersions.maxVersion
+    // By those that were begun before: of several at once each may meet the same chance.
+    const before = this.answeredOnceIn.get(name)
     this.answeredIn.delete(name)
-    return QUESTIONS.filter((version) => version <= newest)
-  }
-
-  answered(address: BrokerAddress, version: number): void {
-    if (version < apiVersions.maxVersion) this.answeredIn.set(formatAddress(address), version)
+    return {
+      versions: QUESTIONS.filter((version) => version <= newest),
+      answered: (version) => {
+        if (version === apiVersions.maxVersion) this.answeredOnceIn.delete(name)
+        else (before === version ? this.answeredIn : this.answeredOnceIn).set(name, version)
+      },
+    }
   }
 }
 

@@ -62,23 +62,43 @@ describe.each([
     [3, [5, 3]],
     [1, [5, 3, 0]],
     [0, [5, 3, 0]],
-  ])('up to v%i: is asked in v3 and v0, once each, and from then on in what it answered', async (known, questions) => {
+  ])('up to v%i: is asked in v3 and v0, twice each, and from then on in what it answered', async (known, questions) => {
     const { address, asked } = await resettingAbove(known, await startSecured())
     const sessions = sessionsWith(isSecured ? { sasl: plainMechanism(new Secret(alice)) } : {})
-    for (let i = 0; i < 3; i++) await sessions.open(addressOf(address))
-    expect(asked).toEqual([...questions, questions.at(-1), questions.at(-1)])
+    for (let i = 0; i < 4; i++) await sessions.open(addressOf(address))
+    expect(asked).toEqual([...questions, ...questions, questions.at(-1), questions.at(-1)])
   })
 
   it('is asked in the newest again when it hangs up on what it answered before', async () => {
     const kafka = await startSecured()
     const { address, asked } = await resettingAbove(3, kafka)
     const sessions = sessionsWith(isSecured ? { sasl: plainMechanism(new Secret(alice)) } : {})
-    await sessions.open(addressOf(address))
+    for (let i = 0; i < 2; i++) await sessions.open(addressOf(address))
     await kafka.stop()
     await expect(sessions.open(addressOf(address))).rejects.toMatchObject({ code: 'CONNECTION_FAILED' })
     asked.length = 0
     await expect(sessions.open(addressOf(address))).rejects.toMatchObject({ code: 'CONNECTION_FAILED' })
     expect(asked[0]).toBe(5)
+  })
+
+  it('but once, as one does that is being stopped: is asked in the newest again the next time', async () => {
+    const kafka = await startSecured()
+    const asked: number[] = []
+    let hangUps = 2
+    const { address } = await plainServer((socket) => {
+      socket.once('data', (first: Buffer) => {
+        asked.push(first.readInt16BE(6))
+        if (hangUps-- > 0) return void socket.resetAndDestroy()
+        const onwards = connect(addressOf(kafka.bootstrap))
+        onwards.on('error', () => socket.destroy())
+        socket.on('close', () => onwards.destroy())
+        onwards.write(first)
+        socket.pipe(onwards).pipe(socket)
+      })
+    })
+    const sessions = sessionsWith(isSecured ? { sasl: plainMechanism(new Secret(alice)) } : {})
+    for (let i = 0; i < 3; i++) await sessions.open(addressOf(address))
+    expect(asked.slice(-2)).toEqual([5, 5])
   })
 
   it('serves a producer', async () => {
