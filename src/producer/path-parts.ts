@@ -140,6 +140,7 @@ export class PathParts<K, V> {
       parts.transactions &&
       new TransactionSequencing({
         gate: parts.transactions,
+        clusterId: () => topicPartitionInfos.clusterId,
         giveUp: (queue, cause) => this.outcomes.giveUp(queue, cause),
         enlist: (queue) => this.topics.mayHaveToSend(queue),
       })

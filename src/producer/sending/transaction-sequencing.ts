@@ -13,6 +13,8 @@ import { inFlightLimit, type Numbering, type Sequencing } from './idempotence.js
 
 export interface TransactionSequencingParts {
   readonly gate: TransactionGate
+  /** As the metadata told it last; null where brokers don't tell. */
+  readonly clusterId: () => string | null
   /** Fails what a partition has waiting. */
   readonly giveUp: (queue: PartitionQueue, cause: TransactionError) => void
   /** A partition may be written to. */
@@ -28,6 +30,8 @@ export class TransactionSequencing implements Sequencing {
   readonly maySendUnnumbered = false
   readonly isTransactional = true
   private readonly waiting = new Set<BatchQueue>()
+  /** The cluster that the identity is of. */
+  private giver: { readonly clusterId: string | null; readonly of: Identity | undefined } | undefined
 
   constructor(private readonly parts: TransactionSequencingParts) {}
 
@@ -46,6 +50,12 @@ export class TransactionSequencing implements Sequencing {
   /** Whether a partition may be written to now. Where not, it is enlisted when it may be, or what it has is given up. */
   lets(queue: PartitionQueue): boolean {
     const { gate, giveUp, enlist } = this.parts
+    const { topic, partition } = queue
+    if (gate.failure === undefined && gate.isIn(topic, partition)) {
+      if (!this.isElsewhere) return true
+      const what = 'the brokers are those of another cluster than when it began'
+      gate.fail(new KafkaProducerError('INVALID_PRODUCER_ID_MAPPING', what), 'abort, new id')
+    }
     if (gate.failure !== undefined) {
       if (!this.waiting.has(queue)) {
         this.waiting.add(queue)
@@ -54,8 +64,6 @@ export class TransactionSequencing implements Sequencing {
       }
       return false
     }
-    const { topic, partition } = queue
-    if (gate.isIn(topic, partition)) return true
     if (this.waiting.has(queue)) return false
     this.waiting.add(queue)
     const goOn = () => {
@@ -64,6 +72,13 @@ export class TransactionSequencing implements Sequencing {
     }
     gate.whenIn(topic, partition).then(goOn, goOn)
     return false
+  }
+
+  /** Another cluster has no part of the transaction, nor anybody who could end it, and gives its id to others. */
+  private get isElsewhere(): boolean {
+    const { gate, clusterId } = this.parts
+    const [was, is] = [this.giver?.clusterId ?? null, clusterId()]
+    return was !== null && is !== null && was !== is && this.giver?.of === gate.current
   }
 
   /** Who adds a partition to the transaction, where that is waited for. */
@@ -77,6 +92,7 @@ export class TransactionSequencing implements Sequencing {
     const version = session.versions.highest(produce, gate.maxProduceVersion)
     gate.meetsProduce(version)
     const { current } = gate
+    if (this.giver?.of !== current) this.giver = { clusterId: this.parts.clusterId(), of: current }
     if (magicOfProduce(version) < 2 || current === undefined) {
       const name = formatAddress(session.connection.address)
       throw new UnsupportedVersionError(`transactions need Kafka 0.11, ${name} speaks Produce v${version}`)

@@ -56,6 +56,8 @@ export interface TransactionGate {
   readonly addsBy: WaitedFor
   /** A gap, or the doubt of one, in the sequences of a partition. */
   failSequence(cause: KafkaProducerError): void
+  /** Something failed, so that it can only be aborted, if anything. */
+  fail(cause: KafkaProducerError, kind: ErrorKind): void
 }
 
 /** How much the coordinator knows of the transaction: nothing, perhaps something, or something for certain. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { startKafka } from '../support/cluster.js'
-import { portOf, startProducer } from '../support/producers.js'
+import { errorOf, portOf, startProducer, stored } from '../support/producers.js'
 import { committed, startTransactional } from '../support/transactional.js'
 
 const topics = { orders: { partitions: 1 } }
@@ -24,5 +24,23 @@ describe.each(['2.8', '3.9', '4'] as const)('a cluster made anew, Kafka %s,', (r
     expect(first).toBe(release === '4' ? 'abortable' : 'committed')
     await transact('b')
     expect(committed(anew, 'orders')).toEqual(['of another', ...(release === '4' ? ['b'] : ['a', 'b'])])
+  })
+
+  it('within a transaction: it gets nothing of that, which nobody there could end, and whose id is of another there', async () => {
+    const kafka = await startKafka({ release, topics })
+    const producer = startTransactional(kafka)
+    const tx = await producer.begin()
+    await tx.send({ topic: 'orders', value: 'a1' })
+    const ports = [portOf(kafka.bootstrap)]
+    await kafka.stop()
+    const anew = await startKafka({ release, topics, ports })
+    const other = startProducer(anew)
+    await other.send({ topic: 'orders', value: 'b1' })
+    expect(await errorOf(tx.send({ topic: 'orders', value: 'a2' }))).toMatchObject({ mayHaveBeenWritten: false })
+    expect(await errorOf(tx.commit())).toMatchObject({ code: 'TRANSACTION_ABORTED', kind: 'abortable' })
+    await other.send({ topic: 'orders', value: 'b2' })
+    await producer.transaction((its) => its.send({ topic: 'orders', value: 'a3' }))
+    expect(stored(anew, 'orders')).toEqual(['b1', 'b2', 'a3'])
+    expect(committed(anew, 'orders')).toEqual(['b1', 'b2', 'a3'])
   })
 })

@@ -12,7 +12,7 @@ describe('a sequence that is given up', () => {
   ])('under epoch %i, while epoch 1 is the current one: the transaction hears of it %i times', (epoch, times) => {
     const failSequence = vi.fn()
     const gate = { current: identity(1), failSequence } as unknown as TransactionGate
-    const sequencing = new TransactionSequencing({ gate, giveUp: vi.fn(), enlist: vi.fn() })
+    const sequencing = new TransactionSequencing({ gate, clusterId: () => null, giveUp: vi.fn(), enlist: vi.fn() })
     sequencing.leave(identity(epoch))
     expect(failSequence).toHaveBeenCalledTimes(times)
   })
