@@ -10,6 +10,7 @@ import { Secret } from '../secret.js'
 import { checkTlsOptions } from '../tls-options.js'
 import type { SslOptions } from '../tls.js'
 import { askUser, NothingCame } from '../user-code.js'
+import { within } from '../within.js'
 import { postForm, type FormAnswer } from './post-form.js'
 
 /**
@@ -44,6 +45,8 @@ const MAX_TIMEOUT_MS = 600_000
 const RENEW_AT = 0.8
 /** Where that fails, since the provider is away: how long the token is used all the same, with time left for a broker to look at it. */
 const USED_UNTIL = 0.95
+/** How long a fetch is waited for where that token is at hand: connections wait for it, some of them not as long as a fetch may take. */
+const PATIENCE_MS = 1_000
 /** What a provider says is believed for a day at most. */
 const MAX_LIFETIME_MS = 86_400_000
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
@@ -100,7 +103,9 @@ export function oidcToken(options: OidcOptions): () => Promise<string> {
       .finally(() => {
         fetching = undefined
       })
-    return fetching
+    const old = kept
+    if (old === undefined || !isYounger(old, USED_UNTIL)) return fetching
+    return (await within(systemClock, PATIENCE_MS, fetching)) ?? old.token.reveal()
   }
 }
 

@@ -163,10 +163,10 @@ it('a token that ran out while the machine slept, which the clock of timers does
 
 describe('a token that is to be renewed while the provider is away', () => {
   /** Its endpoint after the first token, and how it answers then. */
-  async function aged(part: number, answer: (response: ServerResponse) => void) {
+  async function aged(part: number, answer: (response: ServerResponse) => void, timeoutMs = 200) {
     let asked = 0
     const { tokenEndpoint, seen } = await provider((response) => (++asked === 1 ? give('old') : answer)(response))
-    const token = oidcToken({ ...client, tokenEndpoint, timeoutMs: 200 })
+    const token = oidcToken({ ...client, tokenEndpoint, timeoutMs })
     await token()
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + part * 3_600_000 })
     onTestFinished(() => void vi.useRealTimers())
@@ -182,6 +182,15 @@ describe('a token that is to be renewed while the provider is away', () => {
     const { token, seen } = await aged(0.9, answer)
     expect([await token(), await token()]).toEqual(['old', 'old'])
     expect(seen).toHaveLength(3)
+  })
+
+  it('is used while the provider is silent, and not only when the fetch is given up', async () => {
+    let late: ServerResponse | undefined
+    const { token } = await aged(0.9, (response) => (late = response), 600_000)
+    expect(await token()).toBe('old')
+    give('new')(late as ServerResponse)
+    // What comes late is used.
+    while ((await token()) !== 'new') await turns(1)
   })
 
   it('is not used where it is about to end, nor where the provider refuses the client', async () => {
