@@ -557,7 +557,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
 
   /** Every message that has no fate yet fails with this cause. */
   fail(cause: KafkaProducerError, now: number): Settled {
-    const error = this.errorWith(cause, this.maybeWritten || this.isInFlight)
+    const error = this.errorWith(cause, this.maybeWritten)
     this.failSome(0, TRACED, error, now)
     if (this.count > TRACED) withoutStackTraces(() => this.failSome(TRACED, this.count, error, now))
     return this.settled()

@@ -253,11 +253,8 @@ export class PartitionQueue implements BatchQueue {
 
   failed(batch: PartitionBatch, cause: KafkaProducerError, now: number): Settled {
     this.loseSequence(batch)
-    return this.leave(batch, (it) => {
-      // It is answered, or never left: what it may be has been noted.
-      if (it.isInFlight) it.comeBack()
-      return it.fail(cause, now)
-    })
+    // It is answered, or never left: what it may be has been noted.
+    return this.leave(batch, (it) => it.fail(cause, now))
   }
 
   /** Leaves out what has its fate of a batch that is not in flight, and the batch where nothing is left. */

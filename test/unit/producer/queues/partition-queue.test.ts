@@ -35,7 +35,22 @@ it.each([
   expect(queue.isReadyFor(next, 5)).toBe(true)
 })
 
-it('nor after its sequences have started over', () => {
+it('nothing goes under another identity behind what is in flight under the one before', () => {
+  const identity = { producerId: 1n, epoch: 0 }
+  const queue = queueOf(3)
+  const first = queue.takeNext(0, identity, 5)
+  queue.handedOver(first)
+  queue.acknowledged(first, acknowledgement, 100)
+  const second = queue.takeNext(100, identity, 5)
+  queue.handedOver(second)
+  expect(queue.isReadyFor(identity, 5)).toBe(true)
+  // A broker that took it and not the one before would not take that any more: its epoch is over.
+  expect(queue.isReadyFor({ producerId: 1n, epoch: 1 }, 5)).toBe(false)
+  // Nor without sequences, as to a topic that can't have them any more.
+  expect(queue.isReadyFor(undefined, 5)).toBe(false)
+})
+
+it('nor behind the first after its sequences have started over', () => {
   const identity = { producerId: 1n, epoch: 0 }
   const queue = queueOf(4)
   const first = queue.takeNext(0, identity, 5)
@@ -75,7 +90,7 @@ it.each([
   (_, mayBeInLog) => {
     const identity = { producerId: 1n, epoch: 0 }
     const cause = new BrokerUnavailableError('of the test')
-    const queue = queueOf(4)
+    const queue = queueOf(5)
     const send = () => {
       const batch = queue.takeNext(0, identity, 5)
       queue.handedOver(batch)
@@ -92,6 +107,36 @@ it.each([
     if (!mayBeInLog) expect(send().sequence).toEqual({ identity, base: 1 })
   },
 )
+
+it('sequences start over only when nothing is in flight: what is there keeps those by which it would be found', () => {
+  const identity = { producerId: 1n, epoch: 0 }
+  const cause = new BrokerUnavailableError('of the test')
+  const queue = queueOf(4)
+  const send = () => {
+    const batch = queue.takeNext(0, identity, 5)
+    queue.handedOver(batch)
+    return batch
+  }
+  queue.acknowledged(send(), acknowledgement, 1)
+  const [late, behind] = [send(), send()]
+  late.noteFailure(cause, true)
+  queue.failed(late, cause, 2)
+  expect(queue.hasGap).toBe(false)
+  expect(queue.isReadyFor(identity, 5)).toBe(false)
+  expect(behind.sequence).toEqual({ identity, base: 2 })
+  queue.acknowledged(behind, acknowledgement, 3)
+  expect(queue.hasGap).toBe(true)
+})
+
+it('what may have been written once is said to be so wherever it waits, with a sequence or without', () => {
+  const cause = new BrokerUnavailableError('of the test')
+  const queue = queueOf(1)
+  const batch = queue.takeNext(0)
+  batch.noteFailure(cause, true)
+  queue.returned(batch)
+  expect([batch.isInFlight, batch.sequence]).toEqual([false, undefined])
+  for (const goesOn of [true, false]) expect(batch.deliveryError(cause, goesOn).mayHaveBeenWritten).toBe(true)
+})
 
 it('what may be in the log by its sequence alone is not, once it has none', () => {
   const cause = new BrokerUnavailableError('of the test')
@@ -148,6 +193,36 @@ it('a broker that has a batch already tells its newest timestamp as the time of 
   queue.returned(queue.takeNext(0, identity, 5))
   queue.acknowledged(queue.takeNext(1, identity, 5), { ...acknowledgement, logAppendTime: 1_005 }, 2)
   expect(owner.fates).toMatchObject([[{ timestamp: 1_000 }], [{ timestamp: 1_005 }]])
+})
+
+it.each([
+  ['as a broker says that has a batch already and remembers no offset of it', { ...acknowledgement, baseOffset: -1n }],
+  ['as with acks 0', { ...acknowledgement, baseOffset: -1n, acknowledged: false }],
+])('where nobody knows the offset no message has one: %s', (_, unknown) => {
+  const queue = new PartitionQueue('orders', 0, { plainBytes: 1_000, ratio: 1 }, buffers)
+  queue.isLedBy(1)
+  const owner = new Owner()
+  for (let i = 0; i < 3; i++) queue.append(outgoingMessage(owner, i, { value: 'x' }))
+  queue.acknowledged(queue.takeNext(0), unknown, 1)
+  expect(owner.fates).toMatchObject(Array(3).fill([{ offset: -1n }]))
+})
+
+it('each message of a batch that was split is told its own timestamp, and those of a large one that fails all hear of it', () => {
+  const queue = new PartitionQueue('orders', 0, { plainBytes: 10_000, ratio: 1 }, buffers)
+  queue.isLedBy(1)
+  const owner = new Owner()
+  for (let i = 0; i < 60; i++) queue.append(outgoingMessage(owner, i, { value: 'x', timestamp: 1_000 + i }))
+  queue.split(queue.takeNext(0))
+  queue.acknowledged(queue.takeNext(1), acknowledgement, 2)
+  queue.split(queue.takeNext(3))
+  queue.acknowledged(queue.takeNext(4), acknowledgement, 5)
+  expect(owner.fates).toMatchObject(Array.from({ length: 45 }, (_, i) => [{ timestamp: 1_000 + i }]))
+  for (let i = 60; i < 120; i++) queue.append(outgoingMessage(owner, i, { value: 'x' }))
+  while (queue.hasUnsent) queue.failed(queue.takeNext(6), new BrokerUnavailableError('of the test'), 7)
+  expect(owner.fates.slice(45)).toMatchObject(
+    Array(75).fill([{ code: 'BROKER_UNAVAILABLE', mayHaveBeenWritten: false }]),
+  )
+  expect([queue.isEmpty, queue.backlogBytes]).toEqual([true, 0])
 })
 
 it('the time of the append is that of every message where the topic has it', () => {

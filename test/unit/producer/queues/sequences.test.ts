@@ -1,6 +1,9 @@
 import { expect, it } from 'vitest'
+import { BrokerUnavailableError } from '../../../../src/errors.js'
 import { Batch } from '../../../../src/producer/queues/batch.js'
+import { PartitionQueue } from '../../../../src/producer/queues/partition-queue.js'
 import { Sequences } from '../../../../src/producer/queues/sequences.js'
+import { UNPOOLED } from '../../../../src/protocol/records/record-batch.js'
 import { outgoingMessage, Owner } from '../outgoing.js'
 
 const identity = { producerId: 1n, epoch: 0 }
@@ -18,11 +21,50 @@ it('behind the last sequence comes the first, be it in the midst of a batch', ()
   expect(sequences.take(identity, 1).base).toBe(2)
 })
 
+it('what was refused gives its sequences back from the first on, whichever is told of last', () => {
+  const sequences = new Sequences()
+  sequences.take(identity, 9)
+  sequences.loseFrom(3)
+  sequences.loseFrom(6)
+  expect(sequences.regain()).toBe(true)
+  expect(sequences.take(identity, 1)).toEqual({ identity, base: 3 })
+})
+
+it.each([
+  ['before', (sequences: Sequences) => (sequences.lose(), sequences.loseFrom(3))],
+  ['after', (sequences: Sequences) => (sequences.loseFrom(3), sequences.lose())],
+])('no sequence is free again where some may be in the log, though others were refused: told %s', (_, lose) => {
+  const sequences = new Sequences()
+  sequences.take(identity, 9)
+  lose(sequences)
+  // Whoever had them next would be taken for what is there, and never be written.
+  expect(sequences.regain()).toBe(false)
+  expect(sequences.isBroken).toBe(true)
+  sequences.startOver()
+  expect(sequences.regain()).toBe(false)
+  expect(sequences.take({ ...identity, epoch: 1 }, 1).base).toBe(0)
+})
+
 it('a batch may end with the last one', () => {
   const sequences = new Sequences()
   sequences.take(identity, LAST)
   expect(sequences.take(identity, 1).base).toBe(LAST)
   expect(sequences.take(identity, 1).base).toBe(0)
+})
+
+it('the second half of a batch that may be in the log may be so as well, and keeps its sequence', () => {
+  const cause = new BrokerUnavailableError('of the test')
+  const queue = new PartitionQueue('orders', 0, { plainBytes: 10_000, ratio: 1 }, UNPOOLED)
+  queue.isLedBy(1)
+  const owner = new Owner()
+  for (let i = 0; i < 4; i++) queue.append(outgoingMessage(owner, i, { value: 'v' }))
+  const first = queue.takeNext(0, identity, 5)
+  first.noteFailure(cause, false, true)
+  queue.split(first)
+  const second = owner.batches[3]
+  expect(second).not.toBe(first)
+  for (const half of [first, second]) expect(half).toMatchObject({ mayBeInLog: true, lastError: cause, attempts: 0 })
+  expect(second?.sequence).toEqual({ identity, base: 2 })
 })
 
 it('the second half of a batch that is split has those behind the last one, too', () => {

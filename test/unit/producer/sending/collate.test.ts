@@ -2,12 +2,13 @@ import Denque from 'denque'
 import { describe, expect, it } from 'vitest'
 import { type PartitionBatch, PartitionQueue } from '../../../../src/producer/queues/partition-queue.js'
 import { collate, takeBatches } from '../../../../src/producer/sending/collate.js'
+import type { Numbering } from '../../../../src/producer/sending/idempotence.js'
 import { ZERO_UUID } from '../../../../src/protocol/byte-writer.js'
 import { UNPOOLED } from '../../../../src/protocol/records/record-batch.js'
 import { Owner, outgoingMessage } from '../outgoing.js'
 
 const LEADER = 1
-const NOT_NUMBERED = { identityFor: () => undefined, limit: 1, isCurrent: true }
+const NOT_NUMBERED: Numbering = { identityFor: () => undefined, limit: 1, isCurrent: true }
 
 /** A partition on its leader's list, with a message of so many bytes; several where there are several. */
 function partition(topic: string, index: number, ...sizes: number[]): PartitionQueue {
@@ -108,6 +109,24 @@ describe('the batches of a request', () => {
     expect(left).toEqual([])
     // Where it is listed now is another sender's.
     expect(moved.isListedWith(2)).toBe(true)
+  })
+
+  it('are not of a partition that has more, but must wait: it backs off, or has as many in flight as this broker allows', () => {
+    const identity = { producerId: 1n, epoch: 0 }
+    const backingOff = partition('a', 0, 10)
+    backingOff.backOff()
+    const busy = partition('a', 1, 5_000, 6_000, 7_000)
+    // Two may be in flight, as to the broker that was the leader when the first was taken.
+    const first = busy.takeNext(0, identity, 2)
+    busy.handedOver(first)
+    busy.acknowledged(first, { baseOffset: 0n, logAppendTime: -1, hasTimestamps: true, acknowledged: true }, 100)
+    busy.handedOver(busy.takeNext(100, identity, 2))
+    expect(busy.isReady).toBe(true)
+    const numbering = { identityFor: () => identity, limit: 1, isCurrent: true }
+    const { taken, left } = take([backingOff, busy, partition('a', 2, 10)], { numbering })
+    expect(taken).toEqual(['a-2'])
+    expect(left).toEqual([])
+    for (const queue of [backingOff, busy]) expect([queue.isListedWith(LEADER), queue.hasUnsent]).toEqual([false, true])
   })
 
   it('are looked at again where preparing them has left nothing, or half of it', () => {

@@ -6,6 +6,7 @@ import { PartitionQueue, type PartitionBatch } from '../../../../src/producer/qu
 import { CompressionChoice } from '../../../../src/producer/queues/topic-compression.js'
 import { Preparation } from '../../../../src/producer/sending/preparation.js'
 import { UNPOOLED } from '../../../../src/protocol/records/record-batch.js'
+import { AddedHeaders } from '../../../../src/protocol/records/record.js'
 import { Failures } from '../../../../src/stats/failures.js'
 import { Observers } from '../../../../src/stats/observer.js'
 import { StatsCounters } from '../../../../src/stats/producer-stats.js'
@@ -14,6 +15,7 @@ import { Owner, outgoingMessage, type Given } from '../outgoing.js'
 
 const BATCH_BYTES = 1_000
 const PRODUCE_V2 = 2
+const PRODUCE_V9 = 9
 
 /** A partition with one batch of so many messages, about to be sent to a broker of Kafka 0.10. */
 function prepared(count: number, given: Given, sentAt = performance.now(), turn = new ManualTurn()) {
@@ -40,9 +42,21 @@ function prepared(count: number, given: Given, sentAt = performance.now(), turn 
   queue.isLedBy(1)
   for (let index = 0; index < count; index++) queue.append(outgoingMessage(owner, index, given))
   const prepare = () => preparation.prepare(queue.peekNext() as PartitionBatch, 1, PRODUCE_V2)
-  const isDone = prepare()
-  return { queue, owner, freed, counters, isDone, prepare }
+  const isDone = count > 0 && prepare()
+  return { queue, owner, freed, counters, isDone, prepare, preparation }
 }
+
+it('a batch that goes as it is leaves out nothing but what is late: headers and timestamps have their place', () => {
+  const { queue, owner, preparation } = prepared(0, { value: 'v' })
+  const given = { value: 'v', headers: ['h', 'x'], timestamp: 1 }
+  const late = new Owner({ timestamp: 1_700_000_000_000, at: performance.now() - 70_000 })
+  for (const of of [late, owner]) queue.append(outgoingMessage(of, 0, given))
+  const batch = queue.peekNext() as PartitionBatch
+  expect(preparation.prepare(batch, 2, PRODUCE_V9)).toBe(true)
+  expect(late.fates).toEqual([[expect.any(DeliveryError)]])
+  expect(owner.fates).toEqual([])
+  expect(batch.count).toBe(1)
+})
 
 describe('the preparation of a batch for an old format', () => {
   it('halves a batch that is larger in that format than batchBytes', () => {
@@ -50,6 +64,18 @@ describe('the preparation of a batch for an old format', () => {
     const counts: number[] = []
     while (queue.hasUnsent) counts.push(queue.takeNext(0).count)
     expect(counts).toEqual([15, 15, 30])
+    expect(owner.fates).toEqual([])
+  })
+
+  it('leaves out headers that are not the caller’s, in each half as well', () => {
+    const { queue, owner, prepare } = prepared(60, { value: 'v', headers: new AddedHeaders('traceparent', 'x') })
+    const counts: number[] = []
+    while (queue.hasUnsent) {
+      expect(prepare()).toBe(true)
+      counts.push(queue.takeNext(0).count)
+    }
+    expect(counts.length).toBeGreaterThan(1)
+    expect(counts.reduce((sum, count) => sum + count)).toBe(60)
     expect(owner.fates).toEqual([])
   })
 
