@@ -290,6 +290,10 @@ describe('a broker’s sender', () => {
       expect(sending.told).toEqual(['a', 'b'])
       expect(sending.gaveUp).toEqual(gaveUp)
       expect(sending.onAnswered).toHaveBeenCalled()
+      // What comes later has a try of its own.
+      sending.session = session()
+      await sending.give('c')
+      expect(sending.topics).toEqual(['c'])
     },
   )
 
