@@ -16,6 +16,8 @@
 // - Where it is imported, Node looks through a file for the names of its exports, which takes Node 20 40 ms for all of the
 //   library: so the files that say them have nothing else.
 // - What src/ loads on demand it loads by src/optional-package.ts.
+// - A peer that may be missing is imported before what requires it: where CommonJS that is imported throws, Node 20 ends the
+//   process, also where that is caught.
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
@@ -63,7 +65,7 @@ async function library() {
   })
   for (const { path, text } of outputFiles) write(relative(DIST, path).replace(/\.js$/, '.cjs'), commonJs(text))
   for (const entry of ENTRIES) {
-    const { exports } = metafile.outputs[`dist/code/${entry}.js`]
+    const { exports, imports } = metafile.outputs[`dist/code/${entry}.js`]
     const code = `${'../'.repeat(entry.split('/').length - 1) || './'}code/${entry}`
     write(
       `${entry}.cjs`,
@@ -71,9 +73,11 @@ async function library() {
         `const code = require("${code}.cjs");\n` +
         exports.map((name) => `exports.${name} = code.${name};\n`).join(''),
     )
+    const peers = Object.keys(peerDependencies).filter((peer) => imports.some(({ path }) => path === peer))
     write(
       `${entry}.js`,
-      `export {\n${exports.map((name) => `  ${name},\n`).join('')}} from './${entry.split('/').at(-1)}.cjs'\n`,
+      peers.map((peer) => `import '${peer}'\n`).join('') +
+        `export {\n${exports.map((name) => `  ${name},\n`).join('')}} from './${entry.split('/').at(-1)}.cjs'\n`,
     )
   }
   write('bundled-licences.txt', licences(metafile))

@@ -175,13 +175,16 @@ describeInstalled('installed', () => {
     expect(peers).toEqual(['@opentelemetry/api', 'prom-client'])
     const installed = (await readdir(join(project, 'node_modules'), { recursive: true })).map(dirname)
     for (const name of peers) expect(installed).not.toContain(name)
-    // Node 20 ends with what a CommonJS module that is imported throws, also where it is caught.
-    const missing = async (entry: string) => {
-      const program = `try { require('${entry}') } catch ({ code, message }) { console.log(code, message) }`
-      return run(process.execPath, ['-e', program], project)
+    const missing = async (load: string, type: string) => {
+      // Goes on after it, so that what nobody can catch is seen.
+      const program = `try { ${load} } catch ({ code, message }) { setImmediate(() => console.log(code, message)) }`
+      return run(process.execPath, [`--input-type=${type}`, '-e', program], project)
     }
-    expect(await missing('kafka-producer/opentelemetry')).toMatch(/^MODULE_NOT_FOUND .*'@opentelemetry\/api'/)
-    expect(await missing('kafka-producer/prometheus')).toMatch(/^MODULE_NOT_FOUND .*'prom-client'/)
+    for (const [entry, peer] of Object.entries({ opentelemetry: '@opentelemetry/api', prometheus: 'prom-client' })) {
+      const told = (code: string) => expect.stringMatching(new RegExp(`^${code} .*'${peer}'`)) as unknown
+      expect(await missing(`require('kafka-producer/${entry}')`, 'commonjs')).toEqual(told('MODULE_NOT_FOUND'))
+      expect(await missing(`await import('kafka-producer/${entry}')`, 'module')).toEqual(told('ERR_MODULE_NOT_FOUND'))
+    }
   })
 
   it('prints what DEBUG names, by the package debug', async () => {
