@@ -260,7 +260,10 @@ export class PathParts<K, V> {
       onAnswered: () => this.room.tell(),
     })
     topicPartitionInfos.listen({
-      onBrokers: (brokers) => producerPool.updateProducers(brokers),
+      onBrokers: (brokers) => {
+        producerPool.updateProducers(brokers)
+        this.senders.keepOnly(brokers)
+      },
       onOtherCluster: () => {
         this.topics.forgetSeen()
         compression.forgetRefusals()

@@ -342,6 +342,13 @@ export class BrokerSender {
     for (const { session } of this.sent) session.connection.hurry(UNNEEDED_ANSWER_MS)
   }
 
+  /** Whether nothing is under way, and nothing waits. */
+  get isIdle(): boolean {
+    const isUnderWay =
+      this.isScheduled || this.isToldLater || this.connecting !== undefined || this.identifying !== undefined
+    return !isUnderWay && this.sent.length === 0 && this.ready.isEmpty()
+  }
+
   get isConnecting(): boolean {
     return this.connecting !== undefined
   }

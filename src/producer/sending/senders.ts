@@ -34,6 +34,15 @@ export class Senders {
     for (const sender of this.byBroker.values()) sender.giveUpUnneeded()
   }
 
+  /** Brokers come and go: the senders of those that the metadata no longer has are let go of, once they are through. */
+  keepOnly(brokers: ReadonlyMap<number, unknown>): void {
+    for (const [brokerId, sender] of this.byBroker) {
+      if (brokers.has(brokerId) || !sender.isIdle) continue
+      this.byBroker.delete(brokerId)
+      sender.close()
+    }
+  }
+
   stop(): void {
     for (const sender of this.byBroker.values()) sender.stop()
   }
