@@ -78,6 +78,8 @@ export interface CoordinatorParts {
 export class Coordinator implements Coordination {
   private address: CoordinatorAddress | undefined
   private session: BrokerSession | undefined
+  /** The cluster that it was looked up in; null where that was not known yet. */
+  private clusterId: string | null = null
   private opening: Promise<BrokerSession> | undefined
   lastFailure: KafkaProducerError | undefined
   private isLookingUp = false
@@ -181,9 +183,21 @@ export class Coordinator implements Coordination {
   }
 
   private reach(): Promise<BrokerSession> {
+    this.heedCluster()
     if (this.address !== undefined && this.session?.connection.isOpen) return Promise.resolve(this.session)
     this.opening ??= this.open().finally(() => (this.opening = undefined))
     return this.opening
+  }
+
+  /** Where messages go to another cluster by now, that one's is asked: it alone can end what they are part of. */
+  private heedCluster(): void {
+    const { id } = this.parts.sessions.cluster
+    if (id === null || id === this.clusterId) return
+    const { clusterId: before, session } = this
+    this.clusterId = id
+    if (before === null) return
+    this.address = this.session = undefined
+    if (session !== undefined) void this.settled().then(() => session.connection.close(0))
   }
 
   private async open(): Promise<BrokerSession> {

@@ -1,4 +1,6 @@
+import { connect, type Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
+import type { CreateConnection } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, portOf, startProducer, stored } from '../support/producers.js'
 import { committed, startTransactional } from '../support/transactional.js'
@@ -42,5 +44,33 @@ describe.each(['2.8', '3.9', '4'] as const)('a cluster made anew, Kafka %s,', (r
     await producer.transaction((its) => its.send({ topic: 'orders', value: 'a3' }))
     expect(stored(anew, 'orders')).toEqual(['b1', 'b2', 'a3'])
     expect(committed(anew, 'orders')).toEqual(['b1', 'b2', 'a3'])
+  })
+
+  it('elsewhere, while the coordinator of the one before is still there: what is committed is seen', async () => {
+    const [kafka, other] = [await startKafka({ release, topics }), await startKafka({ release, topics })]
+    let port = portOf(kafka.bootstrap)
+    const sockets: Socket[] = []
+    const createConnection: CreateConnection = () => {
+      const socket = connect({ host: '127.0.0.1', port })
+      sockets.push(socket)
+      return socket
+    }
+    const producer = startTransactional(kafka, { createConnection })
+    await producer.transaction((tx) => tx.send({ topic: 'orders', value: 'old' }))
+    const ofCoordinator = kafka.requests.find(({ api }) => api === 'EndTxn')?.connection
+    // As where a name has moved: whatever is connected to from now on is the other one.
+    port = portOf(other.bootstrap)
+    sockets.forEach((socket, i) => void (i + 1 === ofCoordinator || socket.destroy()))
+    const told: string[] = []
+    // The first one may have begun with the one before.
+    for (const value of ['a', 'b'])
+      await producer
+        .transaction((tx) => void tx.send({ topic: 'orders', value }))
+        .then(
+          () => told.push(value),
+          (error: unknown) => expect(error).toMatchObject({ kind: 'abortable' }),
+        )
+    expect(told).toContain('b')
+    expect(committed(other, 'orders')).toEqual(told)
   })
 })
