@@ -10,6 +10,7 @@ import type { Dialer } from './dialer.js'
 import type { KnownCluster } from './known-cluster.js'
 import { LatestUsed } from './latest-used.js'
 import type { Opening } from './opening.js'
+import { Patience } from './patience.js'
 import {
   askVersions,
   LAST_QUESTION,
@@ -64,8 +65,7 @@ interface FailedProbe {
 export class VersionFinder {
   private readonly legacy = new LatestUsed<string, Refusal>(MAX_VERDICTS)
   private answered = false
-  /** How many questions had no answer in time. */
-  private silences = 0
+  private readonly patience = new Patience(PROBE_TIMEOUT_MS)
   private readonly questions = new VersionsQuestions()
 
   constructor(
@@ -201,7 +201,7 @@ export class VersionFinder {
 
   private async probe(opening: Opening, version = apiVersions.maxVersion): Promise<VersionedConnection | FailedProbe> {
     const connection = await this.dialer.dial(opening)
-    const { patience } = this
+    const patience = this.patienceMs
     opening.stage.enter(`waiting for ${formatAddress(opening.address)} to answer ApiVersions`)
     // Longer than any patience above: whoever waits decides how long, and a late answer still counts.
     const timeoutMs = this.options.requestTimeoutMs * 3
@@ -213,7 +213,7 @@ export class VersionFinder {
     try {
       const versions = await within(this.clock, patience, answer)
       if (versions !== undefined) return { connection, versions }
-      this.silences++
+      this.patience.lost()
       this.dialer.blame(connection)
       const error = new RequestTimeoutError(`no answer to ApiVersions within ${patience} ms`)
       answer.catch(() => undefined)
@@ -227,10 +227,9 @@ export class VersionFinder {
   }
 
   /** With SASL no late answer counts: a broker that is only slow is given longer each time, or it would never be connected to. */
-  private get patience(): number {
+  private get patienceMs(): number {
     const { requestTimeoutMs, usesSasl } = this.options
-    const patience = PROBE_TIMEOUT_MS * (usesSasl ? 2 ** this.silences : 1)
-    return this.answered ? requestTimeoutMs : Math.min(patience, requestTimeoutMs)
+    return this.answered ? requestTimeoutMs : Math.min(usesSasl ? this.patience.ms : PROBE_TIMEOUT_MS, requestTimeoutMs)
   }
 
   private async openLegacy(opening: Opening): Promise<VersionedConnection> {

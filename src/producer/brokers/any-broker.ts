@@ -11,6 +11,7 @@ import {
 } from '../../errors.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import { orAborted } from '../../network/or-aborted.js'
+import { Patience } from '../../network/patience.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
 import { Stage } from '../../network/stage.js'
 import { MisroutedError } from '../../network/versions-question.js'
@@ -28,8 +29,15 @@ const HEAD_START_MS = 1_000
 const MAX_ASKED_AT_ONCE = 16
 /** How many of them an error names. */
 const MAX_STAGES_TOLD = 3
-/** How long one broker may take, at the most, to answer what any other could answer as well. */
-const MAX_ANSWER_MS = 10_000
+/** How long one broker may take, to begin with, to answer what any other could answer as well. */
+export const MAX_ANSWER_MS = 10_000
+
+/**
+ * What is to be asked.
+ *
+ * @param patienceMs how long the broker may take, where {@link answerTimeoutMs a request} may take as long
+ */
+export type AnyQuestion<T> = (session: BrokerSession, patienceMs: number) => Promise<T>
 
 /** A session that is being opened, for all questions that want one with that broker. */
 interface Opening {
@@ -77,6 +85,7 @@ export class AnyBroker {
   private readonly stages = new Set<Stage>()
   /** Addresses at which a question was answered. */
   private readonly served = new BoundedMap<string, true>()
+  private readonly patience = new Patience(MAX_ANSWER_MS)
   /** Why the last question had no answer; undefined once one has. */
   lastFailure: KafkaProducerError | undefined
   /** Whether a broker ever answered. */
@@ -133,7 +142,7 @@ export class AnyBroker {
    *
    * @throws MetadataUnavailableError; or, not retriable, what asking again can't help, such as AuthenticationError
    */
-  ask<T>(question: (session: BrokerSession) => Promise<T>): Promise<T> {
+  ask<T>(question: AnyQuestion<T>): Promise<T> {
     const { clock } = this.surroundings
     return new Promise((resolve, reject) => {
       const { atHand } = this
@@ -221,7 +230,7 @@ export class AnyBroker {
 
   /** Puts the question to one broker. The session that answers is kept for the next question, instead of the last one. */
   private async put<T>(
-    question: (session: BrokerSession) => Promise<T>,
+    question: AnyQuestion<T>,
     address: BrokerAddress,
     { signal, stage, butNotOn }: Putting,
   ): Promise<T> {
@@ -239,7 +248,7 @@ export class AnyBroker {
       stage.enter(`waiting for ${formatAddress(session.connection.address)} to answer`)
       // It was answered there before: if the broker hangs up now, it is not for want of SASL.
       if (this.served.has(formatAddress(address))) session.connection.hint = undefined
-      const answer = await orAborted(question(session), signal)
+      const answer = await this.answerTo(question, session, signal)
       signal.throwIfAborted()
       this.served.set(formatAddress(address), true)
       const previous = this.session
@@ -254,6 +263,19 @@ export class AnyBroker {
     } finally {
       signal.removeEventListener('abort', drop)
       this.stages.delete(stage)
+    }
+  }
+
+  private async answerTo<T>(question: AnyQuestion<T>, session: BrokerSession, signal: AbortSignal): Promise<T> {
+    const { clock } = this.surroundings
+    const askedAt = clock.now()
+    try {
+      const answer = await orAborted(question(session, this.patience.ms), signal)
+      this.patience.answered(clock.now() - askedAt)
+      return answer
+    } catch (error) {
+      if (error instanceof RequestTimeoutError && !signal.aborted) this.patience.lost()
+      throw error
     }
   }
 
@@ -379,8 +401,8 @@ export class AnyBroker {
 }
 
 /** How long one broker has to answer a question: one that is stalled must not hold up what the next could answer. */
-export function answerTimeoutMs(requestTimeoutMs: number): number {
-  return Math.min(requestTimeoutMs, MAX_ANSWER_MS)
+export function answerTimeoutMs(requestTimeoutMs: number, patienceMs = MAX_ANSWER_MS): number {
+  return Math.min(requestTimeoutMs, patienceMs)
 }
 
 /** Resolves when the broker welcomes requests again, or the connection it said otherwise on has ended. */

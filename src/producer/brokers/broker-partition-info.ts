@@ -243,7 +243,9 @@ export class BrokerPartitionInfo {
       const none = new Set<string>()
       const onEnd = this.observe(none)
       try {
-        const answer = await this.anyBroker.ask((session) => this.question.put(session, none, false))
+        const answer = await this.anyBroker.ask((session, patienceMs) =>
+          this.question.put(session, none, false, patienceMs),
+        )
         onEnd?.(undefined)
         this.learnBrokers(answer)
       } catch (error) {
@@ -322,7 +324,9 @@ export class BrokerPartitionInfo {
     if (topics.size === 0) return new Map()
     const onEnd = this.observe(topics)
     try {
-      const answer = await this.anyBroker.ask((session) => this.question.put(session, topics, mayCreate))
+      const answer = await this.anyBroker.ask((session, patienceMs) =>
+        this.question.put(session, topics, mayCreate, patienceMs),
+      )
       onEnd?.(undefined)
       return this.learn(answer, topics)
     } catch (error) {

@@ -40,6 +40,7 @@ export class MetadataQuestion {
     { connection, versions, throttle }: BrokerSession,
     names: ReadonlySet<string>,
     mayCreate: boolean,
+    patienceMs?: number,
   ): Promise<MetadataResponse> {
     const version = versions.highest(metadataApi)
     // Older brokers create every topic that is named: the question that must not do so names none and means all.
@@ -51,7 +52,7 @@ export class MetadataQuestion {
       includeClusterAuthorizedOperations: false,
       includeTopicAuthorizedOperations: false,
     }
-    const timeoutMs = answerTimeoutMs(this.requestTimeoutMs)
+    const timeoutMs = answerTimeoutMs(this.requestTimeoutMs, patienceMs)
     const response = await connection.request(metadataApi, version, question, { timeoutMs })
     throttle.heed(response.throttleTimeMs, isThrottleAhead(metadataApi, version))
     if (response.errorCode === ErrorCodes.REBOOTSTRAP_REQUIRED) this.onRebootstrap()

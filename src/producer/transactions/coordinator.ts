@@ -207,7 +207,7 @@ export class Coordinator implements Coordination {
       if (this.address === undefined) {
         this.isLookingUp = true
         const found = await anyBroker
-          .ask((session) => this.lookUp(session))
+          .ask((session, patienceMs) => this.lookUp(session, patienceMs))
           .finally(() => {
             this.isLookingUp = false
           })
@@ -230,13 +230,12 @@ export class Coordinator implements Coordination {
   }
 
   /** The error is what no other broker would answer otherwise. */
-  private async lookUp({
-    connection,
-    versions,
-    throttle,
-  }: BrokerSession): Promise<CoordinatorAddress | KafkaProducerError> {
+  private async lookUp(
+    { connection, versions, throttle }: BrokerSession,
+    patienceMs: number,
+  ): Promise<CoordinatorAddress | KafkaProducerError> {
     const version = versions.highest(findCoordinator, MAX_FIND_COORDINATOR)
-    const timeoutMs = answerTimeoutMs(this.parts.requestTimeoutMs)
+    const timeoutMs = answerTimeoutMs(this.parts.requestTimeoutMs, patienceMs)
     const question: FindCoordinatorRequest = { keyType: KEY_TYPES[this.type], coordinatorKeys: [this.key] }
     const { coordinators, throttleTimeMs } = await connection.request(findCoordinator, version, question, { timeoutMs })
     throttle.heed(throttleTimeMs, isThrottleAhead(findCoordinator, version))

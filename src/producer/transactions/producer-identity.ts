@@ -2,18 +2,26 @@ import { createDebug } from '../../debug.js'
 import {
   MalformedResponseError,
   ProducerClosedError,
+  RequestTimeoutError,
   UnsupportedVersionError,
   type KafkaProducerError,
 } from '../../errors.js'
 import { formatAddress } from '../../network/connect.js'
+import { Patience } from '../../network/patience.js'
 import type { BrokerSession } from '../../network/session.js'
 import { isThrottleAhead } from '../../protocol/api.js'
 import { initProducerId } from '../../protocol/apis/init-producer-id.js'
 import { asRetriable, brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import type { Identity } from '../../protocol/records/record-batch.js'
-import { answerTimeoutMs, Declined, type AnyBroker } from '../brokers/any-broker.js'
+import { answerTimeoutMs, Declined, MAX_ANSWER_MS } from '../brokers/any-broker.js'
 
 const debug = createDebug('kafka-producer:identity')
+
+/** Whoever puts the question to a broker. */
+interface Asked {
+  ask<T>(question: (session: BrokerSession) => Promise<T>): Promise<T>
+  readonly isNeeded: boolean
+}
 
 /** Why there is no identity and never will be. */
 export interface IdentityRefusal {
@@ -60,9 +68,10 @@ export class ProducerIdentity {
   private refusal: IdentityRefusal | undefined
   private asking: Promise<Identity | undefined> | undefined
   private failure: KafkaProducerError | undefined
+  private readonly patience = new Patience(MAX_ANSWER_MS)
 
   constructor(
-    private readonly anyBroker: Pick<AnyBroker, 'ask' | 'isNeeded'>,
+    private readonly anyBroker: Asked,
     private readonly pacing: Pacing,
     private readonly requestTimeoutMs: number,
   ) {}
@@ -166,8 +175,13 @@ export class ProducerIdentity {
       enable2Pc: false,
       keepPreparedTxn: false,
     }
-    const timeoutMs = answerTimeoutMs(this.requestTimeoutMs)
-    const answer = await connection.request(initProducerId, version, question, { timeoutMs })
+    const timeoutMs = answerTimeoutMs(this.requestTimeoutMs, this.patience.ms)
+    const answer = await connection
+      .request(initProducerId, version, question, { timeoutMs })
+      .catch((error: unknown) => {
+        if (error instanceof RequestTimeoutError) this.patience.lost()
+        throw error
+      })
     throttle.heed(answer.throttleTimeMs, isThrottleAhead(initProducerId, version))
     const { errorCode, producerId, producerEpoch: epoch } = answer
     if (errorCode !== ErrorCodes.NONE) return refusalOrDecline(errorCode)

@@ -1,5 +1,8 @@
 import { Socket } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
+import { sleep } from '../../../../src/clock.js'
+import { RequestTimeoutError } from '../../../../src/errors.js'
+import { KnownCluster } from '../../../../src/network/known-cluster.js'
 import { SessionFactory } from '../../../../src/network/session.js'
 import { AnyBroker } from '../../../../src/producer/brokers/any-broker.js'
 import { Observers } from '../../../../src/stats/observer.js'
@@ -64,4 +67,32 @@ it('one that was given up for others has failed to connect, which is told and co
   expect(statistics.snapshot().connections.failed).toBe(0)
   await passUntil(20_000)
   expect(statistics.snapshot().connections.failed).toBeGreaterThan(0)
+})
+
+it('where all are slow they are given longer each time, and once one has answered as late, no less', async () => {
+  const time = new VirtualClock()
+  const surroundings = { clock: time.for('test'), random: new Dice(1) }
+  const session = { connection: { address: { host: 'kafka-1', port: 9092 }, isOpen: true, onClose: () => undefined, close: () => undefined }, throttle: { leftMs: 0 } } // prettier-ignore
+  // While nobody waits the broker is not asked beside itself on another connection.
+  const sessions = { open: () => Promise.resolve(session), isNeeded: false, signal: new AbortController().signal, cluster: new KnownCluster(), whyUnanswered: (_: unknown, error: unknown) => Promise.resolve(error) } // prettier-ignore
+  const anyBroker = new AnyBroker(sessions as unknown as SessionFactory, [session.connection.address], surroundings)
+  const patience: number[] = []
+  /** A question that has its answer after so long, where the broker may take as long. */
+  const ask = (afterMs: number) =>
+    anyBroker
+      .ask(async (_, patienceMs) => {
+        patience.push(patienceMs)
+        await sleep(surroundings.clock, Math.min(afterMs, patienceMs), sessions.signal)
+        if (patienceMs < afterMs) throw new RequestTimeoutError('late')
+      })
+      .catch(() => undefined)
+  for (const afterMs of [25_000, 25_000, 25_000, 25_000, 1_000, 1_000]) {
+    let isOver = false
+    void ask(afterMs).then(() => (isOver = true))
+    while (!isOver) {
+      await turns(3)
+      time.step()
+    }
+  }
+  expect(patience).toEqual([10_000, 20_000, 40_000, 40_000, 40_000, 10_000])
 })

@@ -3,8 +3,10 @@ import {
   AuthenticationError,
   MetadataUnavailableError,
   ProducerClosedError,
+  RequestTimeoutError,
   type KafkaProducerError,
 } from '../../../../src/errors.js'
+import type { BrokerSession } from '../../../../src/network/session.js'
 import type { AnyBroker } from '../../../../src/producer/brokers/any-broker.js'
 import { LAST_EPOCH, ProducerIdentity } from '../../../../src/producer/transactions/producer-identity.js'
 import type { Identity } from '../../../../src/protocol/records/record-batch.js'
@@ -21,7 +23,12 @@ function identityFrom(answers: (Identity | KafkaProducerError)[], { isNeeded = t
       return answer as T
     },
   }
-  const pacing = {
+  const identity = new ProducerIdentity(anyBroker, pacingUnless(isClosed), 1_000)
+  return { identity, asked: () => asked }
+}
+
+function pacingUnless(isClosed: boolean) {
+  return {
     async retryUntilDone(attempt: () => Promise<void>): Promise<boolean> {
       if (isClosed) return false
       for (;;) {
@@ -34,8 +41,6 @@ function identityFrom(answers: (Identity | KafkaProducerError)[], { isNeeded = t
       }
     },
   }
-  const identity = new ProducerIdentity(anyBroker, pacing, 1_000)
-  return { identity, asked: () => asked }
 }
 
 const FIRST = { producerId: 7n, epoch: 0 }
@@ -54,6 +59,24 @@ describe('the identity of an idempotent producer', () => {
     const { identity, asked } = identityFrom([new MetadataUnavailableError('none'), FIRST])
     await expect(identity.whenKnown()).resolves.toEqual(FIRST)
     expect(asked()).toBe(2)
+  })
+
+  it('is waited for longer where brokers are slow, up to what the option says', async () => {
+    const waits: number[] = []
+    const connection = {
+      request: (_api: unknown, _version: number, _question: unknown, { timeoutMs }: { timeoutMs: number }) => {
+        waits.push(timeoutMs)
+        const answer = { errorCode: 0, producerId: 7n, producerEpoch: 0, throttleTimeMs: 0 }
+        return waits.length < 4 ? Promise.reject(new RequestTimeoutError('late')) : Promise.resolve(answer)
+      },
+    }
+    const session = { connection, versions: { highest: () => 4 }, throttle: { heed: () => undefined } }
+    const broker = {
+      isNeeded: true,
+      ask: <T>(question: (one: BrokerSession) => Promise<T>) => question(session as unknown as BrokerSession),
+    }
+    await expect(new ProducerIdentity(broker, pacingUnless(false), 30_000).whenKnown()).resolves.toEqual(FIRST)
+    expect(waits).toEqual([10_000, 20_000, 30_000, 30_000])
   })
 
   it('is not asked for again when no message waits any more, and anew when one does', async () => {
