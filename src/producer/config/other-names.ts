@@ -25,7 +25,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   ...sameAs('batchMessages', 'batchNumMessages'),
   ...sameAs('batchBytes', 'batchSize'),
   ...sameAs('maxRequestBytes', 'message.max.bytes', 'maxRequestSize'),
-  ...sameAs('queueBytes', 'queue.buffering.max.kbytes', 'bufferMemory'),
+  ...sameAs('queueBytes', 'bufferMemory'),
   ...sameAs('enqueueTimeoutMs', 'maxBlockMs'),
   ...sameAs('maxInFlight', 'max.in.flight', 'maxInFlightRequests', 'maxInflights'),
   ...sameAs('connectTimeoutMs', 'connectionTimeout', 'connectTimeout', 'authenticationTimeout'),
@@ -42,6 +42,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   ...sameAs('onDelivery', 'dr_cb', 'dr_msg_cb', 'deliveryReport'),
 
   // What takes other words here.
+  'queue.buffering.max.kbytes': 'it is `queueBytes`, in bytes: 1,024 times as many',
   kafkaJS: 'what it holds is given here without it',
   queueSize: 'a number of messages is `queueMessages`, of bytes `queueBytes`',
   retry: 'here are `retries`, `retryBackoffMs`, `retryBackoffMaxMs` and `deliveryTimeoutMs`',

@@ -40,6 +40,7 @@ describe('an unknown option is told with what to write instead, and never with a
     ['batch.size', 'batchBytes'],
     ['buffer.memory', 'queueBytes'],
     ['max.block.ms', 'enqueueTimeoutMs'],
+    ['queue.buffering.max.kbytes', '`queueBytes`, in bytes: 1,024 times as many'],
     ['message.timeout.ms', 'deliveryTimeoutMs'],
     ['dr_msg_cb', 'onDelivery'],
     ['security.protocol', '`ssl`'],
