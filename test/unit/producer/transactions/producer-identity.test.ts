@@ -100,6 +100,14 @@ describe('the identity of an idempotent producer', () => {
     await expect(identity.whenKnown()).rejects.toThrow(ProducerClosedError)
   })
 
+  it('is another one in another cluster, where the same would be somebody else’s', async () => {
+    const { identity } = identityFrom([FIRST, { producerId: 9n, epoch: 0 }])
+    await identity.whenKnown()
+    identity.forget()
+    expect(identity.current).toBeUndefined()
+    await expect(identity.whenKnown()).resolves.toEqual({ producerId: 9n, epoch: 0 })
+  })
+
   it('goes on one epoch later, once for all who saw the same fail', async () => {
     const { identity, asked } = identityFrom([FIRST])
     await identity.whenKnown()
