@@ -202,6 +202,11 @@ export class BrokerConnection {
     return this.state === 'open'
   }
 
+  /** Whether nothing is left of it that has to close. */
+  get isDestroyed(): boolean {
+    return this.#socket.destroyed
+  }
+
   /** It counts as opened from now on: its end is told. */
   opened(): void {
     this.hasSession = true

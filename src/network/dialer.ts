@@ -110,6 +110,7 @@ export class Dialer {
       : tls === undefined
         ? 'if it expects TLS on this port, give `ssl`'
         : 'if it wants a client’s certificate, give `ssl: { cert, key }`'
+    this.dropDestroyed()
     this.#connections.add(connection)
     if (create === undefined) this.watchAnswers(connection, (socket as Socket).remoteAddress)
     // Not when it is open no more: one that is ending still has a socket that has to close.
@@ -118,6 +119,11 @@ export class Dialer {
     signal.addEventListener('abort', onCallOff, { once: true })
     if (signal.aborted) onCallOff()
     return connection
+  }
+
+  /** The user's streams need not tell that they are closed. */
+  private dropDestroyed(): void {
+    for (const connection of this.#connections) if (connection.isDestroyed) this.#connections.delete(connection)
   }
 
   /** Of a name's addresses those that answer are tried before others, the next time that it is connected to. */

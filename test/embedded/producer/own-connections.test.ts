@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { Duplex, PassThrough } from 'node:stream'
 import { inspect } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Producer, type BrokerAddress, type CreateConnection } from '../../../src/index.js'
 import { BatchBuffers } from '../../../src/producer/queues/batch-buffers.js'
@@ -460,6 +462,30 @@ it('a stream may give bytes that are no Buffers', async () => {
   }
   await startProducer(kafka, { createConnection }).send({ topic: 'orders', value: 'x' })
   expect(stored(kafka, 'orders')).toEqual(['x'])
+})
+
+it('of streams that do not tell that they are closed none is kept', async () => {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  const kafka = await startKafka({ topics, host: '127.0.0.1' })
+  const given: WeakRef<Socket>[] = []
+  const createConnection: CreateConnection = (address) => {
+    const stream = connect(address)
+    stream.emit = withoutClose(stream)
+    given.push(new WeakRef(stream))
+    return stream
+  }
+  const producer = startProducer(kafka, { createConnection, retryBackoffMs: 1 })
+  for (let i = 0; i < 20; i++) {
+    await producer.send({ topic: 'orders', value: String(i) })
+    kafka.dropConnections(1)
+  }
+  await producer.send({ topic: 'orders', value: 'last' })
+  // What a WeakRef was asked for stays until the turn is over.
+  await turns()
+  gc()
+  expect(given.length).toBeGreaterThan(20)
+  expect(given.filter((stream) => stream.deref() !== undefined).length).toBeLessThan(10)
 })
 
 /** As streams made with `emitClose: false` are. */
