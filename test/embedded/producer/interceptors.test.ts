@@ -10,6 +10,7 @@ import {
   type KeyedMessage,
   type ProducerInterceptor,
   type RecordMetadata,
+  type ManualTransaction,
 } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import {
@@ -411,4 +412,30 @@ it('an interceptor that sends, flushes and closes meets a whole producer', async
   await closed
   expect(stored(kafka, 't')).toEqual(['from within', 'x'])
   expectNothingHeld(producer)
+})
+
+it.each<[string, (tx: ManualTransaction) => Promise<unknown>, string]>([
+  ['has ended', (tx) => tx.commit(), 'TRANSACTION_ENDED'],
+  [
+    'can only be aborted',
+    (tx) => tx.send({ topic: '', value: 'refused' }).catch(() => undefined),
+    'TRANSACTION_ABORTED',
+  ],
+])('of what is sent in a transaction that %s interceptors hear nothing', async (_, end, code) => {
+  const kafka = await startKafka({ topics: { t: {} } })
+  const seen: unknown[] = []
+  const listener = new Listener()
+  const onSend = ({ value }: KeyedMessage) => void seen.push(value)
+  await using producer = new TransactionalProducer({
+    brokers: kafka.bootstrap,
+    transactionalId: 'x',
+    interceptors: [{ onSend }, listener],
+  })
+  const tx = await producer.begin()
+  await tx.send({ topic: 't', value: 'taken' })
+  await end(tx)
+  const [sent, told] = [seen.length, listener.told.length]
+  expect(await errorOf(tx.send({ topic: 't', value: 'too late' }))).toMatchObject({ code })
+  expect([seen.length, listener.told.length, producer.stats().failed]).toEqual([sent, told, 0])
+  await tx.abort().catch(() => undefined)
 })
