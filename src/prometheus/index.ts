@@ -1,5 +1,6 @@
 import { register as defaultRegistry } from 'prom-client'
 import { InvalidConfigError } from '../errors.js'
+import { givenOptions, readable } from '../given.js'
 import { kindOf } from '../kind-of.js'
 import { shown } from '../shown.js'
 import { Collector, type MeasuredProducer, type MetricsRegistry } from './collector.js'
@@ -29,18 +30,28 @@ export function collectProducerMetrics(producer: MeasuredProducer, options: Prod
 
 /** With a registry that is given in another way, the metrics would be in one that nobody scrapes. */
 function checked(producer: MeasuredProducer, options: ProducerMetricsOptions): ProducerMetricsOptions {
-  const { stats, config } = Object(producer) as Partial<MeasuredProducer>
-  if (typeof stats !== 'function' || typeof config !== 'object' || (config as unknown) === null)
-    throw refused('producer', producer, 'a Producer or a TransactionalProducer')
+  const isProducer = readable(
+    () => {
+      const { stats, config } = Object(producer) as Partial<MeasuredProducer>
+      return typeof stats === 'function' && typeof config === 'object' && (config as unknown) !== null
+    },
+    () => 'producer',
+  )
+  if (!isProducer) throw refused('producer', producer, 'a Producer or a TransactionalProducer')
   if (typeof options !== 'object' || (options as unknown) === null)
     throw refused('options', options, 'an object such as { register }')
-  const unknown = Object.keys(options).find((name) => name !== 'register')
+  const given = givenOptions(options)
+  const unknown = Object.keys(given).find((name) => name !== 'register')
   if (unknown !== undefined)
     throw new InvalidConfigError(`options: there is no option ${shown(unknown)} of this call; it has register`)
-  const { register } = options
-  if (register !== undefined && typeof (register as Partial<MetricsRegistry> | null)?.getSingleMetric !== 'function')
-    throw refused('register', register, 'a Registry of prom-client')
-  return options
+  const { register } = given
+  const isRegistry = readable(
+    () =>
+      register === undefined || typeof (register as Partial<MetricsRegistry> | null)?.getSingleMetric === 'function',
+    () => 'register',
+  )
+  if (!isRegistry) throw refused('register', register, 'a Registry of prom-client')
+  return given
 }
 
 function refused(name: string, value: unknown, allowed: string): InvalidConfigError {

@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { Producer, type ProducerOptions, type ProducerStats } from '../../../src/index.js'
 import { collectProducerMetrics } from '../../../src/prometheus/index.js'
 import type { BrokerStatus, EmbeddedKafka } from '../../../src/testing/index.js'
+import { revoked } from '../../support/revoked.js'
 import { startKafka } from '../support/cluster.js'
 import { deadAddress, errorOf, startProducer, until } from '../support/producers.js'
 import { startTransactional } from '../support/transactional.js'
@@ -423,6 +424,16 @@ describe('the registry', () => {
 
 describe('what is given in a way that would put the metrics where nobody looks', () => {
   it.each<[string, unknown, unknown, string]>([
+    [
+      'a promise of options',
+      producer(),
+      Promise.resolve({ register: new Registry() }),
+      'the options must be an object',
+    ],
+    ['a Map of options', producer(), new Map([['register', new Registry()]]), 'the options must be an object'],
+    ['a producer that can’t be read', revoked({}), undefined, "producer can't be read"],
+    ['options that can’t be read', producer(), revoked({}), "the options can't be read"],
+    ['a registry that can’t be read', producer(), { register: revoked({}) }, "register can't be read"],
     ['a registry alone', producer(), new Registry(), "options: there is no option '"],
     ['another name', producer(), { registry: new Registry() }, "options: there is no option 'registry' of this call"],
     ['no registry', producer(), { register: 'default' }, 'register: given was a string'],
