@@ -63,7 +63,8 @@ it('the second half of a batch that may be in the log may be so as well, and kee
   queue.split(first)
   const second = owner.batches[3]
   expect(second).not.toBe(first)
-  for (const half of [first, second]) expect(half).toMatchObject({ mayBeInLog: true, lastError: cause, attempts: 0 })
+  for (const half of [first, second])
+    expect(half).toMatchObject({ mayBeInLog: true, lastError: cause, countedAttempts: 0 })
   expect(second?.sequence).toEqual({ identity, base: 2 })
 })
 
