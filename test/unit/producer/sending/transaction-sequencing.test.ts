@@ -43,7 +43,8 @@ describe('a partition in a transaction', () => {
     }
     const giveUp = vi.fn()
     const enlist = vi.fn()
-    const its = new TransactionSequencing({ gate: gate as unknown as TransactionGate, giveUp, enlist })
+    const parts = { gate: gate as unknown as TransactionGate, clusterId: () => null, giveUp, enlist }
+    const its = new TransactionSequencing(parts)
     return { gate, giveUp, enlist, its, added }
   }
 
@@ -99,9 +100,10 @@ describe('the numbers of a transaction’s batches', () => {
   function numbering(version: number) {
     const current: Identity | undefined = identity(1)
     const gate: Partial<Mutable<TransactionGate>> = { current, maxProduceVersion: 12, meetsProduce: vi.fn() }
-    const parts = { gate: gate as TransactionGate, giveUp: vi.fn(), enlist: vi.fn() }
+    const cluster = { id: 'one' as string | null }
+    const parts = { gate: gate as TransactionGate, clusterId: () => cluster.id, giveUp: vi.fn(), enlist: vi.fn() }
     const its = new TransactionSequencing(parts)
-    return { gate, its, numbers: () => its.numberingFor(session(version)) }
+    return { gate, cluster, parts, its, numbers: () => its.numberingFor(session(version)) }
   }
 
   it('are those of its identity, as long as it has that and has not failed', () => {
@@ -125,5 +127,28 @@ describe('the numbers of a transaction’s batches', () => {
     const { gate, numbers } = numbering(9)
     gate.current = undefined
     expect(numbers).toThrow(UnsupportedVersionError)
+  })
+
+  it.each([
+    ['one', true],
+    // Brokers that don't tell are not taken for others.
+    [null, true],
+    ['another', false],
+  ])('are of the cluster that it began in: of cluster %s a partition may be written to: %s', (id, may) => {
+    const { gate, cluster, parts, its, numbers } = numbering(9)
+    const queue = { topic: 'orders', partition: 3 } as PartitionQueue
+    gate.isIn = () => true
+    gate.fail = (cause) => (gate.failure = new TransactionAbortedError(cause))
+    numbers()
+    expect(its.lets(queue)).toBe(true)
+    cluster.id = id
+    numbers()
+    expect(its.lets(queue)).toBe(may)
+    expect(parts.giveUp).toHaveBeenCalledTimes(may ? 0 : 1)
+    // The next one has begun there.
+    gate.failure = undefined
+    gate.current = identity(2)
+    numbers()
+    expect(its.lets(queue)).toBe(true)
   })
 })
