@@ -68,6 +68,11 @@ it.concurrent('a process goes on while a transaction waits for one that was neve
   expect(await run(context, 'transactionsInLine', kafka.bootstrap).exited).toEqual(['done'])
 })
 
+it.concurrent('a process exits that leaves a transaction open, and does not stay for its time-out', async (context) => {
+  const kafka = await startKafka(context, {})
+  expect(await run(context, 'transactionLeftOpen', kafka.bootstrap).exited).toEqual(['done'])
+})
+
 it.concurrent(
   'a process exits after close(), also where connections were given up with questions on them',
   async (context) => {

@@ -74,6 +74,11 @@ const programs: Record<string, () => Promise<void>> = {
     await (await second).abort()
     await producer.close()
   },
+  async transactionLeftOpen() {
+    const producer = new TransactionalProducer({ ...options, transactionalId: 'open', transactionTimeoutMs: 600_000 })
+    const tx = await producer.begin()
+    await tx.send({ topic: 'orders', value: 'x' })
+  },
   async stormAtTheEnd() {
     const line = (_text: string, { event, messages = 0, count = 1 }: LogFields) => {
       if (event === 'failed') print(`${event} ${messages * count}`)
