@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { connect, createServer, Socket, type AddressInfo } from 'node:net'
 import { Duplex, PassThrough } from 'node:stream'
 import { inspect } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
@@ -123,6 +123,22 @@ describe('createConnection gives the streams to brokers', () => {
     })
     const [metadata] = await producer.send({ topic: 'orders', value: 'v' })
     expect(metadata?.offset).toBe(0n)
+  })
+
+  it('and what is written goes at once: a socket waits for no answers to what went before', async () => {
+    const kafka = await startKafka({ topics })
+    const sockets: Socket[] = []
+    const noDelay = vi.spyOn(Socket.prototype, 'setNoDelay')
+    onTestFinished(() => noDelay.mockRestore())
+    const createConnection: CreateConnection = async (address) => {
+      const socket = connect(address)
+      await once(socket, 'connect')
+      sockets.push(socket)
+      return socket
+    }
+    await startProducer(kafka, { createConnection }).send({ topic: 'orders', value: 'x' })
+    expect(sockets).not.toHaveLength(0)
+    for (const socket of sockets) expect(noDelay.mock.contexts).toContain(socket)
   })
 
   it('TLS goes on top, for the name that the broker has', async () => {

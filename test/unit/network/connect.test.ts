@@ -59,6 +59,15 @@ function playLookup(): { asked: string[]; settle: (outcome: LookupAddress[] | Er
   return { asked, settle: (outcome) => open.splice(0).forEach((settle) => settle(outcome)) }
 }
 
+it('what is written goes at once, and does not wait for answers to what went before', async () => {
+  const noDelay = vi.spyOn(Socket.prototype, 'setNoDelay')
+  onTestFinished(() => noDelay.mockRestore())
+  const socket = await openTcp({ host: 'localhost', port: await listen() }, terms({ hosts: named('127.0.0.1') }))
+  onTestFinished(() => void socket.destroy())
+  expect(noDelay.mock.calls).toEqual([[true]])
+  expect(noDelay.mock.contexts).toEqual([socket])
+})
+
 it('the system looks after a connection that is silent for a minute, so that one that is lost is found', async () => {
   const keepAlive = vi.spyOn(Socket.prototype, 'setKeepAlive')
   onTestFinished(() => keepAlive.mockRestore())
