@@ -11,6 +11,8 @@ export class KnownCluster {
   private members = NO_BROKERS
   private areForgotten = false
   private isInDoubt = false
+  /** How often its brokers were forgotten. */
+  timesForgotten = 0
 
   /** Null where it was never told: Metadata has it since v2. It is kept when the brokers are forgotten. */
   get id(): string | null {
@@ -63,5 +65,6 @@ export class KnownCluster {
   /** None of the brokers is to be asked any more: the bootstrap list is (KIP-899, KIP-1102). */
   forgetBrokers(): void {
     this.areForgotten = true
+    this.timesForgotten++
   }
 }

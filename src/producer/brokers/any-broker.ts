@@ -79,6 +79,8 @@ export class AnyBroker {
   private session: BrokerSession | undefined
   /** Those that are open, by address: a broker that has not answered yet is asked on the same connection once more. */
   private readonly open = new Map<string, BrokerSession>()
+  /** How often the brokers had been forgotten when a question was put last. */
+  private timesForgotten = 0
   /** By address. */
   private readonly openings = new Map<string, Opening>()
   /** What each broker that is being asked is at. */
@@ -144,6 +146,7 @@ export class AnyBroker {
    */
   ask<T>(question: AnyQuestion<T>): Promise<T> {
     const { clock } = this.surroundings
+    this.leaveForgotten()
     return new Promise((resolve, reject) => {
       const { atHand } = this
       const untried = this.candidates()
@@ -226,6 +229,18 @@ export class AnyBroker {
       }
       startNext()
     })
+  }
+
+  /**
+   * The brokers were forgotten: an address of the bootstrap list may lead elsewhere by now, which a connection that was opened
+   * before tells nothing of.
+   */
+  private leaveForgotten(): void {
+    const { timesForgotten } = this.sessions.cluster
+    if (timesForgotten === this.timesForgotten) return
+    this.timesForgotten = timesForgotten
+    this.session = undefined
+    for (const { connection } of [...this.open.values()]) void connection.close(0)
   }
 
   /** Puts the question to one broker. The session that answers is kept for the next question, instead of the last one. */

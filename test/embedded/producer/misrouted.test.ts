@@ -234,6 +234,25 @@ describe('a connection that reaches', () => {
     },
   )
 
+  it('another cluster, of which the connection for questions knows nothing: a new one is asked, and messages go there', async () => {
+    const [kafka, other] = [await startKafka({ topics }), await startKafka({ topics })]
+    let port = portOf(kafka.bootstrap)
+    const sockets: Socket[] = []
+    const createConnection: CreateConnection = () => {
+      const socket = connect({ host: '127.0.0.1', port })
+      sockets.push(socket)
+      return socket
+    }
+    const producer = startProducer(`${SEED}:9092`, { createConnection })
+    await producer.send({ topic: 'orders', value: 'old' })
+    // The one before is well, and its connection for questions stays open.
+    port = portOf(other.bootstrap)
+    const ofMessages = kafka.requests.find(({ api }) => api === 'Produce')?.connection ?? 0
+    sockets[ofMessages - 1]?.destroy()
+    await producer.send({ topic: 'orders', value: 'new' })
+    expect(stored(other, 'orders')).toEqual(['new'])
+  })
+
   it('a cluster made anew: that the one before refused an id says nothing of this one', async () => {
     const kafka = await startKafka({ release: '2.8', topics })
     kafka.fail({ api: 'InitProducerId' }, 'CLUSTER_AUTHORIZATION_FAILED')
