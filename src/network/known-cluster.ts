@@ -30,7 +30,10 @@ export class KnownCluster {
     return nodeId === undefined || clusterId === null ? undefined : { clusterId, nodeId }
   }
 
-  /** Whether it may have been made anew since it was heard of last: that ends all connections. */
+  /**
+   * Whether a connection made now may lead to another one: to one that was made anew, which ends all connections, or to where a
+   * name has moved. What a connection says that was there before is of no use for that.
+   */
   get mayBeAnother(): boolean {
     return this.isInDoubt
   }
@@ -42,7 +45,6 @@ export class KnownCluster {
     this.lastId = id ?? this.lastId
     this.members = brokers
     this.areForgotten = false
-    this.isInDoubt = false
     return isAnother
   }
 
@@ -57,7 +59,7 @@ export class KnownCluster {
     this.isInDoubt = true
   }
 
-  /** It is the same as before. */
+  /** A new connection leads to it. */
   confirm(): void {
     this.isInDoubt = false
   }

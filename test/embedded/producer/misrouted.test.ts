@@ -253,6 +253,32 @@ describe('a connection that reaches', () => {
     expect(stored(other, 'orders')).toEqual(['new'])
   })
 
+  it.each(['2.8', '3.9'] as const)(
+    'another cluster, Kafka %s, while the one before goes on answering questions: a message is not taken for one of others',
+    async (release) => {
+      const [kafka, other] = [await startKafka({ release, topics }), await startKafka({ release, topics })]
+      let port = portOf(kafka.bootstrap)
+      const sockets: Socket[] = []
+      const createConnection: CreateConnection = () => {
+        const socket = connect({ host: '127.0.0.1', port })
+        sockets.push(socket)
+        return socket
+      }
+      const producer = startProducer(`${SEED}:9092`, { createConnection })
+      await producer.send({ topic: 'orders', value: 'old' })
+      const others = startProducer(other)
+      for (const value of ['b1', 'b2']) await others.send({ topic: 'orders', value })
+      port = portOf(other.bootstrap)
+      const ofMessages = kafka.requests.find(({ api }) => api === 'Produce')?.connection ?? 0
+      const socket = sockets[ofMessages - 1]
+      socket?.destroy()
+      await until(() => socket?.closed === true, 'the connection for messages is lost')
+      await producer.partitionsFor('orders')
+      await producer.send({ topic: 'orders', value: 'a1' })
+      expect(stored(other, 'orders')).toEqual(['b1', 'b2', 'a1'])
+    },
+  )
+
   it('a cluster made anew: that the one before refused an id says nothing of this one', async () => {
     const kafka = await startKafka({ release: '2.8', topics })
     kafka.fail({ api: 'InitProducerId' }, 'CLUSTER_AUTHORIZATION_FAILED')
