@@ -11,8 +11,7 @@ export class KnownCluster {
   private members = NO_BROKERS
   private areForgotten = false
   private isInDoubt = false
-  /** How often its brokers were forgotten. */
-  timesForgotten = 0
+  private forgettings = 0
 
   /** Null where it was never told: Metadata has it since v2. It is kept when the brokers are forgotten. */
   get id(): string | null {
@@ -22,6 +21,11 @@ export class KnownCluster {
   /** Those that can be asked, by id; empty while only the bootstrap list is known. */
   get brokers(): ReadonlyMap<number, BrokerAddress> {
     return this.areForgotten ? NO_BROKERS : this.members
+  }
+
+  /** How often its brokers were forgotten. */
+  get timesForgotten(): number {
+    return this.forgettings
   }
 
   /** What a connection to one of its brokers is to lead to; undefined while that is not known. */
@@ -67,6 +71,6 @@ export class KnownCluster {
   /** None of the brokers is to be asked any more: the bootstrap list is (KIP-899, KIP-1102). */
   forgetBrokers(): void {
     this.areForgotten = true
-    this.timesForgotten++
+    this.forgettings++
   }
 }

@@ -30,7 +30,7 @@ const MAX_ASKED_AT_ONCE = 16
 /** How many of them an error names. */
 const MAX_STAGES_TOLD = 3
 /** How long one broker may take, to begin with, to answer what any other could answer as well. */
-export const MAX_ANSWER_MS = 10_000
+export const FIRST_PATIENCE_MS = 10_000
 
 /**
  * What is to be asked.
@@ -87,7 +87,7 @@ export class AnyBroker {
   private readonly stages = new Set<Stage>()
   /** Addresses at which a question was answered. */
   private readonly served = new BoundedMap<string, true>()
-  private readonly patience = new Patience(MAX_ANSWER_MS)
+  private readonly patience = new Patience(FIRST_PATIENCE_MS)
   /** Why the last question had no answer; undefined once one has. */
   lastFailure: KafkaProducerError | undefined
   /** Whether a broker ever answered. */
@@ -416,7 +416,7 @@ export class AnyBroker {
 }
 
 /** How long one broker has to answer a question: one that is stalled must not hold up what the next could answer. */
-export function answerTimeoutMs(requestTimeoutMs: number, patienceMs = MAX_ANSWER_MS): number {
+export function answerTimeoutMs(requestTimeoutMs: number, patienceMs = FIRST_PATIENCE_MS): number {
   return Math.min(requestTimeoutMs, patienceMs)
 }
 

@@ -84,6 +84,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   private ended = 0
   private someHaveSignals = false
   private attemptCount = 0
+  /** Whether the last attempt does not count against it. */
   private isForgiven = false
   private wasInRequest = false
   private sentAt = 0

@@ -13,7 +13,7 @@ import { isThrottleAhead } from '../../protocol/api.js'
 import { initProducerId } from '../../protocol/apis/init-producer-id.js'
 import { asRetriable, brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import type { Identity } from '../../protocol/records/record-batch.js'
-import { answerTimeoutMs, Declined, MAX_ANSWER_MS } from '../brokers/any-broker.js'
+import { answerTimeoutMs, Declined, FIRST_PATIENCE_MS } from '../brokers/any-broker.js'
 
 const debug = createDebug('kafka-producer:identity')
 
@@ -68,7 +68,8 @@ export class ProducerIdentity {
   private refusal: IdentityRefusal | undefined
   private asking: Promise<Identity | undefined> | undefined
   private failure: KafkaProducerError | undefined
-  private readonly patience = new Patience(MAX_ANSWER_MS)
+  /** Its own: that other questions are answered quickly says nothing of this one. */
+  private readonly patience = new Patience(FIRST_PATIENCE_MS)
 
   constructor(
     private readonly anyBroker: Asked,
