@@ -202,7 +202,7 @@ export const ODD_MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'a broker that says nothing is the only one that is asked',
-    file: `${BROKERS}/any-broker.ts`,
+    file: `${BROKERS}/asking-round.ts`,
     find: 'const HEAD_START_MS = 1_000\n',
     replace: 'const HEAD_START_MS = 60_000\n',
   },

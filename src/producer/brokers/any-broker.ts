@@ -1,33 +1,18 @@
-import { setMaxListeners } from 'node:events'
 import { BoundedMap } from '../../bounded-map.js'
-import { sleep, type Clock, type Timer } from '../../clock.js'
-import { createDebug } from '../../debug.js'
-import {
-  AuthenticationError,
-  ConnectionClosedError,
-  KafkaProducerError,
-  MetadataUnavailableError,
-  RequestTimeoutError,
-} from '../../errors.js'
+import { sleep, type Clock } from '../../clock.js'
+import { AuthenticationError, KafkaProducerError, MetadataUnavailableError, RequestTimeoutError } from '../../errors.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import { orAborted } from '../../network/or-aborted.js'
 import { Patience } from '../../network/patience.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
-import { Stage } from '../../network/stage.js'
+import type { Stage } from '../../network/stage.js'
 import { MisroutedError } from '../../network/versions-question.js'
 import { randomInteger, type Random } from '../../random.js'
 import type { Surroundings } from '../../surroundings.js'
 import { timerDelay } from '../../timer-delay.js'
+import { AskingRound, Declined, type Putting } from './asking-round.js'
 
-const debug = createDebug('kafka-producer:any-broker')
-
-/** How long a question that nobody waits for goes on from one broker to the next: connecting keeps the process alive. */
-const UNNEEDED_QUESTION_MS = 1_000
-/** How long a broker may take before the next one is asked beside it, as with the addresses of one name. */
-const HEAD_START_MS = 1_000
-/** How many are asked the same at a time. For one more the oldest is given up: it has had as many seconds by then. */
-const MAX_ASKED_AT_ONCE = 16
-/** How many of them an error names. */
+/** How many of those that are being asked an error names. */
 const MAX_STAGES_TOLD = 3
 /** How long one broker may take, to begin with, to answer what any other could answer as well. */
 export const FIRST_PATIENCE_MS = 10_000
@@ -48,31 +33,10 @@ interface Opening {
   users: number
 }
 
-/** How a question is put to a broker. */
-interface Putting {
-  readonly signal: AbortSignal
-  readonly stage: Stage
-  /** On another connection than this one, which may be dead. */
-  readonly butNotOn: BrokerSession | undefined
-}
-
-/**
- * What a question throws where the broker is well but does not answer what was asked for: the next one is asked, and
- * the connection stays.
- */
-export class Declined extends Error {
-  constructor(readonly why: KafkaProducerError) {
-    super(why.message)
-  }
-}
-
 /**
  * Asks what any broker of the cluster can answer, on a connection of its own, so that a question never queues behind
- * messages. Asked are the brokers that are known and the bootstrap list, in turn.
- *
- * A broker that fails makes way for the next at once, and one that is silent has the next asked beside it a little
- * later; the first answer counts, and the others are called off. So however many brokers are silent, each costs its head
- * start and not its time-out.
+ * messages. Asked are the brokers that are known and the bootstrap list, in an {@link AskingRound}: however many of them are
+ * silent, each costs its head start and not its time-out.
  */
 export class AnyBroker {
   /** The one that answered last. */
@@ -145,90 +109,22 @@ export class AnyBroker {
    * @throws MetadataUnavailableError; or, not retriable, what asking again can't help, such as AuthenticationError
    */
   ask<T>(question: AnyQuestion<T>): Promise<T> {
-    const { clock } = this.surroundings
     this.leaveForgotten()
-    return new Promise((resolve, reject) => {
-      const { atHand } = this
-      const untried = this.candidates()
-      /**
-       * The broker of the connection at hand, until it was asked on another one. That the first is gone, or silent, says nothing
-       * of the broker, which may be the only one there is.
-       */
-      let onlyAtHand = atHand?.connection.address
-      let askedAtHand: AbortController | undefined
-      /** Those that did not keep silent: they may be back before every silent one has been asked. */
-      const failed: BrokerAddress[] = []
-      const failures: unknown[] = []
-      const running = new Map<AbortController, Stage>()
-      const startedAt = clock.now()
-      let isSettled = false
-      let ticks = 0
-      let timer: Timer | undefined
-      const settle = (failure: KafkaProducerError | undefined) => {
-        isSettled = true
-        clock.clearTimeout(timer)
-        for (const attempt of running.keys()) attempt.abort()
+    const round = new AskingRound<T>({
+      clock: this.surroundings.clock,
+      candidates: this.candidates(),
+      atHand: this.atHand,
+      put: (address, putting) => this.put(question, address, putting),
+      isNeeded: () => this.sessions.isNeeded,
+      isClosed: () => this.sessions.signal.aborted,
+      isToBeAskedAgain: (address, error) => this.isStranger(address, error),
+      failureOf: (failures) => whatNoRetryHelps(failures) ?? this.unavailable(failures.at(-1)),
+      onEnd: (failure) => {
         this.lastFailure = failure
         if (failure === undefined) this.hasAnswered = true
-      }
-      const start = (address: BrokerAddress) => {
-        const [oldest] = running
-        if (oldest !== undefined && running.size >= MAX_ASKED_AT_ONCE)
-          oldest[0].abort(new RequestTimeoutError(`given up for others: ${String(oldest[1])}`))
-        const attempt = new AbortController()
-        const stage = new Stage(clock)
-        setMaxListeners(0, attempt.signal)
-        running.set(attempt, stage)
-        const isOfAtHand = address === atHand?.connection.address
-        const isAnew = isOfAtHand && askedAtHand !== undefined
-        if (isOfAtHand) askedAtHand ??= attempt
-        this.put(question, address, { signal: attempt.signal, stage, butNotOn: isAnew ? atHand : undefined }).then(
-          (answer) => {
-            running.delete(attempt)
-            if (isSettled) return
-            settle(undefined)
-            resolve(answer)
-          },
-          (error: unknown) => {
-            running.delete(attempt)
-            if (isSettled) return
-            debug('%s', (error as Error).message)
-            failures.push(error instanceof Declined ? error.why : error)
-            const isOfConnection = error instanceof ConnectionClosedError || error instanceof RequestTimeoutError
-            if (attempt === askedAtHand && !isOfConnection) onlyAtHand = undefined
-            failed.push(address)
-            // One that was given up has made way for another already.
-            if (!attempt.signal.aborted) startNext(this.isStranger(address, error) ? address : undefined)
-          },
-        )
-      }
-      const takeOnlyAtHand = () => {
-        const address = onlyAtHand
-        onlyAtHand = undefined
-        return address
-      }
-      const startNext = (again?: BrokerAddress, isSilent = false) => {
-        clock.clearTimeout(timer)
-        const isTooLong =
-          failures.length > 0 && !this.sessions.isNeeded && clock.now() - startedAt >= UNNEEDED_QUESTION_MS
-        const isOver = isTooLong || this.sessions.signal.aborted
-        const mayBeDead = running.size === 0 || (isSilent && atHand !== undefined && atHand.throttle.leftMs <= 0)
-        const another = () => untried.next().value ?? (mayBeDead ? takeOnlyAtHand() : undefined)
-        const next = isOver ? undefined : (again ?? another())
-        if (next === undefined && running.size === 0) {
-          const failure = whatNoRetryHelps(failures) ?? this.unavailable(failures.at(-1))
-          settle(failure)
-          return reject(failure)
-        }
-        timer = clock.setTimeout(tick, HEAD_START_MS).unref()
-        if (next !== undefined) start(next)
-      }
-      const tick = () => {
-        if (this.sessions.isNeeded) startNext(ticks++ % 2 === 0 ? failed.shift() : undefined, true)
-        else timer = clock.setTimeout(tick, HEAD_START_MS).unref()
-      }
-      startNext()
+      },
     })
+    return round.begin()
   }
 
   /**

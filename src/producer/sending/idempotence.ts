@@ -7,7 +7,7 @@ import { produce } from '../../protocol/apis/produce.js'
 import type { Identity } from '../../protocol/records/record-batch.js'
 import { magicOfProduce } from '../../protocol/versions.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
-import { Declined } from '../brokers/any-broker.js'
+import { Declined } from '../brokers/asking-round.js'
 import { ProducerIdentity, type Pacing } from '../transactions/producer-identity.js'
 
 export interface IdempotenceConfig {

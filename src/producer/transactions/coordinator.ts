@@ -10,7 +10,8 @@ import { findCoordinator, KEYS_FROM, type FindCoordinatorRequest } from '../../p
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import type { ServedVersions } from '../../protocol/versions.js'
 import type { Observers } from '../../stats/observer.js'
-import { answerTimeoutMs, Declined, throttled, type AnyBroker } from '../brokers/any-broker.js'
+import { answerTimeoutMs, throttled, type AnyBroker } from '../brokers/any-broker.js'
+import { Declined } from '../brokers/asking-round.js'
 import { kindOfCode } from './error-kinds.js'
 import type { Pacing } from './producer-identity.js'
 

@@ -13,7 +13,8 @@ import { isThrottleAhead } from '../../protocol/api.js'
 import { initProducerId } from '../../protocol/apis/init-producer-id.js'
 import { asRetriable, brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import type { Identity } from '../../protocol/records/record-batch.js'
-import { answerTimeoutMs, Declined, FIRST_PATIENCE_MS } from '../brokers/any-broker.js'
+import { answerTimeoutMs, FIRST_PATIENCE_MS } from '../brokers/any-broker.js'
+import { Declined } from '../brokers/asking-round.js'
 
 const debug = createDebug('kafka-producer:identity')
 
