@@ -1,6 +1,8 @@
-/** A cluster that is made anew at its addresses, while a producer lives that was its client. */
+/** A cluster that is made anew at its addresses, or that they lead to by now, while a producer lives that was the client of another. */
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
-import { Producer } from '../../src/index.js'
+import { Producer, type ProducerOptions } from '../../src/index.js'
 import { ensureKcat, readTopic } from './support/kcat.js'
 import { RealKafka } from './support/real-kafka.js'
 
@@ -8,8 +10,7 @@ it.each(['1.1', '4'])(
   'Kafka %s gives others the ids of the cluster before it: no message is taken for one of theirs',
   async (release) => {
     await ensureKcat()
-    const kafka = await RealKafka.start({ release, topics: { t: {} } })
-    onTestFinished(() => kafka.stop())
+    const kafka = await startCluster(release)
     const { bootstrap } = kafka
     const producer = start(bootstrap)
     await producer.send({ topic: 't', value: 'old' })
@@ -25,8 +26,45 @@ it.each(['1.1', '4'])(
   180_000,
 )
 
-function start(brokers: string): Producer {
-  const producer = new Producer({ brokers })
+it.each(['1.1', '2.8'])(
+  'Kafka %s, whose name leads to another cluster while it goes on answering: no message is taken for one of others there',
+  async (release) => {
+    await ensureKcat()
+    const [kafka, other] = await Promise.all([startCluster(release), startCluster(release)])
+    const moved = new Map<number, number>()
+    const sockets: Socket[] = []
+    const createConnection: ProducerOptions['createConnection'] = ({ host, port }) => {
+      const socket = connect({ host, port: moved.get(port) ?? port })
+      sockets.push(socket)
+      return socket
+    }
+    const producer = start(kafka.bootstrap, { createConnection })
+    await producer.send({ topic: 't', value: 'old' })
+    const others = start(other.bootstrap)
+    for (const value of ['other 1', 'other 2']) await others.send({ topic: 't', value })
+    moved.set(portOf(kafka), portOf(other))
+    const [ofQuestions, ...ofMessages] = sockets
+    for (const socket of ofMessages) await once(socket.destroy(), 'close')
+    await producer.partitionsFor('t')
+    expect(ofQuestions?.closed).toBe(false)
+    const [{ offset }] = await producer.send({ topic: 't', value: 'new' })
+    expect(offset).toBe(2n)
+    const records = await readTopic({ bootstrap: other.bootstrap, topic: 't', release: other.release.version })
+    expect(records.map(({ value }) => value?.toString())).toEqual(['other 1', 'other 2', 'new'])
+  },
+  180_000,
+)
+
+async function startCluster(release: string): Promise<RealKafka> {
+  const kafka = await RealKafka.start({ release, topics: { t: {} } })
+  onTestFinished(() => kafka.stop())
+  return kafka
+}
+
+const portOf = ({ bootstrap }: RealKafka) => Number(bootstrap.split(':').at(-1))
+
+function start(brokers: string, options: Partial<ProducerOptions> = {}): Producer {
+  const producer = new Producer({ brokers, ...options })
   onTestFinished(async () => void (await producer.close({ timeoutMs: 5_000 })))
   return producer
 }
