@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
-import { Producer, type ProducerOptions } from '../../src/index.js'
+import { Producer, TransactionalProducer, type ProducerOptions } from '../../src/index.js'
 import { ensureKcat, readTopic } from './support/kcat.js'
 import { RealKafka } from './support/real-kafka.js'
 
@@ -51,6 +51,41 @@ it.each(['1.1', '2.8'])(
     expect(offset).toBe(2n)
     const records = await readTopic({ bootstrap: other.bootstrap, topic: 't', release: other.release.version })
     expect(records.map(({ value }) => value?.toString())).toEqual(['other 1', 'other 2', 'new'])
+  },
+  180_000,
+)
+
+it.each(['2.8', '4'])(
+  'Kafka %s, whose name leads to another cluster while its coordinator is still there: what is committed is seen there',
+  async (release) => {
+    await ensureKcat()
+    const [kafka, other] = await Promise.all([startCluster(release), startCluster(release)])
+    const moved = new Map<number, number>()
+    const sockets: Socket[] = []
+    const createConnection: ProducerOptions['createConnection'] = ({ host, port }) => {
+      const socket = connect({ host, port: moved.get(port) ?? port })
+      sockets.push(socket)
+      return socket
+    }
+    const producer = new TransactionalProducer({ brokers: kafka.bootstrap, transactionalId: 'tx', createConnection })
+    onTestFinished(async () => void (await producer.close({ timeoutMs: 5_000 })))
+    await producer.transaction((tx) => tx.send({ topic: 't', value: 'old' }))
+    moved.set(portOf(kafka), portOf(other))
+    // The first is asked for metadata and the coordinator, the second is the coordinator's, the last takes messages.
+    const [ofQuestions, ofCoordinator, ...ofMessages] = sockets
+    for (const socket of [ofQuestions as Socket, ...ofMessages]) await once(socket.destroy(), 'close')
+    const told: string[] = []
+    for (const value of ['a', 'b', 'c'])
+      await producer
+        .transaction((tx) => void tx.send({ topic: 't', value }))
+        .then(
+          () => told.push(value),
+          (error: unknown) => expect(error).toMatchObject({ kind: 'abortable', name: 'TransactionAbortedError' }),
+        )
+    expect(ofCoordinator).toBeDefined()
+    expect(told).toContain('c')
+    const records = await readTopic({ bootstrap: other.bootstrap, topic: 't', release: other.release.version })
+    expect(records.map(({ value }) => value?.toString())).toEqual(told)
   },
   180_000,
 )

@@ -30,7 +30,7 @@ export class TransactionSequencing implements Sequencing {
   readonly maySendUnnumbered = false
   readonly isTransactional = true
   private readonly waiting = new Set<BatchQueue>()
-  /** The cluster that the identity is of. */
+  /** Where it is not known which cluster gave an identity: that of its first batch. */
   private giver: { readonly clusterId: string | null; readonly of: Identity | undefined } | undefined
 
   constructor(private readonly parts: TransactionSequencingParts) {}
@@ -77,8 +77,9 @@ export class TransactionSequencing implements Sequencing {
   /** Another cluster has no part of the transaction, nor anybody who could end it, and gives its id to others. */
   private get isElsewhere(): boolean {
     const { gate, clusterId } = this.parts
-    const [was, is] = [this.giver?.clusterId ?? null, clusterId()]
-    return was !== null && is !== null && was !== is && this.giver?.of === gate.current
+    const ofFirstBatch = this.giver?.of === gate.current ? this.giver?.clusterId : undefined
+    const [was, is] = [gate.clusterId ?? ofFirstBatch ?? null, clusterId()]
+    return was !== null && is !== null && was !== is
   }
 
   /** Who adds a partition to the transaction, where that is waited for. */

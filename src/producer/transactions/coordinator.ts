@@ -53,6 +53,8 @@ export interface Coordination {
   ): Promise<Answer>
   /** Resolves when what is on its way has its answer, or can have none any more. */
   settled(): Promise<void>
+  /** The cluster that it is asked in; null where that is not known yet. */
+  readonly clusterId: string | null
   /** Why the last attempt had no answer that counts; undefined after one that had. */
   readonly lastFailure: KafkaProducerError | undefined
   /** What the attempt under way waits for, of whom and since when; undefined between two. */
@@ -79,8 +81,7 @@ export interface CoordinatorParts {
 export class Coordinator implements Coordination {
   private address: CoordinatorAddress | undefined
   private session: BrokerSession | undefined
-  /** The cluster that it was looked up in; null where that was not known yet. */
-  private clusterId: string | null = null
+  clusterId: string | null = null
   private opening: Promise<BrokerSession> | undefined
   lastFailure: KafkaProducerError | undefined
   private isLookingUp = false

@@ -42,6 +42,8 @@ export interface TransactionGate {
   readonly transactionalId: string
   /** What the batches of the transaction bear. */
   readonly current: Identity | undefined
+  /** The cluster that has given it; null where that was not known. */
+  readonly clusterId: string | null
   /** The highest version of Produce that may be used. */
   readonly maxProduceVersion: number
   /** A leader is met that speaks this version of Produce. */
@@ -106,6 +108,10 @@ export class TransactionManager implements TransactionGate {
 
   get current(): Identity | undefined {
     return this.identity.current
+  }
+
+  get clusterId(): string | null {
+    return this.identity.clusterId
   }
 
   get addsBy(): WaitedFor {

@@ -98,6 +98,11 @@ export class TransactionRequests {
     await Promise.all([coordinator, ...this.open.groups.map(groupCoordinator)].map((asked) => asked.settled()))
   }
 
+  /** The cluster whose coordinator is asked; null where that is not known yet. */
+  get clusterId(): string | null {
+    return this.parts.coordinator.clusterId
+  }
+
   get coordinator(): WaitedFor {
     return this.parts.coordinator
   }

@@ -12,14 +12,20 @@ const debug = createDebug('kafka-producer:transactions')
 export class TransactionalIdentity {
   /** Replaced and never changed: whether it is still the current one can be told by the reference. */
   private identity: Identity | undefined
+  private givenIn: string | null = null
   private isClaimable = false
   private isOver = false
   private isForgottenThere = false
 
-  constructor(private readonly requests: Pick<TransactionRequests, 'init' | 'nextEpoch'>) {}
+  constructor(private readonly requests: Pick<TransactionRequests, 'init' | 'nextEpoch' | 'clusterId'>) {}
 
   get current(): Identity | undefined {
     return this.identity
+  }
+
+  /** The cluster that has given it, and knows nothing of others; null where that was not known. */
+  get clusterId(): string | null {
+    return this.givenIn
   }
 
   /** Whether the coordinator lets this producer go on from the epoch that it has (KIP-360). */
@@ -72,6 +78,7 @@ export class TransactionalIdentity {
   private goOnAs(producerId: bigint, epoch: number): void {
     this.requests.nextEpoch()
     this.identity = { producerId, epoch, transactional: true }
+    this.givenIn = this.requests.clusterId
     this.isOver = false
   }
 }

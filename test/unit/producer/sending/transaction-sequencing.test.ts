@@ -99,7 +99,12 @@ describe('the numbers of a transaction’s batches', () => {
 
   function numbering(version: number) {
     const current: Identity | undefined = identity(1)
-    const gate: Partial<Mutable<TransactionGate>> = { current, maxProduceVersion: 12, meetsProduce: vi.fn() }
+    const gate: Partial<Mutable<TransactionGate>> = {
+      current,
+      clusterId: null,
+      maxProduceVersion: 12,
+      meetsProduce: vi.fn(),
+    }
     const cluster = { id: 'one' as string | null }
     const parts = { gate: gate as TransactionGate, clusterId: () => cluster.id, giveUp: vi.fn(), enlist: vi.fn() }
     const its = new TransactionSequencing(parts)
@@ -150,5 +155,14 @@ describe('the numbers of a transaction’s batches', () => {
     gate.current = identity(2)
     numbers()
     expect(its.lets(queue)).toBe(true)
+  })
+
+  it('are of the cluster that gave their identity, where the first of them would go to another', () => {
+    const { gate, its, numbers } = numbering(9)
+    gate.isIn = () => true
+    gate.fail = (cause) => (gate.failure = new TransactionAbortedError(cause))
+    gate.clusterId = 'another'
+    numbers()
+    expect(its.lets({ topic: 'orders', partition: 3 } as PartitionQueue)).toBe(false)
   })
 })

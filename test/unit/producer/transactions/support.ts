@@ -60,6 +60,7 @@ export class FakeCoordinators {
 
   private coordination(): Coordination {
     return {
+      clusterId: null,
       lastFailure: undefined,
       stage: undefined,
       settled: async () => undefined,
