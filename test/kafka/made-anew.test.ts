@@ -31,18 +31,12 @@ it.each(['1.1', '2.8'])(
   async (release) => {
     await ensureKcat()
     const [kafka, other] = await Promise.all([startCluster(release), startCluster(release)])
-    const moved = new Map<number, number>()
-    const sockets: Socket[] = []
-    const createConnection: ProducerOptions['createConnection'] = ({ host, port }) => {
-      const socket = connect({ host, port: moved.get(port) ?? port })
-      sockets.push(socket)
-      return socket
-    }
+    const { sockets, move, createConnection } = routes()
     const producer = start(kafka.bootstrap, { createConnection })
     await producer.send({ topic: 't', value: 'old' })
     const others = start(other.bootstrap)
     for (const value of ['other 1', 'other 2']) await others.send({ topic: 't', value })
-    moved.set(portOf(kafka), portOf(other))
+    move(kafka, other)
     const [ofQuestions, ...ofMessages] = sockets
     for (const socket of ofMessages) await once(socket.destroy(), 'close')
     await producer.partitionsFor('t')
@@ -60,17 +54,11 @@ it.each(['2.8', '4'])(
   async (release) => {
     await ensureKcat()
     const [kafka, other] = await Promise.all([startCluster(release), startCluster(release)])
-    const moved = new Map<number, number>()
-    const sockets: Socket[] = []
-    const createConnection: ProducerOptions['createConnection'] = ({ host, port }) => {
-      const socket = connect({ host, port: moved.get(port) ?? port })
-      sockets.push(socket)
-      return socket
-    }
+    const { sockets, move, createConnection } = routes()
     const producer = new TransactionalProducer({ brokers: kafka.bootstrap, transactionalId: 'tx', createConnection })
     onTestFinished(async () => void (await producer.close({ timeoutMs: 5_000 })))
     await producer.transaction((tx) => tx.send({ topic: 't', value: 'old' }))
-    moved.set(portOf(kafka), portOf(other))
+    move(kafka, other)
     // The first is asked for metadata and the coordinator, the second is the coordinator's, the last takes messages.
     const [ofQuestions, ofCoordinator, ...ofMessages] = sockets
     for (const socket of [ofQuestions as Socket, ...ofMessages]) await once(socket.destroy(), 'close')
@@ -94,6 +82,19 @@ async function startCluster(release: string): Promise<RealKafka> {
   const kafka = await RealKafka.start({ release, topics: { t: {} } })
   onTestFinished(() => kafka.stop())
   return kafka
+}
+
+/** Sockets, in the order that they were connected in, to where the names lead that may move. */
+function routes() {
+  const moved = new Map<number, number>()
+  const sockets: Socket[] = []
+  const createConnection: ProducerOptions['createConnection'] = ({ host, port }) => {
+    const socket = connect({ host, port: moved.get(port) ?? port })
+    sockets.push(socket)
+    return socket
+  }
+  const move = (from: RealKafka, to: RealKafka) => moved.set(portOf(from), portOf(to))
+  return { sockets, move, createConnection }
 }
 
 const portOf = ({ bootstrap }: RealKafka) => Number(bootstrap.split(':').at(-1))
