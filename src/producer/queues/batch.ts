@@ -84,8 +84,9 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   private ended = 0
   private someHaveSignals = false
   private attemptCount = 0
-  /** Whether the last attempt does not count against it. */
+  /** Whether the last attempt does not count against it, and whether the one before did not. */
   private isForgiven = false
+  private wasForgiven = false
   private wasInRequest = false
   private sentAt = 0
   /** Whether it stands on its connection, since it departed. */
@@ -284,6 +285,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   /** It goes into a request, or would if there were a connection: an attempt. */
   depart(now: number): void {
     this.state = 'in flight'
+    this.wasForgiven = this.isForgiven
     if (this.isForgiven) this.isForgiven = false
     else this.attemptCount++
     this.sentAt = now
@@ -319,7 +321,8 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
 
   /** The last attempt was none: nothing of it was written. */
   takeBackAttempt(): void {
-    this.attemptCount--
+    if (this.wasForgiven) this.isForgiven = true
+    else this.attemptCount--
   }
 
   /**

@@ -68,6 +68,22 @@ it('the second half of a batch that may be in the log may be so as well, and kee
   expect(second?.sequence).toEqual({ identity, base: 2 })
 })
 
+it('what was written and forgiven stays an attempt where the next one is none', () => {
+  const queue = new PartitionQueue('orders', 0, { plainBytes: 10_000, ratio: 1 }, UNPOOLED)
+  queue.isLedBy(1)
+  queue.append(outgoingMessage(new Owner(), 0, { value: 'v' }))
+  const batch = queue.takeNext(0, identity, 5)
+  batch.forgiveAttempt()
+  queue.returned(batch)
+  expect(queue.takeNext(0, identity, 5)).toBe(batch)
+  // Its connection was lost before anything of it was written.
+  batch.takeBackAttempt()
+  expect(batch).toMatchObject({ attempts: 1, countedAttempts: 0 })
+  queue.returned(batch)
+  queue.takeNext(0, identity, 5)
+  expect(batch).toMatchObject({ attempts: 1, countedAttempts: 1 })
+})
+
 it('the second half of a batch that is split has those behind the last one, too', () => {
   const buffers = { take: (size: number) => Buffer.alloc(size), giveBack: () => undefined }
   const queue = { topic: 'orders', partition: 0, leader: 1, hasGap: false, thin: () => ({ messages: 0, bytes: 0 }) }
