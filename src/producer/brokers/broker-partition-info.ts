@@ -396,9 +396,11 @@ export class BrokerPartitionInfo {
     const isOtherCluster = this.anyBroker.learn(clusterId, brokers)
     this.listener?.onBrokers(brokers)
     if (!isOtherCluster) return
-    // Leaders and their epochs are those of the one before.
+    // Leaders and their epochs are those of the one before. Refreshes are of the topics that are known, so that they are asked for.
+    const inUse = [...this.topics.keys()].filter((name) => this.listener?.isInUse(name) === true)
     this.topics.clear()
     this.listener?.onOtherCluster()
+    if (inUse.length > 0) this.nextRefresh(inUse).answer.catch(() => undefined)
   }
 
   /** Waits until then, at most; no longer once the producer is closed. */

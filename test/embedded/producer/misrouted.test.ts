@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { CreateConnection, Producer } from '../../../src/index.js'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
+import { MovingName } from '../support/moving-name.js'
 import { deliveryErrorOf, portOf, requestsOf, startProducer, stored, until } from '../support/producers.js'
 
 const topics = { orders: { partitions: 1 } }
@@ -162,6 +163,18 @@ describe('a connection that reaches', () => {
     },
   )
 
+  it('a cluster made anew: what the one before told of other topics that are sent to is asked for there', async () => {
+    const both = { orders: { partitions: 1 }, payments: { partitions: 1 } }
+    const kafka = await startKafka({ topics: both })
+    const producer = startProducer(kafka)
+    for (const topic of ['orders', 'payments']) await producer.send({ topic, value: 'old' })
+    const ports = [portOf(kafka.bootstrap)]
+    await kafka.stop()
+    const anew = await startKafka({ topics: both, ports })
+    await producer.partitionsFor('orders')
+    await anew.waitForRequest({ api: 'Metadata', topic: 'payments' })
+  })
+
   it.each(['2.8', '3.9', '4'] as const)(
     'a cluster made anew, Kafka %s, while one has no answer: none is taken for another',
     async (release) => {
@@ -210,22 +223,16 @@ describe('a connection that reaches', () => {
     async (release) => {
       const both = { orders: { partitions: 1 }, payments: {} }
       const [kafka, other] = [await startKafka({ release, topics: both }), await startKafka({ release, topics: both })]
-      let port = portOf(kafka.bootstrap)
-      const sockets: Socket[] = []
-      const createConnection: CreateConnection = () => {
-        const socket = connect({ host: '127.0.0.1', port })
-        sockets.push(socket)
-        return socket
-      }
-      const producer = startProducer(`${SEED}:9092`, { createConnection })
+      const name = new MovingName(kafka)
+      const producer = startProducer(`${SEED}:9092`, { createConnection: name.connect })
       await producer.send({ topic: 'orders', value: 'old' })
       const stalled = kafka.stall({ api: 'Produce' })
       const first = producer.send({ topic: 'orders', value: 'a' })
       await stalled.hit()
       const second = producer.send({ topic: 'orders', value: 'b' })
       // Whatever is connected to from now on is the other one, as where a name has moved.
-      port = portOf(other.bootstrap)
-      const [questions, messages] = sockets
+      name.moveTo(other)
+      const [questions, messages] = name.sockets
       questions?.destroy()
       await producer.send({ topic: 'payments', value: 'c' })
       messages?.destroy()
@@ -236,19 +243,12 @@ describe('a connection that reaches', () => {
 
   it('another cluster, of which the connection for questions knows nothing: a new one is asked, and messages go there', async () => {
     const [kafka, other] = [await startKafka({ topics }), await startKafka({ topics })]
-    let port = portOf(kafka.bootstrap)
-    const sockets: Socket[] = []
-    const createConnection: CreateConnection = () => {
-      const socket = connect({ host: '127.0.0.1', port })
-      sockets.push(socket)
-      return socket
-    }
-    const producer = startProducer(`${SEED}:9092`, { createConnection })
+    const name = new MovingName(kafka)
+    const producer = startProducer(`${SEED}:9092`, { createConnection: name.connect })
     await producer.send({ topic: 'orders', value: 'old' })
     // The one before is well, and its connection for questions stays open.
-    port = portOf(other.bootstrap)
-    const ofMessages = kafka.requests.find(({ api }) => api === 'Produce')?.connection ?? 0
-    sockets[ofMessages - 1]?.destroy()
+    name.moveTo(other)
+    name.socketOf('Produce')?.destroy()
     await producer.send({ topic: 'orders', value: 'new' })
     expect(stored(other, 'orders')).toEqual(['new'])
   })
@@ -257,20 +257,13 @@ describe('a connection that reaches', () => {
     'another cluster, Kafka %s, while the one before goes on answering questions: a message is not taken for one of others',
     async (release) => {
       const [kafka, other] = [await startKafka({ release, topics }), await startKafka({ release, topics })]
-      let port = portOf(kafka.bootstrap)
-      const sockets: Socket[] = []
-      const createConnection: CreateConnection = () => {
-        const socket = connect({ host: '127.0.0.1', port })
-        sockets.push(socket)
-        return socket
-      }
-      const producer = startProducer(`${SEED}:9092`, { createConnection })
+      const name = new MovingName(kafka)
+      const producer = startProducer(`${SEED}:9092`, { createConnection: name.connect })
       await producer.send({ topic: 'orders', value: 'old' })
       const others = startProducer(other)
       for (const value of ['b1', 'b2']) await others.send({ topic: 'orders', value })
-      port = portOf(other.bootstrap)
-      const ofMessages = kafka.requests.find(({ api }) => api === 'Produce')?.connection ?? 0
-      const socket = sockets[ofMessages - 1]
+      name.moveTo(other)
+      const socket = name.socketOf('Produce')
       socket?.destroy()
       await until(() => socket?.closed === true, 'the connection for messages is lost')
       await producer.partitionsFor('orders')

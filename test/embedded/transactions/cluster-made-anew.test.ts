@@ -1,7 +1,6 @@
-import { connect, type Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import type { CreateConnection } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
+import { MovingName } from '../support/moving-name.js'
 import { errorOf, portOf, startProducer, stored } from '../support/producers.js'
 import { committed, startTransactional } from '../support/transactional.js'
 
@@ -48,19 +47,13 @@ describe.each(['2.8', '3.9', '4'] as const)('a cluster made anew, Kafka %s,', (r
 
   it('elsewhere, while the coordinator of the one before is still there: what is committed is seen', async () => {
     const [kafka, other] = [await startKafka({ release, topics }), await startKafka({ release, topics })]
-    let port = portOf(kafka.bootstrap)
-    const sockets: Socket[] = []
-    const createConnection: CreateConnection = () => {
-      const socket = connect({ host: '127.0.0.1', port })
-      sockets.push(socket)
-      return socket
-    }
-    const producer = startTransactional(kafka, { createConnection })
+    const name = new MovingName(kafka)
+    const producer = startTransactional(kafka, { createConnection: name.connect })
     await producer.transaction((tx) => tx.send({ topic: 'orders', value: 'old' }))
-    const ofCoordinator = kafka.requests.find(({ api }) => api === 'EndTxn')?.connection
+    const ofCoordinator = name.socketOf('EndTxn')
     // As where a name has moved: whatever is connected to from now on is the other one.
-    port = portOf(other.bootstrap)
-    sockets.forEach((socket, i) => void (i + 1 === ofCoordinator || socket.destroy()))
+    name.moveTo(other)
+    for (const socket of name.sockets) if (socket !== ofCoordinator) socket.destroy()
     const told: string[] = []
     // The first one may have begun with the one before.
     for (const value of ['a', 'b'])
