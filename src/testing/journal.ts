@@ -123,7 +123,8 @@ export class Journal {
       // Of those that are remembered no more only what counts is kept.
       const first = this.next - this.limit
       const kept = entries.filter((entry) => entry.index >= first || matches(entry))
-      entries.splice(0, entries.length, ...kept)
+      kept.forEach((entry, index) => (entries[index] = entry))
+      entries.length = kept.length
       return kept.filter(matches)
     }
     this.watched.add(entries)
