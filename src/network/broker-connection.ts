@@ -1,36 +1,23 @@
 import { inspect } from 'node:util'
-import Denque from 'denque'
 import { systemClock, type Clock } from '../clock.js'
 import { createDebug } from '../debug.js'
-import {
-  ConnectionClosedError,
-  MalformedResponseError,
-  RequestTimeoutError,
-  type KafkaProducerError,
-} from '../errors.js'
+import { ConnectionClosedError, type KafkaProducerError } from '../errors.js'
 import { foreignText } from '../foreign-text.js'
-import { kindOf } from '../kind-of.js'
 import { maxResponseBytes, type Api, type RequestEncoder } from '../protocol/api.js'
-import { decodeResponseFrame, encodeRequest, FrameSplitter, GatheringBound } from '../protocol/frame.js'
-import { Observers, type OnEnd, type RequestEnd } from '../stats/observer.js'
+import { decodeResponseFrame, encodeRequest, GatheringBound } from '../protocol/frame.js'
+import { Observers } from '../stats/observer.js'
 import { streamError } from '../thrown-message.js'
+import { AnswerReader } from './answer-reader.js'
 import { formatAddress, type BrokerAddress } from './connect.js'
-import { EarliestTimer } from './earliest-timer.js'
-import { HEAD_BYTES, notKafka } from './foreign-protocol.js'
 import { IdleWatch } from './idle-watch.js'
-import { bufferOf, destroyStream, reset, type Stream } from './stream.js'
+import { RequestsUnderWay, type InFlight, type ObservedRequest } from './requests-under-way.js'
+import { destroyStream, reset, type Stream } from './stream.js'
 import { tlsProblem } from './tls-errors.js'
-import { UnansweredRequests } from './unanswered-requests.js'
 
 const debug = createDebug('kafka-producer:connection')
 
-/** A response has a correlation id at the least. */
-const MIN_RESPONSE_BYTES = 4
 /** Of the answer to a bare token. */
 const MAX_TOKEN_BYTES = 1024 * 1024
-/** For the rest of an answer that has begun and that no request waits for; of others the request's own time goes on. */
-const REST = { since: 0, timeoutMs: 30_000 }
-const EMPTY = Buffer.alloc(0)
 
 /** From this size on a request that was hung up on may have been too large: no broker is known that takes less. */
 export const LARGE_REQUEST_BYTES = 500_000
@@ -65,39 +52,6 @@ export interface RequestOptions {
   readonly onTaken?: () => void
 }
 
-/** A request written and not answered yet. */
-interface InFlight {
-  /** Undefined for a bare token, whose answer has none. */
-  readonly correlationId: number | undefined
-  readonly label: string
-  /** Of the whole frame. */
-  readonly bytes: number
-  timeoutMs: number
-  /** What is larger is not its answer. */
-  readonly maxBytes: number
-  since: number
-  /** Whoever watches is told how it ended. */
-  observed?: ObservedRequest | undefined
-  readonly answer: (frame: Buffer) => void
-  readonly fail: (error: KafkaProducerError) => void
-}
-
-/** A request that has no answer, until the system has taken its bytes. */
-interface OneWay {
-  readonly label: string
-  readonly bytes: number
-  timeoutMs: number
-  readonly since: number
-  readonly observed: ObservedRequest | undefined
-  readonly fail: (error: KafkaProducerError) => void
-}
-
-/** A request that somebody watches. */
-interface ObservedRequest {
-  readonly startedAt: number
-  readonly onEnd: OnEnd<RequestEnd>
-}
-
 /** A request that waits for an authentication to end. */
 interface Held {
   write(): void
@@ -125,20 +79,11 @@ export class BrokerConnection {
   private state: 'open' | 'ending' | 'closed' = 'open'
   /** Not to be walked to: it leads to the key that TLS was opened with. */
   readonly #socket: Stream
-  /** Nor these, which lead to what was written, with others' bytes around it in memory. */
-  readonly #inFlight = new Denque<InFlight>()
-  /** Requests without an answer whose bytes the system has not taken yet, in the order they were written. */
-  private readonly notTaken = new Denque<OneWay>()
-  private lastTakenAt = 0
-  readonly #oneWay = new UnansweredRequests()
-  readonly #splitter: FrameSplitter
+  /** Nor these, which lead to what was written and read, with others' bytes around it in memory. */
+  readonly #requests: RequestsUnderWay
+  readonly #answers: AnswerReader
   private nextCorrelationId = 0
   private asked = false
-  private lastAnswerAt = 0
-  /** When the first byte came of the answer that is being gathered. */
-  private gatheringSince = 0
-  /** When the oldest request has had its time. */
-  private readonly deadlines: EarliestTimer
   private readonly idle: IdleWatch
   private readonly closeListeners = new Set<() => void>()
   private readonly goneController = new AbortController()
@@ -148,8 +93,6 @@ export class BrokerConnection {
   private held: Held[] | undefined
   /** Until there is a session it is part of an attempt, of whose end nothing else is told. */
   private hasSession = false
-  /** The first bytes that came, until an answer was read. */
-  private head: Buffer = EMPTY
   private isEndedByBroker = false
   /** Called before each request: the session may have to be renewed. */
   beforeRequest: (() => void) | undefined
@@ -166,7 +109,20 @@ export class BrokerConnection {
     this.clock = clock ?? systemClock
     this.tellsTaken = tellsTaken ?? true
     this.observers = observers ?? new Observers()
-    this.deadlines = new EarliestTimer(this.clock, () => this.checkTimeout())
+    this.#requests = new RequestsUnderWay(this.name, this.clock, (error) => this.fail(error))
+    this.#answers = new AnswerReader(
+      this.name,
+      this.clock,
+      this.#requests,
+      gathering ?? new GatheringBound(maxResponseBytes),
+      {
+        answered: () => {
+          this.idle.used()
+          this.hint = undefined
+        },
+        failed: (error) => this.fail(error),
+      },
+    )
     this.idle = new IdleWatch(
       this.clock,
       maxIdleMs,
@@ -174,10 +130,10 @@ export class BrokerConnection {
       () => this.onIdle(maxIdleMs),
     )
     this.#socket = socket
-    // Bare tokens may be empty; that others have a correlation id is looked at with each.
-    this.#splitter = new FrameSplitter(0, () => this.sizeOfNext(), gathering ?? new GatheringBound(maxResponseBytes))
     socket.unref?.()
-    socket.on('data', (chunk: unknown) => this.onData(chunk))
+    socket.on('data', (chunk: unknown) => {
+      if (this.state === 'open') this.#answers.read(chunk)
+    })
     // One that the user gave may have been paused.
     socket.resume()
     socket.on('end', () => this.fail(this.closedByPeer('closed the connection')))
@@ -220,13 +176,13 @@ export class BrokerConnection {
 
   /** Whether any request was answered on it. */
   get hasAnswered(): boolean {
-    return this.lastAnswerAt > 0
+    return this.#requests.hasAnswered
   }
 
   private closedByPeer(how: string, cause?: Error): ConnectionClosedError {
     if (this.state === 'open') this.isEndedByBroker = true
-    const unanswered = this.#inFlight.peekFront()
-    const open = unanswered ?? this.notTaken.peekFront()
+    const { first: unanswered, firstNotTaken } = this.#requests
+    const open = unanswered ?? firstNotTaken
     const verb = unanswered === undefined ? 'taken' : 'answered'
     const asked = open === undefined ? '' : `, and had not ${verb} ${open.label} of ${open.bytes} bytes`
     const isLarge = open !== undefined && open.bytes >= LARGE_REQUEST_BYTES
@@ -336,11 +292,10 @@ export class BrokerConnection {
 
   private writeInFlight(entry: InFlight, parts: readonly Uint8Array[], onTaken?: () => void): void {
     entry.since = this.clock.now()
-    this.#inFlight.push(entry)
+    this.#requests.awaitAnswer(entry)
     this.asked = true
-    this.deadlines.arm(entry.timeoutMs)
     this.write(parts, (error) => {
-      entry.since = this.clock.now()
+      this.#requests.written(entry)
       // A socket that is destroyed calls back for the write it was at as if that had been done.
       if (!error && !this.#socket.destroyed && this.tellsTaken) onTaken?.()
     })
@@ -381,22 +336,13 @@ export class BrokerConnection {
       const write = () => {
         options.onWritten?.()
         const observed = this.observe(api.name, version, correlationId, bytes)
-        this.notTaken.push({
-          label,
-          bytes,
-          timeoutMs: options.timeoutMs,
-          since: this.clock.now(),
-          observed,
-          fail: reject,
-        })
-        this.deadlines.arm(options.timeoutMs)
-        this.#oneWay.add(correlationId, maxBytes)
+        const { timeoutMs } = options
+        this.#requests.awaitTaken({ label, bytes, timeoutMs, since: this.clock.now(), observed, fail: reject })
+        this.#answers.mayCome(correlationId, maxBytes)
         this.write(parts, (error) => {
           // A socket that is destroyed calls back for the write it was at as if that had been done.
-          if (error || this.#socket.destroyed) return this.failNotTaken(this.whyClosed(error))
-          this.notTaken.shift()
-          this.lastTakenAt = this.clock.now()
-          this.tellEnded(observed, 0, undefined)
+          if (error || this.#socket.destroyed) return this.#requests.failNotTaken(this.whyClosed(error))
+          this.#requests.taken()
           if (this.tellsTaken) options.onTaken?.()
           resolve()
         })
@@ -409,13 +355,6 @@ export class BrokerConnection {
     const cause = given ? streamError(given) : undefined
     const what = cause === undefined ? 'is closed' : `broke: ${foreignText(cause.message)}`
     return new ConnectionClosedError(`the connection to ${this.name} ${what}`, cause === undefined ? {} : { cause })
-  }
-
-  private failNotTaken(error: KafkaProducerError): void {
-    for (let entry = this.notTaken.shift(); entry !== undefined; entry = this.notTaken.shift()) {
-      entry.fail(error)
-      this.tellEnded(entry.observed, 0, error)
-    }
   }
 
   private writeOrHold(request: Held): void {
@@ -442,9 +381,7 @@ export class BrokerConnection {
 
   /** What was written must be answered so soon: nobody waits for it any more, but for what may come after it. */
   hurry(timeoutMs: number): void {
-    for (let i = 0; i < this.#inFlight.length; i++) lower(this.#inFlight.peekAt(i), timeoutMs)
-    for (let i = 0; i < this.notTaken.length; i++) lower(this.notTaken.peekAt(i), timeoutMs)
-    this.deadlines.arm(0)
+    this.#requests.hurry(timeoutMs)
   }
 
   /** Closes the connection at once; all its requests fail with this error. */
@@ -459,23 +396,10 @@ export class BrokerConnection {
     return { startedAt: this.clock.now(), onEnd }
   }
 
-  private tellEnded(
-    observed: ObservedRequest | undefined,
-    responseBytes: number,
-    error: KafkaProducerError | undefined,
-  ): void {
-    observed?.onEnd({ latencyMs: this.clock.now() - observed.startedAt, responseBytes, error })
-  }
-
   private tellDisconnected(error: KafkaProducerError): void {
     const { observers } = this
     if (!this.hasSession || !observers.wantsEvents) return
-    observers.happened({ type: 'disconnected', broker: this.name, requests: this.requestCount, error })
-  }
-
-  /** How many are on their way, without an answer or not taken yet. */
-  private get requestCount(): number {
-    return this.#inFlight.length + this.notTaken.length
+    observers.happened({ type: 'disconnected', broker: this.name, requests: this.#requests.count, error })
   }
 
   private encode<Request>(
@@ -502,7 +426,7 @@ export class BrokerConnection {
    */
   close(graceMs: number): Promise<void> {
     if (this.#socket.destroyed) return Promise.resolve()
-    const cutOff = this.#inFlight.isEmpty() ? () => destroyStream(this.#socket) : () => reset(this.#socket)
+    const cutOff = this.#requests.first === undefined ? () => destroyStream(this.#socket) : () => reset(this.#socket)
     return new Promise((resolve) => {
       let timer = this.clock.setTimeout(() => {
         // The user's streams need not emit 'close'.
@@ -524,97 +448,8 @@ export class BrokerConnection {
     })
   }
 
-  private onData(given: unknown): void {
-    if (this.state !== 'open') return
-    const chunk = bufferOf(given)
-    if (chunk === undefined)
-      return this.fail(
-        new MalformedResponseError(`the stream to ${this.name} gave ${kindOf(given)}, allowed are bytes`),
-      )
-    if (!this.hasAnswered && this.head.length < HEAD_BYTES)
-      this.head = Buffer.concat([this.head, chunk.subarray(0, HEAD_BYTES)])
-    try {
-      this.#splitter.push(chunk, (frame) => this.onFrame(frame))
-      if (this.#splitter.isGathering && this.#inFlight.isEmpty()) this.deadlines.arm(REST.timeoutMs)
-    } catch (error) {
-      const foreign = this.hasAnswered ? undefined : notKafka(this.name, this.head)
-      this.fail(foreign ?? (error as KafkaProducerError))
-    }
-  }
-
-  /** How large the answer that has begun may be; nothing is begun that nobody asked for. */
-  private sizeOfNext(): number {
-    const entry = this.#inFlight.peekFront()
-    this.gatheringSince = this.clock.now()
-    if (entry !== undefined) return Math.max(entry.maxBytes, this.#oneWay.maxBytes)
-    if (!this.#oneWay.isEmpty) return this.#oneWay.maxBytes
-    throw new MalformedResponseError(`${this.name} sent bytes that nothing asked for`)
-  }
-
-  private onFrame(frame: Buffer): void {
-    const entry = this.#inFlight.peekFront()
-    if (entry?.correlationId !== undefined || entry === undefined) {
-      const correlationId = this.correlationIdOf(frame)
-      if (correlationId !== entry?.correlationId) {
-        if (!this.#oneWay.answered(correlationId)) throw this.unexpected(correlationId, entry)
-        this.noteAnswer()
-        return
-      }
-    }
-    if (frame.length > entry.maxBytes)
-      throw new MalformedResponseError(
-        `${this.name} answered ${entry.label} with ${frame.length} bytes, allowed are ${entry.maxBytes}`,
-      )
-    // Decoded before it leaves the queue: an answer that can't be read fails its request along with the connection.
-    entry.answer(frame)
-    this.#inFlight.shift()
-    this.noteAnswer()
-    this.tellEnded(entry.observed, frame.length, undefined)
-  }
-
-  private noteAnswer(): void {
-    this.lastAnswerAt = this.clock.now()
-    this.idle.used()
-    this.head = EMPTY
-    this.hint = undefined
-  }
-
-  private correlationIdOf(frame: Buffer): number {
-    if (frame.length >= MIN_RESPONSE_BYTES) return frame.readInt32BE(0)
-    throw new MalformedResponseError(
-      `${this.name} answered a frame of ${frame.length} bytes, allowed are ${MIN_RESPONSE_BYTES} at the least`,
-    )
-  }
-
-  private unexpected(correlationId: number, entry: InFlight | undefined): MalformedResponseError {
-    const expected = entry === undefined ? 'none' : `${entry.correlationId} (${entry.label})`
-    return new MalformedResponseError(`${this.name} answered correlation id ${correlationId}, expected was ${expected}`)
-  }
-
-  private checkTimeout(): void {
-    if (this.state !== 'open') return
-    const asked = this.#inFlight.peekFront()
-    const toTake = this.notTaken.peekFront()
-    if (asked !== undefined && this.isLate(asked, this.lastAnswerAt)) {
-      this.fail(new RequestTimeoutError(`${this.name} did not answer ${asked.label} within ${asked.timeoutMs} ms`))
-    } else if (toTake !== undefined && this.isLate(toTake, this.lastTakenAt)) {
-      this.fail(new RequestTimeoutError(`${this.name} did not take ${toTake.label} within ${toTake.timeoutMs} ms`))
-    } else if (asked === undefined && this.#splitter.isGathering && this.isLate(REST, this.gatheringSince)) {
-      this.fail(
-        new RequestTimeoutError(`${this.name} did not finish an answer that it began within ${REST.timeoutMs} ms`),
-      )
-    }
-  }
-
-  /** Whether a request has had its time, which begins when the one before it was done with; if not, looks again then. */
-  private isLate({ since, timeoutMs }: Pick<InFlight, 'since' | 'timeoutMs'>, doneBeforeAt: number): boolean {
-    const left = Math.max(since, doneBeforeAt) + timeoutMs - this.clock.now()
-    if (left > 0) this.deadlines.arm(left)
-    return left <= 0
-  }
-
   private get isAtWork(): boolean {
-    return !this.#inFlight.isEmpty() || !this.notTaken.isEmpty() || this.held !== undefined || this.users > 0
+    return this.#requests.count > 0 || this.held !== undefined || this.users > 0
   }
 
   private onIdle(maxIdleMs: number): void {
@@ -624,7 +459,7 @@ export class BrokerConnection {
   private fail(error: KafkaProducerError): void {
     if (this.state === 'closed') return
     // Of acks 0 the caller was told that the system has it: it may go on delivering that.
-    if (this.#inFlight.isEmpty()) destroyStream(this.#socket)
+    if (this.#requests.first === undefined) destroyStream(this.#socket)
     else reset(this.#socket)
     this.leaveOpen('closed', error)
   }
@@ -632,28 +467,21 @@ export class BrokerConnection {
   private leaveOpen(state: 'ending' | 'closed', error: KafkaProducerError): void {
     const wasOpen = this.state === 'open'
     this.state = state
-    this.deadlines.clear()
+    this.#requests.stopTiming()
     this.idle.clear()
     // While there are requests that it ends for.
     if (wasOpen) {
-      debug('%s: %s, %d requests in flight', this.name, error.message, this.requestCount)
+      debug('%s: %s, %d requests in flight', this.name, error.message, this.#requests.count)
       this.tellDisconnected(error)
     }
     // While it is ending, what was written is still being taken.
-    if (state === 'closed') this.failNotTaken(error)
+    if (state === 'closed') this.#requests.failNotTaken(error)
     if (!wasOpen) return
-    this.#splitter.clear()
-    for (let entry = this.#inFlight.shift(); entry !== undefined; entry = this.#inFlight.shift()) {
-      entry.fail(error)
-      this.tellEnded(entry.observed, 0, error)
-    }
+    this.#answers.stop()
+    this.#requests.failUnanswered(error)
     for (const request of this.held ?? []) request.fail(error)
     this.held = undefined
     this.goneController.abort(error)
     for (const listener of this.closeListeners) listener()
   }
-}
-
-function lower(request: { timeoutMs: number } | undefined, timeoutMs: number): void {
-  if (request !== undefined) request.timeoutMs = Math.min(request.timeoutMs, timeoutMs)
 }

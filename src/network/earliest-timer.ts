@@ -15,20 +15,24 @@ export class EarliestTimer {
   arm(delayMs: number): void {
     const due = this.clock.now() + delayMs
     if (this.timer !== undefined && this.due <= due) return
-    this.clock.clearTimeout(this.timer)
+    this.clear()
     this.due = due
-    this.timer = this.clock
+    const timer = this.clock
       .setTimeout(() => {
         // After a stall of this process what is waited for may be in a socket: let it be read first.
         this.clock.setImmediate(() => {
+          if (this.timer !== timer) return
           this.timer = undefined
           this.onDue()
         })
       }, timerDelay(delayMs))
       .unref()
+    this.timer = timer
   }
 
+  /** It is due for nobody, also where its time has just come. */
   clear(): void {
     this.clock.clearTimeout(this.timer)
+    this.timer = undefined
   }
 }

@@ -24,9 +24,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'with acks 0 nobody minds a broker that reads nothing',
-    file: 'src/network/broker-connection.ts',
-    find: '    } else if (toTake !== undefined && this.isLate(toTake, this.lastTakenAt)) {',
-    replace: '    } else if (false as boolean && toTake !== undefined) {',
+    file: 'src/network/requests-under-way.ts',
+    find: '    else if (firstNotTaken !== undefined && this.isLate(firstNotTaken, this.lastTakenAt))',
+    replace: '    else if ((false as boolean) && firstNotTaken !== undefined)',
   },
   {
     fault: 'an answer about another topic counts as newer metadata',
@@ -55,8 +55,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'a write that was cut off counts as taken (acks 0)',
     file: 'src/network/broker-connection.ts',
-    find: '          if (error || this.#socket.destroyed) return this.failNotTaken(this.whyClosed(error))',
-    replace: '          if (error) return this.failNotTaken(this.whyClosed(error))',
+    find: '          if (error || this.#socket.destroyed) return this.#requests.failNotTaken(this.whyClosed(error))',
+    replace: '          if (error) return this.#requests.failNotTaken(this.whyClosed(error))',
   },
   {
     fault: 'what a hook of the user throws gets into an answer that is being told',
@@ -174,16 +174,16 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'an answer with another’s correlation id is taken',
-    file: 'src/network/broker-connection.ts',
-    find: '        if (!this.#oneWay.answered(correlationId)) throw this.unexpected(correlationId, entry)\n        this.noteAnswer()\n        return\n',
+    file: 'src/network/answer-reader.ts',
+    find: '        if (!this.wantNone.answered(correlationId)) throw this.unexpected(correlationId, first)\n        this.requests.noteAnswer()\n        this.answered()\n        return\n',
     replace:
-      '        this.#oneWay.answered(correlationId)\n        void this.unexpected\n        if (entry === undefined) return\n',
+      '        this.wantNone.answered(correlationId)\n        void this.unexpected\n        if (first === undefined) return\n',
   },
   {
     fault: 'a connection that breaks fails only its first request',
-    file: 'src/network/broker-connection.ts',
-    find: 'for (let entry = this.#inFlight.shift(); entry !== undefined; entry = this.#inFlight.shift()) {',
-    replace: 'for (const entry of [this.#inFlight.shift()].filter((one) => one !== undefined)) {',
+    file: 'src/network/requests-under-way.ts',
+    find: 'for (let request = requests.shift(); request !== undefined; request = requests.shift()) {',
+    replace: 'for (const request of [requests.shift()].filter((one) => one !== undefined)) {',
   },
   {
     fault: 'metadata with an older leader epoch is taken never',

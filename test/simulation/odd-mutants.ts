@@ -136,9 +136,9 @@ export const ODD_MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'bytes that nothing asked for are gathered',
-    file: 'src/network/broker-connection.ts',
-    find: '    throw new MalformedResponseError(`${this.name} sent bytes that nothing asked for`)\n',
-    replace: '    return this.maxResponseBytes\n',
+    file: 'src/network/answer-reader.ts',
+    find: '    throw new MalformedResponseError(`${this.broker} sent bytes that nothing asked for`)\n',
+    replace: '    return 1_000_000\n',
   },
   {
     fault: 'what is left over of an answer is let be',
