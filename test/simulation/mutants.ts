@@ -121,8 +121,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'a request without an answer is taken for one that was not written',
     file: `${SENDING}/outcomes.ts`,
-    find: '      batch.noteFailure(cause, written)\n',
-    replace: '      batch.noteFailure(cause, false)\n',
+    find: '      batch.history.noteFailure(cause, written)\n',
+    replace: '      batch.history.noteFailure(cause, false)\n',
   },
   {
     fault: 'room of what ended in flight is given back twice',
@@ -224,7 +224,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'what may be in the log gets other sequences',
     file: `${QUEUES}/partition-queue.ts`,
-    find: '      if (batch?.sequence !== undefined && batch.mayHaveBeenWritten) return batch\n',
+    find: '      if (batch?.sequence !== undefined && batch.history.mayHaveBeenWritten) return batch\n',
     replace: '',
   },
   {

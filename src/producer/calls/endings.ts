@@ -114,7 +114,7 @@ export class Endings {
       if (spares(at)) return
       const why = cause(at, call, index)
       const { topic, partition } = at.queue
-      failures.add({ topic, partition, attempts: at.attempts }, why)
+      failures.add({ topic, partition, attempts: at.history.attempts }, why)
       call.settle(index, at.deliveryError(why, goesOn), this.parts.clock.now())
       at.countEnded()
       if (!at.isInFlight) batches.add(at)

@@ -1,6 +1,6 @@
 import type { DeliveryReporter } from '../delivery-report.js'
 import type { KeyedMessage } from '../keyed-message.js'
-import type { Batch } from '../queues/batch.js'
+import { Batch } from '../queues/batch.js'
 import type { Fate, OutgoingMessage } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
 import { MessageCall, type Whereabouts } from './message-call.js'
@@ -76,5 +76,5 @@ export class SharedCall extends MessageCall {
 
 /** How often a message was attempted. */
 export function attemptsOf(at: Whereabouts): number {
-  return at !== undefined && 'attempts' in at ? at.attempts : 0
+  return at instanceof Batch ? at.history.attempts : 0
 }

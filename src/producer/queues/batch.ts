@@ -10,6 +10,7 @@ import {
 import { RecordCursor } from '../../protocol/records/record-cursor.js'
 import { AddedHeaders } from '../../protocol/records/record.js'
 import { RecordMetadata, type BrokerAcknowledgement } from '../record-metadata.js'
+import { DeliveryHistory } from './delivery-history.js'
 import type { MessageOwner, OutgoingMessage } from './outgoing-message.js'
 import { sequenceAfter, type BatchSequence } from './sequences.js'
 import { TRACED, withoutStackTraces } from './stack-traces.js'
@@ -83,26 +84,10 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   /** Messages that have their fate already. */
   private ended = 0
   private someHaveSignals = false
-  private attemptCount = 0
-  /** Whether the last attempt does not count against it, and whether the one before did not. */
-  private isForgiven = false
-  private wasForgiven = false
-  private wasInRequest = false
-  private sentAt = 0
   /** Whether it stands on its connection, since it departed. */
   private isHandedOver = false
-  /** Once true it stays. */
-  private maybeWritten = false
-  private maybeInLog = false
-  private latestError: KafkaProducerError | undefined = undefined
-  private failureCount = 0
-  private splitInDoubtFor: KafkaProducerError | undefined = undefined
   /** What the last of its messages that failed was told. */
   private latestFailure: DeliveryError | undefined = undefined
-  private isToTravelAlone = false
-  private sentOnByHint = false
-  private isUntried = false
-  private hasFallenBack = false
   private ownSequence: BatchSequence | undefined = undefined
   /** Those who read its bytes, such as a socket that is being written to, and have not ended. */
   private readers = 0
@@ -111,6 +96,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     readonly queue: Queue,
     private readonly buffers: BufferSource,
     expectedBytes = 0,
+    readonly history = new DeliveryHistory(),
   ) {
     this.builder = new RecordBatchBuilder(buffers, expectedBytes)
   }
@@ -157,41 +143,6 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     return this.owners[0]?.sentAt.at ?? Infinity
   }
 
-  /** How many times it was written, or could not be for want of a connection. */
-  get attempts(): number {
-    return this.attemptCount
-  }
-
-  /** The same without the last one, where that does not count against it. */
-  get countedAttempts(): number {
-    return this.isForgiven ? this.attemptCount - 1 : this.attemptCount
-  }
-
-  /** Why it was not acknowledged, the last time. */
-  get lastError(): KafkaProducerError | undefined {
-    return this.latestError
-  }
-
-  /** How often that was told: the same may fail several attempts. */
-  get failures(): number {
-    return this.failureCount
-  }
-
-  /** Whether an attempt may have written it, as far as brokers tell. */
-  get mayHaveBeenWritten(): boolean {
-    return this.maybeWritten
-  }
-
-  /** Whether it may be in a log though a broker denies it: it keeps its sequence, by which a broker finds it again. */
-  get mayBeInLog(): boolean {
-    return this.maybeInLog
-  }
-
-  /** Why it was split while it might have been in the log: a broker finds the whole again, and not a half of it. */
-  get splitInDoubt(): KafkaProducerError | undefined {
-    return this.splitInDoubtFor
-  }
-
   /** What its messages are numbered by; undefined before it went out, and where the broker is to find no duplicates. */
   get sequence(): BatchSequence | undefined {
     return this.ownSequence
@@ -200,47 +151,10 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   /** Numbers its messages, or takes the numbers away, where no broker has the batch. */
   renumber(sequence: BatchSequence | undefined): void {
     if (this.ownSequence === sequence) return
-    // It is found by them no more.
-    this.maybeInLog = this.maybeWritten
+    this.history.noteNotInLog()
     this.ownSequence = sequence
     // The numbers stand in bytes that somebody may still read, such as a connection that was lost.
     if (this.readers > 0) this.keep(() => true)
-  }
-
-  /** Whether it has a request to itself: one of several batches was hung up on, perhaps for its size. */
-  get travelsAlone(): boolean {
-    return this.isToTravelAlone
-  }
-
-  travelAlone(): void {
-    this.isToTravelAlone = true
-  }
-
-  /** Whether it was sent on at once to a leader that an answer told. */
-  get wasSentOn(): boolean {
-    return this.sentOnByHint
-  }
-
-  noteSentOn(): void {
-    this.sentOnByHint = true
-  }
-
-  /** Whether its topic's codec was not tried for it, the last time, though it could have been. */
-  get wentUntried(): boolean {
-    return this.isUntried
-  }
-
-  noteUntried(isUntried: boolean): void {
-    this.isUntried = isUntried
-  }
-
-  /** Whether it goes again with the fallback of its topic's codec, since a broker has refused that. */
-  get fellBack(): boolean {
-    return this.hasFallenBack
-  }
-
-  noteFallBack(fellBack: boolean): void {
-    this.hasFallenBack = fellBack
   }
 
   /** Whether any of its messages has no key. */
@@ -285,11 +199,8 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
   /** It goes into a request, or would if there were a connection: an attempt. */
   depart(now: number): void {
     this.state = 'in flight'
-    this.wasForgiven = this.isForgiven
-    if (this.isForgiven) this.isForgiven = false
-    else this.attemptCount++
-    this.sentAt = now
     this.isHandedOver = false
+    this.history.depart(now)
   }
 
   /** Its request stands on the connection. */
@@ -297,50 +208,9 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     this.isHandedOver = true
   }
 
-  /** When it went into its last request, on the clock of `performance.now()`. */
-  get departedAt(): number {
-    return this.sentAt
-  }
-
   /** It is to be sent again. */
   comeBack(): void {
     this.state = 'waiting'
-  }
-
-  /** It is in a request that goes out; gives whether that is its first one. */
-  enterRequest(): boolean {
-    const isFirst = !this.wasInRequest
-    this.wasInRequest = true
-    return isFirst
-  }
-
-  /** The last attempt does not count against it: the next one has its number. */
-  forgiveAttempt(): void {
-    this.isForgiven = true
-  }
-
-  /** The last attempt was none: nothing of it was written. */
-  takeBackAttempt(): void {
-    if (this.wasForgiven) this.isForgiven = true
-    else this.attemptCount--
-  }
-
-  /**
-   * An attempt did not succeed, for this cause.
-   *
-   * @param maybeWritten what its messages are told of it, once true for good
-   * @param maybeInLog whether it keeps its sequence, to be found by it
-   */
-  noteFailure(cause: KafkaProducerError, maybeWritten: boolean, maybeInLog = maybeWritten): void {
-    this.latestError = cause
-    this.failureCount++
-    if (maybeWritten) this.maybeWritten = true
-    if (maybeInLog) this.maybeInLog = true
-  }
-
-  /** A broker has refused it for its content, as any would: it is in no log, unless an earlier attempt left that in doubt. */
-  noteUnacceptable(): void {
-    this.maybeInLog = this.maybeWritten
   }
 
   /**
@@ -369,7 +239,11 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     const index = this.places[place] as number
     if (owner.isSettled(index)) return false
     this.ended++
-    owner.settle(index, isRefused ? this.errorWith(cause, this.maybeWritten) : this.deliveryError(cause), now)
+    owner.settle(
+      index,
+      isRefused ? this.errorWith(cause, this.history.mayHaveBeenWritten) : this.deliveryError(cause),
+      now,
+    )
     return true
   }
 
@@ -433,17 +307,9 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
 
   /** Splits off the second half, for a broker that finds the whole too large. */
   splitHalf(): Batch<Queue> {
-    if (this.maybeInLog) this.splitInDoubtFor = this.latestError
-    const rest = new Batch<Queue>(this.queue, this.buffers, this.byteLength >> 1)
+    const rest = new Batch<Queue>(this.queue, this.buffers, this.byteLength >> 1, this.history.ofHalf())
     // Half of what was never sent was not either: its callers may still take it out.
     rest.state = this.state
-    rest.attemptCount = this.attemptCount
-    rest.isForgiven = this.isForgiven
-    rest.wasInRequest = this.wasInRequest
-    rest.maybeWritten = this.maybeWritten
-    rest.maybeInLog = this.maybeInLog
-    rest.latestError = this.latestError
-    rest.splitInDoubtFor = this.splitInDoubtFor
     const half = this.count >> 1
     if (this.ownSequence !== undefined) {
       const { identity, base } = this.ownSequence
@@ -543,7 +409,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     const { topic, partition } = this.queue
     // A broker that finds the batch in its log already tells the newest of its timestamps for the time of the append, whatever
     // the topic's timestamps are (`UnifiedLog.append`).
-    const isDuplicate = this.attemptCount > 1 && logAppendTime === this.builder.maxTimestamp
+    const isDuplicate = this.history.attempts > 1 && logAppendTime === this.builder.maxTimestamp
     const appendTime = isDuplicate ? -1 : logAppendTime
     const step = baseOffset < 0n ? 0n : 1n
     let offset = baseOffset
@@ -561,7 +427,7 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
 
   /** Every message that has no fate yet fails with this cause. */
   fail(cause: KafkaProducerError, now: number): Settled {
-    const error = this.errorWith(cause, this.maybeWritten)
+    const error = this.errorWith(cause, this.history.mayHaveBeenWritten)
     this.failSome(0, TRACED, error, now)
     if (this.count > TRACED) withoutStackTraces(() => this.failSome(TRACED, this.count, error, now))
     return this.settled()
@@ -599,12 +465,13 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
    */
   deliveryError(cause: KafkaProducerError, goesOn = true): DeliveryError {
     const mayGo = goesOn ? this.isInFlight || this.ownSequence !== undefined : this.isInFlight && this.isHandedOver
-    return this.errorWith(cause, this.maybeWritten || mayGo)
+    return this.errorWith(cause, this.history.mayHaveBeenWritten || mayGo)
   }
 
   /** Those that fail together fail with one error. */
   private errorWith(cause: KafkaProducerError, mayHaveBeenWritten: boolean): DeliveryError {
-    const { attempts, latestFailure } = this
+    const { latestFailure } = this
+    const { attempts } = this.history
     const isSame = latestFailure?.cause === cause && latestFailure.attempts === attempts
     if (isSame && latestFailure.mayHaveBeenWritten === mayHaveBeenWritten) return latestFailure
     const { topic, partition } = this.queue

@@ -148,7 +148,8 @@ export class PartitionQueue implements BatchQueue {
    * would not find it any more if this answer is lost, too.
    */
   private get isSearching(): boolean {
-    for (let index = 0; index < this.next; index++) if (this.batches.peekAt(index)?.mayBeInLog === true) return true
+    for (let index = 0; index < this.next; index++)
+      if (this.batches.peekAt(index)?.history.mayBeInLog === true) return true
     return false
   }
 
@@ -235,7 +236,7 @@ export class PartitionQueue implements BatchQueue {
 
   acknowledged(batch: PartitionBatch, acknowledgement: BrokerAcknowledgement, now: number): Settled {
     this.provenLeader = this.sentTo
-    this.answerMs = now - batch.departedAt
+    this.answerMs = now - batch.history.departedAt
     this.lastOffset = acknowledgement.baseOffset
     if (batch.sequence !== undefined && (this.sequences.isBroken || this.isBehindRefused(batch))) this.sequences.lose()
     return this.leave(batch, (it) => it.acknowledge(acknowledgement, now))
@@ -248,7 +249,7 @@ export class PartitionQueue implements BatchQueue {
   private isBehindRefused(batch: PartitionBatch): boolean {
     const index = this.indexOf(batch)
     const before = index === 0 ? undefined : this.batches.peekAt(index - 1)
-    return before?.sequence !== undefined && !before.isInFlight && !before.mayBeInLog
+    return before?.sequence !== undefined && !before.isInFlight && !before.history.mayBeInLog
   }
 
   failed(batch: PartitionBatch, cause: KafkaProducerError, now: number): Settled {
@@ -284,7 +285,7 @@ export class PartitionQueue implements BatchQueue {
     for (let index = this.indexOf(batch) + 1; index < this.batches.length; index++) {
       const behind = this.batches.peekAt(index) as PartitionBatch
       if (behind.sequence === undefined) return false
-      if (behind.unsettled > 0 && (behind.mayBeInLog || behind.isInFlight)) return true
+      if (behind.unsettled > 0 && (behind.history.mayBeInLog || behind.isInFlight)) return true
     }
     return false
   }
@@ -294,7 +295,7 @@ export class PartitionQueue implements BatchQueue {
     const { sequence } = batch
     if (sequence === undefined) return
     const behind = this.batches.peekAt(this.indexOf(batch) + 1)
-    if (behind?.sequence === undefined && !batch.mayBeInLog && this.sequences.under === sequence.identity)
+    if (behind?.sequence === undefined && !batch.history.mayBeInLog && this.sequences.under === sequence.identity)
       this.sequences.giveBack(sequence)
     else this.breakSequencesAt(batch)
   }
@@ -305,7 +306,7 @@ export class PartitionQueue implements BatchQueue {
    */
   breakSequencesAt(batch: PartitionBatch): void {
     const first = this.batches.peekFront()?.sequence
-    const isRefused = !batch.mayBeInLog && this.inFlightCount > 0 && first?.identity === this.sequences.under
+    const isRefused = !batch.history.mayBeInLog && this.inFlightCount > 0 && first?.identity === this.sequences.under
     if (isRefused && first !== undefined) this.sequences.loseFrom(first.base)
     else this.sequences.lose()
   }
@@ -346,7 +347,7 @@ export class PartitionQueue implements BatchQueue {
     if (this.isLeftBehind) return undefined
     for (let index = 0; index < this.batches.length; index++) {
       const batch = this.batches.peekAt(index)
-      if (batch?.sequence !== undefined && batch.mayHaveBeenWritten) return batch
+      if (batch?.sequence !== undefined && batch.history.mayHaveBeenWritten) return batch
     }
     return undefined
   }
@@ -375,7 +376,8 @@ export class PartitionQueue implements BatchQueue {
 
   /** A failure that concerns all that is here. */
   noteFailure(cause: KafkaProducerError): void {
-    for (let index = 0; index < this.batches.length; index++) this.batches.peekAt(index)?.noteFailure(cause, false)
+    for (let index = 0; index < this.batches.length; index++)
+      this.batches.peekAt(index)?.history.noteFailure(cause, false)
   }
 
   /** A batch is to go out again, ahead of all that came later. */
@@ -390,7 +392,7 @@ export class PartitionQueue implements BatchQueue {
   /** Half of its messages at a time go out again: a smaller batch may pass. It costs no attempt. */
   split(batch: PartitionBatch): void {
     this.returned(batch)
-    batch.forgiveAttempt()
+    batch.history.forgiveAttempt()
     this.halve(batch)
   }
 
@@ -424,7 +426,7 @@ export class PartitionQueue implements BatchQueue {
     while (numbered-- > 0) {
       const batch = this.batches.peekAt(numbered) as PartitionBatch
       const sequence = batch.sequence as BatchSequence
-      if (batch.mayBeInLog || sequence.identity !== this.sequences.under) return
+      if (batch.history.mayBeInLog || sequence.identity !== this.sequences.under) return
       this.sequences.giveBack(sequence)
       batch.renumber(undefined)
     }
@@ -432,7 +434,7 @@ export class PartitionQueue implements BatchQueue {
 
   /** The same behind a batch that has failed: all of them, or none. */
   private regainSequences(numbered: number): void {
-    for (let i = 0; i < numbered; i++) if (this.batches.peekAt(i)?.mayBeInLog === true) return
+    for (let i = 0; i < numbered; i++) if (this.batches.peekAt(i)?.history.mayBeInLog === true) return
     if (!this.sequences.regain()) return
     for (let i = 0; i < numbered; i++) this.batches.peekAt(i)?.renumber(undefined)
   }

@@ -22,7 +22,7 @@ export class Attempt implements ProducePartition<Uint8Array> {
   constructor(readonly batch: PartitionBatch) {
     this.index = batch.queue.partition
     this.reading = batch.beginReading()
-    this.failuresBefore = batch.failures
+    this.failuresBefore = batch.history.failures
   }
 
   /** The system has taken the bytes. */
@@ -37,14 +37,14 @@ export class Attempt implements ProducePartition<Uint8Array> {
    */
   begin({ batches }: Observers, brokerId: number, now: number): void {
     const { topic, partition } = this.batch.queue
-    const { attempts: attempt, count: messages, byteLength: plainBytes } = this.batch
+    const { count: messages, byteLength: plainBytes, history } = this.batch
     const wireBytes = this.records.length
     const queuedMs = Math.max(0, now - this.batch.oldestAt)
     this.startedAt = now
     this.queuedMs = queuedMs
-    const isFirst = this.batch.enterRequest()
+    const isFirst = history.enterRequest()
     const sizes = { messages, plainBytes, wireBytes }
-    this.onEnd = batches.begin({ topic, partition, brokerId, attempt, isFirst, ...sizes, queuedMs })
+    this.onEnd = batches.begin({ topic, partition, brokerId, attempt: history.attempts, isFirst, ...sizes, queuedMs })
   }
 
   /** What came of it has been carried out. */
@@ -53,7 +53,8 @@ export class Attempt implements ProducePartition<Uint8Array> {
     if (onEnd === undefined) return
     this.onEnd = undefined
     const latencyMs = now - this.startedAt
-    const error = this.batch.failures === this.failuresBefore ? undefined : this.batch.lastError
+    const { failures, lastError } = this.batch.history
+    const error = failures === this.failuresBefore ? undefined : lastError
     onEnd({ error, isRetried: !this.batch.isSettled, latencyMs, ageMs: queuedMs + latencyMs })
   }
 }

@@ -53,7 +53,7 @@ export function takeBatches(
     const isFull = size + batchSize > maxRequestBytes || messages + batch.count > MAX_BATCH_MESSAGES
     const [first] = batches
     if (first !== undefined) {
-      if (isFull || batch.travelsAlone) break
+      if (isFull || batch.history.travelsAlone) break
       if (first.queue.topic !== queue.topic && (goesApart(first) || goesApart(batch))) break
     }
     size += batchSize
@@ -61,7 +61,7 @@ export function takeBatches(
     ready.shift()
     queue.unlist(brokerId)
     batches.push(queue.takeNext(now, identity, numbering.limit))
-    if (batch.travelsAlone) break
+    if (batch.history.travelsAlone) break
   }
   return batches
 }

@@ -45,14 +45,14 @@ export function encodeBatch(
   { clock, codecTimeoutMs, codecFailed }: EncodingParts,
 ): Uint8Array | Promise<Uint8Array> {
   const plain = () => (magic === 2 ? batch.sealed() : batch.asMessageSet(magic))
-  batch.noteUntried(false)
+  batch.history.noteUntried(false)
   if (compression === null) return plain()
   const isTaken = takes(version, compression)
   const codec = isTaken ? compression.codec : compression.fallback
   if (codec === null || codec === undefined) return plain()
   const plainSize = batch.sizeIn(magic)
   if (!compression.isWorthTrying(plainSize)) {
-    batch.noteUntried(true)
+    batch.history.noteUntried(true)
     return plain()
   }
   const level = isTaken ? compression.level : undefined

@@ -236,7 +236,7 @@ export class Exchange {
     const open = this.attempts.filter(({ batch }) => batch.isInFlight)
     const openBatches = open.map(({ batch }) => batch)
     // It was connected to, and nothing was written: that is no attempt.
-    if (!isWritten) for (const batch of openBatches) batch.takeBackAttempt()
+    if (!isWritten) for (const batch of openBatches) batch.history.takeBackAttempt()
     outcomes.unanswered(openBatches, error, isWritten, this.generation)
     for (const attempt of open) attempt.ended(clock.now())
   }

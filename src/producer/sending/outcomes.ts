@@ -81,7 +81,7 @@ export class Outcomes {
   /** What may have been written can't be sent again under other sequences: the broker would not find it twice. */
   private startOver(queue: PartitionQueue, cause?: KafkaProducerError): void {
     for (let batch = queue.mayBeTwice; batch !== undefined; batch = queue.mayBeTwice) {
-      this.settleFailed(batch, batch.lastError as KafkaProducerError)
+      this.settleFailed(batch, batch.history.lastError as KafkaProducerError)
     }
     this.unnumber(queue, cause)
   }
@@ -135,6 +135,7 @@ export class Outcomes {
     magic: Magic,
     generation: number,
   ): void {
+    const { history } = batch
     const isRefused = answer.errorCode !== ErrorCodes.NONE
     const compression = isRefused ? this.parts.compression.of(batch.queue.topic) : null
     const invalid = answer.recordErrors.filter(({ batchIndex }) => batchIndex >= 0 && batchIndex < batch.count)
@@ -143,60 +144,61 @@ export class Outcomes {
       messages: batch.count,
       invalid: new Set(invalid.map(({ batchIndex }) => batchIndex)).size,
       toldLeader,
-      wasSentOn: batch.wasSentOn,
-      wentUntried: batch.wentUntried,
+      wasSentOn: history.wasSentOn,
+      wentUntried: history.wentUntried,
       sequence: batch.sequence === undefined ? 'none' : batch.queue.isBehind(batch) ? 'behind' : 'first',
       isDeleted: isRefused && batch.queue.isDeletedBefore(answer.logStartOffset),
-      mayHaveBeenWritten: batch.mayHaveBeenWritten,
+      mayHaveBeenWritten: history.mayHaveBeenWritten,
       inTransaction: this.parts.idempotence.isTransactional,
       maySendUnnumbered: this.parts.idempotence.maySendUnnumbered,
-      mayFallBack: compression !== null && compression.fallback !== undefined && !batch.wentUntried && !batch.fellBack,
+      mayFallBack:
+        compression !== null && compression.fallback !== undefined && !history.wentUntried && !history.fellBack,
     })
     if (verdict.action === 'done') return this.acknowledged(batch, answer, magic)
     const { queue } = batch
     const subject = `${counted(batch.count, 'message')} for ${queue.topic}-${queue.partition}`
     const cause = brokerResponseError(answer.errorCode, subject, this.detailOf(batch, answer))
-    batch.noteFailure(cause, mayHaveBeenWritten(answer.errorCode, answer.baseOffset), mayBeInLog(answer.errorCode))
+    history.noteFailure(cause, mayHaveBeenWritten(answer.errorCode, answer.baseOffset), mayBeInLog(answer.errorCode))
     switch (verdict.action) {
       case 'compress':
         compression?.noteTooLarge(batch.sizeIn(magic))
         this.tell('retry', batch, cause)
-        batch.noteUnacceptable()
-        batch.forgiveAttempt()
+        history.noteNotInLog()
+        history.forgiveAttempt()
         queue.returned(batch)
         return this.goOn(queue)
       case 'split':
         if (TOO_LARGE.has(answer.errorCode)) compression?.reset()
         this.tell('retry', batch, cause)
-        batch.noteUnacceptable()
+        history.noteNotInLog()
         queue.split(batch)
         return this.goOn(queue)
       case 'follow':
         this.tell('retry', batch, cause)
-        batch.forgiveAttempt()
+        history.forgiveAttempt()
         queue.returned(batch)
         return this.goOn(queue)
       case 'fall back':
         if (compression !== null) compression.isRefused = true
         this.tell('retry', batch, cause)
-        batch.noteFallBack(true)
-        batch.forgiveAttempt()
+        history.noteFallBack(true)
+        history.forgiveAttempt()
         queue.returned(batch)
         return this.goOn(queue)
       case 'start over':
         queue.breakSequences()
-        if (verdict.isProven) batch.forgiveAttempt()
+        if (verdict.isProven) history.forgiveAttempt()
         // It passes, under another epoch.
         return this.retry([batch], cause, { generation, passes: true })
       case 'number from 0':
         queue.beginSequences()
-        batch.forgiveAttempt()
+        history.forgiveAttempt()
         return this.retry([batch], cause, { generation, passes: true })
       case 'fail, start over': {
         // That the broker has the whole already is all that is wrong with the sequences of a half.
-        const why = batch.splitInDoubt ?? cause
+        const why = history.splitInDoubt ?? cause
         // In a transaction it fails though no attempt before may have written it.
-        batch.noteFailure(why, false)
+        history.noteFailure(why, false)
         queue.breakSequences()
         return this.fail(batch, why)
       }
@@ -206,17 +208,17 @@ export class Outcomes {
         this.parts.idempotence.leaveOut(queue.topic, cause)
         this.tell('retry', batch, cause)
         // That the fallback was refused as well tells that it was for the sequences: without them the codec may pass.
-        if (compression !== null && batch.fellBack) {
+        if (compression !== null && history.fellBack) {
           compression.isRefused = false
-          batch.noteFallBack(false)
+          history.noteFallBack(false)
         }
-        batch.forgiveAttempt()
+        history.forgiveAttempt()
         queue.breakSequences()
         queue.returned(batch)
         return this.goOn(queue)
       case 'leave out': {
         this.tell('retry', batch, cause)
-        batch.noteUnacceptable()
+        history.noteNotInLog()
         queue.returned(batch)
         // What it leaves out would be missing behind it.
         if (batch.sequence !== undefined) queue.breakSequencesAt(batch)
@@ -226,15 +228,15 @@ export class Outcomes {
           const error = brokerResponseError(answer.errorCode, subject, batchIndexErrorMessage)
           const { topic, partition } = queue
           if (batch.endOne(batchIndex, error, now, true))
-            this.failures.add({ topic, partition, attempts: batch.attempts }, error)
+            this.failures.add({ topic, partition, attempts: history.attempts }, error)
         }
         this.thin(batch)
         // Nothing is wrong with the others: that costs them no attempt (KIP-467).
-        batch.forgiveAttempt()
+        history.forgiveAttempt()
         return this.goOn(queue)
       }
       case 'again':
-        batch.noteSentOn()
+        history.noteSentOn()
         if (this.mayTryAgain(batch, cause)) {
           queue.returned(batch)
           this.thin(batch)
@@ -242,7 +244,7 @@ export class Outcomes {
         }
         return
       case 'await':
-        batch.forgiveAttempt()
+        history.forgiveAttempt()
         return this.retry([batch], cause, { generation })
       case 'back off':
         return this.retry([batch], cause, { generation, needsMetadata: verdict.needsMetadata })
@@ -290,8 +292,8 @@ export class Outcomes {
     // What refused them for good, such as credentials, refuses what is behind them as well.
     if (!cause.retriable) for (const { queue } of batches) queue.noteFailure(cause)
     for (const batch of batches) {
-      if (mayBeForSize) batch.travelAlone()
-      batch.noteFailure(cause, written)
+      if (mayBeForSize) batch.history.travelAlone()
+      batch.history.noteFailure(cause, written)
     }
     this.retry(batches, cause, { generation, needsMetadata: true })
   }
@@ -342,7 +344,7 @@ export class Outcomes {
       if (needsMetadata) info.doubtLeader(batch.queue.topic, batch.queue.partition)
       if (!this.mayTryAgain(batch, cause, passes)) continue
       const { queue } = batch
-      failures = Math.max(failures, batch.countedAttempts)
+      failures = Math.max(failures, batch.history.countedAttempts)
       queue.returned(batch)
       if (queue.hasGap) this.startOver(queue, cause)
       this.thin(batch)
@@ -372,7 +374,7 @@ export class Outcomes {
 
   /** False where the batch has failed for good, which its messages have then been told. */
   private mayTryAgain(batch: PartitionBatch, cause: KafkaProducerError, passes = cause.retriable): boolean {
-    if (passes && this.parts.policy.allowsAttemptAfter(batch.countedAttempts) && batch.queue.isNeeded(batch)) {
+    if (passes && this.parts.policy.allowsAttemptAfter(batch.history.countedAttempts) && batch.queue.isNeeded(batch)) {
       this.tell('retry', batch, cause)
       return true
     }
@@ -382,7 +384,8 @@ export class Outcomes {
 
   private tell(type: 'retry' | 'failed', batch: PartitionBatch, error: KafkaProducerError): void {
     const { observers } = this.parts
-    const { unsettled: messages, attempts } = batch
+    const { unsettled: messages } = batch
+    const { attempts } = batch.history
     if (messages === 0 || !observers.wantsEvents || isByCaller(error)) return
     const { topic, partition } = batch.queue
     const brokerId = batch.queue.brokerOf(batch)
@@ -398,5 +401,7 @@ export class Outcomes {
 function mayBeTooLarge(batches: readonly PartitionBatch[]): boolean {
   if (batches.length === 1) return false
   const bytes = batches.reduce((sum, { byteLength }) => sum + byteLength, 0)
-  return bytes >= LARGE_REQUEST_BYTES || batches.every(({ lastError }) => lastError instanceof ConnectionClosedError)
+  return (
+    bytes >= LARGE_REQUEST_BYTES || batches.every(({ history }) => history.lastError instanceof ConnectionClosedError)
+  )
 }

@@ -42,7 +42,7 @@ export class Preparation {
       const lateCause = mayBeLate ? this.parts.whyLate(batch) : undefined
       const whyAborted = abortCauses()
       const { topic, partition } = queue
-      const { attempts } = batch
+      const { attempts } = batch.history
       const causeFor = (message: BatchMessage) => {
         const cause =
           (message.owner.sentAt.at + deliveryTimeoutMs <= now ? lateCause : undefined) ??

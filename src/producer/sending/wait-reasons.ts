@@ -30,12 +30,12 @@ export class WaitReasons {
     return at instanceof Batch ? this.ofBatch(at) : this.ofMessage(at)
   }
 
-  private ofBatch({ queue, lastError }: Batch): WaitReason {
+  private ofBatch({ queue, history }: Batch): WaitReason {
     const joining = this.parts.joiningBy(queue)
     if (joining !== undefined) return ofJoining(queue.topic, joining)
     const topic = this.parts.topic(queue.topic)
     const sender = this.parts.sender(queue.leader)
-    const problem = sender?.problem ?? lastError
+    const problem = sender?.problem ?? history.lastError
     return {
       topic: queue.topic,
       stage: this.stageOf(queue, topic, sender),

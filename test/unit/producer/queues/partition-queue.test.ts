@@ -75,7 +75,7 @@ it('what was refused before one that was taken has no sequences that others coul
   const [refused, taken] = [queue.takeNext(2, identity, 5), queue.takeNext(2, identity, 5)]
   for (const batch of [refused, taken]) queue.handedOver(batch)
   // As by a topic that is gone, and is there again.
-  refused.noteFailure(new BrokerUnavailableError('of the test'), false)
+  refused.history.noteFailure(new BrokerUnavailableError('of the test'), false)
   queue.returned(refused)
   queue.acknowledged(taken, acknowledgement, 3)
   expect(queue.hasGap).toBe(true)
@@ -100,7 +100,7 @@ it.each([
     const [refused, ...behind] = [send(), send(), send()]
     queue.failed(refused, cause, 2)
     for (const batch of behind) {
-      batch.noteFailure(cause, mayBeInLog)
+      batch.history.noteFailure(cause, mayBeInLog)
       queue.returned(batch)
     }
     expect(queue.hasGap).toBe(mayBeInLog)
@@ -119,7 +119,7 @@ it('sequences start over only when nothing is in flight: what is there keeps tho
   }
   queue.acknowledged(send(), acknowledgement, 1)
   const [late, behind] = [send(), send()]
-  late.noteFailure(cause, true)
+  late.history.noteFailure(cause, true)
   queue.failed(late, cause, 2)
   expect(queue.hasGap).toBe(false)
   expect(queue.isReadyFor(identity, 5)).toBe(false)
@@ -132,7 +132,7 @@ it('what may have been written once is said to be so wherever it waits, with a s
   const cause = new BrokerUnavailableError('of the test')
   const queue = queueOf(1)
   const batch = queue.takeNext(0)
-  batch.noteFailure(cause, true)
+  batch.history.noteFailure(cause, true)
   queue.returned(batch)
   expect([batch.isInFlight, batch.sequence]).toEqual([false, undefined])
   for (const goesOn of [true, false]) expect(batch.deliveryError(cause, goesOn).mayHaveBeenWritten).toBe(true)
@@ -144,11 +144,11 @@ it('what may be in the log by its sequence alone is not, once it has none', () =
   const batch = queue.takeNext(0, { producerId: 1n, epoch: 0 }, 5)
   queue.handedOver(batch)
   // As the broker tells it was not written; it keeps its sequence all the same, by which it would be found.
-  batch.noteFailure(cause, false, true)
+  batch.history.noteFailure(cause, false, true)
   queue.returned(batch)
-  expect(batch.mayBeInLog).toBe(true)
+  expect(batch.history.mayBeInLog).toBe(true)
   queue.startOver()
-  expect(batch.mayBeInLog).toBe(false)
+  expect(batch.history.mayBeInLog).toBe(false)
 })
 
 it('what waits with a sequence may have been written when it is told of ahead of that, but not where it goes out no more', () => {
@@ -172,7 +172,7 @@ it('nothing new goes behind what goes out again and may be in the log', () => {
   }
   queue.acknowledged(send(), acknowledgement, 1)
   const doubtful = [send(), send()]
-  for (const batch of doubtful) batch.noteFailure(new BrokerUnavailableError('of the test'), true)
+  for (const batch of doubtful) batch.history.noteFailure(new BrokerUnavailableError('of the test'), true)
   for (const batch of doubtful) queue.returned(batch)
   // The first one is found, and the leader has proven that it knows the sequences.
   queue.acknowledged(send(), acknowledgement, 2)

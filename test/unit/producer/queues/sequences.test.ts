@@ -59,12 +59,12 @@ it('the second half of a batch that may be in the log may be so as well, and kee
   const owner = new Owner()
   for (let i = 0; i < 4; i++) queue.append(outgoingMessage(owner, i, { value: 'v' }))
   const first = queue.takeNext(0, identity, 5)
-  first.noteFailure(cause, false, true)
+  first.history.noteFailure(cause, false, true)
   queue.split(first)
   const second = owner.batches[3]
   expect(second).not.toBe(first)
   for (const half of [first, second])
-    expect(half).toMatchObject({ mayBeInLog: true, lastError: cause, countedAttempts: 0 })
+    expect(half?.history).toMatchObject({ mayBeInLog: true, lastError: cause, countedAttempts: 0 })
   expect(second?.sequence).toEqual({ identity, base: 2 })
 })
 
@@ -73,15 +73,15 @@ it('what was written and forgiven stays an attempt where the next one is none', 
   queue.isLedBy(1)
   queue.append(outgoingMessage(new Owner(), 0, { value: 'v' }))
   const batch = queue.takeNext(0, identity, 5)
-  batch.forgiveAttempt()
+  batch.history.forgiveAttempt()
   queue.returned(batch)
   expect(queue.takeNext(0, identity, 5)).toBe(batch)
   // Its connection was lost before anything of it was written.
-  batch.takeBackAttempt()
-  expect(batch).toMatchObject({ attempts: 1, countedAttempts: 0 })
+  batch.history.takeBackAttempt()
+  expect(batch.history).toMatchObject({ attempts: 1, countedAttempts: 0 })
   queue.returned(batch)
   queue.takeNext(0, identity, 5)
-  expect(batch).toMatchObject({ attempts: 1, countedAttempts: 1 })
+  expect(batch.history).toMatchObject({ attempts: 1, countedAttempts: 1 })
 })
 
 it('the second half of a batch that is split has those behind the last one, too', () => {

@@ -92,7 +92,7 @@ describe('the batches of a request', () => {
     ['later', [false, true, false], ['a-0']],
   ])('that are to travel alone have a request to themselves: %s', (_, alone, expected) => {
     const queues = [0, 1, 2].map((index) => partition('a', index, 10))
-    for (const [i, queue] of queues.entries()) if (alone[i] === true) queue.peekNext()?.travelAlone()
+    for (const [i, queue] of queues.entries()) if (alone[i] === true) queue.peekNext()?.history.travelAlone()
     const { taken, left } = take(queues)
     expect(taken).toEqual(expected)
     expect(left).toHaveLength(2)
