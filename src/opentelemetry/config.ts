@@ -51,3 +51,9 @@ export function checkedConfig(given: KafkaProducerInstrumentationConfig): Curren
   }
   return { ...config, enabled: config.enabled ?? true }
 }
+
+/** @throws InvalidConfigError for what has no such method */
+export function checkedProvider<T>(provider: T, method: keyof T & string): T {
+  if (typeof (provider as Partial<T> | null | undefined)?.[method] === 'function') return provider
+  throw new InvalidConfigError(`the provider: given was ${shown(provider)}, allowed is an object with ${method}()`)
+}

@@ -11,7 +11,12 @@ import {
 import { systemClock } from '../clock.js'
 import type { SendTrace } from '../index.js'
 import { VERSION } from '../version.js'
-import { checkedConfig, type CurrentConfig, type KafkaProducerInstrumentationConfig } from './config.js'
+import {
+  checkedConfig,
+  checkedProvider,
+  type CurrentConfig,
+  type KafkaProducerInstrumentationConfig,
+} from './config.js'
 import { Conventions } from './conventions.js'
 import { isolated, telemetryThrew } from './isolated.js'
 import { SendMetrics } from './send-metrics.js'
@@ -58,13 +63,15 @@ export class KafkaProducerInstrumentation {
     start.unsubscribe(this.onSend)
   }
 
+  /** @throws InvalidConfigError */
   setTracerProvider(provider: TracerProvider): void {
-    this.tracer = provider.getTracer(NAME, VERSION)
+    this.tracer = checkedProvider(provider, 'getTracer').getTracer(NAME, VERSION)
     this.prepare()
   }
 
+  /** @throws InvalidConfigError */
   setMeterProvider(provider: MeterProvider): void {
-    this.meter = provider.getMeter(NAME, VERSION)
+    this.meter = checkedProvider(provider, 'getMeter').getMeter(NAME, VERSION)
     this.prepare()
   }
 

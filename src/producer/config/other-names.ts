@@ -3,6 +3,8 @@ import { shown } from '../../shown.js'
 import { KAFKA_NAMES } from './kafka-names.js'
 import { OPTIONS } from './producer-options.js'
 
+const OF_TRANSACTIONS = ['transactionalId', 'transactionTimeoutMs']
+
 /**
  * What other clients call it, each with what to do here: kafkajs, librdkafka and what is built on it, kafka-node,
  * @platformatic/kafka, and Kafka itself. A name with `.` means that all of them but ours are written so.
@@ -81,8 +83,8 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
 
   // What is not here.
   ...absent(
-    'transactions are those of a TransactionalProducer, which takes transactionalId and transactionTimeoutMs',
-    ...['transactionalId', 'transactional.id', 'transactionTimeout', 'transaction.timeout.ms', 'transactionTimeoutMs'],
+    'transactions are those of a TransactionalProducer: its options for them are transactionalId and transactionTimeoutMs',
+    ...['transactional.id', 'transactionTimeout', 'transaction.timeout.ms', ...OF_TRANSACTIONS],
   ),
   ...absent(
     'DEBUG=kafka-producer:* in the environment shows what goes on',
@@ -120,7 +122,7 @@ export function unknownOption(name: string): string {
   // What others call an option is none of what a mistake may have put there: it may be told at any length.
   if (Object.hasOwn(OTHER_NAMES, name)) return `unknown option '${name}': ${OTHER_NAMES[name]}`
   const unknown = `unknown option ${shown(name)}`
-  const near = nearestName(name, Object.keys(OPTIONS))
+  const near = nearestName(name, [...Object.keys(OPTIONS), ...OF_TRANSACTIONS])
   if (near !== undefined) return `${unknown}: did you mean '${near}'?`
   return name.includes('.')
     ? `${unknown}: names with dots are those of properties, which ProducerConfig.fromProperties() takes`

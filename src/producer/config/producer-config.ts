@@ -6,6 +6,7 @@ import type { CreateConnection } from '../../network/given-stream.js'
 import type { SaslMechanism } from '../../network/sasl/mechanism.js'
 import type { Secret } from '../../network/secret.js'
 import type { SslOption } from '../../network/tls.js'
+import { shown } from '../../shown.js'
 import type { OnDelivery } from '../delivery-report.js'
 import type { Encoder, RawData } from '../encoder.js'
 import type { Logger } from '../event-log.js'
@@ -103,6 +104,9 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
 
   constructor(all: ProducerOptions<K, V, T>, notes: readonly string[] = []) {
     const options = optionsOf(all)
+    const given: unknown = notes
+    if (!Array.isArray(given))
+      throw new InvalidConfigError(`notes: given was ${shown(given)}, allowed is a list of texts`)
     const fallbacks = fallbacksFor(options as Partial<AnyProducerOptions>)
     const read = <T>(name: OptionName): T => {
       const value = options[name] === undefined ? fallbacks[name] : options[name]

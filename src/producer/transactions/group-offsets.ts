@@ -112,12 +112,14 @@ export class GroupOffsets {
 }
 
 function memberOf(group: GroupMetadata): Member {
-  const given: Partial<GroupMetadata> = typeof group === 'object' && group !== null ? group : {}
+  if (typeof group !== 'object' || (group as unknown) === null)
+    throw refused('groupMetadata', group, 'an object with the groupId of a consumer group')
+  const given: Partial<GroupMetadata> = group
   const { groupId, groupInstanceId } = given
   const generationId = given.generationId ?? -1
   const memberId = given.memberId ?? ''
   if (groupId === '' || !isText(groupId))
-    throw refused('groupMetadata: groupId', groupId ?? group, `the id of a consumer group, ${TEXT}`)
+    throw refused('groupMetadata: groupId', groupId, `the id of a consumer group, ${TEXT}`)
   if (generationId !== -1 && !isInt32(generationId))
     throw refused('groupMetadata: generationId', generationId, 'a whole number from 0')
   if (!isText(memberId)) throw refused('groupMetadata: memberId', memberId, TEXT)

@@ -147,3 +147,10 @@ it.each<[string, unknown, RegExp]>([
   expect(() => instrumentation.setConfig(config as object)).toThrow(refused)
   expect(instrumentation.getConfig()).toEqual({ enabled: false })
 })
+
+it.each([undefined, null, {}, 7])('a provider that is none is refused: %o', (none) => {
+  const refused: unknown = expect.objectContaining({ code: 'INVALID_CONFIG' })
+  const instrumentation = new KafkaProducerInstrumentation({ enabled: false })
+  expect(() => instrumentation.setTracerProvider(none as never)).toThrow(refused)
+  expect(() => instrumentation.setMeterProvider(none as never)).toThrow(refused)
+})

@@ -28,6 +28,10 @@ function configOf(options: Partial<ProducerOptions<unknown, unknown>>): Producer
   return new ProducerConfig({ brokers, ...options })
 }
 
+it('notes that are no list are refused by name', () => {
+  expect(() => new ProducerConfig({ brokers }, 7 as never)).toThrow(/^notes: given was 7, allowed is a list of texts$/)
+})
+
 describe('options of the other mode', () => {
   it('are taken and noted, so that a setting may switch it', () => {
     const options = { lingerMs: 20, batchMessages: 100, onDelivery: () => undefined, enqueueTimeoutMs: 0 }

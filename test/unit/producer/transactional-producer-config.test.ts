@@ -27,7 +27,10 @@ describe('the options of a transactional producer', () => {
     [{ acks: 1 }, 'acks: a transactional producer has -1'],
     [{ idempotent: false }, 'idempotent: a transactional producer is'],
     [{ brokers: undefined }, 'brokers: '],
-    [{ transactionalID: 'x' }, 'unknown option'],
+    [{ transactionalID: 'x' }, "unknown option 'transactionalID': did you mean 'transactionalId'?"],
+    [{ transactionTimeoutMS: 7 }, "unknown option 'transactionTimeoutMS': did you mean 'transactionTimeoutMs'?"],
+    // Whoever has one is not sent to the class.
+    [{ transactionTimeout: 7 }, 'its options for them are transactionalId and transactionTimeoutMs'],
   ])('are refused where they are %o: %s', (wrong, message) => {
     const options = { ...REQUIRED, ...wrong } as unknown as TransactionalProducerOptions
     expect(() => new TransactionalProducer(options)).toThrow(message)

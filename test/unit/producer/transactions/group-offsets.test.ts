@@ -55,7 +55,9 @@ describe('the offsets of a group', () => {
   })
 
   it.each<[unknown, RegExp]>([
-    [undefined, /groupId: given was undefined/],
+    [undefined, /^groupMetadata: given was undefined, allowed is an object with the groupId/],
+    ['readers', /^groupMetadata: given was 'readers', allowed is an object with the groupId/],
+    [{ groupId: undefined }, /^groupMetadata: groupId: given was undefined/],
     [{ groupId: '' }, /groupId: given was ''/],
     [{ groupId: 7 }, /groupId: given was 7/],
     [{ groupId: 'g\ud800' }, /groupId: given was .*, allowed is .* without lone surrogates, of at most 32,767 bytes$/],
