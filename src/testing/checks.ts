@@ -59,6 +59,11 @@ export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): Check {
   }
 }
 
+/** Each takes memory: of very many the test's process would die. */
+const MAX_PARTITIONS = 100_000
+
+export const partitionCount: Check = wholeNumber(1, MAX_PARTITIONS)
+
 /** With "did you mean", where one of them is near. */
 export function oneOf(names: readonly string[]): Check {
   return (name, value) => {

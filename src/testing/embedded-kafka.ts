@@ -2,7 +2,7 @@ import { inspect, type InspectOptions } from 'node:util'
 import { shown } from '../shown.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
 import { EmbeddedBroker } from './broker.js'
-import { checkBytes, fields, invalid, milliseconds, positive, text, wholeNumber } from './checks.js'
+import { checkBytes, fields, invalid, milliseconds, partitionCount, text, wholeNumber } from './checks.js'
 import { checkSubscription, type ClientMetricsSubscription, type ReceivedMetrics } from './client-metrics.js'
 import { Cluster } from './cluster.js'
 import { makeDecompress } from './decompress.js'
@@ -289,7 +289,8 @@ export class EmbeddedKafka {
   setPartitions(name: string, count: number): void {
     text('name', name)
     const topic = this.cluster.topic(name)
-    if (positive('count', count) < topic.partitions.length) {
+    partitionCount('count', count)
+    if (count < topic.partitions.length) {
       throw new EmbeddedKafkaError(
         'INVALID_OPTION',
         `topic '${name}' has ${topic.partitions.length} partitions already`,

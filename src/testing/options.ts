@@ -4,7 +4,19 @@ import { InvalidConfigError } from '../errors.js'
 import { given } from '../given.js'
 import { isRecord } from '../is-record.js'
 import { checkSecureContext } from '../network/tls-options.js'
-import { callback, fields, flag, invalid, listOf, recordOf, refused, text, wholeNumber, type Check } from './checks.js'
+import {
+  callback,
+  fields,
+  flag,
+  invalid,
+  listOf,
+  partitionCount,
+  recordOf,
+  refused,
+  text,
+  wholeNumber,
+  type Check,
+} from './checks.js'
 import { checkSubscription, type ClientMetricsSubscription } from './client-metrics.js'
 import type { ReceivedRequest } from './journal.js'
 import { Release } from './releases.js'
@@ -136,7 +148,7 @@ export const checkBroker = fields<EmbeddedBrokerOptions>({
 })
 
 export const checkTopic = fields<EmbeddedTopicOptions>({
-  partitions: atLeastOne,
+  partitions: partitionCount,
   replicationFactor: atLeastOne,
   config: recordOf((name, value) => {
     // Everything else that can be written down is taken as it is written.
@@ -177,7 +189,7 @@ const checkOptions = fields<EmbeddedKafkaOptions>({
   topics: recordOf(checkTopic),
   release: checkRelease,
   autoCreateTopics: flag,
-  defaultPartitions: atLeastOne,
+  defaultPartitions: partitionCount,
   defaultReplicationFactor: atLeastOne,
   messageMaxBytes: atLeastOne,
   minInsyncReplicas: atLeastOne,

@@ -145,6 +145,16 @@ describe('what a cluster does not take', () => {
       /^message\.timestamp\.type: given was 'LogAppend'/,
     ],
     ['a text for a number of partitions', (kafka) => kafka['setPartitions']?.('orders', '3'), /^count: given was '3'/],
+    [
+      'more partitions than fit into memory',
+      (kafka) => kafka['setPartitions']?.('orders', 1e9),
+      /^count: given was 1000000000, allowed is a whole number from 1 to 100000$/,
+    ],
+    [
+      'as many at the start',
+      () => EmbeddedKafka.start({ topics: { x: { partitions: 1e9 } } }),
+      /partitions: given was 1000000000, allowed is/,
+    ],
     ['a number for a release', (kafka) => kafka['upgradeBroker']?.(1, 4), /^release: given was 4, allowed is a text/],
     [
       'a misspelt port',
