@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
+import { domainToASCII } from 'node:url'
 import type { Clock, Timer } from '../clock.js'
 import { ConnectionFailedError, TlsError } from '../errors.js'
 import { foreignText } from '../foreign-text.js'
@@ -226,9 +227,8 @@ function connectTo(
 
 function startTls(host: string, address: BrokerAddress, tls: TlsSettings, over: Duplex | undefined): Socket {
   try {
-    // The name that is asked for, and that the certificate must have; an address can't be asked for. The dot that ends a
-    // full name is no part of it there (RFC 6066, 3), and Java's brokers refuse a name that has it.
-    const servername = tls.options.servername ?? (isIP(address.host) ? '' : address.host.replace(/\.$/, ''))
+    // An address can't be asked for.
+    const servername = tls.options.servername ?? (isIP(address.host) ? '' : nameInTls(address.host))
     const socket = process
       .getBuiltinModule('node:tls')
       .connect({ ...tls.options, host, port: address.port, servername, ...(over !== undefined && { socket: over }) })
@@ -244,6 +244,15 @@ function startTls(host: string, address: BrokerAddress, tls: TlsSettings, over: 
       retriable: tls.mayChange,
     })
   }
+}
+
+/**
+ * The name that is asked for, and that the certificate must have. The dot that ends a full name is no part of it there, and
+ * Java's brokers refuse a name that has it; letters beyond ASCII are written as in DNS (RFC 6066, 3).
+ */
+function nameInTls(host: string): string {
+  const name = host.replace(/\.$/, '')
+  return /\P{ASCII}/u.test(name) ? domainToASCII(name) || name : name
 }
 
 function handshakeError(error: Error, address: BrokerAddress): TlsError {

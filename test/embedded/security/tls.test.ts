@@ -57,8 +57,14 @@ describe('TLS', () => {
     expect(kafka.records('t').map(({ value }) => String(value))).toEqual(['a', 'b'])
   })
 
-  it('asks for a name that is written with its final dot as TLS has names, without: Java’s brokers refuse any other', async () => {
-    const { key, cert } = authority.issue({ names: 'DNS:kafka.internal' })
+  it.each([
+    // Java's brokers refuse any other.
+    ['written with its final dot', 'kafka.internal.', 'kafka.internal'],
+    ['beyond ASCII', 'kafka.bücher.example', 'kafka.xn--bcher-kva.example'],
+    ['beyond ASCII, in capitals and with its final dot', 'Kafka.BÜCHER.example.', 'kafka.xn--bcher-kva.example'],
+    ['no host of the internet', 'kafka_1', 'kafka_1'],
+  ])('asks for a name that is %s as TLS has names', async (_, host, name) => {
+    const { key, cert } = authority.issue({ names: `DNS:${name}` })
     const asked: string[] = []
     const SNICallback = (name: string, answer: (error: Error | null) => void) => {
       asked.push(name)
@@ -67,8 +73,8 @@ describe('TLS', () => {
     const kafka = await startKafka({ ssl: { key, cert, SNICallback }, topics: { t: {} } })
     const createConnection = () => connect({ host: '127.0.0.1', port: Number(kafka.bootstrap.split(':')[1]) })
     const ssl = { ca: authority.cert }
-    await producerOf({ brokers: 'kafka.internal.:9093', createConnection, ssl, deliveryTimeoutMs: 3_000 }).connect()
-    expect(asked).toEqual(['kafka.internal'])
+    await producerOf({ brokers: `${host}:9093`, createConnection, ssl, deliveryTimeoutMs: 3_000 }).connect()
+    expect(asked).toEqual([name])
   })
 
   it.each([
