@@ -62,8 +62,8 @@ export interface OpenOptions {
   readonly stage?: Stage
   /** The broker that the metadata has at the address: one that is told so says where it is another (KIP-1242). */
   readonly nodeId?: number | undefined
-  /** Whether messages go there, which must not reach another cluster, however old its brokers are. */
-  readonly isForMessages?: boolean
+  /** Whether messages or transactions go there, which must not reach another cluster, however old its brokers are. */
+  readonly mustBeOfCluster?: boolean
 }
 
 /** Opens sessions with the brokers of one cluster: it connects, finds out what they speak, and says who this client is. */
@@ -132,7 +132,7 @@ export class SessionFactory {
    */
   async open(
     address: BrokerAddress,
-    { signal, stage = new Stage(this.surroundings.clock), nodeId, isForMessages = false }: OpenOptions = {},
+    { signal, stage = new Stage(this.surroundings.clock), nodeId, mustBeOfCluster = false }: OpenOptions = {},
   ): Promise<BrokerSession> {
     this.clearText.about(address)
     const onEnd = this.observe(address)
@@ -140,7 +140,7 @@ export class SessionFactory {
       const session = await this.unlessCalledOff(address, signal, async (unlessAborted) => {
         const opening = { address, nodeId, signal: unlessAborted, stage }
         const opened = await this.openOrExplain(opening)
-        if (isForMessages) await this.checkCluster(opened, opening)
+        if (mustBeOfCluster) await this.checkCluster(opened, opening)
         return opened
       })
       onEnd?.(undefined)

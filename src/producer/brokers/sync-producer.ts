@@ -85,7 +85,7 @@ export class SyncProducer {
       stage.enter(`waiting before connecting to ${formatAddress(this.address)} again`)
       if (wait > 0) await sleep(this.surroundings.clock, timerDelay(wait), signal)
       stage.enter(`waiting for other connections to be opened before that to ${formatAddress(this.address)}`)
-      const options = { signal, stage, nodeId, isForMessages: true }
+      const options = { signal, stage, nodeId, mustBeOfCluster: true }
       const open = () => this.sessions.open(this.address, options)
       this.current = await this.slots.run(open, signal, this.failures > 0)
       this.failures = 0

@@ -220,7 +220,8 @@ export class Coordinator implements Coordination {
       if (previous?.connection.isOpen && isSameAddress(previous.connection.address, this.address)) return previous
       void previous?.connection.close(0)
       stage = this.waitsFor = new Stage(this.parts.clock)
-      return (this.session = await sessions.open(this.address, { nodeId: this.address.nodeId, stage }))
+      const { nodeId } = this.address
+      return (this.session = await sessions.open(this.address, { nodeId, stage, mustBeOfCluster: true }))
     } catch (error) {
       this.address = undefined
       // Between transactions nobody else would ask, and the cluster be taken for the one before for as long.

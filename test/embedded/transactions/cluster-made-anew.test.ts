@@ -45,15 +45,18 @@ describe.each(['2.8', '3.9', '4'] as const)('a cluster made anew, Kafka %s,', (r
     expect(committed(anew, 'orders')).toEqual(['b1', 'b2', 'a3'])
   })
 
-  it('elsewhere, while the coordinator of the one before is still there: what is committed is seen', async () => {
+  it.each([
+    ['coordinator', 'EndTxn'],
+    ['leader', 'Produce'],
+  ] as const)('elsewhere, while the %s of the one before is still there: what is committed is seen', async (_, api) => {
     const [kafka, other] = [await startKafka({ release, topics }), await startKafka({ release, topics })]
     const name = new MovingName(kafka)
     const producer = startTransactional(kafka, { createConnection: name.connect })
     await producer.transaction((tx) => tx.send({ topic: 'orders', value: 'old' }))
-    const ofCoordinator = name.socketOf('EndTxn')
+    const still = name.socketOf(api)
     // As where a name has moved: whatever is connected to from now on is the other one.
     name.moveTo(other)
-    for (const socket of name.sockets) if (socket !== ofCoordinator) socket.destroy()
+    for (const socket of name.sockets) if (socket !== still) socket.destroy()
     const told: string[] = []
     // The first one may have begun with the one before.
     for (const value of ['a', 'b'])
