@@ -147,8 +147,9 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
     sent.then(
       () => this.arrived(messages.length),
       (error: Error) => {
-        this.arrived(messages.length)
+        // First, or what is held back would go on.
         this.destroy(error)
+        this.arrived(messages.length)
       },
     )
     this.waiting = callback
