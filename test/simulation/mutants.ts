@@ -223,13 +223,13 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'what may be in the log gets other sequences',
-    file: `${QUEUES}/partition-queue.ts`,
+    file: `${QUEUES}/numbering.ts`,
     find: '      if (batch?.sequence !== undefined && batch.history.mayHaveBeenWritten) return batch\n',
     replace: '',
   },
   {
     fault: 'sequences that were lost are used again',
-    file: `${QUEUES}/partition-queue.ts`,
+    file: `${QUEUES}/numbering.ts`,
     find: '    else this.sequences.lose()\n',
     replace: '',
   },

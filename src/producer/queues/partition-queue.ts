@@ -3,8 +3,8 @@ import type { KafkaProducerError } from '../../errors.js'
 import { NO_ROOM, type BufferSource, type Identity } from '../../protocol/records/record-batch.js'
 import type { BrokerAcknowledgement } from '../record-metadata.js'
 import { Batch, type BatchQueue, type Freed, type Settled } from './batch.js'
+import { Numbering } from './numbering.js'
 import type { OutgoingMessage } from './outgoing-message.js'
-import { Sequences, type BatchSequence } from './sequences.js'
 import type { BatchLimit } from './topic-compression.js'
 
 /** A batch, as its queue and the senders know it. */
@@ -38,9 +38,7 @@ export class PartitionQueue implements BatchQueue {
   private readonly batches = new Denque<PartitionBatch>()
   /** The last one, while messages may be added to it. */
   private open: PartitionBatch | undefined = undefined
-  private readonly sequences = new Sequences()
-  /** Whether its sequences are those of a cluster that was left, until they start over. */
-  private isLeftBehind = false
+  readonly numbering = new Numbering<PartitionQueue>(this.batches)
   private next = 0
   private inFlightCount = 0
   /** Batches that may be in flight at a time, as the last one was taken. */
@@ -56,8 +54,6 @@ export class PartitionQueue implements BatchQueue {
   private sentTo = -1
   /** The leader that has acknowledged a batch since; -1 for none. */
   private provenLeader = -1
-  /** Where what was acknowledged last begins in the log; -1 where nobody has said. */
-  private lastOffset = -1n
   /** How long the last acknowledgement took. */
   private answerMs = 0
   /** The broker whose sender has it in its list of partitions with something to send; -1 for none. */
@@ -115,13 +111,13 @@ export class PartitionQueue implements BatchQueue {
   get isReady(): boolean {
     // What rules it out most often comes first: it is asked for each message.
     if (this.inFlightCount >= this.inFlightLimit || this.isBackingOff || this.leaderId < 0) return false
-    if (this.inFlightCount > 0 ? !this.mayGoBehind : this.sequences.isBroken) return false
+    if (this.inFlightCount > 0 ? !this.mayGoBehind : this.numbering.isBroken) return false
     return this.hasUnsent
   }
 
   /** Whether another batch may go to the leader while one is in flight there. */
   private get mayGoBehind(): boolean {
-    if (this.isRewinding || this.beingMade !== undefined || this.sequences.isBroken) return false
+    if (this.isRewinding || this.beingMade !== undefined || this.numbering.isBroken) return false
     if (this.sentTo !== this.leaderId || this.provenLeader !== this.leaderId) return false
     const next = this.peekNext()
     if (next === undefined) return false
@@ -140,17 +136,7 @@ export class PartitionQueue implements BatchQueue {
     if (this.inFlightCount >= limit) return false
     if (this.peekNext()?.sequence !== undefined) return true
     // Under a new identity sequences begin anew, behind all that has old ones.
-    return identity !== undefined && this.sequences.under === identity && !this.isSearching
-  }
-
-  /**
-   * Whether something goes out again that may be in the log. Brokers remember the last five batches: behind new ones they
-   * would not find it any more if this answer is lost, too.
-   */
-  private get isSearching(): boolean {
-    for (let index = 0; index < this.next; index++)
-      if (this.batches.peekAt(index)?.history.mayBeInLog === true) return true
-    return false
+    return identity !== undefined && this.numbering.identity === identity && !this.numbering.isSearching(this.next)
   }
 
   /** Whether it is ready and on nobody's list who would send it. */
@@ -192,7 +178,7 @@ export class PartitionQueue implements BatchQueue {
 
   /** Whether a batch before this one, which the broker may miss, is still here or has failed. */
   isBehind(batch: PartitionBatch): boolean {
-    return this.sequences.isBroken || this.batches.peekFront() !== batch
+    return this.numbering.isBroken || this.batches.peekFront() !== batch
   }
 
   /** The batch that goes out next. */
@@ -212,8 +198,8 @@ export class PartitionQueue implements BatchQueue {
     this.close(batch)
     if (identity !== undefined && batch.sequence === undefined) {
       // Of a producer that it does not know a broker takes any sequence: the first alone must begin it.
-      if (this.sequences.under !== identity) this.provenLeader = -1
-      batch.renumber(this.sequences.take(identity, batch.count))
+      if (this.numbering.identity !== identity) this.provenLeader = -1
+      this.numbering.give(batch, identity)
     }
     batch.depart(now)
     this.inFlightLimit = limit
@@ -237,23 +223,12 @@ export class PartitionQueue implements BatchQueue {
   acknowledged(batch: PartitionBatch, acknowledgement: BrokerAcknowledgement, now: number): Settled {
     this.provenLeader = this.sentTo
     this.answerMs = now - batch.history.departedAt
-    this.lastOffset = acknowledgement.baseOffset
-    if (batch.sequence !== undefined && (this.sequences.isBroken || this.isBehindRefused(batch))) this.sequences.lose()
+    this.numbering.acknowledged(batch, this.indexOf(batch), acknowledgement.baseOffset)
     return this.leave(batch, (it) => it.acknowledge(acknowledgement, now))
   }
 
-  /**
-   * Whether the leader refused the batch before one that it took, as the empty log of a topic made anew does. Its sequences
-   * are not free then: with them others would get those of the one behind, and be taken for it.
-   */
-  private isBehindRefused(batch: PartitionBatch): boolean {
-    const index = this.indexOf(batch)
-    const before = index === 0 ? undefined : this.batches.peekAt(index - 1)
-    return before?.sequence !== undefined && !before.isInFlight && !before.history.mayBeInLog
-  }
-
   failed(batch: PartitionBatch, cause: KafkaProducerError, now: number): Settled {
-    this.loseSequence(batch)
+    this.numbering.gone(batch, this.indexOf(batch), this.isInFlight)
     // It is answered, or never left: what it may be has been noted.
     return this.leave(batch, (it) => it.fail(cause, now))
   }
@@ -261,7 +236,7 @@ export class PartitionQueue implements BatchQueue {
   /** Leaves out what has its fate of a batch that is not in flight, and the batch where nothing is left. */
   thin(batch: PartitionBatch): Freed {
     if (this.isNeeded(batch)) return this.freed(batch.thin())
-    this.loseSequence(batch)
+    this.numbering.gone(batch, this.indexOf(batch), this.isInFlight)
     return this.leave(batch, (it) => it.discard())
   }
 
@@ -281,84 +256,17 @@ export class PartitionQueue implements BatchQueue {
    */
   isNeeded(batch: PartitionBatch): boolean {
     if (batch.unsettled > 0) return true
-    if (batch.sequence === undefined) return false
-    for (let index = this.indexOf(batch) + 1; index < this.batches.length; index++) {
-      const behind = this.batches.peekAt(index) as PartitionBatch
-      if (behind.sequence === undefined) return false
-      if (behind.unsettled > 0 && (behind.history.mayBeInLog || behind.isInFlight)) return true
-    }
-    return false
+    return batch.sequence !== undefined && this.numbering.hasDoubtBehind(this.indexOf(batch))
   }
 
-  /** A batch goes that was not acknowledged. */
-  private loseSequence(batch: PartitionBatch): void {
-    const { sequence } = batch
-    if (sequence === undefined) return
-    const behind = this.batches.peekAt(this.indexOf(batch) + 1)
-    if (behind?.sequence === undefined && !batch.history.mayBeInLog && this.sequences.under === sequence.identity)
-      this.sequences.giveBack(sequence)
-    else this.breakSequencesAt(batch)
-  }
-
-  /**
-   * A batch does not go again as it was, and others are behind it. Where the broker has refused it, it refuses those on their
-   * way, too: their sequences are free again when they are back.
-   */
+  /** A batch does not go again as it was, and others are behind it. */
   breakSequencesAt(batch: PartitionBatch): void {
-    const first = this.batches.peekFront()?.sequence
-    const isRefused = !batch.history.mayBeInLog && this.inFlightCount > 0 && first?.identity === this.sequences.under
-    if (isRefused && first !== undefined) this.sequences.loseFrom(first.base)
-    else this.sequences.lose()
-  }
-
-  /** What its sequences are under; undefined where it has given none. */
-  get identity(): Identity | undefined {
-    return this.sequences.under
+    this.numbering.breakAt(batch, this.isInFlight)
   }
 
   /** Whether sequences are missing, and nothing is in flight: {@link startOver} must follow. */
   get hasGap(): boolean {
-    return this.sequences.isBroken && this.inFlightCount === 0
-  }
-
-  /** Whether a log that begins at this offset (-1: nobody knows) has lost all that was acknowledged. */
-  isDeletedBefore(logStartOffset: bigint): boolean {
-    return this.lastOffset >= 0n && logStartOffset > this.lastOffset
-  }
-
-  /** The leader knows none of the sequences any more: they begin at 0 as soon as nothing is in flight, under what they are. */
-  beginSequences(): void {
-    this.sequences.loseFrom(0)
-  }
-
-  /** The broker will find sequences missing: they start over as soon as nothing is in flight. */
-  breakSequences(): void {
-    this.sequences.lose()
-  }
-
-  /** The same, since another cluster is sent to: whatever the one before has of what is in flight, there it can't be twice. */
-  leaveCluster(): void {
-    this.isLeftBehind = true
-    this.sequences.lose()
-  }
-
-  /** The first batch with sequences that may have been written: it can't get others. */
-  get mayBeTwice(): PartitionBatch | undefined {
-    if (this.isLeftBehind) return undefined
-    for (let index = 0; index < this.batches.length; index++) {
-      const batch = this.batches.peekAt(index)
-      if (batch?.sequence !== undefined && batch.history.mayHaveBeenWritten) return batch
-    }
-    return undefined
-  }
-
-  /** Takes all sequences away, for others under the next identity; returns the identity that they had. */
-  startOver(): Identity | undefined {
-    const { under } = this.sequences
-    this.isLeftBehind = false
-    for (let index = 0; index < this.batches.length; index++) this.batches.peekAt(index)?.renumber(undefined)
-    this.sequences.startOver()
-    return under
+    return this.numbering.isBroken && this.inFlightCount === 0
   }
 
   /** A batch is settled: it is here no longer. */
@@ -415,28 +323,7 @@ export class PartitionQueue implements BatchQueue {
     if (--this.inFlightCount > 0) return
     this.isRewinding = false
     this.next = 0
-    this.freeSequences()
-  }
-
-  /** What was refused has not used its sequences: they are free again, from the last on. */
-  private freeSequences(): void {
-    let numbered = 0
-    while (this.batches.peekAt(numbered)?.sequence !== undefined) numbered++
-    if (this.sequences.isBroken) return this.regainSequences(numbered)
-    while (numbered-- > 0) {
-      const batch = this.batches.peekAt(numbered) as PartitionBatch
-      const sequence = batch.sequence as BatchSequence
-      if (batch.history.mayBeInLog || sequence.identity !== this.sequences.under) return
-      this.sequences.giveBack(sequence)
-      batch.renumber(undefined)
-    }
-  }
-
-  /** The same behind a batch that has failed: all of them, or none. */
-  private regainSequences(numbered: number): void {
-    for (let i = 0; i < numbered; i++) if (this.batches.peekAt(i)?.history.mayBeInLog === true) return
-    if (!this.sequences.regain()) return
-    for (let i = 0; i < numbered; i++) this.batches.peekAt(i)?.renumber(undefined)
+    this.numbering.free()
   }
 
   private indexOf(batch: PartitionBatch): number {

@@ -262,11 +262,12 @@ export class TopicRouter {
     const { name } = topic
     // There may be another of the name by now.
     if (this.topics.get(name) !== topic) return
-    if (topic.queues.some(({ identity }) => identity !== undefined && this.parts.keeps(identity))) return
+    const identities = topic.queues.flatMap(({ numbering }) => numbering.identity ?? [])
+    if (identities.some((identity) => this.parts.keeps(identity))) return
     this.topics.delete(name)
     this.latest = undefined
     // What comes for it later begins at sequence 0, and would be taken for what came before.
-    for (const { identity } of topic.queues) if (identity !== undefined) this.parts.leave(identity)
+    for (const identity of identities) this.parts.leave(identity)
     this.parts.topicPartitionInfos.forget(name)
     this.parts.compression.forget(name)
   }
