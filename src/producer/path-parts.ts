@@ -284,7 +284,7 @@ export class PathParts<K, V> {
   /** In another cluster nothing is found by the sequences that there are, or what others have sent. */
   private startOver(): void {
     for (const queue of this.topics.queues()) {
-      if (queue.isInFlight) queue.numbering.leaveCluster()
+      if (queue.isInFlight) queue.sequences.leaveCluster()
       else this.outcomes.unnumber(queue)
     }
   }

@@ -203,7 +203,7 @@ class World {
    * take any sequence then take the second batch where they refuse the first, which no client can help.
    */
   forget(): void {
-    if (this.wire.length === 0 && this.queue.numbering.mayBeTwice === undefined && !this.log.takesAny) this.log.forget()
+    if (this.wire.length === 0 && this.queue.sequences.mayBeTwice === undefined && !this.log.takesAny) this.log.forget()
   }
 
   check(): void {

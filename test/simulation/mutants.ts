@@ -223,14 +223,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'what may be in the log gets other sequences',
-    file: `${QUEUES}/numbering.ts`,
+    file: `${QUEUES}/partition-sequences.ts`,
     find: '      if (batch?.sequence !== undefined && batch.history.mayHaveBeenWritten) return batch\n',
     replace: '',
   },
   {
     fault: 'sequences that were lost are used again',
-    file: `${QUEUES}/numbering.ts`,
-    find: '    else this.sequences.lose()\n',
+    file: `${QUEUES}/partition-sequences.ts`,
+    find: '    else this.numbers.lose()\n',
     replace: '',
   },
   {

@@ -3,8 +3,8 @@ import type { KafkaProducerError } from '../../errors.js'
 import { NO_ROOM, type BufferSource, type Identity } from '../../protocol/records/record-batch.js'
 import type { BrokerAcknowledgement } from '../record-metadata.js'
 import { Batch, type BatchQueue, type Freed, type Settled } from './batch.js'
-import { Numbering } from './numbering.js'
 import type { OutgoingMessage } from './outgoing-message.js'
+import { PartitionSequences } from './partition-sequences.js'
 import type { BatchLimit } from './topic-compression.js'
 
 /** A batch, as its queue and the senders know it. */
@@ -38,7 +38,7 @@ export class PartitionQueue implements BatchQueue {
   private readonly batches = new Denque<PartitionBatch>()
   /** The last one, while messages may be added to it. */
   private open: PartitionBatch | undefined = undefined
-  readonly numbering = new Numbering<PartitionQueue>(this.batches)
+  readonly sequences = new PartitionSequences<PartitionQueue>(this.batches)
   private next = 0
   private inFlightCount = 0
   /** Batches that may be in flight at a time, as the last one was taken. */
@@ -111,13 +111,13 @@ export class PartitionQueue implements BatchQueue {
   get isReady(): boolean {
     // What rules it out most often comes first: it is asked for each message.
     if (this.inFlightCount >= this.inFlightLimit || this.isBackingOff || this.leaderId < 0) return false
-    if (this.inFlightCount > 0 ? !this.mayGoBehind : this.numbering.isBroken) return false
+    if (this.inFlightCount > 0 ? !this.mayGoBehind : this.sequences.isBroken) return false
     return this.hasUnsent
   }
 
   /** Whether another batch may go to the leader while one is in flight there. */
   private get mayGoBehind(): boolean {
-    if (this.isRewinding || this.beingMade !== undefined || this.numbering.isBroken) return false
+    if (this.isRewinding || this.beingMade !== undefined || this.sequences.isBroken) return false
     if (this.sentTo !== this.leaderId || this.provenLeader !== this.leaderId) return false
     const next = this.peekNext()
     if (next === undefined) return false
@@ -136,7 +136,7 @@ export class PartitionQueue implements BatchQueue {
     if (this.inFlightCount >= limit) return false
     if (this.peekNext()?.sequence !== undefined) return true
     // Under a new identity sequences begin anew, behind all that has old ones.
-    return identity !== undefined && this.numbering.identity === identity && !this.numbering.isSearching(this.next)
+    return identity !== undefined && this.sequences.identity === identity && !this.sequences.isSearching(this.next)
   }
 
   /** Whether it is ready and on nobody's list who would send it. */
@@ -178,7 +178,7 @@ export class PartitionQueue implements BatchQueue {
 
   /** Whether a batch before this one, which the broker may miss, is still here or has failed. */
   isBehind(batch: PartitionBatch): boolean {
-    return this.numbering.isBroken || this.batches.peekFront() !== batch
+    return this.sequences.isBroken || this.batches.peekFront() !== batch
   }
 
   /** The batch that goes out next. */
@@ -198,8 +198,8 @@ export class PartitionQueue implements BatchQueue {
     this.close(batch)
     if (identity !== undefined && batch.sequence === undefined) {
       // Of a producer that it does not know a broker takes any sequence: the first alone must begin it.
-      if (this.numbering.identity !== identity) this.provenLeader = -1
-      this.numbering.give(batch, identity)
+      if (this.sequences.identity !== identity) this.provenLeader = -1
+      this.sequences.give(batch, identity)
     }
     batch.depart(now)
     this.inFlightLimit = limit
@@ -223,12 +223,12 @@ export class PartitionQueue implements BatchQueue {
   acknowledged(batch: PartitionBatch, acknowledgement: BrokerAcknowledgement, now: number): Settled {
     this.provenLeader = this.sentTo
     this.answerMs = now - batch.history.departedAt
-    this.numbering.acknowledged(batch, this.indexOf(batch), acknowledgement.baseOffset)
+    this.sequences.acknowledged(batch, this.indexOf(batch), acknowledgement.baseOffset)
     return this.leave(batch, (it) => it.acknowledge(acknowledgement, now))
   }
 
   failed(batch: PartitionBatch, cause: KafkaProducerError, now: number): Settled {
-    this.numbering.gone(batch, this.indexOf(batch), this.isInFlight)
+    this.sequences.gone(batch, this.indexOf(batch), this.isInFlight)
     // It is answered, or never left: what it may be has been noted.
     return this.leave(batch, (it) => it.fail(cause, now))
   }
@@ -236,7 +236,7 @@ export class PartitionQueue implements BatchQueue {
   /** Leaves out what has its fate of a batch that is not in flight, and the batch where nothing is left. */
   thin(batch: PartitionBatch): Freed {
     if (this.isNeeded(batch)) return this.freed(batch.thin())
-    this.numbering.gone(batch, this.indexOf(batch), this.isInFlight)
+    this.sequences.gone(batch, this.indexOf(batch), this.isInFlight)
     return this.leave(batch, (it) => it.discard())
   }
 
@@ -256,17 +256,17 @@ export class PartitionQueue implements BatchQueue {
    */
   isNeeded(batch: PartitionBatch): boolean {
     if (batch.unsettled > 0) return true
-    return batch.sequence !== undefined && this.numbering.hasDoubtBehind(this.indexOf(batch))
+    return batch.sequence !== undefined && this.sequences.hasDoubtBehind(this.indexOf(batch))
   }
 
   /** A batch does not go again as it was, and others are behind it. */
   breakSequencesAt(batch: PartitionBatch): void {
-    this.numbering.breakAt(batch, this.isInFlight)
+    this.sequences.breakAt(batch, this.isInFlight)
   }
 
   /** Whether sequences are missing, and nothing is in flight: {@link startOver} must follow. */
   get hasGap(): boolean {
-    return this.numbering.isBroken && this.inFlightCount === 0
+    return this.sequences.isBroken && this.inFlightCount === 0
   }
 
   /** A batch is settled: it is here no longer. */
@@ -323,7 +323,7 @@ export class PartitionQueue implements BatchQueue {
     if (--this.inFlightCount > 0) return
     this.isRewinding = false
     this.next = 0
-    this.numbering.free()
+    this.sequences.free()
   }
 
   private indexOf(batch: PartitionBatch): number {

@@ -262,7 +262,7 @@ export class TopicRouter {
     const { name } = topic
     // There may be another of the name by now.
     if (this.topics.get(name) !== topic) return
-    const identities = topic.queues.flatMap(({ numbering }) => numbering.identity ?? [])
+    const identities = topic.queues.flatMap(({ sequences }) => sequences.identity ?? [])
     if (identities.some((identity) => this.parts.keeps(identity))) return
     this.topics.delete(name)
     this.latest = undefined

@@ -80,7 +80,7 @@ export class Outcomes {
 
   /** What may have been written can't be sent again under other sequences: the broker would not find it twice. */
   private startOver(queue: PartitionQueue, cause?: KafkaProducerError): void {
-    for (let batch = queue.numbering.mayBeTwice; batch !== undefined; batch = queue.numbering.mayBeTwice) {
+    for (let batch = queue.sequences.mayBeTwice; batch !== undefined; batch = queue.sequences.mayBeTwice) {
       this.settleFailed(batch, batch.history.lastError as KafkaProducerError)
     }
     this.unnumber(queue, cause)
@@ -91,7 +91,7 @@ export class Outcomes {
    * twice, as anything can that is sent to such a broker.
    */
   unnumber(queue: PartitionQueue, cause?: KafkaProducerError): void {
-    const left = queue.numbering.startOver()
+    const left = queue.sequences.startOver()
     if (left !== undefined) this.parts.idempotence.leave(left, cause)
   }
 
@@ -147,7 +147,7 @@ export class Outcomes {
       wasSentOn: history.wasSentOn,
       wentUntried: history.wentUntried,
       sequence: batch.sequence === undefined ? 'none' : batch.queue.isBehind(batch) ? 'behind' : 'first',
-      isDeleted: isRefused && batch.queue.numbering.isDeletedBefore(answer.logStartOffset),
+      isDeleted: isRefused && batch.queue.sequences.isDeletedBefore(answer.logStartOffset),
       mayHaveBeenWritten: history.mayHaveBeenWritten,
       inTransaction: this.parts.idempotence.isTransactional,
       maySendUnnumbered: this.parts.idempotence.maySendUnnumbered,
@@ -186,12 +186,12 @@ export class Outcomes {
         queue.returned(batch)
         return this.goOn(queue)
       case 'start over':
-        queue.numbering.break()
+        queue.sequences.break()
         if (verdict.isProven) history.forgiveAttempt()
         // It passes, under another epoch.
         return this.retry([batch], cause, { generation, passes: true })
       case 'number from 0':
-        queue.numbering.begin()
+        queue.sequences.begin()
         history.forgiveAttempt()
         return this.retry([batch], cause, { generation, passes: true })
       case 'fail, start over': {
@@ -199,7 +199,7 @@ export class Outcomes {
         const why = history.splitInDoubt ?? cause
         // In a transaction it fails though no attempt before may have written it.
         history.noteFailure(why, false)
-        queue.numbering.break()
+        queue.sequences.break()
         return this.fail(batch, why)
       }
       case 'go apart':
@@ -213,7 +213,7 @@ export class Outcomes {
           history.noteFallBack(false)
         }
         history.forgiveAttempt()
-        queue.numbering.break()
+        queue.sequences.break()
         queue.returned(batch)
         return this.goOn(queue)
       case 'leave out': {

@@ -58,9 +58,9 @@ it('nor behind the first after its sequences have started over', () => {
   queue.acknowledged(first, acknowledgement, 100)
   const second = queue.takeNext(100, identity, 5)
   queue.handedOver(second)
-  queue.numbering.break()
+  queue.sequences.break()
   queue.failed(second, new BrokerUnavailableError('of the test'), 200)
-  expect(queue.numbering.startOver()).toBe(identity)
+  expect(queue.sequences.startOver()).toBe(identity)
   const next = { producerId: 1n, epoch: 1 }
   queue.handedOver(queue.takeNext(200, next, 5))
   expect(queue.isReadyFor(next, 5)).toBe(false)
@@ -79,7 +79,7 @@ it('what was refused before one that was taken has no sequences that others coul
   queue.returned(refused)
   queue.acknowledged(taken, acknowledgement, 3)
   expect(queue.hasGap).toBe(true)
-  expect(queue.numbering.startOver()).toBe(identity)
+  expect(queue.sequences.startOver()).toBe(identity)
 })
 
 it.each([
@@ -147,7 +147,7 @@ it('what may be in the log by its sequence alone is not, once it has none', () =
   batch.history.noteFailure(cause, false, true)
   queue.returned(batch)
   expect(batch.history.mayBeInLog).toBe(true)
-  queue.numbering.startOver()
+  queue.sequences.startOver()
   expect(batch.history.mayBeInLog).toBe(false)
 })
 

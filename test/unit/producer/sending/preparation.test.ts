@@ -34,7 +34,7 @@ function prepared(count: number, given: Given, sentAt = performance.now(), turn 
     codecTimeoutMs: 60_000,
     codecFailed: () => undefined,
     whyLate: () => new DeliveryTimeoutError('late'),
-    unnumber: (queue) => queue.numbering.startOver(),
+    unnumber: (queue) => queue.sequences.startOver(),
     thin: (batch) => freed.push(batch.queue.thin(batch)),
   })
   const queue = new PartitionQueue('orders', 0, compression.limitOf('orders'), UNPOOLED)

@@ -8,8 +8,8 @@ import { Sequences, type BatchSequence } from './sequences.js'
  * refused, or come back. They are free again where no broker can have them; else they are lost, and what follows waits until
  * all start over under another identity.
  */
-export class Numbering<Queue extends BatchQueue = BatchQueue> {
-  private readonly sequences = new Sequences()
+export class PartitionSequences<Queue extends BatchQueue = BatchQueue> {
+  private readonly numbers = new Sequences()
   /** Whether they are those of a cluster that was left, until they start over. */
   private isLeftBehind = false
   /** Where what was acknowledged last begins in the log; -1 where nobody has said. */
@@ -20,16 +20,16 @@ export class Numbering<Queue extends BatchQueue = BatchQueue> {
 
   /** What its sequences are under; undefined where it has given none. */
   get identity(): Identity | undefined {
-    return this.sequences.under
+    return this.numbers.under
   }
 
   /** Whether some are missing: nothing new goes out until they start over. */
   get isBroken(): boolean {
-    return this.sequences.isBroken
+    return this.numbers.isBroken
   }
 
   give(batch: Batch<Queue>, identity: Identity): void {
-    batch.renumber(this.sequences.take(identity, batch.count))
+    batch.renumber(this.numbers.take(identity, batch.count))
   }
 
   /**
@@ -44,7 +44,7 @@ export class Numbering<Queue extends BatchQueue = BatchQueue> {
   /** The batch at this index was acknowledged. */
   acknowledged(batch: Batch<Queue>, index: number, baseOffset: bigint): void {
     this.lastOffset = baseOffset
-    if (batch.sequence !== undefined && (this.isBroken || this.isBehindRefused(index))) this.sequences.lose()
+    if (batch.sequence !== undefined && (this.isBroken || this.isBehindRefused(index))) this.numbers.lose()
   }
 
   /**
@@ -72,7 +72,7 @@ export class Numbering<Queue extends BatchQueue = BatchQueue> {
     if (sequence === undefined) return
     const behind = this.batches.peekAt(index + 1)
     if (behind?.sequence === undefined && !batch.history.mayBeInLog && this.identity === sequence.identity)
-      this.sequences.giveBack(sequence)
+      this.numbers.giveBack(sequence)
     else this.breakAt(batch, isInFlight)
   }
 
@@ -85,8 +85,8 @@ export class Numbering<Queue extends BatchQueue = BatchQueue> {
   breakAt(batch: Batch<Queue>, isInFlight: boolean): void {
     const first = this.batches.peekFront()?.sequence
     const isRefused = !batch.history.mayBeInLog && isInFlight && first?.identity === this.identity
-    if (isRefused && first !== undefined) this.sequences.loseFrom(first.base)
-    else this.sequences.lose()
+    if (isRefused && first !== undefined) this.numbers.loseFrom(first.base)
+    else this.numbers.lose()
   }
 
   /** Whether a log that begins at this offset (-1: nobody knows) has lost all that was acknowledged. */
@@ -96,18 +96,18 @@ export class Numbering<Queue extends BatchQueue = BatchQueue> {
 
   /** The leader knows none of the sequences any more: they begin at 0 as soon as nothing is in flight, under what they are. */
   begin(): void {
-    this.sequences.loseFrom(0)
+    this.numbers.loseFrom(0)
   }
 
   /** The broker will find sequences missing: they start over as soon as nothing is in flight. */
   break(): void {
-    this.sequences.lose()
+    this.numbers.lose()
   }
 
   /** The same, since another cluster is sent to: whatever the one before has of what is in flight, there it can't be twice. */
   leaveCluster(): void {
     this.isLeftBehind = true
-    this.sequences.lose()
+    this.numbers.lose()
   }
 
   /** The first batch with sequences that may have been written: it can't get others. */
@@ -125,7 +125,7 @@ export class Numbering<Queue extends BatchQueue = BatchQueue> {
     const { identity } = this
     this.isLeftBehind = false
     for (let index = 0; index < this.batches.length; index++) this.batches.peekAt(index)?.renumber(undefined)
-    this.sequences.startOver()
+    this.numbers.startOver()
     return identity
   }
 
@@ -138,7 +138,7 @@ export class Numbering<Queue extends BatchQueue = BatchQueue> {
       const batch = this.batches.peekAt(numbered) as Batch<Queue>
       const sequence = batch.sequence as BatchSequence
       if (batch.history.mayBeInLog || sequence.identity !== this.identity) return
-      this.sequences.giveBack(sequence)
+      this.numbers.giveBack(sequence)
       batch.renumber(undefined)
     }
   }
@@ -146,7 +146,7 @@ export class Numbering<Queue extends BatchQueue = BatchQueue> {
   /** The same behind a batch that has failed: all of them, or none. */
   private regain(numbered: number): void {
     for (let i = 0; i < numbered; i++) if (this.batches.peekAt(i)?.history.mayBeInLog === true) return
-    if (!this.sequences.regain()) return
+    if (!this.numbers.regain()) return
     for (let i = 0; i < numbered; i++) this.batches.peekAt(i)?.renumber(undefined)
   }
 }
