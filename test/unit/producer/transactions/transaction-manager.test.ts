@@ -196,6 +196,27 @@ describe('what of a transaction fails', () => {
     await kafka.begun()
   })
 
+  it('what a coordinator answers the first question with for a reason of its own may be over by the next', async () => {
+    const kafka = new FakeCoordinators({ answers: { InitProducerId: [UNKNOWN, ABORTABLE] } })
+    await expect(kafka.manager.begin(forever())).rejects.toThrow(ProducerUnusableError)
+    await expect(kafka.manager.begin(forever())).rejects.toThrow(TransactionAbortedError)
+    await kafka.begun()
+  })
+
+  it.each([
+    ['another producer has the next epoch', FENCED, ProducerFencedError],
+    ['there is none', UNKNOWN, ProducerUnusableError],
+  ])('where it needs another epoch, and %s, it goes on no more', async (_, code, expected) => {
+    const kafka = new FakeCoordinators({ answers: { InitProducerId: [0, code] } })
+    const manager = await kafka.begun()
+    await manager.commit()
+    manager.failSequence(new ConnectionClosedError('lost'))
+    const error: unknown = await manager.begin(forever()).catch((error: unknown) => error)
+    expect(error).toBeInstanceOf(expected)
+    await expect(manager.begin(forever())).rejects.toBe(error)
+    expect(kafka.asked).toEqual(['InitProducerId 7/0'])
+  })
+
   it('an id that the coordinator has forgotten is another one, where nothing was added yet', async () => {
     const kafka = new FakeCoordinators({ answers: { AddPartitionsToTxn: [FORGOTTEN] } })
     const manager = await kafka.begun()
@@ -372,6 +393,16 @@ describe('an abort', () => {
     const manager = await kafka.begun()
     await manager.whenIn('a', 0)
     await expect(manager.abort()).rejects.toThrow(ProducerUnusableError)
+  })
+
+  it('of what the coordinator has forgotten has nothing to end, and the next one has another id', async () => {
+    const kafka = new FakeCoordinators({ answers: { EndTxn: [FORGOTTEN] } })
+    const manager = await kafka.begun()
+    await manager.whenIn('a', 0)
+    await manager.abort()
+    expect(kafka.asked.slice(1)).toEqual(['drained', 'EndTxn abort 7/0', 'InitProducerId 7/0'])
+    await kafka.begun()
+    expect(manager.current).toMatchObject({ producerId: 7n, epoch: 1 })
   })
 
   it('is fenced as everything else', async () => {
