@@ -9,6 +9,7 @@ import type { BatchQueue } from '../queues/batch.js'
 import type { PartitionQueue } from '../queues/partition-queue.js'
 import type { TransactionError } from '../transactions/transaction-errors.js'
 import type { TransactionGate } from '../transactions/transaction-manager.js'
+import { ElsewhereError, isOther } from '../transactions/transactional-identity.js'
 import { inFlightLimit, type Numbering, type Sequencing } from './idempotence.js'
 
 export interface TransactionSequencingParts {
@@ -30,8 +31,6 @@ export class TransactionSequencing implements Sequencing {
   readonly maySendUnnumbered = false
   readonly isTransactional = true
   private readonly waiting = new Set<BatchQueue>()
-  /** Where it is not known which cluster gave an identity: that of its first batch. */
-  private giver: { readonly clusterId: string | null; readonly of: Identity | undefined } | undefined
 
   constructor(private readonly parts: TransactionSequencingParts) {}
 
@@ -53,8 +52,7 @@ export class TransactionSequencing implements Sequencing {
     const { topic, partition } = queue
     if (gate.failure === undefined && gate.isIn(topic, partition)) {
       if (!this.isElsewhere) return true
-      const what = 'the brokers are those of another cluster than when it began'
-      gate.fail(new KafkaProducerError('INVALID_PRODUCER_ID_MAPPING', what), 'abort, new id')
+      gate.fail(new ElsewhereError(), 'abort, new id')
     }
     if (gate.failure !== undefined) {
       if (!this.waiting.has(queue)) {
@@ -77,9 +75,7 @@ export class TransactionSequencing implements Sequencing {
   /** Another cluster has no part of the transaction, nor anybody who could end it, and gives its id to others. */
   private get isElsewhere(): boolean {
     const { gate, clusterId } = this.parts
-    const ofFirstBatch = this.giver?.of === gate.current ? this.giver?.clusterId : undefined
-    const [was, is] = [gate.clusterId ?? ofFirstBatch ?? null, clusterId()]
-    return was !== null && is !== null && was !== is
+    return isOther(gate.current?.clusterId ?? null, clusterId())
   }
 
   /** Who adds a partition to the transaction, where that is waited for. */
@@ -93,7 +89,6 @@ export class TransactionSequencing implements Sequencing {
     const version = session.versions.highest(produce, gate.maxProduceVersion)
     gate.meetsProduce(version)
     const { current } = gate
-    if (this.giver?.of !== current) this.giver = { clusterId: this.parts.clusterId(), of: current }
     if (magicOfProduce(version) < 2 || current === undefined) {
       const name = formatAddress(session.connection.address)
       throw new UnsupportedVersionError(`transactions need Kafka 0.11, ${name} speaks Produce v${version}`)

@@ -203,16 +203,14 @@ export class Coordinator implements Coordination {
   }
 
   private async open(): Promise<BrokerSession> {
-    const { anyBroker, sessions } = this.parts
+    const { sessions } = this.parts
     let stage: Stage | undefined
     try {
       if (this.address === undefined) {
         this.isLookingUp = true
-        const found = await anyBroker
-          .ask((session, patienceMs) => this.lookUp(session, patienceMs))
-          .finally(() => {
-            this.isLookingUp = false
-          })
+        const found = await this.find().finally(() => {
+          this.isLookingUp = false
+        })
         if (found instanceof KafkaProducerError) throw found
         this.address = found
       }
@@ -233,6 +231,14 @@ export class Coordinator implements Coordination {
   }
 
   /** The error is what no other broker would answer otherwise. */
+  private async find(): Promise<CoordinatorAddress | KafkaProducerError> {
+    const { anyBroker, askForBrokers, sessions } = this.parts
+    // Whose id it gives has to be known before it does.
+    if (sessions.cluster.id === null) await askForBrokers()
+    this.heedCluster()
+    return anyBroker.ask((session, patienceMs) => this.lookUp(session, patienceMs))
+  }
+
   private async lookUp(
     { connection, versions, throttle }: BrokerSession,
     patienceMs: number,

@@ -4,6 +4,7 @@ import { ErrorCodes } from '../../protocol/error-codes.js'
 import type { Identity } from '../../protocol/records/record-batch.js'
 import { decidingError } from './error-kinds.js'
 import type { TransactionRequests } from './transaction-requests.js'
+import type { GivenIdentity } from './transactional-identity.js'
 
 const debug = createDebug('kafka-producer:transactions')
 
@@ -61,7 +62,7 @@ export class LateRequests {
    *
    * @returns the error that decides, or `NONE`
    */
-  async shutOut(identity: Identity, signal: AbortSignal | undefined, onWritten: () => void): Promise<number> {
+  async shutOut(identity: GivenIdentity, signal: AbortSignal | undefined, onWritten: () => void): Promise<number> {
     // Another id is another producer, which nothing comes late for.
     if (this.late?.producerId !== identity.producerId) return ErrorCodes.NONE
     const { topics, groups } = this.late

@@ -6,7 +6,6 @@ import type { AddPartitionsToTxnTopic } from '../../protocol/apis/add-partitions
 import type { EndTxnResponse } from '../../protocol/apis/end-txn.js'
 import { produce } from '../../protocol/apis/produce.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
-import type { Identity } from '../../protocol/records/record-batch.js'
 import { isByCaller } from '../../stats/failures.js'
 import { Observers } from '../../stats/observer.js'
 import { kindOfCode, type ErrorKind } from './error-kinds.js'
@@ -23,7 +22,7 @@ import {
 import { TransactionPartitions } from './transaction-partitions.js'
 import { PART_TWO, type TransactionRequests, type Tries } from './transaction-requests.js'
 import { TransactionStates, type TransactionState } from './transaction-states.js'
-import { TransactionalIdentity } from './transactional-identity.js'
+import { ElsewhereError, TransactionalIdentity, type GivenIdentity } from './transactional-identity.js'
 
 const debug = createDebug('kafka-producer:transactions')
 
@@ -41,9 +40,7 @@ export interface TransactionSends {
 export interface TransactionGate {
   readonly transactionalId: string
   /** What the batches of the transaction bear. */
-  readonly current: Identity | undefined
-  /** The cluster that has given it; null where that was not known. */
-  readonly clusterId: string | null
+  readonly current: GivenIdentity | undefined
   /** The highest version of Produce that may be used. */
   readonly maxProduceVersion: number
   /** A leader is met that speaks this version of Produce. */
@@ -106,12 +103,8 @@ export class TransactionManager implements TransactionGate {
     return this.requests.transactionalId
   }
 
-  get current(): Identity | undefined {
+  get current(): GivenIdentity | undefined {
     return this.identity.current
-  }
-
-  get clusterId(): string | null {
-    return this.identity.clusterId
   }
 
   get addsBy(): WaitedFor {
@@ -167,6 +160,8 @@ export class TransactionManager implements TransactionGate {
     try {
       if (this.states.is('uninitialized') || this.identity.needsNext) await this.initialize(signal)
       this.isPartTwo = await this.requests.isPartTwo(signal)
+      // Connecting tells where the name of a broker leads to by now.
+      if (this.identity.isOfAnother) await this.initialize(signal)
     } catch (error) {
       // Whoever lacks the right to the transactional id is not even told who its coordinator is. He may be given it.
       if (!(error instanceof BrokerResponseError)) throw error
@@ -182,7 +177,9 @@ export class TransactionManager implements TransactionGate {
     if (!this.states.is('in transaction', 'committing', 'to be aborted', 'aborting')) return
     debug('%s: %s', kind, cause.message)
     if (kind === 'abort, new id') this.identity.forgotten()
-    const isAbortable = kind === 'abort' || (kind === 'abort, new id' && this.identity.canBump)
+    // Another cluster gives an id to whoever asks for one, however old it is.
+    const mayHaveNew = this.identity.canBump || cause instanceof ElsewhereError
+    const isAbortable = kind === 'abort' || (kind === 'abort, new id' && mayHaveNew)
     if (!isAbortable) return void this.makeUnusable(this.whyUnusable(cause, kind))
     if (this.states.is('in transaction', 'committing')) this.mustAbort(new TransactionAbortedError(cause))
   }
@@ -248,15 +245,19 @@ export class TransactionManager implements TransactionGate {
     )
   }
 
-  /** What is added first tells whether the coordinator still knows the id: it forgets those that were idle for days. */
-  private adding(name: string, add: (identity: Identity, signal: AbortSignal) => Promise<number>): Promise<void> {
+  /** What is added first tells whether the coordinator knows the id: it forgets those that were idle for days, or is elsewhere. */
+  private adding(name: string, add: (identity: GivenIdentity, signal: AbortSignal) => Promise<number>): Promise<void> {
     const added = this.lastAdding.then(async () => {
       const isFirst = this.begun === 'no'
       await this.step(name, async (identity, signal) => {
-        const code = await add(identity, signal)
-        if (kindOfCode(code) !== 'abort, new id' || !isFirst || !this.identity.canBump) return code
+        try {
+          const code = await add(identity, signal)
+          if (kindOfCode(code) !== 'abort, new id' || !isFirst || !this.identity.canBump) return code
+        } catch (error) {
+          if (!(error instanceof ElsewhereError) || !isFirst) throw error
+        }
         await this.acquire(signal)
-        return add(this.current as Identity, signal)
+        return add(this.current as GivenIdentity, signal)
       })
       this.begun = 'yes'
     })
@@ -265,14 +266,17 @@ export class TransactionManager implements TransactionGate {
   }
 
   /** Asks for something in the transaction; whatever it fails with, the transaction does. */
-  private async step(name: string, ask: (identity: Identity, signal: AbortSignal) => Promise<number>): Promise<void> {
+  private async step(
+    name: string,
+    ask: (identity: GivenIdentity, signal: AbortSignal) => Promise<number>,
+  ): Promise<void> {
     if (!this.states.is('in transaction')) throw this.failure ?? new TransactionEndedError()
     try {
-      const code = await ask(this.current as Identity, this.steps.signal)
+      const code = await ask(this.current as GivenIdentity, this.steps.signal)
       if (code === ErrorCodes.NONE) return
       this.fail(brokerResponseError(code, name), kindOfCode(code))
     } catch (error) {
-      this.fail(error as KafkaProducerError)
+      this.fail(error as KafkaProducerError, error instanceof ElsewhereError ? 'abort, new id' : 'abort')
     }
     throw this.failure as TransactionError
   }
@@ -295,24 +299,32 @@ export class TransactionManager implements TransactionGate {
       const tries: Tries = { written: 0, answered: 0 }
       const isUnknown = () => tries.written > tries.answered
       const { current, isPartTwo } = this
-      const answer = await this.requests.end(current as Identity, true, isPartTwo, tries).catch((error: unknown) => {
-        const cause = error as KafkaProducerError
-        throw this.makeUnusable(isUnknown() ? new OutcomeUnknownError(cause) : new ProducerUnusableError(cause))
-      })
-      if (answer.errorCode === ErrorCodes.NONE) {
+      const answer = await this.requests
+        .end(current as GivenIdentity, true, isPartTwo, tries)
+        .catch((error: unknown) => {
+          const cause = error as KafkaProducerError
+          if (cause instanceof ElsewhereError && !isUnknown()) return this.fail(cause, 'abort, new id')
+          throw this.makeUnusable(isUnknown() ? new OutcomeUnknownError(cause) : new ProducerUnusableError(cause))
+        })
+      if (answer?.errorCode === ErrorCodes.NONE) {
         this.noteLate()
         this.goOnWith(answer)
         return this.ended()
       }
-      const cause = brokerResponseError(answer.errorCode, 'EndTxn')
-      // An attempt before it that had no answer may have done it, and be why this one was refused.
-      if (isUnknown() || answer.errorCode === ErrorCodes.UNKNOWN_SERVER_ERROR)
-        throw this.makeUnusable(new OutcomeUnknownError(cause))
-      this.fail(cause, kindOfCode(answer.errorCode))
+      if (answer !== undefined) this.notCommitted(answer.errorCode, isUnknown())
     }
     const { failure } = this
     await this.abort()
     throw failure as TransactionError
+  }
+
+  /** @throws OutcomeUnknownError */
+  private notCommitted(errorCode: number, isUnknown: boolean): void {
+    const cause = brokerResponseError(errorCode, 'EndTxn')
+    // An attempt before it that had no answer may have done it, and be why this one was refused.
+    if (isUnknown || errorCode === ErrorCodes.UNKNOWN_SERVER_ERROR)
+      throw this.makeUnusable(new OutcomeUnknownError(cause))
+    this.fail(cause, kindOfCode(errorCode))
   }
 
   /**
@@ -364,7 +376,13 @@ export class TransactionManager implements TransactionGate {
     const { begun, current, identity, isPartTwo } = this
     if (begun === 'no' || identity.isForgotten) return
     const tries: Tries = { written: 0, answered: 0 }
-    const answer = await this.requests.end(current as Identity, false, isPartTwo, tries, signal)
+    const answer = await this.requests
+      .end(current as GivenIdentity, false, isPartTwo, tries, signal)
+      .catch((error: unknown) => {
+        if (!(error instanceof ElsewhereError)) throw error
+      })
+    // Where the brokers are those of another cluster, there is nothing to end.
+    if (answer === undefined) return identity.forgotten()
     const { errorCode } = answer
     const kind = kindOfCode(errorCode)
     if (errorCode === ErrorCodes.NONE) this.goOnWith(answer)
@@ -397,7 +415,7 @@ export class TransactionManager implements TransactionGate {
   }
 
   private async shutOut(signal: AbortSignal | undefined): Promise<void> {
-    const code = await this.late.shutOut(this.current as Identity, signal, () => this.mayHaveBegun())
+    const code = await this.late.shutOut(this.current as GivenIdentity, signal, () => this.mayHaveBegun())
     const kind = kindOfCode(code)
     if (kind === 'fenced') throw this.makeUnusable(this.whyUnusable(brokerResponseError(code, 'InitProducerId'), kind))
     await this.endAborted(signal)
@@ -410,7 +428,7 @@ export class TransactionManager implements TransactionGate {
    */
   abandon(): void {
     if (!this.states.is('to be aborted', 'aborting') || this.begun === 'no' || this.sends.isDrained()) return
-    if (this.identity.canBump) this.requests.init(this.current, undefined).catch(() => undefined)
+    if (this.identity.canBump) this.requests.init(() => this.identity.claim, undefined).catch(() => undefined)
   }
 
   /** Whoever closes leaves nothing open: what an abort could not end, or a begin that was called off. */

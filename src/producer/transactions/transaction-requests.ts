@@ -17,6 +17,7 @@ import type { Coordination, Question } from './coordinator.js'
 import { decidingError } from './error-kinds.js'
 import type { GroupOffsets } from './group-offsets.js'
 import { MAX_INIT_PRODUCER_ID } from './producer-identity.js'
+import { ElsewhereError, isOther, type GivenIdentity } from './transactional-identity.js'
 import { Unanswered } from './unanswered.js'
 
 /** From this level of the feature on, writing adds to the transaction, and each has an epoch of its own (KIP-890). */
@@ -119,10 +120,9 @@ export class TransactionRequests {
     })
   }
 
-  /** @param claim what this producer has, if anything; below version 3 that can't be asked */
-  async init(claim: Identity | undefined, signal: AbortSignal | undefined): Promise<InitAnswer> {
+  /** @param claim what this producer has in the cluster that is asked, if anything; below version 3 that can't be asked */
+  async init(claim: () => Identity | undefined, signal: AbortSignal | undefined): Promise<InitAnswer> {
     const { transactionalId, transactionTimeoutMs, coordinator } = this.parts
-    const { producerId, epoch } = claim ?? { producerId: -1n, epoch: -1 }
     const flags = { enable2Pc: false, keepPreparedTxn: false }
     let canClaim = false
     const answer = await this.step('InitProducerId', coordinator, signal, (its, signal) =>
@@ -132,6 +132,7 @@ export class TransactionRequests {
           cap: MAX_INIT_PRODUCER_ID,
           request: (version) => {
             canClaim = version >= CLAIMS_FROM
+            const { producerId, epoch } = claim() ?? { producerId: -1n, epoch: -1 }
             return { transactionalId, transactionTimeoutMs, producerId, producerEpoch: epoch, ...flags }
           },
           errorOf: ({ errorCode }) => errorCode,
@@ -144,7 +145,7 @@ export class TransactionRequests {
 
   /** Resolves with the error that decides about all. */
   async addPartitions(
-    identity: Identity,
+    identity: GivenIdentity,
     topics: readonly AddPartitionsToTxnTopic[],
     signal: AbortSignal | undefined,
     onWritten: () => void,
@@ -155,7 +156,7 @@ export class TransactionRequests {
 
   /** The same, of those partitions that can be added: the others are gone, or nobody may write to them any more. */
   async addThoseThere(
-    identity: Identity,
+    identity: GivenIdentity,
     topics: readonly AddPartitionsToTxnTopic[],
     signal: AbortSignal | undefined,
     onWritten: () => void,
@@ -176,7 +177,7 @@ export class TransactionRequests {
   }
 
   private askToAdd(
-    identity: Identity,
+    identity: GivenIdentity,
     topics: () => readonly AddPartitionsToTxnTopic[],
     errorOf: (answer: AddPartitionsToTxnResponse) => number,
     signal: AbortSignal | undefined,
@@ -185,7 +186,9 @@ export class TransactionRequests {
     const question = this.counted({
       api: addPartitionsToTxn,
       cap: MAX_ADD_PARTITIONS,
-      request: () => ({ transactions: [{ ...this.claimOf(identity), verifyOnly: false, topics: topics() }] }),
+      request: () => ({
+        transactions: [{ ...this.claimOf(identity, this.parts.coordinator), verifyOnly: false, topics: topics() }],
+      }),
       errorOf,
       onWritten,
     })
@@ -195,7 +198,7 @@ export class TransactionRequests {
   }
 
   async addOffsets(
-    identity: Identity,
+    identity: GivenIdentity,
     groupId: string,
     signal: AbortSignal | undefined,
     onWritten: () => void,
@@ -203,7 +206,7 @@ export class TransactionRequests {
     const question = this.counted({
       api: addOffsetsToTxn,
       cap: addOffsetsToTxn.maxVersion,
-      request: () => ({ ...this.claimOf(identity), groupId }),
+      request: () => ({ ...this.claimOf(identity, this.parts.coordinator), groupId }),
       errorOf: ({ errorCode }) => errorCode,
       onWritten,
     })
@@ -227,7 +230,7 @@ export class TransactionRequests {
    * @param addsOffsets whether that adds them to the transaction, too
    */
   async commitOffsets(
-    identity: Identity,
+    identity: GivenIdentity,
     offsets: GroupOffsets,
     addsOffsets: boolean,
     signal: AbortSignal,
@@ -240,7 +243,7 @@ export class TransactionRequests {
       {
         api: txnOffsetCommit,
         cap: addsOffsets ? PART_TWO.txnOffsetCommit : PART_TWO.txnOffsetCommit - 1,
-        request: () => ({ ...this.claimOf(identity), ...offsets.member, topics: offsets.topics }),
+        request: () => ({ ...this.claimOf(identity, coordinator), ...offsets.member, topics: offsets.topics }),
         errorOf: (answer: TxnOffsetCommitResponse) => (code = offsets.settle(answer)),
         onWritten,
       },
@@ -251,7 +254,7 @@ export class TransactionRequests {
   }
 
   end(
-    identity: Identity,
+    identity: GivenIdentity,
     committed: boolean,
     isPartTwo: boolean,
     tries: Tries,
@@ -260,7 +263,7 @@ export class TransactionRequests {
     const question = this.counted({
       api: endTxn,
       cap: isPartTwo ? PART_TWO.endTxn : PART_TWO.endTxn - 1,
-      request: () => ({ ...this.claimOf(identity), committed }),
+      request: () => ({ ...this.claimOf(identity, this.parts.coordinator), committed }),
       errorOf: ({ errorCode }) => {
         if (!MAY_HAVE_ENDED.has(errorCode)) tries.answered++
         return errorCode
@@ -289,7 +292,14 @@ export class TransactionRequests {
     }
   }
 
-  private claimOf({ producerId, epoch }: Identity) {
+  /**
+   * Another cluster may have given the same id and epoch to a producer of the same transactional id, and would answer as if it
+   * were asked about that.
+   *
+   * @throws ElsewhereError
+   */
+  private claimOf({ producerId, epoch, clusterId }: GivenIdentity, { clusterId: asked }: Coordination) {
+    if (isOther(clusterId, asked)) throw new ElsewhereError()
     return { transactionalId: this.transactionalId, producerId, producerEpoch: epoch }
   }
 

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { describe, expect, it } from 'vitest'
+import type { TransactionalProducer } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { MovingName } from '../support/moving-name.js'
 import { errorOf, portOf, startProducer, stored } from '../support/producers.js'
@@ -6,7 +8,20 @@ import { committed, startTransactional } from '../support/transactional.js'
 
 const topics = { orders: { partitions: 1 } }
 
-describe.each(['2.8', '3.9', '4'] as const)('a cluster made anew, Kafka %s,', (release) => {
+/** Sends each in a transaction, and gives those that it was told of as committed: the first may have begun elsewhere. */
+async function committedOf(producer: TransactionalProducer, values: readonly string[]): Promise<string[]> {
+  const told: string[] = []
+  for (const value of values)
+    await producer
+      .transaction((tx) => void tx.send({ topic: 'orders', value }))
+      .then(
+        () => told.push(value),
+        (error: unknown) => expect(error).toMatchObject({ kind: 'abortable' }),
+      )
+  return told
+}
+
+describe.each(['1.1', '2.8', '3.9', '4'] as const)('a cluster made anew, Kafka %s,', (release) => {
   it('between two transactions, with nobody who asks for metadata: they go on there', async () => {
     const kafka = await startKafka({ release, topics })
     const producer = startTransactional(kafka, { deliveryTimeoutMs: 5_000 })
@@ -16,15 +31,8 @@ describe.each(['2.8', '3.9', '4'] as const)('a cluster made anew, Kafka %s,', (r
     const anew = await startKafka({ release, topics, ports })
     // Meanwhile the producer has heard of the end of its connections.
     await startProducer(anew).send({ topic: 'orders', value: 'of another' })
-    const transact = (value: string) => producer.transaction((tx) => void tx.send({ topic: 'orders', value }))
-    // On Kafka 4 the coordinator hears of the first one by its messages, and does not know the id that they have.
-    const first = await transact('a').then(
-      () => 'committed',
-      ({ kind }: { readonly kind?: string }) => kind,
-    )
-    expect(first).toBe(release === '4' ? 'abortable' : 'committed')
-    await transact('b')
-    expect(committed(anew, 'orders')).toEqual(['of another', ...(release === '4' ? ['b'] : ['a', 'b'])])
+    expect(await committedOf(producer, ['a', 'b'])).toEqual(['a', 'b'])
+    expect(committed(anew, 'orders')).toEqual(['of another', 'a', 'b'])
   })
 
   it('within a transaction: it gets nothing of that, which nobody there could end, and whose id is of another there', async () => {
@@ -57,16 +65,43 @@ describe.each(['2.8', '3.9', '4'] as const)('a cluster made anew, Kafka %s,', (r
     // As where a name has moved: whatever is connected to from now on is the other one.
     name.moveTo(other)
     for (const socket of name.sockets) if (socket !== still) socket.destroy()
-    const told: string[] = []
-    // The first one may have begun with the one before.
-    for (const value of ['a', 'b'])
-      await producer
-        .transaction((tx) => void tx.send({ topic: 'orders', value }))
-        .then(
-          () => told.push(value),
-          (error: unknown) => expect(error).toMatchObject({ kind: 'abortable' }),
-        )
+    const told = await committedOf(producer, ['a', 'b'])
     expect(told).toContain('b')
     expect(committed(other, 'orders')).toEqual(told)
+  })
+
+  // The same one, as where both are young.
+  describe.each(['the same', 'another'])('elsewhere, where its transactionalId has been before, and %s id', (which) => {
+    async function moving() {
+      const [kafka, other] = [await startKafka({ release, topics }), await startKafka({ release, topics })]
+      if (which === 'another') await startProducer(other).send({ topic: 'orders', value: 'of another' })
+      await startTransactional(other).transaction((tx) => tx.send({ topic: 'orders', value: 'before' }))
+      const there = committed(other, 'orders')
+      const name = new MovingName(kafka)
+      const producer = startTransactional(kafka, { createConnection: name.connect })
+      const move = async () => {
+        name.moveTo(other)
+        await Promise.all(name.sockets.map((socket) => (socket.destroy(), once(socket, 'close'))))
+      }
+      return { other, there, producer, move }
+    }
+
+    it('between two transactions: they go on there', async () => {
+      const { other, there, producer, move } = await moving()
+      await producer.transaction((tx) => tx.send({ topic: 'orders', value: 'old' }))
+      await move()
+      expect(await committedOf(producer, ['a', 'b'])).toEqual(['a', 'b'])
+      expect(committed(other, 'orders')).toEqual([...there, 'a', 'b'])
+    })
+
+    it('within a transaction: it is told as aborted, and the next ones go on there', async () => {
+      const { other, there, producer, move } = await moving()
+      const tx = await producer.begin()
+      await tx.send({ topic: 'orders', value: 'old' })
+      await move()
+      expect(await errorOf(tx.commit())).toMatchObject({ code: 'TRANSACTION_ABORTED', kind: 'abortable' })
+      expect(await committedOf(producer, ['a', 'b'])).toEqual(['a', 'b'])
+      expect(committed(other, 'orders')).toEqual([...there, 'a', 'b'])
+    })
   })
 })

@@ -8,11 +8,16 @@ import {
   type TransactionError,
 } from '../../../../src/producer/transactions/transaction-errors.js'
 import type { TransactionGate } from '../../../../src/producer/transactions/transaction-manager.js'
-import type { Identity } from '../../../../src/protocol/records/record-batch.js'
+import type { GivenIdentity } from '../../../../src/producer/transactions/transactional-identity.js'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
-const identity = (epoch: number) => ({ producerId: 7n, epoch, transactional: true })
+const identity = (epoch: number, clusterId: string | null = 'one') => ({
+  producerId: 7n,
+  epoch,
+  transactional: true,
+  clusterId,
+})
 
 describe('a sequence that is given up', () => {
   it.each([
@@ -98,10 +103,9 @@ describe('the numbers of a transaction’s batches', () => {
     }) as unknown as BrokerSession
 
   function numbering(version: number) {
-    const current: Identity | undefined = identity(1)
+    const current: GivenIdentity | undefined = identity(1)
     const gate: Partial<Mutable<TransactionGate>> = {
       current,
-      clusterId: null,
       maxProduceVersion: 12,
       meetsProduce: vi.fn(),
     }
@@ -152,17 +156,8 @@ describe('the numbers of a transaction’s batches', () => {
     expect(parts.giveUp).toHaveBeenCalledTimes(may ? 0 : 1)
     // The next one has begun there.
     gate.failure = undefined
-    gate.current = identity(2)
+    gate.current = identity(2, id)
     numbers()
     expect(its.lets(queue)).toBe(true)
-  })
-
-  it('are of the cluster that gave their identity, where the first of them would go to another', () => {
-    const { gate, its, numbers } = numbering(9)
-    gate.isIn = () => true
-    gate.fail = (cause) => (gate.failure = new TransactionAbortedError(cause))
-    gate.clusterId = 'another'
-    numbers()
-    expect(its.lets({ topic: 'orders', partition: 3 } as PartitionQueue)).toBe(false)
   })
 })

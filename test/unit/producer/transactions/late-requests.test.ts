@@ -3,7 +3,7 @@ import { LateRequests } from '../../../../src/producer/transactions/late-request
 import type { AddPartitionsToTxnTopic } from '../../../../src/protocol/apis/add-partitions-to-txn.js'
 import { ErrorCodes } from '../../../../src/protocol/error-codes.js'
 
-const identity = (producerId: bigint) => ({ producerId, epoch: 1, transactional: true })
+const identity = (producerId: bigint) => ({ producerId, epoch: 1, transactional: true, clusterId: null })
 
 /** @param codes what those answer who are shown the next epoch */
 function lateRequests(...codes: number[]) {
