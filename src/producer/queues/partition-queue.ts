@@ -304,6 +304,13 @@ export class PartitionQueue implements BatchQueue {
     this.halve(batch)
   }
 
+  /** The same before anything of it was written. */
+  splitUnwritten(batch: PartitionBatch): void {
+    batch.takeBackAttempt()
+    this.returned(batch)
+    this.halve(batch)
+  }
+
   /** Splits a batch that is not in flight. */
   halve(batch: PartitionBatch): void {
     this.close(batch)

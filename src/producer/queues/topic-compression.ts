@@ -122,7 +122,8 @@ export class CompressionChoice {
   /** @throws InvalidConfigError for a codec that is unknown, has not that level, or can't run here. */
   constructor(
     private readonly config: CompressionConfig,
-    private readonly batchBytes: number,
+    /** What a batch may have as it goes into a request; one message alone may be larger. */
+    readonly batchBytes: number,
   ) {
     this.codecs = new Codecs(config.codecs)
     this.listed = new Set(config.compressedTopics)

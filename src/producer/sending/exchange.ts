@@ -118,6 +118,11 @@ export class Exchange {
       // Most requests need no codec that works elsewhere, and go at once. Others wait for none of them: of no partition is
       // another batch taken before this one is handed over.
       if (encoded !== undefined) await this.session.connection.whileUsed(orAborted(encoded, this.terms.closing))
+      this.leaveOutTooLarge()
+      if (this.attempts.length === 0) {
+        this.outcome = () => undefined
+        return
+      }
       const turn = this.terms.mayGo(this)
       if (turn !== undefined) await turn
       const answer = await this.write(version)
@@ -170,6 +175,26 @@ export class Exchange {
       }
     }
     return pending && Promise.all(pending)
+  }
+
+  /**
+   * Batches are sized by how well those before them were compressed. One that turns out too large is not written, but goes in
+   * halves: brokers that hang up on it would do so each time, and without acks its messages would be lost.
+   */
+  private leaveOutTooLarge(): void {
+    const { outcomes, preparation } = this.terms.parts
+    const tooLarge = this.attempts.filter(({ batch, records }) => preparation.isTooLarge(batch, records))
+    if (tooLarge.length === 0) return
+    const goes = (attempt: Attempt) => !tooLarge.includes(attempt)
+    this.topics = this.topics
+      .map((topic) => ({ ...topic, partitionData: topic.partitionData.filter(goes) }))
+      .filter(({ partitionData }) => partitionData.length > 0)
+    this.attempts = this.attempts.filter(goes)
+    this.batches = this.attempts.map(({ batch }) => batch)
+    for (const { batch } of tooLarge) {
+      batch.queue.splitUnwritten(batch)
+      outcomes.goOn(batch.queue)
+    }
   }
 
   private write(version: number): Promise<ProduceResponse | undefined> {

@@ -66,6 +66,11 @@ export class Preparation {
     return this.parts.compression.hasOwnCodec(queue.topic)
   }
 
+  /** Whether a batch, as it would go, is more than one may have, and can still be made smaller. */
+  isTooLarge(batch: PartitionBatch, records: Uint8Array): boolean {
+    return records.length > this.parts.compression.batchBytes && batch.count > 1 && !batch.mayBeInLog
+  }
+
   /** The batch as it goes into a request; a promise where it is compressed off the event loop. */
   encode(batch: PartitionBatch, magic: Magic, version: number): Uint8Array | Promise<Uint8Array> {
     return encodeBatch(batch, magic, this.parts.compression.of(batch.queue.topic), version, this.parts)

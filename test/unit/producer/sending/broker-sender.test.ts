@@ -80,6 +80,7 @@ class Sending {
       preparation: {
         prepare: (batch: PartitionBatch) => this.prepare(batch),
         goesApart: ({ queue }: PartitionBatch) => this.apart.has(queue.topic),
+        isTooLarge: () => false,
         encode: ({ queue }: PartitionBatch) => this.codecs.get(queue.topic) ?? BYTES,
       },
       outcomes: {
