@@ -297,17 +297,16 @@ export class PartitionQueue implements BatchQueue {
     this.landed(batch)
   }
 
+  /** The same where nothing of it was written. */
+  keptBack(batch: PartitionBatch): void {
+    batch.takeBackAttempt()
+    this.returned(batch)
+  }
+
   /** Half of its messages at a time go out again: a smaller batch may pass. It costs no attempt. */
   split(batch: PartitionBatch): void {
     this.returned(batch)
     batch.history.forgiveAttempt()
-    this.halve(batch)
-  }
-
-  /** The same before anything of it was written. */
-  splitUnwritten(batch: PartitionBatch): void {
-    batch.takeBackAttempt()
-    this.returned(batch)
     this.halve(batch)
   }
 

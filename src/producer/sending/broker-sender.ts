@@ -19,7 +19,6 @@ import type { Numbering, Sequencing } from './idempotence.js'
 import type { TransactionSequencing } from './transaction-sequencing.js'
 
 export interface BrokerSenderConfig extends ExchangeConfig {
-  readonly maxRequestBytes: number
   readonly maxInFlight: number
 }
 

@@ -27,6 +27,7 @@ import type { TransactionSequencing } from './transaction-sequencing.js'
 export interface ExchangeConfig {
   readonly acks: number
   readonly requestTimeoutMs: number
+  readonly maxRequestBytes: number
 }
 
 /** What an exchange needs of the others, and tells them. */
@@ -178,22 +179,34 @@ export class Exchange {
   }
 
   /**
-   * Batches are sized by how well those before them were compressed. One that turns out too large is not written, but goes in
-   * halves: brokers that hang up on it would do so each time, and without acks its messages would be lost.
+   * Batches, and how many go into a request, are sized by how well those before them were compressed. What turns out too large
+   * is not written: a batch goes in halves, and what is too much in another request. Brokers that hang up on a request for
+   * its size would do so each time, and without acks its messages would be lost.
    */
   private leaveOutTooLarge(): void {
+    const { maxRequestBytes } = this.terms.config
     const { outcomes, preparation } = this.terms.parts
-    const tooLarge = this.attempts.filter(({ batch, records }) => preparation.isTooLarge(batch, records))
-    if (tooLarge.length === 0) return
-    const goes = (attempt: Attempt) => !tooLarge.includes(attempt)
+    let tooMuch: Set<Attempt> | undefined
+    let size = 0
+    for (const attempt of this.attempts) {
+      const bytes = attempt.records.length
+      const hasRoom = size === 0 || size + bytes <= maxRequestBytes
+      if (hasRoom && !preparation.isTooLarge(attempt)) size += bytes
+      else (tooMuch ??= new Set()).add(attempt)
+    }
+    if (tooMuch === undefined) return
+    const leftOut = tooMuch
+    const goes = (attempt: Attempt) => !leftOut.has(attempt)
     this.topics = this.topics
       .map((topic) => ({ ...topic, partitionData: topic.partitionData.filter(goes) }))
       .filter(({ partitionData }) => partitionData.length > 0)
     this.attempts = this.attempts.filter(goes)
     this.batches = this.attempts.map(({ batch }) => batch)
-    for (const { batch } of tooLarge) {
-      batch.queue.splitUnwritten(batch)
-      outcomes.goOn(batch.queue)
+    for (const attempt of leftOut) {
+      const { queue } = attempt.batch
+      queue.keptBack(attempt.batch)
+      if (preparation.isTooLarge(attempt)) queue.halve(attempt.batch)
+      outcomes.goOn(queue)
     }
   }
 

@@ -5,6 +5,7 @@ import { abortedBy, isAborted } from '../queues/abortion.js'
 import type { BatchMessage, Magic } from '../queues/batch.js'
 import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.js'
 import type { CompressionChoice } from '../queues/topic-compression.js'
+import type { Attempt } from './attempt.js'
 import { encodeBatch, whyCodecCantGo, type EncodingParts } from './encode-batch.js'
 
 export interface PreparationParts extends EncodingParts {
@@ -67,7 +68,7 @@ export class Preparation {
   }
 
   /** Whether a batch, as it would go, is more than one may have, and can still be made smaller. */
-  isTooLarge(batch: PartitionBatch, records: Uint8Array): boolean {
+  isTooLarge({ batch, records }: Pick<Attempt, 'batch' | 'records'>): boolean {
     return records.length > this.parts.compression.batchBytes && batch.count > 1 && !batch.mayBeInLog
   }
 

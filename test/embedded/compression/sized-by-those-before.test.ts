@@ -41,6 +41,18 @@ it.each(['0.10.2', '1.1', '4'] as const)('Kafka %s: it is never written larger t
   expectNothingHeld(producer)
 })
 
+it('a request of batches that were compressed less is not written larger than maxRequestBytes', async () => {
+  const kafka = await startKafka({ topics: { files: { partitions: 4 } } })
+  const bounds = { batchBytes: BATCH_BYTES, maxRequestBytes: BATCH_BYTES }
+  const producer = startProducer(kafka, { compression: 'gzip', ...bounds })
+  const toAll = (value: string | Buffer) => [0, 1, 2, 3].map((partition) => ({ topic: 'files', partition, value }))
+  for (let i = 0; i < PLAIN; i++) await producer.send({ topic: 'files', value: '{"a":1},'.repeat(100) })
+  await producer.send(toAll(randomBytes(9_000)))
+  expect(Math.max(...requestsOf(kafka, 'Produce').map(({ sizeBytes }) => sizeBytes))).toBeLessThan(MOST_BYTES)
+  expect(producer.stats().resends).toBe(0)
+  expectNothingHeld(producer)
+})
+
 it('a broker that hangs up on large requests is not sent the same one until the deadline', async () => {
   const sizeOf = ({ topicData }: DecodedProduceRequest) =>
     topicData
