@@ -299,7 +299,7 @@ export class PartitionQueue implements BatchQueue {
 
   /** The same where nothing of it was written. */
   keptBack(batch: PartitionBatch): void {
-    batch.takeBackAttempt()
+    batch.history.takeBackAttempt()
     this.returned(batch)
   }
 

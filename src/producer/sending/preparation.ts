@@ -69,7 +69,7 @@ export class Preparation {
 
   /** Whether a batch, as it would go, is more than one may have, and can still be made smaller. */
   isTooLarge({ batch, records }: Pick<Attempt, 'batch' | 'records'>): boolean {
-    return records.length > this.parts.compression.batchBytes && batch.count > 1 && !batch.mayBeInLog
+    return records.length > this.parts.compression.batchBytes && batch.count > 1 && !batch.history.mayBeInLog
   }
 
   /** The batch as it goes into a request; a promise where it is compressed off the event loop. */

@@ -230,7 +230,6 @@ export class Coordinator implements Coordination {
     }
   }
 
-  /** The error is what no other broker would answer otherwise. */
   private async find(): Promise<CoordinatorAddress | KafkaProducerError> {
     const { anyBroker, askForBrokers, sessions } = this.parts
     // Whose id it gives has to be known before it does.
@@ -239,6 +238,7 @@ export class Coordinator implements Coordination {
     return anyBroker.ask((session, patienceMs) => this.lookUp(session, patienceMs))
   }
 
+  /** The error is what no other broker would answer otherwise. */
   private async lookUp(
     { connection, versions, throttle }: BrokerSession,
     patienceMs: number,
