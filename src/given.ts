@@ -42,8 +42,13 @@ export function readable<T>(read: () => T, name: () => string): T {
   try {
     return read()
   } catch (cause) {
-    if (cause instanceof InvalidConfigError) throw cause
-    throw new InvalidConfigError(`${name()} can't be read: what reads it threw`, thrownCause(cause))
+    const error =
+      cause instanceof InvalidConfigError
+        ? cause
+        : new InvalidConfigError(`${name()} can't be read: what reads it threw`, thrownCause(cause))
+    // Not the depths in which it was found: logs show a few lines of its stack, of which one is to be who called.
+    Error.captureStackTrace(error, readable)
+    throw error
   }
 }
 

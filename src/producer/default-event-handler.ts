@@ -74,14 +74,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
   }
 
   handle(given: Given<K, V>, options?: SendOptions, instead?: Replacement): Promise<RecordMetadata[]> {
-    try {
-      // Most sends are of one message and no more: a short way, which V8 makes one function with what calls it.
-      return options === undefined && !isList(given)
-        ? this.handleOne([given], false, this.sendClock.now(), instead, undefined)
-        : this.handleListed(given, options, instead)
-    } catch (error) {
-      return Promise.reject(error)
-    }
+    // Most sends are of one message and no more: a short way, which V8 makes one function with what calls it.
+    return options === undefined && !isList(given)
+      ? this.handleOne([given], false, this.sendClock.now(), instead, undefined)
+      : this.handleListed(given, options, instead)
   }
 
   /** Lists, and whatever comes with options. */
@@ -91,7 +87,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     instead: Replacement | undefined,
   ): Promise<RecordMetadata[]> {
     const signal = signalOfSend(options)
-    if (signal?.aborted) return Promise.reject(abortedBy(signal))
+    if (signal?.aborted) throw abortedBy(signal)
     const inList = isList(given)
     const messages = inList ? given : [given]
     if (messages.length === 0) return Promise.resolve([])
@@ -126,16 +122,16 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     return call.promise
   }
 
-  /** Async mode: settles when the messages are queued or refused; their fates are reported. */
+  /**
+   * Async mode: settles when the messages are queued or refused; their fates are reported.
+   *
+   * @throws as {@link handle}
+   */
   enqueue(given: Given<K, V>, reporter: DeliveryReporter, options?: SendOptions, instead?: Replacement): Promise<void> {
-    try {
-      // As in handle().
-      return options === undefined && !isList(given) && instead === undefined
-        ? this.enqueueOne([given], false, reporter, this.sendClock.now(), undefined, undefined)
-        : this.enqueueListed(given, reporter, options, instead)
-    } catch (error) {
-      return Promise.reject(error)
-    }
+    // As in handle().
+    return options === undefined && !isList(given) && instead === undefined
+      ? this.enqueueOne([given], false, reporter, this.sendClock.now(), undefined, undefined)
+      : this.enqueueListed(given, reporter, options, instead)
   }
 
   private enqueueListed(
@@ -145,7 +141,7 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     instead: Replacement | undefined,
   ): Promise<void> {
     const signal = signalOfSend(options)
-    if (signal?.aborted) return Promise.reject(abortedBy(signal))
+    if (signal?.aborted) throw abortedBy(signal)
     const inList = isList(given)
     const messages = inList ? given : [given]
     if (messages.length === 0) return Promise.resolve()

@@ -42,6 +42,7 @@ export interface EventHandler<K, V> {
    * message was given and no list, with its own error.
    *
    * @param instead what is sent in place of what was given
+   * @throws what the whole call is refused with, such as InvalidMessageError
    */
   handle(given: Given<K, V>, options?: SendOptions, instead?: Replacement): Promise<RecordMetadata[]>
   /**

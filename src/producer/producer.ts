@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { inspect, type InspectOptions } from 'node:util'
 import type { Timer } from '../clock.js'
-import { FlushTimeoutError, InvalidConfigError, ProducerClosedError } from '../errors.js'
+import { FlushTimeoutError, InvalidConfigError, KafkaProducerError, ProducerClosedError } from '../errors.js'
 import { readable } from '../given.js'
 import { formatAddress } from '../network/connect.js'
 import { SessionFactory } from '../network/session.js'
@@ -296,10 +296,17 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     options: SendOptions | undefined,
     instead?: Replacement,
   ): Promise<RecordMetadata[] | void> {
-    if (this.#closing !== undefined) return Promise.reject(new ProducerClosedError())
-    return this.#sendLoop === undefined
-      ? this.#eventHandler.handle(messages, options, instead)
-      : this.#eventHandler.enqueue(messages, this.#reporter, options, instead)
+    try {
+      if (this.#closing !== undefined) throw new ProducerClosedError()
+      return this.#sendLoop === undefined
+        ? this.#eventHandler.handle(messages, options, instead)
+        : this.#eventHandler.enqueue(messages, this.#reporter, options, instead)
+    } catch (error) {
+      // Not the depths in which it was found: logs show a few lines of its stack, of which one is to be who called.
+      // eslint-disable-next-line @typescript-eslint/unbound-method -- it is not called
+      if (error instanceof KafkaProducerError) Error.captureStackTrace(error, Producer.prototype.send)
+      return Promise.reject(error)
+    }
   }
 
   /**

@@ -1,6 +1,14 @@
 import { inspect } from 'node:util'
-import { expect, it } from 'vitest'
-import { DeliveryError, FailedToSendMessageError, Producer, type KeyedMessage } from '../../../src/index.js'
+import { describe, expect, it } from 'vitest'
+import {
+  DeliveryError,
+  FailedToSendMessageError,
+  Producer,
+  ProducerConfig,
+  TransactionalProducer,
+  type KeyedMessage,
+  type RawData,
+} from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, startProducer, turns } from '../support/producers.js'
 
@@ -72,6 +80,63 @@ it('an error is printed in a few lines, with the line that called', async () => 
   expect(lines.length).toBeLessThan(9)
   expect(lines[0]).toMatch(/^FailedToSendMessageError: 2 messages failed; the first with INVALID_PARTITION: /)
   expect(lines[1]).toMatch(/at (async )?placeOrder/)
+})
+
+const CALLER = /\n {4}at .*caller-in-stack\.test\.ts/
+
+describe('what is wrong with a call is printed with the line that called:', () => {
+  const wrong = { topic: 'orders' } as unknown as KeyedMessage
+  const started = (type: 'sync' | 'async') =>
+    new Producer<RawData, RawData, 'sync' | 'async'>({ brokers: 'localhost:1', type, onDelivery: () => 0 })
+
+  it.each<[string, KeyedMessage | KeyedMessage[], object]>([
+    ['one message', wrong, {}],
+    ['a list of one', [wrong], {}],
+    ['a list', [BAD, wrong], {}],
+    ['options that there are not', BAD, { timeoutMs: 5 }],
+    ['no signal', BAD, { signal: 'x' as never }],
+    ['a signal that was aborted before', BAD, { signal: AbortSignal.abort() }],
+  ])('send() of %s', async (_, given, options) => {
+    for (const type of ['sync', 'async'] as const) {
+      await using producer = started(type)
+      async function placeOrder() {
+        await producer.send(given, options)
+      }
+      expect(inspect(await errorOf(placeOrder()))).toMatch(/\n {4}at (async )?placeOrder /)
+    }
+  })
+
+  it('after close()', async () => {
+    const producer = started('sync')
+    await producer.close()
+    async function placeOrder() {
+      await producer.send(BAD)
+    }
+    expect(inspect(await errorOf(placeOrder()))).toMatch(/\n {4}at (async )?placeOrder /)
+  })
+
+  it.each([
+    ['flush()', (producer: Producer) => producer.flush({ timeout: 5 } as object)],
+    ['close()', (producer: Producer) => producer.close({ timeoutMs: -1 })],
+    ['sendAll()', (producer: Producer) => producer.sendAll([], { signals: 5 } as object)],
+  ])('%s', async (_, call) => {
+    await using producer: Producer = started('sync') as Producer
+    async function shutDown() {
+      await call(producer)
+    }
+    expect(inspect(await errorOf(shutDown()))).toMatch(CALLER)
+  })
+
+  it.each([
+    ['a producer', () => new Producer({ brokers: 'localhost', timeout: 5 } as { brokers: string })],
+    ['a producer with an option that is wrong', () => new Producer({ brokers: 'localhost', retries: -1 })],
+    ['options', () => new ProducerConfig({ brokers: 'localhost:x' })],
+    ['options that do not go together', () => new ProducerConfig({ brokers: 'a', acks: 0, idempotent: true })],
+    ['a transactional producer', () => new TransactionalProducer({ brokers: 'a', transactionalId: '' })],
+  ])('%s', async (_, make) => {
+    const error = await errorOf(Promise.resolve().then<unknown>(make))
+    expect(inspect(error)).toMatch(CALLER)
+  })
 })
 
 it('nobody who awaits it late, or not with await, goes without the error', async () => {
