@@ -51,6 +51,7 @@ export function checkTopic(topic: unknown, validTopics: ValidTopicNames, message
   if (validTopics.has(topic)) return
   if (!isTopicName(topic)) {
     checkIsOneMessage(message)
+    if (topic === undefined) checkFieldNames(message)
     throw wrongTopic(topic)
   }
   checkFieldNames(message)
@@ -91,8 +92,13 @@ function millisecondsOf(timestamp: unknown): number {
   return isExact ? Number(timestamp) : NaN
 }
 
-/** Why a message without a value can't be sent; other clients have a list of `messages` in one with the topic. */
+/**
+ * Why a message without a value can't be sent; other clients have a list of `messages` in one with the topic.
+ *
+ * @throws InvalidMessageError where the value has a name so near that it must be a slip
+ */
 export function valueMissing(message: object, topic: string): InvalidMessageError {
+  checkFieldNames(message)
   const other = strangeFields(message).find((name) => OTHER_NAMES_OF_VALUE.has(name))
   const remedy = has(message, 'messages')
     ? "there are no 'messages' in a message: give a list, with the topic in each of them"

@@ -42,6 +42,18 @@ describe('a misspelt field', () => {
     )
   })
 
+  it('is told of later messages for a topic, too, where it is the value or the topic', async () => {
+    const producer = startProducer(await startKafka({ topics: { orders: {} } }))
+    await producer.send({ topic: 'orders', value: 'x' })
+    const refusal = async (message: object) => (await errorOf(producer.send(message as KeyedMessage))).message
+    expect(await refusal({ topic: 'orders', vale: 'x' })).toBe(
+      "there is no field 'vale' in a message: did you mean 'value'?",
+    )
+    expect(await refusal({ topc: 'orders', value: 'x' })).toBe(
+      "there is no field 'topc' in a message: did you mean 'topic'?",
+    )
+  })
+
   it('is no field with a name of its own: such are let be', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka)
