@@ -81,6 +81,10 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
 
   socketFactory: 'here it is `createConnection`, which gives the stream to a broker; `ssl` goes on top of it',
 
+  // What only a ProducerConfig has that is no option.
+  compressionChoice:
+    'it is of a ProducerConfig that was spread, or that another copy of this package has made; give the options that it was made of, with the others beside them',
+
   // What is not here.
   ...absent(
     'transactions are those of a TransactionalProducer: its options for them are transactionalId and transactionTimeoutMs',

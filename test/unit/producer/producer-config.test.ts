@@ -241,6 +241,11 @@ describe('what is refused, with what was given and what is allowed', () => {
     expect(refusal({ brokers, [given]: 1 }).message).toContain(`unknown option '${given}': did you mean '${nearest}'?`)
   })
 
+  it('those of a ProducerConfig that was spread: it says so, and names none that nobody has given alone', () => {
+    const config = new ProducerConfig({ brokers })
+    expect(refusal({ ...config, clientId: 'x' }).message).toMatch(/: it is of a ProducerConfig that was spread, or /)
+  })
+
   it('names that every object has', () => {
     for (const name of ['toString', 'constructor', '__proto__']) {
       const options: Record<string, unknown> = { brokers }
