@@ -51,7 +51,7 @@ export class Cluster {
   readonly changes = new Changes()
   private readonly topicsById = new Map<string, Topic>()
 
-  private nextProducerId = 1000n
+  private nextProducerId: bigint
 
   /** All of them; {@link Timers.stop} when the cluster stops. */
   readonly timers: Timers
@@ -64,8 +64,9 @@ export class Cluster {
 
   constructor(
     readonly options: ResolvedOptions,
-    { clock, random }: Surroundings,
+    { clock, random, firstProducerId = 1000n }: Surroundings & { readonly firstProducerId?: bigint },
   ) {
+    this.nextProducerId = firstProducerId
     this.clock = clock
     this.random = random
     this.id = random.bytes(16).toString('base64url')

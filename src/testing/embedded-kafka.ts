@@ -120,6 +120,8 @@ export interface Lasting {
 /** What a cluster has of the world around it: time and chance, and where connections come from, sockets by default. */
 interface EmbeddedWorld extends Surroundings {
   readonly listen?: Listen
+  /** The id that its first producer gets. */
+  readonly firstProducerId?: bigint
 }
 
 /** As many topics are printed of a cluster. */
@@ -312,6 +314,29 @@ export class EmbeddedKafka {
     wholeNumber(0)('partition', partition)
     wholeNumber(-1)('broker', broker)
     this.cluster.moveLeader(topic, partition, broker)
+  }
+
+  /**
+   * Retention takes what the topic holds, if no transaction in it is open: whether it has.
+   *
+   * @internal
+   */
+  emptyTopic(name: string): boolean {
+    const { partitions } = this.cluster.topic(name)
+    const [node] = this.cluster.nodes.values()
+    if (node === undefined || partitions.some(({ transactions }) => transactions.firstOpenOffset !== undefined))
+      return false
+    for (const partition of partitions) partition.empty(node.release)
+    return true
+  }
+
+  /**
+   * The newest writes to each partition of the topic are lost, as many as said: a broker leads that was not in sync.
+   *
+   * @internal
+   */
+  truncateTopic(name: string, count: number): void {
+    for (const partition of this.cluster.topic(name).partitions) partition.truncate(count)
   }
 
   /** Gives all partitions without a leader one, where a replica in sync lives. */

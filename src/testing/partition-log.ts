@@ -48,6 +48,20 @@ export class PartitionLog {
     if (dropped > 0) this.entries.splice(0, dropped)
   }
 
+  /** Retention takes all that was written so far; offsets go on. */
+  empty(): void {
+    this.entries = []
+    this.held = 0
+  }
+
+  /** The newest entries are lost, and their offsets are given again. */
+  truncate(count: number): void {
+    for (const { baseOffset, bytes } of this.entries.splice(Math.max(0, this.entries.length - count)).reverse()) {
+      this.held -= bytes.length
+      this.nextOffset = baseOffset
+    }
+  }
+
   /** The entries from the one that holds `offset` on, as many as `maxBytes` hold, but one at the least. */
   read(offset: number, maxBytes: number, beforeOffset: number): LogEntry[] {
     const found: LogEntry[] = []

@@ -94,6 +94,14 @@ export class ProducerStates {
     for (const [producerId, { batches }] of this.states)
       if ((batches.at(-1)?.lastOffset ?? -1) < startOffset) this.states.delete(producerId)
   }
+
+  /** The log ends here now: of a producer there is what is left in it. */
+  endsAt(endOffset: number): void {
+    for (const [producerId, state] of this.states) {
+      state.batches = state.batches.filter(({ lastOffset }) => lastOffset < endOffset)
+      if (state.batches.length === 0) this.states.delete(producerId)
+    }
+  }
 }
 
 function lastSequence(batch: CheckedBatch): number {

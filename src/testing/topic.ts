@@ -4,6 +4,7 @@ import { shown } from '../shown.js'
 import { invalid, oneOf } from './checks.js'
 import { PartitionLog } from './partition-log.js'
 import { ProducerStates } from './producer-states.js'
+import type { Release } from './releases.js'
 import { SETTING_NAMES } from './topic-settings.js'
 import { PartitionTransactions } from './transactions/partition-transactions.js'
 import { Changes } from './waiting.js'
@@ -115,6 +116,18 @@ export class Partition {
   epochError(epoch: number): 'FENCED_LEADER_EPOCH' | 'UNKNOWN_LEADER_EPOCH' | undefined {
     if (epoch === -1 || epoch === this.leaderEpoch) return undefined
     return epoch < this.leaderEpoch ? 'FENCED_LEADER_EPOCH' : 'UNKNOWN_LEADER_EPOCH'
+  }
+
+  /** Retention takes all that was written so far. */
+  empty(release: Release): void {
+    this.log.empty()
+    this.producers.beginsAt(this.log.startOffset, release)
+  }
+
+  /** The newest entries of the log are lost, as where a replica leads that was not in sync. */
+  truncate(count: number): void {
+    this.log.truncate(count)
+    this.producers.endsAt(this.log.endOffset)
   }
 
   /** Every change of the leader, to none too, begins a new epoch. */

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { MUTANTS, type Mutant } from './mutants.js'
 import { ODD_MUTANTS } from './odd-mutants.js'
+import { WORLD_MUTANTS } from './world-mutants.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const TSX = fileURLToPath(import.meta.resolve('tsx/cli'))
@@ -21,7 +22,8 @@ const { values, positionals } = parseArgs({
 })
 
 /** The first seed that finds it, and the rule that it broke. */
-async function hunt({ file, find, replace }: Mutant): Promise<string> {
+async function hunt(mutant: Mutant): Promise<string> {
+  const { file, find, replace } = mutant
   const dir = await mkdtemp(join(tmpdir(), 'mutant-'))
   try {
     for (const part of ['src', 'test/simulation', 'package.json', 'tsconfig.json'])
@@ -32,16 +34,17 @@ async function hunt({ file, find, replace }: Mutant): Promise<string> {
       join(dir, file),
       source.replace(find, () => replace),
     )
-    return await firstLine(join(dir, 'test/simulation/run.ts'), dir)
+    // Those are found by no others.
+    const others = WORLD_MUTANTS.includes(mutant) ? ['--world'] : []
+    return await firstLine([join(dir, 'test/simulation/run.ts'), ...others], dir)
   } finally {
     await rm(dir, { recursive: true, force: true })
   }
 }
 
-function firstLine(program: string, cwd: string): Promise<string> {
-  const child = spawn(process.execPath, [TSX, program, '--seeds', values.seeds, '--from', values.from, '--first'], {
-    cwd,
-  })
+function firstLine(program: readonly string[], cwd: string): Promise<string> {
+  const args = [TSX, ...program, '--seeds', values.seeds, '--from', values.from, '--first']
+  const child = spawn(process.execPath, args, { cwd })
   let output = ''
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))
@@ -49,7 +52,7 @@ function firstLine(program: string, cwd: string): Promise<string> {
 }
 
 let missed = 0
-for (const mutant of [...MUTANTS, ...ODD_MUTANTS]) {
+for (const mutant of [...MUTANTS, ...ODD_MUTANTS, ...WORLD_MUTANTS]) {
   if (positionals.length > 0 && !positionals.some((word) => mutant.fault.includes(word))) continue
   const found = await hunt(mutant)
   const [, seed, rule] = /^seed (\d+): ([^:]*)/.exec(found) ?? []

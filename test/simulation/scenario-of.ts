@@ -4,6 +4,7 @@ import { plainScenario } from './plain-scenario.js'
 import type { Scenario } from './scenario.js'
 import { swarmScenario } from './swarm-scenario.js'
 import { transactionalScenario } from './transactional-scenario.js'
+import { isWorldly, worldScenario } from './world-scenario.js'
 
 /** So many of the seeds play a few things many times. */
 const SWARM = 0.35
@@ -12,6 +13,10 @@ const TRANSACTIONAL = 0.25
 
 /** The scenario that a seed stands for. */
 export function scenarioOf(seed: number): Scenario {
+  return isWorldly(seed) ? worldScenario(seed, usualScenario) : usualScenario(seed)
+}
+
+function usualScenario(seed: number): Scenario {
   // Dice of their own, so that all else of the other seeds is as it is without.
   const swarmDice = new Dice(seed ^ 0x5a43)
   if (swarmDice.isLucky(SWARM)) return swarmScenario(seed, swarmDice)

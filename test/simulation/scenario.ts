@@ -103,7 +103,12 @@ export type Action = { readonly at: number } & (
       readonly release?: string
     }
   | { readonly do: 'move'; readonly topic: string; readonly partition: number; readonly broker: number }
-  | { readonly do: 'delete' | 'recreate' | 'grow'; readonly topic: string }
+  | { readonly do: 'delete' | 'recreate' | 'grow' | 'retain'; readonly topic: string }
+  /** A broker leads that was not in sync: the newest writes to each partition are lost. */
+  | { readonly do: 'truncate'; readonly topic: string; readonly count: number }
+  /** Another cluster, so much later, with topics that are empty; its producer ids may be those of the one before again. */
+  | { readonly do: 'anew'; readonly ms: number; readonly otherIds?: boolean }
+  | { readonly do: 'join' | 'leave'; readonly broker: number }
   | { readonly do: 'freeze' | 'refuse' | 'deafen' | 'silence'; readonly broker: number; readonly ms: number }
   | { readonly do: 'reset' | 'halve' | 'babble'; readonly broker: number }
   | { readonly do: 'jump' | 'hang'; readonly ms: number }
@@ -119,6 +124,14 @@ export type UserAction = Extract<Action, { readonly do: (typeof OF_USER)[number]
 
 export function isOfUser(action: Action): action is UserAction {
   return (OF_USER as readonly string[]).includes(action.do)
+}
+
+const OF_WORLD = ['delete', 'recreate', 'grow', 'retain', 'truncate', 'anew', 'join', 'leave'] as const
+/** What the cluster is, and holds. */
+export type WorldAction = Extract<Action, { readonly do: (typeof OF_WORLD)[number] }>
+
+export function isOfWorld(action: Action): action is WorldAction {
+  return (OF_WORLD as readonly string[]).includes(action.do)
 }
 
 /** Options of the producer that are plain values. */
@@ -166,8 +179,17 @@ export interface Scenario {
   readonly promptMs?: number
   /** Streams that the user gives, in place of sockets. */
   readonly ownConnections: boolean
+  /** Settings of the topics. */
+  readonly config?: Readonly<Record<string, string | number>>
+  readonly idempotent?: boolean
+  /** Messages are seen by an interceptor, which puts others of the same content in their place. */
+  readonly intercepts?: boolean
   readonly actions: readonly Action[]
 }
+
+export const BEFORE_SEQUENCES: ReadonlySet<string> = new Set(['0.8.2', '0.9', '0.10.2'])
+/** Before KIP-360 (2.5) brokers forget with the last of its records that there was a producer. */
+export const FORGETTING: ReadonlySet<string> = new Set([...BEFORE_SEQUENCES, '0.11', '1.1'])
 
 /** What a scenario is unless it says otherwise. */
 export const PLAIN: Scenario = {

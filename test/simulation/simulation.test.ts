@@ -9,6 +9,7 @@ import { PLAIN, type Scenario } from './scenario.js'
 import { asCode, shrink } from './shrink.js'
 import { simulate } from './simulation.js'
 import { VirtualClock } from './virtual-clock.js'
+import { WORLD_MUTANTS } from './world-mutants.js'
 
 describe('the simulator', () => {
   it('plays the same seed the same way, to the last byte and millisecond', async () => {
@@ -84,11 +85,14 @@ describe('the simulator', () => {
     ])
   })
 
-  it.each([...MUTANTS, ...ODD_MUTANTS])('could be tried on today’s sources with: $fault', ({ file, find, replace }) => {
-    const source = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
-    expect(source.split(find)).toHaveLength(2)
-    expect(source.replace(find, () => replace)).not.toBe(source)
-  })
+  it.each([...MUTANTS, ...ODD_MUTANTS, ...WORLD_MUTANTS])(
+    'could be tried on today’s sources with: $fault',
+    ({ file, find, replace }) => {
+      const source = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
+      expect(source.split(find)).toHaveLength(2)
+      expect(source.replace(find, () => replace)).not.toBe(source)
+    },
+  )
 })
 
 describe('virtual time', () => {

@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto'
 import { Producer } from '../../src/producer/producer.js'
 import { TransactionalProducer } from '../../src/producer/transactional-producer.js'
-import { EmbeddedKafka } from '../../src/testing/index.js'
+import type { EmbeddedKafka } from '../../src/testing/index.js'
 import { Dice } from './dice.js'
 import { Ledger, PASSING, Violation, type Entry } from './ledger.js'
 import { SimNetwork } from './network.js'
-import { isOfUser, type Action, type CodeOf, type Scenario, type Step } from './scenario.js'
+import { BEFORE_SEQUENCES, isOfUser, type Action, type CodeOf, type Scenario, type Step } from './scenario.js'
 import { TransactionLedger } from './transaction-ledger.js'
 import { TransactionalUser } from './transactional-user.js'
 import { Troubles } from './troubles.js'
 import { User } from './user.js'
 import { VirtualClock } from './virtual-clock.js'
+import { World } from './world.js'
 
 /** What a run may take; more is a loop without end. */
 const MAX_STEPS = 200_000
@@ -23,6 +24,8 @@ const ANSWER_GRACE_MS = 2_500
 const REQUESTS_IN_LINE = 6
 /** How much room is looked at between steps. */
 const LOOK_EVERY = 16
+/** What a message takes beside its value, alone in a batch: at the most. */
+const RECORD_BYTES = 150
 const PROBE_IDS = 2_000_000
 /** 32 for messages, 16 for questions; beside those that have taken longer than a second 256 for messages. */
 const MOST_OPENING = 50
@@ -33,6 +36,7 @@ const QUEUEING_MS = 700
 /** A producer may hear of what befell it before by its next transaction, and is replaced then. */
 const PROBE_ATTEMPTS = 3
 const LONG_MS = 30_000
+const MADE_WITHIN_MS = 60_000
 /** Sockets of a producer that was closed have a second to end. */
 const CLOSE_MS = 30_000
 
@@ -65,7 +69,7 @@ class Simulation {
   private readonly network: SimNetwork
   private readonly ledger: Ledger
   private readonly dice: Dice
-  private kafka!: EmbeddedKafka
+  private world!: World
   private readonly transactions: TransactionLedger
   private user!: User | TransactionalUser
   private troubles!: Troubles
@@ -94,6 +98,16 @@ class Simulation {
       )
     this.ledger = new Ledger(() => this.clock.now, this.trace)
     this.transactions = new TransactionLedger(this.ledger, this.trace)
+  }
+
+  private get kafka(): EmbeddedKafka {
+    return this.world.kafka
+  }
+
+  /** All that there is, or anything was sent to. */
+  private get topics(): readonly string[] {
+    const used = [...this.ledger.entries.values()].map(({ topic }) => topic)
+    return [...new Set([...Object.keys(this.scenario.topics), ...used])]
   }
 
   private readonly trace = (what: string): void => {
@@ -140,6 +154,7 @@ class Simulation {
       clock.for('scenario').setTimeout(() => this.perform(action), Math.max(1, action.at))
     const end = Math.max(0, ...scenario.actions.map(({ at }) => at)) + 1
     await this.wait(end)
+    if (this.world.made !== undefined) await this.settled(this.world.made, 'another cluster', MADE_WITHIN_MS)
     this.heal()
     // Whatever was given so far has its fate by then.
     await this.wait(deliveryTimeoutMs + SLACK_MS)
@@ -169,30 +184,29 @@ class Simulation {
 
   private async start(): Promise<void> {
     const { scenario, clock, network, dice } = this
-    const topics = Object.fromEntries(
-      Object.entries(scenario.topics).map(([name, partitions]) => [name, { partitions }]),
-    )
-    const { sessionLifetimeMs } = scenario
-    this.kafka = await EmbeddedKafka.start(
-      {
-        brokers: scenario.brokers,
-        release: scenario.release,
-        topics,
-        autoCreateTopics: scenario.autoCreateTopics,
-        ...(sessionLifetimeMs !== undefined && { sasl: { users: { u: 'p' }, sessionLifetimeMs } }),
-      },
-      { clock: clock.for('cluster'), random: dice.fork(), listen: network.listen },
-    )
-    this.troubles = new Troubles(this.kafka, network, clock, this.trace, this.broke)
+    this.world = await World.start(scenario, {
+      clock: clock.for('cluster'),
+      random: dice.fork(),
+      listen: network.listen,
+      topics: () => this.topics,
+      trace: this.trace,
+      broke: this.broke,
+    })
+    this.troubles = new Troubles(this.world, network, clock, this.broke)
     clock.lookMs = scenario.lookMs
     if (scenario.options.acks === 0 && scenario.codec === 'none')
       network.onTaken = (bytes) => {
         for (const id of idsIn(bytes)) this.taken.add(id)
       }
-    if (scenario.brokers === 1 && scenario.codec === 'none' && sessionLifetimeMs === undefined && isPeaceful(scenario))
+    if (
+      scenario.brokers === 1 &&
+      scenario.codec === 'none' &&
+      scenario.sessionLifetimeMs === undefined &&
+      isPeaceful(scenario)
+    )
       network.onWritten = (bytes) => this.noteWritten(bytes)
     this.user = this.makeUser(dice.fork(), dice.fork())
-    this.user.exists = (topic) => this.troubles.hasTopic(topic)
+    this.user.exists = (topic) => this.world.hasTopic(topic)
   }
 
   private makeUser(random: Dice, dice: Dice): User | TransactionalUser {
@@ -332,7 +346,7 @@ class Simulation {
   /** From here on nothing is wrong with anything. */
   private heal(): void {
     this.trace('healed')
-    this.troubles.heal(this.scenario.topics)
+    this.troubles.heal()
     this.user.lockedUntil = 0
   }
 
@@ -432,24 +446,22 @@ class Simulation {
   }
 
   private checkEnd(): void {
-    const { kafka, user, clock, ledger, scenario } = this
+    const { kafka, world, user, clock, ledger, scenario } = this
     for (const { queueMessages, queueBytes } of user.producers.map((producer) => producer.stats()))
       if (queueMessages !== 0 || queueBytes !== 0)
         throw new Violation('room is zero at the end', `${queueMessages} messages, ${queueBytes} bytes`)
     const timers = clock.timersOf('producer')
     if (timers > 0) throw new Violation('no timer is left', `${timers} are`)
     for (const { what } of user.pending.values()) throw new Violation('promises settle', `${what} has not`)
-    const topics = new Set([...Object.keys(scenario.topics), ...[...ledger.entries.values()].map(({ topic }) => topic)])
-    const there = [...topics].filter((topic) => this.troubles.hasTopic(topic))
-    const all = [...this.troubles.gone, ...there.map((topic) => ({ topic, records: kafka.records(topic) }))]
     if (scenario.promptMs !== undefined) ledger.checkPrompt(scenario.promptMs)
     this.checkPace()
     this.network.checkUnread()
     this.checkTaken()
     this.checkAsked()
     if (user instanceof TransactionalUser) {
-      const committed = there.flatMap((topic) => kafka.records(topic, { isolation: 'read_committed' }))
-      this.transactions.check(committed, kafka.committedOffsets('readers'))
+      // What groups have read is gone with their cluster.
+      const offsets = world.isAnew ? undefined : kafka.committedOffsets('readers')
+      this.transactions.check(world.committed(), offsets)
     } else if (isPeaceful(scenario)) {
       ledger.checkPeace((entry, code) => this.mayFail(entry, code))
       const isNowhere = [...ledger.entries.values()].some((entry) => this.isNowhere(entry))
@@ -458,13 +470,16 @@ class Simulation {
     }
     if (!scenario.actions.some((action) => MAY_LOSE_COUNT.has(action.do) || isOfSequences(action))) ledger.checkCount()
     ledger.checkStored(
-      all,
+      world.everWritten(),
       scenario.options.acks,
       scenario.options.retries ?? Infinity,
       this.passing,
-      this.troubles.remadeAt,
+      this.world.remadeAt,
     )
     if (user instanceof User) this.checkStats(user)
+    const fates = [...ledger.entries.values()].map(({ fate }) => fate?.kind)
+    const acknowledged = fates.filter((kind) => kind === 'acknowledged').length
+    if (scenario.intercepts === true) user.counting.check(acknowledged, fates.length - acknowledged)
   }
 
   /** What a message is tried again for. Of unknown errors only the metadata's pass. */
@@ -510,7 +525,7 @@ class Simulation {
     const names = new Set(this.scenario.actions.map((action) => (action.do === 'ask' ? action.topic : '')))
     for (const { topic } of this.ledger.entries.values()) names.delete(topic)
     const made = [...names, 'n1', 'n20'].find(
-      (name) => this.troubles.hasTopic(name) && !Object.hasOwn(this.scenario.topics, name),
+      (name) => this.world.hasTopic(name) && !Object.hasOwn(this.scenario.topics, name),
     )
     if (made !== undefined) throw new Violation('asking for a topic does not create it', made)
     // What was written before a connection fell silent arrives when it speaks again; what was, behind a request whose answer
@@ -532,13 +547,15 @@ class Simulation {
     const { enqueueTimeoutMs, batchBytes } = scenario.options
     const isDetached = odd === 'detached'
     const isMissing = this.isMissing(topic)
+    const isLimited = this.maxMessageBytes < Infinity
     switch (code) {
       case 'ABORTED':
         return true
       case 'QUEUE_FULL':
         if (isMissing || enqueueTimeoutMs === 0) return true
-        // So many find room in time where each waits for one other at the most, and batches are not of one message each.
-        return enqueueTimeoutMs === 200 && (!this.isRoomy || batchBytes < 1_000 || this.movesFor(200))
+        // So many find room in time where each waits for one other at the most, and batches are not of one message each,
+        // or halved until they are.
+        return enqueueTimeoutMs === 200 && (!this.isRoomy || batchBytes < 1_000 || this.movesFor(200) || isLimited)
       case 'UNSUPPORTED_BY_FORMAT':
         return hasHeaders || timestamp !== undefined
       case 'INVALID_MESSAGE':
@@ -548,6 +565,8 @@ class Simulation {
         return isDetached || odd === 'mixed'
       case 'INVALID_TIMESTAMP':
         return odd === 'ahead'
+      case 'MESSAGE_TOO_LARGE':
+        return entry.value.length + RECORD_BYTES > this.maxMessageBytes
       case 'INVALID_CONFIG':
         return odd === 'wrong signal'
       case 'INVALID_PARTITION':
@@ -557,6 +576,9 @@ class Simulation {
       case 'CONNECTION_FAILED':
         // The process stands still for longer than an answer may take.
         return this.isHeavy && scenario.options.retries !== undefined
+      case 'CONNECTION_CLOSED':
+        // So a broker tells whoever wants no answer that a batch is too large.
+        return scenario.options.acks === 0 && isLimited
       case 'PRODUCER_CLOSED':
         return sentAt >= user.closedAt
       case 'UNKNOWN_TOPIC_OR_PARTITION':
@@ -564,6 +586,10 @@ class Simulation {
       default:
         return false
     }
+  }
+
+  private get maxMessageBytes(): number {
+    return Number(this.scenario.config?.['max.message.bytes'] ?? Infinity)
   }
 
   /** It is for a topic or a partition that does not exist. */
@@ -651,13 +677,15 @@ function idsIn(bytes: Buffer): number[] {
   return [...bytes.toString('latin1').matchAll(/#(\d+)#/g)].map(([, id]) => Number(id))
 }
 
-const BEFORE_SEQUENCES: ReadonlySet<string> = new Set(['0.8.2', '0.9', '0.10.2'])
 /** Answers to a question for a topic that may be otherwise a little later. */
 const PASSING_ERRORS: readonly (string | number)[] = [
   ...['INVALID_REPLICATION_FACTOR', 'REQUEST_TIMED_OUT', 'NOT_CONTROLLER', 'LEADER_NOT_AVAILABLE'],
 ]
 /** What makes brokers lose count of sequences. */
-const MAY_LOSE_COUNT: ReadonlySet<string> = new Set(['restart', 'delete', 'recreate', 'lie', 'grow', 'transact'])
+const MAY_LOSE_COUNT: ReadonlySet<string> = new Set([
+  ...['restart', 'delete', 'recreate', 'lie', 'grow', 'transact'],
+  ...['retain', 'truncate', 'anew', 'leave'],
+])
 const USES: readonly string[] = ['flush', 'abort', 'ask', 'connect', 'browse']
 
 /** Whether neither the network, nor the cluster, nor code of the user's does anything wrong. */
@@ -672,9 +700,15 @@ function isPeaceful({ actions, partitioner, codec, onDelivery, release, options 
       action.do === 'send'
         ? isGood(action.code ?? 'none') && action.then !== 'close'
         : USES.includes(action.do) ||
+          (action.do === 'retain' && tellsLogStart(release)) ||
           (options.retries === undefined && (action.do === 'move' || passesSoon(action, options))),
     )
   )
+}
+
+/** Whether brokers say where a log begins, from which it is known why they have forgotten a producer (Kafka 1.0). */
+function tellsLogStart(release: string): boolean {
+  return release !== '0.11'
 }
 
 /** A broker is told to say that it has lost count. */

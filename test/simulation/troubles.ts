@@ -1,17 +1,17 @@
-import { EmbeddedKafkaError, type EmbeddedKafka } from '../../src/testing/index.js'
-import type { Incarnation } from './ledger.js'
+import type { EmbeddedKafka } from '../../src/testing/index.js'
 import { CROWD_PORTS, type Lie } from './lies.js'
 import type { SimNetwork } from './network.js'
-import type { Action, UserAction } from './scenario.js'
+import { isOfWorld, type Action, type UserAction, type WorldAction } from './scenario.js'
 import type { VirtualClock } from './virtual-clock.js'
+import type { World } from './world.js'
+
+type BrokerAction = Exclude<Extract<Action, { readonly broker: number }>, WorldAction>
 
 const REFUSED_WITH: ReadonlyMap<Lie, string> = new Map([
   ['hints', 'NOT_LEADER_OR_FOLLOWER'],
   ['text', 'TOPIC_AUTHORIZATION_FAILED'],
   ['indexes', 'INVALID_RECORD'],
 ])
-/** Partitions of a topic that has grown. */
-export const GROWN_TO = 25
 const DEAF_MS = 600_000
 const SILENT_CROWD = CROWD_PORTS.filter((port) => port % 2 === 0)
 
@@ -19,61 +19,43 @@ const SILENT_CROWD = CROWD_PORTS.filter((port) => port % 2 === 0)
 export class Troubles {
   /** How long the process stood still: so much later deadlines are told. */
   stalledMs = 0
-  /** Topics that were deleted, with what they held. */
-  readonly gone: Incarnation[] = []
-  /** When topics were last deleted, or made anew. */
-  readonly remadeAt = new Map<string, number>()
   private readonly endings: (() => void)[] = []
 
   constructor(
-    private readonly kafka: EmbeddedKafka,
+    private readonly world: World,
     private readonly network: SimNetwork,
     private readonly clock: VirtualClock,
-    private readonly trace: (what: string) => void,
     private readonly broke: (error: unknown) => void,
   ) {}
 
+  private get kafka(): EmbeddedKafka {
+    return this.world.kafka
+  }
+
   /** From here on nothing is wrong with anything. */
-  heal(partitionsOf: Readonly<Record<string, number>>): void {
-    const { kafka, network } = this
+  heal(): void {
     for (const end of this.endings.splice(0)) end()
-    kafka.releaseFaults()
-    network.heal()
-    for (const { id, state } of kafka.brokers) {
-      if (state === 'paused') kafka.resumeBroker(id)
-      if (state === 'stopped') this.started(kafka.startBroker(id))
+    this.kafka.releaseFaults()
+    this.network.heal()
+    this.world.heal()
+  }
+
+  /** Ends it so much later, or when all is healed; not where it has ended with its cluster, or its broker. */
+  private endAfter(ms: number, end: () => void, broker?: number): void {
+    const { kafka } = this
+    const endIt = () => {
+      const isThere = broker === undefined || kafka.brokers.some(({ id }) => id === broker)
+      if (kafka === this.kafka && !this.world.isBeingMade && isThere) end()
     }
-    kafka.electLeaders()
-    for (const [topic, partitions] of Object.entries(partitionsOf))
-      if (!this.hasTopic(topic)) kafka.createTopic(topic, { partitions })
-      // It may have been created on demand.
-      else if (!this.hasTopic(topic, partitions - 1)) kafka.setPartitions(topic, partitions)
-  }
-
-  private started(starting: Promise<void>): void {
-    starting.catch((error: unknown) => {
-      // One that was about to come back by itself is being started already.
-      if (!(error instanceof EmbeddedKafkaError && error.code === 'WRONG_STATE')) this.broke(error)
-    })
-  }
-
-  hasTopic(topic: string, partition = 0): boolean {
-    try {
-      this.kafka.leaderOf(topic, partition)
-      return true
-    } catch {
-      return false
-    }
-  }
-
-  /** Ends it so much later, or when all is healed. */
-  private endAfter(ms: number, end: () => void): void {
-    this.clock.for('scenario').setTimeout(end, ms)
-    this.endings.push(end)
+    this.clock.for('scenario').setTimeout(endIt, ms)
+    this.endings.push(endIt)
   }
 
   meet(action: Exclude<Action, UserAction>): void {
-    const { kafka, clock } = this
+    const { kafka, clock, world } = this
+    // Nobody is there to be troubled.
+    if (world.isBeingMade) return
+    if (isOfWorld(action)) return world.meet(action)
     switch (action.do) {
       case 'jump':
         return clock.jump(action.ms)
@@ -101,19 +83,8 @@ export class Troubles {
       case 'throttle':
         return void kafka.throttle({ api: action.api, times: action.times }, action.ms)
       case 'move':
-        if (this.hasTopic(action.topic) && this.isAlive(action.broker))
-          this.attempt(() => kafka.moveLeader(action.topic, action.partition, action.broker))
-        return
-      case 'delete':
-      case 'recreate':
-        if (!this.hasTopic(action.topic)) return
-        this.gone.push({ topic: action.topic, records: kafka.records(action.topic) })
-        this.remadeAt.set(action.topic, this.clock.now)
-        if (action.do === 'delete') kafka.deleteTopic(action.topic)
-        else kafka.recreateTopic(action.topic)
-        return
-      case 'grow':
-        if (this.hasTopic(action.topic)) this.attempt(() => kafka.setPartitions(action.topic, GROWN_TO))
+        if (world.hasTopic(action.topic) && world.isAlive(action.broker))
+          world.attempt(() => kafka.moveLeader(action.topic, action.partition, action.broker))
         return
       default:
         return this.meetBroker(action)
@@ -128,28 +99,15 @@ export class Troubles {
     this.network.lies.order(api, how, times)
   }
 
-  private isAlive(broker: number): boolean {
-    return this.kafka.brokers.find(({ id }) => id === broker)?.state !== 'stopped'
-  }
-
-  /** What can't be done at this moment is left. */
-  private attempt(change: () => void): void {
-    try {
-      change()
-    } catch (error) {
-      this.trace(`not done: ${(error as Error).message}`)
-    }
-  }
-
-  private meetBroker(action: Extract<Action, { readonly broker: number }>): void {
+  private meetBroker(action: BrokerAction): void {
     const { kafka, network, clock } = this
     const { broker } = action
-    if (!this.isAlive(broker)) return
+    if (!this.world.isAlive(broker)) return
     const port = kafka.brokers.find(({ id }) => id === broker)?.port as number
     switch (action.do) {
       case 'pause':
         kafka.pauseBroker(broker)
-        return this.endAfter(action.ms, () => kafka.resumeBroker(broker))
+        return this.endAfter(action.ms, () => kafka.resumeBroker(broker), broker)
       case 'freeze': {
         const frozen = kafka.freezeMetadata(broker)
         return this.endAfter(action.ms, () => frozen.release())
@@ -176,15 +134,16 @@ export class Troubles {
         const stopped = kafka.stopBroker(broker, { electionMs })
         stopped.catch(this.broke)
         let isBack = false
-        return this.endAfter(ms, () => {
+        const start = () => {
           if (isBack) return
           isBack = true
-          const start =
+          this.world.starting(
             release === undefined || elsewhere
               ? kafka.startBroker(broker, elsewhere ? { port: 'new' } : {})
-              : kafka.upgradeBroker(broker, release)
-          start.catch(this.broke)
-        })
+              : kafka.upgradeBroker(broker, release),
+          )
+        }
+        return this.endAfter(ms, start, broker)
       }
       case 'move':
         return

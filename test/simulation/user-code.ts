@@ -14,10 +14,11 @@ import type { KeyedMessage } from '../../src/producer/keyed-message.js'
 import { murmur2 } from '../../src/producer/partitioners/murmur2.js'
 import type { ProducerStats } from '../../src/stats/producer-stats.js'
 import type { Dice } from './dice.js'
+import { Counting } from './interceptor.js'
 import { Violation, type Entry, type Fate, type Ledger } from './ledger.js'
 import { CROWD_PORTS } from './lies.js'
 import type { CodeOf, Given, Scenario, UserAction } from './scenario.js'
-import { GROWN_TO } from './troubles.js'
+import { GROWN_TO } from './world.js'
 
 /** A value before it is encoded. */
 export interface Value {
@@ -48,6 +49,7 @@ export abstract class UserCode {
   readonly signals = [new AbortController(), new AbortController(), new AbortController()]
   /** Promises that have to settle, and by when. */
   readonly pending = new Map<object, { readonly what: string; readonly dueAt: number }>()
+  readonly counting = new Counting<Key, Value>((message) => this.sameAs(message))
   closing: Promise<unknown> | undefined
   closedAt = Infinity
   /** Until then there are no credentials. */
@@ -77,18 +79,28 @@ export abstract class UserCode {
 
   /** What it takes of every producer. */
   protected commonOptions(dice: Dice) {
-    const { codec, sessionLifetimeMs, autoCreateTopics } = this.scenario
+    const { codec, sessionLifetimeMs, autoCreateTopics, idempotent, intercepts } = this.scenario
     return {
       brokers: '127.0.0.1:9001',
       allowAutoTopicCreation: autoCreateTopics,
       encoder: { encode: (value: Value) => this.encode(value) },
       keyEncoder: { encode: (key: Key) => (typeof key === 'string' ? Buffer.from(key) : key) },
       partitioner: this.partitioner(dice),
+      ...(idempotent !== undefined && { idempotent }),
+      ...(intercepts === true && { interceptors: [this.counting.interceptor] }),
       ...(codec !== 'none' && { compression: 'mine', codecs: [this.codec(codec)] }),
       ...(sessionLifetimeMs !== undefined && {
         sasl: { mechanism: 'plain', username: 'u', password: () => this.password() } as const,
       }),
     }
+  }
+
+  /** Another one, of which nobody can tell. */
+  private sameAs<M extends object>(message: M): M {
+    const other = { ...message }
+    const id = this.ids.get(message)
+    if (id !== undefined) this.ids.set(other, id)
+    return other
   }
 
   private password(): string {
