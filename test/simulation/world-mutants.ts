@@ -13,13 +13,13 @@ export const WORLD_MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'a transaction goes on in another cluster',
-    file: `${SENDING}/transaction-sequencing.ts`,
-    find: 'was !== null && is !== null && was !== is',
-    replace: 'was !== null && is !== null && was === undefined',
+    file: 'src/producer/transactions/transactional-identity.ts',
+    find: 'transactional: true, clusterId: this.requests.clusterId }',
+    replace: 'transactional: true, clusterId: null }',
   },
   {
     fault: 'a leader whose log retention has emptied counts as one that lost it',
-    file: `${QUEUES}/partition-queue.ts`,
+    file: `${QUEUES}/partition-sequences.ts`,
     find: '    return this.lastOffset >= 0n && logStartOffset > this.lastOffset\n',
     replace: '    return this.lastOffset >= 0n && logStartOffset < 0n\n',
   },
