@@ -157,7 +157,7 @@ export class Coordinator implements Coordination {
   ): Promise<Answer> {
     const session = await this.reach()
     const { connection, versions, throttle } = session
-    if (throttle.leftMs > 0) await throttled(this.parts.clock, session, signal)
+    if (throttle.leftMs > 0) await this.heed(session, signal)
     const version = versions.highest(api, cap)
     signal.throwIfAborted()
     const { requestTimeoutMs: timeoutMs } = this.parts
@@ -182,6 +182,13 @@ export class Coordinator implements Coordination {
     if (kind === 'moved') this.address = undefined
     if (kind === 'moved' || kind === 'again') throw brokerResponseError(code, `${api.name} v${version}`)
     return answer
+  }
+
+  private async heed(session: BrokerSession, signal: AbortSignal): Promise<void> {
+    const stage = (this.waitsFor = new Stage(this.parts.clock))
+    stage.enter(`heeding that ${formatAddress(session.connection.address)} ${String(session.throttle)}`)
+    await throttled(this.parts.clock, session, signal)
+    if (this.waitsFor === stage) this.waitsFor = undefined
   }
 
   private reach(): Promise<BrokerSession> {

@@ -2,7 +2,8 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { LogFields } from '../../../src/index.js'
 import { BrokerConnection } from '../../../src/network/broker-connection.js'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, requestsOf, startProducer, stored } from '../support/producers.js'
+import { deliveryErrorOf, errorOf, requestsOf, startProducer, stored } from '../support/producers.js'
+import { startTransactional } from '../support/transactional.js'
 
 /* Brokers that tell this client to keep quiet for a while: for how long that is believed. */
 
@@ -89,5 +90,17 @@ describe('a throttle time without measure', () => {
     expect(message).toMatch(/127\.0\.0\.1:\d+ throttles this client/)
     expect(message).toContain(`asked for ${FOR_EVER} ms`)
     expect(requestsOf(kafka, api)).toHaveLength(asked)
+  })
+
+  it('of a coordinator is heeded, and named by what fails for it', async () => {
+    const kafka = await startKafka({ release: '3.9', topics: { orders: {} } })
+    const producer = startTransactional(kafka, { requestTimeoutMs: 60_000, deliveryTimeoutMs: 500 })
+    kafka.throttle({ api: 'InitProducerId' }, FOR_EVER)
+    const tx = await producer.begin()
+    const { message } = (await errorOf(
+      tx.sendOffsets({ groupId: 'readers' }, [{ topic: 'orders', partition: 0, offset: 1 }]),
+    )) as Error
+    expect(message).toMatch(/127\.0\.0\.1:\d+ throttles this client/)
+    expect(requestsOf(kafka, 'AddOffsetsToTxn')).toEqual([])
   })
 })
