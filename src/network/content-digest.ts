@@ -1,5 +1,4 @@
 import type { Hash } from 'node:crypto'
-import { isAnyArrayBuffer } from 'node:util/types'
 
 /** Options of TLS have three levels; what is deeper is none of Node's, or leads back to itself. */
 const MAX_DEPTH = 8
@@ -28,10 +27,6 @@ function add(hash: Hash, value: unknown, depth: number): boolean {
   }
   if (ArrayBuffer.isView(value)) {
     addPart(hash, 'bytes', new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
-    return true
-  }
-  if (isAnyArrayBuffer(value)) {
-    addPart(hash, 'bytes', new Uint8Array(value))
     return true
   }
   if (Array.isArray(value)) {
