@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
-import { deliveryErrorOf, requestsOf, startProducer, stored, until } from '../support/producers.js'
+import {
+  deadAddress,
+  deliveryErrorOf,
+  errorOf,
+  requestsOf,
+  startProducer,
+  stored,
+  until,
+} from '../support/producers.js'
 
 /** How many Metadata requests asked for the topic. */
 function asksFor(kafka: EmbeddedKafka, topic: string): number {
@@ -121,6 +129,14 @@ describe('a storm of refusals is no storm of questions', () => {
     }
     expect(requestsOf(kafka, 'Metadata').length).toBeLessThanOrEqual(allowed(startedAt, 50))
     await producer.send({ topic: 'good', value: 'x' })
+  })
+
+  it('what partitions a topic has, where nobody answers', async () => {
+    const producer = startProducer(await deadAddress(), { retryBackoffMs: 50, retryBackoffMaxMs: 50 })
+    const startedAt = performance.now()
+    for (let i = 0; i < 8; i++)
+      expect((await errorOf(producer.partitionsFor('orders'))).code).toBe('METADATA_UNAVAILABLE')
+    expect(producer.stats().connections.failed).toBeLessThanOrEqual(allowed(startedAt, 50))
   })
 
   it('a message that names a partition which is not there', async () => {
