@@ -272,6 +272,15 @@ describe('clusters of several releases', () => {
 })
 
 describe('brokers are upgraded while messages flow', () => {
+  it('from Kafka 0.8, which hangs up when asked for its versions, to 0.9, which is silent: it is found out anew', async () => {
+    const kafka = await startKafka({ release: '0.8.2', brokers: 1, topics: { orders: {} } })
+    const producer = startProducer(kafka, { requestTimeoutMs: 400 })
+    await producer.send({ topic: 'orders', value: '1' })
+    await kafka.upgradeBroker(1, '0.9')
+    await producer.send({ topic: 'orders', value: '2' })
+    expect(stored(kafka, 'orders')).toEqual(['1', '2'])
+  })
+
   it('what may be in the log goes to a leader that knows no sequences, too, and what follows to a newer one has others', async () => {
     const kafka = await startKafka({ brokers: [{ release: '4' }, { release: '0.10.2' }], topics: { orders: {} } })
     const producer = startProducer(kafka)
