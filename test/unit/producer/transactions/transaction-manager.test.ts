@@ -22,6 +22,10 @@ const NOT_ALLOWED = 53
 const ABORTABLE = 120
 const WRONG_STATE = 48
 const UNKNOWN = -1
+/** What is wrong with offsets, or with who commits them: a group that goes on without this member is no end of the producer. */
+const OF_OFFSETS = [12, 22, 24, 25, 27, 28, 69, 82, 110, 113, ABORTABLE]
+/** Of the cluster's permissions, of what brokers have no place for, and of a transaction's time. */
+const OF_CONFIGURATION = [31, 35, 42, 43, 50, NOT_ALLOWED]
 
 const forever = () => new AbortController().signal
 const offsets = () => new GroupOffsets({ groupId: 'readers' }, [{ topic: 'in', partition: 0, offset: 5n }])
@@ -130,6 +134,7 @@ describe('a transaction', () => {
 describe('what of a transaction fails', () => {
   it.each([
     [29, 'AddPartitionsToTxn'],
+    [55, 'AddPartitionsToTxn'],
     [ABORTABLE, 'AddPartitionsToTxn'],
   ])('error %i to %s aborts it, and the next one has the same epoch', async (code, api) => {
     const kafka = new FakeCoordinators({ answers: { [api]: [code] } })
@@ -146,19 +151,16 @@ describe('what of a transaction fails', () => {
     expect(manager.current).toMatchObject({ producerId: 7n, epoch: 0 })
   })
 
-  it.each([
-    ['AddOffsetsToTxn', 30],
-    ['TxnOffsetCommit', 22],
-    ['TxnOffsetCommit', 25],
-    ['TxnOffsetCommit', 82],
-    ['TxnOffsetCommit', ABORTABLE],
-  ])('%s with error %i aborts it', async (api, code) => {
-    const kafka = new FakeCoordinators({ answers: { [api]: [code] } })
-    const manager = await kafka.begun()
-    await expect(manager.sendOffsets(offsets())).rejects.toMatchObject({ code: 'TRANSACTION_ABORTED' })
-    await expect(manager.commit()).rejects.toThrow(TransactionAbortedError)
-    await kafka.begun()
-  })
+  it.each([['AddOffsetsToTxn', 30], ...OF_OFFSETS.map((code) => ['TxnOffsetCommit', code] as const)])(
+    '%s with error %i aborts it',
+    async (api, code) => {
+      const kafka = new FakeCoordinators({ answers: { [api]: [code] } })
+      const manager = await kafka.begun()
+      await expect(manager.sendOffsets(offsets())).rejects.toMatchObject({ code: 'TRANSACTION_ABORTED' })
+      await expect(manager.commit()).rejects.toThrow(TransactionAbortedError)
+      await kafka.begun()
+    },
+  )
 
   it('what an older coordinator has no place for aborts it', async () => {
     const kafka = new FakeCoordinators({ answers: { TxnOffsetCommit: [new UnsupportedVersionError('no place')] } })
@@ -183,8 +185,8 @@ describe('what of a transaction fails', () => {
     await expect(manager.abort()).rejects.toBe(error)
   })
 
-  it('a permission that was taken away makes it unusable, and says so', async () => {
-    const kafka = new FakeCoordinators({ answers: { AddPartitionsToTxn: [NOT_ALLOWED] } })
+  it.each(OF_CONFIGURATION)('error %i, as for a permission that was taken away, makes it unusable', async (code) => {
+    const kafka = new FakeCoordinators({ answers: { AddPartitionsToTxn: [code] } })
     const manager = await kafka.begun()
     await manager.whenIn('a', 0).catch(() => undefined)
     await expect(manager.commit()).rejects.toMatchObject({ code: 'PRODUCER_UNUSABLE', kind: 'invalid-configuration' })
