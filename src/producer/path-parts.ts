@@ -171,6 +171,7 @@ export class PathParts<K, V> {
       clock,
       compression,
       policy: this.policy,
+      deliveryTimeoutMs,
       unknownTopicTimeoutMs: config.unknownTopicTimeoutMs,
       room: this.room,
       counters,

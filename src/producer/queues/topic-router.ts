@@ -22,6 +22,12 @@ import { TopicQueue } from './topic-queue.js'
 /** The clock is read once for so many messages. */
 const RUN = 64
 
+/**
+ * For so long brokers may say that there is no such partition: one that was just added they hear of one after the other. No longer,
+ * since mostly it is a mistake.
+ */
+const NEW_PARTITION_MS = 1_000
+
 const CHANGED = 'bytes of the message were detached or resized while it waited to be sent'
 
 export interface TopicRouterParts {
@@ -30,6 +36,7 @@ export interface TopicRouterParts {
   readonly topicPartitionInfos: BrokerPartitionInfo
   readonly compression: CompressionChoice
   readonly policy: RetryPolicy
+  readonly deliveryTimeoutMs: number
   /** How long brokers may say that a topic does not exist; negative: as long as they like. */
   readonly unknownTopicTimeoutMs: number
   readonly room: Room
@@ -136,7 +143,7 @@ export class TopicRouter {
    * @param isFresh whether the topic's metadata was asked for with this message in mind
    */
   private append(topic: TopicQueue, message: OutgoingMessage, isFresh = false): boolean {
-    if (!isFresh && topic.lacksPartitionOf(message)) {
+    if (topic.lacksPartitionOf(message) && !(isFresh && this.isLacked(message))) {
       // The topic may have been given more since.
       this.parts.room.measure(message)
       topic.waitForPartition(message)
@@ -160,6 +167,12 @@ export class TopicRouter {
     room.placed(message, bytes)
     this.mayHaveToSend(queue)
     return true
+  }
+
+  /** Whether brokers have had the time to hear of its partition, if that was just added. */
+  private isLacked({ owner }: OutgoingMessage): boolean {
+    const { clock, deliveryTimeoutMs } = this.parts
+    return clock.now() - owner.sentAt.at >= Math.min(NEW_PARTITION_MS, deliveryTimeoutMs / 2)
   }
 
   /** Something is in a partition's queue, or may be. */

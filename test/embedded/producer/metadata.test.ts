@@ -312,16 +312,34 @@ describe('a message that names a partition beyond those known', () => {
     expect(stored(kafka, 'orders', 2)).toEqual(['a', 'b', 'c'])
   })
 
-  it('fails once the brokers have said that there is none, without waiting for its deadline', async () => {
+  it('goes to it where the broker that is asked hears of it a moment later', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka)
     await producer.send({ topic: 'orders', value: '0' })
+    using late = kafka.freezeMetadata()
+    kafka.setPartitions('orders', 3)
+    const sending = ['a', 'b'].map((value) => producer.send({ topic: 'orders', partition: 2, value }))
+    await kafka.waitForRequest({ api: 'Metadata' }, { count: 2 })
+    late.release()
+    await Promise.all(sending)
+    expect(stored(kafka, 'orders', 2)).toEqual(['a', 'b'])
+  })
+
+  it('fails once the brokers have said for a moment that there is none, without waiting for its deadline', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, { retryBackoffMs: 200, retryBackoffMaxMs: 200 })
+    await producer.send({ topic: 'orders', value: '0' })
     const before = metadataCount(kafka)
     kafka.setPartitions('orders', 3)
-    const error = await deliveryErrorOf(producer.send({ topic: 'orders', partition: 3, value: 'x' }))
-    expect(error).toMatchObject({ code: 'INVALID_PARTITION', attempts: 0, mayHaveBeenWritten: false })
-    expect(error.message).toContain('partitions 0 to 2')
-    expect(metadataCount(kafka) - before).toBe(1)
+    const failing = Array.from({ length: 100 }, () =>
+      deliveryErrorOf(producer.send({ topic: 'orders', partition: 3, value: 'x' })),
+    )
+    for (const error of await Promise.all(failing)) {
+      expect(error).toMatchObject({ code: 'INVALID_PARTITION', attempts: 0, mayHaveBeenWritten: false })
+      expect(error.message).toContain('partitions 0 to 2')
+    }
+    // However many there are, they wait together.
+    expect(metadataCount(kafka) - before).toBeLessThan(20)
     expectNothingHeld(producer)
   })
 
