@@ -37,9 +37,11 @@ export interface BatchLimit {
 
 /** However well a topic compresses, no more than this is encoded in one go. */
 const MAX_PLAIN_BYTES = 4_000_000
-/** The estimate follows a better ratio in small steps and a worse one at once: too large a batch costs a round trip. */
+/** The estimate follows a better ratio in small steps and a worse one at once: too large a batch is compressed in vain. */
 const RATIO_STEP_DOWN = 0.005
 const RATIO_MARGIN = 0.05
+/** What is alike is never compressed quite alike: how much less well it may be, and still fit. */
+const RATIO_SPREAD = 1.02
 /** A batch that keeps more than this share of its size was not worth the codec's time. */
 const NO_GAIN = 0.98
 /** How many batches at the most go untried behind one that gained nothing: trying those costs a thirtieth then. */
@@ -91,7 +93,8 @@ export class TopicCompression implements BatchLimit {
     this.pause = gained ? 0 : Math.min(this.pause * 2 + 1, MAX_UNTRIED)
     this.untried = this.pause
     this.fruitlessBytes = gained ? 0 : Math.max(this.fruitlessBytes, plainBytes)
-    this.ratio = seen > this.ratio ? Math.min(1, seen + RATIO_MARGIN) : Math.max(seen, this.ratio - RATIO_STEP_DOWN)
+    const likely = seen > this.ratio ? seen + RATIO_MARGIN : Math.max(seen * RATIO_SPREAD, this.ratio - RATIO_STEP_DOWN)
+    this.ratio = Math.min(1, likely)
   }
 
   /** A broker found a batch too large for which the codec was not tried: it is, for those of that size. */

@@ -196,18 +196,18 @@ export class Exchange {
     }
     if (tooMuch === undefined) return
     const leftOut = tooMuch
-    const goes = (attempt: Attempt) => !leftOut.has(attempt)
-    this.topics = this.topics
-      .map((topic) => ({ ...topic, partitionData: topic.partitionData.filter(goes) }))
-      .filter(({ partitionData }) => partitionData.length > 0)
-    this.attempts = this.attempts.filter(goes)
-    this.batches = this.attempts.map(({ batch }) => batch)
     for (const attempt of leftOut) {
       const { queue } = attempt.batch
       queue.keptBack(attempt.batch)
       if (preparation.isTooLarge(attempt)) queue.halve(attempt.batch)
       outcomes.goOn(queue)
     }
+    const goes = (attempt: Attempt) => !leftOut.has(attempt)
+    this.topics = this.topics
+      .map((topic) => ({ ...topic, partitionData: topic.partitionData.filter(goes) }))
+      .filter(({ partitionData }) => partitionData.length > 0)
+    this.attempts = this.attempts.filter(goes)
+    this.batches = this.attempts.map(({ batch }) => batch)
   }
 
   private write(version: number): Promise<ProduceResponse | undefined> {

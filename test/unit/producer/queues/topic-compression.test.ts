@@ -55,3 +55,18 @@ describe('a codec', () => {
     expect(count(batches(topic, 5, BATCH_BYTES + 1, 1))).toBe(5)
   })
 })
+
+describe('the size of a batch', () => {
+  it('leaves room for what is compressed a little less than what was like it', () => {
+    const topic = compression()
+    let largest = 0
+    for (let i = 0; i < 500; i++) {
+      const ratio = 0.4 + (i % 2) * 0.005
+      const { plainBytes } = topic
+      if (i > 0) largest = Math.max(largest, plainBytes * ratio)
+      topic.observe(plainBytes, plainBytes * ratio)
+    }
+    expect(largest).toBeLessThanOrEqual(BATCH_BYTES)
+    expect(topic.plainBytes * 0.4).toBeGreaterThan(BATCH_BYTES * 0.95)
+  })
+})
