@@ -1,3 +1,4 @@
+import * as nodeTimers from 'node:timers'
 import { withoutContext } from './without-context.js'
 
 /** A timer that was set. It keeps the process alive unless it is `unref`ed. */
@@ -20,15 +21,21 @@ export interface Clock {
   setImmediate(callback: () => void): void
 }
 
+/** Where tests have a DOM (jsdom, happy-dom), the timers among the globals are numbers, and some are not there. */
+const timers: Pick<
+  typeof nodeTimers,
+  'setTimeout' | 'clearTimeout' | 'setInterval' | 'clearInterval' | 'setImmediate'
+> = 'window' in globalThis ? nodeTimers : globalThis
+
 /** The system's. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   timestamp: () => Date.now(),
-  setTimeout: (callback, ms) => withoutContext(setTimeout, callback, ms),
-  clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
-  setInterval: (callback, ms) => withoutContext(setInterval, callback, ms),
-  clearInterval: (timer) => clearInterval(timer as NodeJS.Timeout | undefined),
-  setImmediate: (callback) => void withoutContext(setImmediate, callback),
+  setTimeout: (callback, ms) => withoutContext(timers.setTimeout, callback, ms),
+  clearTimeout: (timer) => timers.clearTimeout(timer as NodeJS.Timeout | undefined),
+  setInterval: (callback, ms) => withoutContext(timers.setInterval, callback, ms),
+  clearInterval: (timer) => timers.clearInterval(timer as NodeJS.Timeout | undefined),
+  setImmediate: (callback) => void withoutContext(timers.setImmediate, callback),
 }
 
 /** Resolves in the next turn of the event loop. */

@@ -1,8 +1,8 @@
-import { setMaxListeners } from 'node:events'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
 import { domainToASCII } from 'node:url'
+import { allowAnyNumberOfListeners } from '../any-number-of-listeners.js'
 import type { Clock, Timer } from '../clock.js'
 import { ConnectionFailedError, TlsError } from '../errors.js'
 import { foreignText } from '../foreign-text.js'
@@ -80,7 +80,7 @@ export async function openSocket(
 ): Promise<Duplex> {
   const deadline = clock.now() + timeoutMs
   const attempt = new AbortController()
-  setMaxListeners(0, attempt.signal)
+  allowAnyNumberOfListeners(attempt.signal)
   const onAbort = () => attempt.abort(new Error('closed by this client'))
   const watch = clock
     .setInterval(() => {

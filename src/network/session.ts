@@ -1,4 +1,4 @@
-import { setMaxListeners } from 'node:events'
+import { allowAnyNumberOfListeners } from '../any-number-of-listeners.js'
 import {
   AuthenticationError,
   ConnectionClosedError,
@@ -88,7 +88,7 @@ export class SessionFactory {
     private readonly observers = new Observers(),
   ) {
     const { clock } = surroundings
-    setMaxListeners(0, this.closing.signal)
+    allowAnyNumberOfListeners(this.closing.signal)
     const { ssl, sasl, requestTimeoutMs, connectTimeoutMs, softwareVersion, legacyOnly } = options
     this.dialer = new Dialer(options, surroundings, observers, () => this.isNeeded)
     const failure = (address: BrokerAddress, cause: KafkaProducerError) => this.failure(address, cause)
@@ -162,7 +162,7 @@ export class SessionFactory {
   ): Promise<T> {
     const controller = new AbortController()
     const callOff = () => controller.abort(whyCalledOff(address, signal))
-    setMaxListeners(0, controller.signal)
+    allowAnyNumberOfListeners(controller.signal)
     const signals = signal === undefined ? [this.closing.signal] : [this.closing.signal, signal]
     for (const one of signals) one.addEventListener('abort', callOff, { once: true })
     try {

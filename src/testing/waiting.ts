@@ -1,4 +1,4 @@
-import { setMaxListeners } from 'node:events'
+import { allowAnyNumberOfListeners } from '../any-number-of-listeners.js'
 import type { Clock, Timer } from '../clock.js'
 import { timerDelay } from '../timer-delay.js'
 import { EmbeddedKafkaError } from './errors.js'
@@ -12,7 +12,7 @@ export function isAbort(error: unknown): boolean {
 /** What any number may wait with at once: Node takes more than ten listeners for a leak unless told. */
 export function newLifetime(): AbortController {
   const controller = new AbortController()
-  setMaxListeners(0, controller.signal)
+  allowAnyNumberOfListeners(controller.signal)
   return controller
 }
 

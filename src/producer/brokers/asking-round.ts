@@ -1,4 +1,4 @@
-import { setMaxListeners } from 'node:events'
+import { allowAnyNumberOfListeners } from '../../any-number-of-listeners.js'
 import type { Clock, Timer } from '../../clock.js'
 import { createDebug } from '../../debug.js'
 import { ConnectionClosedError, RequestTimeoutError, type KafkaProducerError } from '../../errors.js'
@@ -134,7 +134,7 @@ export class AskingRound<T> {
       oldest[0].abort(new RequestTimeoutError(`given up for others: ${String(oldest[1])}`))
     const attempt = new AbortController()
     const stage = new Stage(clock)
-    setMaxListeners(0, attempt.signal)
+    allowAnyNumberOfListeners(attempt.signal)
     this.running.set(attempt, stage)
     const isOfAtHand = address === atHand?.connection.address
     const isAnew = isOfAtHand && this.askedAtHand !== undefined

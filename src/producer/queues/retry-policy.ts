@@ -1,5 +1,5 @@
-import { setMaxListeners } from 'node:events'
 import pRetry from 'p-retry'
+import { allowAnyNumberOfListeners } from '../../any-number-of-listeners.js'
 import { backoffMs, jitter, type BackoffSettings } from '../../backoff.js'
 import { sleep } from '../../clock.js'
 import { createDebug } from '../../debug.js'
@@ -26,7 +26,7 @@ export class RetryPolicy {
     private readonly surroundings: Surroundings,
   ) {
     // Every wait listens to it; there may be thousands at once.
-    setMaxListeners(0, this.closing.signal)
+    allowAnyNumberOfListeners(this.closing.signal)
   }
 
   /** Whether a batch that was attempted this often may be again. */

@@ -1,5 +1,5 @@
-import { setMaxListeners } from 'node:events'
 import Denque from 'denque'
+import { allowAnyNumberOfListeners } from '../../any-number-of-listeners.js'
 import type { Timer } from '../../clock.js'
 import { ProducerClosedError, type KafkaProducerError } from '../../errors.js'
 import { formatAddress } from '../../network/connect.js'
@@ -76,7 +76,7 @@ export class BrokerSender {
     private readonly parts: SenderParts,
   ) {
     // Each request that a codec is at listens to it.
-    setMaxListeners(0, this.closing.signal)
+    allowAnyNumberOfListeners(this.closing.signal)
     this.terms = {
       brokerId,
       config,
