@@ -5,7 +5,8 @@ import type { EmbeddedKafka } from '../../src/testing/index.js'
 import { Dice } from './dice.js'
 import { Ledger, PASSING, Violation, type Entry } from './ledger.js'
 import { SimNetwork } from './network.js'
-import { BEFORE_SEQUENCES, isOfUser, type Action, type CodeOf, type Scenario, type Step } from './scenario.js'
+import { isPeaceful, isPeacefulForTransactions } from './peace.js'
+import { BEFORE_SEQUENCES, isOfUser, type Action, type Scenario, type Step } from './scenario.js'
 import { TransactionLedger } from './transaction-ledger.js'
 import { TransactionalUser } from './transactional-user.js'
 import { Troubles } from './troubles.js'
@@ -462,6 +463,7 @@ class Simulation {
       // What groups have read is gone with their cluster.
       const offsets = world.isAnew ? undefined : kafka.committedOffsets('readers')
       this.transactions.check(world.committed(), offsets)
+      if (isPeacefulForTransactions(scenario)) this.transactions.checkPeace()
     } else if (isPeaceful(scenario)) {
       ledger.checkPeace((entry, code) => this.mayFail(entry, code))
       const isNowhere = [...ledger.entries.values()].some((entry) => this.isNowhere(entry))
@@ -575,7 +577,7 @@ class Simulation {
         return this.isNowhere(entry) || !this.isQuick || this.standsBehindMissing(entry)
       case 'CONNECTION_FAILED':
         // The process stands still for longer than an answer may take.
-        return this.isHeavy && scenario.options.retries !== undefined
+        return (this.isHeavy || this.standsStill) && scenario.options.retries !== undefined
       case 'CONNECTION_CLOSED':
         // So a broker tells whoever wants no answer that a batch is too large.
         return scenario.options.acks === 0 && isLimited
@@ -638,6 +640,12 @@ class Simulation {
     return network.delayMs <= 2 && release !== '0.8.2' && codec !== 'late' && !isLate && !this.isHeavy
   }
 
+  /** Many are sent in one turn, on a slow clock: each looks at it some times. */
+  private get standsStill(): boolean {
+    const { lookMs, options } = this.scenario
+    return 10 * lookMs * this.ledger.entries.size >= options.requestTimeoutMs
+  }
+
   /** A batch a message, and each takes its time. */
   private get isHeavy(): boolean {
     const { lookMs, options } = this.scenario
@@ -677,51 +685,15 @@ function idsIn(bytes: Buffer): number[] {
   return [...bytes.toString('latin1').matchAll(/#(\d+)#/g)].map(([, id]) => Number(id))
 }
 
-/** Answers to a question for a topic that may be otherwise a little later. */
-const PASSING_ERRORS: readonly (string | number)[] = [
-  ...['INVALID_REPLICATION_FACTOR', 'REQUEST_TIMED_OUT', 'NOT_CONTROLLER', 'LEADER_NOT_AVAILABLE'],
-]
 /** What makes brokers lose count of sequences. */
 const MAY_LOSE_COUNT: ReadonlySet<string> = new Set([
   ...['restart', 'delete', 'recreate', 'lie', 'grow', 'transact'],
   ...['retain', 'truncate', 'anew', 'leave'],
 ])
-const USES: readonly string[] = ['flush', 'abort', 'ask', 'connect', 'browse']
-
-/** Whether neither the network, nor the cluster, nor code of the user's does anything wrong. */
-function isPeaceful({ actions, partitioner, codec, onDelivery, release, options }: Scenario): boolean {
-  const isGood = (code: CodeOf | 'none') => ['none', 'at once', 'late', 'thenable'].includes(code)
-  return (
-    release !== '0.9' &&
-    !['throws', 'promises'].includes(partitioner) &&
-    isGood(codec) &&
-    onDelivery !== 'close' &&
-    actions.every((action) =>
-      action.do === 'send'
-        ? isGood(action.code ?? 'none') && action.then !== 'close'
-        : USES.includes(action.do) ||
-          (action.do === 'retain' && tellsLogStart(release)) ||
-          (options.retries === undefined && (action.do === 'move' || passesSoon(action, options))),
-    )
-  )
-}
-
-/** Whether brokers say where a log begins, from which it is known why they have forgotten a producer (Kafka 1.0). */
-function tellsLogStart(release: string): boolean {
-  return release !== '0.11'
-}
-
 /** A broker is told to say that it has lost count. */
 /** Of a batch that fails for good, too, those behind it hear if they may be in the log. */
 function isOfSequences(action: Action): boolean {
   return action.do === 'fail' && /SEQUENCE|PRODUCER|UNKNOWN_SERVER_ERROR|TOO_LARGE/.test(String(action.error))
-}
-
-/** A question for metadata goes wrong a few times, which messages outlive. */
-function passesSoon(action: Action, { deliveryTimeoutMs }: Scenario['options']): boolean {
-  if (deliveryTimeoutMs < 20_000 || (action.do !== 'fail' && action.do !== 'cut')) return false
-  const isPassing = action.do === 'cut' || PASSING_ERRORS.includes(action.error)
-  return isPassing && action.api === 'Metadata' && action.times <= 3
 }
 
 function describe(error: unknown): string {

@@ -1,8 +1,11 @@
 import type { CommittedOffset, StoredRecord } from '../../src/testing/index.js'
 import { idOf, Violation, type Ledger } from './ledger.js'
+import type { TransactionEnd } from './scenario.js'
 
 export interface TransactionRecord {
   readonly id: number
+  /** How its program means it to end. */
+  readonly end: TransactionEnd
   /** Which producer's it is. */
   readonly by: number
   /** Messages that were given in it before its end. */
@@ -25,9 +28,10 @@ export class TransactionLedger {
     private readonly trace: (what: string) => void,
   ) {}
 
-  given(id: number, by: number): TransactionRecord {
+  given(id: number, by: number, end: TransactionEnd): TransactionRecord {
     const record: TransactionRecord = {
       id,
+      end,
       by,
       messages: [],
       late: [],
@@ -55,6 +59,13 @@ export class TransactionLedger {
     if (offsets === undefined) return
     for (const partition of new Set(this.all.flatMap((record) => [...record.offsets.keys()])))
       this.checkOffsets(partition, offsets.find((offset) => offset.partition === partition)?.offset, seen)
+  }
+
+  /** Where nothing goes wrong whatever is committed is. */
+  checkPeace(): void {
+    for (const { id, end, outcome, code } of this.all)
+      if (end.startsWith('commit') && outcome !== 'committed')
+        throw new Violation('no fault, no abort', `transaction ${id}, ${outcome} with ${code}`)
   }
 
   private checkOne({ id, messages, late, outcome, code }: TransactionRecord, seen: ReadonlyMap<number, number>): void {

@@ -128,7 +128,7 @@ export class TransactionalUser extends UserCode {
 
   async transact(action: Transact): Promise<TransactionRecord> {
     const producer = this.producerFor(action.rival === true)
-    const record = this.transactions.given(action.id, this.producers.indexOf(producer))
+    const record = this.transactions.given(action.id, this.producers.indexOf(producer), action.end)
     const { patienceMs } = this
     this.open++
     const done = action.manual ? this.stepByStep(producer, action, record) : this.asFunction(producer, action, record)

@@ -24,6 +24,12 @@ export const WORLD_MUTANTS: readonly Mutant[] = [
     replace: '    return this.lastOffset >= 0n && logStartOffset < 0n\n',
   },
   {
+    fault: 'a transaction fails where retention has emptied a log',
+    file: `${SENDING}/answer-verdict.ts`,
+    find: 'isDeleted ? NUMBER_FROM_0 : FAIL_AND_START_OVER',
+    replace: 'isDeleted ? FAIL_AND_START_OVER : FAIL_AND_START_OVER',
+  },
+  {
     fault: 'a batch that is too large for its topic fails as a whole',
     file: `${SENDING}/answer-verdict.ts`,
     find: 'messages > 1 && (TOO_LARGE.has(code) || ',

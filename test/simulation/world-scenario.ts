@@ -9,6 +9,8 @@ import { without } from './without.js'
 const WORLDLY = 0.15
 /** One of each that differs in what it says of logs that were cut. */
 const CUT_LOGS = ['0.11', '1.1', '1.1', '2.8', '3.9', '4'] as const
+/** Of a transaction, whatever is waited for in it. */
+const AMPLE_MS = 20_000
 const FORMATS = ['0.10.2', '0.9.0'] as const
 
 /** Whether a seed plays that. It is told by dice of their own, so that all other seeds are as they are without. */
@@ -28,10 +30,11 @@ function diceOf(seed: number): Dice {
 export function worldScenario(seed: number, usual: (seed: number) => Scenario): Scenario {
   const dice = diceOf(seed).fork()
   const make = dice.weighed<() => Scenario>([
-    [4, () => changing(usual(seed), dice)],
+    [3, () => changing(usual(seed), dice)],
     [2, () => changing(plainScenario(seed, dice.fork()), dice)],
-    [2, () => changing(transactionalScenario(plainScenario(seed, dice.fork()), dice.fork()), dice)],
+    [4, () => changing(transactionalScenario(plainScenario(seed, dice.fork()), dice.fork()), dice)],
     [3, () => unnoticed(plainScenario(seed, dice.fork()), dice)],
+    [1, () => unnoticed(transactionalScenario(plainScenario(seed, dice.fork()), dice.fork()), dice)],
   ])
   const scenario = ofUser(ofTopics(make(), dice), dice)
   // It is some concern of everybody's.
@@ -40,16 +43,23 @@ export function worldScenario(seed: number, usual: (seed: number) => Scenario): 
 
 /** Retention is all that there is, and nobody is to notice it, though some have no second attempt. */
 function unnoticed(scenario: Scenario, dice: Dice): Scenario {
-  const { options, sessionLifetimeMs } = scenario
+  const { options, sessionLifetimeMs, transactionTimeoutMs } = scenario
   const release = sessionLifetimeMs === undefined ? dice.pick(CUT_LOGS) : scenario.release
   const retries = dice.pick([0, 0, 1, undefined])
-  const uses = scenario.actions.filter(({ do: what }) => what === 'send' || what === 'flush')
+  const isOne = ({ do: what }: Action) => what === 'send' || what === 'flush' || what === 'transact'
+  const uses = scenario.actions.filter((action) => isOne(action) && !isAlien(action))
   return {
     ...scenario,
     release,
+    ...(transactionTimeoutMs !== undefined && { transactionTimeoutMs: AMPLE_MS }),
     options: { ...without(options, 'retries'), ...(retries !== undefined && { retries }) },
     actions: [...uses, ...retained(scenario, dice)],
   }
+}
+
+/** Others fence the producer, or leave it waiting. */
+function isAlien(action: Action): boolean {
+  return action.do === 'transact' && (action.rival === true || action.end === 'leave')
 }
 
 function retained({ actions, topics }: Scenario, dice: Dice): Action[] {
@@ -76,7 +86,7 @@ function changing(scenario: Scenario, dice: Dice): Scenario {
     )
   // Who gets the id there that a rival of the same name had before is taken for that one: nobody can tell them apart.
   const hasRival = actions.some((action) => action.do === 'transact' && action.rival === true)
-  if (dice.isLucky(0.5))
+  if (dice.isLucky(transactionTimeoutMs === undefined ? 0.5 : 0.7))
     made.push({ at: at(), do: 'anew', ms: dice.pick([0, 1, 50, 1_000]), otherIds: dice.isLucky(0.5) || hasRival })
   if (dice.isLucky(0.3)) made.push(...comings(dice, brokers, span))
   return { ...scenario, actions: [...actions, ...made] }

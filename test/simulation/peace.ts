@@ -1,0 +1,59 @@
+import type { Action, CodeOf, Scenario, Step } from './scenario.js'
+
+/** Answers to a question for a topic that may be otherwise a little later. */
+const PASSING_ERRORS: readonly (string | number)[] = [
+  ...['INVALID_REPLICATION_FACTOR', 'REQUEST_TIMED_OUT', 'NOT_CONTROLLER', 'LEADER_NOT_AVAILABLE'],
+]
+const USES: readonly string[] = ['flush', 'abort', 'ask', 'connect', 'browse']
+
+/** What a program does within a transaction is done by then, whatever it waits for. */
+const AMPLE_MS = 20_000
+
+/** Whether neither the network, nor the cluster, nor code of the user's does anything wrong. */
+export function isPeaceful({ actions, partitioner, codec, onDelivery, release, options }: Scenario): boolean {
+  const isGood = (code: CodeOf | 'none') => ['none', 'at once', 'late', 'thenable'].includes(code)
+  return (
+    release !== '0.9' &&
+    !['throws', 'promises'].includes(partitioner) &&
+    isGood(codec) &&
+    onDelivery !== 'close' &&
+    actions.every((action) =>
+      action.do === 'send'
+        ? isGood(action.code ?? 'none') && action.then !== 'close'
+        : USES.includes(action.do) ||
+          (action.do === 'retain' && tellsLogStart(release)) ||
+          (options.retries === undefined && (action.do === 'move' || passesSoon(action, options))),
+    )
+  )
+}
+
+/** The same of transactions: each that its program commits is committed. */
+export function isPeacefulForTransactions(scenario: Scenario): boolean {
+  const { actions, partitioner, codec, release, options, transactionTimeoutMs = 0, config } = scenario
+  const isRoomy = options.queueMessages > 100 && options.queueBytes > 10_000 && config === undefined
+  const isGoodCode = partitioner === 'by key' && (codec === 'none' || codec === 'at once')
+  const isGood = (step: Step) =>
+    step.do !== 'send' || ((step.code ?? 'at once') === 'at once' && Object.hasOwn(scenario.topics, step.topic))
+  return (
+    isRoomy &&
+    isGoodCode &&
+    transactionTimeoutMs >= AMPLE_MS &&
+    actions.every((action) =>
+      action.do === 'transact'
+        ? action.rival !== true && action.end !== 'leave' && action.steps.every(isGood)
+        : action.do === 'connect' || action.do === 'ask' || (action.do === 'retain' && tellsLogStart(release)),
+    )
+  )
+}
+
+/** Whether brokers say where a log begins, from which it is known why they have forgotten a producer (Kafka 1.0). */
+function tellsLogStart(release: string): boolean {
+  return release !== '0.11'
+}
+
+/** A question for metadata goes wrong a few times, which messages outlive. */
+function passesSoon(action: Action, { deliveryTimeoutMs }: Scenario['options']): boolean {
+  if (deliveryTimeoutMs < 20_000 || (action.do !== 'fail' && action.do !== 'cut')) return false
+  const isPassing = action.do === 'cut' || PASSING_ERRORS.includes(action.error)
+  return isPassing && action.api === 'Metadata' && action.times <= 3
+}
