@@ -151,7 +151,7 @@ describe('what of a transaction fails', () => {
     expect(manager.current).toMatchObject({ producerId: 7n, epoch: 0 })
   })
 
-  it.each([['AddOffsetsToTxn', 30], ...OF_OFFSETS.map((code) => ['TxnOffsetCommit', code] as const)])(
+  it.each([['AddOffsetsToTxn', 30] as const, ...OF_OFFSETS.map((code) => ['TxnOffsetCommit', code] as const)])(
     '%s with error %i aborts it',
     async (api, code) => {
       const kafka = new FakeCoordinators({ answers: { [api]: [code] } })
