@@ -43,8 +43,8 @@ export const ZSTD_FROM = 7
 const FIXED_RESPONSE_BYTES = 64 * 1024
 /** Of a partition and its error message. */
 const RESPONSE_BYTES_PER_PARTITION = 1024
-/** Of a message that was refused, and why: a sentence that names the partition. */
-const RESPONSE_BYTES_PER_RECORD = 128
+/** Of a message that was refused, and why: a sentence, in which what a cluster checks by rules of its own may be described. */
+const RESPONSE_BYTES_PER_RECORD = 512
 const MAX_RESPONSE_BYTES = 32 * 1024 * 1024
 /** Where a batch says how many records it has. */
 const MAGIC_AT = 16
