@@ -76,6 +76,8 @@ export class BrokerPartitionInfo {
   /** How many answers there were. */
   generation = 0
   private readonly topics = new Map<string, KnownTopic>()
+  /** Topics that are sent to, and were told of by the cluster that was left; this one has not answered for them yet. */
+  private readonly toldElsewhere = new Set<string>()
   /** Look-ups that go out at the end of this turn, by whether they may create topics. */
   private readonly lookUps = new Map<boolean, Question>()
   /** The refresh that waits until it is due, and the one that is under way. */
@@ -221,6 +223,7 @@ export class BrokerPartitionInfo {
       this.refreshing = question
       this.dueRefresh = undefined
       for (const name of this.topics.keys()) topics.add(name)
+      for (const name of this.toldElsewhere) topics.add(name)
       try {
         return await this.ask(topics, false)
       } finally {
@@ -267,6 +270,7 @@ export class BrokerPartitionInfo {
   /** Drops a topic that nobody sends to any more, so that refreshes leave it out. */
   forget(topic: string): void {
     this.topics.delete(topic)
+    this.toldElsewhere.delete(topic)
   }
 
   /** A partition's leader refused, or could not be reached: what is known of it may be wrong. */
@@ -343,6 +347,7 @@ export class BrokerPartitionInfo {
     const updated = new Map<string, TopicMetadata>()
     const undecided: string[] = []
     for (const name of asked) {
+      this.toldElsewhere.delete(name)
       const old = this.topics.get(name)
       const epochs = old?.epochs ?? new LeaderEpochs()
       const metadata = topicMetadata(name, answers.get(name), old?.metadata, epochs)
@@ -396,11 +401,11 @@ export class BrokerPartitionInfo {
     const isOtherCluster = this.anyBroker.learn(clusterId, brokers)
     this.listener?.onBrokers(brokers)
     if (!isOtherCluster) return
-    // Leaders and their epochs are those of the one before. Refreshes are of the topics that are known, so that they are asked for.
-    const inUse = [...this.topics.keys()].filter((name) => this.listener?.isInUse(name) === true)
+    // Leaders and their epochs are those of the one before.
+    for (const name of this.topics.keys()) if (this.listener?.isInUse(name) === true) this.toldElsewhere.add(name)
     this.topics.clear()
     this.listener?.onOtherCluster()
-    if (inUse.length > 0) this.nextRefresh(inUse).answer.catch(() => undefined)
+    if (this.toldElsewhere.size > 0) this.nextRefresh([]).answer.catch(() => undefined)
   }
 
   /** Waits until then, at most; no longer once the producer is closed. */

@@ -175,6 +175,27 @@ describe('a connection that reaches', () => {
     await anew.waitForRequest({ api: 'Metadata', topic: 'payments' })
   })
 
+  it('a cluster made anew: topics that it was asked for in vain are in the next refresh', async () => {
+    const both = { orders: { partitions: 1 }, payments: { partitions: 1 } }
+    const kafka = await startKafka({ topics: both })
+    const producer = startProducer(kafka, { metadataRefreshIntervalMs: 20 })
+    for (const topic of ['orders', 'payments']) await producer.send({ topic, value: 'old' })
+    const ports = [portOf(kafka.bootstrap)]
+    await kafka.stop()
+    const anew = await startKafka({ topics: both, ports })
+    const cut = anew.cut({ api: 'Metadata', topic: 'payments', times: Infinity })
+    // The refresh that goes out now asks for it as well, and has no answer either.
+    await producer.partitionsFor('orders')
+    await cut.hit(2)
+    anew.releaseFaults()
+    anew.clearRequests()
+    await until(
+      () =>
+        anew.requests.some(({ api, topics }) => api === 'Metadata' && topics.some(({ topic }) => topic === 'payments')),
+      'it is asked for again',
+    )
+  })
+
   it.each(['2.8', '3.9', '4'] as const)(
     'a cluster made anew, Kafka %s, while one has no answer: none is taken for another',
     async (release) => {
