@@ -302,9 +302,13 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
         ? this.#eventHandler.handle(messages, options, instead)
         : this.#eventHandler.enqueue(messages, this.#reporter, options, instead)
     } catch (error) {
-      // Not the depths in which it was found: logs show a few lines of its stack, of which one is to be who called.
-      // eslint-disable-next-line @typescript-eslint/unbound-method -- it is not called
-      if (error instanceof KafkaProducerError) Error.captureStackTrace(error, Producer.prototype.send)
+      if (error instanceof KafkaProducerError) {
+        // Not the depths in which it was found: logs show a few lines of its stack, of which one is to be who called.
+        // eslint-disable-next-line @typescript-eslint/unbound-method -- it is not called
+        Error.captureStackTrace(error, Producer.prototype.send)
+        // Bun's engine has left that out of the stack, as a call in the place of a tail, and takes nothing of it then.
+        if (error.stack?.includes('\n    at ') !== true) Error.captureStackTrace(error, this.#handOver)
+      }
       return Promise.reject(error)
     }
   }

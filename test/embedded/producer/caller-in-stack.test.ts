@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   DeliveryError,
   FailedToSendMessageError,
@@ -104,6 +104,17 @@ describe('what is wrong with a call is printed with the line that called:', () =
       }
       expect(inspect(await errorOf(placeOrder()))).toMatch(/\n {4}at (async )?placeOrder /)
     }
+  })
+
+  it('send() where that is not on the stack, as in Bun, whose engine leaves out calls in the place of a tail', async () => {
+    await using producer = started('sync')
+    const send = producer.send.bind(producer)
+    vi.spyOn(Producer.prototype, 'send')
+    onTestFinished(() => void vi.restoreAllMocks())
+    async function placeOrder() {
+      await send(wrong)
+    }
+    expect(inspect(await errorOf(placeOrder()))).toMatch(CALLER)
   })
 
   it('after close()', async () => {
