@@ -12,22 +12,10 @@ export const WORLD_MUTANTS: readonly Mutant[] = [
     replace: '    this.unnumbered',
   },
   {
-    fault: 'a transaction goes on in another cluster',
-    file: 'src/producer/transactions/transactional-identity.ts',
-    find: 'transactional: true, clusterId: this.requests.clusterId }',
-    replace: 'transactional: true, clusterId: null }',
-  },
-  {
     fault: 'a leader whose log retention has emptied counts as one that lost it',
     file: `${QUEUES}/partition-sequences.ts`,
     find: '    return this.lastOffset >= 0n && logStartOffset > this.lastOffset\n',
     replace: '    return this.lastOffset >= 0n && logStartOffset < 0n\n',
-  },
-  {
-    fault: 'a transaction fails where retention has emptied a log',
-    file: `${SENDING}/answer-verdict.ts`,
-    find: 'isDeleted ? NUMBER_FROM_0 : FAIL_AND_START_OVER',
-    replace: 'isDeleted ? FAIL_AND_START_OVER : FAIL_AND_START_OVER',
   },
   {
     fault: 'a batch that is too large for its topic fails as a whole',
