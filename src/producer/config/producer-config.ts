@@ -156,7 +156,7 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
       codecs: read('codecs'),
     }
     this.compressionChoice = readable(
-      () => new CompressionChoice(compression, this.batchBytes),
+      () => new CompressionChoice(compression, this.batchBytes, this.acks !== 0),
       () => 'codecs',
     )
     this.copyBytes = read('copyBytes')

@@ -68,6 +68,8 @@ export class TopicCompression implements BatchLimit {
     /** Undefined: none was named. Null: such messages go as they are. */
     readonly fallback: Codec | null | undefined,
     private readonly batchBytes: number,
+    /** Whether a batch may go untried: not where nobody would tell that it was too large as it was. */
+    private readonly mayGoUntried: boolean,
   ) {}
 
   get plainBytes(): number {
@@ -81,7 +83,8 @@ export class TopicCompression implements BatchLimit {
    */
   isWorthTrying(plainBytes: number): boolean {
     const isLarge = plainBytes >= this.tooLargeFrom || plainBytes > this.batchBytes
-    if (this.untried === 0 || isLarge || plainBytes > this.fruitlessBytes * MUCH_LARGER) return true
+    if (this.untried === 0 || !this.mayGoUntried || isLarge || plainBytes > this.fruitlessBytes * MUCH_LARGER)
+      return true
     this.untried--
     return false
   }
@@ -127,6 +130,8 @@ export class CompressionChoice {
     private readonly config: CompressionConfig,
     /** What a batch may have as it goes into a request; one message alone may be larger. */
     readonly batchBytes: number,
+    /** Whether brokers answer what they are sent: with acks 0 they do not. */
+    private readonly isAnswered = true,
   ) {
     this.codecs = new Codecs(config.codecs)
     this.listed = new Set(config.compressedTopics)
@@ -190,9 +195,10 @@ export class CompressionChoice {
       typeof option === 'string' ? { type: option, level: undefined, fallback: undefined } : option
     if (type === 'none') return null
     const substitute = fallback === 'none' ? null : fallback && this.codecs.get(fallback)
+    const { batchBytes, isAnswered } = this
     // Who names a fallback can do without: on a machine that lacks the codec, too.
     if (substitute !== undefined && this.codecs.whyNot(type) !== undefined)
-      return substitute && new TopicCompression(substitute, undefined, undefined, this.batchBytes)
-    return new TopicCompression(this.codecs.get(type, level), level, substitute, this.batchBytes)
+      return substitute && new TopicCompression(substitute, undefined, undefined, batchBytes, isAnswered)
+    return new TopicCompression(this.codecs.get(type, level), level, substitute, batchBytes, isAnswered)
   }
 }

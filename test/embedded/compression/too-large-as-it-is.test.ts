@@ -25,3 +25,16 @@ it.each(['0.10.2', '2.8', '4'] as const)(
     expect(requestsOf(kafka, 'Produce').length - before).toBe(3)
   },
 )
+
+it('with acks 0, where no broker tells that it was too large as it was, it is always compressed', async () => {
+  const kafka = await startKafka({
+    topics: { files: { partitions: 1, config: { 'max.message.bytes': String(LIMIT) } } },
+  })
+  const producer = startProducer(kafka, { compression: 'gzip', acks: 0 })
+  const send = (value: string | Buffer) => producer.send({ topic: 'files', value })
+  for (let i = 0; i < 3; i++) await send(randomBytes(LIMIT * 0.9))
+  for (let i = 0; i < 3; i++) await send('{"a":1},'.repeat(LIMIT / 5))
+  await producer.close()
+  expect(requestsOf(kafka, 'Produce')).toHaveLength(6)
+  expect(kafka.records('files')).toHaveLength(6)
+})

@@ -5,7 +5,7 @@ import { TopicCompression } from '../../../../src/producer/queues/topic-compress
 const BATCH_BYTES = 1_000_000
 
 function compression() {
-  return new TopicCompression(new Codecs().get('gzip'), undefined, undefined, BATCH_BYTES)
+  return new TopicCompression(new Codecs().get('gzip'), undefined, undefined, BATCH_BYTES, true)
 }
 
 /** Sends batches of one size; of each, whether the codec was tried. */
