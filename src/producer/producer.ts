@@ -16,6 +16,7 @@ import { AnyBroker } from './brokers/any-broker.js'
 import { BrokerPartitionInfo } from './brokers/broker-partition-info.js'
 import { ProducerPool } from './brokers/producer-pool.js'
 import type { PartitionMetadata } from './brokers/topic-metadata.js'
+import { beginStackAtCaller } from './calls/begin-stack-at-caller.js'
 import { callOptions, signalOf } from './calls/signal-listeners.js'
 import { ProducerConfig } from './config/producer-config.js'
 import type { ProducerOptions, ProducerType } from './config/producer-options.js'
@@ -302,13 +303,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
         ? this.#eventHandler.handle(messages, options, instead)
         : this.#eventHandler.enqueue(messages, this.#reporter, options, instead)
     } catch (error) {
-      if (error instanceof KafkaProducerError) {
-        // Not the depths in which it was found: logs show a few lines of its stack, of which one is to be who called.
-        // eslint-disable-next-line @typescript-eslint/unbound-method -- it is not called
-        Error.captureStackTrace(error, Producer.prototype.send)
-        // Bun's engine has left that out of the stack, as a call in the place of a tail, and takes nothing of it then.
-        if (error.stack?.includes('\n    at ') !== true) Error.captureStackTrace(error, this.#handOver)
-      }
+      // eslint-disable-next-line @typescript-eslint/unbound-method -- it is not called
+      if (error instanceof KafkaProducerError) beginStackAtCaller(error, Producer.prototype.send, this.#handOver)
       return Promise.reject(error)
     }
   }

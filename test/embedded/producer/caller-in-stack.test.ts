@@ -117,6 +117,27 @@ describe('what is wrong with a call is printed with the line that called:', () =
     expect(inspect(await errorOf(placeOrder()))).toMatch(CALLER)
   })
 
+  it.each<[string, () => unknown]>([
+    ['is none of text', () => ({ frames: [] })],
+    [
+      'fails',
+      () => {
+        throw new Error('no frames')
+      },
+    ],
+  ])('send() with an Error.prepareStackTrace() that %s: it rejects, and does not throw', async (_, prepare) => {
+    await using producer = started('sync')
+    const before: unknown = Reflect.get(Error, 'prepareStackTrace')
+    let sending: Promise<unknown>
+    Error.prepareStackTrace = prepare
+    try {
+      sending = producer.send(wrong)
+    } finally {
+      Reflect.set(Error, 'prepareStackTrace', before)
+    }
+    expect(await errorOf(sending)).toMatchObject({ code: 'INVALID_MESSAGE' })
+  })
+
   it('after close()', async () => {
     const producer = started('sync')
     await producer.close()
