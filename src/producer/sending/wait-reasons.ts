@@ -44,11 +44,12 @@ export class WaitReasons {
     }
   }
 
-  private ofMessage({ topic: name, isAdmitted }: OutgoingMessage): WaitReason {
+  private ofMessage(message: OutgoingMessage): WaitReason {
+    const { topic: name, isAdmitted } = message
     const topic = this.parts.topic(name)
     return {
       topic: name,
-      stage: isAdmitted ? this.stageOfTopic(topic) : 'it waited for room',
+      stage: isAdmitted ? this.stageOfTopic(topic, message) : 'it waited for room',
       lastFailure: this.lastFailureOf(topic),
       isTrouble: isAdmitted && topic?.needsMetadata === true,
     }
@@ -72,8 +73,12 @@ export class WaitReasons {
   }
 
   /** What a message waits for whose partition is not chosen yet. */
-  private stageOfTopic(topic: TopicQueue | undefined): string {
-    return topic === undefined ? 'it waited in the queue' : `it waited for metadata${this.metadataStage}`
+  private stageOfTopic(topic: TopicQueue | undefined, message: OutgoingMessage): string {
+    if (topic === undefined) return 'it waited in the queue'
+    if (!topic.hasMetadata || !topic.lacksPartitionOf(message)) return `it waited for metadata${this.metadataStage}`
+    // Which it names is told apart: those that wait together share this.
+    const count = topic.metadata?.partitions.length ?? 0
+    return `it waited for the partition that it names: '${topic.name}' has the partitions 0 to ${count - 1}${this.metadataStage}`
   }
 
   /** Whom it is being asked of; between two questions what the last one failed with says enough. */

@@ -343,6 +343,24 @@ describe('a message that names a partition beyond those known', () => {
     expectNothingHeld(producer)
   })
 
+  it('is told by its deadline, too, that there is no such partition, where that comes first', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka, {
+      deliveryTimeoutMs: 1_000,
+      retryBackoffMs: 30_000,
+      retryBackoffMaxMs: 30_000,
+    })
+    await producer.send({ topic: 'orders', value: '0' })
+    kafka.setPartitions('orders', 3)
+    const failing = [3, 4].map((partition) =>
+      deliveryErrorOf(producer.send({ topic: 'orders', partition, value: 'x' })),
+    )
+    for (const [index, error] of (await Promise.all(failing)).entries()) {
+      expect(error).toMatchObject({ code: 'DELIVERY_TIMEOUT', partition: index + 3, mayHaveBeenWritten: false })
+      expect(error.message).toMatch(/it waited for the partition that it names: 'orders' has the partitions 0 to 2$/)
+    }
+  })
+
   it('is not failed by what an answer to other messages tells of a leader', async () => {
     let partitions = 2
     let answerProduce: () => void = () => undefined
