@@ -65,6 +65,8 @@ export class TopicRouter {
   private readonly buffers = new BatchBuffers()
   private readonly watch: MetadataWatch
   private readonly refusals: Refusals
+  /** Since when messages wait for the partition that they name. */
+  private readonly lackingSince = new WeakMap<OutgoingMessage, number>()
 
   constructor(private readonly parts: TopicRouterParts) {
     this.refusals = new Refusals(parts.turn, (message, cause) => this.refuse(message, cause))
@@ -143,7 +145,7 @@ export class TopicRouter {
    * @param isFresh whether the topic's metadata was asked for with this message in mind
    */
   private append(topic: TopicQueue, message: OutgoingMessage, isFresh = false): boolean {
-    if (topic.lacksPartitionOf(message) && !(isFresh && this.isLacked(message))) {
+    if (topic.lacksPartitionOf(message) && !(this.isLacked(message) && isFresh)) {
       // The topic may have been given more since.
       this.parts.room.measure(message)
       topic.waitForPartition(message)
@@ -169,10 +171,13 @@ export class TopicRouter {
     return true
   }
 
-  /** Whether brokers have had the time to hear of its partition, if that was just added. */
-  private isLacked({ owner }: OutgoingMessage): boolean {
+  /** Whether brokers have had the time to hear of its partition, if that was just added: it may have lingered long before. */
+  private isLacked(message: OutgoingMessage): boolean {
     const { clock, deliveryTimeoutMs } = this.parts
-    return clock.now() - owner.sentAt.at >= Math.min(NEW_PARTITION_MS, deliveryTimeoutMs / 2)
+    const now = clock.now()
+    const since = this.lackingSince.get(message)
+    if (since === undefined) this.lackingSince.set(message, now)
+    return since !== undefined && now - since >= Math.min(NEW_PARTITION_MS, deliveryTimeoutMs / 2)
   }
 
   /** Something is in a partition's queue, or may be. */

@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
+import { Producer } from '../../../src/index.js'
 import type { MetadataResponse } from '../../../src/protocol/apis/metadata.js'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
@@ -323,6 +324,26 @@ describe('a message that names a partition beyond those known', () => {
     late.release()
     await Promise.all(sending)
     expect(stored(kafka, 'orders', 2)).toEqual(['a', 'b'])
+  })
+
+  it('also where it has lingered for longer than that', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    let tell: (fate: unknown) => void
+    const fate = new Promise((resolve) => (tell = resolve))
+    await using producer = new Producer({
+      brokers: kafka.bootstrap,
+      type: 'async',
+      lingerMs: 1_100,
+      onDelivery: ({ error, metadata }) => tell(error?.code ?? metadata?.partition),
+    })
+    await producer.partitionsFor('orders')
+    using late = kafka.freezeMetadata()
+    kafka.setPartitions('orders', 3)
+    const asked = kafka.waitForRequest({ api: 'Metadata' }, { count: metadataCount(kafka) + 2 })
+    await producer.send({ topic: 'orders', partition: 2, value: 'a' })
+    await Promise.race([asked, fate])
+    late.release()
+    expect(await fate).toBe(2)
   })
 
   it('fails once the brokers have said for a moment that there is none, without waiting for its deadline', async () => {
