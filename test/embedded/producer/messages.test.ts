@@ -18,6 +18,7 @@ describe('a misspelt field', () => {
     ['header', 'headers'],
     ['Headers', 'headers'],
     ['keys', 'key'],
+    ['kye', 'key'],
     ['partitonKey', 'partitionKey'],
     ['timstamp', 'timestamp'],
   ])('%s is refused with the name that was meant', async (name, meant) => {
