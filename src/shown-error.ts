@@ -2,8 +2,8 @@ import { inspect, type InspectOptions } from 'node:util'
 import { kindOfContent, reasonOf } from './kind-of.js'
 import { isInUsersWords } from './whose-words.js'
 
-/** Lines of a stack trace: those nearest to who called are what matters. */
-const MAX_FRAMES = 4
+/** Lines of a stack trace: so many that who called is among them, with the ways in which a call goes before it is refused. */
+const MAX_FRAMES = 6
 
 /** A chain of causes that is longer is a cycle, or made by somebody. */
 const MAX_CAUSES = 8

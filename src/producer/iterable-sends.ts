@@ -1,5 +1,5 @@
 import { finished, pipeline } from 'node:stream/promises'
-import { InvalidMessageError, ProducerClosedError } from '../errors.js'
+import { InvalidMessageError, KafkaProducerError, ProducerClosedError } from '../errors.js'
 import { kindOf } from '../kind-of.js'
 import { SignalListeners } from './calls/signal-listeners.js'
 import type { MessageWritable, WritableMessage } from './message-writable.js'
@@ -50,7 +50,10 @@ export class IterableSends {
     } catch (error) {
       if (thrown !== undefined) throw thrown.cause
       // To a stream null is its end: it refuses it by itself.
-      throw isNullRefused(error) ? new InvalidMessageError('a message must be an object, given was null') : error
+      if (isNullRefused(error)) throw new InvalidMessageError('a message must be an object, given was null')
+      // Not the depths of the stream, but who called.
+      if (error instanceof KafkaProducerError) Error.captureStackTrace(error)
+      throw error
     } finally {
       this.streams.delete(stream)
       forget?.()

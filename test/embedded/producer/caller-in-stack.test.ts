@@ -8,6 +8,7 @@ import {
   TransactionalProducer,
   type KeyedMessage,
   type RawData,
+  type Transaction,
 } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { errorOf, startProducer, turns } from '../support/producers.js'
@@ -151,6 +152,8 @@ describe('what is wrong with a call is printed with the line that called:', () =
     ['flush()', (producer: Producer) => producer.flush({ timeout: 5 } as object)],
     ['close()', (producer: Producer) => producer.close({ timeoutMs: -1 })],
     ['sendAll()', (producer: Producer) => producer.sendAll([], { signals: 5 } as object)],
+    ['sendAll() of a message that is wrong', (producer: Producer) => producer.sendAll([wrong])],
+    ['connect()', (producer: Producer) => producer.connect({ signal: 'x' } as object)],
   ])('%s', async (_, call) => {
     await using producer: Producer = started('sync') as Producer
     async function shutDown() {
@@ -168,6 +171,37 @@ describe('what is wrong with a call is printed with the line that called:', () =
   ])('%s', async (_, make) => {
     const error = await errorOf(Promise.resolve().then<unknown>(make))
     expect(inspect(error)).toMatch(CALLER)
+  })
+})
+
+describe('what fails in a transaction is printed with the line that called:', () => {
+  it.each<[string, (tx: Transaction) => Promise<unknown>]>([
+    ['send() of a message that is wrong', (tx) => tx.send({ topic: 'orders' } as unknown as KeyedMessage)],
+    ['send() of a value that its encoder does not take', (tx) => tx.send({ topic: 'orders', value: 5 })],
+    ['send() of a message that fails', (tx) => tx.send(BAD)],
+    ['send() of a list that fails', (tx) => tx.send([BAD, BAD])],
+    ['sendOffsets()', (tx) => tx.sendOffsets({} as { groupId: string }, [])],
+  ])('%s', async (_, call) => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    await using producer = new TransactionalProducer({ brokers: kafka.bootstrap, transactionalId: 'orders' })
+    const tx = await producer.begin()
+    async function placeOrder() {
+      await call(tx)
+    }
+    expect(inspect(await errorOf(placeOrder()))).toMatch(CALLER)
+    await tx.abort()
+    expect(inspect(await errorOf(placeOrder()))).toMatch(CALLER)
+  })
+
+  it('nobody need look at it: the commit tells of it', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    await using producer = new TransactionalProducer({ brokers: kafka.bootstrap, transactionalId: 'orders' })
+    const tx = await producer.begin()
+    void tx.send(BAD)
+    void tx.send({ topic: 'orders' } as unknown as KeyedMessage)
+    expect(await errorOf(tx.commit())).toMatchObject({ code: 'TRANSACTION_ABORTED' })
+    void tx.send(BAD)
+    await turns()
   })
 })
 
