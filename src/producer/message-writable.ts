@@ -41,6 +41,8 @@ export interface MessageSink<K, V> {
   /** @param before how many the stream was given before these */
   send(messages: KeyedMessage<K, V>[], before: number): Promise<unknown>
   flush(): Promise<unknown>
+  /** The stream was ended, and takes no more: a `close()` waits for what it still has. */
+  ended(stream: Writable): void
   /** Whether messages wait to be taken in: the queue is full, or the share of it for topics without metadata; or it is others' turn. */
   hasLine(): boolean
   /** Calls back in the next turn, and says so, where they wait for that and not for room. */
@@ -110,6 +112,7 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
       return super.end(this.kept(chunk), encoding as BufferEncoding, callback)
     } finally {
       this.isBeingWritten = false
+      this.sink.ended(this)
     }
   }
 

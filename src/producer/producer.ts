@@ -22,6 +22,7 @@ import { ProducerConfig } from './config/producer-config.js'
 import type { ProducerOptions, ProducerType } from './config/producer-options.js'
 import { DefaultEventHandler } from './default-event-handler.js'
 import { DeliveryReporter, type DeliveryReport } from './delivery-report.js'
+import { EndingStreams } from './ending-streams.js'
 import { PatientOptions, type SendOptions } from './event-handler.js'
 import { Interceptors, type Replacement } from './interceptors.js'
 import { IterableSends } from './iterable-sends.js'
@@ -132,6 +133,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   /** Undefined where there are none. */
   readonly #interceptors: Interceptors | undefined
   readonly #iterableSends = new IterableSends()
+  readonly #endingStreams: EndingStreams
   readonly #sessions: SessionFactory
   readonly #topicPartitionInfos: BrokerPartitionInfo
   readonly #readiness: Readiness
@@ -168,6 +170,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     this.#surroundings = surroundings
     this.#transactions = transactions
     const { clock } = surroundings
+    this.#endingStreams = new EndingStreams(clock)
     this.#watchers = new Watchers(config, surroundings, transactions?.events ?? this, observer)
     const { counters, observers, warnings } = this.#watchers
     this.#observers = observers
@@ -298,7 +301,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     instead?: Replacement,
   ): Promise<RecordMetadata[] | void> {
     try {
-      if (this.#closing !== undefined) throw new ProducerClosedError()
+      if (this.#closing !== undefined && !this.#endingStreams.maySend(options)) throw new ProducerClosedError()
       return this.#sendLoop === undefined
         ? this.#eventHandler.handle(messages, options, instead)
         : this.#eventHandler.enqueue(messages, this.#reporter, options, instead)
@@ -360,6 +363,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       send: (messages, before) => this.send(messages, patient.behind(before)),
       // In sync mode what was sent has its fate, and what others sent is no concern of the stream.
       flush: () => (this.#sendLoop === undefined ? Promise.resolve() : this.flush()),
+      ended: (stream) => this.#endingStreams.add(stream, patient),
       hasLine: () => this.#eventHandler.hasLineFor(patient),
       awaitTurn: (goOn) => this.#eventHandler.awaitTurn(goOn),
     }
@@ -455,8 +459,9 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
   }
 
   /**
-   * Takes no more messages, waits for those under way, and leaves no socket and no timer behind. What has no fate by
-   * then fails with a ProducerClosedError. Tells these, and how many have failed in all. Closing twice is harmless.
+   * Takes no more messages, waits for those under way and for streams that were ended, and leaves no socket and no timer
+   * behind. What has no fate by then fails with a ProducerClosedError. Tells these, and how many have failed in all. Closing
+   * twice is harmless.
    */
   close(options: CloseOptions = {}): Promise<CloseResult<K, V>> {
     if (this.#closing === undefined) {
@@ -467,8 +472,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
         return Promise.reject(error)
       }
       this.#watchers.closing()
-      const last = (timeLeftMs: number) => this.#watchers.pushLast(timeLeftMs)
-      const closed = this.#eventHandler.close(timeoutMs, last, this.#transactions?.closesWithinMs())
+      const closed = this.#endingStreams.isEmpty ? this.#end(timeoutMs, timeoutMs) : this.#endBehindStreams(timeoutMs)
       this.#closing = closed.then(async (unsent) => {
         await this.#interceptors?.toldSoFar()
         this.#iterableSends.close()
@@ -478,6 +482,18 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       void this.#sendLoop?.hurry(this.#closing)
     }
     return this.#closing
+  }
+
+  async #endBehindStreams(timeoutMs: number): Promise<KeyedMessage<K, V>[]> {
+    const { clock } = this.#surroundings
+    const endsAt = clock.now() + timeoutMs
+    await this.#endingStreams.through(timeoutMs)
+    return this.#end(Math.max(0, endsAt - clock.now()), timeoutMs)
+  }
+
+  #end(timeLeftMs: number, timeoutMs: number): Promise<KeyedMessage<K, V>[]> {
+    const last = (leftMs: number) => this.#watchers.pushLast(leftMs)
+    return this.#eventHandler.close(timeLeftMs, last, this.#transactions?.closesWithinMs() ?? timeoutMs)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
