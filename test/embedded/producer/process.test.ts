@@ -86,6 +86,14 @@ it.concurrent('a process whose sends have settled exits without close()', async 
   expect(await run(context, 'sent', kafka.bootstrap).exited).toEqual(['sent x', 'done'])
 })
 
+it.concurrent.for([
+  ['over streams that it gave itself', 'sentOverOwnStream'],
+  ['and is told statistics at some later time', 'sentWithStatistics'],
+] as const)('a process exits that has sent %s', async ([, what], context) => {
+  const kafka = await startKafka(context, { topics: { orders: {} } })
+  expect(await run(context, what, kafka.bootstrap).exited).toEqual(['sent x', 'done'])
+})
+
 it.concurrent('a process exits that has metrics to push later', async (context) => {
   const kafka = await startKafka(context, { topics: { orders: {} }, clientMetrics: {} })
   expect(await run(context, 'sent', kafka.bootstrap).exited).toEqual(['sent x', 'done'])

@@ -1,7 +1,9 @@
 /*
  * A program of its own, to see when it exits: `producer-program.ts <what> <brokers>`. It prints a line per step.
  */
-import { Producer, TransactionalProducer, type LogFields } from '../../../../src/index.js'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { Producer, TransactionalProducer, type CreateConnection, type LogFields } from '../../../../src/index.js'
 
 const [what = '', brokers = ''] = process.argv.slice(2)
 const print = (line: string) => process.stdout.write(`${line}\n`)
@@ -22,6 +24,17 @@ const programs: Record<string, () => Promise<void>> = {
   },
   async sent() {
     await sendAndTell(new Producer({ ...options, metadataRefreshIntervalMs: 30_000 }))
+  },
+  async sentOverOwnStream() {
+    const createConnection: CreateConnection = async ({ host, port }) => {
+      const socket = connect(port, host)
+      await once(socket, 'connect')
+      return socket
+    }
+    await sendAndTell(new Producer({ ...options, createConnection }))
+  },
+  async sentWithStatistics() {
+    await sendAndTell(new Producer({ ...options, statsIntervalMs: 600_000, onStats: () => undefined }))
   },
   async unsettled() {
     // Nobody awaits it; the process must stay until it is acknowledged.
