@@ -65,7 +65,7 @@ it('a broker that hangs up on large requests is not sent the same one until the 
     compression: 'gzip',
     batchBytes: BATCH_BYTES,
     maxRequestBytes: BATCH_BYTES,
-    deliveryTimeoutMs: 1_000,
+    deliveryTimeoutMs: 10_000,
   })
   expect(await sendPlainThenRandom(producer)).toHaveLength(RANDOM)
   expect(producer.stats().resends).toBe(0)

@@ -114,7 +114,7 @@ describe('how often metadata is asked for', () => {
 describe('one bad topic harms no other', () => {
   it('unknown: its messages wait for it, the others go', async () => {
     const kafka = await startKafka({ autoCreateTopics: false, topics: { good: {} } })
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 500 })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 2_000 })
     const bad = watched(
       failureOf(
         producer.send([
@@ -155,7 +155,7 @@ describe('one bad topic harms no other', () => {
 
   it('deleted while it is sent to: the others go on, and it is left alone by refreshes', async () => {
     const kafka = await startKafka({ topics: { good: {}, doomed: {} } })
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 500 })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_500 })
     await producer.send([
       { topic: 'good', value: '1' },
       { topic: 'doomed', value: '1' },
@@ -221,7 +221,7 @@ describe('auto-creation', () => {
     'Kafka %s: a topic that was deleted does not come back by a refresh',
     async (release) => {
       const kafka = await startKafka({ release, topics: { other: {} } })
-      const producer = startProducer(kafka, { deliveryTimeoutMs: 500 })
+      const producer = startProducer(kafka, { deliveryTimeoutMs: 1_500 })
       await producer.send([
         { topic: 'orders', value: '1' },
         { topic: 'other', value: '1' },
@@ -254,7 +254,7 @@ describe('auto-creation', () => {
 
   it('a topic that was deleted and nobody waits for is created by the next send', async () => {
     const kafka = await startKafka()
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 500 })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_500 })
     await producer.send({ topic: 'orders', value: '1' })
     kafka.deleteTopic('orders')
     await deliveryErrorOf(producer.send({ topic: 'orders', value: '2' }))

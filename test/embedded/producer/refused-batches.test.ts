@@ -57,7 +57,7 @@ it('a cluster that checks each message by rules of its own may say why in more w
   const broker = await ScriptedBroker.start({
     onProduce: (_, good) => withPartitions(good, () => [partitionAnswer(0, { errorCode: 87, recordErrors })]),
   })
-  const producer = startProducer(broker.address, { deliveryTimeoutMs: 2_000 })
+  const producer = startProducer(broker.address, { deliveryTimeoutMs: 10_000 })
   const sending = producer.send(Array.from({ length: count }, () => ({ topic: 'orders', value: 'no such schema' })))
   const { results } = await failureOf(sending)
   expect(new Set(outcomes(results))).toEqual(new Set(['INVALID_RECORD']))

@@ -257,14 +257,9 @@ describe('TLS', () => {
 
   it('bounds a handshake that does not end', async () => {
     const silent = await listen(createServer((socket) => void socket.on('error', () => undefined)))
-    const { error, ms } = await failureOf({
-      brokers: silent,
-      ssl: true,
-      connectTimeoutMs: 300,
-      deliveryTimeoutMs: 1_000,
-    })
+    // Without that bound the deadline would be what it fails with.
+    const { error } = await failureOf({ brokers: silent, ssl: true, connectTimeoutMs: 500, deliveryTimeoutMs: 4_000 })
     expect(error.message).toMatch(/did not finish the TLS handshake within \d+ ms/)
-    expect(ms).toBeLessThan(3_000)
   })
 
   it('refuses options that can’t be used when the producer is made, without telling them', () => {
