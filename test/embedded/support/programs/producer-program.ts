@@ -105,7 +105,8 @@ const programs: Record<string, () => Promise<void>> = {
     await sendAndTell(new Producer({ ...options, acks: 0 }))
   },
   async throttled() {
-    const producer = new Producer(options)
+    // A throttling is heeded for as long as a request may take.
+    const producer = new Producer({ ...options, requestTimeoutMs: 600_000, deliveryTimeoutMs: 600_000 })
     await sendAndTell(producer, 'first')
     await sendAndTell(producer, 'second', AbortSignal.timeout(500))
   },
