@@ -134,7 +134,7 @@ describe('the deadline', () => {
   it('of messages in flight: they may have been written; of those waiting behind them: they were not', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     // With sequences the second would go out behind the first, to a broker that was slow to answer.
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 500, idempotent: false })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_000, idempotent: false })
     await producer.send({ topic: 'orders', value: 'warm' })
     const stall = kafka.stall({ api: 'Produce' })
     const inFlight = deliveryErrorOf(producer.send({ topic: 'orders', value: 'in flight' }))
@@ -194,7 +194,7 @@ describe('the deadline', () => {
 
   it('expired messages are not sent any more; what was given with more time is', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 500 })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_000 })
     await producer.send({ topic: 'orders', value: 'warm' })
     const stall = kafka.stall({ api: 'Produce' })
     const blocking = deliveryErrorOf(producer.send({ topic: 'orders', value: 'blocks' }))

@@ -330,7 +330,7 @@ describe('where sequences are missing the next epoch goes on', () => {
 
   it('after a deadline that passed with the fate unknown', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 300, requestTimeoutMs: 300 })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_000, requestTimeoutMs: 300 })
     await producer.send({ topic: 'orders', value: '1' })
     const timedOut = kafka.fail({ api: 'Produce', times: Infinity }, 'REQUEST_TIMED_OUT', { append: false })
     const error = await deliveryErrorOf(producer.send({ topic: 'orders', value: '2' }))

@@ -428,7 +428,7 @@ describe('a message that names a partition beyond those known', () => {
 
   it('fails at its deadline where no broker answers, and at close', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 150 })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_000 })
     await producer.send({ topic: 'orders', value: '0' })
     kafka.stall({ api: 'Metadata', times: Infinity })
     const send = () => deliveryErrorOf(producer.send({ topic: 'orders', partition: 1, value: 'x' }))

@@ -356,7 +356,7 @@ describe('a transaction that fails at the brokers', () => {
 
   it('a commit without an answer in time has an unknown outcome', async () => {
     const kafka = await startKafka({ topics: TOPICS })
-    const producer = startTransactional(kafka, { deliveryTimeoutMs: 400, requestTimeoutMs: 10_000 })
+    const producer = startTransactional(kafka, { deliveryTimeoutMs: 1_000, requestTimeoutMs: 10_000 })
     const tx = await producer.begin()
     await tx.send({ topic: 'orders', partition: 0, value: 'a' })
     const stalled = kafka.stall({ api: 'EndTxn', times: Infinity })
@@ -549,7 +549,7 @@ describe('a transaction that fails at the brokers', () => {
     'a message whose partition was not added in time, since the coordinator %s, says so',
     async (how) => {
       const kafka = await startKafka({ release: '2.8', topics: TOPICS })
-      const producer = startTransactional(kafka, { deliveryTimeoutMs: 500 })
+      const producer = startTransactional(kafka, { deliveryTimeoutMs: 1_000 })
       const tx = await producer.begin()
       // So that its time is over before that of the question.
       kafka.delay({ api: 'Metadata', topic: 'orders' }, 100)
@@ -567,7 +567,7 @@ describe('a transaction that fails at the brokers', () => {
 
   it('an expired batch: it is aborted after the answer came, and the next one has another epoch', async () => {
     const kafka = await startKafka({ release: '3.9', topics: TOPICS })
-    const producer = startTransactional(kafka, { deliveryTimeoutMs: 300 })
+    const producer = startTransactional(kafka, { deliveryTimeoutMs: 1_000 })
     const tx = await producer.begin()
     await tx.send({ topic: 'orders', partition: 0, value: 'a' })
     const stalled = kafka.stall({ api: 'Produce' })
@@ -662,7 +662,7 @@ describe('a transaction that fails at the brokers', () => {
     const told: unknown[] = []
     const note = (...line: unknown[]) => told.push(...line)
     const logger = { debug: note, info: note, warn: note, error: note }
-    const producer = startTransactional(kafka, { deliveryTimeoutMs: 500, requestTimeoutMs: 300, logger })
+    const producer = startTransactional(kafka, { deliveryTimeoutMs: 1_000, requestTimeoutMs: 300, logger })
     kafka.fail({ api: 'Produce', times: Infinity }, 'CONCURRENT_TRANSACTIONS')
     const tx = await producer.begin()
     const error = await deliveryErrorOf(tx.send({ topic: 'orders', partition: 0, value: 'a' }))
