@@ -25,8 +25,8 @@ export class Attempt implements ProducePartition<Uint8Array> {
     this.failuresBefore = batch.history.failures
   }
 
-  /** The system has taken the bytes. */
-  taken(): void {
+  /** Nobody reads the bytes any more: the system has taken them, or they are not written. */
+  endReading(): void {
     this.batch.endReading(this.reading)
   }
 

@@ -198,6 +198,7 @@ export class Exchange {
     const leftOut = tooMuch
     for (const attempt of leftOut) {
       const { queue } = attempt.batch
+      attempt.endReading()
       queue.keptBack(attempt.batch)
       if (preparation.isTooLarge(attempt)) queue.halve(attempt.batch)
       outcomes.goOn(queue)
@@ -229,7 +230,7 @@ export class Exchange {
       stage.enter(`${name} has not ${acks === 0 ? 'taken' : 'answered'} Produce v${version}`)
     }
     const onTaken = () => {
-      for (const attempt of attempts) attempt.taken()
+      for (const attempt of attempts) attempt.endReading()
     }
     terms.onWrite(session)
     const answer = producer.send(session, version, request, onWritten, onTaken)
