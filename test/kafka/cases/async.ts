@@ -9,6 +9,7 @@ import {
   type RawData,
 } from '../../../src/index.js'
 import { newTopic, release, type Cluster } from '../support/fixture.js'
+import { freeze } from '../support/freeze.js'
 import { readBack } from '../support/read-back.js'
 
 type AsyncOptions<V> = Omit<ProducerOptions<RawData, V, 'async'>, 'brokers' | 'type'>
@@ -43,7 +44,7 @@ export function asyncCases(one: Cluster): void {
       await producer.flush()
       const [broker] = one.kafka.brokers
       if (broker === undefined) throw new Error('There is no broker.')
-      one.kafka.pauseBroker(broker.id)
+      await freeze(one.kafka, broker.id)
       const refused = new Set<string>()
       const sends = Array.from({ length: 1_000 }, (_unused, i) =>
         producer.send({ topic, key: `k${i % 5}`, value: String(i) }).catch((error: unknown) => {
@@ -103,7 +104,7 @@ export function asyncCases(one: Cluster): void {
       await producer.flush()
       const [broker] = one.kafka.brokers
       if (broker === undefined) throw new Error('There is no broker.')
-      one.kafka.pauseBroker(broker.id)
+      await freeze(one.kafka, broker.id)
       const refused = new Set<string>()
       const sends = Array.from({ length: 150 }, (_, i) =>
         producer.send({ topic, value: String(i) }).catch(() => refused.add(String(i))),
