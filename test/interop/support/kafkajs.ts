@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { withLock } from '../../kafka/support/install.js'
 
 /** Not its command, which would run the program in a process of its own, that nobody kills. */
 const TSX = import.meta.resolve('tsx')
@@ -10,12 +11,22 @@ const TSX = import.meta.resolve('tsx')
 /** Where kafkajs lives, apart from the library. */
 export const kafkajsFolder = fileURLToPath(new URL('../kafkajs/', import.meta.url))
 
-/** Brings the client from the registry, once, as its lock file says. */
+/** Brings the client from the registry, once, as its lock file says; the test files that want it run beside each other. */
 export async function installKafkajs(): Promise<void> {
-  const wanted = JSON.parse(readFileSync(`${kafkajsFolder}package.json`, 'utf8')).dependencies.kafkajs
-  const manifest = `${kafkajsFolder}node_modules/kafkajs/package.json`
-  if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).version === wanted) return
-  await promisify(execFile)('npm', ['ci', '--no-audit', '--no-fund'], { cwd: kafkajsFolder })
+  if (isInstalled()) return
+  await withLock(fileURLToPath(new URL('../../../node_modules/.kafkajs.lock', import.meta.url)), async () => {
+    if (!isInstalled()) await promisify(execFile)('npm', ['ci', '--no-audit', '--no-fund'], { cwd: kafkajsFolder })
+  })
+}
+
+/** npm writes down what it has installed last of all, when every file is there. */
+function isInstalled(): boolean {
+  const installed = `${kafkajsFolder}node_modules/.package-lock.json`
+  return existsSync(installed) && versionIn(installed) === versionIn(`${kafkajsFolder}package-lock.json`)
+}
+
+function versionIn(lockFile: string): string {
+  return JSON.parse(readFileSync(lockFile, 'utf8')).packages['node_modules/kafkajs'].version
 }
 
 /** What the program below is known by to the brokers. */
