@@ -31,7 +31,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'an answer about another topic counts as newer metadata',
     file: `${BROKERS}/broker-partition-info.ts`,
-    find: 'topics.every((name) => (this.topics.get(name)?.generation ?? 0) > newerThan)',
+    find: 'topics.every((name) => this.known.generationOf(name) > newerThan)',
     replace: 'this.generation > newerThan',
   },
   {

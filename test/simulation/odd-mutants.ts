@@ -100,7 +100,7 @@ export const ODD_MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'topics that were asked for in vain stay in every refresh',
-    file: `${BROKERS}/broker-partition-info.ts`,
+    file: `${BROKERS}/known-topics.ts`,
     find: '      if (metadata.error === undefined) {\n        this.tellNewLeaders',
     replace: '      if (metadata.error === undefined || old === undefined) {\n        this.tellNewLeaders',
   },

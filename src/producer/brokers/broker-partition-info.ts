@@ -10,9 +10,9 @@ import type { Surroundings } from '../../surroundings.js'
 import { timerDelay } from '../../timer-delay.js'
 import { ownCopy } from '../../topic-name.js'
 import type { AnyBroker } from './any-broker.js'
-import { LeaderEpochs } from './leader-epochs.js'
+import { KnownTopics, type ToldLeader } from './known-topics.js'
 import { MetadataQuestion } from './metadata-question.js'
-import { topicMetadata, type PartitionMetadata, type TopicMetadata } from './topic-metadata.js'
+import type { PartitionMetadata, TopicMetadata } from './topic-metadata.js'
 
 const debug = createDebug('kafka-producer:metadata')
 
@@ -41,43 +41,21 @@ export interface MetadataListener {
   isInUse(topic: string): boolean
 }
 
-/** A partition's leader, as a broker told it that does not lead it. */
-export interface ToldLeader {
-  readonly topic: string
-  readonly partition: number
-  readonly leader: number
-  readonly leaderEpoch: number
-}
-
 /** Topics of a question that has no answer yet. */
 interface Question {
   readonly topics: Set<string>
   readonly answer: Promise<ReadonlyMap<string, TopicMetadata>>
 }
 
-/** What is kept of a topic that exists. */
-interface KnownTopic {
-  readonly metadata: TopicMetadata
-  /** Which answer it is from; kept through what is learned from answers to messages. */
-  readonly generation: number
-  readonly epochs: LeaderEpochs
-  /** When it was first told, by the clock that it was given. */
-  readonly learnedAt: number
-}
-
 /**
- * The cache of which partitions a topic has and who leads them (Kafka 0.8's BrokerPartitionInfo). Kept are topics that
- * exist, until they are {@link forget forgotten}; of one that does not, those who asked are told, and nothing is kept.
+ * Which partitions a topic has and who leads them (Kafka 0.8's BrokerPartitionInfo): when that is asked for, and who is
+ * told of it. What was told is {@link KnownTopics}.
  *
  * Every answer is a new generation of the topics in it. Whoever fails says which generation it relied on: a thousand
  * failures of the same one cause a single refresh, and an answer about other topics does not stand in for it.
  */
 export class BrokerPartitionInfo {
-  /** How many answers there were. */
-  generation = 0
-  private readonly topics = new Map<string, KnownTopic>()
-  /** Topics that are sent to, and were told of by the cluster that was left; this one has not answered for them yet. */
-  private readonly toldElsewhere = new Set<string>()
+  private readonly known: KnownTopics
   /** Look-ups that go out at the end of this turn, by whether they may create topics. */
   private readonly lookUps = new Map<boolean, Question>()
   /** The refresh that waits until it is due, and the one that is under way. */
@@ -102,6 +80,7 @@ export class BrokerPartitionInfo {
     private readonly surroundings: Surroundings,
     private readonly observers = new Observers(),
   ) {
+    this.known = new KnownTopics(observers)
     this.question = new MetadataQuestion(options.requestTimeoutMs, () => anyBroker.forgetBrokers())
   }
 
@@ -130,13 +109,18 @@ export class BrokerPartitionInfo {
     return this.anyBroker.clusterId
   }
 
+  /** How many answers there were about topics. */
+  get generation(): number {
+    return this.known.generation
+  }
+
   /** Whether any topic is known. */
   get knowsAny(): boolean {
-    return this.topics.size > 0
+    return this.known.isAny
   }
 
   topic(name: string): TopicMetadata | undefined {
-    return this.topics.get(name)?.metadata
+    return this.known.get(name)
   }
 
   /** Where the broker is that leads a partition; undefined where no leader is known, or no address of it. */
@@ -198,7 +182,7 @@ export class BrokerPartitionInfo {
     newerThan = this.generation,
     isDue = false,
   }: { topics?: readonly string[]; newerThan?: number; isDue?: boolean } = {}): Promise<void> {
-    if (topics.length > 0 && topics.every((name) => (this.topics.get(name)?.generation ?? 0) > newerThan)) return
+    if (topics.length > 0 && topics.every((name) => this.known.generationOf(name) > newerThan)) return
     const { refreshing } = this
     if (refreshing !== undefined && topics.every((name) => refreshing.topics.has(name))) {
       await refreshing.answer
@@ -222,8 +206,7 @@ export class BrokerPartitionInfo {
       await this.untilPast(isDue ? 0 : this.refreshedAt + this.options.retryBackoffMs)
       this.refreshing = question
       this.dueRefresh = undefined
-      for (const name of this.topics.keys()) topics.add(name)
-      for (const name of this.toldElsewhere) topics.add(name)
+      for (const name of this.known.names()) topics.add(name)
       try {
         return await this.ask(topics, false)
       } finally {
@@ -269,51 +252,27 @@ export class BrokerPartitionInfo {
 
   /** Drops a topic that nobody sends to any more, so that refreshes leave it out. */
   forget(topic: string): void {
-    this.topics.delete(topic)
-    this.toldElsewhere.delete(topic)
+    this.known.forget(topic)
   }
 
   /** A partition's leader refused, or could not be reached: what is known of it may be wrong. */
   doubtLeader(topic: string, partition: number): void {
-    this.topics.get(topic)?.epochs.doubt(partition)
+    this.known.doubtLeader(topic, partition)
   }
 
   /** The same of all that a broker leads. */
   doubtLeadersAt(brokerId: number): void {
-    for (const { metadata, epochs } of this.topics.values())
-      for (const { partition, leader } of metadata.partitions) if (leader === brokerId) epochs.doubt(partition)
+    this.known.doubtLeadersAt(brokerId)
   }
 
-  /**
-   * What a broker said of the leaders of partitions in answer to a Produce request (KIP-951), all of it at once: a topic
-   * of which many have moved is looked through once. Gives what was news.
-   */
+  /** What a broker said of the leaders of partitions in answer to a Produce request (KIP-951). Gives what was news. */
   learnLeaders<Told extends ToldLeader>(
-    all: readonly Told[],
+    told: readonly Told[],
     brokers: ReadonlyMap<number, BrokerAddress>,
   ): ReadonlySet<Told> {
-    const news = new Set<Told>()
-    const updated = new Map<string, PartitionMetadata[]>()
-    for (const told of all) {
-      const { topic, partition, leader, leaderEpoch } = told
-      const known = updated.get(topic) ?? this.topic(topic)?.partitions
-      const old = known?.[partition]
-      if (known === undefined || old === undefined || leaderEpoch <= old.leaderEpoch) continue
-      if (!brokers.has(leader) && !this.anyBroker.brokers.has(leader)) continue
-      const partitions = updated.get(topic) ?? [...known]
-      partitions[partition] = { partition, leader, leaderEpoch, error: undefined }
-      updated.set(topic, partitions)
-      news.add(told)
-    }
+    const { news, topics } = this.known.learnLeaders(told, (id) => brokers.has(id) || this.anyBroker.brokers.has(id))
     if (news.size === 0) return news
     this.listener?.onBrokers(this.anyBroker.learnSome(brokers))
-    const topics = Array.from(updated, ([name, partitions]) => {
-      const known = this.topics.get(name) as KnownTopic
-      const metadata = { ...known.metadata, partitions }
-      this.tellNewLeaders(known.metadata, metadata)
-      this.topics.set(name, { ...known, metadata })
-      return metadata
-    })
     this.listener?.onTopics(topics, false)
     return news
   }
@@ -341,36 +300,15 @@ export class BrokerPartitionInfo {
   }
 
   private learn(response: MetadataResponse, asked: ReadonlySet<string>): ReadonlyMap<string, TopicMetadata> {
-    const generation = ++this.generation
+    this.known.nextGeneration()
     this.learnBrokers(response)
-    const answers = new Map(response.topics.map((topic) => [topic.name, topic]))
-    const updated = new Map<string, TopicMetadata>()
-    const undecided: string[] = []
-    for (const name of asked) {
-      this.toldElsewhere.delete(name)
-      const old = this.topics.get(name)
-      const epochs = old?.epochs ?? new LeaderEpochs()
-      const metadata = topicMetadata(name, answers.get(name), old?.metadata, epochs)
-      updated.set(name, metadata)
-      if (metadata.error === undefined) {
-        this.tellNewLeaders(old?.metadata, metadata)
-        this.topics.set(name, {
-          metadata,
-          generation,
-          epochs,
-          learnedAt: old?.learnedAt ?? this.surroundings.clock.now(),
-        })
-        if (epochs.isUndecided) undecided.push(name)
-      } else {
-        this.topics.delete(name)
-        if (!metadata.error.retriable) this.noteRefused()
-      }
-    }
-    this.listener?.onTopics([...updated.values()], true)
+    const { all, undecided } = this.known.learn(response.topics, asked, this.surroundings.clock.now())
+    for (const { error } of all.values()) if (error !== undefined && !error.retriable) this.noteRefused()
+    this.listener?.onTopics([...all.values()], true)
     if (undecided.length > 0) this.nextRefresh(undecided).answer.catch(() => undefined)
     if (this.refreshTimer === undefined) this.scheduleRefresh()
     this.watchIdleTopics()
-    return updated
+    return all
   }
 
   /** Gives whom to tell how a question came out; undefined where nobody watches. */
@@ -387,26 +325,17 @@ export class BrokerPartitionInfo {
     }
   }
 
-  private tellNewLeaders(old: TopicMetadata | undefined, { topic, partitions }: TopicMetadata): void {
-    if (old === undefined || !this.observers.wantsEvents) return
-    for (const { partition, leader: to } of partitions) {
-      const from = old.partitions[partition]?.leader
-      if (from !== undefined && from !== to)
-        this.observers.happened({ type: 'leader-changed', topic, partition, from, to })
-    }
-  }
-
   private learnBrokers({ clusterId, brokers: all }: MetadataResponse): void {
     const brokers = new Map(all.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
     const isOtherCluster = this.anyBroker.learn(clusterId, brokers)
     this.listener?.onBrokers(brokers)
     if (!isOtherCluster) return
-    // Leaders and their epochs are those of the one before.
-    for (const name of this.topics.keys()) if (this.listener?.isInUse(name) === true) this.toldElsewhere.add(name)
-    this.topics.clear()
+    this.known.leaveCluster(this.isInUse)
     this.listener?.onOtherCluster()
-    if (this.toldElsewhere.size > 0) this.nextRefresh([]).answer.catch(() => undefined)
+    if (this.known.isAnyToldElsewhere) this.nextRefresh([]).answer.catch(() => undefined)
   }
+
+  private readonly isInUse = (topic: string): boolean => this.listener?.isInUse(topic) === true
 
   /** Waits until then, at most; no longer once the producer is closed. */
   private async untilPast(time: number): Promise<void> {
@@ -433,8 +362,7 @@ export class BrokerPartitionInfo {
         () => {
           const idleSince = this.surroundings.clock.now() - metadataMaxIdleMs
           this.listener?.onIdleCheck(idleSince)
-          for (const [name, { learnedAt }] of this.topics)
-            if (learnedAt <= idleSince && this.listener?.isInUse(name) !== true) this.forget(name)
+          this.known.forgetIdle(idleSince, this.isInUse)
         },
         Math.ceil(metadataMaxIdleMs / IDLE_CHECKS),
       )
