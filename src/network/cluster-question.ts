@@ -30,5 +30,4 @@ export async function checkCluster(
   const { clusterId, throttleTimeMs } = await connection.request(metadata, version, question, { timeoutMs })
   throttle.heed(throttleTimeMs, isThrottleAhead(metadata, version))
   if (clusterId !== null && clusterId !== destination.clusterId) throw new MisroutedError(destination)
-  cluster.confirm()
 }

@@ -36,7 +36,7 @@ export class KnownCluster {
 
   /**
    * Whether a connection made now may lead to another one: to one that was made anew, which ends all connections, or to where a
-   * name has moved. What a connection says that was there before is of no use for that.
+   * name has moved. What another connection says is of no use for that: it was there before, or is that of another name.
    */
   get mayBeAnother(): boolean {
     return this.isInDoubt
@@ -61,11 +61,6 @@ export class KnownCluster {
   /** A connection to it has ended. */
   doubt(): void {
     this.isInDoubt = true
-  }
-
-  /** A new connection leads to it. */
-  confirm(): void {
-    this.isInDoubt = false
   }
 
   /** None of the brokers is to be asked any more: the bootstrap list is (KIP-899, KIP-1102). */

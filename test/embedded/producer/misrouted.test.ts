@@ -296,6 +296,35 @@ describe('a connection that reaches', () => {
     },
   )
 
+  it.each(['0.11', '2.8', '3.9', '4'] as const)(
+    'another cluster, Kafka %s, by one of its names alone: that the others still lead to the one before says nothing of it',
+    async (release) => {
+      const two = { orders: { partitions: 2, replicationFactor: 1 } }
+      const start = () => startKafka({ release, brokers: 2, topics: two })
+      const [kafka, other] = [await start(), await start()]
+      const [second = 0, others2 = 0] = [kafka, other].map(({ brokers }) => brokers[1]?.port)
+      const routes = new Routes(kafka)
+      const producer = startProducer(routes.seed, { createConnection: routes.connect })
+      for (const partition of [0, 1]) await producer.send({ topic: 'orders', partition, value: `old ${partition}` })
+      const others = startProducer(other)
+      for (const value of ['b1', 'b2']) await others.send({ topic: 'orders', partition: 1, value })
+      routes.lead(second, others2)
+      for (const { id } of kafka.brokers) kafka.dropConnections(id)
+      await until(() => {
+        const { opened, closed } = producer.stats().connections
+        return closed === opened
+      }, 'all its connections are lost')
+      await producer.send({ topic: 'orders', partition: 0, value: 'a0' })
+      other.clearRequests()
+      const sending = producer.send({ topic: 'orders', partition: 1, value: 'a1' })
+      await other.waitForRequest({ api: 'ApiVersions' })
+      routes.restore()
+      await sending
+      expect(stored(other, 'orders')).toEqual(['b1', 'b2'])
+      expect(stored(kafka, 'orders')).toEqual(['old 0', 'a0', 'old 1', 'a1'])
+    },
+  )
+
   it('a cluster made anew: that the one before refused an id says nothing of this one', async () => {
     const kafka = await startKafka({ release: '2.8', topics })
     kafka.fail({ api: 'InitProducerId' }, 'CLUSTER_AUTHORIZATION_FAILED')
