@@ -29,5 +29,7 @@ export async function checkCluster(
   }
   const { clusterId, throttleTimeMs } = await connection.request(metadata, version, question, { timeoutMs })
   throttle.heed(throttleTimeMs, isThrottleAhead(metadata, version))
-  if (clusterId !== null && clusterId !== destination.clusterId) throw new MisroutedError(destination)
+  // By now it may be known to be another than when it was asked.
+  const id = cluster.id ?? destination.clusterId
+  if (clusterId !== null && clusterId !== id) throw new MisroutedError({ ...destination, clusterId: id })
 }

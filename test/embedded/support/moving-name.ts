@@ -1,6 +1,9 @@
 import { connect, type Socket } from 'node:net'
+import { onTestFinished } from 'vitest'
 import type { CreateConnection } from '../../../src/index.js'
-import type { ApiName, EmbeddedKafka } from '../../../src/testing/index.js'
+import { SYSTEM } from '../../../src/surroundings.js'
+import { EmbeddedKafka, type ApiName, type EmbeddedKafkaOptions } from '../../../src/testing/index.js'
+import { listenOnSockets, type Listen } from '../../../src/testing/listener.js'
 import { portOf } from './producers.js'
 
 /** A name that leads to one cluster, and from then on that it has moved to another one; what is open stays where it is. */
@@ -8,6 +11,8 @@ export class MovingName {
   /** In the order that they were connected in. */
   readonly sockets: Socket[] = []
   private port: number
+  /** Where those listen that tell another port. */
+  private readonly ports = new Map<EmbeddedKafka, number>()
 
   constructor(private readonly first: EmbeddedKafka) {
     this.port = portOf(first.bootstrap)
@@ -20,7 +25,22 @@ export class MovingName {
   }
 
   moveTo(other: EmbeddedKafka): void {
-    this.port = portOf(other.bootstrap)
+    this.port = this.ports.get(other) ?? portOf(other.bootstrap)
+  }
+
+  /** Another cluster, whose broker tells the same address for its own. */
+  async startNamesake(options: EmbeddedKafkaOptions): Promise<EmbeddedKafka> {
+    let port = 0
+    const listen: Listen = async (host, told, acceptor) => {
+      const listener = await listenOnSockets(undefined)(host, 0, acceptor)
+      port = listener.port
+      return { port: told, close: () => listener.close() }
+    }
+    const ports = [portOf(this.first.bootstrap)]
+    const namesake = await EmbeddedKafka.start({ ...options, ports }, { ...SYSTEM, listen })
+    onTestFinished(() => namesake.stop())
+    this.ports.set(namesake, port)
+    return namesake
   }
 
   /** The connection on which the first cluster was first sent such a request. */

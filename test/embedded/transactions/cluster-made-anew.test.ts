@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import type { TransactionalProducer } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
@@ -105,3 +106,34 @@ describe.each(['1.1', '2.8', '3.9', '4'] as const)('a cluster made anew, Kafka %
     })
   })
 })
+
+it.each(['2.8', '3.9'] as const)(
+  'Kafka %s, elsewhere, while the coordinator of the one before is being connected to: what is committed is seen',
+  async (release) => {
+    const two = { orders: { partitions: 2 } }
+    const kafka = await startKafka({ release, topics: two })
+    const name = new MovingName(kafka)
+    const other = await name.startNamesake({ release, topics: two })
+    const producer = startTransactional(kafka, { createConnection: name.connect })
+    await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value: 'old' }))
+    const tx = await producer.begin()
+    await tx.send({ topic: 'orders', partition: 0, value: 'old' })
+    const stalled = kafka.stall({ api: 'Metadata' })
+    const before = [...name.sockets]
+    const coordinators = name.socketOf('EndTxn')
+    coordinators?.destroy()
+    await once(coordinators as Socket, 'close')
+    const joining = tx.send({ topic: 'orders', partition: 1, value: 'a' }).catch(() => undefined)
+    await stalled.hit()
+    name.moveTo(other)
+    for (const socket of before) socket.destroy()
+    await errorOf(tx.send({ topic: 'orders', partition: 0, value: 'a' }))
+    stalled.release()
+    await errorOf(tx.commit())
+    await joining
+    const next = await producer.begin()
+    await next.send({ topic: 'orders', partition: 0, value: 'b' })
+    await next.commit()
+    expect(committed(other, 'orders')).toEqual(['b'])
+  },
+)
