@@ -187,6 +187,8 @@ export class TransactionManager implements TransactionGate {
   /** A gap, or the doubt of one, in the sequences of a partition: only another epoch helps. */
   failSequence(cause: KafkaProducerError): void {
     if (this.states.is('ready')) return this.needAnotherEpoch(cause)
+    // It is aborted, and the next one has another id.
+    if (this.identity.isForgotten) return
     this.isInDoubt = true
     if (this.identity.canBump || this.isPartTwo) return this.fail(cause)
     const isOldEpoch = cause instanceof BrokerResponseError && cause.errorCode === ErrorCodes.INVALID_PRODUCER_EPOCH
@@ -446,6 +448,8 @@ export class TransactionManager implements TransactionGate {
   private async acquire(signal: AbortSignal | undefined): Promise<void> {
     const code = await this.identity.acquire(signal)
     if (code !== ErrorCodes.NONE) throw this.whyNotInitialized(code)
+    // Nothing is open under them, whatever was before.
+    this.begun = 'no'
   }
 
   private whyNotInitialized(code: number): TransactionError {

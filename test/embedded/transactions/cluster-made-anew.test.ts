@@ -84,13 +84,27 @@ describe.each(['1.1', '2.8', '3.9', '4'] as const)('a cluster made anew, Kafka %
         name.moveTo(other)
         await Promise.all(name.sockets.map((socket) => (socket.destroy(), once(socket, 'close'))))
       }
-      return { other, there, producer, move }
+      return { kafka, other, there, producer, move }
     }
 
     it('between two transactions: they go on there', async () => {
       const { other, there, producer, move } = await moving()
       await producer.transaction((tx) => tx.send({ topic: 'orders', value: 'old' }))
       await move()
+      expect(await committedOf(producer, ['a', 'b'])).toEqual(['a', 'b'])
+      expect(committed(other, 'orders')).toEqual([...there, 'a', 'b'])
+    })
+
+    it('within a transaction, one of whose messages has no answer: the next ones go on there', async () => {
+      const { kafka, other, there, producer, move } = await moving()
+      const tx = await producer.begin()
+      await tx.send({ topic: 'orders', value: 'old' })
+      const stalled = kafka.stall({ api: 'Produce' })
+      const unanswered = errorOf(tx.send({ topic: 'orders', value: 'old' }))
+      await stalled.hit()
+      await move()
+      expect(await unanswered).toMatchObject({ code: 'TRANSACTION_ABORTED' })
+      expect(await errorOf(tx.commit())).toMatchObject({ code: 'TRANSACTION_ABORTED', kind: 'abortable' })
       expect(await committedOf(producer, ['a', 'b'])).toEqual(['a', 'b'])
       expect(committed(other, 'orders')).toEqual([...there, 'a', 'b'])
     })
@@ -106,6 +120,28 @@ describe.each(['1.1', '2.8', '3.9', '4'] as const)('a cluster made anew, Kafka %
     })
   })
 })
+
+it.each(['2.8', '3.9', '4'] as const)(
+  'Kafka %s, elsewhere, where a message has no answer: an abort ends nothing there, and the next transactions go on',
+  async (release) => {
+    const [kafka, other] = [await startKafka({ release, topics }), await startKafka({ release, topics })]
+    await startProducer(other).send({ topic: 'orders', value: 'of another' })
+    const name = new MovingName(kafka)
+    const producer = startTransactional(kafka, { createConnection: name.connect })
+    const tx = await producer.begin()
+    await tx.send({ topic: 'orders', value: 'old' })
+    const stalled = kafka.stall({ api: 'Produce' })
+    const unanswered = errorOf(tx.send({ topic: 'orders', value: 'old' }))
+    await stalled.hit()
+    name.moveTo(other)
+    const aborting = tx.abort()
+    await Promise.all(name.sockets.map((socket) => (socket.destroy(), once(socket, 'close'))))
+    await aborting
+    expect(await unanswered).toMatchObject({ code: 'TRANSACTION_ABORTED' })
+    expect(await committedOf(producer, ['a', 'b'])).toEqual(['a', 'b'])
+    expect(committed(other, 'orders')).toEqual(['of another', 'a', 'b'])
+  },
+)
 
 it.each(['2.8', '3.9'] as const)(
   'Kafka %s, elsewhere, while the coordinator of the one before is being connected to: what is committed is seen',
