@@ -1,4 +1,3 @@
-import type { Writable } from 'node:stream'
 import type { Clock, Timer } from '../clock.js'
 
 /** The streams that were ended and are not through with what they were given, which `close()` waits for. */
@@ -11,13 +10,14 @@ export class EndingStreams {
   constructor(private readonly clock: Clock) {}
 
   /** Nothing more comes to a stream than what it has. */
-  add(stream: Writable, sender: object): void {
-    if (stream.closed || this.senders.has(sender)) return
+  add(sender: object): void {
     this.senders.add(sender)
-    stream.once('close', () => {
-      this.senders.delete(sender)
-      if (this.senders.size === 0) this.onThrough?.()
-    })
+  }
+
+  /** A stream is through with what it was given, or has failed. */
+  remove(sender: object): void {
+    this.senders.delete(sender)
+    if (this.senders.size === 0) this.onThrough?.()
   }
 
   get isEmpty(): boolean {

@@ -42,7 +42,9 @@ export interface MessageSink<K, V> {
   send(messages: KeyedMessage<K, V>[], before: number): Promise<unknown>
   flush(): Promise<unknown>
   /** The stream was ended, and takes no more: a `close()` waits for what it still has. */
-  ended(stream: Writable): void
+  ended(): void
+  /** It is through with that, or has failed. */
+  destroyed(): void
   /** Whether messages wait to be taken in: the queue is full, or the share of it for topics without metadata; or it is others' turn. */
   hasLine(): boolean
   /** Calls back in the next turn, and says so, where they wait for that and not for room. */
@@ -112,8 +114,14 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
       return super.end(this.kept(chunk), encoding as BufferEncoding, callback)
     } finally {
       this.isBeingWritten = false
-      this.sink.ended(this)
+      if (!this.destroyed) this.sink.ended()
     }
+  }
+
+  /** Not the event 'close': whoever has the stream may take all listeners off it. */
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.sink.destroyed()
+    callback(error)
   }
 
   /** What is held back is sent later than it was given. */

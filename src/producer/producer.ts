@@ -363,7 +363,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       send: (messages, before) => this.send(messages, patient.behind(before)),
       // In sync mode what was sent has its fate, and what others sent is no concern of the stream.
       flush: () => (this.#sendLoop === undefined ? Promise.resolve() : this.flush()),
-      ended: (stream) => this.#endingStreams.add(stream, patient),
+      ended: () => this.#endingStreams.add(patient),
+      destroyed: () => this.#endingStreams.remove(patient),
       hasLine: () => this.#eventHandler.hasLineFor(patient),
       awaitTurn: (goOn) => this.#eventHandler.awaitTurn(goOn),
     }

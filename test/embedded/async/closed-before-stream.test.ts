@@ -40,6 +40,15 @@ describe.each(['sync', 'async'] as const)(
       expect(kafka.records('logs').length).toBeLessThan(VALUES.length)
     })
 
+    it('waits no longer than for that, also where all listeners were taken off it', async () => {
+      const { kafka, producer, stream } = await start()
+      for (const value of VALUES) stream.write(value)
+      stream.end()
+      stream.removeAllListeners()
+      expect(await producer.close()).toEqual({ failed: 0, unsent: [] })
+      expect(valuesOf(kafka.records('logs'))).toEqual(VALUES)
+    })
+
     it('waits for nothing of a stream that has failed', async () => {
       const { producer, stream } = await start()
       const failed = once(stream, 'close').catch((error: unknown) => error)
