@@ -38,6 +38,42 @@ export const systemClock: Clock = {
   setImmediate: (callback) => void withoutContext(timers.setImmediate, callback),
 }
 
+/**
+ * The time that somebody waits. When it is over what has come by then is read first: after a stall of this process, as of one
+ * that was frozen, what is waited for may be in a socket.
+ */
+export class Deadline {
+  private timer: Timer | undefined
+
+  constructor(
+    private readonly clock: Clock,
+    ms: number,
+    onLate: () => void,
+  ) {
+    this.timer = clock.setTimeout(() => {
+      clock.setImmediate(() => {
+        if (this.timer !== undefined) onLate()
+      })
+    }, ms)
+  }
+
+  ref(): this {
+    this.timer?.ref()
+    return this
+  }
+
+  unref(): this {
+    this.timer?.unref()
+    return this
+  }
+
+  /** It is over for nobody, also where its time has just come. */
+  cancel(): void {
+    this.clock.clearTimeout(this.timer)
+    this.timer = undefined
+  }
+}
+
 /** Resolves in the next turn of the event loop. */
 export function nextTurn(clock: Clock): Promise<void> {
   return new Promise((resolve) => clock.setImmediate(resolve))

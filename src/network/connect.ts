@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
 import { domainToASCII } from 'node:url'
 import { allowAnyNumberOfListeners } from '../any-number-of-listeners.js'
-import type { Clock, Timer } from '../clock.js'
+import { Deadline, type Clock, type Timer } from '../clock.js'
 import { ConnectionFailedError, TlsError } from '../errors.js'
 import { foreignText } from '../foreign-text.js'
 import type { Surroundings } from '../surroundings.js'
@@ -188,17 +188,15 @@ function connectTo(
     const socket: Stream = tls === undefined ? (over as Duplex) : startTls(host, address, tls, over)
     socket.unref?.()
     let isConnected = over !== undefined && !isConnecting(over)
-    const timer = clock
-      .setTimeout(() => {
-        const what = isConnected ? 'finish the TLS handshake' : 'accept'
-        const late = new Error(`${host} did not ${what} within ${Math.round(timeoutMs)} ms`)
-        destroyStream(socket, Object.assign(late, { code: 'ETIMEDOUT' }))
-      }, timerDelay(timeoutMs))
-      .unref()
+    const deadline = new Deadline(clock, timerDelay(timeoutMs), () => {
+      const what = isConnected ? 'finish the TLS handshake' : 'accept'
+      const late = new Error(`${host} did not ${what} within ${Math.round(timeoutMs)} ms`)
+      destroyStream(socket, Object.assign(late, { code: 'ETIMEDOUT' }))
+    }).unref()
     const onAbort = () => destroyStream(socket, signal.reason as Error)
     signal.addEventListener('abort', onAbort, { once: true })
     const settle = () => {
-      clock.clearTimeout(timer)
+      deadline.cancel()
       signal.removeEventListener('abort', onAbort)
       socket.off('error', onError)
       socket.off('close', onClose)

@@ -1,4 +1,4 @@
-import type { Timer } from '../clock.js'
+import { Deadline } from '../clock.js'
 import { ProducerClosedError, type KafkaProducerError } from '../errors.js'
 import type { Admission } from './calls/admission.js'
 import type { CallSerializer } from './calls/call-serializer.js'
@@ -259,10 +259,10 @@ export class DefaultEventHandler<K, V> implements EventHandler<K, V> {
     const { earlyEnds, longWaits, policy, senders } = this.path
     const { clock } = this.shared.surroundings
     const endsAt = clock.now() + timeoutMs
-    let timer: Timer | undefined
-    const late = new Promise<void>((resolve) => (timer = clock.setTimeout(resolve, timeoutMs)))
+    let deadline: Deadline | undefined
+    const late = new Promise<void>((resolve) => (deadline = new Deadline(clock, timeoutMs, resolve)))
     await Promise.race([this.settledSoFar(), late])
-    clock.clearTimeout(timer)
+    deadline?.cancel()
     const cause = new ProducerClosedError(`the producer was closed, and did not wait longer than ${withinMs} ms`)
     this.admission.close()
     senders.stop()

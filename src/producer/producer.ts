@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { inspect, type InspectOptions } from 'node:util'
-import type { Timer } from '../clock.js'
+import { Deadline } from '../clock.js'
 import { FlushTimeoutError, InvalidConfigError, KafkaProducerError, ProducerClosedError } from '../errors.js'
 import { readable } from '../given.js'
 import { formatAddress } from '../network/connect.js'
@@ -325,15 +325,15 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     void this.#sendLoop?.hurry(settled)
     if (timeoutMs === undefined) return settled.then(() => this.#result())
     const { clock } = this.#surroundings
-    let timer: Timer | undefined
+    let deadline: Deadline | undefined
     const late = new Promise<never>((_, reject) => {
-      timer = clock.setTimeout(() => reject(new FlushTimeoutError(timeoutMs)), timeoutMs)
+      deadline = new Deadline(clock, timeoutMs, () => reject(new FlushTimeoutError(timeoutMs)))
     })
     try {
       await Promise.race([settled, late])
       return this.#result()
     } finally {
-      clock.clearTimeout(timer)
+      deadline?.cancel()
     }
   }
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js'
+import { Deadline, type Clock } from '../clock.js'
 import { MetadataUnavailableError, ProducerClosedError, type KafkaProducerError } from '../errors.js'
 import { orAborted } from '../network/or-aborted.js'
 import type { SessionFactory } from '../network/session.js'
@@ -62,14 +62,14 @@ export class Readiness {
     const stopListening = signal && this.signals.add(signal, () => end.abort(abortedBy(signal, CONNECTING)))
     closing.addEventListener('abort', onClose, { once: true })
     // It keeps the process alive: connections never do.
-    const timer = this.clock.setTimeout(() => end.abort(this.late(timeoutMs)), timeoutMs)
+    const deadline = new Deadline(this.clock, timeoutMs, () => end.abort(this.late(timeoutMs)))
     this.sessions.retain()
     try {
       if (closing.aborted) onClose()
       await orAborted(this.info.reach(), end.signal)
     } finally {
       this.sessions.release()
-      this.clock.clearTimeout(timer)
+      deadline.cancel()
       closing.removeEventListener('abort', onClose)
       stopListening?.()
     }

@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.js'
+import { Deadline, type Clock } from '../../clock.js'
 import { DeliveryTimeoutError, type KafkaProducerError } from '../../errors.js'
 import { orAborted } from '../../network/or-aborted.js'
 import { withReasons, type WaitedFor } from '../../network/stage.js'
@@ -322,7 +322,7 @@ export class TransactionRequests {
     const { clock, stepTimeoutMs, needed } = this.parts
     calledOff?.throwIfAborted()
     const ended = new AbortController()
-    const timer = clock.setTimeout(() => ended.abort(this.late(name, waitsFor)), stepTimeoutMs)
+    const deadline = new Deadline(clock, stepTimeoutMs, () => ended.abort(this.late(name, waitsFor)))
     // With the default of two minutes for a step, who mistyped an address would hear of nothing for so long.
     const looks = clock.setInterval(() => this.tellWait(name, waitsFor), PATIENCE_MS).unref()
     const onCalledOff = () => ended.abort(calledOff?.reason)
@@ -333,7 +333,7 @@ export class TransactionRequests {
       return await orAborted(work(ended.signal), ended.signal)
     } finally {
       needed.release()
-      clock.clearTimeout(timer)
+      deadline.cancel()
       clock.clearInterval(looks)
       calledOff?.removeEventListener('abort', onCalledOff)
     }

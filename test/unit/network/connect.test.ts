@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns'
 import dns from 'node:dns/promises'
 import { once } from 'node:events'
 import { syncBuiltinESMExports } from 'node:module'
-import { createServer, Socket, type AddressInfo } from 'node:net'
+import { createConnection, createServer, Socket, type AddressInfo, type TcpNetConnectOpts } from 'node:net'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { systemClock } from '../../../src/clock.js'
 import { openSocket, type ConnectTerms } from '../../../src/network/connect.js'
@@ -58,6 +58,18 @@ function playLookup(): { asked: string[]; settle: (outcome: LookupAddress[] | Er
   })
   return { asked, settle: (outcome) => open.splice(0).forEach((settle) => settle(outcome)) }
 }
+
+it('what was accepted while this process stood still for longer than it may take is no time-out', async () => {
+  const port = await listen()
+  const connect = (to: TcpNetConnectOpts) => {
+    const socket = createConnection(to)
+    // The system has been asked by then, and answers meanwhile.
+    process.nextTick(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500))
+    return socket
+  }
+  const socket = await openTcp({ host: '127.0.0.1', port }, terms({ timeoutMs: 200, connect }))
+  socket.destroy()
+})
 
 it('what is written goes at once, and does not wait for answers to what went before', async () => {
   const noDelay = vi.spyOn(Socket.prototype, 'setNoDelay')
