@@ -7,7 +7,8 @@ import { BLOCK_BYTES, copyRun, MatchFinder } from './lz77.js'
 import { xxHash32 } from './xxhash32.js'
 
 /**
- * lz4 in its frame format, with independent blocks: Kafka's Java clients read no others.
+ * lz4 in its frame format: one frame, with independent blocks. Kafka refuses blocks that depend on each other, and reads
+ * nothing behind the first frame.
  *
  *     magic | flags | largest block | checksum of the header | blocks, each after its size | 0 |
  *
@@ -50,7 +51,7 @@ export function lz4Codec(native = optionalPackage('lz4-napi') as Lz4Package | nu
     id: 3,
     compress: (input, { magic }) => compressBlocks(input, compressor, (blocks) => joinFrame(input, blocks, magic)),
     decompress(input, { magic, maxOutputBytes }) {
-      return decompressFrames(Buffer.from(input.buffer, input.byteOffset, input.length), magic, maxOutputBytes)
+      return decompressFrame(Buffer.from(input.buffer, input.byteOffset, input.length), magic, maxOutputBytes)
     },
   }
 }
@@ -81,18 +82,9 @@ function headerChecksum(frame: Buffer, start: number, end: number): number {
   return (xxHash32(frame, start, end) >>> 8) & 0xff
 }
 
-/** Several frames after one another are one content. */
-function decompressFrames(input: Buffer, magic: number, maxOutputBytes: number): Buffer {
+function decompressFrame(input: Buffer, magic: number, maxOutputBytes: number): Buffer {
   const output = new BoundedOutput(input.length * 4, maxOutputBytes)
   let at = 0
-  do at = decompressFrame(input, at, magic, output)
-  while (at < input.length)
-  return output.bytes()
-}
-
-function decompressFrame(input: Buffer, start: number, magic: number, output: BoundedOutput): number {
-  const frameFrom = output.length
-  let at = start
   /** Where the next `count` bytes are. */
   const take = (count: number): number => {
     if (count > input.length - at) throw malformed('cut off')
@@ -104,13 +96,14 @@ function decompressFrame(input: Buffer, start: number, magic: number, output: Bo
   const flags = input[take(1)] as number
   const blockSizes = input[take(1)] as number
   if ((flags & VERSION_MASK) !== VERSION || (flags & REFUSED_FLAGS) !== 0) throw malformed(`flags ${flags}`)
+  if ((flags & INDEPENDENT_FLAG) === 0) throw malformed('blocks that depend on each other, which Kafka does not take')
   if ((blockSizes & 0x8f) !== 0 || blockSizes < BLOCKS_OF_64_KB) throw malformed(`block size ${blockSizes}`)
   const maxBlock = 1 << (8 + 2 * (blockSizes >> 4))
   const contentSize = (flags & CONTENT_SIZE_FLAG) === 0 ? undefined : input.readBigUInt64LE(take(8))
   const headerEnd = at
   const checksum = input[take(1)]
-  const right = checksum === headerChecksum(input, start + 4, headerEnd)
-  const asBefore010 = magic === 0 && checksum === headerChecksum(input, start, headerEnd)
+  const right = checksum === headerChecksum(input, 4, headerEnd)
+  const asBefore010 = magic === 0 && checksum === headerChecksum(input, 0, headerEnd)
   if (!right && !asBefore010) throw malformed('wrong checksum of the header')
 
   for (;;) {
@@ -126,35 +119,29 @@ function decompressFrame(input: Buffer, start: number, magic: number, output: Bo
       output.reserve(size)
       output.length += input.copy(output.buffer, output.length, from, from + size)
     } else {
-      const lowest = (flags & INDEPENDENT_FLAG) !== 0 ? output.length : frameFrom
-      decompressBlock(input, from, from + size, output, maxBlock, lowest)
+      decompressBlock(input, from, from + size, output, maxBlock)
     }
   }
-  const content = output.buffer.subarray(frameFrom, output.length)
+  const content = output.bytes()
   if (contentSize !== undefined && contentSize !== BigInt(content.length))
     throw malformed('other than its content size')
   if ((flags & CONTENT_CHECKSUM_FLAG) !== 0 && input.readUInt32LE(take(4)) !== xxHash32(content)) {
     throw malformed('wrong checksum of the content')
   }
-  return at
+  if (at < input.length) throw malformed('something behind its frame')
+  return content
 }
 
 /**
  * A block is made of sequences: a token with two sizes of four bits (15: more bytes follow), literals, and a copy of what
  * came before, from an offset of two bytes on. The last sequence has literals alone.
  */
-function decompressBlock(
-  input: Uint8Array,
-  start: number,
-  end: number,
-  output: BoundedOutput,
-  maxBlock: number,
-  lowest: number,
-): void {
-  const blockEnd = output.length + maxBlock
+function decompressBlock(input: Uint8Array, start: number, end: number, output: BoundedOutput, maxBlock: number): void {
+  const lowest = output.length
+  const blockEnd = lowest + maxBlock
   const limit = output.reserveUpTo(Math.min(maxBlock, (end - start) * MAX_GROWTH))
   const to = output.buffer
-  let toAt = output.length
+  let toAt = lowest
   let at = start
   while (at < end) {
     const token = input[at++] as number
