@@ -243,6 +243,37 @@ describe('several producers', () => {
     expect(await scrape(registry)).toEqual(new Map())
   })
 
+  it('keep nothing of one that is taken out, and the last of its client id', async () => {
+    const registry = new Registry()
+    const stopOf = (clientId: string) =>
+      collectProducerMetrics(startProducer('127.0.0.1:9', { clientId }), { register: registry })
+    const stop = stopOf('gone')
+    stopOf('other')
+    stop()
+    const names = [...(await scrape(registry)).keys()]
+    expect(names.length).toBeGreaterThan(0)
+    expect(names.filter((name) => !name.includes('client_id="other"'))).toEqual([])
+  })
+
+  it('of one client id have the quantiles of those that have measured something', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const registry = new Registry()
+    const producers = [startProducer(kafka), startProducer(kafka), startProducer(kafka)]
+    const stops = producers.map((producer) => collectProducerMetrics(producer, { register: registry }))
+    const quantiles = async () =>
+      [...(await scrape(registry))].filter(([name]) =>
+        /^kafka_producer_record_age_seconds\{.*quantile="0.5"/.test(name),
+      )
+    expect(await quantiles()).toEqual([])
+    await producers[1]?.send({ topic: 'orders', value: '1' })
+    const p50 = Number(producers[1]?.stats().ageMs.p50) / 1_000
+    expect(p50).toBeGreaterThan(0)
+    const name = 'kafka_producer_record_age_seconds{client_id="kafka-producer",quantile="0.5"}'
+    expect(await quantiles()).toEqual([[name, p50]])
+    stops[2]?.()
+    expect(await quantiles()).toEqual([[name, p50]])
+  })
+
   it('of one client id never count less when one of them is taken out, nor more when it is put in again', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const registry = new Registry()

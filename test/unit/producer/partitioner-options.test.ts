@@ -23,6 +23,10 @@ describe('a partitioner is not made of options that would put all messages into 
     ['random', () => new RoundRobinPartitioner({ random: null as never })],
     ['ignoreKeys', () => new Murmur2Partitioner({ ignoreKeys: 'false' as never })],
     ['masked', () => new JavaHashPartitioner({ masked: 0 as never })],
+    ['masked', () => new library.ByteArrayPartitioner({ masked: 0 as never })],
+    ['hash', () => new library.LibrdkafkaPartitioner({ hash: 'md5' as never, spreadKeyless: true })],
+    ['hash', () => new library.LibrdkafkaPartitioner({ hash: 'toString' as never, spreadKeyless: true })],
+    ['spreadKeyless', () => new library.LibrdkafkaPartitioner({ hash: 'fnv1a', spreadKeyless: 'false' as never })],
     ['keyless', () => new Murmur2Partitioner({ keyless: {} as never })],
     ['keyless', () => new Murmur2Partitioner({ keyless: null as never })],
   ])('%s of another type: %#', (name, make) => {
