@@ -12,7 +12,8 @@ const TAKEN = ['host', 'port', 'path', 'socket', 'session']
 /** What Node reads of `tls.connect()`, of a secure context and of a socket. */
 const NAMES: ReadonlySet<string> = new Set([
   ...['ALPNProtocols', 'allowHalfOpen', 'allowPartialTrustChain', 'autoSelectFamily', 'autoSelectFamilyAttemptTimeout'],
-  ...['ca', 'cert', 'checkServerIdentity', 'ciphers', 'clientCertEngine', 'crl', 'dhparam', 'ecdhCurve', 'enableTrace'],
+  ...['ca', 'cert', 'certificateCompression', 'checkServerIdentity', 'ciphers', 'clientCertEngine', 'crl', 'dhparam'],
+  ...['ecdhCurve', 'enableTrace'],
   ...[
     'family',
     'highWaterMark',
