@@ -142,6 +142,11 @@ describe('TLS options that trust nobody, or not whom they seem to, are refused a
     ['PEM as PKCS12', () => ({ pfx: client.cert }), /it is in PEM/],
     ['a version that is none', () => ({ minVersion: SECRET }), /^ssl\.minVersion: it can't be used/],
     ['ciphers that are none', () => ({ ciphers: SECRET }), /^ssl\.ciphers: it can't be used \(SSL routines: no cipher/],
+    [
+      'what excludes each other',
+      () => ({ minVersion: 'TLSv1.2', secureProtocol: 'TLSv1_2_method' }),
+      /^ssl: these options can't be used together$/,
+    ],
     ['a passphrase of another type', () => ({ ...client, key: { pem: 5 } }), /^ssl\.key: allowed is PEM/],
   ])('%s', (_, options, message) => {
     expect(refusal(options()).message).toMatch(message)
