@@ -29,6 +29,7 @@ it('has the duration of each send, in seconds and the buckets of the conventions
   kafka.fail({ api: 'Produce' }, 'TOPIC_AUTHORIZATION_FAILED')
   await errorOf(producer.send({ topic: 'orders', value: '5' }))
   await errorOf(producer.send({ topic: 'not a topic', value: '6' }))
+  await errorOf(producer.send({ topic: 'orders', value: '7', headers: 7 as never }))
   const points = await telemetry.points(DURATION)
   const server = serverOf(kafka)
   expect(points.map(({ attributes, value }) => [attributes, (value as { count: number }).count])).toEqual([
@@ -36,6 +37,7 @@ it('has the duration of each send, in seconds and the buckets of the conventions
     [{ ...SEND, ...server }, 1],
     [{ ...ORDERS, ...server, 'error.type': 'TOPIC_AUTHORIZATION_FAILED' }, 1],
     [{ ...SEND, 'error.type': 'INVALID_MESSAGE' }, 1],
+    [{ ...ORDERS, 'error.type': 'INVALID_MESSAGE' }, 1],
   ])
   expect(points[0]?.value).toMatchObject({
     buckets: { boundaries: [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] },

@@ -116,6 +116,7 @@ describe('a send of one message', () => {
     // It may be anything, of any length: nothing of it is kept or told.
     expect(spans[1]?.attributes).not.toHaveProperty('messaging.destination.name')
     expect(spans[0]?.status).toEqual({ code: SpanStatusCode.ERROR, message: error.message })
+    for (const { attributes } of spans) expect(attributes).not.toHaveProperty('messaging.destination.partition.id')
   })
 })
 
