@@ -175,7 +175,7 @@ describe('a token that is to be renewed while the provider is away', () => {
   const status = (code: number) => (response: ServerResponse) => void response.writeHead(code).end('{}')
 
   it.each<[string, (response: ServerResponse) => void]>([
-    ['is down', status(503)],
+    ['is down', status(500)],
     ['is busy', status(429)],
     ['never answers', () => undefined],
   ])('is used as long as it is good, where that %s, and asked for anew each time', async (_, answer) => {
@@ -191,6 +191,13 @@ describe('a token that is to be renewed while the provider is away', () => {
     give('new')(late as ServerResponse)
     // What comes late is used.
     while ((await token()) !== 'new') await turns(1)
+  })
+
+  it('is not given in place of one that takes its time, where it is about to end, or is none', async () => {
+    // For longer than one that is good would be given in its place.
+    const slowly = (response: ServerResponse) => void setTimeout(() => give('new')(response), 1_300)
+    expect(await oidcToken({ ...client, tokenEndpoint: (await provider(slowly)).tokenEndpoint })()).toBe('new')
+    expect(await (await aged(0.96, slowly, 60_000)).token()).toBe('new')
   })
 
   it('is not used where it is about to end, nor where the provider refuses the client', async () => {
@@ -294,6 +301,8 @@ describe('the client', () => {
     ['parameters', { parameters: null }],
     ['parameters', { parameters: new Map([['audience', 'k']]) }],
     ['parameters', { parameters: new URLSearchParams({ audience: 'k' }) }],
+    ['clientId', { clientId: '' }],
+    ['clientId', { clientId: () => 'me' }],
     ['clientSecret', { clientSecret: '' }],
     ['scope', { scope: ['S3CRET'] }],
     ['clientSecrt', { clientSecrt: 'S3CRET' }],

@@ -48,3 +48,11 @@ it('of more brokers than are told apart, all in use, the others are under one na
   expect(Object.keys(brokers)).toHaveLength(201)
   expect(brokers['*']?.requests.count).toBe(300)
 })
+
+it('every figure is 0 before anything has happened, but for how small batches become', () => {
+  const figuresIn = (value: unknown): unknown[] =>
+    typeof value === 'object' && value !== null ? Object.values(value).flatMap(figuresIn) : [value]
+  const { compressionRatio, ...others } = statistics().snapshot()
+  expect(compressionRatio).toBe(1)
+  expect([...new Set(figuresIn(others))]).toEqual([0])
+})
