@@ -136,6 +136,15 @@ describe('the endpoint', () => {
     expect(await token()).toBe('tok')
   })
 
+  it('whose answer is larger than any token is not read to its end', async () => {
+    const { tokenEndpoint, open } = await provider((response) => {
+      for (let i = 0; i < 64; i++) response.write('x'.repeat(65_536))
+      response.end()
+    })
+    await expect(oidcToken({ ...client, tokenEndpoint })()).rejects.toThrow(/gave no token: the answer is too large$/)
+    await until(() => open.size === 0, 'the connection is closed')
+  })
+
   it.each([
     ['a number', { expires_in: 3600 }, 1],
     ['a text', { expires_in: '3600' }, 1],
