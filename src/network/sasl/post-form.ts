@@ -43,7 +43,11 @@ export function postForm(url: URL, form: URLSearchParams, { headers, ca, signal 
     const onAbort = () => request.destroy(signal.reason as Error)
     signal.addEventListener('abort', onAbort, { once: true })
     request.on('close', () => signal.removeEventListener('abort', onAbort))
-    request.on('error', reject)
+    request.on('error', (error: Error & { rawPacket?: unknown }) => {
+      // An answer that is no HTTP, as it came: a token may be in it, and loggers print what errors have.
+      delete error.rawPacket
+      reject(error)
+    })
     request.on('response', (response) => {
       readBounded(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject)
     })

@@ -4,7 +4,7 @@ import type { AddressInfo, Server, Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { oidcToken, type OidcOptions } from '../../../src/index.js'
 import { CertificateAuthority, type KeyPair } from '../../embedded/support/certificates.js'
-import { deadAddress, turns, until } from '../../embedded/support/producers.js'
+import { deadAddress, errorOf, plainServer, turns, until } from '../../embedded/support/producers.js'
 
 let authority: CertificateAuthority
 let pair: KeyPair
@@ -134,6 +134,16 @@ describe('the endpoint', () => {
     await expect(token()).rejects.toMatchObject({ retriable: true, message: expect.stringMatching(/within 200 ms/) })
     await until(() => open.size === 0, 'the connection is closed')
     expect(await token()).toBe('tok')
+  })
+
+  it('whose answer is no HTTP is told without what is in it', async () => {
+    const text = JSON.stringify({ access_token: 'S3CRET' })
+    // As some proxies send it: how long it is is said twice, and differently.
+    const head = `HTTP/1.1 200 OK\r\ncontent-length: ${text.length}\r\ntransfer-encoding: chunked\r\n\r\n`
+    const { address } = await plainServer((socket) => void socket.once('data', () => socket.end(head + text)))
+    const error = await errorOf(oidcToken({ ...client, tokenEndpoint: `http://${address}/token` })())
+    expect(error).toMatchObject({ code: 'AUTHENTICATION_FAILED', cause: { code: 'HPE_INVALID_TRANSFER_ENCODING' } })
+    expect(JSON.stringify(error.cause)).not.toContain([...Buffer.from('S3CRET')].join())
   })
 
   it('whose answer is larger than any token is not read to its end', async () => {
