@@ -39,6 +39,8 @@ export function formatAddress({ host, port }: BrokerAddress): string {
 /** Lost peers are noticed by TCP itself after about this long without traffic. */
 const KEEP_ALIVE_MS = 60_000
 
+const HIGHEST_PORT = 65_535
+
 /** How long an address may take, at the most, before the next one of the same name is tried beside it. */
 const MAX_HEAD_START_MS = 1_000
 /** How long a connect goes on that nobody waits for. */
@@ -104,6 +106,8 @@ export async function openSocket(
         over: stream,
       })
     }
+    // The cluster may tell anything, which TLS would take for a fault of its options.
+    if (!(address.port > 0 && address.port <= HIGHEST_PORT)) throw new Error(`there is no port ${address.port}`)
     const found = await within(
       clock,
       timeoutMs,

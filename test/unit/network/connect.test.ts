@@ -106,6 +106,15 @@ describe('openSocket', () => {
     expect(error.cause).toBeInstanceOf(Error)
   })
 
+  it.each([-1, 0, 65_536, 2 ** 31 - 1])('says that there is no port %d, with TLS as without', async (port) => {
+    const tls = { options: {}, mayChange: false, keep: () => undefined, forget: () => undefined }
+    for (const how of [{}, { tls }]) {
+      const error = await errorOf(openSocket({ host: '127.0.0.1', port }, terms({ ...how, origin: ' (told)' })))
+      expect(error).toMatchObject({ code: 'CONNECTION_FAILED', retriable: true })
+      expect(error.message).toBe(`can't connect to 127.0.0.1:${port} (told): there is no port ${port}`)
+    }
+  })
+
   it('goes on to the next address at once where one refuses', async () => {
     const port = await listen()
     const socket = await openTcp(
