@@ -130,8 +130,8 @@ describe('the endpoint', () => {
   ])('that %s is given up, connection and all, and asked anew', async (_, misbehave) => {
     let asked = 0
     const { tokenEndpoint, open } = await provider((response) => (++asked === 1 ? misbehave : give('tok'))(response))
-    const token = oidcToken({ ...client, tokenEndpoint, timeoutMs: 200 })
-    await expect(token()).rejects.toMatchObject({ retriable: true, message: expect.stringMatching(/within 200 ms/) })
+    const token = oidcToken({ ...client, tokenEndpoint, timeoutMs: 1_000 })
+    await expect(token()).rejects.toMatchObject({ retriable: true, message: expect.stringMatching(/within 1000 ms/) })
     await until(() => open.size === 0, 'the connection is closed')
     expect(await token()).toBe('tok')
   })
@@ -182,7 +182,7 @@ it('a token that ran out while the machine slept, which the clock of timers does
 
 describe('a token that is to be renewed while the provider is away', () => {
   /** Its endpoint after the first token, and how it answers then. */
-  async function aged(part: number, answer: (response: ServerResponse) => void, timeoutMs = 200) {
+  async function aged(part: number, answer: (response: ServerResponse) => void, timeoutMs = 600) {
     let asked = 0
     const { tokenEndpoint, seen } = await provider((response) => (++asked === 1 ? give('old') : answer)(response))
     const token = oidcToken({ ...client, tokenEndpoint, timeoutMs })
@@ -245,7 +245,7 @@ describe('clientSecret()', () => {
     const { tokenEndpoint, seen } = await provider()
     let asked = 0
     const clientSecret = () => (++asked === 1 ? (misbehave() as string) : 'S3CRET')
-    const token = oidcToken({ ...client, clientSecret, tokenEndpoint, timeoutMs: 200 })
+    const token = oidcToken({ ...client, clientSecret, tokenEndpoint, timeoutMs: 1_000 })
     const outcomes = await Promise.allSettled([token(), token(), token()])
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
     expect(outcomes[0]).toMatchObject({ reason: { code: 'AUTHENTICATION_FAILED', retriable: true } })
