@@ -39,6 +39,7 @@ export type RecordsErrorName =
   | 'INVALID_TIMESTAMP'
   | 'UNSUPPORTED_FOR_MESSAGE_FORMAT'
   | 'UNSUPPORTED_COMPRESSION_TYPE'
+  | 'UNKNOWN_SERVER_ERROR'
 
 export interface RecordError {
   readonly batchIndex: number
@@ -161,12 +162,24 @@ function wrongBatches(message: string): RecordsRefused {
 
 function decode(bytes: Buffer, decompress: Decompress): DecodedBatch[] {
   try {
-    return decodeBatches(bytes, { decompress, maxItems: MAX_ITEMS })
+    return decodeBatches(bytes, { decompress: orRefused(decompress), maxItems: MAX_ITEMS })
   } catch (error) {
+    if (error instanceof RecordsRefused) throw error
     if (!(error instanceof CorruptRecordsError)) {
       throw new RecordsRefused('CORRUPT_MESSAGE', error instanceof Error ? error.message : String(error))
     }
     throw new RecordsRefused(checksumsMatch(bytes) ? 'INVALID_RECORD' : 'CORRUPT_MESSAGE', error.message)
+  }
+}
+
+/** Of what can't be decompressed Kafka knows no more than that something is wrong. */
+function orRefused(decompress: Decompress): Decompress {
+  return (codec, bytes, magic) => {
+    try {
+      return decompress(codec, bytes, magic)
+    } catch (error) {
+      throw new RecordsRefused('UNKNOWN_SERVER_ERROR', (error as Error).message)
+    }
   }
 }
 

@@ -239,7 +239,8 @@ function decodeInnerSet(
   logAppendTime: boolean,
   { decompress, maxItems = Infinity }: DecodeOptions,
 ): DecodedRecord[] {
-  const set = inflate(decompress, codec, outer.value ?? Buffer.alloc(0), outer.magic)
+  if (outer.value === null) throw new CorruptRecordsError('a compressed message without a value')
+  const set = inflate(decompress, codec, outer.value, outer.magic)
   const inner: Message[] = []
   for (let at = 0; at < set.length;) {
     const end = endOfEntry(set, at)

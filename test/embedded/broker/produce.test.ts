@@ -1,4 +1,4 @@
-import { gzipSync } from 'node:zlib'
+import { crc32, gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { produce } from '../../../src/protocol/apis/produce.js'
 import { crc32c } from '../../../src/protocol/crc32c.js'
@@ -161,6 +161,19 @@ describe('Produce: what is refused', () => {
   const damagedCount = Buffer.from(batch)
   damagedCount.writeInt32BE(0x7fffffff, COUNT_AT)
 
+  /** Of a codec that makes nothing that can be undone. */
+  const packed = (codec: number, records: Buffer) => {
+    const bytes = Buffer.concat([batch.subarray(0, RECORDS_AT), records])
+    bytes.writeInt32BE(bytes.length - 12, 8)
+    bytes.writeInt16BE(codec, ATTRIBUTES_AT)
+    return sealed(bytes)
+  }
+
+  /** It says that it is compressed. */
+  const withoutValue = messagesOf([{ value: null }], 1)
+  withoutValue[17] = 1
+  withoutValue.writeUInt32BE(crc32(withoutValue.subarray(16)), 12)
+
   const wrongDelta = Buffer.from(batch)
   wrongDelta[64] = 2
   const wrongBase = Buffer.from(batch)
@@ -177,6 +190,11 @@ describe('Produce: what is refused', () => {
     ['last offset delta and count at odds', sealed(wrongCount), 'INVALID_RECORD'],
     ['a control batch', sealed(control), 'INVALID_RECORD'],
     ['a record that is malformed within a right checksum', sealed(badRecord), 'INVALID_RECORD'],
+    ['what is no gzip', packed(1, Buffer.from('nothing of it')), 'UNKNOWN_SERVER_ERROR'],
+    ['gzip that is cut off', packed(1, gzipSync(batch.subarray(RECORDS_AT)).subarray(0, -3)), 'UNKNOWN_SERVER_ERROR'],
+    ['a codec nobody knows', packed(5, batch.subarray(RECORDS_AT)), 'UNKNOWN_SERVER_ERROR'],
+    ['a compressed message set that is null', withoutValue, 'INVALID_RECORD', { version: 2 }],
+    ['gzip of what are no records', packed(1, gzipSync('zzzzzzzzzzzz')), 'INVALID_RECORD'],
     ['more records than anybody sends', crowd(1_000_001), 'INVALID_RECORD', { topic: 'wide' }],
     ['millions of headers in some kilobytes', crowdOfHeaders(1_000_000), 'INVALID_RECORD'],
     ['a damaged batch that seems to have millions', damagedCount, 'CORRUPT_MESSAGE'],
