@@ -58,7 +58,7 @@ export class StringEncoder implements Encoder<string | null> {
   private readonly charset: Charset
 
   /**
-   * @param encoding UTF-8, UTF-16, UTF-16LE, UTF-16BE, ISO-8859-1 or ASCII by any name that Java or Node has for it.
+   * @param encoding UTF-8, UTF-16, UTF-16LE, UTF-16BE, ISO-8859-1 or ASCII by the names that are usual in Java and Node.
    *   As in Java, UTF-16 is big-endian with a byte order mark.
    * @throws InvalidConfigError for another name.
    */
