@@ -152,6 +152,30 @@ describe('ByteReader', () => {
     expect(reader.invalid).toBe(true)
   })
 
+  it.each<[string, (reader: ByteReader) => unknown]>([
+    ['a byte', (reader) => reader.readInt8()],
+    ['an int16', (reader) => reader.readInt16()],
+    ['an int32', (reader) => reader.readInt32()],
+    ['an int64', (reader) => reader.readInt64()],
+    ['a large int64', (reader) => reader.readBigInt64()],
+    ['an unsigned varint', (reader) => reader.readUnsignedVarint()],
+    ['a varint', (reader) => reader.readVarint()],
+    ['a varlong', (reader) => reader.readVarlong()],
+    ['bytes', (reader) => reader.readRaw(1)],
+    ['a uuid', (reader) => reader.readUuid()],
+    ['a string', (reader) => reader.readString()],
+    ['a compact string', (reader) => reader.readString(true)],
+    ['compact bytes', (reader) => reader.readBytes(true)],
+    ['a compact array', (reader) => reader.readArray(true, () => reader.readInt8())],
+    ['an array passed over', (reader) => reader.skipArray(true, 1)],
+    ['tagged fields', (reader) => reader.readTaggedFields()],
+  ])('%s: not read behind the end of its part', (_, read) => {
+    // Each of them would be whole there.
+    const reader = new ByteReader(Buffer.alloc(64, 1), 8, 8)
+    read(reader)
+    expect(reader.problem()).toMatch(/wanted, 0 left at byte 8$/)
+  })
+
   it('starts behind the end: invalid at the first read', () => {
     const reader = new ByteReader(Buffer.alloc(2), 4)
     expect(reader.readInt8()).toBe(0)
