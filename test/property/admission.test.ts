@@ -197,7 +197,7 @@ const commands = fc.commands(
 )
 
 describe('room and admission', () => {
-  beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
+  beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'performance'] }))
   afterEach(() => vi.useRealTimers())
 
   it('keep the bounds, serve who came first, refuse in the order of time, and hold nothing in the end', () => {

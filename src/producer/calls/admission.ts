@@ -1,5 +1,5 @@
 import Denque from 'denque'
-import type { Clock, Timer } from '../../clock.js'
+import { Deadline, type Clock } from '../../clock.js'
 import { counted } from '../../counted.js'
 import { QueueFullError, type KafkaProducerError } from '../../errors.js'
 import { timerDelay } from '../../timer-delay.js'
@@ -63,7 +63,7 @@ export class Admission {
   /** Whether one came to wait there since {@link AdmissionParts.onWaiting} was called last. */
   private isNewAside = false
   private readonly refusals: Refusals
-  private patienceTimer: Timer | undefined
+  private patienceEnd: Deadline | undefined
   /** Whether there may be somebody who does not wait for ever, for whom no timer is set. */
   private mayBeImpatient = false
   private admittedThisTurn = 0
@@ -304,7 +304,7 @@ export class Admission {
    */
   private keepWatch(): void {
     this.tellRefused()
-    const isWatched = this.patienceTimer !== undefined || !this.mayBeImpatient || this.isEmpty
+    const isWatched = this.patienceEnd !== undefined || !this.mayBeImpatient || this.isEmpty
     if (!isWatched && !this.isAdmitting && !this.isTurnOver) this.watchPatience()
   }
 
@@ -329,11 +329,11 @@ export class Admission {
     const impatient: WaitingCall[] = []
     const inLine = takeImpatient(this.entries, now, this.endOf, impatient)
     const next = Math.min(inLine, this.aside.takeImpatient(now, this.endOf, impatient))
-    this.parts.clock.clearTimeout(this.patienceTimer)
-    this.patienceTimer = undefined
+    this.patienceEnd?.cancel()
+    this.patienceEnd = undefined
     this.mayBeImpatient = false
     if (next < Infinity)
-      this.patienceTimer = this.parts.clock.setTimeout(this.pumpOrRefuse, timerDelay(next - now)).unref()
+      this.patienceEnd = new Deadline(this.parts.clock, timerDelay(next - now), this.pumpOrRefuse).unref()
     // Told when the lines are whole again.
     for (const { messages, next: first } of impatient) this.refusals.add(messages, first, (cause ??= this.noRoom()))
     this.tellRefused()
@@ -350,7 +350,7 @@ export class Admission {
     since + this.patienceOf(messages[next] as OutgoingMessage)
 
   private readonly pumpOrRefuse = (): void => {
-    this.patienceTimer = undefined
+    this.patienceEnd = undefined
     this.mayBeImpatient = true
     this.pump()
   }
@@ -374,7 +374,7 @@ export class Admission {
   /** Nothing is taken in any more: what waits for room has its fate, or is about to be told. */
   close(): void {
     this.isClosed = true
-    this.parts.clock.clearTimeout(this.patienceTimer)
+    this.patienceEnd?.cancel()
     this.entries.clear()
     this.aside.clear()
     this.refusals.clear()

@@ -67,3 +67,12 @@ it('connect({ timeoutMs }) hears the broker that has answered meanwhile', async 
   standStillOnceAnswered(kafka, 'Metadata')
   await producer.connect({ timeoutMs: WAIT_MS })
 })
+
+it('a message that waits for room has that of those that were acknowledged meanwhile', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const producer = startProducer(kafka, { queueMessages: 1, enqueueTimeoutMs: WAIT_MS })
+  await producer.send({ topic: 'orders', value: 'warm' })
+  standStillOnceAnswered(kafka, 'Produce')
+  const sent = ['x', 'y'].map((value) => producer.send({ topic: 'orders', value }))
+  expect(await Promise.all(sent)).toHaveLength(2)
+})
