@@ -140,8 +140,11 @@ export const checkRelease: Check = (name, value) => {
 export const checkPort = wholeNumber(0, 0xffff)
 const atLeastOne = wholeNumber(1)
 
+/** As the wire has it. */
+const brokerId = wholeNumber(0, 0x7fffffff)
+
 export const checkBroker = fields<EmbeddedBrokerOptions>({
-  id: wholeNumber(0),
+  id: brokerId,
   port: checkPort,
   rack: text,
   release: checkRelease,

@@ -100,6 +100,11 @@ describe('a cluster does not start with', () => {
       /^options\.sasl\.users\['alice'\]: allowed is a password, or/,
     ],
     ['a text for a time', { clientMetrics: { intervalMs: '5' } }, /^options\.clientMetrics\.intervalMs: given was '5'/],
+    [
+      'an id that the wire can’t hold',
+      { brokers: [{ id: 2 ** 31 }] },
+      /^options\.brokers\[0\]\.id: given was 2147483648, allowed is a whole number from 0 to 2147483647/,
+    ],
     ['a list that only has a length', { brokers: Array(3) }, /^options\.brokers\[0\]: given was undefined/],
     ['what throws when it is read', unreadable, /^options can't be read: what reads it threw$/],
     ['such a topic', { topics: { orders: unreadable } }, /^options\.topics\['orders'\] can't be read/],
