@@ -164,7 +164,7 @@ function keepTimesInOrder({ options, given, properties, notes }: Reading): void 
   const { deliveryTimeoutMs } = options
   if (deliveryTimeoutMs !== undefined && deliveryTimeoutMs < least) {
     throw new InvalidConfigError(
-      `delivery.timeout.ms: given was ${deliveryTimeoutMs}, allowed is at least linger.ms and request.timeout.ms together, which are ${lingerMs} and ${requestTimeoutMs}; Java refuses it, too`,
+      `delivery.timeout.ms: given was ${properties.get('delivery.timeout.ms')?.trim()}, allowed is at least linger.ms and request.timeout.ms together, which are ${lingerMs} and ${requestTimeoutMs}; Java refuses it, too`,
     )
   }
   if (options.lingerMs !== undefined) options.lingerMs = Math.min(options.lingerMs, MAX_TIMER_MS - 1)

@@ -249,3 +249,8 @@ a=last`
     h: 'y=z',
   })
 })
+
+test('a time that leaves too little for a request is told as the file has it', () => {
+  const text = 'bootstrap.servers=x:9092\ndelivery.timeout.ms=0'
+  expect(() => ProducerConfig.fromProperties(text)).toThrow(/^delivery\.timeout\.ms: given was 0, allowed is at least/)
+})
