@@ -52,6 +52,9 @@ export interface RequestOptions {
   readonly onTaken?: () => void
 }
 
+/** How long a broker that nobody waits for may be silent before its connection counts as lost. */
+const UNNEEDED_ANSWER_MS = 1_000
+
 /** A request that waits for an authentication to end. */
 interface Held {
   write(): void
@@ -379,9 +382,9 @@ export class BrokerConnection {
     }
   }
 
-  /** What was written must be answered so soon: nobody waits for it any more, but for what may come after it. */
-  hurry(timeoutMs: number): void {
-    this.#requests.hurry(timeoutMs)
+  /** What was written must be answered soon: nobody waits for it any more, but for what may come after it. */
+  hurry(): void {
+    this.#requests.hurry(UNNEEDED_ANSWER_MS)
   }
 
   /** Closes the connection at once; all its requests fail with this error. */

@@ -36,9 +36,6 @@ const BULK_BYTES = 65_536
 /** Brokers that take longer are not waited for. */
 const QUICK_ANSWER_MS = 10
 
-/** How long a broker that nobody waits for may be silent before its connection counts as lost. */
-const UNNEEDED_ANSWER_MS = 1_000
-
 /**
  * Sends one broker what its partitions have ready. A list holds the partitions with something to send; once per turn
  * of the event loop they are collated into requests, so that the calls of one turn travel together, and what comes
@@ -338,7 +335,7 @@ export class BrokerSender {
     // Somebody waits: an abort must come behind what is being written, or that would be part of the next transaction.
     if (this.parts.transactions !== undefined) return
     for (const { batches } of this.sent) if (batches.some((batch) => batch.unsettled > 0)) return
-    for (const { session } of this.sent) session.connection.hurry(UNNEEDED_ANSWER_MS)
+    for (const { session } of this.sent) session.connection.hurry()
   }
 
   /** Whether nothing is under way, and nothing waits. */

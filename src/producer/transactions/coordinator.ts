@@ -1,19 +1,26 @@
 import type { Clock } from '../../clock.js'
 import { createDebug } from '../../debug.js'
-import { BrokerResponseError, KafkaProducerError, MalformedResponseError, ProducerClosedError } from '../../errors.js'
+import {
+  BrokerResponseError,
+  DeliveryTimeoutError,
+  KafkaProducerError,
+  MalformedResponseError,
+  ProducerClosedError,
+} from '../../errors.js'
 import { formatAddress, type BrokerAddress } from '../../network/connect.js'
 import type { BrokerSession, SessionFactory } from '../../network/session.js'
 import { Stage } from '../../network/stage.js'
 import { MisroutedError } from '../../network/versions-question.js'
 import { isThrottleAhead, type Api } from '../../protocol/api.js'
 import { findCoordinator, KEYS_FROM, type FindCoordinatorRequest } from '../../protocol/apis/find-coordinator.js'
+import { initProducerId } from '../../protocol/apis/init-producer-id.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import type { ServedVersions } from '../../protocol/versions.js'
 import type { Observers } from '../../stats/observer.js'
 import { answerTimeoutMs, throttled, type AnyBroker } from '../brokers/any-broker.js'
 import { Declined } from '../brokers/asking-round.js'
 import { kindOfCode } from './error-kinds.js'
-import type { Pacing } from './producer-identity.js'
+import { CLAIMS_FROM, MAX_INIT_PRODUCER_ID, type Pacing } from './producer-identity.js'
 
 const debug = createDebug('kafka-producer:coordinator')
 
@@ -86,7 +93,8 @@ export class Coordinator implements Coordination {
   lastFailure: KafkaProducerError | undefined
   private isLookingUp = false
   private waitsFor: Stage | undefined
-  private readonly onTheirWay = new Set<Promise<unknown>>()
+  /** What was written and is not answered, by what ends the waiting for it. */
+  private readonly onTheirWay = new Map<Promise<unknown>, AbortSignal>()
 
   constructor(
     private readonly type: CoordinatorType,
@@ -110,7 +118,7 @@ export class Coordinator implements Coordination {
   }
 
   async settled(): Promise<void> {
-    await Promise.allSettled(this.onTheirWay)
+    await Promise.allSettled(this.onTheirWay.keys())
   }
 
   /** Attempts until one does not fail with what passes. */
@@ -165,7 +173,9 @@ export class Coordinator implements Coordination {
     const stage = (this.waitsFor = new Stage(this.parts.clock))
     stage.enter(`waiting for ${formatAddress(connection.address)} to answer ${api.name}`)
     const answered = connection.request(api, version, request(version), options)
-    this.onTheirWay.add(answered)
+    this.onTheirWay.set(answered, signal)
+    const onEnd = () => this.giveUpUnneeded(session)
+    signal.addEventListener('abort', onEnd, { once: true })
     const answer = await answered
       .catch((error: unknown) => {
         this.address = undefined
@@ -173,6 +183,7 @@ export class Coordinator implements Coordination {
       })
       .finally(() => {
         this.onTheirWay.delete(answered)
+        signal.removeEventListener('abort', onEnd)
         if (this.waitsFor === stage) this.waitsFor = undefined
       })
     throttle.heed(answer.throttleTimeMs, isThrottleAhead(api, version))
@@ -182,6 +193,16 @@ export class Coordinator implements Coordination {
     if (kind === 'moved') this.address = undefined
     if (kind === 'moved' || kind === 'again') throw brokerResponseError(code, `${api.name} v${version}`)
     return answer
+  }
+
+  /**
+   * Nobody waits for an answer any more. Where all that was asked has had its time the connection is given up, unless the broker
+   * answers soon: it may lead nowhere any more, and what comes next must not wait behind it. Before Kafka 2.5 it has to, or what
+   * comes late would be part of the next transaction.
+   */
+  private giveUpUnneeded({ connection, versions }: BrokerSession): void {
+    for (const { reason } of this.onTheirWay.values()) if (!(reason instanceof DeliveryTimeoutError)) return
+    if (versions.highest(initProducerId, MAX_INIT_PRODUCER_ID) >= CLAIMS_FROM) connection.hurry()
   }
 
   private async heed(session: BrokerSession, signal: AbortSignal): Promise<void> {

@@ -38,6 +38,8 @@ export interface Pacing {
 
 /** Version 6 is two-phase commit (KIP-939), which is not this producer's. */
 export const MAX_INIT_PRODUCER_ID = 5
+/** From this version on, a producer may ask for the next epoch of the one it has (KIP-360, Kafka 2.5). */
+export const CLAIMS_FROM = 3
 /** Epochs are 16 bits wide; what comes after the last one is another id. */
 export const LAST_EPOCH = 0x7fff
 /** Without a transaction nothing times out. */

@@ -16,7 +16,7 @@ import type { Identity } from '../../protocol/records/record-batch.js'
 import type { Coordination, Question } from './coordinator.js'
 import { decidingError } from './error-kinds.js'
 import type { GroupOffsets } from './group-offsets.js'
-import { MAX_INIT_PRODUCER_ID } from './producer-identity.js'
+import { CLAIMS_FROM, MAX_INIT_PRODUCER_ID } from './producer-identity.js'
 import { ElsewhereError, isOther, type GivenIdentity } from './transactional-identity.js'
 import { Unanswered } from './unanswered.js'
 
@@ -26,8 +26,6 @@ const TRANSACTION_VERSION = { name: 'transaction.version', partTwo: 2 }
 export const PART_TWO = { produce: 12, txnOffsetCommit: 5, endTxn: 5 }
 /** Later versions are the brokers' own. */
 const MAX_ADD_PARTITIONS = 3
-/** From this version on, a producer may ask for the next epoch of the one it has (KIP-360). */
-const CLAIMS_FROM = 3
 
 /** How often a request went out, and how often it was answered so that nothing more can come of it. */
 export interface Tries {

@@ -17,6 +17,19 @@ const TOPICS = { one: {}, two: {}, in: { partitions: 2 } }
 const isOpen = (kafka: EmbeddedKafka) => kafka.transactions.some(({ state }) => state === 'Ongoing')
 
 describe.each(RELEASES)('on Kafka %s', (release) => {
+  it('a coordinator that does not answer one request in time holds up no later transaction for requestTimeoutMs', async () => {
+    const kafka = await startKafka({ release, topics: TOPICS })
+    const producer = startTransactional(kafka, { requestTimeoutMs: 600_000, deliveryTimeoutMs: 3_000 })
+    const a = await producer.begin()
+    await a.send({ topic: 'one', value: 'a' })
+    // What comes behind it on its connection is held, too.
+    const held = kafka.stall({ api: 'EndTxn' })
+    await a.abort()
+    expect(held.hits).toBe(1)
+    await producer.transaction((tx) => tx.send({ topic: 'one', value: 'b' }))
+    expect(committed(kafka, 'one')).toEqual(['b'])
+  })
+
   it.each([
     ['commit', 'abort'],
     ['abort', 'commit'],
