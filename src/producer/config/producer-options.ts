@@ -139,7 +139,8 @@ export interface ProducerOptions<K = RawData, V = RawData, T extends ProducerTyp
    */
   batchBytes?: number | undefined
   /**
-   * The most bytes of batches in one request; a larger batch travels alone. Azure Event Hubs hangs up above 1,046,528.
+   * The most bytes of batches and names in one request; a larger batch travels alone. Azure Event Hubs hangs up above
+   * 1,046,528.
    *
    * Allowed: a whole number from 1, in bytes. In Kafka: `max.request.size`.
    * @default 1_000_000
@@ -465,7 +466,7 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     1_000_000,
     1,
     MAX_INT32,
-    'The most bytes of batches in one request; a larger batch travels alone. Azure Event Hubs hangs up above 1,046,528.',
+    'The most bytes of batches and names in one request; a larger batch travels alone. Azure Event Hubs hangs up above 1,046,528.',
   ),
   queueMessages: integer(500_000, 1, MAX_INT32, 'The most messages held, waiting and in flight together.'),
   queueBytes: integer(

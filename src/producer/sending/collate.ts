@@ -1,5 +1,5 @@
 import type Denque from 'denque'
-import type { ProduceTopic } from '../../protocol/apis/produce.js'
+import { bytesAroundTopic, BYTES_AROUND_RECORDS, type ProduceTopic } from '../../protocol/apis/produce.js'
 import { ZERO_UUID } from '../../protocol/byte-writer.js'
 import { MAX_BATCH_MESSAGES, type Magic } from '../queues/batch.js'
 import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.js'
@@ -34,6 +34,7 @@ export function takeBatches(
   { brokerId, maxRequestBytes, magic, numbering, now, prepare, goesApart, lets }: RequestTerms,
 ): PartitionBatch[] {
   const batches: PartitionBatch[] = []
+  const topics = new Set<string>()
   let size = 0
   let messages = 0
   for (let queue = ready.peekFront(); queue !== undefined && numbering.isCurrent; queue = ready.peekFront()) {
@@ -49,7 +50,8 @@ export function takeBatches(
     const batch = queue.peekNext()
     // Nothing of it is left, or half of it: the queue is looked at again.
     if (batch !== next) continue
-    const batchSize = batch.sizeIn(magic) * queue.limit.ratio
+    const around = BYTES_AROUND_RECORDS + (topics.has(queue.topic) ? 0 : bytesAroundTopic(queue.topic))
+    const batchSize = batch.sizeIn(magic) * queue.limit.ratio + around
     const isFull = size + batchSize > maxRequestBytes || messages + batch.count > MAX_BATCH_MESSAGES
     const [first] = batches
     if (first !== undefined) {
@@ -57,6 +59,7 @@ export function takeBatches(
       if (first.queue.topic !== queue.topic && (goesApart(first) || goesApart(batch))) break
     }
     size += batchSize
+    topics.add(queue.topic)
     messages += batch.count
     ready.shift()
     queue.unlist(brokerId)

@@ -7,6 +7,8 @@ import type { BrokerSession } from '../../network/session.js'
 import { Stage } from '../../network/stage.js'
 import { isThrottleAhead } from '../../protocol/api.js'
 import {
+  bytesAroundTopic,
+  BYTES_AROUND_RECORDS,
   produce,
   TOPIC_IDS_FROM,
   type ProducePartitionResponse,
@@ -188,11 +190,15 @@ export class Exchange {
     const { outcomes, preparation } = this.terms.parts
     let tooMuch: Set<Attempt> | undefined
     let size = 0
+    let latest: string | undefined
     for (const attempt of this.attempts) {
-      const bytes = attempt.records.length
+      const { topic } = attempt.batch.queue
+      const bytes = attempt.records.length + BYTES_AROUND_RECORDS + (topic === latest ? 0 : bytesAroundTopic(topic))
       const hasRoom = size === 0 || size + bytes <= maxRequestBytes
-      if (hasRoom && !preparation.isTooLarge(attempt)) size += bytes
-      else (tooMuch ??= new Set()).add(attempt)
+      if (hasRoom && !preparation.isTooLarge(attempt)) {
+        size += bytes
+        latest = topic
+      } else (tooMuch ??= new Set()).add(attempt)
     }
     if (tooMuch === undefined) return
     const leftOut = tooMuch

@@ -226,12 +226,20 @@ function recordCount(records: Uint8Array | null): number {
   return Math.min(Math.max(count, 0), MAX_RESPONSE_BYTES)
 }
 
+/** What a request has of a partition beside its records, at the most. */
+export const BYTES_AROUND_RECORDS = 10
+
+/** What a request has of a topic beside its partitions, at the most. */
+export function bytesAroundTopic(name: string): number {
+  return 24 + name.length
+}
+
 /** A guess at the bytes that `encodeRequest` writes, without the records that go by reference. */
 export function sizeOfProduceRequest(request: ProduceRequest): number {
   let size = 32 + (request.transactionalId?.length ?? 0) * 3
   for (const { name, partitionData } of request.topicData) {
-    size += 24 + name.length
-    for (const { records } of partitionData) size += 10 + Math.min(records?.length ?? 0, COPIED_BELOW)
+    size += bytesAroundTopic(name)
+    for (const { records } of partitionData) size += BYTES_AROUND_RECORDS + Math.min(records?.length ?? 0, COPIED_BELOW)
   }
   return size
 }

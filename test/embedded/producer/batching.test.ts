@@ -119,7 +119,7 @@ describe('batchBytes', () => {
 describe('maxRequestBytes', () => {
   it('bounds the batches of one request', async () => {
     const kafka = await startKafka({ topics: { orders: { partitions: 10 } } })
-    const producer = startProducer(kafka, { batchBytes: 400, maxRequestBytes: 1_000 })
+    const producer = startProducer(kafka, { batchBytes: 400, maxRequestBytes: 1_050 })
     await producer.send(
       Array.from({ length: 10 }, (_, partition) => ({ topic: 'orders', partition, value: 'x'.repeat(250) })),
     )
@@ -127,6 +127,14 @@ describe('maxRequestBytes', () => {
     // 321 bytes each, three to a request.
     expect(requests.map((request) => partitionsOf(request).length)).toEqual([3, 3, 3, 1])
     expect(new Set(requests.flatMap(partitionsOf)).size).toBe(10)
+  })
+
+  it('bounds them with what is around them: the names of many topics', async () => {
+    const names = Array.from({ length: 100 }, (_, i) => `${i}`.padEnd(200, 'x'))
+    const kafka = await startKafka({ topics: Object.fromEntries(names.map((name) => [name, {}])), release: '3.9' })
+    const producer = startProducer(kafka, { batchBytes: 10_000, maxRequestBytes: 10_000 })
+    await Promise.all(names.map((topic) => producer.send({ topic, value: 'v' })))
+    expect(Math.max(...requestsOf(kafka, 'Produce').map(({ sizeBytes }) => sizeBytes))).toBeLessThan(10_100)
   })
 
   it('grows for one batch that is larger', async () => {
