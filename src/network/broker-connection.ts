@@ -287,7 +287,7 @@ export class BrokerConnection {
   }
 
   private frameOf(token: Buffer): Buffer {
-    if (this.state !== 'open') throw new ConnectionClosedError(`the connection to ${this.name} is closed`)
+    if (this.state !== 'open') throw this.whyNotOpen()
     const size = Buffer.alloc(4)
     size.writeInt32BE(token.length)
     return Buffer.concat([size, token])
@@ -360,6 +360,15 @@ export class BrokerConnection {
     return new ConnectionClosedError(`the connection to ${this.name} ${what}`, cause === undefined ? {} : { cause })
   }
 
+  /** For what comes too late. It may be the only one that is told: what the connection ended for had better be in it. */
+  private whyNotOpen(): ConnectionClosedError {
+    const why = this.gone.reason as KafkaProducerError
+    const what = `the connection to ${this.name} is closed`
+    return why instanceof ConnectionClosedError
+      ? new ConnectionClosedError(what)
+      : new ConnectionClosedError(`${what}: ${why.message}`, { cause: why })
+  }
+
   private writeOrHold(request: Held): void {
     this.beforeRequest?.()
     if (this.held === undefined) request.write()
@@ -411,7 +420,7 @@ export class BrokerConnection {
     request: Request,
     capacity?: number,
   ): { parts: readonly Uint8Array[]; bytes: number } {
-    if (this.state !== 'open') throw new ConnectionClosedError(`the connection to ${this.name} is closed`)
+    if (this.state !== 'open') throw this.whyNotOpen()
     const parts = encodeRequest(api, version, this.nextCorrelationId, this.clientId, request, capacity)
     this.nextCorrelationId = (this.nextCorrelationId + 1) & 0x7fffffff
     this.idle.used()

@@ -346,6 +346,12 @@ describe('bytes that nobody asked for', () => {
     expect(connection.gone.reason).toMatchObject({
       message: expect.stringContaining('sent bytes that nothing asked for'),
     })
+    // Nobody else may be there to tell of it.
+    await expect(ask(connection)).rejects.toMatchObject({
+      code: 'CONNECTION_CLOSED',
+      message: expect.stringMatching(/ is closed: .* sent bytes that nothing asked for$/),
+      cause: { code: 'MALFORMED_RESPONSE' },
+    })
   })
 })
 
