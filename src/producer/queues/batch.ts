@@ -157,11 +157,12 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     if (this.readers > 0) this.keep(() => true)
   }
 
-  /** Whether any of its messages has no key. */
-  get hasKeyless(): boolean {
+  /** The places of those of its messages that have no key. */
+  get keyless(): number[] {
+    const places: number[] = []
     const cursor = this.cursor()
-    while (cursor.next()) if (cursor.keySize < 0) return true
-    return false
+    while (cursor.next()) if (cursor.keySize < 0) places.push(cursor.index)
+    return places
   }
 
   /**

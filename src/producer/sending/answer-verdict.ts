@@ -153,7 +153,7 @@ export function verdictOn(facts: AnswerFacts): Verdict {
   if (code === ErrorCodes.CLUSTER_AUTHORIZATION_FAILED && facts.maySendUnnumbered) return GO_APART
   if (TOO_LARGE.has(code) && facts.wentUntried) return COMPRESS
   if (messages > 1 && (TOO_LARGE.has(code) || (OF_SINGLE_MESSAGES.has(code) && invalid === 0))) return SPLIT
-  if (invalid > 0 && invalid < messages) return LEAVE_OUT
+  if (invalid > 0) return invalid < messages ? LEAVE_OUT : FAIL
   if (code === ErrorCodes.CONCURRENT_TRANSACTIONS && facts.inTransaction) return AWAIT
   const { retriable, refreshMetadata } = errorCode(code)
   if (!retriable) return FAIL

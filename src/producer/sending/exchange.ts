@@ -23,7 +23,7 @@ import type { Attempt } from './attempt.js'
 import { collate, type CollatedTopic } from './collate.js'
 import type { Outcomes } from './outcomes.js'
 import type { Preparation } from './preparation.js'
-import { matchAnswer } from './produce-answer.js'
+import { matchAnswer, namingKeyless } from './produce-answer.js'
 import type { TransactionSequencing } from './transaction-sequencing.js'
 
 export interface ExchangeConfig {
@@ -264,7 +264,7 @@ export class Exchange {
       for (let i = 0; i < attempts.length; i++) {
         const attempt = attempts[i] as Attempt
         const { batch } = attempt
-        const its = answers[i] as ProducePartitionResponse
+        const its = namingKeyless(batch, answers[i] as ProducePartitionResponse, version)
         outcomes.answered(batch, its, toldLeader.has(batch), magic, this.generation)
         attempt.ended(now)
       }

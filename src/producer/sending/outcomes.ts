@@ -158,7 +158,8 @@ export class Outcomes {
     if (verdict.action === 'done') return this.acknowledged(batch, answer, magic)
     const { queue } = batch
     const subject = `${counted(batch.count, 'message')} for ${queue.topic}-${queue.partition}`
-    const cause = brokerResponseError(answer.errorCode, subject, this.detailOf(batch, answer))
+    const detail = this.detailOf(batch, answer)
+    const cause = brokerResponseError(answer.errorCode, subject, detail)
     history.noteFailure(cause, mayHaveBeenWritten(answer.errorCode, answer.baseOffset), mayBeInLog(answer.errorCode))
     switch (verdict.action) {
       case 'compress':
@@ -226,7 +227,7 @@ export class Outcomes {
         if (queue.hasGap) this.startOver(queue)
         const now = this.parts.clock.now()
         for (const { batchIndex, batchIndexErrorMessage } of invalid) {
-          const error = brokerResponseError(answer.errorCode, subject, batchIndexErrorMessage)
+          const error = brokerResponseError(answer.errorCode, subject, batchIndexErrorMessage ?? detail)
           const { topic, partition } = queue
           if (batch.endOne(batchIndex, error, now, true))
             this.failures.add({ topic, partition, attempts: history.attempts }, error)
@@ -267,7 +268,7 @@ export class Outcomes {
       const size = `${batch.byteLength} bytes${compression === null ? '' : ' before compression'}`
       return `${size} are more than max.message.bytes of the topic, or message.max.bytes of the broker, allows${told}`
     }
-    if (code === ErrorCodes.CORRUPT_MESSAGE && batch.hasKeyless)
+    if (code === ErrorCodes.CORRUPT_MESSAGE && batch.keyless.length > 0)
       return `a message was changed on its way, or has no key and the topic is compacted, which Kafka before 2.4 does not tell apart${told}`
     if (code === ErrorCodes.UNSUPPORTED_FOR_MESSAGE_FORMAT) {
       const why: string[] = []

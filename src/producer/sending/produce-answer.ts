@@ -2,11 +2,14 @@ import { MalformedResponseError } from '../../errors.js'
 import { foreignText } from '../../foreign-text.js'
 import type { BrokerAddress } from '../../network/connect.js'
 import {
+  RECORD_ERRORS_FROM,
   TOPIC_IDS_FROM,
   type ProducePartitionResponse,
   type ProduceResponse,
   type ProduceTopicResponse,
 } from '../../protocol/apis/produce.js'
+import { ErrorCodes } from '../../protocol/error-codes.js'
+import type { PartitionBatch } from '../queues/partition-queue.js'
 import type { Attempt } from './attempt.js'
 import type { CollatedTopic } from './collate.js'
 
@@ -80,4 +83,19 @@ function contradiction(what: string): MalformedResponseError {
 /** The addresses of new leaders that an answer came with (KIP-951). */
 export function leaderAddresses(response: ProduceResponse): Map<number, BrokerAddress> {
   return new Map(response.nodeEndpoints.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
+}
+
+/**
+ * Which messages are wrong, where the broker does not name them: before Kafka 2.4 it answers CORRUPT_MESSAGE to one without a
+ * key, for a compacted topic. What is told to be corrupt twice in a row was not changed on its way.
+ */
+export function namingKeyless(
+  batch: PartitionBatch,
+  answer: ProducePartitionResponse,
+  version: number,
+): ProducePartitionResponse {
+  if (answer.errorCode !== ErrorCodes.CORRUPT_MESSAGE || version >= RECORD_ERRORS_FROM) return answer
+  if (batch.history.lastError?.code !== 'CORRUPT_MESSAGE') return answer
+  const recordErrors = batch.keyless.map((batchIndex) => ({ batchIndex, batchIndexErrorMessage: null }))
+  return { ...answer, recordErrors }
 }

@@ -37,6 +37,8 @@ const NAME = 'Produce'
 const FLEXIBLE_FROM = 9
 /** From this version on topics go by their ids. */
 export const TOPIC_IDS_FROM = 13
+/** From this version on, Kafka 2.4, answers name the messages that are wrong (KIP-467). */
+export const RECORD_ERRORS_FROM = 8
 /** From this version on, Kafka 2.1, brokers take zstd (KIP-110). */
 export const ZSTD_FROM = 7
 /** What an answer has besides what it says of topics, with room for new leaders' addresses (KIP-951). */
@@ -279,8 +281,11 @@ function readPartitionResponse(reader: ByteReader, version: number, room: Room):
     baseOffset: reader.readBigInt64(),
     logAppendTimeMs: version >= 2 ? reader.readInt64() : -1,
     logStartOffset: version >= 5 ? reader.readBigInt64() : -1n,
-    recordErrors: version >= 8 ? reader.readArray(flexible, () => readRecordError(reader, flexible), room.records) : [],
-    errorMessage: version >= 8 ? reader.readNullableString(flexible) : null,
+    recordErrors:
+      version >= RECORD_ERRORS_FROM
+        ? reader.readArray(flexible, () => readRecordError(reader, flexible), room.records)
+        : [],
+    errorMessage: version >= RECORD_ERRORS_FROM ? reader.readNullableString(flexible) : null,
     currentLeader: UNKNOWN_LEADER,
   }
   room.records -= partition.recordErrors.length
@@ -308,7 +313,7 @@ function writePartitionResponse(writer: ByteWriter, version: number, partition: 
   writer.writeBigInt64(partition.baseOffset)
   if (version >= 2) writer.writeInt64(partition.logAppendTimeMs)
   if (version >= 5) writer.writeBigInt64(partition.logStartOffset)
-  if (version >= 8) {
+  if (version >= RECORD_ERRORS_FROM) {
     writer.writeArray(partition.recordErrors, flexible, (error) => {
       writer.writeInt32(error.batchIndex)
       writer.writeString(error.batchIndexErrorMessage, flexible)

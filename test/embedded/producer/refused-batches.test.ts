@@ -140,6 +140,51 @@ describe('a broker that hangs up on a request', () => {
   })
 })
 
+describe('a message without a key for a compacted topic, before Kafka 2.4, which names none', () => {
+  const compacted = { orders: { config: { 'cleanup.policy': 'compact' } } }
+
+  it.each(['0.10.2', '0.11', '1.1'])(
+    'Kafka %s: fails, and takes none beside it and behind it along',
+    async (release) => {
+      const kafka = await startKafka({ release, topics: compacted })
+      const producer = startProducer(kafka)
+      const list = [{ key: 'a' }, {}, { key: 'b' }, {}].map((key, index) => ({
+        topic: 'orders',
+        ...key,
+        value: `${index}`,
+      }))
+      const failing = failureOf(producer.send(list))
+      const [{ offset }] = await producer.send({ topic: 'orders', key: 'c', value: 'behind' })
+      const failure = await failing
+      expect(outcomes(failure.results)).toEqual([0n, 'CORRUPT_MESSAGE', 1n, 'CORRUPT_MESSAGE'])
+      expect(failure.results[1]).toMatchObject({ mayHaveBeenWritten: false, attempts: 2 })
+      expect((failure.results[1] as Error).message).toContain('has no key and the topic is compacted')
+      expect(offset).toBe(2n)
+      expect(stored(kafka, 'orders')).toEqual(['0', '2', 'behind'])
+      expectNothingHeld(producer)
+    },
+  )
+
+  it('fails by itself as soon as that was answered twice', async () => {
+    const kafka = await startKafka({ release: '1.1', topics: compacted })
+    const failure = await deliveryErrorOf(startProducer(kafka).send({ topic: 'orders', value: 'x' }))
+    expect(failure).toMatchObject({ code: 'CORRUPT_MESSAGE', mayHaveBeenWritten: false, attempts: 2 })
+    expect(requestsOf(kafka, 'Produce')).toHaveLength(2)
+  })
+
+  it('arrives where it was changed on its way, once', async () => {
+    const kafka = await startKafka({ release: '1.1', topics: { orders: {} } })
+    kafka.fail({ api: 'Produce', times: 1 }, 'CORRUPT_MESSAGE')
+    expect(await startProducer(kafka).send({ topic: 'orders', value: 'x' })).toMatchObject([{ offset: 0n }])
+  })
+
+  it('is not what Kafka 2.4 and later mean: they are asked again', async () => {
+    const kafka = await startKafka({ release: '2.8', topics: { orders: {} } })
+    kafka.fail({ api: 'Produce', times: 3 }, 'CORRUPT_MESSAGE')
+    expect(await startProducer(kafka).send({ topic: 'orders', value: 'x' })).toMatchObject([{ offset: 0n }])
+  })
+})
+
 describe('an error tells', () => {
   it('MESSAGE_TOO_LARGE: the size, and which settings bound it', async () => {
     const kafka = await startKafka({ release: '1.1', topics: { orders: { config: { 'max.message.bytes': 1_000 } } } })

@@ -41,6 +41,9 @@ describe('what an answer means', () => {
     ['INVALID_TIMESTAMP of all', { errorCode: 32, invalid: 3 }, { action: 'fail' }],
     ['INVALID_RECORD of those named', { errorCode: 87, invalid: 1 }, { action: 'leave out' }],
     ['INVALID_RECORD of all', { errorCode: 87, invalid: 3 }, { action: 'fail' }],
+    ['CORRUPT_MESSAGE', { errorCode: 2 }, backOff],
+    ['CORRUPT_MESSAGE of those named', { errorCode: 2, invalid: 2 }, { action: 'leave out' }],
+    ['CORRUPT_MESSAGE of all', { errorCode: 2, invalid: 3 }, { action: 'fail' }],
     ['UNSUPPORTED_FOR_MESSAGE_FORMAT', { errorCode: 43 }, { action: 'fail' }],
     ['the same with another codec at hand', { errorCode: 43, mayFallBack: true }, { action: 'fall back' }],
     [
