@@ -472,7 +472,6 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       } catch (error) {
         return Promise.reject(error)
       }
-      this.#watchers.closing()
       const closed = this.#endingStreams.isEmpty ? this.#end(timeoutMs, timeoutMs) : this.#endBehindStreams(timeoutMs)
       this.#closing = closed.then(async (unsent) => {
         await this.#interceptors?.toldSoFar()

@@ -8,21 +8,25 @@ import { tellUser } from './tell-user.js'
  */
 export type OnStats = (stats: ProducerStats) => void
 
-/** Tells `onStats` what `stats()` gives, every so often. It keeps no process alive. */
+/** Tells `onStats` what `stats()` gives, every so often, and what it comes to in the end. It keeps no process alive. */
 export class StatsReports {
   private readonly timer: Timer
 
   constructor(
-    onStats: OnStats,
+    private readonly onStats: OnStats,
     intervalMs: number,
-    stats: () => ProducerStats,
+    private readonly stats: () => ProducerStats,
     private readonly clock: Clock,
-    threw: (error: unknown) => void,
+    private readonly threw: (error: unknown) => void,
   ) {
-    this.timer = clock.setInterval(() => tellUser(onStats, stats(), threw), intervalMs).unref()
+    this.timer = clock.setInterval(this.tell, intervalMs).unref()
   }
 
+  private readonly tell = (): void => tellUser(this.onStats, this.stats(), this.threw)
+
+  /** The producer is closed: whoever keeps what he was told last has the figures of all that it did, and no queue. */
   close(): void {
     this.clock.clearInterval(this.timer)
+    this.tell()
   }
 }

@@ -79,17 +79,13 @@ export class Watchers {
     }
   }
 
-  /** The producer begins to close. */
-  closing(): void {
-    this.reports?.close()
-  }
-
   /** All messages have their fate: what is pushed of them goes out, in the time that is left. */
   pushLast(timeLeftMs: number): Promise<void> {
     return this.metricsPush?.close(timeLeftMs) ?? Promise.resolve()
   }
 
   close(): void {
+    this.reports?.close()
     this.log.close()
   }
 }

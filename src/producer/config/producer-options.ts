@@ -321,7 +321,7 @@ export interface ProducerOptions<K = RawData, V = RawData, T extends ProducerTyp
    */
   logger?: Logger | undefined
   /**
-   * Called with what `stats()` gives, every statsIntervalMs.
+   * Called with what `stats()` gives, every statsIntervalMs, and a last time when the producer is closed.
    *
    * Allowed: a function.
    */
@@ -592,7 +592,12 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     'Told of retries, throttling, leaders that moved, lost connections and the like, a line each, with fields; a storm of one kind is a line a second. Nothing of a message is in it. Default: the namespace `kafka-producer:event` of `DEBUG`.',
     parseLogger,
   ),
-  onStats: row(undefined, 'a function', 'Called with what `stats()` gives, every statsIntervalMs.', parseFunction),
+  onStats: row(
+    undefined,
+    'a function',
+    'Called with what `stats()` gives, every statsIntervalMs, and a last time when the producer is closed.',
+    parseFunction,
+  ),
   statsIntervalMs: integer(60_000, 1, 0x7fffffff, 'How often onStats is called.'),
   enableMetricsPush: row(
     true,

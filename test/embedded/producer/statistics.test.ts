@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { ProducerStats } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
-import { errorOf, requestsOf, startProducer, until } from '../support/producers.js'
+import { errorOf, requestsOf, startAsync, startProducer, until } from '../support/producers.js'
 
 /* What stats() tells is what was sent, refused and sent again. */
 
@@ -103,6 +103,25 @@ it('onStats is called with them at the interval, until the producer closes, and 
   const count = told.length
   expect(told.at(-1)).toMatchObject({ messages: 1, allTopics: { messages: { count: 1 } } })
   expect(producer.stats().throwingCallbacks).toBe(count)
+})
+
+it('onStats is called while the producer closes, and a last time when it has: nothing is queued then, and no figure lacks', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const told: ProducerStats[] = []
+  const onStats = (stats: ProducerStats) => told.push(stats)
+  const producer = startAsync(kafka, { onStats, statsIntervalMs: 5, lingerMs: 60_000 })
+  const stall = kafka.stall({ api: 'Produce' })
+  await producer.send({ topic: 'orders', value: '1' })
+  const closing = producer.close()
+  await stall.hit()
+  const before = told.length
+  await until(() => told.length > before, 'onStats is called')
+  expect(told.at(-1)).toMatchObject({ queueMessages: 1, acknowledged: 0 })
+  stall.release()
+  await closing
+  const { connections } = producer.stats()
+  expect(told.at(-1)).toMatchObject({ queueMessages: 0, queueBytes: 0, acknowledged: 1, connections })
+  expect(connections.closed).toBe(connections.opened)
 })
 
 it('what is opened less what is closed are the connections that there are, whatever was tried besides', async () => {
