@@ -9,6 +9,7 @@ import { shown } from '../shown.js'
 import type { Observer, Observers, OnEnd, SendEnd } from '../stats/observer.js'
 import type { ProducerStats } from '../stats/producer-stats.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
+import { toldToCaller } from '../told-to-caller.js'
 import { isTopicName } from '../topic-name.js'
 import { TurnBudget } from '../turn-budget.js'
 import { VERSION } from '../version.js'
@@ -332,6 +333,8 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     try {
       await Promise.race([settled, late])
       return this.#result()
+    } catch (error) {
+      throw toldToCaller(error)
     } finally {
       deadline?.cancel()
     }
@@ -418,7 +421,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       const giveUpAt = enqueueTimeoutMs < 0 ? Infinity : clock.now() + enqueueTimeoutMs
       return await this.#topicPartitionInfos.partitionsOf(topic, giveUpAt, () => this.#eventHandler.isWaitingFor(topic))
     } catch (error) {
-      throw this.#closing === undefined ? error : new ProducerClosedError()
+      throw toldToCaller(this.#closing === undefined ? error : new ProducerClosedError())
     } finally {
       this.#sessions.release()
       clock.clearInterval(alive)
@@ -440,7 +443,11 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     if (this.#closing !== undefined) throw new ProducerClosedError()
     const { timeoutMs = CONNECT_TIMEOUT_MS, signal } = callOptions(options, ['timeoutMs', 'signal'])
     checkTimeout(timeoutMs)
-    await this.#readiness.reach(timeoutMs, { signal })
+    try {
+      await this.#readiness.reach(timeoutMs, { signal })
+    } catch (error) {
+      throw toldToCaller(error)
+    }
   }
 
   /**

@@ -8,6 +8,7 @@ import { orAborted } from '../network/or-aborted.js'
 import { shown } from '../shown.js'
 import type { ProducerStats } from '../stats/producer-stats.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
+import { toldToCaller } from '../told-to-caller.js'
 import type { PartitionMetadata } from './brokers/topic-metadata.js'
 import {
   TransactionalProducerConfig,
@@ -216,7 +217,7 @@ export class TransactionalProducer<K = unknown, V = unknown>
     } catch (error) {
       // What the function threw is what counts; where this producer can't go on, the next transaction says so.
       await open.abort().catch(() => undefined)
-      throw error
+      throw open.ends.aborted && error === open.ends.reason ? toldToCaller(error) : error
     }
     await open.commit()
     return result
@@ -236,17 +237,19 @@ export class TransactionalProducer<K = unknown, V = unknown>
   async #begin(): Promise<OpenTransaction> {
     if (this.#closing !== undefined) throw new ProducerClosedError()
     this.#open?.keepAlive()
-    await this.#line.enter()
     const { signal } = this.#beginning
+    let isMyTurn = false
     try {
+      await this.#line.enter()
+      isMyTurn = true
       const begun = this.#manager.begin(signal)
       this.#begun = begun.catch(() => undefined)
       await orAborted(begun, signal)
       // It may have been closed in the moment between.
       signal.throwIfAborted()
     } catch (error) {
-      this.#line.leave()
-      throw error
+      if (isMyTurn) this.#line.leave()
+      throw toldToCaller(error)
     }
     const { transactionTimeoutMs } = this.config
     const { clock } = this.#surroundings

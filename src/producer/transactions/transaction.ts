@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../../clock.js'
 import { createDebug } from '../../debug.js'
 import { BrokerResponseError, DeliveryError, FailedToSendMessageError, KafkaProducerError } from '../../errors.js'
 import { readable } from '../../given.js'
+import { toldToCaller } from '../../told-to-caller.js'
 import { kindOfBatchError, OF_SEQUENCES } from './error-kinds.js'
 import { GroupOffsets, type GroupMetadata, type GroupOffset } from './group-offsets.js'
 import {
@@ -115,7 +116,7 @@ export class OpenTransaction {
     } catch (error) {
       if (isUnderWay) onFailure(error as KafkaProducerError)
       onRejection()
-      throw error
+      throw isUnderWay ? error : toldToCaller(error)
     } finally {
       if (isUnderWay && --this.pending === 0) this.onSettled?.()
     }
@@ -139,7 +140,7 @@ export class OpenTransaction {
    * @throws TransactionEndedError, TransactionTimeoutError; and like {@link TransactionManager.commit}, each time
    */
   async commit(): Promise<void> {
-    if (this.endedBy !== undefined) throw this.endedBy
+    if (this.endedBy !== undefined) throw toldToCaller(this.endedBy)
     if (this.state !== 'open') throw new TransactionEndedError()
     try {
       await this.end(() => {
@@ -148,7 +149,7 @@ export class OpenTransaction {
       })
     } catch (error) {
       this.endedBy = error as TransactionError
-      throw error
+      throw toldToCaller(error)
     }
     this.wasCommitted = true
   }
@@ -165,7 +166,11 @@ export class OpenTransaction {
     if (this.state === 'ended') return
     this.isAborting = true
     this.parts.manager.giveUp(new TransactionAbortedError())
-    await this.end(() => this.parts.manager.abort())
+    try {
+      await this.end(() => this.parts.manager.abort())
+    } catch (error) {
+      throw toldToCaller(error)
+    }
   }
 
   /** Aborts it where nothing has ended it yet; else waits for its end, which whoever brought that about hears of. */

@@ -3,8 +3,10 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
   DeliveryError,
   FailedToSendMessageError,
+  MetadataUnavailableError,
   Producer,
   ProducerConfig,
+  ProducerFencedError,
   TransactionalProducer,
   type KeyedMessage,
   type RawData,
@@ -202,6 +204,115 @@ describe('what fails in a transaction is printed with the line that called:', ()
     expect(await errorOf(tx.commit())).toMatchObject({ code: 'TRANSACTION_ABORTED' })
     void tx.send(BAD)
     await turns()
+  })
+})
+
+describe('what brokers answer, or do not, is printed with the line that called, of each who called:', () => {
+  const printed = async (one: () => Promise<unknown>, another: () => Promise<unknown>) => {
+    async function firstCaller() {
+      await one()
+    }
+    async function secondCaller() {
+      await another()
+    }
+    const [first, second] = (await Promise.all([errorOf(firstCaller()), errorOf(secondCaller())])).map((e) =>
+      inspect(e),
+    )
+    expect(first).toMatch(/\n {4}at (async )?firstCaller .*caller-in-stack\.test\.ts/)
+    expect(second).toMatch(/\n {4}at (async )?secondCaller .*caller-in-stack\.test\.ts/)
+  }
+  const twice = (call: () => Promise<unknown>) => printed(call, call)
+
+  it('partitionsFor() of a topic that there is not, and of no broker; connect(), and once it is too late', async () => {
+    const kafka = await startKafka({ autoCreateTopics: false })
+    const producer = startProducer(kafka)
+    await twice(() => producer.partitionsFor('orders'))
+    await kafka.stop()
+    await using lonely = new Producer({ brokers: kafka.bootstrap })
+    await twice(() => lonely.partitionsFor('orders'))
+    await twice(() => lonely.connect())
+    expect(await errorOf(lonely.connect())).toMatchObject({
+      constructor: MetadataUnavailableError,
+      name: 'MetadataUnavailableError',
+      code: 'METADATA_UNAVAILABLE',
+      retriable: true,
+      cause: { code: 'CONNECTION_FAILED' },
+    })
+    const silent = await startKafka()
+    silent.pauseBroker(1)
+    const waiting = startProducer(silent)
+    await twice(() => waiting.connect({ timeoutMs: 10 }))
+    const closing = [waiting.partitionsFor('orders'), waiting.connect()] as const
+    const told = printed(
+      () => closing[0],
+      () => closing[1],
+    )
+    await waiting.close({ timeoutMs: 0 })
+    await told
+  })
+
+  it('flush() that does not wait any longer', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    const stall = kafka.stall({ api: 'Produce' })
+    const sent = producer.send({ topic: 'orders', value: 'x' })
+    await stall.hit()
+    await twice(() => producer.flush({ timeoutMs: 1 }))
+    stall.release()
+    await sent
+  })
+
+  it('transactions that can’t begin, also since another one never ends, and those that their producer leaves', async () => {
+    const kafka = await startKafka({ topics: { orders: {} }, sasl: { users: { alice: 'wonderland' } } })
+    const sasl = { mechanism: 'plain', username: 'alice', password: 'wrong' } as const
+    const options = { brokers: kafka.bootstrap, transactionalId: 'orders' }
+    await using refused = new TransactionalProducer({ ...options, sasl })
+    await printed(
+      () => refused.begin(),
+      () => refused.transaction(() => undefined),
+    )
+    const producer = new TransactionalProducer({ ...options, sasl: { ...sasl, password: 'wonderland' } })
+    const tx = await producer.begin()
+    const told = printed(
+      () => producer.begin(),
+      () => producer.transaction(() => undefined),
+    )
+    await producer.close()
+    await told
+    await twice(() => tx.commit())
+    await twice(() => tx.send({ topic: 'orders', value: 'x' }))
+  })
+
+  it('transactions whose producer can’t go on', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    await using producer = new TransactionalProducer({ brokers: kafka.bootstrap, transactionalId: 'orders' })
+    kafka.fail({ api: 'EndTxn' }, 'PRODUCER_FENCED')
+    const tx = await producer.begin()
+    await tx.send({ topic: 'orders', value: 'x' })
+    const committing = tx.commit()
+    await printed(
+      () => committing,
+      () => producer.begin(),
+    )
+    await printed(
+      () => tx.commit(),
+      () => producer.transaction(() => undefined),
+    )
+    expect(await errorOf(producer.begin())).toMatchObject({
+      constructor: ProducerFencedError,
+      code: 'PRODUCER_FENCED',
+      kind: 'application-recoverable',
+      cause: { code: 'PRODUCER_FENCED' },
+    })
+  })
+
+  it('transactions that are open for too long', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const options = { brokers: kafka.bootstrap, transactionalId: 'orders', transactionTimeoutMs: 50 }
+    await using producer = new TransactionalProducer(options)
+    await twice(() => producer.transaction(() => new Promise(() => undefined)))
+    const own = new Error('of the program')
+    expect(await errorOf(producer.transaction(() => Promise.reject(own)))).toBe(own)
   })
 })
 

@@ -96,8 +96,8 @@ describe('a transaction’s commit', () => {
       if (time === 'was over before') late()
       await expect(tx.commit()).rejects.toThrow(TransactionEndedError)
       answered.open()
-      await expect(committed).rejects.toBe(unknown)
-      await expect(tx.commit()).rejects.toBe(unknown)
+      await expect(committed).rejects.toStrictEqual(unknown)
+      await expect(tx.commit()).rejects.toStrictEqual(unknown)
       await expect(tx.send(() => Promise.resolve())).rejects.toHaveProperty('cause', unknown)
       await tx.abort()
     },
