@@ -4,7 +4,7 @@ import { isPromise } from '../is-promise.js'
 import { kindOf, quoted, reasonOf } from '../kind-of.js'
 import { nearestName } from '../nearest-name.js'
 import { isTopicName, TOPIC_NAMES, type ValidTopicNames } from '../topic-name.js'
-import { MESSAGE_FIELDS } from './message-fields.js'
+import { isMessageField, MESSAGE_FIELDS } from './message-fields.js'
 import type { MessageHeaders } from './message-headers.js'
 
 /**
@@ -33,7 +33,8 @@ export interface KeyedMessage<K = unknown, V = unknown> {
   readonly timestamp?: number | bigint | Date | string | null | undefined
 }
 
-const FIELDS: readonly string[] = MESSAGE_FIELDS satisfies readonly (keyof KeyedMessage)[]
+/** So many names of other fields are remembered: programs have a few. */
+const MAX_LET_BE = 1_000
 /** What others call it. */
 const OTHER_NAMES_OF_VALUE: ReadonlySet<string> = new Set(
   'val body content data message msg payload record text'.split(' '),
@@ -42,11 +43,7 @@ const OTHER_NAMES_OF_VALUE: ReadonlySet<string> = new Set(
 /** Shorter texts of digits may be seconds, or anything; these are the milliseconds from 2001 to 2286. */
 const MILLISECONDS_AS_TEXT = /^\d{13}$/
 
-/**
- * Of the first message for a topic the names of its fields are looked at, too: who misspells one does so in all.
- *
- * @throws InvalidMessageError for what no broker could take, whatever its version
- */
+/** @throws InvalidMessageError for what no broker could take, whatever its version */
 export function checkTopic(topic: unknown, validTopics: ValidTopicNames, message: object): void {
   if (validTopics.has(topic)) return
   if (!isTopicName(topic)) {
@@ -54,7 +51,6 @@ export function checkTopic(topic: unknown, validTopics: ValidTopicNames, message
     if (topic === undefined) checkFieldNames(message)
     throw wrongTopic(topic)
   }
-  checkFieldNames(message)
   validTopics.add(topic)
 }
 
@@ -92,13 +88,8 @@ function millisecondsOf(timestamp: unknown): number {
   return isExact ? Number(timestamp) : NaN
 }
 
-/**
- * Why a message without a value can't be sent; other clients have a list of `messages` in one with the topic.
- *
- * @throws InvalidMessageError where the value has a name so near that it must be a slip
- */
+/** Why a message without a value can't be sent; other clients have a list of `messages` in one with the topic. */
 export function valueMissing(message: object, topic: string): InvalidMessageError {
-  checkFieldNames(message)
   const other = strangeFields(message).find((name) => OTHER_NAMES_OF_VALUE.has(name))
   const remedy = has(message, 'messages')
     ? "there are no 'messages' in a message: give a list, with the topic in each of them"
@@ -109,13 +100,38 @@ export function valueMissing(message: object, topic: string): InvalidMessageErro
 }
 
 /**
- * Fields beside those of a message are let be, but for a name so near that it must be a slip: it would be lost silently.
- *
- * @throws InvalidMessageError
+ * Fields beside those of a message are let be, but for a name so near that it must be a slip: it would be lost silently. All
+ * messages are looked at, since some code may misspell what other code does not: a name is compared once, so that it costs
+ * each of them a few nanoseconds.
  */
-export function checkFieldNames(message: object): void {
+export class FieldNames {
+  private readonly letBe = new Set<string>()
+
+  /** @throws InvalidMessageError */
+  check(message: object): void {
+    if (!this.hasNew(message)) return
+    checkFieldNames(message)
+    for (const name of strangeFields(message)) this.letBe.add(name)
+  }
+
+  private hasNew(message: object): boolean {
+    // Where names are made up for each message there are always new ones.
+    if (this.letBe.size > MAX_LET_BE) return false
+    try {
+      // Of all ways to go through them that which makes nothing.
+      for (const name in message)
+        if (!isMessageField(name) && !this.letBe.has(name) && Object.hasOwn(message, name)) return true
+    } catch {
+      // A proxy that does not tell: its fields are read all the same.
+    }
+    return false
+  }
+}
+
+/** @throws InvalidMessageError */
+function checkFieldNames(message: object): void {
   for (const name of strangeFields(message)) {
-    const near = nearestName(name, FIELDS)
+    const near = nearestName(name, MESSAGE_FIELDS satisfies readonly (keyof KeyedMessage)[])
     if (near !== undefined)
       throw new InvalidMessageError(`there is no field ${quoted(name)} in a message: did you mean '${near}'?`)
   }
@@ -123,9 +139,8 @@ export function checkFieldNames(message: object): void {
 
 function strangeFields(message: object): string[] {
   try {
-    return Object.keys(message).filter((name) => !FIELDS.includes(name))
+    return Object.keys(message).filter((name) => !isMessageField(name))
   } catch {
-    // A proxy that does not tell: its fields are read all the same.
     return []
   }
 }

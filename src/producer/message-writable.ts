@@ -6,8 +6,8 @@ import { isTopicName } from '../topic-name.js'
 import type { RawData } from './encoder.js'
 import {
   atPlace,
-  checkFieldNames,
   checkIsObject,
+  FieldNames,
   checkIsOneMessage,
   unreadable,
   valueMissing,
@@ -68,8 +68,7 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
   private onTheirWay = 0
   /** How many messages were looked at: errors name one by its place among all. */
   private looked = 0
-  /** Whether the names of a message's fields were looked at: the first stands for all. */
-  private hasChecked = false
+  private readonly fieldNames = new FieldNames()
   private waiting: (() => void) | undefined
   private isTurnAwaited = false
   private finishing: (() => void) | undefined
@@ -210,8 +209,8 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
       checkIsObject(chunk)
       const { topic } = chunk as Partial<KeyedMessage<K, V>>
       if ((topic ?? undefined) !== undefined) return chunk as KeyedMessage<K, V>
-      if (!this.hasChecked) checkFieldNames(chunk)
-      this.hasChecked = true
+      // Here, since the copy has no others.
+      this.fieldNames.check(chunk)
       // One by one: an instance of a class may have accessors, which a copy of its own properties leaves behind.
       const { value, key, partitionKey, partition, headers, timestamp } = chunk as KeyedMessage<K, V>
       // Here, since of the copy nobody could tell what it has in its place.

@@ -43,10 +43,24 @@ describe('a misspelt field', () => {
     )
   })
 
-  it('is told of later messages for a topic, too, where it is the value or the topic', async () => {
-    const producer = startProducer(await startKafka({ topics: { orders: {} } }))
+  it('is told of later messages for a topic, too', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
     await producer.send({ topic: 'orders', value: 'x' })
     const refusal = async (message: object) => (await errorOf(producer.send(message as KeyedMessage))).message
+    const header = "there is no field 'header' in a message: did you mean 'headers'?"
+    for (const beside of [{}, { key: 'k' }, { offset: '7' }])
+      expect(await refusal({ topic: 'orders', value: 'x', ...beside, header: { a: 'b' } })).toBe(header)
+    expect(
+      await refusal([
+        { topic: 'orders', value: 'x' },
+        { topic: 'orders', value: 'x', header: {} },
+      ]),
+    ).toBe(`messages[1]: ${header}`)
+    const bare = [{ value: 'x' }, { value: 'x', offset: '7' }, { value: 'x', offset: '8', header: {} }]
+    expect((await errorOf(producer.sendAll(bare, { topic: 'orders' }))).message).toBe(`messages[2]: ${header}`)
+    await producer.flush()
+    expect(stored(kafka, 'orders')).toHaveLength(3)
     expect(await refusal({ topic: 'orders', vale: 'x' })).toBe(
       "there is no field 'vale' in a message: did you mean 'value'?",
     )
@@ -60,7 +74,10 @@ describe('a misspelt field', () => {
     const producer = startProducer(kafka)
     const consumed = { topic: 'orders', value: 'x', offset: '7', attributes: 0, size: 1, metadata: {}, opaque: null }
     await producer.send(consumed)
-    expect(stored(kafka, 'orders')).toEqual(['x'])
+    await producer.send(consumed)
+    for (let i = 0; i < 2_000; i++) void producer.send({ topic: 'orders', value: 'x', [`field-${i}`]: i })
+    await producer.flush()
+    expect(stored(kafka, 'orders')).toHaveLength(2_002)
   })
 })
 
