@@ -131,6 +131,8 @@ export class FieldNames {
 /** @throws InvalidMessageError */
 function checkFieldNames(message: object): void {
   for (const name of strangeFields(message)) {
+    // What a class keeps behind an accessor: its `_value` is no slip for `value`.
+    if (name.startsWith('_')) continue
     const near = nearestName(name, MESSAGE_FIELDS satisfies readonly (keyof KeyedMessage)[])
     if (near !== undefined)
       throw new InvalidMessageError(`there is no field ${quoted(name)} in a message: did you mean '${near}'?`)

@@ -69,6 +69,29 @@ describe('a misspelt field', () => {
     )
   })
 
+  it('is none that a class keeps behind an accessor', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const producer = startProducer(kafka)
+    class Placed implements KeyedMessage {
+      constructor(
+        private readonly _topic: string,
+        private readonly _value: string,
+        private readonly _headers: MessageHeaders,
+      ) {}
+      get topic() {
+        return this._topic
+      }
+      get value() {
+        return this._value
+      }
+      get headers() {
+        return this._headers
+      }
+    }
+    await producer.send(new Placed('orders', 'x', { a: 'b' }))
+    expect(kafka.records('orders')).toMatchObject([{ value: Buffer.from('x'), headers: [{ key: 'a' }] }])
+  })
+
   it('is no field with a name of its own: such are let be', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka)
