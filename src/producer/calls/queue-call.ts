@@ -51,7 +51,7 @@ export class QueueCall extends ListCall {
   queued(): Promise<void> {
     if (this.outside > 0) return new Promise((resolve, reject) => (this.waiter = { resolve, reject }))
     const error = this.error()
-    return error === undefined ? QUEUED : Promise.reject(error)
+    return error === undefined ? QUEUED : new Promise((resolve, reject) => rejectWithCaller({ resolve, reject }, error))
   }
 
   admitted(count: number): void {

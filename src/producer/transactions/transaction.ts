@@ -76,7 +76,10 @@ export class OpenTransaction {
 
   /** @param send hands the messages to the send path; what it throws is a failure of the transaction, too */
   send<T>(send: () => Promise<T>): Promise<T> {
-    return this.track(send, (error) => this.sendFailed(error))
+    return this.track(send, (error) => {
+      this.sendFailed(error)
+      return error
+    })
   }
 
   sendOffsets(group: GroupMetadata, offsets: readonly GroupOffset[]): Promise<void> {
@@ -89,12 +92,19 @@ export class OpenTransaction {
         )
         if (!checked.isDone) await manager.sendOffsets(checked)
       },
-      (error) => manager.fail(error),
+      (error) => {
+        manager.fail(error)
+        return toldToCaller(error)
+      },
     )
   }
 
-  /** Who does not look at what it gives hears of a failure by the commit. */
-  private track<T>(work: () => Promise<T>, onFailure: (error: KafkaProducerError) => void): Promise<T> {
+  /**
+   * Who does not look at what it gives hears of a failure by the commit.
+   *
+   * @param onFailure gives the error that its caller is told
+   */
+  private track<T>(work: () => Promise<T>, onFailure: (error: KafkaProducerError) => unknown): Promise<T> {
     const tracked: Promise<T> = this.tracked(work, onFailure, () =>
       // Only once it fails: V8 finds who awaits it, for the stack of the error, where nobody else waits for it.
       queueMicrotask(() => void tracked.catch(() => undefined)),
@@ -104,7 +114,7 @@ export class OpenTransaction {
 
   private async tracked<T>(
     work: () => Promise<T>,
-    onFailure: (error: KafkaProducerError) => void,
+    onFailure: (error: KafkaProducerError) => unknown,
     onRejection: () => void,
   ): Promise<T> {
     let isUnderWay = false
@@ -114,9 +124,9 @@ export class OpenTransaction {
       this.pending++
       return await work()
     } catch (error) {
-      if (isUnderWay) onFailure(error as KafkaProducerError)
+      const told = isUnderWay ? onFailure(error as KafkaProducerError) : toldToCaller(error)
       onRejection()
-      throw isUnderWay ? error : toldToCaller(error)
+      throw told
     } finally {
       if (isUnderWay && --this.pending === 0) this.onSettled?.()
     }

@@ -73,6 +73,28 @@ it('in async mode of a message that was not taken in', async () => {
   stall.release()
 })
 
+it.each([
+  ['one message', BAD],
+  ['a list of one', [BAD]],
+  ['a list', [BAD, BAD]],
+])('in async mode where there is no room, and none is waited for: %s', async (_, given) => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  await using producer = new Producer({
+    brokers: kafka.bootstrap,
+    type: 'async',
+    queueMessages: 1,
+    enqueueTimeoutMs: 0,
+    onDelivery: () => 0,
+  })
+  const stall = kafka.stall({ api: 'Produce' })
+  await producer.send({ topic: 'orders', value: 'x' })
+  async function logClick() {
+    await producer.send(given)
+  }
+  expect(inspect(await errorOf(logClick()))).toMatch(/^QueueFullError: .*\n {4}at (async )?logClick /)
+  stall.release()
+})
+
 it('an error is printed in a few lines, with the line that called', async () => {
   const kafka = await startKafka({ topics: { orders: {} } })
   const producer = startProducer(kafka)
@@ -193,6 +215,19 @@ describe('what fails in a transaction is printed with the line that called:', ()
     expect(inspect(await errorOf(placeOrder()))).toMatch(CALLER)
     await tx.abort()
     expect(inspect(await errorOf(placeOrder()))).toMatch(CALLER)
+  })
+
+  it('sendOffsets() that the brokers refuse', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    kafka.fail({ api: 'TxnOffsetCommit' }, 'GROUP_AUTHORIZATION_FAILED')
+    await using producer = new TransactionalProducer({ brokers: kafka.bootstrap, transactionalId: 'orders' })
+    const tx = await producer.begin()
+    async function takeOver() {
+      await tx.sendOffsets({ groupId: 'readers' }, [{ topic: 'orders', partition: 0, offset: 1n }])
+    }
+    const error = await errorOf(takeOver())
+    expect(error).toMatchObject({ code: 'TRANSACTION_ABORTED', cause: { code: 'GROUP_AUTHORIZATION_FAILED' } })
+    expect(inspect(error)).toMatch(/\n {4}at (async )?takeOver /)
   })
 
   it('nobody need look at it: the commit tells of it', async () => {
