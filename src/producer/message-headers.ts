@@ -170,7 +170,8 @@ function lasting(headers: Iterable<HeaderPair>): Iterable<HeaderPair> {
  * A message like the one given, with more headers behind its own; where its own are none that a message may have it is
  * given as it is, to be refused for them.
  *
- * @throws InvalidMessageError for what is added and is neither a plain object nor pairs: it would be lost silently
+ * @throws InvalidMessageError for what is added and is neither a plain object nor pairs: it would be lost silently; and for a
+ *   list of messages
  * @typeParam M `object` is in it for messages without headers: what has nothing in common with a type that is optional
  *   throughout is refused
  */
@@ -179,6 +180,8 @@ export function withHeaders<M extends object & { readonly headers?: MessageHeade
   added: Readonly<Record<string, HeaderValue>> | Iterable<HeaderPair>,
 ): M {
   if (typeof message !== 'object' || (message as unknown) === null || isPromise<unknown>(message)) return message
+  if (Array.isArray(message))
+    throw new InvalidMessageError('withHeaders() takes one message, given was a list: give it each of them')
   const { headers } = message
   const more = addedPairs(added)
   if (headers === undefined || headers === null) return withOtherHeaders(message, more)

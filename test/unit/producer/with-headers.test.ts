@@ -23,6 +23,15 @@ it.each([undefined, null, 'text'])('what is no message is given as it is, to be 
   expect(withHeaders(given as never, { a: 'b' })).toBe(given)
 })
 
+it('a list is refused as that: a copy of it is none, and no message', () => {
+  expect(() => withHeaders([message, message], { a: 'b' })).toThrow(
+    expect.objectContaining({
+      code: 'INVALID_MESSAGE',
+      message: 'withHeaders() takes one message, given was a list: give it each of them',
+    }),
+  )
+})
+
 it.each([
   [undefined, 'undefined'],
   [null, 'null'],
