@@ -22,7 +22,7 @@ export const ODD_MUTANTS: readonly Mutant[] = [
   {
     fault: 'messages fail with those that a broker has named as wrong',
     file: `${SENDING}/answer-verdict.ts`,
-    find: '  if (invalid > 0 && invalid < messages) return LEAVE_OUT\n',
+    find: '  if (invalid > 0) return invalid < messages ? LEAVE_OUT : FAIL\n',
     replace: '  void LEAVE_OUT\n',
   },
   {
