@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { MUTANTS, type Mutant } from './mutants.js'
 import { ODD_MUTANTS } from './odd-mutants.js'
+import { STREAM_MUTANTS } from './stream-mutants.js'
 import { WORLD_MUTANTS } from './world-mutants.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -35,7 +36,7 @@ async function hunt(mutant: Mutant): Promise<string> {
       source.replace(find, () => replace),
     )
     // Those are found by no others.
-    const others = WORLD_MUTANTS.includes(mutant) ? ['--world'] : []
+    const others = WORLD_MUTANTS.includes(mutant) ? ['--world'] : STREAM_MUTANTS.includes(mutant) ? ['--streams'] : []
     return await firstLine([join(dir, 'test/simulation/run.ts'), ...others], dir)
   } finally {
     await rm(dir, { recursive: true, force: true })
@@ -52,7 +53,7 @@ function firstLine(program: readonly string[], cwd: string): Promise<string> {
 }
 
 let missed = 0
-for (const mutant of [...MUTANTS, ...ODD_MUTANTS, ...WORLD_MUTANTS]) {
+for (const mutant of [...MUTANTS, ...ODD_MUTANTS, ...WORLD_MUTANTS, ...STREAM_MUTANTS]) {
   if (positionals.length > 0 && !positionals.some((word) => mutant.fault.includes(word))) continue
   const found = await hunt(mutant)
   const [, seed, rule] = /^seed (\d+): ([^:]*)/.exec(found) ?? []

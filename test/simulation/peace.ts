@@ -11,15 +11,15 @@ const AMPLE_MS = 20_000
 
 /** Whether neither the network, nor the cluster, nor code of the user's does anything wrong. */
 export function isPeaceful({ actions, partitioner, codec, onDelivery, release, options }: Scenario): boolean {
-  const isGood = (code: CodeOf | 'none') => ['none', 'at once', 'late', 'thenable'].includes(code)
+  const isGood = (code: CodeOf | 'none' | 'pool') => ['none', 'at once', 'late', 'thenable', 'pool'].includes(code)
   return (
     release !== '0.9' &&
     !['throws', 'promises'].includes(partitioner) &&
     isGood(codec) &&
     onDelivery !== 'close' &&
     actions.every((action) =>
-      action.do === 'send'
-        ? isGood(action.code ?? 'none') && action.then !== 'close'
+      action.do === 'send' || action.do === 'stream'
+        ? isGood(action.code ?? 'none') && !('then' in action && action.then === 'close')
         : USES.includes(action.do) ||
           (action.do === 'retain' && tellsLogStart(release)) ||
           (options.retries === undefined && (action.do === 'move' || passesSoon(action, options))),

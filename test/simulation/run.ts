@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { scenarioOf } from './scenario-of.js'
 import { shrink, asCode } from './shrink.js'
 import { simulate } from './simulation.js'
+import { isStreaming } from './stream-scenario.js'
 import { isWorldly } from './world-scenario.js'
 
 // What the producer warns of is what is played here.
@@ -15,6 +16,8 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     // Of these seeds only those whose world changes.
     world: { type: 'boolean', default: false },
+    // Only those that write to streams.
+    streams: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
     // Shrinks nothing, and goes on.
     'keep-going': { type: 'boolean', default: false },
@@ -30,6 +33,7 @@ const sum = { steps: 0, messages: 0, virtualMs: 0 }
 let failures = 0
 for (let seed = from; seed < from + count; seed++) {
   if (values.world && !isWorldly(seed)) continue
+  if (values.streams && (isWorldly(seed) || !isStreaming(seed))) continue
   played++
   const scenario = scenarioOf(seed)
   const { violation, steps, messages, tookMs, trace, digest } = await simulate(scenario, { keepsTrace: values.trace })

@@ -2,6 +2,7 @@ import { Dice } from './dice.js'
 import { withOddities } from './odd-scenario.js'
 import { plainScenario } from './plain-scenario.js'
 import type { Scenario } from './scenario.js'
+import { isStreaming, streamScenario } from './stream-scenario.js'
 import { swarmScenario } from './swarm-scenario.js'
 import { transactionalScenario } from './transactional-scenario.js'
 import { isWorldly, worldScenario } from './world-scenario.js'
@@ -13,7 +14,8 @@ const TRANSACTIONAL = 0.25
 
 /** The scenario that a seed stands for. */
 export function scenarioOf(seed: number): Scenario {
-  return isWorldly(seed) ? worldScenario(seed, usualScenario) : usualScenario(seed)
+  if (isWorldly(seed)) return worldScenario(seed, usualScenario)
+  return isStreaming(seed) ? streamScenario(seed, usualScenario) : usualScenario(seed)
 }
 
 function usualScenario(seed: number): Scenario {

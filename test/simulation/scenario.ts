@@ -34,6 +34,23 @@ export interface Given {
   readonly odd?: Oddity
 }
 
+/** How a stream of messages is written, and ends. */
+export interface Streamed extends Omit<Given, 'list' | 'odd'> {
+  readonly by: 'write' | 'pipeline' | 'sendAll'
+  /** As the stream has the topic where they have none. */
+  readonly shape: 'message' | 'without topic' | 'bare'
+  readonly inFlight?: number
+  /** Between one message and the next. */
+  readonly everyMs: number
+  /** Whoever writes waits where he is told to. */
+  readonly heeds?: boolean
+  readonly corks?: boolean
+  /** The bytes given are changed as soon as that is allowed. */
+  readonly changes?: boolean
+  /** Nothing comes any more, and there is no end: `'leave'`, `'hang'`; code of the user's throws. */
+  readonly ends: 'end' | 'end, then destroy' | 'throw' | 'leave' | 'hang'
+}
+
 /** What a program does within a transaction, one after the other. */
 export type Step =
   | (Given & {
@@ -68,6 +85,7 @@ export type Action = { readonly at: number } & (
       /** It sends something more when it has ended. */
       readonly late?: boolean
     }
+  | (Streamed & { readonly do: 'stream' })
   | { readonly do: 'flush' }
   | { readonly do: 'abort'; readonly signal: number }
   | { readonly do: 'close'; readonly timeoutMs: number }
@@ -115,10 +133,12 @@ export type Action = { readonly at: number } & (
   | { readonly do: 'lock'; readonly ms: number }
 )
 
+export type StreamAction = Extract<Action, { readonly do: 'stream' }>
+
 /** An action whose time is still to be chosen. */
 export type Undated<T> = T extends Action ? Omit<T, 'at'> : never
 
-const OF_USER = ['send', 'transact', 'flush', 'abort', 'close', 'ask', 'connect', 'browse', 'lock'] as const
+const OF_USER = ['send', 'stream', 'transact', 'flush', 'abort', 'close', 'ask', 'connect', 'browse', 'lock'] as const
 /** What the user does, or his surroundings. All else befalls the cluster and the network. */
 export type UserAction = Extract<Action, { readonly do: (typeof OF_USER)[number] }>
 
@@ -173,7 +193,8 @@ export interface Scenario {
   /** All is sent in transactions, by a producer made for that. */
   readonly transactionTimeoutMs?: number
   readonly partitioner: 'by key' | 'round robin' | 'throws' | 'sends' | 'hook throws' | 'promises'
-  readonly codec: CodeOf | 'none'
+  /** `'pool'`: as Node's, which have threads of their own, and now and then fail. */
+  readonly codec: CodeOf | 'none' | 'pool'
   readonly onDelivery: Reaction
   /** Whatever is wrong does not concern what is sent: each message is acknowledged within so long. */
   readonly promptMs?: number

@@ -55,7 +55,7 @@ export async function shrink(
     }
     const action = best.actions[at] as Action
     const replacedBy = (plainer: Action) => attempt({ ...best, actions: best.actions.with(at, plainer) })
-    if (action.do === 'send' && action.count > 1) await replacedBy({ ...action, count: 1 })
+    if ((action.do === 'send' || action.do === 'stream') && action.count > 1) await replacedBy({ ...action, count: 1 })
     if (action.do === 'transact') await shrinkSteps(action, replacedBy)
   }
   return { scenario: best, violation }
@@ -91,6 +91,9 @@ const SPARE = [
   'elsewhere',
   'rival',
   'late',
+  'inFlight',
+  'heeds',
+  'corks',
 ] as const
 
 /** One field after another as it is where nobody says otherwise. */

@@ -3,10 +3,12 @@ import { Producer } from '../../src/producer/producer.js'
 import { TransactionalProducer } from '../../src/producer/transactional-producer.js'
 import type { EmbeddedKafka } from '../../src/testing/index.js'
 import { Dice } from './dice.js'
+import { checkFigures } from './figures.js'
 import { Ledger, PASSING, Violation, type Entry } from './ledger.js'
 import { SimNetwork } from './network.js'
 import { isPeaceful, isPeacefulForTransactions } from './peace.js'
 import { BEFORE_SEQUENCES, isOfUser, type Action, type Scenario, type Step } from './scenario.js'
+import type { Streams } from './streams.js'
 import { TransactionLedger } from './transaction-ledger.js'
 import { TransactionalUser } from './transactional-user.js'
 import { Troubles } from './troubles.js'
@@ -37,6 +39,8 @@ const QUEUEING_MS = 700
 /** A producer may hear of what befell it before by its next transaction, and is replaced then. */
 const PROBE_ATTEMPTS = 3
 const LONG_MS = 30_000
+/** What a stream has is through by then, if nothing is wrong. */
+const STREAMS_MS = 60_000
 const MADE_WITHIN_MS = 60_000
 /** Sockets of a producer that was closed have a second to end. */
 const CLOSE_MS = 30_000
@@ -163,6 +167,8 @@ class Simulation {
       // What its program has left open for long is open when it closes.
       if (!this.user.hasLeft || (scenario.transactionTimeoutMs ?? 0) < LONG_MS) await this.probeTransaction(this.user)
     } else if (this.user.closing === undefined) await this.probe(this.user, dice)
+    if (this.user instanceof User && this.user.closing === undefined && this.mustDeliver)
+      await this.passed(this.user.streams)
     const leavesNothing = this.user instanceof TransactionalUser && this.user.isWhole && this.mustDeliver
     const closing = this.user.close(deliveryTimeoutMs)
     await this.settled(closing, 'close', deliveryTimeoutMs + CLOSE_MS)
@@ -394,6 +400,15 @@ class Simulation {
     }
   }
 
+  /** What streams were given goes its way. */
+  private async passed(streams: Streams): Promise<void> {
+    await this.until(
+      () => streams.areThrough,
+      STREAMS_MS,
+      () => 'a stream is not through',
+    )
+  }
+
   /** Whether there is nothing in the scenario that keeps messages from a cluster that is well. */
   private get mustDeliver(): boolean {
     const { partitioner, codec, onDelivery, options, actions, release, transactionTimeoutMs } = this.scenario
@@ -403,7 +418,7 @@ class Simulation {
     // Code of the user's that is wrong is no fault of the cluster's.
     const codecMs = options.requestTimeoutMs
     const isSoon = 8 * codecMs <= options.deliveryTimeoutMs && 2 * codecMs < (transactionTimeoutMs ?? Infinity)
-    const isGoodCodec = ['none', 'at once'].includes(codec) || (codec === 'never settles' && isSoon)
+    const isGoodCodec = ['none', 'at once', 'pool'].includes(codec) || (codec === 'never settles' && isSoon)
     const isWrong = partitioner !== 'by key' || !isGoodCodec || onDelivery === 'close'
     // What may be in the log under a sequence can't go to a leader that knows none.
     const isTooOld = actions.some((action) => action.do === 'restart' && BEFORE_SEQUENCES.has(action.release ?? ''))
@@ -454,6 +469,7 @@ class Simulation {
     const timers = clock.timersOf('producer')
     if (timers > 0) throw new Violation('no timer is left', `${timers} are`)
     for (const { what } of user.pending.values()) throw new Violation('promises settle', `${what} has not`)
+    if (user instanceof User) user.streams.checkEnd()
     if (scenario.promptMs !== undefined) ledger.checkPrompt(scenario.promptMs)
     this.checkPace()
     this.network.checkUnread()
@@ -501,7 +517,8 @@ class Simulation {
   }
 
   private checkStats(user: User): void {
-    const { acknowledged, failed, codecFailures } = user.producer.stats()
+    const stats = user.producer.stats()
+    const { acknowledged, failed, codecFailures } = stats
     const fates = [...this.ledger.entries.values()].map(({ fate }) => fate?.kind)
     const told = fates.filter((kind) => kind === 'acknowledged').length
     if (acknowledged !== told) throw new Violation('counted', `${acknowledged} acknowledged, and ${told} were`)
@@ -510,6 +527,12 @@ class Simulation {
     const refused = fates.filter((kind) => kind === 'refused').length
     if (failed < ended || failed > ended + refused)
       throw new Violation('counted', `${failed} failed, ${ended} have and ${refused} were refused`)
+    const { partitioner, onDelivery } = this.scenario
+    checkFigures(
+      stats,
+      [...this.ledger.entries.values()].map(({ fate }) => fate),
+      partitioner === 'hook throws' || onDelivery === 'throw' || onDelivery === 'reject',
+    )
     const isWell = ['late', 'thenable'].includes(this.scenario.codec) && this.troubles.stalledMs === 0
     if (isWell && codecFailures > 0) throw new Violation('a codec that is late is used', `${codecFailures} failures`)
   }
@@ -636,8 +659,11 @@ class Simulation {
   private get isQuick(): boolean {
     const { network, release, codec, actions, options } = this.scenario
     const isLate =
-      options.retryBackoffMs > 1_000 || actions.some((action) => action.do === 'send' && action.code === 'late')
-    return network.delayMs <= 2 && release !== '0.8.2' && codec !== 'late' && !isLate && !this.isHeavy
+      options.retryBackoffMs > 1_000 ||
+      actions.some((action) => (action.do === 'send' || action.do === 'stream') && action.code === 'late')
+    return (
+      network.delayMs <= 2 && release !== '0.8.2' && codec !== 'late' && codec !== 'pool' && !isLate && !this.isHeavy
+    )
   }
 
   /** Many are sent in one turn, on a slow clock: each looks at it some times. */

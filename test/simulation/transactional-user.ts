@@ -96,6 +96,7 @@ export class TransactionalUser extends UserCode {
         this.lockedUntil = this.clock.now() + action.ms
         return
       case 'send':
+      case 'stream':
       case 'flush':
       case 'browse':
         throw new Error('a producer of transactions alone')

@@ -17,6 +17,7 @@ import type { Dice } from './dice.js'
 import { Counting } from './interceptor.js'
 import { Violation, type Entry, type Fate, type Ledger } from './ledger.js'
 import { CROWD_PORTS } from './lies.js'
+import { poolOfThreads } from './pool-of-threads.js'
 import type { CodeOf, Given, Scenario, UserAction } from './scenario.js'
 import { GROWN_TO } from './world.js'
 
@@ -83,12 +84,13 @@ export abstract class UserCode {
     return {
       brokers: '127.0.0.1:9001',
       allowAutoTopicCreation: autoCreateTopics,
-      encoder: { encode: (value: Value) => this.encode(value) },
+      encoder: { encode: (value: Value | Buffer) => (Buffer.isBuffer(value) ? value : this.encode(value)) },
       keyEncoder: { encode: (key: Key) => (typeof key === 'string' ? Buffer.from(key) : key) },
       partitioner: this.partitioner(dice),
+      ...(codec === 'pool' && { compression: 'mine', codecs: [poolOfThreads(this.clock, dice.fork())] }),
       ...(idempotent !== undefined && { idempotent }),
       ...(intercepts === true && { interceptors: [this.counting.interceptor] }),
-      ...(codec !== 'none' && { compression: 'mine', codecs: [this.codec(codec)] }),
+      ...(codec !== 'none' && codec !== 'pool' && { compression: 'mine', codecs: [this.codec(codec)] }),
       ...(sessionLifetimeMs !== undefined && {
         sasl: { mechanism: 'plain', username: 'u', password: () => this.password() } as const,
       }),
@@ -201,11 +203,18 @@ export abstract class UserCode {
 
   // What it gives, and is told.
 
-  protected message(
+  protected message(id: number, given: Given, by: number): Message {
+    const { message, entry } = this.drafted(id, given, by)
+    this.ledger.given(entry)
+    return message
+  }
+
+  /** The same, of which the ledger does not know yet. */
+  protected drafted(
     id: number,
-    { topic, partition, keys, size, headers, timestamp, code = 'at once', odd, signal }: Given,
+    { topic, partition, keys, size, headers, timestamp, code = 'at once', odd, signal }: Omit<Given, 'list'>,
     by: number,
-  ): Message {
+  ): { readonly message: Message; readonly entry: Entry } {
     const value = `#${id}#${(id % 7 === 0 ? 'é' : 'x').repeat(size)}`
     const key = keys === 0 ? null : `k${id % keys}`
     // Those beside it are as they should be.
@@ -228,7 +237,6 @@ export abstract class UserCode {
       sentAt,
       fate: undefined,
     }
-    this.ledger.given(entry)
     const message: Message = {
       ...(odd === 'nulls' && { key: null, partitionKey: null, partition: null, headers: null, timestamp: null }),
       topic,
@@ -240,7 +248,7 @@ export abstract class UserCode {
       ...(ownTimestamp !== undefined && { timestamp: ownTimestamp }),
     }
     this.ids.set(message, id)
-    return message
+    return { message, entry }
   }
 
   /** Where murmur2 puts it among as many partitions as the topic may have had, as anybody told. */

@@ -2,8 +2,9 @@ import type { Clock } from '../../src/clock.js'
 import type { DeliveryReport, ProducerOptions, RecordMetadata } from '../../src/index.js'
 import type { Producer } from '../../src/producer/producer.js'
 import type { Dice } from './dice.js'
-import { Violation, type Entry, type Ledger } from './ledger.js'
+import { idOf, Violation, type Entry, type Ledger } from './ledger.js'
 import type { Action, Oddity, Reaction, Scenario, UserAction } from './scenario.js'
+import { Streams } from './streams.js'
 import { UserCode, type Key, type Message, type Value } from './user-code.js'
 
 /** What reactions send has ids from here on. */
@@ -15,6 +16,10 @@ const MAX_REACTIONS = 50
 const PATIENCE_SLACK_MS = 300
 
 type Options = ProducerOptions<Key, Value, 'sync' | 'async'>
+
+function textOf(value: Value | Buffer | null): Buffer | null {
+  return value === null || Buffer.isBuffer(value) ? value : value.bytes
+}
 
 function isOfMetadata(action: Action): boolean {
   return action.do === 'fail' && action.api === 'Metadata'
@@ -37,6 +42,8 @@ export class User extends UserCode {
   private nextReactionId = REACTION_IDS
   /** Topics are asked for one after the other until then. */
   asksUntil = 0
+  readonly streams: Streams
+  private closesBy = Infinity
   /** The longest that a call took, which in async mode is until all of it is queued. */
   longestCallMs = 0
 
@@ -58,6 +65,35 @@ export class User extends UserCode {
     })
     // Or they would be printed.
     this.producer.on('warning', () => undefined)
+    this.streams = new Streams({
+      producer: this.producer,
+      clock,
+      ledger,
+      signals: this.signals,
+      encodesAtOnce: scenario.actions.every((action) => !('code' in action)),
+      make: (id, action) => this.drafted(id, action, 0),
+      idOf: (message) => this.idOf(message),
+      closing: () => ({ since: this.closedAt, until: this.closesBy }),
+      sent: (ids, sent) => this.sent(ids, sent),
+      watch: (what, withinMs, promise) => this.watch(what, withinMs, promise),
+      told,
+    })
+  }
+
+  /** A stream gives others in the place of some, and values alone. */
+  private idOf(message: Message): number {
+    const id = this.ids.get(message) ?? idOf({ value: textOf(message.value) })
+    this.ids.set(message, id)
+    return id
+  }
+
+  /** Messages that a stream was given are on their way. */
+  private sent(ids: readonly number[], sent: Promise<unknown>): void {
+    const isAsync = this.scenario.options.type === 'async'
+    sent.then(
+      (metadata) => isAsync || this.tellAcknowledged(ids, metadata as RecordMetadata[]),
+      (error: Error) => this.tellErrors(ids, error, isAsync),
+    )
   }
 
   get producers() {
@@ -65,7 +101,7 @@ export class User extends UserCode {
   }
 
   private onDelivery({ message, metadata, error, attempts }: DeliveryReport<Key, Value>): unknown {
-    const id = this.ids.get(message) as number
+    const id = this.idOf(message)
     if (error !== undefined) this.checkText(error)
     this.tell(
       id,
@@ -116,6 +152,8 @@ export class User extends UserCode {
     switch (action.do) {
       case 'send':
         return this.send(action)
+      case 'stream':
+        return this.streams.perform(action)
       case 'flush':
         return void this.flush()
       case 'abort':
@@ -256,6 +294,7 @@ export class User extends UserCode {
   close(timeoutMs: number): Promise<unknown> {
     if (this.closing !== undefined) return this.closing
     this.closedAt = this.clock.now()
+    this.closesBy = this.closedAt + timeoutMs
     const closed = this.producer.close({ timeoutMs })
     this.closing = closed
     // What is left then has its fate at once, and sockets a second to close.
@@ -270,7 +309,7 @@ export class User extends UserCode {
   /** What close() gives back has no other fate than that. */
   private given(unsent: readonly Message[]): void {
     for (const message of unsent) {
-      const { id, fate } = this.ledger.entries.get(this.ids.get(message) as number) as Entry
+      const { id, fate } = this.ledger.entries.get(this.idOf(message)) as Entry
       const isEnded = fate !== undefined && fate.kind !== 'acknowledged' && fate.code === 'PRODUCER_CLOSED'
       if (fate !== undefined && !isEnded)
         this.told(new Violation('what is given back was not sent', `${id} is ${fate.kind}`))
