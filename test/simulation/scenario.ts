@@ -48,6 +48,10 @@ export interface Streamed extends Omit<Given, 'list' | 'odd'> {
   /** The bytes given are changed as soon as that is allowed. */
   readonly changes?: boolean
   /** Nothing comes any more, and there is no end: `'leave'`, `'hang'`; code of the user's throws. */
+  /** In the midst of them is something that is no message, or none that a broker could take; null to `sendAll()` alone. */
+  readonly wrong?: 'list' | 'no value' | 'headers' | 'null'
+  /** When it has finished, or failed. */
+  readonly then?: Reaction
   readonly ends: 'end' | 'end, then destroy' | 'throw' | 'leave' | 'hang'
 }
 
@@ -205,6 +209,8 @@ export interface Scenario {
   readonly idempotent?: boolean
   /** Messages are seen by an interceptor, which puts others of the same content in their place. */
   readonly intercepts?: boolean
+  /** Calls and questions for metadata are watched, as tracing does. */
+  readonly watchesCalls?: boolean
   readonly actions: readonly Action[]
 }
 

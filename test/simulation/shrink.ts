@@ -94,6 +94,7 @@ const SPARE = [
   'inFlight',
   'heeds',
   'corks',
+  'wrong',
 ] as const
 
 /** One field after another as it is where nobody says otherwise. */

@@ -14,6 +14,7 @@ import { TransactionalUser } from './transactional-user.js'
 import { Troubles } from './troubles.js'
 import { User } from './user.js'
 import { VirtualClock } from './virtual-clock.js'
+import { Witness } from './witness.js'
 import { World } from './world.js'
 
 /** What a run may take; more is a loop without end. */
@@ -79,6 +80,7 @@ class Simulation {
   private user!: User | TransactionalUser
   private troubles!: Troubles
   private violation: Violation | undefined
+  private readonly witness = new Witness((violation) => this.broke(violation))
   private steps = 0
   /** Messages whose first bytes the system has taken; with acks 0 alone. */
   private readonly taken = new Set<number>()
@@ -226,12 +228,13 @@ class Simulation {
       random,
       ...(!scenario.ownConnections && { connect: network.connect }),
     }
+    const observer = this.witness.observer(scenario.watchesCalls === true)
     if (scenario.transactionTimeoutMs === undefined)
       return new User(
         scenario,
         ledger,
         clock.for('user'),
-        (options) => new Producer({ ...options, ...ownConnections }, surroundings),
+        (options) => new Producer({ ...options, ...ownConnections }, surroundings, observer),
         broke,
         dice,
       )
@@ -470,6 +473,8 @@ class Simulation {
     if (timers > 0) throw new Violation('no timer is left', `${timers} are`)
     for (const { what } of user.pending.values()) throw new Violation('promises settle', `${what} has not`)
     if (user instanceof User) user.streams.checkEnd()
+    this.witness.checkEnd()
+    if (this.violation !== undefined) throw this.violation
     if (scenario.promptMs !== undefined) ledger.checkPrompt(scenario.promptMs)
     this.checkPace()
     this.network.checkUnread()
@@ -527,6 +532,7 @@ class Simulation {
     const refused = fates.filter((kind) => kind === 'refused').length
     if (failed < ended || failed > ended + refused)
       throw new Violation('counted', `${failed} failed, ${ended} have and ${refused} were refused`)
+    this.witness.checkMessages(fates.length, stats.allTopics.messages.count, acknowledged)
     const { partitioner, onDelivery } = this.scenario
     checkFigures(
       stats,
@@ -584,7 +590,8 @@ class Simulation {
       case 'UNSUPPORTED_BY_FORMAT':
         return hasHeaders || timestamp !== undefined
       case 'INVALID_MESSAGE':
-        return isDetached || odd === 'invalid'
+        // A stream that ends with what is wrong has it refused with those beside it.
+        return isDetached || odd === 'invalid' || (user instanceof User && user.streams.hasWrong(entry.id))
       case 'SERIALIZATION_FAILED':
         // In sync mode a call fails as a whole.
         return isDetached || odd === 'mixed'

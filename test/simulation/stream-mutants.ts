@@ -84,4 +84,28 @@ export const STREAM_MUTANTS: readonly Mutant[] = [
     find: 'const compressed = { codec: codec.id, bytes }',
     replace: 'const compressed = { codec: codec.id, bytes: new Uint8Array(bytes.buffer) }',
   },
+  {
+    fault: 'what finds no room is not counted as dropped',
+    file: 'src/producer/calls/unplaced-messages.ts',
+    find: '    if (cause instanceof QueueFullError)\n      this',
+    replace: '    if ((false as boolean) && cause instanceof QueueFullError)\n      this',
+  },
+  {
+    fault: 'messages count as sent with each attempt',
+    file: 'src/producer/sending/attempt.ts',
+    find: 'const isFirst = history.enterRequest()',
+    replace: 'const isFirst = history.enterRequest() || history.attempts > 1',
+  },
+  {
+    fault: 'of a batch that was refused nobody hears the end',
+    file: 'src/producer/sending/attempt.ts',
+    find: '    onEnd({ error, isRetried',
+    replace: '    if (error === undefined) onEnd({ error, isRetried',
+  },
+  {
+    fault: 'a stream names what is wrong by its place in the call',
+    file: 'src/producer/calls/call-serializer.ts',
+    find: 'atPlace(call.firstPlace + index, error)',
+    replace: 'atPlace(index, error)',
+  },
 ]

@@ -13,6 +13,9 @@ const MOST_SLOWLY = 20
 /** Beside what is sent, nothing befalls anybody. */
 const QUIET = 0.35
 
+const WRONG = ['list', 'no value', 'headers'] as const
+const REACTIONS = ['send', 'send', 'flush', 'flush', 'abort', 'close'] as const
+
 /** Whether a seed plays that. It is told by dice of their own, so that all other seeds are as they are without. */
 export function isStreaming(seed: number): boolean {
   return diceOf(seed).isLucky(STREAMING)
@@ -43,6 +46,7 @@ export function streamScenario(seed: number, usual: (seed: number) => Scenario):
     ...without(scenario, 'promptMs'),
     ...(dice.isLucky(0.3) && { codec: 'pool' }),
     ...(dice.isLucky(0.2) && { intercepts: true }),
+    ...(dice.isLucky(0.5) && { watchesCalls: true }),
     options: { ...options, queueMessages, ...batchMessages },
     actions: actions.sort((a, b) => a.at - b.at),
   }
@@ -65,7 +69,8 @@ function streamed(action: Action, dice: Dice): Action {
 
 function added({ topics, actions }: Scenario, dice: Dice): Action[] {
   const span = Math.max(300, ...actions.map(({ at }) => at))
-  return many(dice.between(0, 4), (i) => {
+  const aborts = dice.isLucky(0.3) ? [{ at: dice.below(span), do: 'abort', signal: 0 } as const] : []
+  const streams = many(dice.between(0, 4), (i) => {
     const topic = dice.isLucky(0.05) ? 'unheard-of' : dice.pick(Object.keys(topics))
     const given = {
       at: dice.below(span),
@@ -76,8 +81,10 @@ function added({ topics, actions }: Scenario, dice: Dice): Action[] {
     } as const
     const size = dice.pick([10, 10, 300, 6_000])
     const code = dice.isLucky(0.1) ? { code: dice.weighed(CODES) } : {}
-    return written({ ...given, size, ...code, count: dice.pick([1, 5, 50, 50, 300]) }, dice)
+    const signal = aborts.length > 0 ? { signal: 0 } : {}
+    return written({ ...given, size, ...code, ...signal, count: dice.pick([1, 5, 50, 50, 300]) }, dice)
   })
+  return [...streams, ...aborts]
 }
 
 type Given = Omit<StreamAction, 'by' | 'shape' | 'everyMs' | 'ends'>
@@ -98,6 +105,8 @@ function written(given: Given, dice: Dice): StreamAction {
     ...(dice.isLucky(0.6) && { inFlight: dice.pick([1, 2, 16, 40]) }),
     ...(dice.isLucky(0.5) && { heeds: true }),
     ...(dice.isLucky(0.15) && { corks: true }),
+    ...(dice.isLucky(0.1) && { wrong: dice.pick(by === 'sendAll' ? [...WRONG, 'null' as const] : WRONG) }),
+    ...(dice.isLucky(0.2) && { then: dice.pick(REACTIONS) }),
     ends: dice.weighed<StreamAction['ends']>([
       [8, 'end'],
       [1, 'end, then destroy'],

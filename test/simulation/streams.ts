@@ -2,7 +2,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Clock } from '../../src/clock.js'
 import type { Producer } from '../../src/producer/producer.js'
 import { Violation, type Entry, type Ledger } from './ledger.js'
-import type { StreamAction } from './scenario.js'
+import type { Reaction, StreamAction } from './scenario.js'
 import type { Key, Message, Value } from './user-code.js'
 import { without } from './without.js'
 
@@ -26,6 +26,7 @@ export interface StreamUser {
   readonly encodesAtOnce: boolean
   /** A message, and its entry, which is not in the ledger yet. */
   readonly make: (id: number, action: StreamAction) => { readonly message: Message; readonly entry: Entry }
+  readonly react: (reaction: Reaction) => unknown
   readonly idOf: (message: Message) => number
   /** It was given to `send()`, with all that is to be told of it. */
   readonly sent: (ids: readonly number[], sent: Promise<unknown>) => void
@@ -60,6 +61,10 @@ interface Stream {
 function hasCode(error: unknown, code: string): boolean {
   const told = (error ?? {}) as { readonly code?: string; readonly results?: readonly { readonly code?: string }[] }
   return told.code === code || told.results?.some((result) => result.code === code) === true
+}
+
+function placeOfWrong({ count }: StreamAction): number {
+  return Math.floor(count / 2)
 }
 
 /** Streams into Kafka: writes to them, ends them or not, and holds against them what they have told of their messages. */
@@ -122,12 +127,31 @@ export class Streams {
   private chunk(stream: Stream): { readonly chunk: Chunk; readonly bytes: Buffer } {
     const { action, entries } = stream
     const id = action.id + entries.length
+    const isWrong = action.wrong !== undefined && entries.length === placeOfWrong(action)
     const { message, entry } = this.user.make(id, action)
-    entries.push(entry)
+    entries.push(isWrong ? { ...entry, odd: 'invalid' } : entry)
     this.byId.set(id, stream)
     const { bytes } = message.value as Value
     const chunks = { message, 'without topic': without(message, 'topic'), bare: bytes }
-    return { bytes, chunk: chunks[action.shape] }
+    return { bytes, chunk: isWrong ? this.wrong(message, action) : chunks[action.shape] }
+  }
+
+  private wrong(message: Message, { wrong }: StreamAction): Chunk {
+    switch (wrong) {
+      case 'list':
+        return [message] as unknown as Chunk
+      case 'no value':
+        return without(message, 'topic', 'value') as unknown as Chunk
+      case 'null':
+        return null as unknown as Chunk
+      default:
+        return { ...message, headers: { a: 5 as unknown as string } }
+    }
+  }
+
+  /** Whether one that is wrong is given beside it. */
+  hasWrong(id: number): boolean {
+    return this.byId.get(id)?.action.wrong !== undefined
   }
 
   private isDone({ action, entries }: Stream): boolean {
@@ -333,6 +357,7 @@ export class Streams {
       const isEnded = isAsync ? fate !== undefined && fate.kind !== 'refused' : fate?.kind === 'acknowledged'
       if (!isEnded) this.broke('finished means that all have arrived', stream, `${id}: ${fate?.kind}`)
     }
+    this.user.react(action.then ?? 'nothing')
   }
 
   private failed(stream: Stream, error: unknown): void {
@@ -343,6 +368,7 @@ export class Streams {
     const isAborted = action.signal !== undefined && this.user.signals[action.signal]?.signal.aborted === true
     const isWhy =
       failures.has(error) ||
+      this.namesWrong(stream, error) ||
       (isDestroyed && error === ownError) ||
       (code === 'ABORTED' && action.by === 'sendAll' && isAborted) ||
       (code === 'PRODUCER_CLOSED' && this.user.producer.toJSON()['state'] === 'closed')
@@ -350,7 +376,19 @@ export class Streams {
     if (hasCode(error, 'PRODUCER_CLOSED') && stream.endedAt < since && this.user.clock.now() < until)
       this.broke('close waits for streams that were ended', stream, String(error))
     if (!isWhy) this.broke('a stream fails with what its messages failed with', stream, String(error))
+    if (hasCode(error, 'INVALID_MESSAGE') && !this.namesWrong(stream, error))
+      this.broke('a stream names what is wrong by its place', stream, String(error))
     if (stream.isYielding && !stream.isSourceOver) this.checkClosed(stream)
+    this.user.react(action.then ?? 'nothing')
+  }
+
+  private namesWrong({ action, entries }: Stream, error: unknown): boolean {
+    const place = placeOfWrong(action)
+    if (action.wrong === undefined || entries.length <= place || !hasCode(error, 'INVALID_MESSAGE')) return false
+    return (
+      action.wrong === 'null' ||
+      new RegExp(`^(after the interceptors: )?messages\\[${place}\\]: `).test((error as Error).message)
+    )
   }
 
   /** Whoever waits with a message in hand hears that nobody wants more. */

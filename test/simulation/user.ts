@@ -75,6 +75,7 @@ export class User extends UserCode {
       idOf: (message) => this.idOf(message),
       closing: () => ({ since: this.closedAt, until: this.closesBy }),
       sent: (ids, sent) => this.sent(ids, sent),
+      react: (reaction) => this.react(reaction),
       watch: (what, withinMs, promise) => this.watch(what, withinMs, promise),
       told,
     })
