@@ -5,7 +5,7 @@ import { many } from './swarm-parts.js'
 import { without } from './without.js'
 
 /** So many of the seeds write to streams. */
-const STREAMING = 0.12
+const STREAMING = 0.1
 /** Ids of those that are added. */
 const FIRST_ID = 1_500_000
 /** What takes its time between two is short. */
@@ -84,7 +84,11 @@ function added({ topics, actions }: Scenario, dice: Dice): Action[] {
     const signal = aborts.length > 0 ? { signal: 0 } : {}
     return written({ ...given, size, ...code, ...signal, count: dice.pick([1, 5, 50, 50, 300]) }, dice)
   })
-  return [...streams, ...aborts]
+  // One that has time enough for all that streams hold back.
+  const closes = dice.isLucky(0.15)
+    ? [{ at: dice.between(Math.floor(span / 2), span), do: 'close', timeoutMs: 20_000 } as const]
+    : []
+  return [...streams, ...aborts, ...closes]
 }
 
 type Given = Omit<StreamAction, 'by' | 'shape' | 'everyMs' | 'ends'>

@@ -172,7 +172,7 @@ export class Streams {
         const { chunk, bytes } = this.chunk(stream)
         const mayGoOn = sink.write(chunk)
         // Where it takes a copy it has one by now.
-        if (action.changes === true && action.shape === 'bare' && this.user.producer.config.copyBytes) bytes.fill('!')
+        if (action.changes === true && chunk === bytes && this.user.producer.config.copyBytes) bytes.fill('!')
         if (!mayGoOn && this.heeds(action)) return void sink.once('drain', next)
         if (action.everyMs > 0) return void this.user.clock.setTimeout(next, action.everyMs)
       }
