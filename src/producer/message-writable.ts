@@ -209,8 +209,6 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
       checkIsObject(chunk)
       const { topic } = chunk as Partial<KeyedMessage<K, V>>
       if ((topic ?? undefined) !== undefined) return chunk as KeyedMessage<K, V>
-      // Here, since the copy has no others.
-      this.fieldNames.check(chunk)
       // One by one: an instance of a class may have accessors, which a copy of its own properties leaves behind.
       const { value, key, partitionKey, partition, headers, timestamp } = chunk as KeyedMessage<K, V>
       // Here, since of the copy nobody could tell what it has in its place.
@@ -218,6 +216,8 @@ export class MessageWritable<K = unknown, V = unknown> extends Writable {
         checkIsOneMessage(chunk)
         throw valueMissing(chunk, this.ownTopic())
       }
+      // The copy has no others.
+      this.fieldNames.check(chunk)
       return { topic: this.ownTopic(), value, key, partitionKey, partition, headers, timestamp }
     } catch (cause) {
       throw cause instanceof InvalidMessageError ? cause : unreadable(chunk, cause)

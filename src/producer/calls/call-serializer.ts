@@ -1,7 +1,7 @@
 import { SerializationError, type KafkaProducerError } from '../../errors.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import type { TurnBudget } from '../../turn-budget.js'
-import { atPlace, type KeyedMessage } from '../keyed-message.js'
+import { atPlace, FieldNames, type KeyedMessage } from '../keyed-message.js'
 import { OutgoingMessage } from '../queues/outgoing-message.js'
 import type { ListCall } from './list-call.js'
 import { handled, type Serializer } from './serializer.js'
@@ -16,6 +16,12 @@ type MaybeSerialized = OutgoingMessage | Promise<OutgoingMessage | undefined>
 
 /** Checks the messages of a call and runs the encoders over them: all of it before any of it goes on. */
 export class CallSerializer<K, V> {
+  /**
+   * Looked at when a message is known to be one, since of bytes each is a field; and not where fields are read: with it V8
+   * would leave parts of that apart, at 4 % of the time.
+   */
+  private readonly fieldNames = new FieldNames()
+
   constructor(
     private readonly serializer: Serializer<K, V>,
     private readonly turn: TurnBudget,
@@ -46,7 +52,9 @@ export class CallSerializer<K, V> {
    */
   serializeOne(message: KeyedMessage<K, V>, place: number | undefined): OutgoingMessage | Promise<OutgoingMessage> {
     try {
-      return this.serializer.serialize(message)
+      const one = this.serializer.serialize(message)
+      this.fieldNames.check(message)
+      return one
     } catch (error) {
       if (error instanceof SerializationError) return handled(Promise.reject(error))
       throw place === undefined ? error : atPlace(place, error)
@@ -83,7 +91,9 @@ export class CallSerializer<K, V> {
     let isReady = true
     for (let i = from; i < to; i++) {
       try {
-        const one = this.serializer.serialize(messages[i] as KeyedMessage<K, V>)
+        const message = messages[i] as KeyedMessage<K, V>
+        const one = this.serializer.serialize(message)
+        this.fieldNames.check(message)
         if (one instanceof OutgoingMessage) {
           encoded.push(call.own(one, i))
         } else {

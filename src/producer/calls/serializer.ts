@@ -12,7 +12,6 @@ import { DefaultEncoder, type EncodedPart, type Encoder, type EncoderContext } f
 import {
   checkIsObject,
   checkTopic,
-  FieldNames,
   partitionOf,
   timestampOf,
   unreadable,
@@ -32,7 +31,6 @@ const MAX_MESSAGE_BYTES = 0x7fff0000
  */
 export class Serializer<K, V> {
   private readonly validTopics = new ValidTopicNames()
-  private readonly fieldNames = new FieldNames()
 
   constructor(
     private readonly encoder: Encoder<V>,
@@ -60,7 +58,6 @@ export class Serializer<K, V> {
       throw unreadable(message, cause)
     }
     checkTopic(topic, this.validTopics, message)
-    this.fieldNames.check(message)
     if (value === undefined) throw valueMissing(message, topic)
     const namedPartition = partitionOf(partition)
     const ownTimestamp = timestampOf(timestamp)
