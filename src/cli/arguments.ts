@@ -49,11 +49,17 @@ export function parseCommandLine(args: readonly string[]): 'help' | 'version' | 
     throw new UsageError(
       `--port ${port} leaves no ports for ${brokers} brokers: the highest there is is ${HIGHEST_PORT}`,
     )
+  const topics = values.topic.map(topicOf)
+  const names = new Set<string>()
+  for (const [name] of topics) {
+    if (names.has(name)) throw new UsageError(`--topic ${name} is given twice`)
+    names.add(name)
+  }
   return {
     brokers,
     host: values.host,
     ports: Array.from({ length: brokers }, (_, index) => (port === 0 ? 0 : port + index)),
-    topics: Object.fromEntries(values.topic.map(topicOf)),
+    topics: Object.fromEntries(topics),
     autoCreateTopics: !values['no-auto-create'],
     ...(values.verbose ? { onHangUp: ({ hungUp }) => process.stderr.write(`${hungUp}\n`) } : {}),
     ...(values.release === undefined ? {} : { release: values.release }),

@@ -82,6 +82,7 @@ describe('kafka-producer broker', () => {
     [['consume'], /no command 'consume'/],
     [['broker', '--port', 'x'], /--port must be an integer/],
     [['broker', '--topic', ':3'], /--topic must be a name/],
+    [['broker', '--topic', 'a:6', '--topic', 'a:3'], /^--topic a is given twice$/m],
     [['broker', '--what'], /^there is no option '--what'$/m],
     [['broker', '--prot', '1'], /^there is no option '--prot': did you mean '--port'\?$/m],
     [['brokr'], /^there is no command 'brokr': did you mean 'broker'\?$/m],

@@ -121,11 +121,14 @@ function absent(instead: string, ...names: string[]): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, instead]))
 }
 
+/** Words as names of options have them, where what is shown of other texts ends at half of that. */
+const OF_WORDS = /^(?=.{1,64}$)[a-z]+(?:[A-Z][a-z]*|[._-][a-z]+)*$/
+
 /** An unknown option by its name, and what to do about it where no guess would be far off. */
 export function unknownOption(name: string): string {
   // What others call an option is none of what a mistake may have put there: it may be told at any length.
   if (Object.hasOwn(OTHER_NAMES, name)) return `unknown option '${name}': ${OTHER_NAMES[name]}`
-  const unknown = `unknown option ${shown(name)}`
+  const unknown = `unknown option ${OF_WORDS.test(name) ? `'${name}'` : shown(name)}`
   const near = nearestName(name, [...Object.keys(OPTIONS), ...OF_TRANSACTIONS])
   if (near !== undefined) return `${unknown}: did you mean '${near}'?`
   return name.includes('.')

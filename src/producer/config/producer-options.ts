@@ -667,14 +667,18 @@ function parseLogger(value: unknown, name: string, allowed: string): unknown {
   throw new InvalidConfigError(`${name}: given was ${shown(value)} without a method ${lacking}, allowed is ${allowed}`)
 }
 
+const NAME_OF_CODEC = "the name of a codec, such as 'gzip'"
+
 function parseCompression(value: unknown, name: string, allowed: string): CompressionOption {
   if (typeof value === 'string') return value
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-  const { type, level, fallback, ...others } = (isObject ? given(value) : {}) as Record<string, unknown>
-  const isLevel = level === undefined || typeof level === 'number'
-  const isFallback = fallback === undefined || typeof fallback === 'string'
-  if (typeof type !== 'string' || !isLevel || !isFallback || Object.keys(others).length > 0)
-    throw refused(name, value, allowed)
+  if (!isRecord(value)) throw refused(name, value, allowed)
+  const { type, level, fallback, ...others } = given(value as Record<string, unknown>)
+  const [other] = Object.keys(others)
+  if (other !== undefined)
+    throw new InvalidConfigError(`${name}: there is no field ${shown(other)}; it has type, level and fallback`)
+  if (typeof type !== 'string') throw refused(`${name}.type`, type, NAME_OF_CODEC)
+  if (level !== undefined && typeof level !== 'number') throw refused(`${name}.level`, level, 'a number')
+  if (fallback !== undefined && typeof fallback !== 'string') throw refused(`${name}.fallback`, fallback, NAME_OF_CODEC)
   // What was checked is what is used, whatever becomes of what was given.
   return { type, level, fallback }
 }

@@ -156,7 +156,17 @@ test.runIf(zstdIsHere)(
 test.each([
   [{ compression: 'brotli' }, /brotli.*gzip/],
   [{ compression: { type: 'gzip', level: 99 } }, /level/],
-  [{ compression: { type: 'gzip', levle: 1 } }, /compression/],
+  [{ compression: { type: 'gzip', levle: 1 } }, /^compression: there is no field 'levle'; it has type, level and/],
+  [{ compression: { type: 'gzip', level: '1' } }, /^compression.level: given was '1', allowed is a number$/],
+  [
+    { compression: { type: 'gzip', fallback: null } },
+    /^compression.fallback: given was null, allowed is the name of a/,
+  ],
+  [{ compression: { level: 1 } }, /^compression.type: given was undefined, allowed is the name of a codec/],
+  [
+    { topicCompression: { logs: { type: 4 } } },
+    /^topicCompression of 'logs'.type: given was 4, allowed is the name of/,
+  ],
   [{ compression: { type: 'gzip', fallback: 'nothing' } }, /nothing/],
   [{ compressedTopics: 'logs' }, /compressedTopics/],
   [{ topicCompression: { logs: 'brotli' } }, /brotli/],

@@ -55,6 +55,7 @@ describe('an unknown option is told with what to write instead, and never with a
     ['kafkaJS', 'what it holds is given here without it'],
     ['queueSize', 'queueBytes'],
     ['some.other.property', 'ProducerConfig.fromProperties()'],
+    ['socket.connection.setup.timeout.max.ms', 'ProducerConfig.fromProperties()'],
   ])('%s: %s', (name, advice) => {
     expect(messageFor(name)).toMatch(/^unknown option '/)
     expect(messageFor(name)).toContain(advice)
