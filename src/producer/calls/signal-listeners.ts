@@ -36,7 +36,7 @@ export function signalOf(options: { readonly signal?: unknown } | undefined): Ab
  *   effect, and nobody would know
  */
 export function signalOfSend(options: { readonly signal?: unknown } | undefined): AbortSignal | undefined {
-  if (options === undefined || options === null) return undefined
+  if (options === undefined) return undefined
   try {
     if (!isOptions(options)) throw noOptions(options, SEND_OPTIONS)
     for (const name in options) if (name !== 'signal') checkOption(options, name, SEND_OPTIONS)

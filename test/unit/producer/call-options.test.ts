@@ -31,6 +31,7 @@ describe('the options of a call', () => {
         ),
       /given was a function/,
     ],
+    ['send(null)', (p) => p.send(message, given(null)), /given was null, allowed is an object with signal/],
     ['send() within map()', (p) => p.send(message, given(0)), /given was 0,/],
     ['send() with what can’t be read', (p) => p.send(message, given({ get signal() { throw new Error('no') } })), /can't be read/], // prettier-ignore
     ['sendAll(): topics', async (p) => p.sendAll([], given({ topics: 't' })), /'topics' of this call; it has topic, inFlight, signal/], // prettier-ignore
