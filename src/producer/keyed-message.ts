@@ -125,7 +125,8 @@ export class FieldNames {
 
   private checkOthers(message: object): void {
     for (const name in message) {
-      if (isMessageField(name) || this.letBe.has(name)) continue
+      // What is inherited is no slip, and lets nothing be that is one.
+      if (isMessageField(name) || this.letBe.has(name) || !Object.hasOwn(message, name)) continue
       // Where names are made up for each message there are always new ones.
       if (this.letBe.size > MAX_LET_BE) return
       checkFieldNames(message)

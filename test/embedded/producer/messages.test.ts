@@ -92,6 +92,16 @@ describe('a misspelt field', () => {
     expect(kafka.records('orders')).toMatchObject([{ value: Buffer.from('x'), headers: [{ key: 'a' }] }])
   })
 
+  it('is told of, also where messages of another class have a method of that name', async () => {
+    const producer = startProducer(await startKafka({ topics: { orders: {} } }))
+    // As compilers write classes for old engines: their methods are enumerated.
+    const placed = Object.create({ keys: () => [] }) as object
+    await producer.send(Object.assign(placed, { topic: 'orders', value: 'x' }))
+    expect(await errorOf(producer.send({ topic: 'orders', value: 'x', keys: 'k' } as KeyedMessage))).toMatchObject({
+      message: "there is no field 'keys' in a message: did you mean 'key'?",
+    })
+  })
+
   it('is no field with a name of its own: such are let be', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka)
