@@ -128,9 +128,11 @@ export class FieldNames {
       // What is inherited is no slip, and lets nothing be that is one.
       if (isMessageField(name) || this.letBe.has(name) || !Object.hasOwn(message, name)) continue
       // Where names are made up for each message there are always new ones.
-      if (this.letBe.size > MAX_LET_BE) return
+      if (this.letBe.size >= MAX_LET_BE) return
+      // All of them, and once: it may have thousands.
       checkFieldNames(message)
-      this.letBe.add(name)
+      for (const other of strangeFields(message).slice(0, MAX_LET_BE)) this.letBe.add(other)
+      return
     }
   }
 }

@@ -102,6 +102,24 @@ describe('a misspelt field', () => {
     })
   })
 
+  it('is looked for once, however many other fields a message has', async () => {
+    const producer = startProducer(await startKafka({ topics: { orders: {} } }))
+    const others = Object.fromEntries(Array.from({ length: 1_500 }, (_, i) => [`${i}-th`, i]))
+    let looked = 0
+    const message = new Proxy(
+      { topic: 'orders', value: 'x', ...others },
+      {
+        ownKeys(fields) {
+          looked++
+          return Reflect.ownKeys(fields)
+        },
+      },
+    )
+    await producer.send(message)
+    await producer.send(message)
+    expect(looked).toBeLessThan(10)
+  })
+
   it('is no field with a name of its own: such are let be', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka)
