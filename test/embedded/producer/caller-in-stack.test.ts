@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import {
+  AuthenticationError,
   DeliveryError,
   FailedToSendMessageError,
   MetadataUnavailableError,
@@ -284,6 +285,22 @@ describe('what brokers answer, or do not, is printed with the line that called, 
     )
     await waiting.close({ timeoutMs: 0 })
     await told
+  })
+
+  it('but an error of a class of the user’s is the one that was thrown, with its private fields', async () => {
+    class NoToken extends AuthenticationError {
+      readonly #vault = 'north'
+      get vault() {
+        return this.#vault
+      }
+    }
+    const kafka = await startKafka({ sasl: { mechanisms: ['OAUTHBEARER'] } })
+    const thrown = new NoToken('no token')
+    const token = () => Promise.reject(thrown)
+    await using producer = new Producer({ brokers: kafka.bootstrap, sasl: { mechanism: 'oauthbearer', token } })
+    const error = await errorOf(producer.connect())
+    expect(error).toBe(thrown)
+    expect((error as unknown as NoToken).vault).toBe('north')
   })
 
   it('flush() that does not wait any longer', async () => {
