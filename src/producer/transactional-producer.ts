@@ -176,7 +176,9 @@ export class TransactionalProducer<K = unknown, V = unknown>
     const { clock } = this.#surroundings
     const pacing = this.#pacing
     const shortPacing = this.#shortPacing
-    const parts = { anyBroker, askForBrokers, sessions, clock, requestTimeoutMs, pacing, shortPacing, observers }
+    const tellsLate = (): boolean => manager.tellsLate
+    const asking = { anyBroker, askForBrokers, sessions, clock, requestTimeoutMs, pacing, shortPacing, observers }
+    const parts = { ...asking, tellsLate }
     const groups = new BoundedMap<string, Coordinator>()
     const groupCoordinator = (groupId: string) => {
       const known = groups.get(groupId) ?? new Coordinator('group', groupId, parts)
@@ -194,7 +196,8 @@ export class TransactionalProducer<K = unknown, V = unknown>
       needed: sessions,
       warn: (message, cause) => warnings.warn('KAFKA_PRODUCER_MESSAGES_WAIT', message, cause),
     })
-    return new TransactionManager(requests, sends, clock, observers)
+    const manager = new TransactionManager(requests, sends, clock, observers)
+    return manager
   }
 
   /**

@@ -78,6 +78,8 @@ export interface CoordinatorParts {
   readonly pacing: Pacing
   /** For what is over in a moment, such as the end of the last transaction. */
   readonly shortPacing: Pacing
+  /** Whether what is carried out late is told by its epoch from what comes next. */
+  readonly tellsLate: () => boolean
   readonly observers: Observers
 }
 
@@ -198,10 +200,11 @@ export class Coordinator implements Coordination {
   /**
    * Nobody waits for an answer any more. Where all that was asked has had its time the connection is given up, unless the broker
    * answers soon: it may lead nowhere any more, and what comes next must not wait behind it. Before Kafka 2.5 it has to, or what
-   * comes late would be part of the next transaction.
+   * comes late would be part of the next transaction; and so it has where the transaction's coordinator alone is as old.
    */
   private giveUpUnneeded({ connection, versions }: BrokerSession): void {
     for (const { reason } of this.onTheirWay.values()) if (!(reason instanceof DeliveryTimeoutError)) return
+    if (!this.parts.tellsLate()) return
     if (versions.highest(initProducerId, MAX_INIT_PRODUCER_ID) >= CLAIMS_FROM) connection.hurry()
   }
 

@@ -107,6 +107,11 @@ export class TransactionManager implements TransactionGate {
     return this.identity.current
   }
 
+  /** Whether what is carried out late is told by its epoch from what comes next: whatever asks for an identity comes first. */
+  get tellsLate(): boolean {
+    return this.current === undefined || this.identity.canBump
+  }
+
   get addsBy(): WaitedFor {
     return this.requests.coordinator
   }

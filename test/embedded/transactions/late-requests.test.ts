@@ -145,6 +145,32 @@ it.each(['0.11', '1.1'] as const)(
   },
 )
 
+it('while brokers are upgraded from Kafka 1.1 to 2.8: offsets that come late are not those of the next one', async () => {
+  // The transaction has no other epoch, though the group's coordinator knows of them.
+  const brokers = [
+    { id: 0, release: '1.1' },
+    { id: 1, release: '2.8' },
+  ]
+  const kafka = await startKafka({ brokers, topics: TOPICS })
+  const producer = startTransactional(kafka, { requestTimeoutMs: 600_000, deliveryTimeoutMs: 1_500 })
+  const a = await producer.begin()
+  const late = kafka.stall({ api: 'TxnOffsetCommit' })
+  const given = errorOf(a.sendOffsets({ groupId: 'g' }, [{ topic: 'in', partition: 0, offset: 100 }]))
+  await late.hit()
+  await given
+  expect(kafka.requests.map(({ api, broker }) => [api, broker])).toEqual(
+    expect.arrayContaining([
+      ['InitProducerId', 0],
+      ['TxnOffsetCommit', 1],
+    ]),
+  )
+  const aborted = errorOf(a.abort())
+  expect(await aborted).toMatchObject({ code: 'PRODUCER_UNUSABLE' })
+  late.release()
+  await turns(20)
+  expect(kafka.committedOffsets('g')).toEqual([])
+})
+
 it('a begin() that could not show the new epoch is not the last that tries', async () => {
   const kafka = await startKafka({ release: '2.8', topics: TOPICS })
   const producer = startTransactional(kafka, GIVES_UP)
