@@ -193,13 +193,15 @@ describe('the deadline', () => {
   })
 
   it('expired messages are not sent any more; what was given with more time is', async () => {
-    const kafka = await startKafka({ topics: { orders: {} } })
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_000 })
-    await producer.send({ topic: 'orders', value: 'warm' })
+    const kafka = await startKafka({ topics: { orders: {}, other: {} } })
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_500 })
+    for (const topic of ['orders', 'other']) await producer.send({ topic, value: 'warm' })
     const stall = kafka.stall({ api: 'Produce' })
     const blocking = deliveryErrorOf(producer.send({ topic: 'orders', value: 'blocks' }))
     await stall.hit()
     const early = deliveryErrorOf(producer.send({ topic: 'orders', value: 'early' }))
+    // Who waits on the same connection for longer: else that is given up, and what is early goes out on another one.
+    const other = Promise.allSettled([producer.send({ topic: 'other', value: 'waits' })])
     await blocking
     // Given when the others expire, in the same batch as what waits behind the one that blocks.
     const late = producer.send({ topic: 'orders', value: 'late' })
@@ -207,6 +209,7 @@ describe('the deadline', () => {
     stall.release()
     await late
     expect(stored(kafka, 'orders')).toEqual(['warm', 'blocks', 'late'])
+    await other
     expectNothingHeld(producer)
   })
 
