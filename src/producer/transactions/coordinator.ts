@@ -176,7 +176,9 @@ export class Coordinator implements Coordination {
     stage.enter(`waiting for ${formatAddress(connection.address)} to answer ${api.name}`)
     const answered = connection.request(api, version, request(version), options)
     this.onTheirWay.set(answered, signal)
-    const onEnd = () => this.giveUpUnneeded(session)
+    const onEnd = () => {
+      if (signal.reason instanceof DeliveryTimeoutError) this.giveUpUnneeded(session)
+    }
     signal.addEventListener('abort', onEnd, { once: true })
     const answer = await answered
       .catch((error: unknown) => {
@@ -198,12 +200,12 @@ export class Coordinator implements Coordination {
   }
 
   /**
-   * Nobody waits for an answer any more. Where all that was asked has had its time the connection is given up, unless the broker
+   * Something has had its time without an answer. Where nobody waits for any the connection is given up, unless the broker
    * answers soon: it may lead nowhere any more, and what comes next must not wait behind it. Before Kafka 2.5 it has to, or what
    * comes late would be part of the next transaction; and so it has where the transaction's coordinator alone is as old.
    */
   private giveUpUnneeded({ connection, versions }: BrokerSession): void {
-    for (const { reason } of this.onTheirWay.values()) if (!(reason instanceof DeliveryTimeoutError)) return
+    for (const { aborted } of this.onTheirWay.values()) if (!aborted) return
     if (!this.parts.tellsLate()) return
     if (versions.highest(initProducerId, MAX_INIT_PRODUCER_ID) >= CLAIMS_FROM) connection.hurry()
   }

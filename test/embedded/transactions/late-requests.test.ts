@@ -123,6 +123,22 @@ describe.each(RELEASES)('on Kafka %s', (release) => {
   )
 })
 
+it.each(['2.8', '3.9'] as const)(
+  'Kafka %s: a coordinator that does not answer what an abort called off holds up no later transaction either',
+  async (release) => {
+    const kafka = await startKafka({ release, topics: TOPICS })
+    const producer = startTransactional(kafka, { requestTimeoutMs: 600_000, deliveryTimeoutMs: 2_000 })
+    const a = await producer.begin()
+    const held = kafka.stall({ api: 'AddOffsetsToTxn' })
+    const given = errorOf(a.sendOffsets({ groupId: 'g' }, [{ topic: 'in', partition: 0, offset: 100 }]))
+    await held.hit()
+    await a.abort()
+    expect(await given).toMatchObject({ code: 'TRANSACTION_ABORTED' })
+    await producer.transaction((tx) => tx.send({ topic: 'one', value: 'b' }))
+    expect(committed(kafka, 'one')).toEqual(['b'])
+  },
+)
+
 it.each(['0.11', '1.1'] as const)(
   'Kafka %s, which has no other epoch to give: an abort waits for offsets that are on their way',
   async (release) => {
