@@ -207,7 +207,9 @@ export class Coordinator implements Coordination {
   private giveUpUnneeded({ connection, versions }: BrokerSession): void {
     for (const { aborted } of this.onTheirWay.values()) if (!aborted) return
     if (!this.parts.tellsLate()) return
-    if (versions.highest(initProducerId, MAX_INIT_PRODUCER_ID) >= CLAIMS_FROM) connection.hurry()
+    // A broker may list anything, and nobody hears of what is thrown here.
+    const isListed = versions.has(initProducerId)
+    if (isListed && versions.highest(initProducerId, MAX_INIT_PRODUCER_ID) >= CLAIMS_FROM) connection.hurry()
   }
 
   private async heed(session: BrokerSession, signal: AbortSignal): Promise<void> {
