@@ -57,11 +57,6 @@ export class Deadline {
     }, ms)
   }
 
-  ref(): this {
-    this.timer?.ref()
-    return this
-  }
-
   unref(): this {
     this.timer?.unref()
     return this
