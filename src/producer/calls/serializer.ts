@@ -25,6 +25,9 @@ import { OutgoingMessage, type Placement } from '../queues/outgoing-message.js'
 /** Sizes are 32-bit integers on the wire; this leaves room for what stands around a message. */
 const MAX_MESSAGE_BYTES = 0x7fff0000
 
+/** Looked up once: for V8 a class's prototype is no constant, and this is asked twice for each message. */
+const STORE_AS_GIVEN: unknown = Reflect.get(DefaultEncoder.prototype, 'encode')
+
 /**
  * Checks messages and runs the encoders over them. As long as none of them answers with a promise nothing is awaited;
  * the messages that follow one that does are encoded meanwhile, and put in order at the end.
@@ -117,7 +120,7 @@ export class Serializer<K, V> {
     part: EncodedPart,
   ): Data | Promise<Data> {
     // Nothing is asked, and no context made, where the answer is known and most often needed.
-    if (isStoredAsItIs(given) && encoder.encode === DefaultEncoder.prototype.encode) return given
+    if (isStoredAsItIs(given) && encoder.encode === STORE_AS_GIVEN) return given
     const context: EncoderContext = { topic, headers: headersToShow(headers, ownHeaders), part }
     try {
       const encoded: unknown = encoder.encode(given, context)
