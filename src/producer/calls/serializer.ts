@@ -5,6 +5,7 @@ import { isPromise } from '../../is-promise.js'
 import { kindOfContent, reasonOf } from '../../kind-of.js'
 import { hasLoneSurrogate } from '../../lone-surrogate.js'
 import type { Data, OutgoingHeaders } from '../../protocol/records/record.js'
+import { sizeOfUtf8 } from '../../protocol/utf8.js'
 import { ValidTopicNames } from '../../topic-name.js'
 import { inOurWords, noteThrown } from '../../whose-words.js'
 import { copyOf, dataOf } from '../data.js'
@@ -217,7 +218,7 @@ function lengthOf(data: Data): number {
 function sizeAtMost(data: Data): number {
   if (data === null) return 0
   if (typeof data !== 'string') return data.length
-  return data.length < MEASURED_FROM ? 3 * data.length : Buffer.byteLength(data)
+  return data.length < MEASURED_FROM ? 3 * data.length : sizeOfUtf8(data)
 }
 
 function checkText(data: Data, topic: string, part: EncodedPart): void {
