@@ -9,7 +9,7 @@ import type { LogEntry } from './partition-log.js'
  * Positions are within an entry: of a record batch (magic 2), or of a message (0 and 1).
  */
 const BATCH = { leaderEpoch: 12, crc: 17, attributes: 21, maxTimestamp: 35 } as const
-const MESSAGE = { crc: 12, magic: 16, attributes: 17, timestamp: 18, valueOverhead: 4 } as const
+const MESSAGE = { crc: 12, magic: 16, attributes: 17, timestamp: 18, timestampSize: 8, valueOverhead: 4 } as const
 const ENTRY_HEADER = 12
 
 export interface Placement {
@@ -31,10 +31,7 @@ export function placeBatches(
   let maxTimestamp = -1
   for (const batch of batches) {
     const entry = Buffer.from(bytes.subarray(batch.start, batch.end))
-    if (batch.magic === 2) placeRecordBatch(entry, offset, placement)
-    else if (batch.magic === 0 && batch.codec !== 0) pieces.push(expandMessageSet(entry, batch, offset, decompress))
-    else placeMessage(entry, offset + batch.count - 1, batch.magic, placement)
-    if (batch.magic !== 0 || batch.codec === 0) pieces.push(entry)
+    pieces.push(place(entry, batch, offset, placement, decompress))
     offset += batch.count
     maxTimestamp = Math.max(maxTimestamp, placement.appendTime ?? batch.maxTimestamp)
   }
@@ -47,6 +44,21 @@ export function placeBatches(
     isControl: false,
     bytes: pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces),
   }
+}
+
+/** What the log holds of an entry whose first message is at `offset`. */
+function place(
+  entry: Buffer,
+  batch: CheckedBatch,
+  offset: number,
+  placement: Placement,
+  decompress: Decompress,
+): Buffer {
+  const { magic, codec, count } = batch
+  if (magic === 2) placeRecordBatch(entry, offset, placement)
+  else if (codec !== 0) return placeCompressed(entry, batch, offset, placement, decompress)
+  else placeMessage(entry, offset + count - 1, magic, placement)
+  return entry
 }
 
 function placeRecordBatch(entry: Buffer, offset: number, { leaderEpoch, appendTime }: Placement): void {
@@ -68,16 +80,33 @@ function placeMessage(entry: Buffer, offset: number, magic: number, { appendTime
 }
 
 /**
- * Offsets inside a compressed set of magic 0 are absolute, so that the broker must open it. Kafka compresses it again;
- * here the log holds the messages as they were inside.
+ * Offsets inside a compressed set are absolute with magic 0, and with magic 1 some clients do not count them from 0: the
+ * broker must change them. Kafka compresses it again; here the log holds the messages as they were inside.
  */
-function expandMessageSet(entry: Buffer, batch: CheckedBatch, baseOffset: number, decompress: Decompress): Buffer {
-  const keySize = entry.readInt32BE(MESSAGE.timestamp)
-  const valueAt = MESSAGE.timestamp + 4 + Math.max(keySize, 0) + MESSAGE.valueOverhead
-  const set = Buffer.from(decompress(batch.codec, entry.subarray(valueAt), batch.magic))
-  let offset = baseOffset
-  for (let at = 0; at < set.length; at += ENTRY_HEADER + set.readInt32BE(at + 8)) {
-    set.writeBigInt64BE(BigInt(offset++), at)
+function placeCompressed(
+  entry: Buffer,
+  { magic, codec, count }: CheckedBatch,
+  baseOffset: number,
+  placement: Placement,
+  decompress: Decompress,
+): Buffer {
+  const keyAt = magic === 0 ? MESSAGE.timestamp : MESSAGE.timestamp + MESSAGE.timestampSize
+  const valueAt = keyAt + 4 + Math.max(entry.readInt32BE(keyAt), 0) + MESSAGE.valueOverhead
+  const set = Buffer.from(decompress(codec, entry.subarray(valueAt), magic))
+  const messages = [...messagesOf(set)]
+  if (magic === 1 && messages.every((message, index) => message.readBigInt64BE(0) === BigInt(index))) {
+    placeMessage(entry, baseOffset + count - 1, magic, placement)
+    return entry
   }
+  messages.forEach((message, index) => placeMessage(message, baseOffset + index, magic, placement))
   return set
+}
+
+/** Views of the messages of a set. */
+function* messagesOf(set: Buffer): Iterable<Buffer> {
+  for (let at = 0; at < set.length;) {
+    const end = at + ENTRY_HEADER + set.readInt32BE(at + 8)
+    yield set.subarray(at, end)
+    at = end
+  }
 }

@@ -207,8 +207,6 @@ function checkBatch(batch: DecodedBatch, rules: RecordRules): void {
     } else if (record.timestamp > rules.maxTimestamp) {
       errorName = 'INVALID_TIMESTAMP'
       errors.push({ batchIndex: index, batchIndexErrorMessage: `timestamp ${record.timestamp} is too far ahead` })
-    } else if (batch.magic > 0 && batch.codec !== 0 && record.offset !== batch.baseOffset + BigInt(index)) {
-      errors.push({ batchIndex: index, batchIndexErrorMessage: `offset ${record.offset} within the compressed batch` })
     }
   })
   if (errors.length > 0) {

@@ -1,15 +1,19 @@
+import { gzipSync } from 'node:zlib'
 import { fetch, HIGH_WATERMARK_NOT_TOLD, type FetchRequest } from '../../../src/protocol/apis/fetch.js'
 import { metadata, type MetadataRequest, type MetadataResponse } from '../../../src/protocol/apis/metadata.js'
 import { produce, type ProducePartitionResponse, type ProduceRequest } from '../../../src/protocol/apis/produce.js'
 import { ZERO_UUID } from '../../../src/protocol/byte-writer.js'
 import { NO_PRODUCER, type ProducerState } from '../../../src/protocol/records/record-batch.js'
 import {
+  compressedMessageSet,
   messageSet,
   outgoing as outgoingRecord,
   recordBatch,
   type OutgoingRecord,
 } from '../../unit/protocol/records/support.js'
 import type { RawClient } from './raw-client.js'
+
+const OFFSET_AND_SIZE = 12
 
 export interface Message {
   key?: string | null
@@ -30,6 +34,19 @@ export function batchOf(messages: readonly Message[], producer: Partial<Producer
 /** A message set as bytes. */
 export function messagesOf(messages: readonly Message[], magic: 0 | 1): Buffer {
   return messageSet(outgoing(messages), magic)
+}
+
+/** A message set that gzip has made small, with these offsets in it, of which the last is that of all. */
+export function compressedMessagesOf(messages: readonly Message[], magic: 0 | 1, offsets: readonly bigint[]): Buffer {
+  const inner = messagesOf(messages, magic)
+  let at = 0
+  for (const offset of offsets) {
+    inner.writeBigInt64BE(offset, at)
+    at += OFFSET_AND_SIZE + inner.readInt32BE(at + 8)
+  }
+  const outer = compressedMessageSet(outgoing(messages), magic, { codec: 1, bytes: gzipSync(inner) })
+  outer.writeBigInt64BE(offsets.at(-1) ?? 0n, 0)
+  return outer
 }
 
 export interface ProduceOptions {

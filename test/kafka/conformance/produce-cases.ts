@@ -1,7 +1,16 @@
+import { gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { fetch } from '../../../src/protocol/apis/fetch.js'
 import { initProducerId } from '../../../src/protocol/apis/init-producer-id.js'
 import { produce } from '../../../src/protocol/apis/produce.js'
-import { batchOf, messagesOf, produceRequest } from '../../embedded/support/requests.js'
+import { decodeBatches } from '../../../src/protocol/records/decode.js'
+import {
+  batchOf,
+  compressedMessagesOf,
+  fetchFrom,
+  messagesOf,
+  produceRequest,
+} from '../../embedded/support/requests.js'
 import { foreign, until, type Subject } from './subject.js'
 
 const now = Date.now()
@@ -101,6 +110,32 @@ export function produceCases(subject: () => Subject): void {
       expect([errorCode, baseOffset]).toEqual([0, 0n])
       expect((await subject().offset(leader, topic, -1n)).offset).toBe(2n)
     })
+
+    // Those of kafka-node are all 0.
+    it.for([[[0n, 1n]], [[0n, 0n]], [[5n, 6n]]] as const)(
+      'a compressed message set of magic 1 with the offsets %s in it',
+      async ([offsets], { skip }) => {
+        if (subject().release.served(produce.key)?.min !== 0 || subject().version(produce) < 2)
+          skip('has no such versions')
+        const topic = await subject().topic()
+        const leader = await subject().leader(topic)
+        const set = compressedMessagesOf([{ value: 'a' }, { value: 'b', timestamp: 2_000 }], 1, offsets)
+        for (const baseOffset of [0n, 2n]) {
+          const answer = await subject().produce(leader, topic, set, { version: 2 })
+          expect([answer.errorCode, answer.baseOffset]).toEqual([0, baseOffset])
+        }
+        expect(await subject().offset(leader, topic, 1_500n)).toEqual({ errorCode: 0, timestamp: 2_000, offset: 1n })
+        const { records } = await fetchFrom(leader, { version: subject().version(fetch), topic, maxWaitMs: 500 })
+        const decompress = (_: number, bytes: Buffer) => gunzipSync(bytes)
+        const read = decodeBatches(records ?? Buffer.alloc(0), { decompress }).flatMap((batch) => batch.records)
+        expect(read.map(({ offset, value }) => [offset, value?.toString()])).toEqual([
+          [0n, 'a'],
+          [1n, 'b'],
+          [2n, 'a'],
+          [3n, 'b'],
+        ])
+      },
+    )
 
     it('two batches for a partition, from version 3 on', async ({ skip }) => {
       if (subject().version(produce) < 3) skip('has no such versions')
