@@ -7,6 +7,7 @@ import {
 } from '../../protocol/apis/list-offsets.js'
 import { ErrorCodes } from '../../protocol/error-codes.js'
 import { decodeBatches } from '../../protocol/records/decode.js'
+import { isClosed } from '../decompress.js'
 import { codeOf } from '../error-names.js'
 import type { Handler, RequestContext } from '../handler.js'
 import type { Partition } from '../topic.js'
@@ -125,6 +126,8 @@ function findMessage(timestamp: number, partition: Partition, context: RequestCo
 function firstFrom(timestamp: number, { log }: Partition, { decompress }: RequestContext): Found {
   for (const entry of log.all()) {
     if (entry.maxTimestamp < timestamp) continue
+    // Which of its messages it is can't be seen: none is passed over.
+    if (isClosed(entry)) return { timestamp: entry.maxTimestamp, offset: entry.baseOffset }
     for (const batch of decodeBatches(entry.bytes, { decompress })) {
       const record = batch.records.find((one) => one.timestamp >= timestamp)
       if (record !== undefined) return { timestamp: record.timestamp, offset: Number(record.offset) }

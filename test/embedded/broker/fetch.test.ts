@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { fetch } from '../../../src/protocol/apis/fetch.js'
 import { listOffsets } from '../../../src/protocol/apis/list-offsets.js'
 import { metadata } from '../../../src/protocol/apis/metadata.js'
+import { crc32c } from '../../../src/protocol/crc32c.js'
 import { decodeBatches } from '../../../src/protocol/records/decode.js'
 import { connectTo, startKafka } from '../support/cluster.js'
 import type { RawClient } from '../support/raw-client.js'
@@ -10,6 +11,11 @@ import { batchOf, fetchFrom, fetchRequest, messagesOf, metadataRequest, produceT
 import { RawTransaction } from '../support/transactions.js'
 
 const OFFSET_OUT_OF_RANGE = 1
+const ZSTD = 4
+const OFFSET_AND_SIZE = 12
+const CRC_AT = 17
+const ATTRIBUTES_AT = 21
+const RECORDS_AT = 61
 
 function valuesIn(records: Buffer | null): (string | undefined)[] {
   const batches = decodeBatches(records ?? Buffer.alloc(0), { partialTail: true })
@@ -18,6 +24,16 @@ function valuesIn(records: Buffer | null): (string | undefined)[] {
 
 async function appendEach(client: RawClient, values: readonly string[]): Promise<void> {
   for (const value of values) await produceTo(client, batchOf([{ value }]))
+}
+
+/** One message. */
+function zstdBatch(timestamp: number): Buffer {
+  const records = Buffer.from('28b52ffd20084100000e00000001027600', 'hex')
+  const batch = Buffer.concat([batchOf([{ timestamp }]).subarray(0, RECORDS_AT), records])
+  batch.writeInt32BE(batch.length - OFFSET_AND_SIZE, 8)
+  batch.writeInt16BE(ZSTD, ATTRIBUTES_AT)
+  batch.writeUInt32BE(crc32c(batch, ATTRIBUTES_AT), CRC_AT)
+  return batch
 }
 
 describe('Fetch', () => {
@@ -171,6 +187,22 @@ describe('ListOffsets', () => {
     expect(await offsetOf(client, 301)).toEqual([0, 3n, 400])
     expect(await offsetOf(client, 401)).toEqual([0, -1n, -1])
     expect(await offsetOf(client, -1, 0)).toEqual([4n])
+  })
+
+  it('of a batch that not every Node can decompress (zstd)', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    expect((await produceTo(client, zstdBatch(500))).errorCode).toBe(0)
+    await produceTo(client, batchOf([{ timestamp: 600 }]))
+    const times = [-3, 500, 501, 601]
+    const found = await Promise.all(times.map((time) => offsetOf(client, time)))
+    expect(found).toEqual([
+      [0, 1n, 600],
+      [0, 0n, 500],
+      [0, 1n, 600],
+      [0, -1n, -1],
+    ])
+    await kafka.stop()
   })
 
   it.each(['2.8', '3.9', '4'])(
