@@ -94,6 +94,7 @@ function beginsAtZero({ release, produceVersion }: AppendTerms): boolean {
 function rulesOf({ cluster, topic, release, produceVersion }: AppendTerms) {
   return {
     exactlyOneBatch: produceVersion >= 3,
+    oneFormat: release.wantsOneFormat,
     zstdAllowed: produceVersion >= 7,
     maxMagic: release.maxMagic,
     messageMaxBytes: topic.config.maxMessageBytes ?? cluster.options.messageMaxBytes,

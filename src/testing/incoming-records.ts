@@ -20,6 +20,8 @@ const MAX_ITEMS = 1_000_000
 export interface RecordRules {
   /** Version 3 of Produce and later: exactly one batch, of magic 2. */
   readonly exactlyOneBatch: boolean
+  /** What is compressed or of magic 2 comes alone, and all has one magic. */
+  readonly oneFormat: boolean
   /** Version 7 of Produce and later. */
   readonly zstdAllowed: boolean
   /** The newest format the log holds. */
@@ -85,6 +87,7 @@ export function checkRecords(bytes: Buffer, rules: RecordRules, decompress: Deco
     if (closed !== undefined) return [closed]
   }
   const batches = decode(bytes, decompress)
+  if (rules.oneFormat) checkFormats(batches)
   for (const batch of batches) checkBatch(batch, rules)
   return batches.map((batch) => ({ ...batch, count: batch.records.length }))
 }
@@ -194,6 +197,14 @@ function checksumsMatch(bytes: Buffer): boolean {
     at = end
   }
   return true
+}
+
+function checkFormats([first, ...others]: readonly DecodedBatch[]): void {
+  if (first === undefined || others.length === 0) return
+  if (others.some(({ magic }) => magic !== first.magic))
+    throw new RecordsRefused('INVALID_RECORD', `batches of other magics than that of the first, ${first.magic}`)
+  if (first.magic === 2 || [first, ...others].some(({ codec }) => codec !== 0))
+    throw new RecordsRefused('INVALID_RECORD', 'more than one batch, where one is compressed or of magic 2')
 }
 
 function checkBatch(batch: DecodedBatch, rules: RecordRules): void {

@@ -125,6 +125,11 @@ export class Release {
     return !this.atLeast(2, 3)
   }
 
+  /** In versions before 3 of Produce, what is compressed comes alone, and all that comes together has one format (KAFKA-8106). */
+  get wantsOneFormat(): boolean {
+    return this.atLeast(2, 4)
+  }
+
   /** What a record gets that is whole but not allowed: 87 since KIP-467. */
   get errorOfInvalidRecord(): 'INVALID_RECORD' | 'CORRUPT_MESSAGE' {
     return this.atLeast(2, 4) ? 'INVALID_RECORD' : 'CORRUPT_MESSAGE'

@@ -137,6 +137,26 @@ export function produceCases(subject: () => Subject): void {
       },
     )
 
+    it('what is compressed beside others, or of other formats, before version 3', async ({ skip }) => {
+      if (subject().release.served(produce.key)?.min !== 0 || subject().version(produce) < 2)
+        skip('has no such versions')
+      const topic = await subject().topic()
+      const leader = await subject().leader(topic)
+      const compressed = compressedMessagesOf([{ value: 'a' }], 1, [0n])
+      const [plain, old] = [messagesOf([{ value: 'b' }], 1), messagesOf([{ value: 'c' }], 0)]
+      const codes: number[] = []
+      for (const sets of [
+        [compressed, compressed],
+        [plain, compressed],
+        [plain, old],
+        [plain, plain],
+      ]) {
+        const { errorCode } = await subject().produce(leader, topic, Buffer.concat(sets), { version: 2 })
+        codes.push(errorCode)
+      }
+      expect(codes).toEqual(subject().release.wantsOneFormat ? [87, 87, 87, 0] : [0, 0, 0, 0])
+    })
+
     it('two batches for a partition, from version 3 on', async ({ skip }) => {
       if (subject().version(produce) < 3) skip('has no such versions')
       const topic = await subject().topic()
