@@ -130,6 +130,11 @@ export class Release {
     return this.atLeast(2, 4)
   }
 
+  /** More replicas in sync than a partition has at all are not asked for. */
+  get boundsMinInsync(): boolean {
+    return this.isKraft
+  }
+
   /** What a record gets that is whole but not allowed: 87 since KIP-467. */
   get errorOfInvalidRecord(): 'INVALID_RECORD' | 'CORRUPT_MESSAGE' {
     return this.atLeast(2, 4) ? 'INVALID_RECORD' : 'CORRUPT_MESSAGE'

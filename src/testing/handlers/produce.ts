@@ -153,7 +153,8 @@ function append(
   if (!(acks >= -1 && acks <= 1) && !broker.release.takesAnyAcks) return refused(ErrorCodes.INVALID_REQUIRED_ACKS, null)
   const elsewhere = leadershipProblem(partition, broker)
   if (elsewhere !== undefined) return refused(elsewhere, null)
-  const minInsync = topic.config.minInsyncReplicas ?? cluster.options.minInsyncReplicas
+  const wanted = topic.config.minInsyncReplicas ?? cluster.options.minInsyncReplicas
+  const minInsync = broker.release.boundsMinInsync ? Math.min(wanted, partition.replicas.length) : wanted
   if (acks === -1 && partition.isr.length < minInsync) {
     const message = `${partition.isr.length} in-sync replicas, min.insync.replicas is ${minInsync}`
     return refused(ErrorCodes.NOT_ENOUGH_REPLICAS, message)

@@ -81,6 +81,12 @@ export function produceCases(subject: () => Subject): void {
       expect([errorCode, baseOffset]).toEqual([10, -1n])
     })
 
+    it('with fewer replicas in sync than are wanted, and with fewer than that in all', async () => {
+      const leader = await subject().leader('strict')
+      const { errorCode } = await subject().produce(leader, 'strict', subject().records([{ value: 'a' }]))
+      expect(errorCode).toBe(subject().release.boundsMinInsync ? 0 : 19)
+    })
+
     it('a wrong checksum', async () => {
       const topic = await subject().topic()
       const records = subject().records([{ value: 'damaged' }])

@@ -31,6 +31,7 @@ const passing = new Set([3, 5, 6, 9, 14, 15, 16, 51])
 /** The topics that every subject is started with; all others are made as they are needed. */
 export const subjectTopics = {
   small: { replicationFactor: 1, config: { 'max.message.bytes': '500' } },
+  strict: { replicationFactor: 1, config: { 'min.insync.replicas': '2' } },
   compacted: { replicationFactor: 1, config: { 'cleanup.policy': 'compact' } },
 }
 
