@@ -62,16 +62,16 @@ export class PartitionLog {
     }
   }
 
-  /** The entries from the one that holds `offset` on, as many as `maxBytes` hold, but one at the least. */
+  /** The entries from the one that holds `offset` on, up to the one in which `maxBytes` end; one at the least. */
   read(offset: number, maxBytes: number, beforeOffset: number): LogEntry[] {
     const found: LogEntry[] = []
     let size = 0
     for (let at = this.indexOf(offset); at < this.entries.length; at++) {
       const entry = this.entries[at] as LogEntry
       if (entry.baseOffset >= beforeOffset) break
-      size += entry.bytes.length
-      if (found.length > 0 && size > maxBytes) break
       found.push(entry)
+      size += entry.bytes.length
+      if (size >= maxBytes) break
     }
     return found
   }

@@ -12,6 +12,7 @@ import { ErrorCodes } from '../../protocol/error-codes.js'
 import type { Cluster } from '../cluster.js'
 import { codeOf } from '../error-names.js'
 import type { Handler, RequestContext } from '../handler.js'
+import type { LogEntry } from '../partition-log.js'
 import type { Partition, Topic } from '../topic.js'
 import { Changes } from '../waiting.js'
 import { leadershipProblem } from './leadership.js'
@@ -22,8 +23,10 @@ const LEADER_HINTS_FROM = 12
 const ENDPOINTS_FROM = 16
 const READ_COMMITTED = 1
 const NO_EPOCH_END = { epoch: -1, endOffset: -1n } as const
+const WHOLE_FROM = 3
 const ZSTD_FROM = 10
 const ZSTD = 4
+const NO_RECORDS = Buffer.alloc(0)
 
 /** Sessions are not kept (session id 0), which tells clients to name all partitions in every request. */
 export const fetchHandler: Handler<FetchRequest, FetchResponse> = {
@@ -150,7 +153,7 @@ function readLog(
   const { version } = context
   const before = request.isolationLevel === READ_COMMITTED ? partition.lastStableOffset : partition.log.endOffset
   const limit = Math.min(asked.partitionMaxBytes, budget.left)
-  if (limit <= 0 && budget.anything) return answer(asked, partition, 0, [], context)
+  if (limit <= 0 && budget.anything) return answer(asked, partition, 0, NO_RECORDS, context)
   const entries = partition.log.read(offset, limit, before)
   // No down-conversion: a client that knows older formats only can't read this log.
   const newest = version >= 4 ? 2 : version >= 2 ? 1 : 0
@@ -159,14 +162,10 @@ function readLog(
   if (version < ZSTD_FROM && entries.some(({ bytes, magic }) => magic === 2 && ((bytes[22] as number) & 7) === ZSTD)) {
     return answer(asked, partition, codeOf('UNSUPPORTED_COMPRESSION_TYPE'), null, context)
   }
-  const found = entries.map(({ bytes }) => bytes)
-  const size = found.reduce((sum, bytes) => sum + bytes.length, 0)
-  // From version 3 on the first batch of an answer comes whole even if it is too large; before, it is cut off.
-  const cutOff = size > limit && (version < 3 || budget.anything)
-  if (cutOff && version >= 3) return answer(asked, partition, 0, [], context)
-  budget.left -= size
-  budget.anything ||= size > 0
-  const response = answer(asked, partition, 0, cutOff ? [Buffer.concat(found).subarray(0, limit)] : found, context)
+  const found = cut(entries, limit, version, budget.anything)
+  budget.left -= found.length
+  budget.anything ||= found.length > 0
+  const response = answer(asked, partition, 0, found, context)
   if (request.isolationLevel !== READ_COMMITTED) return { ...response, abortedTransactions: null }
   const end = (entries[entries.length - 1]?.lastOffset ?? offset - 1) + 1
   const aborted = partition.transactions.abortedBetween(offset, end)
@@ -179,11 +178,22 @@ function readLog(
   }
 }
 
+/**
+ * Kafka cuts what it sends off at the last byte that was asked for, also within a batch. Only the first batch of an answer
+ * comes whole, however large, from version 3 on; that of another partition comes whole or not at all.
+ */
+function cut(entries: readonly LogEntry[], limit: number, version: number, isAnything: boolean): Buffer {
+  const found = entries.map(({ bytes }) => bytes)
+  const first = found[0] ?? NO_RECORDS
+  if (version >= WHOLE_FROM && first.length > limit) return isAnything ? NO_RECORDS : first
+  return (found.length > 1 ? Buffer.concat(found) : first).subarray(0, limit)
+}
+
 function answer(
   asked: FetchPartition,
   partition: Partition | undefined,
   errorCode: number,
-  records: readonly Buffer[] | null,
+  records: Buffer | null,
   { version }: RequestContext,
 ): FetchPartitionResponse {
   const moved =
@@ -199,8 +209,7 @@ function answer(
     snapshotId: NO_EPOCH_END,
     abortedTransactions: [],
     preferredReadReplica: -1,
-    records:
-      records === null ? Buffer.alloc(0) : records.length === 1 ? (records[0] as Buffer) : Buffer.concat(records),
+    records: records ?? NO_RECORDS,
   }
 }
 

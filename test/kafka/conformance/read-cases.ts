@@ -116,6 +116,14 @@ export function readCases(subject: () => Subject): void {
       else expect(values).toEqual(['a'])
     })
 
+    it('with bytes allowed that end within the second message: a part of that', async () => {
+      const [topic, leader] = await written(subject())
+      const all = await read(leader, topic, { maxWaitMs: 500 })
+      const partitionMaxBytes = Math.floor(all.bytes / 2)
+      const { bytes, values } = await read(leader, topic, { partitionMaxBytes, maxWaitMs: 500 })
+      expect([bytes, values]).toEqual([partitionMaxBytes, ['a']])
+    })
+
     it('by topic ids, from version 13 on', async ({ skip }) => {
       const newest = Math.min(subject().release.served(fetch.key)?.max ?? 0, fetch.maxVersion)
       if (newest < 13) skip('has no such version')
