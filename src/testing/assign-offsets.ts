@@ -55,18 +55,20 @@ function place(
   decompress: Decompress,
 ): Buffer {
   const { magic, codec, count } = batch
-  if (magic === 2) placeRecordBatch(entry, offset, placement)
+  if (magic === 2) placeRecordBatch(entry, offset, batch.maxTimestamp, placement)
   else if (codec !== 0) return placeCompressed(entry, batch, offset, placement, decompress)
   else placeMessage(entry, offset + count - 1, magic, placement)
   return entry
 }
 
-function placeRecordBatch(entry: Buffer, offset: number, { leaderEpoch, appendTime }: Placement): void {
+function placeRecordBatch(entry: Buffer, offset: number, newest: number, { leaderEpoch, appendTime }: Placement): void {
   entry.writeBigInt64BE(BigInt(offset), 0)
   entry.writeInt32BE(leaderEpoch, BATCH.leaderEpoch)
-  if (appendTime === undefined) return
-  entry.writeInt16BE(entry.readInt16BE(BATCH.attributes) | LOG_APPEND_TIME_FLAG, BATCH.attributes)
-  entry.writeBigInt64BE(BigInt(appendTime), BATCH.maxTimestamp)
+  const maxTimestamp = BigInt(appendTime ?? newest)
+  if (appendTime === undefined && entry.readBigInt64BE(BATCH.maxTimestamp) === maxTimestamp) return
+  if (appendTime !== undefined)
+    entry.writeInt16BE(entry.readInt16BE(BATCH.attributes) | LOG_APPEND_TIME_FLAG, BATCH.attributes)
+  entry.writeBigInt64BE(maxTimestamp, BATCH.maxTimestamp)
   entry.writeUInt32BE(crc32c(entry, BATCH.attributes), BATCH.crc)
 }
 

@@ -89,7 +89,12 @@ export function checkRecords(bytes: Buffer, rules: RecordRules, decompress: Deco
   const batches = decode(bytes, decompress)
   if (rules.oneFormat) checkFormats(batches)
   for (const batch of batches) checkBatch(batch, rules)
-  return batches.map((batch) => ({ ...batch, count: batch.records.length }))
+  return batches.map((batch) => ({ ...batch, count: batch.records.length, maxTimestamp: newestOf(batch) }))
+}
+
+/** What its messages say counts, and not what it says of them. */
+function newestOf({ records }: DecodedBatch): number {
+  return records.reduce((newest, { timestamp }) => Math.max(newest, timestamp), -1)
 }
 
 /** A batch whose codec this Node can't undo is taken by what stands before its records; undefined for all others. */

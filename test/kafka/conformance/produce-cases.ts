@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { fetch } from '../../../src/protocol/apis/fetch.js'
 import { initProducerId } from '../../../src/protocol/apis/init-producer-id.js'
 import { produce } from '../../../src/protocol/apis/produce.js'
+import { crc32c } from '../../../src/protocol/crc32c.js'
 import { decodeBatches } from '../../../src/protocol/records/decode.js'
 import {
   batchOf,
@@ -13,6 +14,9 @@ import {
 } from '../../embedded/support/requests.js'
 import { foreign, until, type Subject } from './subject.js'
 
+const CRC_AT = 17
+const ATTRIBUTES_AT = 21
+const MAX_TIMESTAMP_AT = 35
 const now = Date.now()
 
 export function produceCases(subject: () => Subject): void {
@@ -183,6 +187,20 @@ export function produceCases(subject: () => Subject): void {
       const client = await subject().connect()
       client.send(produce, next, produceRequest(batchOf([{}]), { topic: 'small' }))
       await client.untilClosed()
+    })
+
+    it.for([-1n, 1_000n, 9_000n])('a batch that says its newest timestamp were %i', async (told, { skip }) => {
+      if (subject().release.maxMagic < 2) skip('has no batches')
+      const topic = await subject().topic()
+      const leader = await subject().leader(topic)
+      const batch = batchOf([{ timestamp: 1_000 }, { timestamp: 2_000 }])
+      batch.writeBigInt64BE(told, MAX_TIMESTAMP_AT)
+      batch.writeUInt32BE(crc32c(batch, ATTRIBUTES_AT), CRC_AT)
+      expect((await subject().produce(leader, topic, batch)).errorCode).toBe(0)
+      expect(await subject().offset(leader, topic, 1_500n)).toEqual({ errorCode: 0, timestamp: 2_000, offset: 1n })
+      expect((await subject().offset(leader, topic, 2_001n)).offset).toBe(-1n)
+      const { records } = await fetchFrom(leader, { version: subject().version(fetch), topic, maxWaitMs: 500 })
+      expect(decodeBatches(records ?? Buffer.alloc(0))[0]?.maxTimestamp).toBe(2_000)
     })
 
     it('a timestamp two hours ahead', async ({ skip }) => {
