@@ -97,6 +97,7 @@ describe('a page for Prometheus', () => {
       failed_messages_total: stats.failed,
       'topic_messages_total,topic="orders"': 2,
       'topic_bytes_total,topic="orders"': stats.topics['orders']?.bytes.count as number,
+      dropped_messages_total: 2,
       'topic_dropped_messages_total,topic="logs"': 2,
       'retries_total,code="NOT_ENOUGH_REPLICAS"': 2,
       [`requests_total,broker="${kafka.bootstrap}"`]: broker.requests.count,
