@@ -15,7 +15,7 @@ export interface ClientMetricsSubscription {
   intervalMs?: number | undefined
   /** Whether counters are to count from the last push on; else from the start. Default: true. */
   deltaTemporality?: boolean | undefined
-  /** Bytes of the largest push, as it comes. Default: 1,048,576. */
+  /** Bytes of the largest push, as it comes, and in Kafka 4 decompressed, too. Default: 1,048,576. */
   maxBytes?: number | undefined
   /** Ids of the codecs that pushes may have, the preferred first. Default: 4, 3, 1, 2 (zstd, where this Node has it, lz4, gzip, snappy). */
   compression?: readonly number[] | undefined
@@ -96,6 +96,7 @@ export class ClientMetrics {
     request: PushTelemetryRequest,
     from: { broker: number; clientId: string | null },
     decompress: Decompress,
+    boundsUnpacked: boolean,
   ): number {
     const { compression, maxBytes } = this.subscription
     const { subscriptionId, terminating, compressionType } = request
@@ -107,6 +108,7 @@ export class ClientMetrics {
     if (request.metrics.length > maxBytes) return codeOf('TELEMETRY_TOO_LARGE')
     try {
       const data = decompressed(request, decompress)
+      if (boundsUnpacked && data.length > maxBytes) return codeOf('INVALID_RECORD')
       this.received.push({ ...from, clientInstanceId, subscriptionId, terminating, compression: compressionType, data })
     } catch {
       return codeOf('INVALID_RECORD')

@@ -204,6 +204,11 @@ export class Release {
     return this.features?.find(({ name }) => name === 'transaction.version')?.level
   }
 
+  /** What clients' metrics may come to counts once they are decompressed, too. */
+  get boundsUnpackedMetrics(): boolean {
+    return this.atLeast(4, 0)
+  }
+
   /** A partition takes a transaction's messages only if its coordinator knows that it is part of it (KIP-890). */
   get verifiesTransactions(): boolean {
     return this.atLeast(3, 6)

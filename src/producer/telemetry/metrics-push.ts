@@ -148,8 +148,11 @@ export class MetricsPush {
     const wanted = all.filter(({ name }) => subscription.isRequested(name))
     const codec = subscription.codec(this.refusedCodecs)
     for (const metrics of this.isShort ? [withoutNodes(wanted)] : [wanted, withoutNodes(wanted)]) {
-      const data = await compressed(codec, encodeMetricsData(metrics, timestamp))
+      const plain = encodeMetricsData(metrics, timestamp)
       const { id: subscriptionId, maxBytes } = subscription
+      // Kafka 4 refuses as invalid, for good, what it finds too large once it is decompressed.
+      if (plain.length > maxBytes) continue
+      const data = await compressed(codec, plain)
       if (data.metrics.length <= maxBytes)
         return { clientInstanceId: this.instanceId, subscriptionId, terminating, ...data }
     }

@@ -40,7 +40,9 @@ export const pushTelemetryHandler: Handler<PushTelemetryRequest, PushTelemetryRe
 
   answer(request, { broker, clientId, cluster, decompress, faults, throttleTimeMs }) {
     const injected = faults.errorFor()
-    const errorCode = injected?.code ?? cluster.clientMetrics.push(request, { broker: broker.id, clientId }, decompress)
-    return { throttleTimeMs, errorCode }
+    if (injected !== undefined) return { throttleTimeMs, errorCode: injected.code }
+    const from = { broker: broker.id, clientId }
+    const { boundsUnpackedMetrics } = broker.release
+    return { throttleTimeMs, errorCode: cluster.clientMetrics.push(request, from, decompress, boundsUnpackedMetrics) }
   },
 }

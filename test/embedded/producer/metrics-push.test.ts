@@ -274,6 +274,18 @@ describe('a push that is refused', () => {
     expect(kafka.receivedMetrics).toEqual([])
   })
 
+  it('never is one that the cluster finds too large once it is decompressed', async () => {
+    const kafka = await startSubscribed()
+    const producer = startProducer(kafka)
+    await whileSending(producer, async () => {
+      await pushedWith(kafka, NAMES)
+      const whole = kafka.receivedMetrics.find(({ data }) => namesIn(readMetricsData(data)).join() === NAMES.join())
+      kafka.subscribeMetrics({ ...OFTEN, maxBytes: (whole?.data.length ?? 0) - 1 })
+      const withoutNodes = NAMES.filter((name) => !NODE_NAMES.includes(name))
+      await pushedWith(kafka, withoutNodes, 2)
+    })
+  })
+
   it.each(['INVALID_REQUEST', 'INVALID_RECORD', 'UNSUPPORTED_VERSION'])('with %s is the last', async (error) => {
     const kafka = await startSubscribed()
     const refused = kafka.fail({ api: 'PushTelemetry' }, error)
