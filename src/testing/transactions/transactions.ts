@@ -47,12 +47,15 @@ export class Transactions {
       return transaction
     }
     if (claim !== undefined && isSame(known.previous, claim) && !known.isOngoing) return this.begun(known, timeoutMs)
-    if (claim !== undefined && !isSame(known, claim)) return 'PRODUCER_FENCED'
+    if (claim !== undefined && known.producerId !== claim.producerId) return 'PRODUCER_FENCED'
     if (known.isOngoing) {
+      // Whatever the epoch: who claims an old one fences the producer that is at work, and is fenced himself after that.
+      const isOwn = claim !== undefined && isSame(known, claim)
       this.fence(known)
-      if (isPartTwo) known.previous = claim
+      if (isPartTwo && isOwn) known.previous = claim
       return 'CONCURRENT_TRANSACTIONS'
     }
+    if (claim !== undefined && !isSame(known, claim)) return 'PRODUCER_FENCED'
     this.raiseEpoch(known)
     known.previous = claim
     return this.begun(known, timeoutMs)

@@ -162,6 +162,20 @@ export function coordinationCases(subject: () => Subject): void {
       expect(code).toBe(subject().release.transactionVersion === 2 ? 0 : fenced(subject().version(initProducerId), 4))
     })
 
+    it('an epoch of before is claimed while it is open: that ends it, too', async ({ skip }) => {
+      if (!claims()) skip('has no such claims')
+      const topic = await subject().topic()
+      const id = `tx-${topic}`
+      const first = await begin(id)
+      const second = await begin(id, first)
+      expect(await second.add(topic)).toBe(0)
+      expect((await first.init(first)).errorCode).toBe(51)
+      const code = await settled(async () => (await first.init(first)).errorCode)
+      expect(code).toBe(fenced(subject().version(initProducerId), 4))
+      expect(await second.add(topic)).toBe(fenced(subject().version(addPartitionsToTxn, 3), 2))
+      expect(await second.end(true)).toBe(fenced(subject().version(endTxn, 4), 2))
+    })
+
     it('what comes late is refused under an earlier epoch than that of a marker', async ({ skip }) => {
       if (!claims()) skip('has no such claims')
       const topic = await subject().topic()
