@@ -62,6 +62,8 @@ export function appendRecords(records: Buffer, terms: AppendTerms): Appended {
     const verdict = partition.producers.check(first, release, first.transactional && beginsAtZero(terms))
     if (verdict.kind === 'refused') return refused(codeOf(verdict.errorName), verdict.message)
     if (verdict.kind === 'duplicate') return accepted(verdict.baseOffset, verdict.appendTime)
+    if (!first.transactional && partition.transactions.isOpen(first.producerId))
+      return refused(codeOf('INVALID_TXN_STATE'), 'a batch outside of the transaction that its producer has open here')
     partition.producers.appended(first, baseOffset, appendTime ?? first.maxTimestamp, release)
     if (first.transactional) partition.transactions.wrote(first.producerId, baseOffset)
   }

@@ -16,6 +16,10 @@ export class PartitionTransactions {
     if (!this.open.has(producerId)) this.open.set(producerId, offset)
   }
 
+  isOpen(producerId: bigint): boolean {
+    return this.open.has(producerId)
+  }
+
   /** @param markerOffset where the control record stands that ended it */
   ended(producerId: bigint, committed: boolean, markerOffset: number): void {
     const firstOffset = this.open.get(producerId)

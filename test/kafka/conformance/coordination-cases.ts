@@ -176,6 +176,26 @@ export function coordinationCases(subject: () => Subject): void {
       expect(await second.end(true)).toBe(fenced(subject().version(endTxn, 4), 2))
     })
 
+    it('what its producer sends beside it, while it is open', async ({ skip }) => {
+      if (!subject().has(endTxn)) skip('has no transactions')
+      const topic = await subject().topic()
+      const leader = await subject().leader(topic)
+      const id = `tx-${topic}`
+      const transaction = await begin(id)
+      expect(await transaction.add(topic)).toBe(0)
+      const codes: (number | undefined)[] = []
+      for (const [baseSequence, transactional] of [
+        [0, true],
+        [1, false],
+        [1, true],
+      ] as const) {
+        const batch = batchOf([{ timestamp: Date.now() }], { ...transaction, baseSequence, transactional })
+        const options = { version: subject().version(produce, 11), transactionalId: id }
+        codes.push(await settled(async () => (await subject().produce(leader, topic, batch, options)).errorCode))
+      }
+      expect(codes).toEqual([0, 48, 0])
+    })
+
     it('what comes late is refused under an earlier epoch than that of a marker', async ({ skip }) => {
       if (!claims()) skip('has no such claims')
       const topic = await subject().topic()
