@@ -2,6 +2,8 @@ import type { BrokerAddress } from './connect.js'
 import type { Destination } from './versions-question.js'
 
 const NO_BROKERS: ReadonlyMap<number, BrokerAddress> = new Map()
+/** More than any cluster gains from one answer about its brokers to the next. */
+const MAX_ADDED = 100
 
 /** What the metadata told last of the cluster: who it is, and which brokers it has. */
 export class KnownCluster {
@@ -12,6 +14,8 @@ export class KnownCluster {
   private areForgotten = false
   private isInDoubt = false
   private forgettings = 0
+  /** How many brokers were added since the last answer about them. */
+  private added = 0
 
   /** Null where it was never told: Metadata has it since v2. It is kept when the brokers are forgotten. */
   get id(): string | null {
@@ -48,12 +52,19 @@ export class KnownCluster {
     this.clusterId = id
     this.lastId = id ?? this.lastId
     this.members = brokers
+    this.added = 0
     this.areForgotten = false
     return isAnother
   }
 
+  /** Whether any can be added that are not known: each takes a connection, and answers tell of as many as they like. */
+  get takesMore(): boolean {
+    return this.added < MAX_ADDED
+  }
+
   /** Some of its brokers, which an answer about something else told of besides; gives all that are known. */
   add(brokers: ReadonlyMap<number, BrokerAddress>): ReadonlyMap<number, BrokerAddress> {
+    for (const id of brokers.keys()) if (!this.members.has(id)) this.added++
     this.members = new Map([...this.members, ...brokers])
     return this.members
   }

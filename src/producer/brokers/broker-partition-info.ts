@@ -270,9 +270,17 @@ export class BrokerPartitionInfo {
     told: readonly Told[],
     brokers: ReadonlyMap<number, BrokerAddress>,
   ): ReadonlySet<Told> {
-    const { news, topics } = this.known.learnLeaders(told, (id) => brokers.has(id) || this.anyBroker.brokers.has(id))
+    const { takesMore } = this.sessions.cluster
+    const { brokers: known } = this.anyBroker
+    const { news, topics } = this.known.learnLeaders(told, (id) => known.has(id) || (takesMore && brokers.has(id)))
     if (news.size === 0) return news
-    this.listener?.onBrokers(this.anyBroker.learnSome(brokers))
+    // An answer may name any number of brokers besides.
+    const leaders = new Map<number, BrokerAddress>()
+    for (const { leader } of news) {
+      const address = brokers.get(leader)
+      if (address !== undefined) leaders.set(leader, address)
+    }
+    this.listener?.onBrokers(this.anyBroker.learnSome(leaders))
     this.listener?.onTopics(topics, false)
     return news
   }
