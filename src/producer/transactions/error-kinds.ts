@@ -70,6 +70,19 @@ export function decidingError(codes: Iterable<number>): number {
   return deciding
 }
 
+/** What an answer says of a partition. */
+export type PartitionCode = readonly [topic: string, partition: number, code: number]
+
+/** Gives what an answer says of each partition: of one that it names more than once what decides; undefined of others. */
+export function codesOf(told: Iterable<PartitionCode>): (topic: string, partition: number) => number | undefined {
+  const codes = new Map<string, number>()
+  for (const [topic, partition, code] of told) {
+    const name = `${partition} ${topic}`
+    codes.set(name, decidingError([codes.get(name) ?? ErrorCodes.NONE, code]))
+  }
+  return (topic, partition) => codes.get(`${partition} ${topic}`)
+}
+
 function rank(code: number): number {
   if (code === ErrorCodes.NONE) return 0
   if (code === ErrorCodes.OPERATION_NOT_ATTEMPTED) return 1

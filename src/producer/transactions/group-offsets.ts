@@ -9,7 +9,7 @@ import { ZERO_UUID } from '../../protocol/byte-writer.js'
 import { ErrorCodes } from '../../protocol/error-codes.js'
 import { shown } from '../../shown.js'
 import { isTopicName } from '../../topic-name.js'
-import { decidingError } from './error-kinds.js'
+import { codesOf, decidingError, type PartitionCode } from './error-kinds.js'
 
 /**
  * Which member of which consumer group the offsets are of, as any consumer library tells it. With member and generation,
@@ -92,11 +92,16 @@ export class GroupOffsets {
   /** Takes out what was committed; the error that decides about the rest, or `NONE`. What was not asked says nothing. */
   settle(answer: TxnOffsetCommitResponse): number {
     const codes: number[] = []
-    for (const { name, partitions } of answer.topics) {
-      for (const { partitionIndex, errorCode } of partitions) {
-        if (this.pending.get(name)?.has(partitionIndex) !== true) continue
-        if (errorCode === ErrorCodes.NONE) this.committed(name, partitionIndex)
-        else codes.push(errorCode)
+    const codeOf = codesOf(
+      answer.topics.flatMap(({ name, partitions }) =>
+        partitions.map(({ partitionIndex, errorCode }): PartitionCode => [name, partitionIndex, errorCode]),
+      ),
+    )
+    for (const { name, partitions } of this.topics) {
+      for (const { partitionIndex } of partitions) {
+        const code = codeOf(name, partitionIndex)
+        if (code === ErrorCodes.NONE) this.committed(name, partitionIndex)
+        else if (code !== undefined) codes.push(code)
       }
     }
     // What an answer leaves out is asked for again.

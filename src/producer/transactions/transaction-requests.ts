@@ -14,7 +14,7 @@ import { txnOffsetCommit, type TxnOffsetCommitResponse } from '../../protocol/ap
 import { ErrorCodes } from '../../protocol/error-codes.js'
 import type { Identity } from '../../protocol/records/record-batch.js'
 import type { Coordination, Question } from './coordinator.js'
-import { decidingError } from './error-kinds.js'
+import { codesOf, decidingError, type PartitionCode } from './error-kinds.js'
 import type { GroupOffsets } from './group-offsets.js'
 import { CLAIMS_FROM, MAX_INIT_PRODUCER_ID } from './producer-identity.js'
 import { ElsewhereError, isOther, type GivenIdentity } from './transactional-identity.js'
@@ -359,17 +359,17 @@ function errorOfPartitions(
   asked: readonly AddPartitionsToTxnTopic[],
   { resultsByTransaction }: AddPartitionsToTxnResponse,
 ): number {
-  const codes = new Map<string, number>()
-  for (const { topicResults } of resultsByTransaction)
-    for (const { name, resultsByPartition } of topicResults)
-      for (const { partitionIndex, partitionErrorCode } of resultsByPartition)
-        codes.set(`${partitionIndex} ${name}`, partitionErrorCode)
+  const codeOf = codesOf(
+    resultsByTransaction
+      .flatMap(({ topicResults }) => topicResults)
+      .flatMap(({ name, resultsByPartition }) =>
+        resultsByPartition.map((one): PartitionCode => [name, one.partitionIndex, one.partitionErrorCode]),
+      ),
+  )
   // What an answer leaves out is asked for again.
   const missing = ErrorCodes.COORDINATOR_NOT_AVAILABLE
   return decidingError(
-    asked.flatMap(({ name, partitions }) =>
-      partitions.map((partition) => codes.get(`${partition} ${name}`) ?? missing),
-    ),
+    asked.flatMap(({ name, partitions }) => partitions.map((partition) => codeOf(name, partition) ?? missing)),
   )
 }
 
