@@ -84,7 +84,9 @@ describe('recordBatch', () => {
   })
 
   it('carries who produced it', () => {
-    const producer = { producerId: (1n << 40n) + 7n, producerEpoch: 3, baseSequence: 2 ** 31 - 1, transactional: true }
+    // No byte is that of another place, and the highest bit of each half is set.
+    const producerId = 0x7edcba98_96543210n
+    const producer = { producerId, producerEpoch: 0x7ffe, baseSequence: 2 ** 31 - 1, transactional: true }
     const [decoded] = decodeBatches(recordBatch(RECORDS, producer))
     expect(decoded).toMatchObject(producer)
   })
