@@ -115,12 +115,13 @@ describe('recordBatch', () => {
     const builder = build(RECORDS.slice(0, 2))
     const before = Buffer.from(builder.seal())
     const [, , third] = RECORDS as [unknown, unknown, (typeof RECORDS)[number]]
-    const append = (limit: number) =>
-      builder.append(third.timestamp, third.key, third.value, third.headers, 76, 300, limit)
+    const append = (limit: number, to = builder) =>
+      to.append(third.timestamp, third.key, third.value, third.headers, 76, 300, limit)
     expect(append(whole.byteLength - 1)).toBe(NO_ROOM)
     expect(Buffer.from(builder.seal()).equals(before)).toBe(true)
     expect(append(whole.byteLength)).toBeGreaterThan(0)
     expect(Buffer.from(builder.seal()).equals(whole.seal())).toBe(true)
+    expect(append(1, build([]))).toBeGreaterThan(0)
   })
 
   it('takes no record whose bytes are fewer or more than they were said to be, and is as it was then', () => {
