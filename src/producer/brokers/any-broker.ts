@@ -211,7 +211,11 @@ export class AnyBroker {
     const last = isThrottled ? [atHand.connection.address] : []
     const others = inTurn(shuffled([...this.brokers.values()], random), shuffled(this.bootstrap, random))
     const seen = new Set<string>([...first, ...last].map(formatAddress))
-    const isNew = (address: BrokerAddress) => !seen.has(formatAddress(address))
+    // What one has answered meanwhile may have had those that were known forgotten.
+    const isNew = (address: BrokerAddress) => {
+      const name = formatAddress(address)
+      return !seen.has(name) && this.mayBeAsked(name)
+    }
     yield* first
     for (let at = 0; ;) {
       // However many questions go on to the next broker at once, they go to the same one.
@@ -234,8 +238,11 @@ export class AnyBroker {
   get atHand(): BrokerSession | undefined {
     const { session } = this
     if (session?.connection.isOpen !== true) return undefined
-    const name = formatAddress(session.connection.address)
-    return this.nodeAt(name) !== undefined || this.isOfBootstrap(name) ? session : undefined
+    return this.mayBeAsked(formatAddress(session.connection.address)) ? session : undefined
+  }
+
+  private mayBeAsked(name: string): boolean {
+    return this.nodeAt(name) !== undefined || this.isOfBootstrap(name)
   }
 
   /** Whether one of the bootstrap list is another broker than was taken for granted: then it is asked as any of that list is. */

@@ -707,9 +707,18 @@ describe('who is asked', () => {
       ...good,
       brokers: good.brokers.map((broker) => ({ ...broker, port })),
     })
+    // It is in the metadata so often that it is asked, whatever the order, where any of these is.
+    const other = await ScriptedBroker.start({ metadataVersions: [0, 13] })
+    const others = Array.from({ length: 100 }, (_, i) => ({
+      nodeId: i + 2,
+      host: '127.0.0.1',
+      port: other.port,
+      rack: null,
+    }))
     const member: ScriptedBroker = await ScriptedBroker.start({
       metadataVersions: [0, 13],
-      onMetadata: ({ index }, good) => (index === 0 ? good : { ...good, errorCode: 129 }),
+      onMetadata: ({ index }, good) =>
+        index === 0 ? { ...good, brokers: [...good.brokers, ...others] } : { ...good, errorCode: 129 },
     })
     const seed = await ScriptedBroker.start({
       metadataVersions: [0, 13],
@@ -720,7 +729,7 @@ describe('who is asked', () => {
     // The seed hangs up, so that the member is asked; and says at the next question that it must not be.
     await producer.partitionsFor('b')
     await producer.partitionsFor('c')
-    expect([seed.asked.length, member.asked.length]).toEqual([3, 2])
+    expect([seed.asked.length, member.asked.length, other.connections]).toEqual([3, 2, 0])
   })
 
   it('on a connection of its own: it does not wait behind messages', async () => {
