@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../clock.js'
+import { Deadline, type Clock } from '../clock.js'
 import { orAborted } from './or-aborted.js'
 
 /** A function of the user's gave nothing in time. */
@@ -22,9 +22,9 @@ export async function askUser<T>(
   timeoutMs: number,
   gone?: AbortSignal,
 ): Promise<T> {
-  let timer: Timer | undefined
+  let deadline: Deadline | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = clock.setTimeout(() => reject(new NothingCame(timeoutMs)), timeoutMs).unref()
+    deadline = new Deadline(clock, timeoutMs, () => reject(new NothingCame(timeoutMs))).unref()
   })
   try {
     // Nor is it called for whom nobody waited any more before that step came.
@@ -32,6 +32,6 @@ export async function askUser<T>(
     const answer = Promise.race([step.then(call), late])
     return await (gone === undefined ? answer : orAborted(answer, gone))
   } finally {
-    clock.clearTimeout(timer)
+    deadline?.cancel()
   }
 }

@@ -1,4 +1,4 @@
-import { sleep, type Timer } from '../../clock.js'
+import { Deadline, sleep } from '../../clock.js'
 import { createDebug } from '../../debug.js'
 import { ConnectionClosedError, KafkaProducerError } from '../../errors.js'
 import type { ServedVersions } from '../../protocol/versions.js'
@@ -40,7 +40,7 @@ export class SessionRenewal {
   private isRunning = false
   private isHolding = false
   /** Runs while requests are held for want of credentials. */
-  private patience: Timer | undefined
+  private patience: Deadline | undefined
   private lastFailure: unknown
 
   constructor(
@@ -84,9 +84,8 @@ export class SessionRenewal {
     if (this.isHolding) return
     this.isHolding = true
     this.connection.holdRequests()
-    this.patience = this.surroundings.clock
-      .setTimeout(() => this.giveUp(this.lastFailure), this.authenticator.userTimeoutMs)
-      .unref()
+    const { clock } = this.surroundings
+    this.patience = new Deadline(clock, this.authenticator.userTimeoutMs, () => this.giveUp(this.lastFailure)).unref()
   }
 
   private async renew(pauseMs: number): Promise<void> {
@@ -103,7 +102,7 @@ export class SessionRenewal {
       }
       this.hold()
       // From here on each step has a time-out of its own.
-      this.surroundings.clock.clearTimeout(this.patience)
+      this.patience?.cancel()
       const startedAt = this.surroundings.clock.now()
       this.begunAt(startedAt, await authenticator.run(connection, versions, exchange))
       const broker = formatAddress(connection.address)
@@ -115,7 +114,7 @@ export class SessionRenewal {
     } catch (cause) {
       this.giveUp(cause)
     } finally {
-      this.surroundings.clock.clearTimeout(this.patience)
+      this.patience?.cancel()
       this.isRunning = false
     }
   }

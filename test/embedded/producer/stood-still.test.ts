@@ -1,4 +1,7 @@
-import { expect, it } from 'vitest'
+import { pbkdf2 } from 'node:crypto'
+import { connect } from 'node:net'
+import { promisify } from 'node:util'
+import { expect, it, vi } from 'vitest'
 import type { EmbeddedKafka, FaultTarget } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
 import { startProducer } from '../support/producers.js'
@@ -75,4 +78,15 @@ it('a message that waits for room has that of those that were acknowledged meanw
   standStillOnceAnswered(kafka, 'Produce')
   const sent = ['x', 'y'].map((value) => producer.send({ topic: 'orders', value }))
   expect(await Promise.all(sent)).toHaveLength(2)
+})
+
+it('what a function of the user’s was waiting for, and came meanwhile, is taken', async () => {
+  const kafka = await startKafka({ topics: { orders: {} } })
+  const createConnection = vi.fn(({ host, port }: { host: string; port: number }) => {
+    const came = promisify(pbkdf2)('password', 'salt', 1, 16, 'sha256')
+    if (createConnection.mock.calls.length === 1) standStill()
+    return came.then(() => connect(port, host))
+  })
+  const producer = startProducer(kafka, { createConnection, connectTimeoutMs: WAIT_MS })
+  await producer.connect()
 })

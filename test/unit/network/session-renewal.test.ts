@@ -1,4 +1,6 @@
+import { pbkdf2 } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { AuthenticationError } from '../../../src/errors.js'
 import { Authenticator } from '../../../src/network/sasl/authenticator.js'
@@ -184,4 +186,17 @@ it('credentials are not asked for amid the sending of a request', async () => {
   await answer
   await until(() => seen.length > 0, 'the credentials are asked for')
   expect(seen).toEqual([false])
+})
+
+it('credentials that came while the process stood still are in time', async () => {
+  const { request } = await sessionAt(
+    0.96,
+    () => {
+      const came = promisify(pbkdf2)('password', 'salt', 1, 16, 'sha256')
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500)
+      return came.then(() => 'wonderland')
+    },
+    1_000,
+  )
+  expect(await request()).toBe('answered')
 })
