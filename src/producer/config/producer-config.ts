@@ -171,8 +171,12 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
       () => 'partitioner',
     )
     const ofMode = this.type === 'sync' ? notesOnQueueOptions(options) : []
-    this.notes = [...notes, ...ofMode, ...this.compressionChoice.notes]
+    this.notes = Object.freeze([...notes, ...ofMode, ...this.compressionChoice.notes])
     this.checkTogether()
+    for (const list of [this.brokers, this.interceptors]) Object.freeze(list)
+    for (const address of this.brokers) Object.freeze(address)
+    // What was assigned later would count for some parts of a producer and not for others, and is checked by nobody.
+    if (new.target === ProducerConfig) Object.freeze(this)
   }
 
   /** Rules between options. */

@@ -98,6 +98,8 @@ export class TransactionalProducerConfig<K = unknown, V = unknown> {
     this.transactionalId = transactionalId
     this.transactionTimeoutMs = transactionTimeoutMs
     this.producer = new ProducerConfig<K, V, 'sync'>(others, notes)
+    // As with that of a producer.
+    if (new.target === TransactionalProducerConfig) Object.freeze(this)
   }
 }
 

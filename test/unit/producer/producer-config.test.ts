@@ -429,3 +429,29 @@ it('every option has its text, what is allowed and a default that is allowed', (
     if (fallback !== undefined) expect(() => parse(fallback, name), name).not.toThrow()
   }
 })
+
+it.each([
+  ['an option', (config: Mutable) => (config['acks'] = 0)],
+  ['a broker', ({ brokers }: Mutable) => (brokers as object[]).push({ host: 'elsewhere', port: 9092 })],
+  ['a broker’s address', ({ brokers }: Mutable) => ((brokers as { host: string }[]).at(0)!.host = 'elsewhere')],
+  ['an interceptor', ({ interceptors }: Mutable) => (interceptors as object[]).push({ onSend: () => undefined })],
+  ['a note', ({ notes }: Mutable) => (notes as string[]).pop()],
+])('%s is not changed later: parts of the producer would heed it, and others not', (_, change) => {
+  const { config } = new Producer({ brokers, lingerMs: 1 })
+  const before = { ...config, brokers: structuredClone(config.brokers), notes: [...config.notes] }
+  expect(() => change(config as unknown as Mutable)).toThrow(TypeError)
+  expect({ ...config }).toEqual(before)
+})
+
+it('a class of settings may be made of it', () => {
+  class Settings extends ProducerConfig {
+    readonly owner: string
+    constructor() {
+      super({ brokers })
+      this.owner = 'billing'
+    }
+  }
+  expect(new Settings()).toMatchObject({ owner: 'billing', acks: -1 })
+})
+
+type Mutable = Record<string, unknown>

@@ -62,6 +62,12 @@ describe('the options of a transactional producer', () => {
   })
 })
 
+it('options are not changed later: parts of the producer would heed it, and others not', () => {
+  const config = new TransactionalProducerConfig({ brokers: 'localhost:9092', transactionalId: 'billing-1' })
+  expect(() => ((config as { transactionTimeoutMs: number }).transactionTimeoutMs = 1)).toThrow(TypeError)
+  expect(() => ((config.producer as { acks: number }).acks = 0)).toThrow(TypeError)
+})
+
 describe('out of a properties file of Java', () => {
   const FILE = `
 bootstrap.servers=kafka-1:9092,kafka-2:9092
