@@ -1,5 +1,6 @@
 import { InvalidConfigError } from '../../errors.js'
 import { hasLoneSurrogate } from '../../lone-surrogate.js'
+import { nearestName } from '../../nearest-name.js'
 import type {
   TxnOffsetCommitRequest,
   TxnOffsetCommitResponse,
@@ -39,6 +40,8 @@ export interface GroupOffset {
 type Member = Pick<TxnOffsetCommitRequest, 'groupId' | 'generationIdOrMemberEpoch' | 'memberId' | 'groupInstanceId'>
 type Offset = TxnOffsetCommitTopic['partitions'][number]
 
+const GROUP_FIELDS = ['groupId', 'generationId', 'memberId', 'groupInstanceId'] satisfies (keyof GroupMetadata)[]
+const OFFSET_FIELDS = ['topic', 'partition', 'offset', 'leaderEpoch', 'metadata'] satisfies (keyof GroupOffset)[]
 const MAX_OFFSET = 2n ** 63n - 1n
 const MAX_INT32 = 0x7fffffff
 const MAX_INT16 = 0x7fff
@@ -58,7 +61,9 @@ export class GroupOffsets {
   }
 
   private take(given: GroupOffset): void {
-    const { topic, partition, offset, leaderEpoch: epoch, metadata } = (given ?? {}) as Partial<GroupOffset>
+    const read: Partial<GroupOffset> = given ?? {}
+    checkNames('offsets', read, OFFSET_FIELDS)
+    const { topic, partition, offset, leaderEpoch: epoch, metadata } = read
     const leaderEpoch = epoch ?? -1
     if (!isTopicName(topic)) throw refused('offsets: topic', topic, 'the name of a topic')
     if (!isInt32(partition)) throw refused('offsets: partition', partition, 'a whole number from 0')
@@ -120,6 +125,7 @@ function memberOf(group: GroupMetadata): Member {
   if (typeof group !== 'object' || (group as unknown) === null)
     throw refused('groupMetadata', group, 'an object with the groupId of a consumer group')
   const given: Partial<GroupMetadata> = group
+  checkNames('groupMetadata', given, GROUP_FIELDS)
   const { groupId, groupInstanceId } = given
   const generationId = given.generationId ?? -1
   const memberId = given.memberId ?? ''
@@ -141,6 +147,19 @@ function memberOf(group: GroupMetadata): Member {
     generationIdOrMemberEpoch: generationId,
     memberId,
     groupInstanceId: groupInstanceId ?? null,
+  }
+}
+
+/**
+ * Libraries tell more of a group than is asked here, which is let be; but not a name so near that it must be a slip: without
+ * member and generation, which may be left out, nobody finds out a consumer that has lost its partitions.
+ */
+function checkNames(what: string, given: object, fields: readonly string[]): void {
+  for (const name of Object.keys(given)) {
+    if (fields.includes(name)) continue
+    const meant = nearestName(name, fields)
+    if (meant !== undefined && (given as Record<string, unknown>)[meant] === undefined)
+      throw new InvalidConfigError(`${what}: there is no ${shown(name)} in it: did you mean '${meant}'?`)
   }
 }
 

@@ -70,6 +70,12 @@ describe('the offsets of a group', () => {
     [{ groupId: 'g', memberId: 'm' }, /generationId: given was undefined, allowed is that of the member, since/],
     [{ groupId: 'g', memberId: 'm', generationId: -1 }, /generationId: given was -1, allowed is that of the member/],
     [{ groupId: 'g', groupInstanceId: 7 }, /groupInstanceId: given was 7/],
+    [
+      { groupId: 'g', generationID: 3, memberID: 'm' },
+      /^groupMetadata: there is no 'generationID' in it: .* 'generationId'\?$/,
+    ],
+    [{ group_id: 'g' }, /^groupMetadata: there is no 'group_id' in it: did you mean 'groupId'\?$/],
+    [{ groupId: 'g', group_instance_id: 'i' }, /'group_instance_id' in it: did you mean 'groupInstanceId'/],
   ])('are refused for %o', (group, message) => {
     const make = () => new GroupOffsets(group as GroupMetadata, [])
     expect(make).toThrow(InvalidConfigError)
@@ -86,9 +92,27 @@ describe('the offsets of a group', () => {
     [{ ...OFFSET, topic: 'in\ud800' }, /topic: given was /],
     [{ ...OFFSET, metadata: '\ud800' }, /metadata: given was /],
     [{ ...OFFSET, metadata: 7 }, /metadata: given was 7/],
+    [{ ...OFFSET, metaData: 'x' }, /^offsets: there is no 'metaData' in it: did you mean 'metadata'\?$/],
+    [{ ...OFFSET, leader_epoch: 3 }, /^offsets: there is no 'leader_epoch' in it: did you mean 'leaderEpoch'\?$/],
     [null, /topic: given was undefined/],
   ])('that are %o are refused', (offset, message) => {
     expect(() => new GroupOffsets(GROUP, [offset as GroupOffset])).toThrow(message)
+  })
+
+  it('may come with whatever else a library tells, and from a class with accessors', () => {
+    class Told {
+      _memberId = 'm'
+      get memberId() {
+        return this._memberId
+      }
+      readonly groupId = 'g'
+      readonly generationId = 3
+      readonly leaderId = 'm'
+      readonly protocol = 'range'
+    }
+    const message = { ...OFFSET, offsets: [1], key: 'k', value: 'v', timestamp: 1, headers: {} }
+    const offsets = new GroupOffsets(new Told(), [message])
+    expect(offsets.member).toMatchObject({ groupId: 'g', memberId: 'm', generationIdOrMemberEpoch: 3 })
   })
 
   it('that are committed are not asked for again with the others', () => {
