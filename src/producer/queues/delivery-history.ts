@@ -12,6 +12,7 @@ export class DeliveryHistory {
   private maybeWritten = false
   private maybeInLog = false
   private latestError: KafkaProducerError | undefined = undefined
+  private latestDoubt: KafkaProducerError | undefined = undefined
   private failureCount = 0
   private splitInDoubtFor: KafkaProducerError | undefined = undefined
   private isToTravelAlone = false
@@ -39,7 +40,12 @@ export class DeliveryHistory {
     return this.latestError
   }
 
-  /** How often that was told: the same may fail several attempts. */
+  /** Why it may have been written, as far as brokers tell: what came later may be about something else. */
+  get doubt(): KafkaProducerError | undefined {
+    return this.latestDoubt
+  }
+
+  /** How often it was not acknowledged: the same may fail several attempts. */
   get failures(): number {
     return this.failureCount
   }
@@ -130,7 +136,10 @@ export class DeliveryHistory {
   noteFailure(cause: KafkaProducerError, maybeWritten: boolean, maybeInLog = maybeWritten): void {
     this.latestError = cause
     this.failureCount++
-    if (maybeWritten) this.maybeWritten = true
+    if (maybeWritten) {
+      this.maybeWritten = true
+      this.latestDoubt = cause
+    }
     if (maybeInLog) this.maybeInLog = true
   }
 
@@ -152,6 +161,7 @@ export class DeliveryHistory {
     half.maybeWritten = this.maybeWritten
     half.maybeInLog = this.maybeInLog
     half.latestError = this.latestError
+    half.latestDoubt = this.latestDoubt
     half.splitInDoubtFor = this.splitInDoubtFor
     return half
   }

@@ -82,7 +82,7 @@ export class Outcomes {
   /** What may have been written can't be sent again under other sequences: the broker would not find it twice. */
   private startOver(queue: PartitionQueue, cause?: KafkaProducerError): void {
     for (let batch = queue.sequences.mayBeTwice; batch !== undefined; batch = queue.sequences.mayBeTwice) {
-      this.settleFailed(batch, batch.history.lastError as KafkaProducerError)
+      this.settleFailed(batch, batch.history.doubt as KafkaProducerError)
     }
     this.unnumber(queue, cause)
   }
@@ -222,9 +222,6 @@ export class Outcomes {
         this.tell('retry', batch, cause)
         history.noteNotInLog()
         queue.returned(batch)
-        // What it leaves out would be missing behind it.
-        if (batch.sequence !== undefined) queue.breakSequencesAt(batch)
-        if (queue.hasGap) this.startOver(queue)
         const now = this.parts.clock.now()
         for (const { batchIndex, batchIndexErrorMessage } of invalid) {
           const error = brokerResponseError(answer.errorCode, subject, batchIndexErrorMessage ?? detail)
@@ -232,6 +229,9 @@ export class Outcomes {
           if (batch.endOne(batchIndex, error, now, true))
             this.failures.add({ topic, partition, attempts: history.attempts }, error)
         }
+        // What it leaves out would be missing behind it. The others go with it where an attempt may have written them all.
+        if (batch.sequence !== undefined) queue.breakSequencesAt(batch)
+        if (queue.hasGap) this.startOver(queue)
         this.thin(batch)
         // Nothing is wrong with the others: that costs them no attempt (KIP-467).
         history.forgiveAttempt()

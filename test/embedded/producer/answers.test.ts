@@ -173,6 +173,26 @@ describe('record errors (Produce v8 and later)', () => {
     expectNothingHeld(producer)
   })
 
+  it('behind an attempt that may have written all: the others are told that one’s failure, and not that they are invalid', async () => {
+    const kafka = await startKafka({ topics: { orders: { config: { 'cleanup.policy': 'compact' } } } })
+    const producer = startProducer(kafka)
+    kafka.cut({ api: 'Produce' })
+    const failure = await failureOf(
+      producer.send([
+        { topic: 'orders', key: 'a', value: '1' },
+        { topic: 'orders', value: 'no key' },
+        { topic: 'orders', key: 'b', value: '2' },
+      ]),
+    )
+    // Under other sequences the others could be there twice.
+    expect(outcomes(failure.results)).toEqual(['CONNECTION_CLOSED', 'INVALID_RECORD', 'CONNECTION_CLOSED'])
+    for (const result of failure.results) expect(result).toMatchObject({ mayHaveBeenWritten: true, attempts: 2 })
+    expect((failure.results[1] as Error).message).toContain('without a key')
+    await producer.send({ topic: 'orders', key: 'a', value: '3' })
+    expect(stored(kafka, 'orders')).toEqual(['3'])
+    expectNothingHeld(producer)
+  })
+
   it('that name all messages fail them all', async () => {
     const kafka = await startKafka({ topics: { orders: { config: { 'cleanup.policy': 'compact' } } } })
     const failure = await failureOf(
