@@ -7,6 +7,7 @@ import { foreignText } from '../../foreign-text.js'
 import { given } from '../../given.js'
 import type { Secret } from '../secret.js'
 import type { Asked, SaslExchange, SaslMechanism } from './mechanism.js'
+import { noteRefused } from './oidc-token.js'
 
 /** A token with what some brokers want besides (KIP-342). Further properties, such as a signer's, are not looked at. */
 export interface OAuthToken {
@@ -25,7 +26,9 @@ export function oauthBearerMechanism(source: Secret<TokenSource>): SaslMechanism
       'look at when the token ends, and at its signature, issuer and audience; a function as `token` is asked for a new one at each connection',
     async begin(broker) {
       const { token: asked } = source.reveal()
-      return exchangeOf(typeof asked === 'function' ? await asked(broker) : asked)
+      if (typeof asked !== 'function') return exchangeOf(asked)
+      const answer = await asked(broker)
+      return { ...exchangeOf(answer), tryOtherwise: () => typeof answer === 'string' && noteRefused(asked, answer) }
     },
   }
 }

@@ -47,6 +47,8 @@ const RENEW_AT = 0.8
 const USED_UNTIL = 0.95
 /** How long a fetch is waited for where that token is at hand: connections wait for it, some of them not as long as a fetch may take. */
 const PATIENCE_MS = 1_000
+/** One that a broker refuses is replaced once it is as old: a younger one is refused for what another would be, too. */
+const REFUSED_FROM_MS = 10_000
 /** What a provider says is believed for a day at most. */
 const MAX_LIFETIME_MS = 86_400_000
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
@@ -62,13 +64,26 @@ interface KeptToken {
   readonly lifetimeMs: number
 }
 
+/** By both clocks: one stands still while the machine sleeps and the token runs out, and the other may be set back. */
+function ageOf({ askedAt }: KeptToken): number {
+  return Math.max(systemClock.now() - askedAt.now, systemClock.timestamp() - askedAt.timestamp)
+}
+
+/** Whether less than this part of its lifetime is over. */
+function isYounger(kept: KeptToken, part: number): boolean {
+  return ageOf(kept) < kept.lifetimeMs * part
+}
+
+/** Of the functions made here, what tells them that a broker has refused a token. */
+const refusals = new WeakMap<object, (token: string) => boolean>()
+
 /**
- * Whether less than this part of its lifetime is over. By both clocks: one stands still while the machine sleeps and the
- * token runs out, and the other may be set back.
+ * A broker has refused a token that this function gave: it may be good no longer, as where the provider signs by another key.
+ *
+ * @returns whether the function may give another one
  */
-function isYounger({ askedAt, lifetimeMs }: KeptToken, part: number): boolean {
-  const age = Math.max(systemClock.now() - askedAt.now, systemClock.timestamp() - askedAt.timestamp)
-  return age < lifetimeMs * part
+export function noteRefused(source: object, token: string): boolean {
+  return refusals.get(source)?.(token) ?? false
 }
 
 interface Provider extends OidcOptions {
@@ -79,7 +94,7 @@ interface Provider extends OidcOptions {
 
 /**
  * A function for `sasl: { mechanism: 'oauthbearer', token }` that fetches tokens, keeps each until shortly before it
- * ends, and asks once where many connections want one.
+ * ends, or until a broker refuses it, and asks once where many connections want one.
  *
  * @throws InvalidConfigError
  */
@@ -87,12 +102,15 @@ export function oidcToken(options: OidcOptions): () => Promise<string> {
   const provider = new Secret(checked(options))
   let kept: KeptToken | undefined
   let fetching: Promise<string> | undefined
-  return async () => {
-    if (kept !== undefined && isYounger(kept, RENEW_AT)) return kept.token.reveal()
+  /** Whether a broker has refused the one that is kept. */
+  let isRefused = false
+  const give = async () => {
+    if (kept !== undefined && !isRefused && isYounger(kept, RENEW_AT)) return kept.token.reveal()
     const askedAt = { now: systemClock.now(), timestamp: systemClock.timestamp() }
     fetching ??= fetchToken(provider.reveal())
       .then(({ token, lifetimeMs }) => {
         kept = { token: new Secret(token), askedAt, lifetimeMs }
+        isRefused = false
         return token
       })
       .catch((error: unknown) => {
@@ -107,6 +125,14 @@ export function oidcToken(options: OidcOptions): () => Promise<string> {
     if (old === undefined || !isYounger(old, USED_UNTIL)) return fetching
     return (await within(systemClock, PATIENCE_MS, fetching)) ?? old.token.reveal()
   }
+  refusals.set(give, (token) => {
+    if (kept === undefined) return false
+    // Another is there by now.
+    if (kept.token.reveal() !== token) return true
+    if (ageOf(kept) >= REFUSED_FROM_MS) isRefused = true
+    return isRefused
+  })
+  return give
 }
 
 /** Errors name fields, and of the endpoint its origin at most: a URL may hold secrets in all its other parts. */

@@ -1,5 +1,7 @@
-import { expect, it, onTestFinished } from 'vitest'
-import { Producer, type DeliveryError, type ProducerOptions } from '../../../src/index.js'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import { oidcToken, Producer, type DeliveryError, type ProducerOptions } from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { until } from '../support/producers.js'
 
@@ -219,4 +221,40 @@ it('a function for credentials may send, flush and close the producer it is of',
   expect(error.code).toBe('PRODUCER_CLOSED')
   await until(() => closing.length > 0, 'it is closed')
   await Promise.all(closing)
+})
+
+/** A provider of tokens that brokers take for five minutes, whatever it says of them itself. */
+async function hourlyProvider() {
+  let asked = 0
+  const part = (json: object) => Buffer.from(JSON.stringify(json)).toString('base64url')
+  const server = createServer((_, response) => {
+    asked++
+    const iat = Math.floor(Date.now() / 1_000)
+    const token = `${part({ alg: 'none' })}.${part({ sub: 'alice', iat, exp: iat + 300 })}.`
+    response.end(JSON.stringify({ access_token: token, expires_in: 3_600 }))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  const { port } = server.address() as AddressInfo
+  const token = oidcToken({ tokenEndpoint: `http://127.0.0.1:${port}/`, clientId: 'me', clientSecret: 's' })
+  return { sasl: { mechanism: 'oauthbearer', token } as const, asked: () => asked }
+}
+
+it('a token of oidcToken() that brokers refuse before its time is fetched anew, and fails no message', async () => {
+  const kafka = await startKafka({ topics: { t: {} }, sasl: {} })
+  const { sasl, asked } = await hourlyProvider()
+  await producerOf({ brokers: kafka.bootstrap, sasl }).send({ topic: 't', value: 'v' })
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 600_000 })
+  onTestFinished(() => void vi.useRealTimers())
+  await producerOf({ brokers: kafka.bootstrap, sasl }).send({ topic: 't', value: 'w' })
+  expect(asked()).toBe(2)
+})
+
+it('one that was just fetched is not: another would be refused, too', async () => {
+  const kafka = await startKafka({ topics: { t: {} }, sasl: {} })
+  const { sasl, asked } = await hourlyProvider()
+  kafka.fail({ api: 'SaslAuthenticate' }, 'SASL_AUTHENTICATION_FAILED')
+  const refused = producerOf({ brokers: kafka.bootstrap, sasl }).connect()
+  await expect(refused).rejects.toMatchObject({ code: 'AUTHENTICATION_FAILED', retriable: false })
+  expect(asked()).toBe(1)
 })
