@@ -13,6 +13,7 @@ import type { Freed, Magic, Settled } from '../queues/batch.js'
 import type { PartitionBatch, PartitionQueue } from '../queues/partition-queue.js'
 import type { RetryPolicy } from '../queues/retry-policy.js'
 import type { CompressionChoice } from '../queues/topic-compression.js'
+import { detailOfCode } from '../transactions/error-kinds.js'
 import { mayBeInLog, mayHaveBeenWritten, TOO_LARGE, verdictOn } from './answer-verdict.js'
 import type { Sequencing } from './idempotence.js'
 import { leaderAddresses } from './produce-answer.js'
@@ -279,7 +280,7 @@ export class Outcomes {
     }
     if (code === ErrorCodes.POLICY_VIOLATION)
       return `Azure Event Hubs answers so where it would throttle for longer than \`requestTimeoutMs\`${told}`
-    return errorMessage
+    return errorMessage ?? (this.parts.idempotence.isTransactional ? detailOfCode(code) : undefined) ?? null
   }
 
   /** The connection was lost, or never there: nothing was answered for these. */

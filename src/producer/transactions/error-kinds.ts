@@ -58,6 +58,12 @@ const KIND_OF_CODE: ReadonlyMap<number, ErrorKind> = new Map(
   KINDS.flatMap(([kind, codes]) => codes.map((code) => [code, kind] as const)),
 )
 
+/** What is known of an error in a transaction beside its code. */
+export function detailOfCode(code: number): string | undefined {
+  if (code !== ErrorCodes.INVALID_PRODUCER_ID_MAPPING) return undefined
+  return 'the brokers know the transactionalId no longer, as where nothing was done with it for transactional.id.expiration.ms; the next transaction has another id'
+}
+
 /** What a coordinator's error means. */
 export function kindOfCode(code: number): ErrorKind {
   return KIND_OF_CODE.get(code) ?? (errorCode(code).retriable ? 'again' : 'unusable')

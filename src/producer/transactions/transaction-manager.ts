@@ -8,7 +8,7 @@ import { produce } from '../../protocol/apis/produce.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import { isByCaller } from '../../stats/failures.js'
 import { Observers } from '../../stats/observer.js'
-import { kindOfCode, type ErrorKind } from './error-kinds.js'
+import { detailOfCode, kindOfCode, type ErrorKind } from './error-kinds.js'
 import type { GroupOffsets } from './group-offsets.js'
 import { LateRequests } from './late-requests.js'
 import {
@@ -281,7 +281,7 @@ export class TransactionManager implements TransactionGate {
     try {
       const code = await ask(this.current as GivenIdentity, this.steps.signal)
       if (code === ErrorCodes.NONE) return
-      this.fail(brokerResponseError(code, name), kindOfCode(code))
+      this.fail(brokerResponseError(code, name, detailOfCode(code)), kindOfCode(code))
     } catch (error) {
       this.fail(error as KafkaProducerError, error instanceof ElsewhereError ? 'abort, new id' : 'abort')
     }

@@ -441,6 +441,24 @@ describe('a transaction that fails at the brokers', () => {
     },
   )
 
+  it.each(['Produce', 'TxnOffsetCommit'] as const)(
+    'Kafka 4: whose id the brokers have forgotten, as %s tells, says so, and the next one goes on',
+    async (api) => {
+      const kafka = await startKafka({ topics: TOPICS })
+      const producer = startTransactional(kafka)
+      kafka.fail({ api }, 'INVALID_PRODUCER_ID_MAPPING')
+      const forgotten = producer.transaction(async (tx) => {
+        void tx.send({ topic: 'orders', value: 'a' })
+        await tx.sendOffsets({ groupId: 'g' }, [{ topic: 'orders', partition: 0, offset: 1 }])
+      })
+      const error = await errorOf(forgotten)
+      expect(error).toMatchObject({ code: 'TRANSACTION_ABORTED', cause: { code: 'INVALID_PRODUCER_ID_MAPPING' } })
+      expect(error.message).toContain('transactional.id.expiration.ms')
+      await producer.transaction((tx) => tx.send({ topic: 'orders', value: 'b' }))
+      expect(committed(kafka, 'orders')).toEqual(['b'])
+    },
+  )
+
   it.each(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH'] as const)(
     'a batch with %s aborts it; the next one has another epoch',
     async (code) => {
