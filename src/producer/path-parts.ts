@@ -269,8 +269,8 @@ export class PathParts<K, V> {
         this.topics.forgetSeen()
         compression.forgetRefusals()
       },
-      onTopics: (updates, isAnswer) => {
-        this.topics.update(updates, isAnswer)
+      onTopics: (updates, askedAt) => {
+        this.topics.update(updates, askedAt)
         const names = updates.map(({ topic }) => topic)
         tellUser(partitioner.onMetadataRefresh, names, (error) =>
           warnings.threw("the partitioner's onMetadataRefresh", error),

@@ -34,8 +34,8 @@ export interface MetadataListener {
   onBrokers(brokers: ReadonlyMap<number, BrokerAddress>): void
   /** They are of another cluster than those before. */
   onOtherCluster(): void
-  /** @param isAnswer whether a broker was asked for them; false for what an answer to messages told besides */
-  onTopics(topics: readonly TopicMetadata[], isAnswer: boolean): void
+  /** @param askedAt when a broker was asked for them; undefined for what an answer to messages told besides */
+  onTopics(topics: readonly TopicMetadata[], askedAt: number | undefined): void
   /** Time to forget the topics that nobody has sent to since then, by the clock that it was given. */
   onIdleCheck(idleSince: number): void
   isInUse(topic: string): boolean
@@ -281,7 +281,7 @@ export class BrokerPartitionInfo {
       if (address !== undefined) leaders.set(leader, address)
     }
     this.listener?.onBrokers(this.anyBroker.learnSome(leaders))
-    this.listener?.onTopics(topics, false)
+    this.listener?.onTopics(topics, undefined)
     return news
   }
 
@@ -293,13 +293,14 @@ export class BrokerPartitionInfo {
 
   private async ask(topics: ReadonlySet<string>, mayCreate: boolean): Promise<ReadonlyMap<string, TopicMetadata>> {
     if (topics.size === 0) return new Map()
+    const askedAt = this.surroundings.clock.now()
     const onEnd = this.observe(topics)
     try {
       const answer = await this.anyBroker.ask((session, patienceMs) =>
         this.question.put(session, topics, mayCreate, patienceMs),
       )
       onEnd?.(undefined)
-      return this.learn(answer, topics)
+      return this.learn(answer, topics, askedAt)
     } catch (error) {
       onEnd?.(error as KafkaProducerError)
       this.noteRefused()
@@ -307,12 +308,16 @@ export class BrokerPartitionInfo {
     }
   }
 
-  private learn(response: MetadataResponse, asked: ReadonlySet<string>): ReadonlyMap<string, TopicMetadata> {
+  private learn(
+    response: MetadataResponse,
+    asked: ReadonlySet<string>,
+    askedAt: number,
+  ): ReadonlyMap<string, TopicMetadata> {
     this.known.nextGeneration()
     this.learnBrokers(response)
     const { all, undecided } = this.known.learn(response.topics, asked, this.surroundings.clock.now())
     for (const { error } of all.values()) if (error !== undefined && !error.retriable) this.noteRefused()
-    this.listener?.onTopics([...all.values()], true)
+    this.listener?.onTopics([...all.values()], askedAt)
     if (undecided.length > 0) this.nextRefresh(undecided).answer.catch(() => undefined)
     if (this.refreshTimer === undefined) this.scheduleRefresh()
     this.watchIdleTopics()

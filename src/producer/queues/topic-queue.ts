@@ -153,9 +153,9 @@ export class TopicQueue {
     return this.latest
   }
 
-  /** How long brokers have said, without a break, that there is no such topic; undefined where they do not. */
-  unknownForMs(now: number): number | undefined {
-    return this.unknownSince === undefined ? undefined : now - this.unknownSince
+  /** How long brokers had said by then, without a break, that there is no such topic; undefined where they do not. */
+  unknownForMs(then: number): number | undefined {
+    return this.unknownSince === undefined ? undefined : Math.max(0, then - this.unknownSince)
   }
 
   /** A question about it had no answer. */

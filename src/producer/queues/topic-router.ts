@@ -142,10 +142,10 @@ export class TopicRouter {
    * Appends a message to the queue of its partition. False where it can't be placed, or has ended meanwhile: it may be among
    * the refusals, which whoever calls this has told at the end.
    *
-   * @param isFresh whether the topic's metadata was asked for with this message in mind
+   * @param askedAt when the topic's metadata was asked for; undefined where that was not for what waits
    */
-  private append(topic: TopicQueue, message: OutgoingMessage, isFresh = false): boolean {
-    if (topic.lacksPartitionOf(message) && !(this.isLacked(message) && isFresh)) {
+  private append(topic: TopicQueue, message: OutgoingMessage, askedAt?: number): boolean {
+    if (topic.lacksPartitionOf(message) && !this.isLacked(message, askedAt)) {
       // The topic may have been given more since.
       this.parts.room.measure(message)
       topic.waitForPartition(message)
@@ -172,12 +172,12 @@ export class TopicRouter {
   }
 
   /** Whether brokers have had the time to hear of its partition, if that was just added: it may have lingered long before. */
-  private isLacked(message: OutgoingMessage): boolean {
+  private isLacked(message: OutgoingMessage, askedAt: number | undefined): boolean {
     const { clock, deliveryTimeoutMs } = this.parts
-    const now = clock.now()
     const since = this.lackingSince.get(message)
-    if (since === undefined) this.lackingSince.set(message, now)
-    return since !== undefined && now - since >= Math.min(NEW_PARTITION_MS, deliveryTimeoutMs / 2)
+    if (since === undefined) this.lackingSince.set(message, clock.now())
+    if (since === undefined || askedAt === undefined) return false
+    return askedAt - since >= Math.min(NEW_PARTITION_MS, deliveryTimeoutMs / 2)
   }
 
   /** Something is in a partition's queue, or may be. */
@@ -190,25 +190,29 @@ export class TopicRouter {
     if (its !== undefined && !queue.isEmpty) this.watch.await(its)
   }
 
-  /** Takes over new metadata; `isAnswer` where somebody asked for it. */
-  update(updates: readonly TopicMetadata[], isAnswer: boolean): void {
+  /**
+   * Takes over new metadata.
+   *
+   * @param askedAt when a broker was asked for it, which may be long ago where this process stood still; undefined where none was
+   */
+  update(updates: readonly TopicMetadata[], askedAt: number | undefined): void {
     for (const metadata of updates) {
       const topic = this.topics.get(metadata.topic)
-      if (topic !== undefined) this.updateTopic(topic, metadata, isAnswer)
+      if (topic !== undefined) this.updateTopic(topic, metadata, askedAt)
     }
   }
 
-  private updateTopic(topic: TopicQueue, metadata: TopicMetadata, isAnswer: boolean): void {
+  private updateTopic(topic: TopicQueue, metadata: TopicMetadata, askedAt: number | undefined): void {
     const now = this.parts.clock.now()
     topic.update(metadata, now)
     const { error } = metadata
     if (error === undefined) {
-      this.placeWaiting(topic, isAnswer)
+      this.placeWaiting(topic, askedAt)
       for (const queue of topic.queues) if (!queue.isEmpty) this.mayHaveToSend(queue)
     } else if (!error.retriable) {
       this.refuseAll(topic.takeWaiting(), error)
     } else {
-      const unknownForMs = topic.unknownForMs(now)
+      const unknownForMs = topic.unknownForMs(askedAt ?? now)
       if (this.isTooLong(unknownForMs)) {
         this.parts.topicPartitionInfos.noteRefused()
         this.refuseAll(topic.takeWaiting(), doesNotExist(topic, unknownForMs))
@@ -224,20 +228,20 @@ export class TopicRouter {
   }
 
   /** Places what waited for the metadata; what comes meanwhile waits behind it. */
-  private placeWaiting(topic: TopicQueue, isFresh: boolean): void {
+  private placeWaiting(topic: TopicQueue, askedAt: number | undefined): void {
     if (!topic.canPlaceWaiting) return
     const { turn } = this.parts
     const waiting = topic.beginPlacing()
     let next = 0
     while (next < waiting.length) {
       const message = waiting[next++] as OutgoingMessage
-      if (!message.isSettled) this.append(topic, message, isFresh)
+      if (!message.isSettled) this.append(topic, message, askedAt)
       if (next % RUN === 0 && turn.isSpent) break
     }
     const areSomeLeft = topic.endPlacing(waiting.slice(next))
     this.refusals.tell()
     if (!areSomeLeft) return
-    turn.inNextTurn(() => this.placeWaiting(topic, isFresh))
+    turn.inNextTurn(() => this.placeWaiting(topic, askedAt))
   }
 
   /** No metadata will come: what waits for them fails. */

@@ -2,6 +2,7 @@ import { pbkdf2 } from 'node:crypto'
 import { connect } from 'node:net'
 import { promisify } from 'node:util'
 import { expect, it, vi } from 'vitest'
+import type { KeyedMessage } from '../../../src/index.js'
 import type { EmbeddedKafka, FaultTarget } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
 import { startProducer } from '../support/producers.js'
@@ -89,4 +90,25 @@ it('what a function of the user’s was waiting for, and came meanwhile, is take
   })
   const producer = startProducer(kafka, { createConnection, connectTimeoutMs: WAIT_MS })
   await producer.connect()
+})
+
+it.each<[string, Partial<KeyedMessage>, (kafka: EmbeddedKafka) => void]>([
+  ['a topic', { topic: 'new' }, (kafka) => kafka.createTopic('new')],
+  ['a partition', { topic: 'orders', partition: 1 }, (kafka) => kafka.setPartitions('orders', 2)],
+])('%s that was made meanwhile fails no message, though brokers had been asked for it before', async (_, to, make) => {
+  const kafka = await startKafka({ autoCreateTopics: false, topics: { orders: {} } })
+  const producer = startProducer(kafka, { unknownTopicTimeoutMs: WAIT_MS })
+  await producer.send({ topic: 'orders', value: 'warm' })
+  const { topic = '' } = to
+  kafka.clearRequests()
+  const sent = producer.send({ topic, value: 'x', ...to })
+  await kafka.waitForRequest({ api: 'Metadata', topic })
+  kafka.clearRequests()
+  void kafka.waitForRequest({ api: 'Metadata', topic }).then(() =>
+    setImmediate(() => {
+      make(kafka)
+      standStill()
+    }),
+  )
+  await sent
 })
