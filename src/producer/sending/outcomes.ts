@@ -83,7 +83,8 @@ export class Outcomes {
   /** What may have been written can't be sent again under other sequences: the broker would not find it twice. */
   private startOver(queue: PartitionQueue, cause?: KafkaProducerError): void {
     for (let batch = queue.sequences.mayBeTwice; batch !== undefined; batch = queue.sequences.mayBeTwice) {
-      this.settleFailed(batch, batch.history.doubt as KafkaProducerError)
+      const { splitInDoubt, doubt } = batch.history
+      this.settleFailed(batch, splitInDoubt ?? (doubt as KafkaProducerError))
     }
     this.unnumber(queue, cause)
   }
