@@ -8,6 +8,7 @@ import { scenarioOf } from './scenario-of.js'
 import { PLAIN, type Scenario } from './scenario.js'
 import { asCode, shrink } from './shrink.js'
 import { simulate } from './simulation.js'
+import { STREAM_MUTANTS } from './stream-mutants.js'
 import { VirtualClock } from './virtual-clock.js'
 import { WORLD_MUTANTS } from './world-mutants.js'
 
@@ -85,7 +86,7 @@ describe('the simulator', () => {
     ])
   })
 
-  it.each([...MUTANTS, ...ODD_MUTANTS, ...WORLD_MUTANTS])(
+  it.each([...MUTANTS, ...ODD_MUTANTS, ...WORLD_MUTANTS, ...STREAM_MUTANTS])(
     'could be tried on today’s sources with: $fault',
     ({ file, find, replace }) => {
       const source = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')

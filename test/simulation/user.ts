@@ -275,9 +275,7 @@ export class User extends UserCode {
   /** Whoever finds no room hears of it in time, if nothing else held him up. */
   private checkPatience(since: number): void {
     const { actions, lookMs, options } = this.scenario
-    const isHeldUp = actions.some(
-      (action) => action.do === 'hang' || (action.do === 'send' && action.code !== undefined),
-    )
+    const isHeldUp = actions.some((action) => action.do === 'hang' || ('code' in action && action.code !== undefined))
     // Each that is refused with it looks at the clock some times.
     const late = PATIENCE_SLACK_MS + 10 * lookMs * this.ledger.entries.size
     const waited = this.clock.now() - since
