@@ -238,7 +238,7 @@ export class TransactionalProducer<K = unknown, V = unknown>
   }
 
   async #begin(): Promise<OpenTransaction> {
-    if (this.#closing !== undefined) throw new ProducerClosedError()
+    this.#checkOpen()
     this.#open?.keepAlive()
     const { signal } = this.#beginning
     let isMyTurn = false
@@ -265,19 +265,26 @@ export class TransactionalProducer<K = unknown, V = unknown>
     return this.#open
   }
 
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new ProducerClosedError()
+  }
+
   /** Like {@link Producer.connect}. */
-  connect(options?: ConnectOptions): Promise<void> {
+  async connect(options?: ConnectOptions): Promise<void> {
+    this.#checkOpen()
     return this.#producer.connect(options)
   }
 
   /** Like {@link Producer.health}; not healthy is one that can't go on, too. */
   health(): ProducerHealth {
-    const problem = this.#manager.unusable
+    // The producer inside closes only behind the transaction that is open.
+    const problem = this.#closing === undefined ? this.#manager.unusable : new ProducerClosedError()
     return problem === undefined ? this.#producer.health() : { healthy: false, problem }
   }
 
   /** Like {@link Producer.partitionsFor}. */
-  partitionsFor(topic: string): Promise<readonly PartitionMetadata[]> {
+  async partitionsFor(topic: string): Promise<readonly PartitionMetadata[]> {
+    this.#checkOpen()
     return this.#producer.partitionsFor(topic)
   }
 

@@ -46,6 +46,18 @@ describe.each(RELEASES)('Kafka %s: close()', (release) => {
   })
 })
 
+it('a producer that closes is healthy no more, and neither connects nor tells of topics', async () => {
+  const { producer, tx, stall } = await stalled('4')
+  const done = tx.commit()
+  const closed = producer.close()
+  expect(producer.health()).toMatchObject({ healthy: false, problem: { code: 'PRODUCER_CLOSED' } })
+  expect(await errorOf(producer.connect())).toMatchObject({ code: 'PRODUCER_CLOSED' })
+  expect(await errorOf(producer.partitionsFor('orders'))).toMatchObject({ code: 'PRODUCER_CLOSED' })
+  stall.release()
+  await done
+  await closed
+})
+
 describe.each(WITH_CLAIMS)('Kafka %s: close() that waits no longer for a message', (release) => {
   it.each([0, 200])('leaves no transaction open, and nothing comes into it late (timeoutMs %i)', async (timeoutMs) => {
     const { kafka, producer, tx, stall, sent } = await stalled(release)
