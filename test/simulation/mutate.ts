@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { CALLER_MUTANTS } from './caller-mutants.js'
 import { MUTANTS, type Mutant } from './mutants.js'
 import { ODD_MUTANTS } from './odd-mutants.js'
 import { STREAM_MUTANTS } from './stream-mutants.js'
@@ -16,6 +17,13 @@ import { WORLD_MUTANTS } from './world-mutants.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const TSX = fileURLToPath(import.meta.resolve('tsx/cli'))
+
+/** Which of the seeds find them. */
+const OTHERS: readonly (readonly [readonly Mutant[], string])[] = [
+  [WORLD_MUTANTS, '--world'],
+  [STREAM_MUTANTS, '--streams'],
+  [CALLER_MUTANTS, '--calls'],
+]
 
 const { values, positionals } = parseArgs({
   options: { seeds: { type: 'string', default: '2000' }, from: { type: 'string', default: '1' } },
@@ -36,8 +44,8 @@ async function hunt(mutant: Mutant): Promise<string> {
       source.replace(find, () => replace),
     )
     // Those are found by no others.
-    const others = WORLD_MUTANTS.includes(mutant) ? ['--world'] : STREAM_MUTANTS.includes(mutant) ? ['--streams'] : []
-    return await firstLine([join(dir, 'test/simulation/run.ts'), ...others], dir)
+    const others = OTHERS.find(([mutants]) => mutants.includes(mutant))?.[1]
+    return await firstLine([join(dir, 'test/simulation/run.ts'), ...(others === undefined ? [] : [others])], dir)
   } finally {
     await rm(dir, { recursive: true, force: true })
   }
@@ -53,7 +61,7 @@ function firstLine(program: readonly string[], cwd: string): Promise<string> {
 }
 
 let missed = 0
-for (const mutant of [...MUTANTS, ...ODD_MUTANTS, ...WORLD_MUTANTS, ...STREAM_MUTANTS]) {
+for (const mutant of [...MUTANTS, ...ODD_MUTANTS, ...OTHERS.flatMap(([mutants]) => mutants)]) {
   if (positionals.length > 0 && !positionals.some((word) => mutant.fault.includes(word))) continue
   const found = await hunt(mutant)
   const [, seed, rule] = /^seed (\d+): ([^:]*)/.exec(found) ?? []

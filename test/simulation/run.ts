@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { isCalling } from './caller-scenario.js'
 import { scenarioOf } from './scenario-of.js'
 import { shrink, asCode } from './shrink.js'
 import { simulate } from './simulation.js'
@@ -18,6 +19,8 @@ const { values } = parseArgs({
     world: { type: 'boolean', default: false },
     // Only those that write to streams.
     streams: { type: 'boolean', default: false },
+    // Only those that make use of all else that a producer has.
+    calls: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
     // Shrinks nothing, and goes on.
     'keep-going': { type: 'boolean', default: false },
@@ -34,6 +37,7 @@ let failures = 0
 for (let seed = from; seed < from + count; seed++) {
   if (values.world && !isWorldly(seed)) continue
   if (values.streams && (isWorldly(seed) || !isStreaming(seed))) continue
+  if (values.calls && (isWorldly(seed) || isStreaming(seed) || !isCalling(seed))) continue
   played++
   const scenario = scenarioOf(seed)
   const { violation, steps, messages, tookMs, trace, digest } = await simulate(scenario, { keepsTrace: values.trace })

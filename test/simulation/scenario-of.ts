@@ -1,3 +1,4 @@
+import { callerScenario, isCalling } from './caller-scenario.js'
 import { Dice } from './dice.js'
 import { withOddities } from './odd-scenario.js'
 import { plainScenario } from './plain-scenario.js'
@@ -15,7 +16,8 @@ const TRANSACTIONAL = 0.25
 /** The scenario that a seed stands for. */
 export function scenarioOf(seed: number): Scenario {
   if (isWorldly(seed)) return worldScenario(seed, usualScenario)
-  return isStreaming(seed) ? streamScenario(seed, usualScenario) : usualScenario(seed)
+  if (isStreaming(seed)) return streamScenario(seed, usualScenario)
+  return isCalling(seed) ? callerScenario(seed, usualScenario) : usualScenario(seed)
 }
 
 function usualScenario(seed: number): Scenario {

@@ -68,6 +68,13 @@ export type Step =
 /** How a transaction ends, as far as its program goes; `'leave'`: not. */
 export type TransactionEnd = 'commit' | 'abort' | 'leave' | 'commit twice' | 'commit, then abort' | 'abort, then commit'
 
+/** What a cluster wants of its clients' metrics (KIP-714); of all that have names that begin with one of these. */
+export interface MetricsWanted {
+  readonly intervalMs: number
+  readonly metrics: readonly string[]
+  readonly maxBytes: number
+}
+
 /** What happens, and when: milliseconds from the start. All of it is data, so that a part of it can be left out. */
 export type Action = { readonly at: number } & (
   | (Given & {
@@ -90,11 +97,13 @@ export type Action = { readonly at: number } & (
       readonly late?: boolean
     }
   | (Streamed & { readonly do: 'stream' })
-  | { readonly do: 'flush' }
+  | { readonly do: 'flush'; readonly timeoutMs?: number }
   | { readonly do: 'abort'; readonly signal: number }
   | { readonly do: 'close'; readonly timeoutMs: number }
   | { readonly do: 'ask'; readonly topic: string }
-  | { readonly do: 'connect' }
+  | { readonly do: 'connect'; readonly timeoutMs?: number; readonly signal?: number }
+  /** A probe asks whether it is healthy, again and again. */
+  | { readonly do: 'health'; readonly everyMs: number; readonly times: number }
   /** Asks for one topic after the other, none of which is there; or for one again and again. */
   | { readonly do: 'browse'; readonly topic?: string; readonly everyMs: number; readonly times: number }
   | {
@@ -125,7 +134,11 @@ export type Action = { readonly at: number } & (
       readonly release?: string
     }
   | { readonly do: 'move'; readonly topic: string; readonly partition: number; readonly broker: number }
-  | { readonly do: 'delete' | 'recreate' | 'grow' | 'retain'; readonly topic: string }
+  | { readonly do: 'delete' | 'grow' | 'retain'; readonly topic: string }
+  /** With as many partitions as before, unless it says otherwise. */
+  | { readonly do: 'recreate'; readonly topic: string; readonly partitions?: number }
+  /** The cluster wants other metrics of its clients from then on. */
+  | { readonly do: 'subscribe'; readonly to: MetricsWanted }
   /** A broker leads that was not in sync: the newest writes to each partition are lost. */
   | { readonly do: 'truncate'; readonly topic: string; readonly count: number }
   /** Another cluster, so much later, with topics that are empty; its producer ids may be those of the one before again. */
@@ -142,7 +155,9 @@ export type StreamAction = Extract<Action, { readonly do: 'stream' }>
 /** An action whose time is still to be chosen. */
 export type Undated<T> = T extends Action ? Omit<T, 'at'> : never
 
-const OF_USER = ['send', 'stream', 'transact', 'flush', 'abort', 'close', 'ask', 'connect', 'browse', 'lock'] as const
+const OF_USER = [
+  ...(['send', 'stream', 'transact', 'flush', 'abort', 'close', 'ask', 'connect', 'health', 'browse', 'lock'] as const),
+] as const
 /** What the user does, or his surroundings. All else befalls the cluster and the network. */
 export type UserAction = Extract<Action, { readonly do: (typeof OF_USER)[number] }>
 
@@ -150,7 +165,7 @@ export function isOfUser(action: Action): action is UserAction {
   return (OF_USER as readonly string[]).includes(action.do)
 }
 
-const OF_WORLD = ['delete', 'recreate', 'grow', 'retain', 'truncate', 'anew', 'join', 'leave'] as const
+const OF_WORLD = ['delete', 'recreate', 'grow', 'retain', 'truncate', 'anew', 'join', 'leave', 'subscribe'] as const
 /** What the cluster is, and holds. */
 export type WorldAction = Extract<Action, { readonly do: (typeof OF_WORLD)[number] }>
 
@@ -168,6 +183,7 @@ export interface PlainOptions {
   readonly retryBackoffMs: number
   readonly retryBackoffMaxMs: number
   readonly metadataRefreshIntervalMs: number
+  readonly metadataMaxIdleMs?: number
   readonly lingerMs?: number
   readonly batchMessages?: number
   readonly batchBytes: number
@@ -202,13 +218,20 @@ export interface Scenario {
   readonly onDelivery: Reaction
   /** Whatever is wrong does not concern what is sent: each message is acknowledged within so long. */
   readonly promptMs?: number
-  /** Streams that the user gives, in place of sockets. */
-  readonly ownConnections: boolean
+  /** Streams that the user gives, in place of sockets; `'promises'`: he takes his time, and fails now and then. */
+  readonly ownConnections: boolean | 'promises'
   /** Settings of the topics. */
   readonly config?: Readonly<Record<string, string | number>>
   readonly idempotent?: boolean
-  /** Messages are seen by an interceptor, which puts others of the same content in their place. */
-  readonly intercepts?: boolean
+  /**
+   * Messages are seen by an interceptor, which puts others of the same content in their place, and does that when it hears
+   * of their fates.
+   */
+  readonly intercepts?: boolean | Reaction
+  /** The user is told of what was counted, so often. */
+  readonly statsIntervalMs?: number
+  /** The cluster wants metrics of its clients. */
+  readonly wantsMetrics?: MetricsWanted
   /** Calls and questions for metadata are watched, as tracing does. */
   readonly watchesCalls?: boolean
   readonly actions: readonly Action[]

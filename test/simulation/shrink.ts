@@ -95,6 +95,7 @@ const SPARE = [
   'heeds',
   'corks',
   'wrong',
+  'partitions',
 ] as const
 
 /** One field after another as it is where nobody says otherwise. */
@@ -103,11 +104,18 @@ const PLAINER: readonly ((scenario: Scenario) => Scenario)[] = [
     .filter((field) => !['seed', 'actions', 'options', 'topics'].includes(field))
     .map((field) => (scenario: Scenario) => ({ ...scenario, [field]: PLAIN[field] })),
   (scenario) => without(scenario, 'sessionLifetimeMs'),
+  (scenario) => without(scenario, 'config'),
+  (scenario) => without(scenario, 'idempotent'),
+  (scenario) => without(scenario, 'intercepts'),
+  (scenario) => without(scenario, 'watchesCalls'),
+  (scenario) => without(scenario, 'statsIntervalMs'),
+  (scenario) => without(scenario, 'wantsMetrics'),
   ...(Object.keys(PLAIN.options) as (keyof PlainOptions)[]).map((field) => (scenario: Scenario) => ({
     ...scenario,
     options: { ...scenario.options, [field]: PLAIN.options[field] },
   })),
   (scenario) => ({ ...scenario, options: without(scenario.options, 'retries') }),
+  (scenario) => ({ ...scenario, options: without(scenario.options, 'metadataMaxIdleMs') }),
 ]
 
 /** Where it differs from what is plain, as a test has it. */

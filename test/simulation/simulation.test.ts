@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { EventLog } from '../../src/producer/event-log.js'
+import { CALLER_MUTANTS } from './caller-mutants.js'
 import { Violation } from './ledger.js'
 import { MUTANTS } from './mutants.js'
 import { ODD_MUTANTS } from './odd-mutants.js'
@@ -86,7 +87,7 @@ describe('the simulator', () => {
     ])
   })
 
-  it.each([...MUTANTS, ...ODD_MUTANTS, ...WORLD_MUTANTS, ...STREAM_MUTANTS])(
+  it.each([...MUTANTS, ...ODD_MUTANTS, ...WORLD_MUTANTS, ...STREAM_MUTANTS, ...CALLER_MUTANTS])(
     'could be tried on today’s sources with: $fault',
     ({ file, find, replace }) => {
       const source = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')

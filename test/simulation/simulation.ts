@@ -6,12 +6,14 @@ import { Dice } from './dice.js'
 import { checkFigures } from './figures.js'
 import { Ledger, PASSING, Violation, type Entry } from './ledger.js'
 import { SimNetwork } from './network.js'
-import { isPeaceful, isPeacefulForTransactions } from './peace.js'
+import { lateConnections } from './own-connections.js'
+import { isPeaceful, isPeacefulForTransactions, OF_METRICS } from './peace.js'
 import { BEFORE_SEQUENCES, isOfUser, type Action, type Scenario, type Step } from './scenario.js'
 import type { Streams } from './streams.js'
 import { TransactionLedger } from './transaction-ledger.js'
 import { TransactionalUser } from './transactional-user.js'
 import { Troubles } from './troubles.js'
+import type { Seen } from './user-code.js'
 import { User } from './user.js'
 import { VirtualClock } from './virtual-clock.js'
 import { Witness } from './witness.js'
@@ -92,6 +94,7 @@ class Simulation {
   /** As many requests had come when all that was asked for was told. */
   private probed: number | undefined
   private probedAt = 0
+  private isHealed = false
   /** When some message last had no fate. */
   private lastOpenAt = 0
 
@@ -222,13 +225,11 @@ class Simulation {
 
   private makeUser(random: Dice, dice: Dice): User | TransactionalUser {
     const { scenario, clock, network, ledger, transactions, broke } = this
-    const ownConnections = scenario.ownConnections && {
-      createConnection: ({ port }: { readonly port: number }) => network.connect({ port }),
-    }
+    const ownConnections = this.ownConnections(random)
     const surroundings = {
       clock: clock.for('producer'),
       random,
-      ...(!scenario.ownConnections && { connect: network.connect }),
+      ...(ownConnections === undefined && { connect: network.connect }),
     }
     const observer = this.witness.observer(scenario.watchesCalls === true)
     if (scenario.transactionTimeoutMs === undefined)
@@ -249,6 +250,16 @@ class Simulation {
       broke,
       dice,
     )
+  }
+
+  /** What a user gives in place of sockets. */
+  private ownConnections(dice: Dice) {
+    const { clock, network, scenario } = this
+    if (scenario.ownConnections === false) return undefined
+    const connect = ({ port }: { readonly port: number }) => network.connect({ port })
+    if (scenario.ownConnections !== 'promises') return { createConnection: connect }
+    const own = lateConnections(connect, clock.for('user'), dice.fork(), () => this.isHealed)
+    return { createConnection: own }
   }
 
   private perform(action: Action): void {
@@ -349,6 +360,9 @@ class Simulation {
     if (full !== undefined && this.clock.now > answeredBy)
       throw new Violation('room is given back in time', `${full.queueMessages} messages, ${full.queueBytes} bytes`)
     this.ledger.checkDeadlines(deliveryTimeoutMs + late)
+    const { statsIntervalMs } = this.scenario
+    const isOpen = (index: number) => this.user.isOpen(this.user.producers[index] as Seen)
+    if (statsIntervalMs !== undefined) this.user.readings.checkTime(statsIntervalMs + late + SLACK_MS, isOpen)
     for (const { what, dueAt } of this.user.pending.values())
       if (this.clock.now > dueAt + late) throw new Violation('promises settle', `${what}, due at ${dueAt}`)
   }
@@ -358,13 +372,16 @@ class Simulation {
   /** From here on nothing is wrong with anything. */
   private heal(): void {
     this.trace('healed')
+    this.isHealed = true
     this.troubles.heal()
     this.user.lockedUntil = 0
   }
 
   /** What is given to a cluster that is well arrives. */
   private async probe(user: User, dice: Dice): Promise<void> {
-    const { topics, options } = this.scenario
+    const { topics, options, actions } = this.scenario
+    // Where somebody looks after it already; elsewhere it is the first message that finds out.
+    if (actions.some((action) => action.do === 'health') && this.mustDeliver) await this.recovered(user.producer)
     this.trace('probes')
     const isAsking = [...user.pending.values()].some(({ what }) => what.startsWith('partitionsFor'))
     if (!isAsking && user.asksUntil < this.clock.now) this.probed = this.kafka.requests.length
@@ -403,6 +420,17 @@ class Simulation {
           `${probe}: ${fate === undefined ? 'no fate' : JSON.stringify(fate)}`,
         )
     }
+    await this.recovered(user.producer)
+  }
+
+  /** Whoever looks after a producer that delivers sees that it is well, a little later. */
+  private async recovered(producer: Seen): Promise<void> {
+    const { requestTimeoutMs } = this.scenario.options
+    await this.until(
+      () => producer.health().healthy || this.user.closing !== undefined,
+      2 * requestTimeoutMs + SLACK_MS,
+      () => `health() says ${producer.health().problem?.message}`,
+    )
   }
 
   /** What streams were given goes its way. */
@@ -416,7 +444,8 @@ class Simulation {
 
   /** Whether there is nothing in the scenario that keeps messages from a cluster that is well. */
   private get mustDeliver(): boolean {
-    const { partitioner, codec, onDelivery, options, actions, release, transactionTimeoutMs } = this.scenario
+    const { partitioner, codec, onDelivery, options, actions, release, transactionTimeoutMs, intercepts } =
+      this.scenario
     // Without ids of topics nobody can tell that a sequence is of the one that was deleted (before Kafka 2.8).
     const isReplaced = actions.some(({ do: what }) => what === 'recreate' || what === 'delete') && release < '2.8'
     const isFull = options.queueMessages <= 10 && options.enqueueTimeoutMs >= 0
@@ -424,7 +453,7 @@ class Simulation {
     const codecMs = options.requestTimeoutMs
     const isSoon = 8 * codecMs <= options.deliveryTimeoutMs && 2 * codecMs < (transactionTimeoutMs ?? Infinity)
     const isGoodCodec = ['none', 'at once', 'pool'].includes(codec) || (codec === 'never settles' && isSoon)
-    const isWrong = partitioner !== 'by key' || !isGoodCodec || onDelivery === 'close'
+    const isWrong = partitioner !== 'by key' || !isGoodCodec || onDelivery === 'close' || intercepts === 'close'
     // What may be in the log under a sequence can't go to a leader that knows none.
     const isTooOld = actions.some((action) => action.do === 'restart' && BEFORE_SEQUENCES.has(action.release ?? ''))
     // Whoever waits for weeks before he tries again does not deliver.
@@ -450,7 +479,8 @@ class Simulation {
       const probing = user.transact({ at: 0, do: 'transact', id, manual: attempt === 1, steps, end: 'commit' })
       await this.settled(probing, 'a transaction', user.patienceMs)
       const { outcome, code } = await probing
-      if (outcome === 'committed' || !this.mustDeliver) return
+      if (!this.mustDeliver) return
+      if (outcome === 'committed') return this.recovered(user.current)
       if (attempt === PROBE_ATTEMPTS - 1) throw new Violation('a cluster that is well commits', `${outcome}, ${code}`)
     }
   }
@@ -504,7 +534,11 @@ class Simulation {
     if (user instanceof User) this.checkStats(user)
     const fates = [...ledger.entries.values()].map(({ fate }) => fate?.kind)
     const acknowledged = fates.filter((kind) => kind === 'acknowledged').length
-    if (scenario.intercepts === true) user.counting.check(acknowledged, fates.length - acknowledged)
+    // Of a transaction that is over nothing gets to the interceptors.
+    const unseen = user instanceof TransactionalUser ? fates.length : 0
+    if (scenario.intercepts !== undefined) user.counting.check(acknowledged, fates.length - acknowledged, unseen)
+    user.readings.checkEnd(user.producers)
+    this.checkMetrics()
   }
 
   /** What a message is tried again for. Of unknown errors only the metadata's pass. */
@@ -535,11 +569,11 @@ class Simulation {
     if (failed < ended || failed > ended + refused)
       throw new Violation('counted', `${failed} failed, ${ended} have and ${refused} were refused`)
     this.witness.checkMessages(fates.length, stats.allTopics.messages.count, acknowledged)
-    const { partitioner, onDelivery } = this.scenario
+    const { partitioner, onDelivery, intercepts } = this.scenario
     checkFigures(
       stats,
       [...this.ledger.entries.values()].map(({ fate }) => fate),
-      partitioner === 'hook throws' || onDelivery === 'throw' || onDelivery === 'reject',
+      partitioner === 'hook throws' || [onDelivery, intercepts].some((one) => one === 'throw' || one === 'reject'),
     )
     const isWell = ['late', 'thenable'].includes(this.scenario.codec) && this.troubles.stalledMs === 0
     if (isWell && codecFailures > 0) throw new Violation('a codec that is late is used', `${codecFailures} failures`)
@@ -551,6 +585,21 @@ class Simulation {
     for (const { id, fate } of this.ledger.entries.values())
       if (fate?.kind === 'acknowledged' && !this.taken.has(id))
         throw new Violation('acknowledged means taken (acks 0)', `${id} is not`)
+  }
+
+  /** Metrics that the cluster wants are pushed, and the last ones when the producer is closed. */
+  private checkMetrics(): void {
+    const { world, scenario } = this
+    const hasEnded = world.checkPushed()
+    const { wantsMetrics: wanted, network, actions, transactionTimeoutMs, lookMs } = scenario
+    const isQuiet = transactionTimeoutMs === undefined && isPeaceful(scenario) && network.delayMs <= 2 && lookMs < 0.1
+    const areWanted = wanted !== undefined && wanted.maxBytes > 100_000 && wanted.metrics.includes('')
+    const isOther = actions.some(
+      (action) => action.do === 'subscribe' || ('api' in action && OF_METRICS.includes(action.api)),
+    )
+    const wasReached = [...this.ledger.entries.values()].some(({ fate }) => fate?.kind === 'acknowledged')
+    if (areWanted && isQuiet && !isOther && wasReached && !hasEnded)
+      throw new Violation('the last metrics are pushed', 'none were')
   }
 
   /** Asking for a topic neither creates it, nor is it asked for again when nobody waits. */

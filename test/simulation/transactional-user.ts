@@ -79,6 +79,12 @@ export class TransactionalUser extends UserCode {
     // Whoever is asked for a partition of a transaction has nowhere else to send to.
   }
 
+  protected heard(): unknown {
+    const { intercepts } = this.scenario
+    if (intercepts === 'throw') throw new Error('a callback of the user throws')
+    return intercepts === 'reject' ? Promise.reject(new Error('a callback of the user rejects')) : undefined
+  }
+
   perform(action: UserAction): void {
     switch (action.do) {
       case 'transact':
@@ -91,7 +97,9 @@ export class TransactionalUser extends UserCode {
       case 'ask':
         return this.watchAsk(action.topic, this.producerFor(false).partitionsFor(action.topic))
       case 'connect':
-        return this.watchConnect(this.producerFor(false).connect())
+        return this.connect(this.producerFor(false), action)
+      case 'health':
+        return this.probe(() => this.producerFor(false), action.everyMs, action.times)
       case 'lock':
         this.lockedUntil = this.clock.now() + action.ms
         return
@@ -117,6 +125,11 @@ export class TransactionalUser extends UserCode {
   get isWhole(): boolean {
     const [first, ...others] = this.producers
     return first !== undefined && others.length === 0 && !this.unusable.has(first) && this.closing === undefined
+  }
+
+  /** Whom the next transaction is begun with. */
+  get current(): Made {
+    return this.producerFor(false)
   }
 
   /** How long whoever begins may have to wait for all of it, those before him included. */
@@ -286,6 +299,7 @@ export class TransactionalUser extends UserCode {
   }
 
   private closeOne(producer: Made, timeoutMs: number): Promise<unknown> {
+    this.closed.add(producer)
     const closed = producer.close({ timeoutMs })
     this.watch('close', timeoutMs + 1_500, closed)
     closed.catch(() => undefined)

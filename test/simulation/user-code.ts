@@ -7,6 +7,8 @@ import {
   RoundRobinPartitioner,
   StickyByBytes,
   type Codec,
+  type ConnectOptions,
+  type ProducerHealth,
   type ProducerOptions,
   type RecordMetadata,
 } from '../../src/index.js'
@@ -18,6 +20,7 @@ import { Counting } from './interceptor.js'
 import { Violation, type Entry, type Fate, type Ledger } from './ledger.js'
 import { CROWD_PORTS } from './lies.js'
 import { poolOfThreads } from './pool-of-threads.js'
+import { Readings } from './readings.js'
 import type { CodeOf, Given, Scenario, UserAction } from './scenario.js'
 import { GROWN_TO } from './world.js'
 
@@ -38,6 +41,13 @@ const FAR_AHEAD = 2_500_000_000_000
 /** How long what is late takes. */
 const LATE_MS = 150
 
+/** How long it waits unless it is told. */
+const CONNECT_TIMEOUT_MS = 10_000
+
+interface Connectable {
+  connect(options: ConnectOptions): Promise<void>
+}
+
 interface CallError {
   readonly code?: string
   readonly message?: string
@@ -45,12 +55,22 @@ interface CallError {
   readonly refused?: readonly number[]
 }
 
+/** A producer, as it is looked at. */
+export interface Seen {
+  stats(): ProducerStats
+  health(): ProducerHealth
+}
+
 /** A program that has producers: the code it gives them, the messages, and what it is told of these. */
 export abstract class UserCode {
   readonly signals = [new AbortController(), new AbortController(), new AbortController()]
   /** Promises that have to settle, and by when. */
   readonly pending = new Map<object, { readonly what: string; readonly dueAt: number }>()
-  readonly counting = new Counting<Key, Value>((message) => this.sameAs(message))
+  readonly counting = new Counting<Key, Value>(
+    (message) => this.sameAs(message),
+    () => this.heard(),
+  )
+  readonly readings: Readings
   closing: Promise<unknown> | undefined
   closedAt = Infinity
   /** Until then there are no credentials. */
@@ -58,15 +78,26 @@ export abstract class UserCode {
   /** Whether there is such a topic. */
   exists: (topic: string) => boolean = () => false
   protected readonly ids = new WeakMap<object, number>()
+  /** Producers that were closed. */
+  protected readonly closed = new WeakSet<object>()
 
   protected constructor(
     protected readonly scenario: Scenario,
     protected readonly ledger: Ledger,
     protected readonly clock: Clock,
     protected readonly told: (violation: unknown) => void,
-  ) {}
+  ) {
+    this.readings = new Readings(clock, told)
+  }
 
-  abstract readonly producers: readonly { stats(): ProducerStats }[]
+  abstract readonly producers: readonly Seen[]
+
+  isOpen(producer: Seen): boolean {
+    return !this.closed.has(producer)
+  }
+
+  /** An interceptor has heard of a fate. */
+  protected abstract heard(): unknown
 
   abstract perform(action: UserAction): void
 
@@ -80,7 +111,14 @@ export abstract class UserCode {
 
   /** What it takes of every producer. */
   protected commonOptions(dice: Dice) {
-    const { codec, sessionLifetimeMs, autoCreateTopics, idempotent, intercepts } = this.scenario
+    const {
+      codec,
+      sessionLifetimeMs,
+      autoCreateTopics,
+      idempotent,
+      intercepts = false,
+      statsIntervalMs,
+    } = this.scenario
     return {
       brokers: '127.0.0.1:9001',
       allowAutoTopicCreation: autoCreateTopics,
@@ -89,7 +127,8 @@ export abstract class UserCode {
       partitioner: this.partitioner(dice),
       ...(codec === 'pool' && { compression: 'mine', codecs: [poolOfThreads(this.clock, dice.fork())] }),
       ...(idempotent !== undefined && { idempotent }),
-      ...(intercepts === true && { interceptors: [this.counting.interceptor] }),
+      ...(intercepts !== false && { interceptors: [this.counting.interceptor] }),
+      ...(statsIntervalMs !== undefined && { statsIntervalMs, onStats: this.readings.newReader() }),
       ...(codec !== 'none' && codec !== 'pool' && { compression: 'mine', codecs: [this.codec(codec)] }),
       ...(sessionLifetimeMs !== undefined && {
         sasl: { mechanism: 'plain', username: 'u', password: () => this.password() } as const,
@@ -256,7 +295,8 @@ export abstract class UserCode {
     if (chooser === null || this.scenario.partitioner !== 'by key') return undefined
     const hash = murmur2(chooser) & 0x7fffffff
     // One that is created on demand has one.
-    const counts = [1, GROWN_TO, CROWD_PORTS.length, this.scenario.topics[topic] ?? 1]
+    const remade = this.scenario.actions.map((action) => ('partitions' in action ? (action.partitions ?? 1) : 1))
+    const counts = [1, GROWN_TO, CROWD_PORTS.length, this.scenario.topics[topic] ?? 1, ...remade]
     return new Set(counts.map((count) => hash % count))
   }
 
@@ -327,9 +367,33 @@ export abstract class UserCode {
     return false
   }
 
-  protected watchConnect(connected: Promise<unknown>): void {
-    connected.catch(() => undefined)
-    this.watch('connect', 11_000, connected)
+  /** Connects, within a time or until a signal says otherwise. */
+  protected connect(producer: Connectable, { timeoutMs, signal }: UserAction & { readonly do: 'connect' }): void {
+    const controller = signal === undefined ? undefined : (this.signals[signal] as AbortController)
+    const connected = producer.connect({
+      ...(timeoutMs !== undefined && { timeoutMs }),
+      ...(controller !== undefined && { signal: controller.signal }),
+    })
+    const wrong = (detail: string) => this.told(new Violation('connect() says what is so', detail))
+    connected.catch(({ code, message }: CallError) => {
+      if (code === undefined) wrong(`an error without a code: ${message}`)
+      if (code === 'ABORTED' && controller?.signal.aborted !== true) wrong('ABORTED, which nobody has')
+      if (code === 'PRODUCER_CLOSED' && !this.closed.has(producer)) wrong('PRODUCER_CLOSED, which nobody has')
+    })
+    this.watch('connect', (timeoutMs ?? CONNECT_TIMEOUT_MS) + 1_000, connected)
+    const hears = () => this.watch('connect, aborted', 0, connected)
+    controller?.signal.addEventListener('abort', hears, { once: true })
+    if (controller?.signal.aborted) hears()
+  }
+
+  /** A probe looks, again and again. */
+  protected probe(producer: () => Seen, everyMs: number, times: number): void {
+    if (times === 0) return
+    const looked = producer()
+    const { healthy, problem } = looked.health()
+    if (healthy !== (problem === undefined) || (healthy && this.closed.has(looked)))
+      this.told(new Violation('health() says what is so', `${healthy}, ${problem?.code}`))
+    this.clock.setTimeout(() => this.probe(producer, everyMs, times - 1), everyMs)
   }
 }
 

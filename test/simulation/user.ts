@@ -12,6 +12,8 @@ const REACTION_IDS = 1_000_000
 /** So often the user reacts; or two reactions would go on for ever. */
 const MAX_REACTIONS = 50
 
+/** From promise to promise, until whoever sent a message hears of it. */
+const HOPS = 50
 /** How much later than promised. */
 const PATIENCE_SLACK_MS = 300
 
@@ -117,6 +119,11 @@ export class User extends UserCode {
     this.react('send')
   }
 
+  protected heard(): unknown {
+    const { intercepts } = this.scenario
+    return this.react(typeof intercepts === 'string' ? intercepts : 'nothing')
+  }
+
   private react(reaction: Reaction): unknown {
     if (reaction === 'nothing' || this.reactionsLeft-- <= 0) return undefined
     switch (reaction) {
@@ -156,7 +163,7 @@ export class User extends UserCode {
       case 'stream':
         return this.streams.perform(action)
       case 'flush':
-        return void this.flush()
+        return void this.flush(action.timeoutMs)
       case 'abort':
         return this.signals[action.signal]?.abort()
       case 'close':
@@ -164,7 +171,9 @@ export class User extends UserCode {
       case 'ask':
         return this.watchAsk(action.topic, this.producer.partitionsFor(action.topic))
       case 'connect':
-        return this.watchConnect(this.producer.connect())
+        return this.connect(this.producer, action)
+      case 'health':
+        return this.probe(() => this.producer, action.everyMs, action.times)
       case 'browse':
         return this.browse(action.everyMs, action.times, action.topic)
       case 'lock':
@@ -283,10 +292,26 @@ export class User extends UserCode {
       this.told(new Violation('who finds no room hears of it in time', `after ${waited} ms`))
   }
 
-  private flush(): Promise<unknown> {
-    const flushed = this.producer.flush()
-    this.watch('flush', this.scenario.options.deliveryTimeoutMs, flushed)
-    flushed.catch(() => undefined)
+  private flush(timeoutMs?: number): Promise<unknown> {
+    const since = this.clock.now()
+    const open = [...this.ledger.entries.values()].filter(({ fate }) => fate === undefined)
+    const flushed = this.producer.flush(timeoutMs === undefined ? {} : { timeoutMs })
+    this.watch('flush', Math.min(timeoutMs ?? Infinity, this.scenario.options.deliveryTimeoutMs), flushed)
+    const wrong = (detail: string) => this.told(new Violation('flush() waits for what was sent', detail))
+    flushed.then(
+      async ({ failed }) => {
+        // Those who hear of it are told by promises of their own.
+        for (let i = 0; i < HOPS; i++) await Promise.resolve()
+        const untold = open.find(({ fate }) => fate === undefined)
+        if (untold !== undefined) wrong(`${untold.id} has no fate`)
+        const told = open.filter(({ fate }) => fate?.kind === 'failed').length
+        if (failed < told) wrong(`${failed} have failed, and ${told} of these`)
+      },
+      ({ code }: { readonly code?: string }) => {
+        const isLate = code === 'FLUSH_TIMEOUT' && this.clock.now() - since >= (timeoutMs ?? Infinity)
+        if (!isLate) wrong(`${code} after ${this.clock.now() - since} ms`)
+      },
+    )
     return flushed
   }
 
@@ -294,15 +319,31 @@ export class User extends UserCode {
     if (this.closing !== undefined) return this.closing
     this.closedAt = this.clock.now()
     this.closesBy = this.closedAt + timeoutMs
+    this.closed.add(this.producer)
     const closed = this.producer.close({ timeoutMs })
     this.closing = closed
     // What is left then has its fate at once, and sockets a second to close.
     this.watch('close', timeoutMs + 1_500, closed)
     closed.then(
-      ({ unsent }) => this.given(unsent),
+      ({ unsent, failed }) => {
+        this.given(unsent)
+        const stats = this.producer.stats()
+        if (failed !== stats.failed)
+          this.told(new Violation('close() tells what failed', `${failed}, and ${stats.failed} have`))
+        this.checkHeard()
+      },
       () => undefined,
     )
     return closed
+  }
+
+  /** With the producer closed interceptors have heard of all that was sent before. */
+  private checkHeard(): void {
+    const { intercepts = false } = this.scenario
+    const { heardOf } = this.counting
+    const sent = [...this.ledger.entries.values()].filter(({ sentAt }) => sentAt < this.closedAt).length
+    if (intercepts !== false && heardOf < sent)
+      this.told(new Violation('close() waits for interceptors', `${heardOf} of ${sent} messages`))
   }
 
   /** What close() gives back has no other fate than that. */

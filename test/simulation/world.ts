@@ -1,13 +1,15 @@
 import type { Surroundings } from '../../src/surroundings.js'
 import {
+  type ClientMetricsSubscription,
   EmbeddedKafka,
   EmbeddedKafkaError,
   type EmbeddedKafkaOptions,
+  type ReceivedMetrics,
   type StoredRecord,
 } from '../../src/testing/index.js'
 import type { Listen } from '../../src/testing/listener.js'
 import { Violation, type Incarnation } from './ledger.js'
-import { FORGETTING, type Scenario, type WorldAction } from './scenario.js'
+import { FORGETTING, type MetricsWanted, type Scenario, type WorldAction } from './scenario.js'
 
 /** What clusters have around them. */
 export interface Around extends Surroundings {
@@ -47,6 +49,8 @@ export class World {
   /** Of what is gone, what readers of committed messages had seen. */
   private readonly committedBefore: StoredRecord[] = []
   private readonly left = new Set<number>()
+  /** Of clusters before, what they were pushed. */
+  private readonly pushedBefore: ReceivedMetrics[] = []
 
   private constructor(
     readonly scenario: Scenario,
@@ -76,12 +80,17 @@ export class World {
     const { kafka, around } = this
     switch (action.do) {
       case 'delete':
-      case 'recreate':
         if (!this.hasTopic(action.topic)) return
         this.loseTopic(action.topic)
-        if (action.do === 'delete') kafka.deleteTopic(action.topic)
-        else kafka.recreateTopic(action.topic, { replicationFactor: Math.min(REPLICAS, kafka.brokers.length) })
-        return
+        return kafka.deleteTopic(action.topic)
+      case 'recreate': {
+        if (!this.hasTopic(action.topic)) return
+        this.loseTopic(action.topic)
+        const replicationFactor = Math.min(REPLICAS, kafka.brokers.length)
+        return kafka.recreateTopic(action.topic, { replicationFactor, partitions: action.partitions })
+      }
+      case 'subscribe':
+        return kafka.subscribeMetrics(wantedBy(action.to))
       case 'grow':
         if (this.hasTopic(action.topic)) this.attempt(() => kafka.setPartitions(action.topic, GROWN_TO))
         return
@@ -186,6 +195,7 @@ export class World {
       this.loseTopic(topic)
     }
     const brokers = old.brokers.map(({ id, port }) => (port > 0 ? { id, port } : { id }))
+    this.pushedBefore.push(...old.receivedMetrics)
     await old.stop()
     await new Promise<void>((resolve) => void around.clock.setTimeout(resolve, Math.max(1, ms)))
     this.kafka = await EmbeddedKafka.start(
@@ -207,6 +217,16 @@ export class World {
   private incarnation(topic: string): Incarnation {
     const before = this.taken.filter((one) => one.topic === topic).flatMap(({ records }) => records)
     return { topic, records: [...before, ...this.kafka.records(topic)] }
+  }
+
+  /** Metrics that clients have pushed: none behind their last ones. @returns whether anybody has pushed the last ones */
+  checkPushed(): boolean {
+    const ended = new Set<string>()
+    for (const { clientInstanceId, terminating } of [...this.pushedBefore, ...this.kafka.receivedMetrics]) {
+      if (ended.has(clientInstanceId)) throw new Violation('nothing is pushed behind the end', clientInstanceId)
+      if (terminating) ended.add(clientInstanceId)
+    }
+    return ended.size > 0
   }
 
   /** What was ever there, of topics that are gone and of those that are there. */
@@ -239,6 +259,11 @@ export class World {
   }
 }
 
+/** Without a codec: those that Node has work on threads, whose time is not the one that is played. */
+function wantedBy(wanted: MetricsWanted): ClientMetricsSubscription {
+  return { ...wanted, compression: [] }
+}
+
 function optionsOf({
   brokers,
   release,
@@ -246,6 +271,7 @@ function optionsOf({
   autoCreateTopics,
   sessionLifetimeMs,
   config,
+  wantsMetrics,
 }: Scenario): EmbeddedKafkaOptions {
   const made = Object.entries(topics).map(([name, partitions]) => [name, { partitions, ...(config && { config }) }])
   return {
@@ -253,6 +279,7 @@ function optionsOf({
     release,
     topics: Object.fromEntries(made) as EmbeddedKafkaOptions['topics'],
     autoCreateTopics,
+    ...(wantsMetrics !== undefined && { clientMetrics: wantedBy(wantsMetrics) }),
     ...(sessionLifetimeMs !== undefined && { sasl: { users: { u: 'p' }, sessionLifetimeMs } }),
   }
 }
