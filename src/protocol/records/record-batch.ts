@@ -221,8 +221,7 @@ function putHeader(
   putInt32(buffer, LAST_OFFSET_DELTA_AT, count - 1)
   putInt64(buffer, BASE_TIMESTAMP_AT, baseTimestamp)
   putInt64(buffer, MAX_TIMESTAMP_AT, maxTimestamp)
-  putInt32(buffer, PRODUCER_ID_AT, Number(BigInt.asIntN(32, producer.producerId >> 32n)))
-  putInt32(buffer, PRODUCER_ID_AT + 4, Number(BigInt.asIntN(32, producer.producerId)))
+  putBigInt64(buffer, PRODUCER_ID_AT, producer.producerId)
   putInt16(buffer, PRODUCER_EPOCH_AT, producer.producerEpoch)
   putInt32(buffer, BASE_SEQUENCE_AT, producer.baseSequence)
   putInt32(buffer, COUNT_AT, count)
@@ -241,6 +240,13 @@ function putInt32(buffer: Buffer, at: number, value: number): void {
   buffer[at + 1] = value >> 16
   buffer[at + 2] = value >> 8
   buffer[at + 3] = value
+}
+
+function putBigInt64(buffer: Buffer, at: number, value: bigint): void {
+  const integer = Number(value)
+  // As ids are; each calculation with a bigint makes another one.
+  if (Number.isSafeInteger(integer)) putInt64(buffer, at, integer)
+  else buffer.writeBigInt64BE(value, at)
 }
 
 /** @param value a safe integer */
