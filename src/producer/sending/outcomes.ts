@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.js'
 import { counted } from '../../counted.js'
 import { ConnectionClosedError, type KafkaProducerError } from '../../errors.js'
 import { LARGE_REQUEST_BYTES } from '../../network/broker-connection.js'
-import type { ProducePartitionResponse, ProduceResponse } from '../../protocol/apis/produce.js'
+import type { ProducePartitionResponse, ProduceRecordError, ProduceResponse } from '../../protocol/apis/produce.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import { Failures, isByCaller } from '../../stats/failures.js'
 import type { Observers } from '../../stats/observer.js'
@@ -141,11 +141,12 @@ export class Outcomes {
     const { history } = batch
     const isRefused = answer.errorCode !== ErrorCodes.NONE
     const compression = isRefused ? this.parts.compression.of(batch.queue.topic) : null
-    const invalid = answer.recordErrors.filter(({ batchIndex }) => batchIndex >= 0 && batchIndex < batch.count)
+    // Most batches are taken, and nothing is made for what they were not refused for.
+    const invalid = isRefused ? recordErrorsOf(batch, answer) : []
     const verdict = verdictOn({
       errorCode: answer.errorCode,
       messages: batch.count,
-      invalid: new Set(invalid.map(({ batchIndex }) => batchIndex)).size,
+      invalid: invalid.length,
       toldLeader,
       wasSentOn: history.wasSentOn,
       wentUntried: history.wentUntried,
@@ -395,6 +396,16 @@ export class Outcomes {
     const brokerId = batch.queue.brokerOf(batch)
     observers.happened({ type, topic, partition, brokerId, messages, attempts, error })
   }
+}
+
+/** What the broker says of the messages that it found wrong, each of them once. */
+function recordErrorsOf(batch: PartitionBatch, { recordErrors }: ProducePartitionResponse): ProduceRecordError[] {
+  const errors = new Map<number, ProduceRecordError>()
+  for (const error of recordErrors) {
+    const { batchIndex } = error
+    if (batchIndex >= 0 && batchIndex < batch.count && !errors.has(batchIndex)) errors.set(batchIndex, error)
+  }
+  return [...errors.values()]
 }
 
 /**
