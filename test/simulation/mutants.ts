@@ -157,8 +157,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: 'held requests are never let go when a session can’t be renewed',
     file: 'src/network/sasl/session-renewal.ts',
-    find: '    this.patience = this.surroundings.clock',
-    replace: '    const unused = this.surroundings.clock',
+    find: '    this.patience = new Deadline(',
+    replace: '    const unused = new Deadline(',
   },
   {
     fault: 'the connection of a leader that moved is not given up',

@@ -12,7 +12,10 @@ export class DeliveryHistory {
   private maybeWritten = false
   private maybeInLog = false
   private latestError: KafkaProducerError | undefined = undefined
+  /** Why it may have been written, as far as brokers tell. */
   private latestDoubt: KafkaProducerError | undefined = undefined
+  /** Whether the last error is that of messages which are in it no longer. */
+  private wasForOthers = false
   private failureCount = 0
   private splitInDoubtFor: KafkaProducerError | undefined = undefined
   private isToTravelAlone = false
@@ -40,9 +43,9 @@ export class DeliveryHistory {
     return this.latestError
   }
 
-  /** Why it may have been written, as far as brokers tell: what came later may be about something else. */
-  get doubt(): KafkaProducerError | undefined {
-    return this.latestDoubt
+  /** What it fails with where it is not sent again. */
+  get causeToTell(): KafkaProducerError | undefined {
+    return this.wasForOthers ? (this.latestDoubt ?? this.latestError) : this.latestError
   }
 
   /** How often it was not acknowledged: the same may fail several attempts. */
@@ -135,12 +138,18 @@ export class DeliveryHistory {
    */
   noteFailure(cause: KafkaProducerError, maybeWritten: boolean, maybeInLog = maybeWritten): void {
     this.latestError = cause
+    this.wasForOthers = false
     this.failureCount++
     if (maybeWritten) {
       this.maybeWritten = true
       this.latestDoubt = cause
     }
     if (maybeInLog) this.maybeInLog = true
+  }
+
+  /** The last attempt failed for some of its messages, which are out of it and have been told. */
+  noteLeftOut(): void {
+    this.wasForOthers = true
   }
 
   /**

@@ -83,8 +83,7 @@ export class Outcomes {
   /** What may have been written can't be sent again under other sequences: the broker would not find it twice. */
   private startOver(queue: PartitionQueue, cause?: KafkaProducerError): void {
     for (let batch = queue.sequences.mayBeTwice; batch !== undefined; batch = queue.sequences.mayBeTwice) {
-      const { splitInDoubt, doubt } = batch.history
-      this.settleFailed(batch, splitInDoubt ?? (doubt as KafkaProducerError))
+      this.settleFailed(batch, batch.history.causeToTell as KafkaProducerError)
     }
     this.unnumber(queue, cause)
   }
@@ -232,6 +231,7 @@ export class Outcomes {
           if (batch.endOne(batchIndex, error, now, true))
             this.failures.add({ topic, partition, attempts: history.attempts }, error)
         }
+        history.noteLeftOut()
         // What it leaves out would be missing behind it. The others go with it where an attempt may have written them all.
         if (batch.sequence !== undefined) queue.breakSequencesAt(batch)
         if (queue.hasGap) this.startOver(queue)
