@@ -111,7 +111,8 @@ export interface ProducerOptions<K = RawData, V = RawData, T extends ProducerTyp
   allowAutoTopicCreation?: boolean | undefined
   /**
    * How long brokers may say that a topic does not exist before messages for it fail: creating one takes a moment. 0:
-   * no time; -1: until deliveryTimeoutMs. A topic that was seen and is gone is waited for until then.
+   * no time; -1: until deliveryTimeoutMs. A topic that was seen and is gone is waited for until then, unless no message
+   * was under way to it when brokers first said so.
    *
    * Allowed: a whole number from -1, in milliseconds.
    * @default 10_000
@@ -452,7 +453,7 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
     10_000,
     -1,
     MAX_TIMER_MS,
-    'How long brokers may say that a topic does not exist before messages for it fail: creating one takes a moment. 0: no time; -1: until deliveryTimeoutMs. A topic that was seen and is gone is waited for until then.',
+    'How long brokers may say that a topic does not exist before messages for it fail: creating one takes a moment. 0: no time; -1: until deliveryTimeoutMs. A topic that was seen and is gone is waited for until then, unless no message was under way to it when brokers first said so.',
   ),
   lingerMs: integer(5, 0, MAX_TIMER_MS, 'Async: how long the first of the queued messages may wait for others.'),
   batchMessages: integer(10_000, 1, MAX_INT32, 'Async: how many queued messages are released without waiting longer.'),

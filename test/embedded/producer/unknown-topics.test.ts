@@ -167,6 +167,17 @@ describe('a topic that does not exist', () => {
     await sending
   })
 
+  it('is as one that was never seen where nothing was under way to it when brokers first said that it is gone', async () => {
+    const kafka = await startKafka({ autoCreateTopics: false, topics: { orders: {}, others: {} } })
+    const producer = startProducer(kafka, { unknownTopicTimeoutMs: 0, metadataRefreshIntervalMs: 5 })
+    for (const topic of ['orders', 'others']) await producer.send({ topic, value: 'x' })
+    kafka.deleteTopic('orders')
+    kafka.clearRequests()
+    await until(() => requestsOf(kafka, 'Metadata').length > 1, 'a refresh that began after that is over')
+    const { code } = await deliveryErrorOf(producer.send({ topic: 'orders', value: 'x' }))
+    expect(code).toBe('UNKNOWN_TOPIC_OR_PARTITION')
+  })
+
   it('counts no time in which nobody answered', async () => {
     const kafka = await startKafka({ autoCreateTopics: false })
     const producer = startProducer(kafka, { unknownTopicTimeoutMs: 1_000, deliveryTimeoutMs: 60_000 })
