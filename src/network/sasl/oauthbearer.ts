@@ -28,7 +28,8 @@ export function oauthBearerMechanism(source: Secret<TokenSource>): SaslMechanism
       const { token: asked } = source.reveal()
       if (typeof asked !== 'function') return exchangeOf(asked)
       const answer = await asked(broker)
-      return { ...exchangeOf(answer), tryOtherwise: () => typeof answer === 'string' && noteRefused(asked, answer) }
+      const tryOtherwise = () => typeof answer === 'string' && noteRefused(asked, answer, broker)
+      return { ...exchangeOf(answer), tryOtherwise }
     },
   }
 }

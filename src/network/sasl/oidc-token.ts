@@ -6,6 +6,7 @@ import { isRecord } from '../../is-record.js'
 import { kindOf } from '../../kind-of.js'
 import { shown } from '../../shown.js'
 import { thrownCause, thrownMessage } from '../../thrown-message.js'
+import { formatAddress, type BrokerAddress } from '../connect.js'
 import { Secret } from '../secret.js'
 import { checkTlsOptions } from '../tls-options.js'
 import type { SslOptions } from '../tls.js'
@@ -75,15 +76,15 @@ function isYounger(kept: KeptToken, part: number): boolean {
 }
 
 /** Of the functions made here, what tells them that a broker has refused a token. */
-const refusals = new WeakMap<object, (token: string) => boolean>()
+const refusals = new WeakMap<object, (token: string, broker: BrokerAddress) => boolean>()
 
 /**
  * A broker has refused a token that this function gave: it may be good no longer, as where the provider signs by another key.
  *
  * @returns whether the function may give another one
  */
-export function noteRefused(source: object, token: string): boolean {
-  return refusals.get(source)?.(token) ?? false
+export function noteRefused(source: object, token: string, broker: BrokerAddress): boolean {
+  return refusals.get(source)?.(token, broker) ?? false
 }
 
 interface Provider extends OidcOptions {
@@ -102,35 +103,38 @@ export function oidcToken(options: OidcOptions): () => Promise<string> {
   const provider = new Secret(checked(options))
   let kept: KeptToken | undefined
   let fetching: Promise<string> | undefined
-  /** Whether a broker has refused the one that is kept. */
-  let isRefused = false
-  const give = async () => {
-    if (kept !== undefined && !isRefused && isYounger(kept, RENEW_AT)) return kept.token.reveal()
+  /** Which brokers have refused the one that is kept: another is fetched, and until that is there they get none. */
+  const refusedBy = new Set<string>()
+  const give = async (broker?: BrokerAddress) => {
+    if (kept !== undefined && refusedBy.size === 0 && isYounger(kept, RENEW_AT)) return kept.token.reveal()
     const askedAt = { now: systemClock.now(), timestamp: systemClock.timestamp() }
     fetching ??= fetchToken(provider.reveal())
       .then(({ token, lifetimeMs }) => {
         kept = { token: new Secret(token), askedAt, lifetimeMs }
-        isRefused = false
+        refusedBy.clear()
         return token
-      })
-      .catch((error: unknown) => {
-        const passes = error instanceof AuthenticationError && error.retriable
-        if (passes && kept !== undefined && isYounger(kept, USED_UNTIL)) return kept.token.reveal()
-        throw error
       })
       .finally(() => {
         fetching = undefined
       })
     const old = kept
-    if (old === undefined || !isYounger(old, USED_UNTIL)) return fetching
-    return (await within(systemClock, PATIENCE_MS, fetching)) ?? old.token.reveal()
+    const isRefused = broker !== undefined && refusedBy.has(formatAddress(broker))
+    if (old === undefined || isRefused || !isYounger(old, USED_UNTIL)) return fetching
+    try {
+      return (await within(systemClock, PATIENCE_MS, fetching)) ?? old.token.reveal()
+    } catch (error) {
+      const passes = error instanceof AuthenticationError && error.retriable
+      if (passes && isYounger(old, USED_UNTIL)) return old.token.reveal()
+      throw error
+    }
   }
-  refusals.set(give, (token) => {
+  refusals.set(give, (token, broker) => {
     if (kept === undefined) return false
     // Another is there by now.
     if (kept.token.reveal() !== token) return true
-    if (ageOf(kept) >= REFUSED_FROM_MS) isRefused = true
-    return isRefused
+    if (ageOf(kept) < REFUSED_FROM_MS) return false
+    refusedBy.add(formatAddress(broker))
+    return true
   })
   return give
 }

@@ -224,11 +224,12 @@ it('a function for credentials may send, flush and close the producer it is of',
 })
 
 /** A provider of tokens that brokers take for five minutes, whatever it says of them itself. */
-async function hourlyProvider() {
+async function hourlyProvider(isDown: (asked: number) => boolean = () => false) {
   let asked = 0
   const part = (json: object) => Buffer.from(JSON.stringify(json)).toString('base64url')
   const server = createServer((_, response) => {
     asked++
+    if (isDown(asked)) return void response.writeHead(503).end()
     const iat = Math.floor(Date.now() / 1_000)
     const token = `${part({ alg: 'none' })}.${part({ sub: 'alice', iat, exp: iat + 300 })}.`
     response.end(JSON.stringify({ access_token: token, expires_in: 3_600 }))
@@ -248,6 +249,16 @@ it('a token of oidcToken() that brokers refuse before its time is fetched anew, 
   onTestFinished(() => void vi.useRealTimers())
   await producerOf({ brokers: kafka.bootstrap, sasl }).send({ topic: 't', value: 'w' })
   expect(asked()).toBe(2)
+})
+
+it('where the provider is away just then, messages wait for another, and do not fail', async () => {
+  const kafka = await startKafka({ topics: { t: {} }, sasl: {} })
+  const { sasl, asked } = await hourlyProvider((times) => times === 2)
+  await producerOf({ brokers: kafka.bootstrap, sasl }).send({ topic: 't', value: 'v' })
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 600_000 })
+  onTestFinished(() => void vi.useRealTimers())
+  await producerOf({ brokers: kafka.bootstrap, sasl }).send({ topic: 't', value: 'w' })
+  expect(asked()).toBe(3)
 })
 
 it('one that was just fetched is not: another would be refused, too', async () => {

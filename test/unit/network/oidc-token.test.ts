@@ -3,6 +3,10 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { oidcToken, type OidcOptions } from '../../../src/index.js'
+import type { BrokerAddress } from '../../../src/network/connect.js'
+import type { SaslExchange } from '../../../src/network/sasl/mechanism.js'
+import { oauthBearerMechanism } from '../../../src/network/sasl/oauthbearer.js'
+import { Secret } from '../../../src/network/secret.js'
 import { CertificateAuthority, type KeyPair } from '../../embedded/support/certificates.js'
 import { deadAddress, errorOf, plainServer, turns, until } from '../../embedded/support/producers.js'
 
@@ -201,6 +205,18 @@ describe('a token that is to be renewed while the provider is away', () => {
     const { token, seen } = await aged(0.9, answer)
     expect([await token(), await token()]).toEqual(['old', 'old'])
     expect(seen).toHaveLength(3)
+  })
+
+  it.each<[string, (response: ServerResponse) => void]>([
+    ['is down', status(500)],
+    ['never answers', () => undefined],
+  ])('is used by no broker that has refused it, and by the others, where that %s', async (_, answer) => {
+    const { token } = await aged(0.5, answer)
+    const mechanism = oauthBearerMechanism(new Secret({ token }))
+    const [one, other] = [9_092, 9_093].map((port) => ({ host: 'localhost', port })) as [BrokerAddress, BrokerAddress]
+    expect((await mechanism.begin(one)).tryOtherwise?.()).toBe(true)
+    expect(await errorOf(mechanism.begin(one) as Promise<SaslExchange>)).toMatchObject({ retriable: true })
+    expect(String(await (await mechanism.begin(other)).next(undefined))).toContain('auth=Bearer old')
   })
 
   it('is used while the provider is silent, and not only when the fetch is given up', async () => {
