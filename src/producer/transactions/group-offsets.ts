@@ -157,8 +157,11 @@ function memberOf(group: GroupMetadata): Member {
 function checkNames(what: string, given: object, fields: readonly string[]): void {
   for (const name of Object.keys(given)) {
     if (fields.includes(name)) continue
+    const values = given as Record<string, unknown>
+    // No field is an object: `members` of a group is no slip for `memberId`.
+    if (typeof values[name] === 'object') continue
     const meant = nearestName(name, fields)
-    if (meant !== undefined && (given as Record<string, unknown>)[meant] === undefined)
+    if (meant !== undefined && values[meant] === undefined)
       throw new InvalidConfigError(`${what}: there is no ${shown(name)} in it: did you mean '${meant}'?`)
   }
 }

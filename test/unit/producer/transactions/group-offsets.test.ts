@@ -115,6 +115,18 @@ describe('the offsets of a group', () => {
     expect(offsets.member).toMatchObject({ groupId: 'g', memberId: 'm', generationIdOrMemberEpoch: 3 })
   })
 
+  it('may come with what kafkajs and others tell of a group: the members that it has', () => {
+    const told = {
+      errorCode: 0,
+      groupId: 'g',
+      members: [],
+      protocol: 'range',
+      protocolType: 'consumer',
+      state: 'Stable',
+    }
+    expect(new GroupOffsets(told, []).member).toMatchObject({ groupId: 'g', memberId: '' })
+  })
+
   it('that are committed are not asked for again with the others', () => {
     const offsets = new GroupOffsets(GROUP, [OFFSET, { ...OFFSET, partition: 1 }])
     expect(
