@@ -115,6 +115,7 @@ export class AnyBroker {
       candidates: this.candidates(),
       atHand: this.atHand,
       put: (address, putting) => this.put(question, address, putting),
+      mayBeAsked: (address) => this.mayBeAsked(formatAddress(address)),
       isNeeded: () => this.sessions.isNeeded,
       isClosed: () => this.sessions.signal.aborted,
       isToBeAskedAgain: (address, error) => this.isStranger(address, error),

@@ -40,6 +40,8 @@ export interface AskingRoundParts<T> {
   /** The session of the last answer. */
   readonly atHand: BrokerSession | undefined
   readonly put: (address: BrokerAddress, putting: Putting) => Promise<T>
+  /** Whether it may be asked once more: what one has answered may have had it forgotten. */
+  readonly mayBeAsked: (address: BrokerAddress) => boolean
   /** Whether anybody waits for what the question is put for. */
   readonly isNeeded: () => boolean
   /** Whether the producer is closed. */
@@ -107,14 +109,21 @@ export class AskingRound<T> {
   }
 
   private another(isSilent: boolean): BrokerAddress | undefined {
-    const { atHand, candidates } = this.parts
+    const { atHand, candidates, mayBeAsked } = this.parts
     const next = candidates.next().value
     if (next !== undefined) return next
     const mayBeDead = this.running.size === 0 || (isSilent && atHand !== undefined && atHand.throttle.leftMs <= 0)
     if (!mayBeDead) return undefined
     const { onlyAtHand } = this
     this.onlyAtHand = undefined
-    return onlyAtHand
+    return onlyAtHand !== undefined && mayBeAsked(onlyAtHand) ? onlyAtHand : undefined
+  }
+
+  /** The first of those that have failed. */
+  private back(): BrokerAddress | undefined {
+    let failed = this.failed.shift()
+    while (failed !== undefined && !this.parts.mayBeAsked(failed)) failed = this.failed.shift()
+    return failed
   }
 
   private waitForTick(): void {
@@ -123,7 +132,7 @@ export class AskingRound<T> {
 
   /** Nobody has answered for a while: another one is asked beside them, and every other time one that has failed. */
   private tick(): void {
-    if (this.parts.isNeeded()) this.startNext(this.ticks++ % 2 === 0 ? this.failed.shift() : undefined, true)
+    if (this.parts.isNeeded()) this.startNext(this.ticks++ % 2 === 0 ? this.back() : undefined, true)
     else this.waitForTick()
   }
 

@@ -732,6 +732,27 @@ describe('who is asked', () => {
     expect([seed.asked.length, member.asked.length, other.connections]).toEqual([3, 2, 0])
   })
 
+  it('none of those known before once more, after 129, while one of the bootstrap list is silent', async () => {
+    const member: ScriptedBroker = await ScriptedBroker.start({
+      metadataVersions: [0, 13],
+      onMetadata: ({ index }, good) => (index === 1 ? { ...good, errorCode: 129 } : good),
+    })
+    const { port } = member
+    let asked = 0
+    const onMetadata: Script['onMetadata'] = (_, good) => {
+      const index = asked++
+      // Hung up on, the producer asks the member; told that it must not, whichever of the list comes first.
+      if (index > 0 && index < 3) return index === 1 ? 'hang up' : 'silence'
+      return { ...good, brokers: good.brokers.map((broker) => ({ ...broker, port })) }
+    }
+    const seeds = await Promise.all([1, 2].map(() => ScriptedBroker.start({ metadataVersions: [0, 13], onMetadata })))
+    const producer = startProducer(seeds.map(({ address }) => address).join(','))
+    await producer.partitionsFor('a')
+    await producer.partitionsFor('b')
+    await producer.partitionsFor('c')
+    expect([asked, member.asked.length]).toEqual([4, 2])
+  })
+
   it('on a connection of its own: it does not wait behind messages', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka)
