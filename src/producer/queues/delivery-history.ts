@@ -14,8 +14,8 @@ export class DeliveryHistory {
   private latestError: KafkaProducerError | undefined = undefined
   /** Why it may have been written, as far as brokers tell. */
   private latestDoubt: KafkaProducerError | undefined = undefined
-  /** Whether the last error is that of messages which are in it no longer. */
-  private wasForOthers = false
+  /** Whether the last error is about what it was then: messages that are in it no longer, or the whole that it is a half of. */
+  private wasOtherwise = false
   private failureCount = 0
   private splitInDoubtFor: KafkaProducerError | undefined = undefined
   private isToTravelAlone = false
@@ -45,7 +45,7 @@ export class DeliveryHistory {
 
   /** What it fails with where it is not sent again. */
   get causeToTell(): KafkaProducerError | undefined {
-    return this.wasForOthers ? (this.latestDoubt ?? this.latestError) : this.latestError
+    return this.wasOtherwise ? (this.latestDoubt ?? this.latestError) : this.latestError
   }
 
   /** How often it was not acknowledged: the same may fail several attempts. */
@@ -63,7 +63,7 @@ export class DeliveryHistory {
     return this.maybeInLog
   }
 
-  /** Why it was split while it might have been in the log: a broker finds the whole again, and not a half of it. */
+  /** What left in doubt whether it is in the log when it was split: a broker finds the whole again, and not a half of it. */
   get splitInDoubt(): KafkaProducerError | undefined {
     return this.splitInDoubtFor
   }
@@ -138,7 +138,7 @@ export class DeliveryHistory {
    */
   noteFailure(cause: KafkaProducerError, maybeWritten: boolean, maybeInLog = maybeWritten): void {
     this.latestError = cause
-    this.wasForOthers = false
+    this.wasOtherwise = false
     this.failureCount++
     if (maybeWritten) {
       this.maybeWritten = true
@@ -149,7 +149,7 @@ export class DeliveryHistory {
 
   /** The last attempt failed for some of its messages, which are out of it and have been told. */
   noteLeftOut(): void {
-    this.wasForOthers = true
+    this.wasOtherwise = true
   }
 
   /**
@@ -162,8 +162,11 @@ export class DeliveryHistory {
 
   /** The batch is split: what became of the whole became of the second half. */
   ofHalf(): DeliveryHistory {
-    if (this.maybeInLog) this.splitInDoubtFor = this.latestError
+    // Not why it is split: a half need not be too large.
+    if (this.maybeInLog) this.splitInDoubtFor = this.latestDoubt ?? this.latestError
+    this.wasOtherwise = true
     const half = new DeliveryHistory()
+    half.wasOtherwise = true
     half.attemptCount = this.attemptCount
     half.isForgiven = this.isForgiven
     half.wasInRequest = this.wasInRequest

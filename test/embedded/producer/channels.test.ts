@@ -210,10 +210,10 @@ describe('diagnostics_channel', () => {
       await fault.hit()
       fault = kafka.fail({ api: 'Produce' }, error)
     }
-    expect(outcomes((await sending).results)).toEqual(['MESSAGE_TOO_LARGE', 'MESSAGE_TOO_LARGE'])
+    expect(outcomes((await sending).results)).toEqual(['REQUEST_TIMED_OUT', 'REQUEST_TIMED_OUT'])
     await turns()
     const ends = traces(batches).map(({ error, isRetried }) => (isRetried === true ? 'again' : error?.code))
-    expect(ends).toEqual(['again', 'again', 'MESSAGE_TOO_LARGE'])
+    expect(ends).toEqual(['again', 'again', 'REQUEST_TIMED_OUT'])
     expect(producer.stats().ageMs.count).toBe(0)
   })
 
