@@ -221,16 +221,22 @@ describe('auto-creation', () => {
     'Kafka %s: a topic that was deleted does not come back by a refresh',
     async (release) => {
       const kafka = await startKafka({ release, topics: { other: {} } })
-      const producer = startProducer(kafka, { deliveryTimeoutMs: 1_500 })
+      const producer = startProducer(kafka)
       await producer.send([
         { topic: 'orders', value: '1' },
         { topic: 'other', value: '1' },
       ])
       kafka.deleteTopic('orders')
+      kafka.clearRequests()
       // A message under way makes the producer ask for the topic again and again.
-      expect((await deliveryErrorOf(producer.send({ topic: 'orders', value: '2' }))).code).toBe('DELIVERY_TIMEOUT')
+      const failing = deliveryErrorOf(producer.send({ topic: 'orders', value: '2' }))
+      await kafka.waitForRequest({ api: 'Metadata' }, { count: 4 })
+      const asked = kafka.waitForRequest({ api: 'Metadata' }, { count: metadataCount(kafka) + 1 })
       kafka.fail({ api: 'Produce', topic: 'other' }, 'NOT_LEADER_OR_FOLLOWER')
       await producer.send({ topic: 'other', value: '2' })
+      await asked
+      await producer.close({ timeoutMs: 0 })
+      expect((await failing).code).toBe('PRODUCER_CLOSED')
       expect(() => kafka.records('orders')).toThrow('no topic')
       // A send that begins anew is a first look-up again.
       const recreating = startProducer(kafka)
@@ -339,10 +345,14 @@ describe('a message that names a partition beyond those known', () => {
     await producer.partitionsFor('orders')
     using late = kafka.freezeMetadata()
     kafka.setPartitions('orders', 3)
-    const asked = kafka.waitForRequest({ api: 'Metadata' }, { count: metadataCount(kafka) + 2 })
+    const asked = kafka.waitForRequest({ api: 'Metadata' }, { count: metadataCount(kafka) + 1 })
     await producer.send({ topic: 'orders', partition: 2, value: 'a' })
-    await Promise.race([asked, fate])
+    await asked
+    // The first answer has no such partition; the next one has it, however late it is.
+    using stall = kafka.stall({ api: 'Metadata' })
+    await Promise.race([stall.hit(), fate])
     late.release()
+    stall.release()
     expect(await fate).toBe(2)
   })
 
