@@ -18,6 +18,8 @@ const INPUTS = [
   randomBytes(70_000),
   Buffer.alloc(150_000),
   Buffer.alloc(0),
+  // Literals whose size takes another number of bytes from here on.
+  ...[59, 60, 61, 255, 256, 257, 258].map(randomBytes),
 ]
 
 afterEach(() => {

@@ -83,6 +83,18 @@ describe('recordBatch', () => {
     })
   })
 
+  it('is read back whatever the sizes of its records take before them, and were likely to', () => {
+    // One, two and three bytes. What is not ASCII is longer than it was taken for, and headers have bytes of their own.
+    const sizes = [0, 40, 45, 46, 47, 48, 49, 57, 58, 60, 8_000, 8_090, 8_099, 8_100, 8_180, 8_190, 8_200]
+    const records = sizes.flatMap((size) =>
+      ['x', 'é', '雪'].map((letter) => outgoing({ key: 'k', value: letter.repeat(size) })),
+    )
+    const manyHeaders = outgoing({ value: '', headers: Array.from({ length: 45 }, () => ['h', null] as const) })
+    const all = [...records, manyHeaders, outgoing({ value: 'last' })]
+    const [decoded] = decodeBatches(batch(all))
+    expect(decoded?.records).toEqual(all.map((record, i) => expected(record, BigInt(i), 2)))
+  })
+
   it('carries who produced it', () => {
     // No byte is that of another place, and the highest bit of each half is set.
     const producerId = 0x7edcba98_96543210n
