@@ -202,7 +202,8 @@ export class TransactionalProducer<K = unknown, V = unknown>
 
   /**
    * Runs a function in a transaction: commits when it is done, aborts when it throws, and gives what it gave. The function
-   * is never run again: whoever wants that calls again, after errors whose `kind` is `'abortable'`.
+   * is never run again: whoever wants that calls again, after errors whose `kind` is `'abortable'`, and after what the
+   * function itself threw, such as the error of a message that it awaited, which has no `kind`.
    *
    * Another transaction of the same producer waits until this one has ended, so one within another waits until the outer
    * one's `transactionTimeoutMs` is over, which ends both that and the wait.

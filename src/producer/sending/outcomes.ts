@@ -282,7 +282,8 @@ export class Outcomes {
     }
     if (code === ErrorCodes.POLICY_VIOLATION)
       return `Azure Event Hubs answers so where it would throttle for longer than \`requestTimeoutMs\`${told}`
-    return errorMessage ?? (this.parts.idempotence.isTransactional ? detailOfCode(code) : undefined) ?? null
+    const ofTransaction = this.parts.idempotence.isTransactional ? detailOfCode(code) : undefined
+    return ofTransaction === undefined ? errorMessage : `${ofTransaction}${told}`
   }
 
   /** The connection was lost, or never there: nothing was answered for these. */

@@ -59,9 +59,20 @@ const KIND_OF_CODE: ReadonlyMap<number, ErrorKind> = new Map(
 )
 
 /** What is known of an error in a transaction beside its code. */
+const DETAILS: ReadonlyMap<number, string> = new Map([
+  [
+    ErrorCodes.INVALID_PRODUCER_ID_MAPPING,
+    'the brokers know the transactionalId no longer, as where nothing was done with it for transactional.id.expiration.ms; the next transaction has another id',
+  ],
+  // A leader can't tell who has raised the epoch: the coordinator does, when the transaction ends or the next one begins.
+  [
+    ErrorCodes.INVALID_PRODUCER_EPOCH,
+    'another producer may have begun with the same transactionalId, or the brokers have given up the transaction for its transactionTimeoutMs; then the next transaction fails with PRODUCER_FENCED',
+  ],
+])
+
 export function detailOfCode(code: number): string | undefined {
-  if (code !== ErrorCodes.INVALID_PRODUCER_ID_MAPPING) return undefined
-  return 'the brokers know the transactionalId no longer, as where nothing was done with it for transactional.id.expiration.ms; the next transaction has another id'
+  return DETAILS.get(code)
 }
 
 /** What a coordinator's error means. */
