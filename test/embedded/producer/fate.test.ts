@@ -1,13 +1,21 @@
 import { describe, expect, it } from 'vitest'
-import { DeliveryError, FailedToSendMessageError, RecordMetadata } from '../../../src/index.js'
+import {
+  AbortedError,
+  DeliveryError,
+  FailedToSendMessageError,
+  ProducerClosedError,
+  RecordMetadata,
+} from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { endTogether } from '../support/mass-endings.js'
 import {
   deliveryErrorOf,
+  errorOf,
   expectNothingHeld,
   failureOf,
   outcomes,
   requestsOf,
+  startAsync,
   startProducer,
   stored,
   until,
@@ -128,6 +136,30 @@ describe('mayHaveBeenWritten after a disconnect', () => {
     frozen.release()
     expectNothingHeld(producer)
   })
+})
+
+describe('a call that is refused as a whole', () => {
+  it.each(['sync', 'async'] as const)(
+    '%s: is none of a delivery that failed, and nothing of it is sent',
+    async (type) => {
+      const kafka = await startKafka({ topics: { orders: {} } })
+      const producer = type === 'sync' ? startProducer(kafka) : startAsync(kafka, {})
+      const one = { topic: 'orders', value: 'a' }
+      for (const given of [one, [one, one]]) {
+        const late = await errorOf(producer.send(given, { signal: AbortSignal.abort() }))
+        expect(late).toBeInstanceOf(AbortedError)
+        expect(late).not.toHaveProperty('mayHaveBeenWritten')
+      }
+      await producer.close()
+      for (const given of [one, [one, one]]) {
+        const closed = await errorOf(producer.send(given))
+        expect(closed).toBeInstanceOf(ProducerClosedError)
+        expect(closed).not.toHaveProperty('mayHaveBeenWritten')
+      }
+      expect(producer.stats()).toMatchObject({ acknowledged: 0, unheardFailures: 0 })
+      expect(stored(kafka, 'orders')).toEqual([])
+    },
+  )
 })
 
 describe('the deadline', () => {
