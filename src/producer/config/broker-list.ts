@@ -4,6 +4,10 @@ import { shown } from '../../shown.js'
 
 /** What stands beside a secret in connection strings and URLs. Nothing of a list that has one of these is quoted. */
 const SECRETS_BESIDE = /[=@;]/
+/** Addresses with something else than commas between. */
+const SEPARATED_OTHERWISE = /^[^\s;|=@]+:\d+(?:[\s;|]+[^\s;|=@]+:\d+)+$/
+const COMMAS = '. Addresses are separated by commas'
+const HIGHEST_PORT = 65_535
 
 /**
  * host:port, [ipv6]:port, or a host alone.
@@ -23,7 +27,9 @@ export function parseBrokers(value: unknown, name: string, allowed: string): Bro
       'a text that is not shown, since it may hold a secret',
       /SharedAccessKey/i.test(hidden)
         ? ". A connection string of Event Hubs is a password: give it as sasl: { mechanism: 'plain', username: '$ConnectionString', password }, and here its host with port 9093"
-        : '. Names and passwords belong in the option `sasl`',
+        : SEPARATED_OTHERWISE.test(hidden.trim())
+          ? COMMAS
+          : '. Names and passwords belong in the option `sasl`',
     )
   }
   const addresses = new Map<string, BrokerAddress>()
@@ -32,18 +38,25 @@ export function parseBrokers(value: unknown, name: string, allowed: string): Bro
     if (typeof item !== 'string') throw refused(shown(item))
     const text = item.trim()
     const address = parseAddress(text)
-    if (address === undefined) throw refused(quoted(text), remedyFor(text))
+    if (address === undefined) {
+      const isGap = text === '' && typeof value === 'string' && items.length > 1
+      throw refused(quoted(text), isGap ? '. An address is missing before or behind a comma' : remedyFor(text))
+    }
     // One that is given twice would be asked, waited for and told of twice.
     addresses.set(formatAddress(address), address)
   }
   return [...addresses.values()]
 }
 
+/** A number alone would be an IPv4 address to the resolver, which nobody means. */
+const ONLY_A_PORT = /^\d+$/
+
 function parseAddress(text: string): BrokerAddress | undefined {
   const match = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([\p{L}\p{N}._-]+))(?::(\d{1,5}))?$/u.exec(text)
   const host = match?.[1] ?? match?.[2]
+  if (host === undefined || ONLY_A_PORT.test(text)) return undefined
   const port = match?.[3] === undefined ? 9092 : Number(match[3])
-  return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port }
+  return port < 1 || port > HIGHEST_PORT ? undefined : { host, port }
 }
 
 /** What follows a colon and is no number may be a password. */
@@ -58,6 +71,11 @@ function quoted(text: string): string {
 export const LISTENER_NAME = /^[\w%.-]*:\/\//
 
 function remedyFor(text: string): string {
+  if (ONLY_A_PORT.test(text)) return '. A port stands behind its host, with a colon between'
+  if (SEPARATED_OTHERWISE.test(text)) return COMMAS
+  const [, port] = /^(?:\[.*\]|[^:]+):(\d+)$/.exec(text) ?? []
+  if (port !== undefined && !(Number(port) >= 1 && Number(port) <= HIGHEST_PORT))
+    return '. A port is a number from 1 to 65,535'
   if (text.includes(',')) return '. A text of several addresses is given by itself, and not in a list'
   if (text.includes('${')) return '. A place for a variable was not filled in'
   if (LISTENER_NAME.test(text))

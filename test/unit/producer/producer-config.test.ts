@@ -176,6 +176,27 @@ describe('what is refused, with what was given and what is allowed', () => {
     expect(refusal({ brokers: '::1' }).message).toContain('An IPv6 address stands in brackets')
   })
 
+  it.each([
+    ['kafka-1:9092;kafka-2:9092', 'Addresses are separated by commas'],
+    ['kafka-1:9092 kafka-2:9092', 'Addresses are separated by commas'],
+    ['kafka-1:9092\nkafka-2:9092', 'Addresses are separated by commas'],
+    [['kafka-1:9092 kafka-2:9092'], 'Addresses are separated by commas'],
+    ['kafka-1:9092|kafka-2:9092', 'Addresses are separated by commas'],
+    ['kafka-1:9092,', 'An address is missing before or behind a comma'],
+    ['localhost:99999', 'A port is a number from 1 to 65,535'],
+    ['localhost:0', 'A port is a number from 1 to 65,535'],
+    // As from `[host, port].join()`: it was a second broker of that name.
+    ['localhost,9092', 'A port stands behind its host, with a colon between'],
+    [['localhost', '9092'], 'A port stands behind its host, with a colon between'],
+    ['9092', 'A port stands behind its host, with a colon between'],
+  ])('brokers that are written otherwise: %o', (given, remedy) => {
+    expect(refusal({ brokers: given }).message).toMatch(new RegExp(`^brokers: .*\\. ${remedy}$`, 's'))
+  })
+
+  it('a broker by the number of its address', () => {
+    expect(new ProducerConfig({ brokers: '2130706433:9092' }).brokers).toEqual([{ host: '2130706433', port: 9092 }])
+  })
+
   it('a partitioner that is none', () => {
     for (const partitioner of [17, {}, { partition: 'x' }, null]) {
       if (partitioner === null) continue
