@@ -45,6 +45,19 @@ it.each(Object.entries(GENERATED))(
   },
 )
 
+it('docs/embedded-broker.md explains every code of an EmbeddedKafkaError', () => {
+  const source = readFileSync(join(ROOT, 'src/error-code.ts'), 'utf8')
+  const union = /type EmbeddedKafkaErrorCode =([^/]*)/.exec(source)?.[1] ?? ''
+  const codes = [...union.matchAll(/'(\w+)'/g)].map(([, code]) => code)
+  const text = readFileSync(join(ROOT, 'docs/embedded-broker.md'), 'utf8')
+  const table = /^\| code \| means \|\n([^]*?)\n\n/m.exec(text)?.[1] ?? ''
+  const explained = [...table.matchAll(/^\| (`[^|]*) \|/gm)].flatMap(([, cell = '']) =>
+    cell.replaceAll('`', '').split(', '),
+  )
+  expect(explained.sort()).toEqual(codes.sort())
+  expect(codes.length).toBeGreaterThan(10)
+})
+
 describe('README.md', () => {
   it('explains every error code, with its class and whether trying again may help', () => {
     const explained = rows('Errors').filter((cells) => cells[1]?.startsWith('`'))
