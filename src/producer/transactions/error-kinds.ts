@@ -58,7 +58,6 @@ const KIND_OF_CODE: ReadonlyMap<number, ErrorKind> = new Map(
   KINDS.flatMap(([kind, codes]) => codes.map((code) => [code, kind] as const)),
 )
 
-/** What is known of an error in a transaction beside its code. */
 const DETAILS: ReadonlyMap<number, string> = new Map([
   [
     ErrorCodes.INVALID_PRODUCER_ID_MAPPING,
@@ -71,6 +70,7 @@ const DETAILS: ReadonlyMap<number, string> = new Map([
   ],
 ])
 
+/** What is known of an error in a transaction beside its code. */
 export function detailOfCode(code: number): string | undefined {
   return DETAILS.get(code)
 }
