@@ -171,9 +171,12 @@ export function foreign({ release }: Subject): number {
   return release.errorOfForeignPartition === 'NOT_LEADER_OR_FOLLOWER' ? 6 : 3
 }
 
-/** The code, unless it is of a coordinator that is not ready or still busy with the last transaction. */
+/**
+ * The code, unless it is of a coordinator that is not ready, still busy with the last transaction, or too slow to have written
+ * offsets within `offsets.commit.timeout.ms`, as on a busy machine.
+ */
 export function unlessPassing(code: number | undefined): number | undefined {
-  return code === undefined || [14, 15, 16, 51].includes(code) ? undefined : code
+  return code === undefined || [7, 14, 15, 16, 51].includes(code) ? undefined : code
 }
 
 /** Asks again and again, as a client must while a broker is not ready yet. */
