@@ -1,7 +1,7 @@
 import { inspect, type InspectOptions } from 'node:util'
-import { counted } from './counted.js'
 import type { BrokerErrorCode, KafkaProducerErrorCode } from './error-code.js'
-import { inspectError, jsonOfError } from './shown-error.js'
+import { counted } from './wording/counted.js'
+import { inspectError, jsonOfError } from './wording/shown-error.js'
 
 /** Options every error of this package is built with. */
 export interface KafkaProducerErrorOptions {

@@ -1,8 +1,8 @@
 import { InvalidConfigError } from './errors.js'
 import { isRecord } from './is-record.js'
-import { kindOf } from './kind-of.js'
-import { shown } from './shown.js'
-import { thrownCause } from './thrown-message.js'
+import { kindOf } from './wording/kind-of.js'
+import { shown } from './wording/shown.js'
+import { thrownCause } from './wording/thrown-message.js'
 
 /**
  * A copy without the fields that are undefined: such a field is one that was not given, and must hide no default.

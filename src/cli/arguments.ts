@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
-import { nearestName } from '../nearest-name.js'
 import type { EmbeddedKafkaOptions, EmbeddedTopicOptions } from '../testing/index.js'
+import { nearestName } from '../wording/nearest-name.js'
 
 export const USAGE = `Usage: kafka-producer broker [options]
 

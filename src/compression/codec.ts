@@ -1,5 +1,5 @@
 import { CorruptRecordsError, InvalidConfigError } from '../errors.js'
-import { shown } from '../shown.js'
+import { shown } from '../wording/shown.js'
 import { gzipCodec } from './gzip.js'
 import { lz4Codec } from './lz4.js'
 import { snappyCodec } from './snappy.js'

@@ -1,6 +1,6 @@
 import { InvalidConfigError } from '../errors.js'
 import { givenOptions } from '../given.js'
-import { shown } from '../shown.js'
+import { shown } from '../wording/shown.js'
 
 export interface KafkaProducerInstrumentationConfig {
   /** Whether it begins to work when it is made, and not only when `enable()` is called; true by default. */

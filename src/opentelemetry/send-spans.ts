@@ -15,8 +15,8 @@ import {
 } from '@opentelemetry/api'
 import { BoundedMap } from '../bounded-map.js'
 import type { MessageEnd, SendTrace } from '../index.js'
-import { toldReason } from '../shown-error.js'
 import { ownCopy } from '../topic-name.js'
+import { toldReason } from '../wording/shown-error.js'
 import { inject, injectInto, lacksContext, ownContexts } from './carried-context.js'
 import {
   CLIENT_ID,

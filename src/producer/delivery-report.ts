@@ -1,11 +1,11 @@
 import Denque from 'denque'
 import { DeliveryError } from '../errors.js'
 import type { TurnBudget } from '../turn-budget.js'
-import type { Listeners, Warnings } from './kafka-producer-warning.js'
-import type { KeyedMessage } from './keyed-message.js'
+import type { KeyedMessage } from './messages/keyed-message.js'
+import type { Listeners, Warnings } from './observing/kafka-producer-warning.js'
+import { tellUser } from './observing/tell-user.js'
 import type { Fate } from './queues/outgoing-message.js'
 import type { RecordMetadata } from './record-metadata.js'
-import { tellUser } from './tell-user.js'
 
 interface ReportBase<K, V> {
   /** The message as it was given. */

@@ -1,11 +1,11 @@
 import { types } from 'node:util'
 import { InvalidConfigError, SerializationError } from '../errors.js'
-import { kindOfContent, reasonOf } from '../kind-of.js'
 import type { Data } from '../protocol/records/record.js'
-import { shown } from '../shown.js'
-import { inOurWords, noteThrown } from '../whose-words.js'
-import { dataOf } from './data.js'
-import type { MessageHeaders } from './message-headers.js'
+import { kindOfContent, reasonOf } from '../wording/kind-of.js'
+import { shown } from '../wording/shown.js'
+import { inOurWords, noteThrown } from '../wording/whose-words.js'
+import { dataOf } from './messages/data.js'
+import type { MessageHeaders } from './messages/message-headers.js'
 
 /** What an encoder is told beside what it is to encode. */
 export interface EncoderContext {

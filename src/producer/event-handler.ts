@@ -1,5 +1,5 @@
 import type { Replacement } from './interceptors.js'
-import type { Given, KeyedMessage } from './keyed-message.js'
+import type { Given, KeyedMessage } from './messages/keyed-message.js'
 import type { RecordMetadata } from './record-metadata.js'
 
 export interface SendOptions {

@@ -2,14 +2,14 @@ import { FailedToSendMessageError, InvalidMessageError, NotQueuedError, type Kaf
 import { isPromise } from '../is-promise.js'
 import type { TurnBudget } from '../turn-budget.js'
 import { handled } from './calls/serializer.js'
-import { copyOf } from './data.js'
 import type { RawData } from './encoder.js'
-import type { Warnings } from './kafka-producer-warning.js'
-import type { KeyedMessage } from './keyed-message.js'
-import { headerPairs, withLastingHeaders, type HeaderPair } from './message-headers.js'
+import { copyOf } from './messages/data.js'
+import type { KeyedMessage } from './messages/keyed-message.js'
+import { headerPairs, withLastingHeaders, type HeaderPair } from './messages/message-headers.js'
+import type { Warnings } from './observing/kafka-producer-warning.js'
+import { tellUser } from './observing/tell-user.js'
 import type { Fate } from './queues/outgoing-message.js'
 import type { RecordMetadata } from './record-metadata.js'
-import { tellUser } from './tell-user.js'
 
 /**
  * Sees each message on its way in, where it may put another in its place, and how it ended (Java's ProducerInterceptor).

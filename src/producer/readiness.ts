@@ -1,7 +1,7 @@
 import { Deadline, type Clock } from '../clock.js'
 import { MetadataUnavailableError, ProducerClosedError, type KafkaProducerError } from '../errors.js'
 import { orAborted } from '../network/or-aborted.js'
-import type { SessionFactory } from '../network/session.js'
+import type { SessionFactory } from '../network/session/session.js'
 import { withReasons } from '../network/stage.js'
 import type { BrokerPartitionInfo } from './brokers/broker-partition-info.js'
 import type { ProducerPool } from './brokers/producer-pool.js'

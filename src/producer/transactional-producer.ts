@@ -3,19 +3,19 @@ import { inspect, type InspectOptions } from 'node:util'
 import { BoundedMap } from '../bounded-map.js'
 import { InvalidConfigError, ProducerClosedError } from '../errors.js'
 import { readable } from '../given.js'
-import { formatAddress } from '../network/connect.js'
 import { orAborted } from '../network/or-aborted.js'
-import { shown } from '../shown.js'
+import { formatAddress } from '../network/streams/connect.js'
 import type { ProducerStats } from '../stats/producer-stats.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
 import { toldToCaller } from '../told-to-caller.js'
+import { shown } from '../wording/shown.js'
 import type { PartitionMetadata } from './brokers/topic-metadata.js'
 import {
   TransactionalProducerConfig,
   type TransactionalProducerOptions,
 } from './config/transactional-producer-config.js'
 import type { SendOptions } from './event-handler.js'
-import type { KeyedMessage } from './keyed-message.js'
+import type { KeyedMessage } from './messages/keyed-message.js'
 import {
   closeTimeout,
   Producer,

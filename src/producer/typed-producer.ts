@@ -5,7 +5,7 @@ import type {
   TransactionalProducerOptions,
 } from './config/transactional-producer-config.js'
 import type { Encoder, RawData } from './encoder.js'
-import type { KeyedMessage as AnyKeyedMessage } from './keyed-message.js'
+import type { KeyedMessage as AnyKeyedMessage } from './messages/keyed-message.js'
 import { Producer as ProducerClass } from './producer.js'
 import { TransactionalProducer as TransactionalProducerClass } from './transactional-producer.js'
 

@@ -1,8 +1,8 @@
 import { register as defaultRegistry } from 'prom-client'
 import { InvalidConfigError } from '../errors.js'
 import { givenOptions, readable } from '../given.js'
-import { kindOf } from '../kind-of.js'
-import { shown } from '../shown.js'
+import { kindOf } from '../wording/kind-of.js'
+import { shown } from '../wording/shown.js'
 import { Collector, type MeasuredProducer, type MetricsRegistry } from './collector.js'
 
 export type { MeasuredProducer, MetricsRegistry } from './collector.js'

@@ -1,4 +1,4 @@
-import { counted } from '../counted.js'
+import { counted } from '../wording/counted.js'
 
 const EMPTY = Buffer.alloc(0)
 

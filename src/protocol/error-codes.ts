@@ -1,6 +1,6 @@
 import type { BrokerErrorCode } from '../error-code.js'
 import { BrokerResponseError } from '../errors.js'
-import { foreignText } from '../foreign-text.js'
+import { foreignText } from '../wording/foreign-text.js'
 import { ERROR_TABLE, REFRESH, RETRY } from './error-table.js'
 
 /** What a broker's error code means to a client. */

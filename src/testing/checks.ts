@@ -1,9 +1,9 @@
 import { isUint8Array } from 'node:util/types'
 import { given } from '../given.js'
 import { isRecord } from '../is-record.js'
-import { kindOf } from '../kind-of.js'
-import { nearestName } from '../nearest-name.js'
-import { shown } from '../shown.js'
+import { kindOf } from '../wording/kind-of.js'
+import { nearestName } from '../wording/nearest-name.js'
+import { shown } from '../wording/shown.js'
 import { EmbeddedKafkaError } from './errors.js'
 
 /*

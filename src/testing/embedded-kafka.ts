@@ -1,6 +1,6 @@
 import { inspect, type InspectOptions } from 'node:util'
-import { shown } from '../shown.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
+import { shown } from '../wording/shown.js'
 import { EmbeddedBroker } from './broker.js'
 import { checkBytes, fields, invalid, milliseconds, partitionCount, text, wholeNumber } from './checks.js'
 import { checkSubscription, type ClientMetricsSubscription, type ReceivedMetrics } from './client-metrics.js'

@@ -1,6 +1,6 @@
-import { nearestName } from '../nearest-name.js'
 import { errorCode } from '../protocol/error-codes.js'
-import { shown } from '../shown.js'
+import { nearestName } from '../wording/nearest-name.js'
+import { shown } from '../wording/shown.js'
 import { refused } from './checks.js'
 import { EmbeddedKafkaError } from './errors.js'
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js'
-import { counted } from '../counted.js'
+import { counted } from '../wording/counted.js'
 import { API_NAMES, type ApiName } from './api-names.js'
 import { fields, flag, milliseconds, oneOf, refused, text, wholeNumber, type Check } from './checks.js'
 import { Changes, Gate, waitFor } from './waiting.js'

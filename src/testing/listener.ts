@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
-import { reasonOf } from '../kind-of.js'
+import { reasonOf } from '../wording/kind-of.js'
 import { EmbeddedKafkaError } from './errors.js'
 
 /** Whom a listener hands its connections to. */

@@ -1,9 +1,9 @@
 import type { TlsOptions } from 'node:tls'
-import { counted } from '../counted.js'
 import { InvalidConfigError } from '../errors.js'
 import { given } from '../given.js'
 import { isRecord } from '../is-record.js'
-import { checkSecureContext } from '../network/tls-options.js'
+import { checkSecureContext } from '../network/streams/tls-options.js'
+import { counted } from '../wording/counted.js'
 import {
   callback,
   fields,

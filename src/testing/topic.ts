@@ -1,6 +1,6 @@
 import { given } from '../given.js'
-import { nearestName } from '../nearest-name.js'
-import { shown } from '../shown.js'
+import { nearestName } from '../wording/nearest-name.js'
+import { shown } from '../wording/shown.js'
 import { invalid, oneOf } from './checks.js'
 import { PartitionLog } from './partition-log.js'
 import { ProducerStates } from './producer-states.js'

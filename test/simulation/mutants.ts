@@ -24,7 +24,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'with acks 0 nobody minds a broker that reads nothing',
-    file: 'src/network/requests-under-way.ts',
+    file: 'src/network/connection/requests-under-way.ts',
     find: '    else if (firstNotTaken !== undefined && this.isLate(firstNotTaken, this.lastTakenAt))',
     replace: '    else if ((false as boolean) && firstNotTaken !== undefined)',
   },
@@ -54,19 +54,19 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'a write that was cut off counts as taken (acks 0)',
-    file: 'src/network/broker-connection.ts',
+    file: 'src/network/connection/broker-connection.ts',
     find: '          if (error || this.#socket.destroyed) return this.#requests.failNotTaken(this.whyClosed(error))',
     replace: '          if (error) return this.#requests.failNotTaken(this.whyClosed(error))',
   },
   {
     fault: 'what a hook of the user throws gets into an answer that is being told',
-    file: 'src/producer/tell-user.ts',
+    file: 'src/producer/observing/tell-user.ts',
     find: '  } catch (error) {\n    failed(error)\n  }',
     replace: '  } finally {\n    void failed\n  }',
   },
   {
     fault: 'an async callback that rejects is heard by nobody',
-    file: 'src/producer/tell-user.ts',
+    file: 'src/producer/observing/tell-user.ts',
     find: '    if (isPromise(answer)) Promise.resolve(answer).then(undefined, failed)\n',
     replace: '    void isPromise(answer)\n',
   },
@@ -96,7 +96,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'a write to a socket that was destroyed counts as read (KAFKA-19012)',
-    file: 'src/network/broker-connection.ts',
+    file: 'src/network/connection/broker-connection.ts',
     find: '    if (!error && !this.#socket.destroyed && this.tellsTaken) onTaken?.()',
     replace: '    if (this.tellsTaken) onTaken?.()',
   },
@@ -168,20 +168,20 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'a throttle lasts as long as the broker says',
-    file: 'src/network/throttle.ts',
+    file: 'src/network/session/throttle.ts',
     find: 'Math.min(throttleTimeMs, this.maxMs)',
     replace: 'throttleTimeMs * 100',
   },
   {
     fault: 'an answer with another’s correlation id is taken',
-    file: 'src/network/answer-reader.ts',
+    file: 'src/network/connection/answer-reader.ts',
     find: '        if (!this.wantNone.answered(correlationId)) throw this.unexpected(correlationId, first)\n        this.requests.noteAnswer()\n        this.answered()\n        return\n',
     replace:
       '        this.wantNone.answered(correlationId)\n        void this.unexpected\n        if (first === undefined) return\n',
   },
   {
     fault: 'a connection that breaks fails only its first request',
-    file: 'src/network/requests-under-way.ts',
+    file: 'src/network/connection/requests-under-way.ts',
     find: 'for (let request = requests.shift(); request !== undefined; request = requests.shift()) {',
     replace: 'for (const request of [requests.shift()].filter((one) => one !== undefined)) {',
   },

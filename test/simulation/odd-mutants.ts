@@ -45,7 +45,7 @@ export const ODD_MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'no timestamp is one of 1970',
-    file: 'src/producer/keyed-message.ts',
+    file: 'src/producer/messages/keyed-message.ts',
     find: '  if (timestamp === undefined || timestamp === null) return null\n',
     replace: '  if (timestamp === undefined) return null\n  if (timestamp === null) return 0\n',
   },
@@ -112,7 +112,7 @@ export const ODD_MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'a connection is idle while its next batch is compressed',
-    file: 'src/network/broker-connection.ts',
+    file: 'src/network/connection/broker-connection.ts',
     find: ' || this.held !== undefined || this.users > 0\n',
     replace: ' || this.held !== undefined\n',
   },
@@ -130,13 +130,13 @@ export const ODD_MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'an answer may be as large as any',
-    file: 'src/network/broker-connection.ts',
+    file: 'src/network/connection/broker-connection.ts',
     find: 'return Math.min(maxResponseBytes(api, request, written), this.maxResponseBytes)',
     replace: 'return api && this.maxResponseBytes + 0 * written * Number(request === undefined)',
   },
   {
     fault: 'bytes that nothing asked for are gathered',
-    file: 'src/network/answer-reader.ts',
+    file: 'src/network/connection/answer-reader.ts',
     find: '    throw new MalformedResponseError(`${this.broker} sent bytes that nothing asked for`)\n',
     replace: '    return 1_000_000\n',
   },
@@ -166,7 +166,7 @@ export const ODD_MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'each question on a connection that was hung up on opens another one',
-    file: 'src/network/session.ts',
+    file: 'src/network/session/session.ts',
     find: '      this.whyHungUpOn.set(connection, why)\n',
     replace: '',
   },
@@ -178,7 +178,7 @@ export const ODD_MUTANTS: readonly Mutant[] = [
   },
   {
     fault: 'what brokers say gets into errors as it is',
-    file: 'src/foreign-text.ts',
+    file: 'src/wording/foreign-text.ts',
     find: '  const shown = text.slice(0, MAX_FOREIGN_TEXT).replace(UNPRINTABLE, escaped)\n',
     replace: '  const shown = text.slice(0, MAX_FOREIGN_TEXT)\n  void escaped\n',
   },

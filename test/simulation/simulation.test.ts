@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { EventLog } from '../../src/producer/event-log.js'
+import { EventLog } from '../../src/producer/observing/event-log.js'
 import { CALLER_MUTANTS } from './caller-mutants.js'
 import { Violation } from './ledger.js'
 import { MUTANTS } from './mutants.js'

@@ -1,7 +1,7 @@
 import type { Mutant } from './mutants.js'
 
-const STREAM = 'src/producer/message-writable.ts'
-const ITERABLES = 'src/producer/iterable-sends.ts'
+const STREAM = 'src/producer/sinks/message-writable.ts'
+const ITERABLES = 'src/producer/sinks/iterable-sends.ts'
 const PRODUCER = 'src/producer/producer.ts'
 
 /** Faults that show only where messages are written to streams, or codecs have threads of their own. */

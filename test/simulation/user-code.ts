@@ -12,7 +12,7 @@ import {
   type ProducerOptions,
   type RecordMetadata,
 } from '../../src/index.js'
-import type { KeyedMessage } from '../../src/producer/keyed-message.js'
+import type { KeyedMessage } from '../../src/producer/messages/keyed-message.js'
 import { murmur2 } from '../../src/producer/partitioners/murmur2.js'
 import type { ProducerStats } from '../../src/stats/producer-stats.js'
 import type { Dice } from './dice.js'

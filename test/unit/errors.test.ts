@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { foreignText } from '../../src/foreign-text.js'
+import { foreignText } from '../../src/wording/foreign-text.js'
 
 it.each([
   [

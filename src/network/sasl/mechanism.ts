@@ -1,4 +1,4 @@
-import type { BrokerAddress } from '../connect.js'
+import type { BrokerAddress } from '../streams/connect.js'
 
 /** One authentication, token by token. */
 export interface SaslExchange {

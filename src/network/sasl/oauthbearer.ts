@@ -3,8 +3,8 @@
  * the exchange only when the client has answered with a single byte 1.
  */
 import { AuthenticationError } from '../../errors.js'
-import { foreignText } from '../../foreign-text.js'
 import { given } from '../../given.js'
+import { foreignText } from '../../wording/foreign-text.js'
 import type { Secret } from '../secret.js'
 import type { Asked, SaslExchange, SaslMechanism } from './mechanism.js'
 import { noteRefused } from './oidc-token.js'

@@ -2,8 +2,8 @@
  * Any other mechanism, such as GSSAPI: the user's own object makes the tokens.
  */
 import { isUint8Array } from 'node:util/types'
-import type { BrokerAddress } from '../connect.js'
 import type { Secret } from '../secret.js'
+import type { BrokerAddress } from '../streams/connect.js'
 import type { SaslExchange, SaslMechanism } from './mechanism.js'
 
 /** One authentication by an object of your own. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, RequestOptions } from 'node:http'
-import type { SslOptions } from '../tls.js'
+import type { SslOptions } from '../streams/tls.js'
 
 const MAX_ANSWER_BYTES = 1024 * 1024
 

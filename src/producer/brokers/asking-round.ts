@@ -2,9 +2,9 @@ import { allowAnyNumberOfListeners } from '../../any-number-of-listeners.js'
 import type { Clock, Timer } from '../../clock.js'
 import { createDebug } from '../../debug.js'
 import { ConnectionClosedError, RequestTimeoutError, type KafkaProducerError } from '../../errors.js'
-import type { BrokerAddress } from '../../network/connect.js'
-import type { BrokerSession } from '../../network/session.js'
+import type { BrokerSession } from '../../network/session/session.js'
 import { Stage } from '../../network/stage.js'
+import type { BrokerAddress } from '../../network/streams/connect.js'
 
 const debug = createDebug('kafka-producer:any-broker')
 

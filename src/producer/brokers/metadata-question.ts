@@ -1,6 +1,6 @@
 import { MetadataUnavailableError, type BrokerResponseError } from '../../errors.js'
-import { formatAddress } from '../../network/connect.js'
-import type { BrokerSession } from '../../network/session.js'
+import type { BrokerSession } from '../../network/session/session.js'
+import { formatAddress } from '../../network/streams/connect.js'
 import { isThrottleAhead } from '../../protocol/api.js'
 import {
   metadata as metadataApi,

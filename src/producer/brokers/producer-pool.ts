@@ -1,7 +1,7 @@
 import { BrokerUnavailableError, type KafkaProducerError } from '../../errors.js'
-import type { BrokerAddress } from '../../network/connect.js'
-import type { SessionFactory } from '../../network/session.js'
-import { Slots } from '../../network/slots.js'
+import type { SessionFactory } from '../../network/session/session.js'
+import type { BrokerAddress } from '../../network/streams/connect.js'
+import { Slots } from '../../network/streams/slots.js'
 import type { Surroundings } from '../../surroundings.js'
 import { SyncProducer, type SyncProducerConfig } from './sync-producer.js'
 

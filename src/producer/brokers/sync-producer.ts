@@ -1,11 +1,11 @@
 import { backoffMs, jitter, type BackoffSettings } from '../../backoff.js'
 import { sleep } from '../../clock.js'
 import { ConnectionClosedError, type KafkaProducerError } from '../../errors.js'
-import type { BrokerConnection } from '../../network/broker-connection.js'
-import { formatAddress, type BrokerAddress } from '../../network/connect.js'
-import type { BrokerSession, SessionFactory } from '../../network/session.js'
-import type { Slots } from '../../network/slots.js'
+import type { BrokerConnection } from '../../network/connection/broker-connection.js'
+import type { BrokerSession, SessionFactory } from '../../network/session/session.js'
 import { Stage } from '../../network/stage.js'
+import { formatAddress, type BrokerAddress } from '../../network/streams/connect.js'
+import type { Slots } from '../../network/streams/slots.js'
 import {
   produce,
   sizeOfProduceRequest,

@@ -1,7 +1,7 @@
 import { SerializationError, type KafkaProducerError } from '../../errors.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import type { TurnBudget } from '../../turn-budget.js'
-import { atPlace, FieldNames, type KeyedMessage } from '../keyed-message.js'
+import { atPlace, FieldNames, type KeyedMessage } from '../messages/keyed-message.js'
 import { OutgoingMessage } from '../queues/outgoing-message.js'
 import type { ListCall } from './list-call.js'
 import { handled, type Serializer } from './serializer.js'

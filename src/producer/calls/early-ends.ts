@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.js'
 import { DeliveryTimeoutError, type KafkaProducerError, type ProducerClosedError } from '../../errors.js'
-import type { KeyedMessage } from '../keyed-message.js'
+import type { KeyedMessage } from '../messages/keyed-message.js'
 import { abortedBy } from '../queues/abortion.js'
 import type { MessageOwner } from '../queues/outgoing-message.js'
 import type { Endings } from './endings.js'

@@ -1,5 +1,5 @@
 import { DeliveryError, FailedToSendMessageError, QueueFullError, type KafkaProducerError } from '../../errors.js'
-import type { KeyedMessage } from '../keyed-message.js'
+import type { KeyedMessage } from '../messages/keyed-message.js'
 import type { Fate } from '../queues/outgoing-message.js'
 
 /**

@@ -1,6 +1,6 @@
 import { DeliveryError, type KafkaProducerError } from '../../errors.js'
 import type { Replacement } from '../interceptors.js'
-import type { KeyedMessage } from '../keyed-message.js'
+import type { KeyedMessage } from '../messages/keyed-message.js'
 import type { Batch } from '../queues/batch.js'
 import type { Fate, OutgoingMessage } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'

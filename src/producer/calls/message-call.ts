@@ -1,4 +1,4 @@
-import type { KeyedMessage } from '../keyed-message.js'
+import type { KeyedMessage } from '../messages/keyed-message.js'
 import type { Batch } from '../queues/batch.js'
 import type { Fate, MessageOwner, OutgoingMessage } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'

@@ -7,7 +7,7 @@ import {
 } from '../../errors.js'
 import type { DeliveryReporter } from '../delivery-report.js'
 import type { Replacement } from '../interceptors.js'
-import type { KeyedMessage } from '../keyed-message.js'
+import type { KeyedMessage } from '../messages/keyed-message.js'
 import type { Fate } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
 import { ownErrorOf } from './failure-of.js'

@@ -1,6 +1,6 @@
 import { DeliveryError, type KafkaProducerError } from '../../errors.js'
 import type { Replacement } from '../interceptors.js'
-import type { KeyedMessage } from '../keyed-message.js'
+import type { KeyedMessage } from '../messages/keyed-message.js'
 import type { Fate } from '../queues/outgoing-message.js'
 import type { SendMoment } from '../queues/send-clock.js'
 import type { RecordMetadata } from '../record-metadata.js'

@@ -2,14 +2,14 @@ import { types } from 'node:util'
 import { byteLengthOf } from '../../byte-length.js'
 import { InvalidMessageError, SerializationError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
-import { kindOfContent, reasonOf } from '../../kind-of.js'
 import { hasLoneSurrogate } from '../../lone-surrogate.js'
 import type { Data, OutgoingHeaders } from '../../protocol/records/record.js'
 import { sizeOfUtf8 } from '../../protocol/utf8.js'
 import { ValidTopicNames } from '../../topic-name.js'
-import { inOurWords, noteThrown } from '../../whose-words.js'
-import { copyOf, dataOf } from '../data.js'
+import { kindOfContent, reasonOf } from '../../wording/kind-of.js'
+import { inOurWords, noteThrown } from '../../wording/whose-words.js'
 import { DefaultEncoder, type EncodedPart, type Encoder, type EncoderContext } from '../encoder.js'
+import { copyOf, dataOf } from '../messages/data.js'
 import {
   checkIsObject,
   checkTopic,
@@ -18,8 +18,8 @@ import {
   unreadable,
   valueMissing,
   type KeyedMessage,
-} from '../keyed-message.js'
-import { canBeReadOnce, outgoingHeaders, pairsOf, type MessageHeaders } from '../message-headers.js'
+} from '../messages/keyed-message.js'
+import { canBeReadOnce, outgoingHeaders, pairsOf, type MessageHeaders } from '../messages/message-headers.js'
 import type { KeyUse } from '../partitioner.js'
 import { OutgoingMessage, type Placement } from '../queues/outgoing-message.js'
 

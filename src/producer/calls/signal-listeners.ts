@@ -2,9 +2,9 @@ import { createDebug } from '../../debug.js'
 import { InvalidConfigError } from '../../errors.js'
 import { readable } from '../../given.js'
 import { isRecord } from '../../is-record.js'
-import { kindOf } from '../../kind-of.js'
-import { shownCause } from '../../shown-error.js'
-import { shown } from '../../shown.js'
+import { kindOf } from '../../wording/kind-of.js'
+import { shownCause } from '../../wording/shown-error.js'
+import { shown } from '../../wording/shown.js'
 
 const debug = createDebug('kafka-producer:signal')
 

@@ -1,6 +1,6 @@
 import { InvalidConfigError } from '../../errors.js'
-import { formatAddress, type BrokerAddress } from '../../network/connect.js'
-import { shown } from '../../shown.js'
+import { formatAddress, type BrokerAddress } from '../../network/streams/connect.js'
+import { shown } from '../../wording/shown.js'
 
 /** What stands beside a secret in connection strings and URLs. Nothing of a list that has one of these is quoted. */
 const SECRETS_BESIDE = /[=@;]/

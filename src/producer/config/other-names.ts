@@ -1,5 +1,5 @@
-import { nearestName } from '../../nearest-name.js'
-import { shown } from '../../shown.js'
+import { nearestName } from '../../wording/nearest-name.js'
+import { shown } from '../../wording/shown.js'
 import { KAFKA_NAMES } from './kafka-names.js'
 import { OPTIONS } from './producer-options.js'
 

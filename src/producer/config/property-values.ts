@@ -1,6 +1,6 @@
 import { InvalidConfigError } from '../../errors.js'
-import { shown } from '../../shown.js'
 import { MAX_TIMER_MS } from '../../timer-delay.js'
+import { shown } from '../../wording/shown.js'
 
 /** Java's types of whole numbers. */
 const BITS = { int: 31n, long: 63n } as const

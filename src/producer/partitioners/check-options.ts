@@ -1,7 +1,7 @@
 import { InvalidConfigError } from '../../errors.js'
 import { given, readable } from '../../given.js'
 import { isRecord } from '../../is-record.js'
-import { shown } from '../../shown.js'
+import { shown } from '../../wording/shown.js'
 
 /** @throws InvalidConfigError for what is not true or false: every text is true, 'false' as well. */
 export function checkFlag(name: string, value: unknown): void {

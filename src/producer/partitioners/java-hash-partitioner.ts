@@ -1,5 +1,5 @@
 import { InvalidPartitionError } from '../../errors.js'
-import { inOurWords } from '../../whose-words.js'
+import { inOurWords } from '../../wording/whose-words.js'
 import type { EncodedKey, KeyUse } from '../partitioner.js'
 import { checkFlag, readOptions } from './check-options.js'
 import { KeyPartitioner, type KeyPartitionerOptions } from './key-partitioner.js'

@@ -1,6 +1,6 @@
 import { InvalidConfigError } from '../../errors.js'
-import { nearestName } from '../../nearest-name.js'
-import { shown } from '../../shown.js'
+import { nearestName } from '../../wording/nearest-name.js'
+import { shown } from '../../wording/shown.js'
 import type { KeyUse, PartitionFunction, Partitioner } from '../partitioner.js'
 import { refused } from './check-options.js'
 import { ByteArrayPartitioner, JavaHashPartitioner } from './java-hash-partitioner.js'

@@ -3,9 +3,9 @@ import { allowAnyNumberOfListeners } from '../../any-number-of-listeners.js'
 import { backoffMs, jitter, type BackoffSettings } from '../../backoff.js'
 import { sleep } from '../../clock.js'
 import { createDebug } from '../../debug.js'
-import { shownCause } from '../../shown-error.js'
 import type { Surroundings } from '../../surroundings.js'
 import { timerDelay } from '../../timer-delay.js'
+import { shownCause } from '../../wording/shown-error.js'
 
 const debug = createDebug('kafka-producer:retry')
 

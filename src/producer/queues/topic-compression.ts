@@ -1,6 +1,6 @@
 import { Codecs, type Codec } from '../../compression/codec.js'
 import { InvalidConfigError } from '../../errors.js'
-import { shown } from '../../shown.js'
+import { shown } from '../../wording/shown.js'
 
 /** A codec by its name, which may be one of the user's own. */
 export type CodecName = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd' | (string & {})

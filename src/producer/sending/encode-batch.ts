@@ -4,7 +4,7 @@ import { isPromise } from '../../is-promise.js'
 import { within } from '../../network/within.js'
 import { ZSTD_FROM } from '../../protocol/apis/produce.js'
 import { compressedMessageSet } from '../../protocol/records/message-set.js'
-import { bytesOf } from '../data.js'
+import { bytesOf } from '../messages/data.js'
 import type { Batch, Magic } from '../queues/batch.js'
 import type { TopicCompression } from '../queues/topic-compression.js'
 

@@ -1,10 +1,10 @@
 import type { Clock } from '../../clock.js'
 import { ConnectionClosedError, MalformedResponseError, type KafkaProducerError } from '../../errors.js'
 import { isPromise } from '../../is-promise.js'
-import { formatAddress } from '../../network/connect.js'
 import { orAborted } from '../../network/or-aborted.js'
-import type { BrokerSession } from '../../network/session.js'
+import type { BrokerSession } from '../../network/session/session.js'
 import { Stage } from '../../network/stage.js'
+import { formatAddress } from '../../network/streams/connect.js'
 import { isThrottleAhead } from '../../protocol/api.js'
 import {
   bytesAroundTopic,

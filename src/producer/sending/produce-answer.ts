@@ -1,6 +1,5 @@
 import { MalformedResponseError } from '../../errors.js'
-import { foreignText } from '../../foreign-text.js'
-import type { BrokerAddress } from '../../network/connect.js'
+import type { BrokerAddress } from '../../network/streams/connect.js'
 import {
   RECORD_ERRORS_FROM,
   TOPIC_IDS_FROM,
@@ -9,6 +8,7 @@ import {
   type ProduceTopicResponse,
 } from '../../protocol/apis/produce.js'
 import { ErrorCodes } from '../../protocol/error-codes.js'
+import { foreignText } from '../../wording/foreign-text.js'
 import type { PartitionBatch } from '../queues/partition-queue.js'
 import type { Attempt } from './attempt.js'
 import type { CollatedTopic } from './collate.js'

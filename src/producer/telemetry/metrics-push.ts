@@ -1,7 +1,7 @@
 import type { Timer } from '../../clock.js'
 import type { Codec } from '../../compression/codec.js'
 import { createDebug } from '../../debug.js'
-import type { BrokerSession } from '../../network/session.js'
+import type { BrokerSession } from '../../network/session/session.js'
 import type { Api } from '../../protocol/api.js'
 import { getTelemetrySubscriptions } from '../../protocol/apis/get-telemetry-subscriptions.js'
 import { pushTelemetry } from '../../protocol/apis/push-telemetry.js'

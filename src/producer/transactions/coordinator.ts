@@ -7,10 +7,10 @@ import {
   MalformedResponseError,
   ProducerClosedError,
 } from '../../errors.js'
-import { formatAddress, type BrokerAddress } from '../../network/connect.js'
-import type { BrokerSession, SessionFactory } from '../../network/session.js'
+import type { BrokerSession, SessionFactory } from '../../network/session/session.js'
+import { MisroutedError } from '../../network/session/versions-question.js'
 import { Stage } from '../../network/stage.js'
-import { MisroutedError } from '../../network/versions-question.js'
+import { formatAddress, type BrokerAddress } from '../../network/streams/connect.js'
 import { isThrottleAhead, type Api } from '../../protocol/api.js'
 import { findCoordinator, KEYS_FROM, type FindCoordinatorRequest } from '../../protocol/apis/find-coordinator.js'
 import { initProducerId } from '../../protocol/apis/init-producer-id.js'

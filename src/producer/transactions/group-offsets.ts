@@ -1,6 +1,5 @@
 import { InvalidConfigError } from '../../errors.js'
 import { hasLoneSurrogate } from '../../lone-surrogate.js'
-import { nearestName } from '../../nearest-name.js'
 import type {
   TxnOffsetCommitRequest,
   TxnOffsetCommitResponse,
@@ -8,8 +7,9 @@ import type {
 } from '../../protocol/apis/txn-offset-commit.js'
 import { ZERO_UUID } from '../../protocol/byte-writer.js'
 import { ErrorCodes } from '../../protocol/error-codes.js'
-import { shown } from '../../shown.js'
 import { isTopicName } from '../../topic-name.js'
+import { nearestName } from '../../wording/nearest-name.js'
+import { shown } from '../../wording/shown.js'
 import { codesOf, decidingError, type PartitionCode } from './error-kinds.js'
 
 /**

@@ -6,9 +6,9 @@ import {
   UnsupportedVersionError,
   type KafkaProducerError,
 } from '../../errors.js'
-import { formatAddress } from '../../network/connect.js'
 import { Patience } from '../../network/patience.js'
-import type { BrokerSession } from '../../network/session.js'
+import type { BrokerSession } from '../../network/session/session.js'
+import { formatAddress } from '../../network/streams/connect.js'
 import { isThrottleAhead } from '../../protocol/api.js'
 import { initProducerId } from '../../protocol/apis/init-producer-id.js'
 import { asRetriable, brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'

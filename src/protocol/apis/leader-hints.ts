@@ -1,4 +1,4 @@
-import { foreignText } from '../../foreign-text.js'
+import { foreignText } from '../../wording/foreign-text.js'
 import type { ByteReader } from '../byte-reader.js'
 import type { ByteWriter } from '../byte-writer.js'
 

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 import { Producer, type Codec } from '../../../src/index.js'
 import { EmbeddedKafka } from '../../../src/testing/index.js'
 import { isAbort } from '../../../src/testing/waiting.js'
-import { thrownMessage } from '../../../src/thrown-message.js'
+import { thrownMessage } from '../../../src/wording/thrown-message.js'
 
 const foreign = runInNewContext('({ Promise, Error })') as { Promise: PromiseConstructor; Error: ErrorConstructor }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Producer, ProducerClosedError, SerializationError } from '../../../src/index.js'
-import { SessionFactory } from '../../../src/network/session.js'
-import { Slots } from '../../../src/network/slots.js'
+import { SessionFactory } from '../../../src/network/session/session.js'
+import { Slots } from '../../../src/network/streams/slots.js'
 import { SyncProducer } from '../../../src/producer/brokers/sync-producer.js'
 import { startKafka } from '../support/cluster.js'
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { LogFields } from '../../../src/index.js'
-import { BrokerConnection } from '../../../src/network/broker-connection.js'
+import { BrokerConnection } from '../../../src/network/connection/broker-connection.js'
 import { startKafka } from '../support/cluster.js'
 import { deliveryErrorOf, errorOf, requestsOf, startProducer, stored } from '../support/producers.js'
 import { startTransactional } from '../support/transactional.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { SessionFactory } from '../../../src/network/session.js'
+import { SessionFactory } from '../../../src/network/session/session.js'
 import { AnyBroker } from '../../../src/producer/brokers/any-broker.js'
 import { BrokerPartitionInfo } from '../../../src/producer/brokers/broker-partition-info.js'
 import { parseBrokers } from '../../../src/producer/config/broker-list.js'

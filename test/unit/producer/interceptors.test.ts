@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { expect, it } from 'vitest'
 import { Interceptors } from '../../../src/producer/interceptors.js'
-import { Warnings } from '../../../src/producer/kafka-producer-warning.js'
+import { Warnings } from '../../../src/producer/observing/kafka-producer-warning.js'
 import { StatsCounters } from '../../../src/stats/producer-stats.js'
 import { TurnBudget } from '../../../src/turn-budget.js'
 

@@ -1,5 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest'
-import { SessionFactory } from '../../../../src/network/session.js'
+import { SessionFactory } from '../../../../src/network/session/session.js'
 import { ProducerPool } from '../../../../src/producer/brokers/producer-pool.js'
 import { SYSTEM } from '../../../../src/surroundings.js'
 import { turns } from '../../../embedded/support/producers.js'

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import type { BrokerSession, SessionFactory } from '../../../../src/network/session.js'
-import { Slots } from '../../../../src/network/slots.js'
+import type { BrokerSession, SessionFactory } from '../../../../src/network/session/session.js'
+import { Slots } from '../../../../src/network/streams/slots.js'
 import { SyncProducer } from '../../../../src/producer/brokers/sync-producer.js'
 import { LEGACY_VERSIONS, ServedVersions } from '../../../../src/protocol/versions.js'
 import { turns } from '../../../embedded/support/producers.js'

@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest'
-import type { BrokerAddress } from '../../../../src/network/connect.js'
-import { SessionFactory } from '../../../../src/network/session.js'
+import { SessionFactory } from '../../../../src/network/session/session.js'
+import type { BrokerAddress } from '../../../../src/network/streams/connect.js'
 import { AnyBroker } from '../../../../src/producer/brokers/any-broker.js'
 import { BrokerPartitionInfo } from '../../../../src/producer/brokers/broker-partition-info.js'
 import type { MetadataResponse } from '../../../../src/protocol/apis/metadata.js'

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../../../src/clock.js'
 import { BrokerUnavailableError, AuthenticationError, type KafkaProducerError } from '../../../../src/errors.js'
-import type { BrokerSession } from '../../../../src/network/session.js'
+import type { BrokerSession } from '../../../../src/network/session/session.js'
 import { PartitionQueue, type PartitionBatch } from '../../../../src/producer/queues/partition-queue.js'
 import { BrokerSender, type SenderParts } from '../../../../src/producer/sending/broker-sender.js'
 import type { Numbering } from '../../../../src/producer/sending/idempotence.js'

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { UnsupportedVersionError } from '../../../../src/errors.js'
-import type { BrokerSession } from '../../../../src/network/session.js'
+import type { BrokerSession } from '../../../../src/network/session/session.js'
 import type { PartitionQueue } from '../../../../src/producer/queues/partition-queue.js'
 import { TransactionSequencing } from '../../../../src/producer/sending/transaction-sequencing.js'
 import {

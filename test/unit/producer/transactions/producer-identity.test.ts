@@ -6,7 +6,7 @@ import {
   RequestTimeoutError,
   type KafkaProducerError,
 } from '../../../../src/errors.js'
-import type { BrokerSession } from '../../../../src/network/session.js'
+import type { BrokerSession } from '../../../../src/network/session/session.js'
 import type { AnyBroker } from '../../../../src/producer/brokers/any-broker.js'
 import { LAST_EPOCH, ProducerIdentity } from '../../../../src/producer/transactions/producer-identity.js'
 import type { Identity } from '../../../../src/protocol/records/record-batch.js'

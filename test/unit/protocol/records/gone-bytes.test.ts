@@ -3,7 +3,7 @@
  * as it was. Such a message was written as zeros, and acknowledged.
  */
 import { expect, it } from 'vitest'
-import { dataOf } from '../../../../src/producer/data.js'
+import { dataOf } from '../../../../src/producer/messages/data.js'
 import { ChangedBytesError, RecordWriter } from '../../../../src/protocol/records/record-writer.js'
 
 /** Node has them, the types of its oldest release not yet. */
