@@ -12,6 +12,17 @@ describe('docs/architecture.md', () => {
     expect(named.length).toBeGreaterThan(40)
   })
 
+  it('names files by their names alone only beside the folder that they are in', () => {
+    const rows = text.split('\n').filter((line) => line.startsWith('| `src/'))
+    const named = rows.flatMap((row) => {
+      const folders = [...row.matchAll(/`(src\/(?:[\w-]+\/)*)/g)].map((match) => match[1] as string)
+      return [...row.matchAll(/`([\w-]+\.ts)`/g)].map(([, name]) => ({ name: name as string, folders }))
+    })
+    const isThere = ({ name, folders }: (typeof named)[0]) => folders.some((at) => existsSync(join(ROOT, at, name)))
+    expect(named.filter((one) => !isThere(one))).toEqual([])
+    expect(named.length).toBeGreaterThan(20)
+  })
+
   it('names functions and methods that are in the files it gives', () => {
     const named = [...text.matchAll(/`(?:(\w+)\.)?(\w+)`\s+in\s+`(src\/[\w./-]+\.ts)`/g)]
     const missing = named.filter(([, owner, name, file]) => {
