@@ -50,11 +50,13 @@ export function parseBrokers(value: unknown, name: string, allowed: string): Bro
 
 /** A number alone would be an IPv4 address to the resolver, which nobody means. */
 const ONLY_A_PORT = /^\d+$/
+/** What a template makes of a variable that is not set. */
+const NO_HOST = /^(?:undefined|null)(?::|$)/
 
 function parseAddress(text: string): BrokerAddress | undefined {
   const match = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([\p{L}\p{N}._-]+))(?::(\d{1,5}))?$/u.exec(text)
   const host = match?.[1] ?? match?.[2]
-  if (host === undefined || ONLY_A_PORT.test(text)) return undefined
+  if (host === undefined || ONLY_A_PORT.test(text) || NO_HOST.test(text)) return undefined
   const port = match?.[3] === undefined ? 9092 : Number(match[3])
   return port < 1 || port > HIGHEST_PORT ? undefined : { host, port }
 }
@@ -77,6 +79,7 @@ function remedyFor(text: string): string {
   if (port !== undefined && !(Number(port) >= 1 && Number(port) <= HIGHEST_PORT))
     return '. A port is a number from 1 to 65,535'
   if (text.includes(',')) return '. A text of several addresses is given by itself, and not in a list'
+  if (NO_HOST.test(text)) return '. The variable that it is made of was not set'
   if (text.includes('${')) return '. A place for a variable was not filled in'
   if (LISTENER_NAME.test(text))
     return '. Leave out the name of the listener before the address; TLS is the option `ssl`, and who this client is the option `sasl`'

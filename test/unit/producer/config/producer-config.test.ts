@@ -189,8 +189,16 @@ describe('what is refused, with what was given and what is allowed', () => {
     ['localhost,9092', 'A port stands behind its host, with a colon between'],
     [['localhost', '9092'], 'A port stands behind its host, with a colon between'],
     ['9092', 'A port stands behind its host, with a colon between'],
+    // As from `${process.env.KAFKA_HOST}:9092`: it was looked up until the deadline.
+    ['undefined:9092', 'The variable that it is made of was not set'],
+    ['kafka-1:9092,null:9092', 'The variable that it is made of was not set'],
+    [['undefined'], 'The variable that it is made of was not set'],
   ])('brokers that are written otherwise: %o', (given, remedy) => {
     expect(refusal({ brokers: given }).message).toMatch(new RegExp(`^brokers: .*\\. ${remedy}$`, 's'))
+  })
+
+  it('a broker whose name but begins as that of nothing', () => {
+    expect(new ProducerConfig({ brokers: 'null-1:9092' }).brokers).toEqual([{ host: 'null-1', port: 9092 }])
   })
 
   it('a broker by the number of its address', () => {
