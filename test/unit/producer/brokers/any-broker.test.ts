@@ -69,6 +69,27 @@ it('one that was given up for others has failed to connect, which is told and co
   expect(statistics.snapshot().connections.failed).toBeGreaterThan(0)
 })
 
+it('those that are silent are left alone once another has answered', async () => {
+  const time = new VirtualClock()
+  const surroundings = { clock: time.for('test'), random: new Dice(1) }
+  const session = { connection: { address: { host: 'kafka-3', port: 9092 }, isOpen: true, onClose: () => undefined, close: () => undefined }, throttle: { leftMs: 0 } } // prettier-ignore
+  const signals: AbortSignal[] = []
+  // Whoever is asked third answers.
+  const open = (_: unknown, { signal }: { signal: AbortSignal }) =>
+    signals.push(signal) < 3 ? new Promise(() => undefined) : Promise.resolve(session)
+  const sessions = { open, isNeeded: true, signal: new AbortController().signal, cluster: new KnownCluster(), whyUnanswered: (_: unknown, error: unknown) => Promise.resolve(error) } // prettier-ignore
+  const brokers = ['kafka-1', 'kafka-2', 'kafka-3'].map((host) => ({ host, port: 9092 }))
+  const anyBroker = new AnyBroker(sessions as unknown as SessionFactory, brokers, surroundings)
+  let isAnswered = false
+  void anyBroker.ask(() => Promise.resolve()).then(() => (isAnswered = true))
+  while (!isAnswered) {
+    expect(signals.some(({ aborted }) => aborted)).toBe(false)
+    await turns(3)
+    time.step()
+  }
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, false])
+})
+
 it('where all are slow they are given longer each time, and once one has answered as late, no less', async () => {
   const time = new VirtualClock()
   const surroundings = { clock: time.for('test'), random: new Dice(1) }
