@@ -96,7 +96,9 @@ describe.each(everyCodec())('%s', (_name, codec) => {
     for (const size of [1000, 100_000]) {
       const compressed = await codec.compress(jsonLines(size), { magic: 2 })
       expect(codec.decompress(compressed, { magic: 2, maxOutputBytes: size })).toHaveLength(size)
-      expect(() => codec.decompress(compressed, { magic: 2, maxOutputBytes: size - 1 })).toThrow(CorruptRecordsError)
+      const beyond = () => codec.decompress(compressed, { magic: 2, maxOutputBytes: size - 1 })
+      expect(beyond).toThrow(CorruptRecordsError)
+      expect(beyond).toThrow(`compressed records that grow beyond ${size - 1} bytes`)
     }
   })
 
