@@ -196,6 +196,13 @@ describe('reading lz4', () => {
     )
   })
 
+  it('takes a block that grows as much as one can', () => {
+    const more = new Array<number>(16_000).fill(255)
+    const bytes = frame({ blockSizes: 0x70, blocks: [[0x1f, 97, 1, 0, ...more, 0, 0]] })
+    const output = lz4Codec().decompress(bytes, { magic: 2, maxOutputBytes: 5_000_000 })
+    expect(output.equals(Buffer.alloc(1 + 4 + 15 + 255 * more.length, 'a'))).toBe(true)
+  })
+
   it.each([
     ['nothing', Buffer.alloc(0)],
     ['another magic', Buffer.from('05224d18604082' + '00000000', 'hex')],
