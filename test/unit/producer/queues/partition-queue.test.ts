@@ -253,3 +253,16 @@ it('whoever holds a batch with its fate holds nothing of those it was of', async
   expect(owners.filter((owner) => owner.deref() !== undefined).length).toBeLessThan(2)
   expect([batch.isSettled, batch.count]).toEqual([true, 20])
 })
+
+it('bytes that somebody reads yet stay what they are when their batch gets other sequences', () => {
+  const queue = queueOf(1)
+  const batch = queue.takeNext(0, { producerId: 1n, epoch: 0 })
+  batch.beginReading()
+  const bytes = batch.sealed()
+  const sent = Buffer.from(bytes)
+  // Its connection was lost before it went out.
+  queue.returned(batch)
+  const again = queue.takeNext(1, { producerId: 1n, epoch: 1 })
+  expect(again.sealed()).not.toEqual(sent)
+  expect(bytes).toEqual(sent)
+})
