@@ -346,13 +346,14 @@ describe('where sequences are missing the next epoch goes on', () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     const producer = startProducer(kafka, {
       ...BATCH_BYTES,
-      deliveryTimeoutMs: 1_000,
+      deliveryTimeoutMs: 3_000,
       requestTimeoutMs: 60_000,
     })
     await Promise.all(sendMany(producer, 0, 1))
     kafka.pauseBroker(1)
     const lost = deliveryErrorOf(sendMany(producer, 1, 2)[0] as Promise<unknown>)
-    await sleep(300)
+    // So much longer than the first of them do the others have: time enough to be sent again on a busy machine.
+    await sleep(2_000)
     const behind = sendMany(producer, 2, 4)
     expect((await lost).cause).toBeInstanceOf(DeliveryTimeoutError)
     kafka.dropConnections(1)
