@@ -21,9 +21,6 @@ export const MAX_BATCH_MESSAGES = 5_000
 /** Between one time that it is asked whether others should have their turn, and the next. */
 const ENDED_AT_ONCE = 64
 
-/** Timestamps are stored by what they differ from the first; whichever is that later, it stays a safe integer. */
-const MAX_TIMESTAMP_DELTA = 2 ** 52 - 1
-
 export type Magic = 0 | 1 | 2
 
 /** The queue that a batch is of. */
@@ -177,7 +174,6 @@ export class Batch<Queue extends BatchQueue = BatchQueue> {
     const place = owners.length
     if (place >= MAX_BATCH_MESSAGES) return NO_ROOM
     const timestamp = ownTimestamp ?? owner.sentAt.timestamp
-    if (place > 0 && Math.abs(timestamp - builder.baseTimestamp) > MAX_TIMESTAMP_DELTA) return NO_ROOM
     const { key, value, headers, leastBytes, mostBytes } = message
     const bytes = builder.append(timestamp, key, value, headers, leastBytes, mostBytes, limit)
     if (bytes === NO_ROOM) return NO_ROOM
