@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
 import { BrokerUnavailableError } from '../../../../src/errors.js'
-import { PartitionQueue } from '../../../../src/producer/queues/partition-queue.js'
+import { PartitionQueue, type PartitionBatch } from '../../../../src/producer/queues/partition-queue.js'
 import { outgoingMessage, Owner } from '../outgoing.js'
 
 const buffers = { take: (size: number) => Buffer.alloc(size), giveBack: () => undefined }
@@ -265,4 +265,43 @@ it('bytes that somebody reads yet stay what they are when their batch gets other
   const again = queue.takeNext(1, { producerId: 1n, epoch: 1 })
   expect(again.sealed()).not.toEqual(sent)
   expect(bytes).toEqual(sent)
+})
+
+it('nothing goes to a proven leader that leads again while the one between owes an answer', () => {
+  const identity = { producerId: 1n, epoch: 0 }
+  const queue = queueOf(4)
+  const first = queue.takeNext(0, identity, 5)
+  queue.handedOver(first)
+  queue.acknowledged(first, acknowledgement, 1)
+  queue.isLedBy(2)
+  const second = queue.takeNext(2, identity, 5)
+  queue.handedOver(second)
+  queue.isLedBy(1)
+  expect(queue.isReadyFor(identity, 5)).toBe(false)
+  queue.acknowledged(second, acknowledgement, 3)
+  expect(queue.isReadyFor(identity, 5)).toBe(true)
+})
+
+it('what comes back in doubt goes out together once the first of it is acknowledged, and what is new waits behind it', () => {
+  const identity = { producerId: 1n, epoch: 0 }
+  const queue = queueOf(6)
+  const send = () => {
+    const batch = queue.takeNext(0, identity, 5)
+    queue.handedOver(batch)
+    return batch
+  }
+  queue.acknowledged(send(), acknowledgement, 1)
+  const lost = [send(), send(), send()]
+  for (const batch of lost) {
+    batch.history.noteFailure(new BrokerUnavailableError('of the test'), true)
+    queue.returned(batch)
+  }
+  // The leader must prove itself anew with the first.
+  expect(send()).toBe(lost[0])
+  expect(queue.isReadyFor(identity, 5)).toBe(false)
+  queue.acknowledged(lost[0] as PartitionBatch, acknowledgement, 2)
+  expect(send()).toBe(lost[1])
+  expect(queue.isReadyFor(identity, 5)).toBe(true)
+  expect(send()).toBe(lost[2])
+  expect(queue.isReadyFor(identity, 5)).toBe(false)
 })
