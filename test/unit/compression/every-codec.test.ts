@@ -53,6 +53,14 @@ describe.each(everyCodec())('%s', (_name, codec) => {
     )
   })
 
+  it('gives back runs of every length, between copies of every length', async () => {
+    for (let length = 1; length < 300; length++) {
+      const input = Buffer.concat([Buffer.alloc(700), randomBytes(length, length), Buffer.alloc(300 + length)])
+      const compressed = await codec.compress(input, { magic: 2 })
+      expect(codec.decompress(compressed, { magic: 2, ...MAX }).equals(input), `${length} bytes`).toBe(true)
+    }
+  })
+
   it('takes views into larger buffers', async () => {
     const large = jsonLines(50_000)
     const input = new Uint8Array(large.buffer, large.byteOffset + 1001, 40_000)
