@@ -133,6 +133,11 @@ const NOISE: Uint8Array = Buffer.alloc(64, 0x7e)
 /** Errors that Kafka answers after it has appended the records: 7 and 20. */
 const AFTER_APPEND: readonly number[] = [7, 20]
 
+/** As by plain JavaScript, which knows nothing of private constructors. */
+function neverStarted(): never {
+  throw new EmbeddedKafkaError('INVALID_OPTION', 'an embedded Kafka is made by `await EmbeddedKafka.start(options)`')
+}
+
 /**
  * A Kafka cluster inside this process, on real sockets of the loopback interface: for tests of whatever speaks to
  * Kafka, and for demos. It keeps everything in memory, and misbehaves on demand.
@@ -163,7 +168,7 @@ export class EmbeddedKafka {
 
   private constructor(
     private readonly options: ResolvedOptions,
-    private readonly world: EmbeddedWorld,
+    private readonly world: EmbeddedWorld = neverStarted(),
   ) {
     const { clock } = world
     this.faults = new Faults(this.lifetime.signal, clock)

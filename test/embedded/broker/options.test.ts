@@ -16,6 +16,12 @@ const thrower = () => {
 }
 const unreadable = new Proxy({}, { get: thrower, has: thrower, ownKeys: thrower, getPrototypeOf: thrower })
 
+it('a cluster is not made by its constructor', () => {
+  const Made = EmbeddedKafka as unknown as new (options?: EmbeddedKafkaOptions) => EmbeddedKafka
+  for (const make of [() => new Made(), () => new Made({ brokers: 3 })])
+    expect(make).toThrow(refusal(/^an embedded Kafka is made by `await EmbeddedKafka\.start\(options\)`$/))
+})
+
 describe('a cluster does not start with', () => {
   it.each<[string, unknown, RegExp]>([
     ['nothing', null, /^options: given was null, allowed is an object of brokers, topics/],
