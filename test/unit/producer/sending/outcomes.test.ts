@@ -1,6 +1,11 @@
 import { expect, it, onTestFinished } from 'vitest'
 import { systemClock } from '../../../../src/clock.js'
-import { ConnectionClosedError, DeliveryTimeoutError, type DeliveryError } from '../../../../src/errors.js'
+import {
+  AuthenticationError,
+  ConnectionClosedError,
+  DeliveryTimeoutError,
+  type DeliveryError,
+} from '../../../../src/errors.js'
 import type { BrokerPartitionInfo } from '../../../../src/producer/brokers/broker-partition-info.js'
 import type { Freed } from '../../../../src/producer/queues/batch.js'
 import { PartitionQueue } from '../../../../src/producer/queues/partition-queue.js'
@@ -85,4 +90,13 @@ it('a message that is wrong and alone in its batch is told what the broker says 
   const answer = { ...ANSWER, errorCode: INVALID_RECORD, recordErrors }
   outcomes.answered(batch, answer, false, 2, 0)
   expect(String((owner.fates[0]?.[0] as DeliveryError).message)).toContain('it has no key')
+})
+
+it('what is behind a batch that was refused for good knows why, should its time pass before it is tried', () => {
+  const { outcomes, queue, batch } = inFlight(1)
+  queue.append(outgoingMessage(new Owner(), 0, { value: 'behind' }))
+  const refusal = new AuthenticationError('refused')
+  outcomes.unanswered([batch], refusal, false, 0)
+  expect(batch.isSettled).toBe(true)
+  expect(queue.peekNext()?.history).toMatchObject({ lastError: refusal, mayHaveBeenWritten: false })
 })
