@@ -100,3 +100,17 @@ it('what is behind a batch that was refused for good knows why, should its time 
   expect(batch.isSettled).toBe(true)
   expect(queue.peekNext()?.history).toMatchObject({ lastError: refusal, mayHaveBeenWritten: false })
 })
+
+it('of record errors those count that are of a message of the batch, and of one message the first', () => {
+  const { outcomes, owner, batch } = inFlight(3)
+  const recordErrors = [
+    { batchIndex: -1, batchIndexErrorMessage: 'before' },
+    { batchIndex: 3, batchIndexErrorMessage: 'behind' },
+    { batchIndex: 1, batchIndexErrorMessage: 'first' },
+    { batchIndex: 1, batchIndexErrorMessage: 'second' },
+  ]
+  outcomes.answered(batch, { ...ANSWER, errorCode: INVALID_RECORD, recordErrors }, false, 2, 0)
+  expect(Object.keys(owner.fates)).toEqual(['1'])
+  expect((owner.fates[1]?.[0] as DeliveryError).message).toContain('first')
+  expect(batch.count).toBe(2)
+})
