@@ -107,7 +107,8 @@ export class PathParts<K, V> {
     const failures = new Failures(counters, observers)
     const unplaced = new UnplacedMessages({ clock, counters, observers, failures })
     const { topicPartitionInfos, producerPool, partitioner } = parts
-    const { compressionChoice: compression, deliveryTimeoutMs } = config
+    const { deliveryTimeoutMs } = config
+    const compression = config.compressionChoice.anew()
     this.serializer = new CallSerializer(
       new Serializer(parts.encoder, parts.keyEncoder, partitioner.keyUse, config.copyBytes),
       turn,

@@ -142,6 +142,11 @@ export class CompressionChoice {
       this.check(`topicCompression of ${shown(topic)}`, option)
   }
 
+  /** The same with nothing learned: a producer learns for itself alone, also where others have its configuration. */
+  anew(): CompressionChoice {
+    return new CompressionChoice(this.config, this.batchBytes, this.isAnswered)
+  }
+
   private check(name: string, option: CompressionOption): void {
     try {
       this.make(option)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import * as zlib from 'node:zlib'
 import { gzipSync, gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { Producer, type Codec, type ProducerOptions, type RecordMetadata } from '../../../src/index.js'
+import { Producer, ProducerConfig, type Codec, type ProducerOptions, type RecordMetadata } from '../../../src/index.js'
 import { EmbeddedKafka } from '../../../src/testing/index.js'
 
 const CODECS = { gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const
@@ -135,6 +135,17 @@ test('a codec that gains nothing on a topic is tried now and then, until it gain
   expect(await callsIn(10, 'images', even)).toBe(10)
   const sizes = kafka.records('images').map(({ value }) => value?.length)
   expect(sizes).toEqual(Array(64 + 31 + 10).fill(1_000))
+})
+
+test('two producers of one configuration learn for themselves what a codec gains', async () => {
+  await using kafka = await EmbeddedKafka.start({ topics: { logs: { partitions: 1 } } })
+  const config = new ProducerConfig({ brokers: kafka.bootstrap, compression: 'gzip' })
+  await using images = new Producer(config)
+  for (let i = 0; i < 4; i++) await images.send({ topic: 'logs', value: randomBytes(4_000) })
+  expect(codecsOf(kafka)).toEqual(new Set(['none']))
+  await using texts = new Producer(config)
+  await texts.send({ topic: 'logs', value: 'what is alike '.repeat(100) })
+  expect(codecsOf(kafka)).toEqual(new Set(['none', 'gzip']))
 })
 
 test.runIf(zstdIsHere)(
