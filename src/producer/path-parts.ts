@@ -20,6 +20,7 @@ import type { Warnings } from './observing/kafka-producer-warning.js'
 import { LongWaits } from './observing/long-waits.js'
 import { tellUser } from './observing/tell-user.js'
 import type { ResolvedPartitioner } from './partitioners/partitioner-by-name.js'
+import type { PartitionQueue } from './queues/partition-queue.js'
 import { RetryPolicy, type RetrySettings } from './queues/retry-policy.js'
 import { Room } from './queues/room.js'
 import { Thinning } from './queues/thinning.js'
@@ -143,8 +144,11 @@ export class PathParts<K, V> {
         gate: parts.transactions,
         clusterId: () => topicPartitionInfos.clusterId,
         giveUp: (queue, cause) => this.outcomes.giveUp(queue, cause),
-        enlist: (queue) => this.topics.mayHaveToSend(queue),
+        enlist: (queue) => enlist(queue),
       })
+    const enlist = (queue: PartitionQueue) => {
+      if (transactions?.givesUp(queue) !== true) this.topics.mayHaveToSend(queue)
+    }
     const sequencing: Sequencing =
       transactions ??
       new Idempotence(config, {
@@ -165,7 +169,7 @@ export class PathParts<K, V> {
       observers,
       compression,
       release: (freed) => this.room.release(freed),
-      enlist: (queue) => this.topics.mayHaveToSend(queue),
+      enlist,
     })
     this.topics = new TopicRouter({
       ...parts,

@@ -48,20 +48,13 @@ export class TransactionSequencing implements Sequencing {
 
   /** Whether a partition may be written to now. Where not, it is enlisted when it may be, or what it has is given up. */
   lets(queue: PartitionQueue): boolean {
-    const { gate, giveUp, enlist } = this.parts
+    const { gate, enlist } = this.parts
     const { topic, partition } = queue
     if (gate.failure === undefined && gate.isIn(topic, partition)) {
       if (!this.isElsewhere) return true
       gate.fail(new ElsewhereError(), 'abort, new id')
     }
-    if (gate.failure !== undefined) {
-      if (!this.waiting.has(queue)) {
-        this.waiting.add(queue)
-        giveUp(queue, gate.failure)
-        this.waiting.delete(queue)
-      }
-      return false
-    }
+    if (this.givesUp(queue)) return false
     if (this.waiting.has(queue)) return false
     this.waiting.add(queue)
     const goOn = () => {
@@ -70,6 +63,23 @@ export class TransactionSequencing implements Sequencing {
     }
     gate.whenIn(topic, partition).then(goOn, goOn)
     return false
+  }
+
+  /**
+   * Fails what a partition has waiting, once nothing more of the transaction goes out: whoever ends that waits for it, and is
+   * not to wait for a leader or a connection that nothing will be sent to.
+   *
+   * @returns whether that is so
+   */
+  givesUp(queue: PartitionQueue): boolean {
+    const { gate, giveUp } = this.parts
+    if (gate.failure === undefined) return false
+    if (!this.waiting.has(queue)) {
+      this.waiting.add(queue)
+      giveUp(queue, gate.failure)
+      this.waiting.delete(queue)
+    }
+    return true
   }
 
   /** Another cluster has no part of the transaction, nor anybody who could end it, and gives its id to others. */

@@ -293,6 +293,24 @@ describe('a transaction', () => {
     expect(stored(kafka, 'orders')).toEqual(['a', 'b', 'd'])
   })
 
+  it('abort waits for no leader: what was under way to one that is gone is not sent again', async () => {
+    const kafka = await startKafka({ brokers: 3, topics: { orders: { partitions: 3, replicationFactor: 1 } } })
+    const producer = startTransactional(kafka)
+    await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value: 'a' }))
+    const coordinator = requestsOf(kafka, 'EndTxn')[0]?.broker
+    const partition = [0, 1, 2].find((one) => kafka.leaderOf('orders', one) !== coordinator) as number
+    const tx = await producer.begin()
+    const stalled = kafka.stall({ api: 'Produce' })
+    const sent = deliveryErrorOf(tx.send({ topic: 'orders', partition, value: 'b' }))
+    await stalled.hit()
+    const aborted = tx.abort()
+    await kafka.stopBroker(kafka.leaderOf('orders', partition))
+    // And not since its time is over.
+    expect(await sent).toMatchObject({ cause: { code: 'TRANSACTION_ABORTED' }, mayHaveBeenWritten: true })
+    await aborted
+    expect(kafka.transactions).toMatchObject([{ state: 'CompleteAbort' }])
+  })
+
   it('goes unseen by a plain producer’s way: a topic may have both', async () => {
     const kafka = await startKafka({ topics: TOPICS })
     const producer = startTransactional(kafka)
