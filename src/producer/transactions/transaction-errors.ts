@@ -12,22 +12,25 @@ import { KafkaProducerError, type KafkaProducerErrorOptions } from '../../errors
  */
 export type TransactionErrorKind = 'abortable' | 'application-recoverable' | 'invalid-configuration'
 
-/** The base of what transactions fail with; `kind` says what a program does about it. */
+/**
+ * The base of what transactions fail with; `kind` says what a program does about it, and is undefined where the program
+ * has made a slip that running anything again does not mend.
+ */
 export class TransactionError extends KafkaProducerError {
   static {
     this.prototype.name = 'TransactionError'
   }
 
-  readonly kind: TransactionErrorKind
+  declare readonly kind: TransactionErrorKind | undefined
 
   constructor(
     code: KafkaProducerError['code'],
-    kind: TransactionErrorKind,
+    kind: TransactionErrorKind | undefined,
     message: string,
     options?: KafkaProducerErrorOptions,
   ) {
     super(code, message, options)
-    this.kind = kind
+    if (kind !== undefined) this.kind = kind
   }
 }
 
@@ -72,7 +75,10 @@ export class TransactionTimeoutError extends TransactionError {
   }
 }
 
-/** `TRANSACTION_ENDED`: the transaction was used after its commit or abort, or twice ended. */
+/**
+ * `TRANSACTION_ENDED`: the transaction was used after its commit or abort, or twice ended. It has no `kind`: it may have been
+ * committed, and whoever ran it again would send everything twice.
+ */
 export class TransactionEndedError extends TransactionError {
   static {
     this.prototype.name = 'TransactionEndedError'
@@ -81,7 +87,7 @@ export class TransactionEndedError extends TransactionError {
   declare readonly code: 'TRANSACTION_ENDED'
 
   constructor(options?: KafkaProducerErrorOptions) {
-    super('TRANSACTION_ENDED', 'abortable', 'the transaction has ended, and takes nothing more', options)
+    super('TRANSACTION_ENDED', undefined, 'the transaction has ended, and takes nothing more', options)
   }
 }
 
