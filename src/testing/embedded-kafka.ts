@@ -272,16 +272,18 @@ export class EmbeddedKafka {
 
   // Topics.
 
-  /** @throws EmbeddedKafkaError `TOPIC_EXISTS`, `INVALID_OPTION`. */
+  /** @throws EmbeddedKafkaError `TOPIC_EXISTS`, `INVALID_OPTION`, `STOPPED`. */
   createTopic(name: string, options: EmbeddedTopicOptions = {}): void {
     text('name', name)
     checkTopic('options', options)
+    this.mustNotBeStopped()
     this.cluster.createTopic(name, options)
   }
 
   /** Its messages are gone. */
   deleteTopic(name: string): void {
     text('name', name)
+    this.mustNotBeStopped()
     this.cluster.deleteTopic(name)
   }
 
@@ -289,6 +291,7 @@ export class EmbeddedKafka {
   recreateTopic(name: string, options: EmbeddedTopicOptions = {}): void {
     text('name', name)
     checkTopic('options', options)
+    this.mustNotBeStopped()
     this.cluster.recreateTopic(name, options)
   }
 
@@ -303,6 +306,7 @@ export class EmbeddedKafka {
         `topic '${name}' has ${topic.partitions.length} partitions already`,
       )
     }
+    this.mustNotBeStopped()
     this.cluster.growTopic(topic, count)
   }
 
@@ -637,6 +641,7 @@ export class EmbeddedKafka {
   private order(target: FaultTarget, behaviour: Behaviour): Fault {
     checkOrder(target, behaviour)
     if (target.broker !== undefined) this.broker(target.broker)
+    this.mustNotBeStopped()
     return this.faults.add(target, behaviour)
   }
 

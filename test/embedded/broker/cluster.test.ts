@@ -387,6 +387,20 @@ describe('a cluster', () => {
     expect(kafka.brokers.map(({ state, release }) => [state, release])).toEqual([['stopped', '4']])
   })
 
+  it.each<[string, (kafka: EmbeddedKafka) => unknown]>([
+    ['createTopic', (kafka) => kafka.createTopic('b')],
+    ['recreateTopic', (kafka) => kafka.recreateTopic('a')],
+    ['setPartitions', (kafka) => kafka.setPartitions('a', 2)],
+    ['deleteTopic', (kafka) => kafka.deleteTopic('a')],
+    ['fail', (kafka) => kafka.fail({ api: 'Produce' }, 'NOT_LEADER_OR_FOLLOWER')],
+    ['delay', (kafka) => kafka.delay({ api: 'Produce' }, 1)],
+  ])('that is stopped refuses %s, and still shows what it had', async (_, act) => {
+    const kafka = await EmbeddedKafka.start({ topics: { a: {} } })
+    await kafka.stop()
+    expect(() => act(kafka)).toThrow(expect.objectContaining({ code: 'STOPPED', message: 'the cluster was stopped' }))
+    expect(kafka.records('a')).toEqual([])
+  })
+
   it('that is stopped while a broker is being added is left with no port', async () => {
     const kafka = await EmbeddedKafka.start()
     const adding = kafka.addBroker()
