@@ -215,7 +215,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
       this.#interceptors = new Interceptors(config.interceptors, warnings, turn, config.copyBytes)
     this.#eventHandler = new DefaultEventHandler(
       {
-        partitioner: config.partitioner,
+        partitioner: config.partitioner.anew(),
         encoder: config.encoder,
         keyEncoder: config.keyEncoder,
         topicPartitionInfos: this.#topicPartitionInfos,

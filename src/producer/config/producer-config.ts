@@ -12,7 +12,7 @@ import type { Encoder, RawData } from '../encoder.js'
 import type { ProducerInterceptor } from '../interceptors.js'
 import type { Logger } from '../observing/event-log.js'
 import type { OnStats } from '../observing/stats-reports.js'
-import { resolvePartitioner, type ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
+import { resolvePartitioner, type ConfiguredPartitioner } from '../partitioners/partitioner-by-name.js'
 import { CompressionChoice, type CompressionConfig } from '../queues/topic-compression.js'
 import { unknownOption } from './other-names.js'
 import {
@@ -69,7 +69,7 @@ export class ProducerConfig<K = RawData, V = RawData, T extends ProducerType = '
   readonly retryAuthenticationErrors: boolean
   readonly allowBroker: AllowBroker | undefined
   readonly createConnection: CreateConnection | undefined
-  readonly partitioner: ResolvedPartitioner
+  readonly partitioner: ConfiguredPartitioner
   readonly encoder: Encoder<V>
   readonly keyEncoder: Encoder<K>
   /** Which topics are compressed, and how: `compression`, `compressedTopics`, `topicCompression` and `codecs` together. */

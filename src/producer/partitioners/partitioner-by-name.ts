@@ -20,6 +20,12 @@ export type PartitionerName = keyof typeof PARTITIONERS
 /** A partitioner with every part filled in, so that the path of a message asks for none. */
 export type ResolvedPartitioner = { readonly [Name in keyof Partitioner]-?: NonNullable<Partitioner[Name]> }
 
+/** What a configuration has, of which several producers may be made. */
+export interface ConfiguredPartitioner extends ResolvedPartitioner {
+  /** For one producer: each decides for itself where messages without a key go next. An object of the user's is shared. */
+  anew(): ResolvedPartitioner
+}
+
 const PARTITIONERS = {
   default: () => new Murmur2Partitioner(),
   round_robin: () => new RoundRobinPartitioner(),
@@ -55,8 +61,9 @@ export function partitionerByName(name: string): Partitioner {
  *
  * @throws InvalidConfigError for an unknown name, or a value that is no partitioner.
  */
-export function resolvePartitioner(option: PartitionerOption = 'default'): ResolvedPartitioner {
-  if (typeof option === 'string') return complete(partitionerByName(option))
+export function resolvePartitioner(option: PartitionerOption = 'default'): ConfiguredPartitioner {
+  if (typeof option === 'string')
+    return { ...complete(partitionerByName(option)), anew: () => resolvePartitioner(option) }
   if (isClass(option))
     throw new InvalidConfigError('partitioner: given was a class, allowed is an object made of it with `new`')
   if (typeof option === 'function') return complete({ keyUse: keyUseOf(option), partition: option })
@@ -77,14 +84,26 @@ function keyUseOf(partition: PartitionFunction): KeyUse {
   return partition.length > 2 ? 'encoded' : 'original'
 }
 
-function complete(partitioner: Partitioner): ResolvedPartitioner {
+function complete(partitioner: Partitioner): ConfiguredPartitioner {
   checkParts(partitioner)
-  const sticky = new StickyByBytes()
-  return {
+  return withOwnStick({
     keyUse: partitioner.keyUse ?? 'encoded',
     partition: partitioner.partition.bind(partitioner),
-    partitionKeyless: partitioner.partitionKeyless?.bind(partitioner) ?? sticky.partitionKeyless.bind(sticky),
+    partitionKeyless: partitioner.partitionKeyless?.bind(partitioner),
     onMetadataRefresh: partitioner.onMetadataRefresh?.bind(partitioner) ?? (() => undefined),
+  })
+}
+
+type Parts = Omit<ResolvedPartitioner, 'partitionKeyless'> & Pick<Partitioner, 'partitionKeyless'>
+
+function withOwnStick(parts: Parts): ConfiguredPartitioner {
+  const sticky = new StickyByBytes()
+  return {
+    keyUse: parts.keyUse,
+    partition: parts.partition,
+    partitionKeyless: parts.partitionKeyless ?? sticky.partitionKeyless.bind(sticky),
+    onMetadataRefresh: parts.onMetadataRefresh,
+    anew: () => withOwnStick(parts),
   }
 }
 

@@ -118,7 +118,6 @@ export class TopicCompression implements BatchLimit {
 
 /** Which topics are compressed, and how. */
 export class CompressionChoice {
-  private readonly codecs: Codecs
   private readonly listed: ReadonlySet<string>
   private readonly plain: BatchLimit
   private readonly byTopic = new Map<string, TopicCompression | null>()
@@ -132,8 +131,8 @@ export class CompressionChoice {
     readonly batchBytes: number,
     /** Whether brokers answer what they are sent: with acks 0 they do not. */
     private readonly isAnswered = true,
+    private readonly codecs = new Codecs(config.codecs),
   ) {
-    this.codecs = new Codecs(config.codecs)
     this.listed = new Set(config.compressedTopics)
     this.plain = { plainBytes: batchBytes, ratio: 1 }
     // Whatever is wrong with an option shows now, and not at the first message.
@@ -144,7 +143,7 @@ export class CompressionChoice {
 
   /** The same with nothing learned: a producer learns for itself alone, also where others have its configuration. */
   anew(): CompressionChoice {
-    return new CompressionChoice(this.config, this.batchBytes, this.isAnswered)
+    return new CompressionChoice(this.config, this.batchBytes, this.isAnswered, this.codecs)
   }
 
   private check(name: string, option: CompressionOption): void {

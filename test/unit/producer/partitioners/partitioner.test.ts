@@ -22,6 +22,23 @@ const KiB = 1024
 
 // Where keys go is in the golden vectors, made by other producers; here is the rest.
 
+describe('of one configuration', () => {
+  it('each producer has its own turns', () => {
+    const one = resolvePartitioner('round_robin')
+    const other = one.anew()
+    const context = topic({ partitionCount: 4 })
+    const [a, , b] = [one, other, one].map((its) => its.partitionKeyless(context, 1)) as [number, number, number]
+    expect(b).toBe((a + 1) % 4)
+  })
+
+  it('each producer stays with partitions of its own, also where keys go by a function of the user’s', () => {
+    const one = resolvePartitioner(() => 0)
+    const other = one.anew()
+    expect(other.partition).toBe(one.partition)
+    expect(other.partitionKeyless).not.toBe(one.partitionKeyless)
+  })
+})
+
 describe('StickyByBytes', () => {
   it('stays with a partition until it got its bytes, then chooses again', () => {
     const sticky = new StickyByBytes({ stickyBytes: 1000, random: cycle(0.1, 0.9, 0.5) })
