@@ -72,12 +72,26 @@ it('one that was given up for others has failed to connect, which is told and co
 it('those that are silent are left alone once another has answered', async () => {
   const time = new VirtualClock()
   const surroundings = { clock: time.for('test'), random: new Dice(1) }
-  const session = { connection: { address: { host: 'kafka-3', port: 9092 }, isOpen: true, onClose: () => undefined, close: () => undefined }, throttle: { leftMs: 0 } } // prettier-ignore
+  const session = {
+    connection: {
+      address: { host: 'kafka-3', port: 9092 },
+      isOpen: true,
+      onClose: () => undefined,
+      close: () => undefined,
+    },
+    throttle: { leftMs: 0 },
+  }
   const signals: AbortSignal[] = []
   // Whoever is asked third answers.
   const open = (_: unknown, { signal }: { signal: AbortSignal }) =>
     signals.push(signal) < 3 ? new Promise(() => undefined) : Promise.resolve(session)
-  const sessions = { open, isNeeded: true, signal: new AbortController().signal, cluster: new KnownCluster(), whyUnanswered: (_: unknown, error: unknown) => Promise.resolve(error) } // prettier-ignore
+  const sessions = {
+    open,
+    isNeeded: true,
+    signal: new AbortController().signal,
+    cluster: new KnownCluster(),
+    whyUnanswered: (_: unknown, error: unknown) => Promise.resolve(error),
+  }
   const brokers = ['kafka-1', 'kafka-2', 'kafka-3'].map((host) => ({ host, port: 9092 }))
   const anyBroker = new AnyBroker(sessions as unknown as SessionFactory, brokers, surroundings)
   let isAnswered = false
@@ -93,9 +107,23 @@ it('those that are silent are left alone once another has answered', async () =>
 it('where all are slow they are given longer each time, and once one has answered as late, no less', async () => {
   const time = new VirtualClock()
   const surroundings = { clock: time.for('test'), random: new Dice(1) }
-  const session = { connection: { address: { host: 'kafka-1', port: 9092 }, isOpen: true, onClose: () => undefined, close: () => undefined }, throttle: { leftMs: 0 } } // prettier-ignore
+  const session = {
+    connection: {
+      address: { host: 'kafka-1', port: 9092 },
+      isOpen: true,
+      onClose: () => undefined,
+      close: () => undefined,
+    },
+    throttle: { leftMs: 0 },
+  }
   // While nobody waits the broker is not asked beside itself on another connection.
-  const sessions = { open: () => Promise.resolve(session), isNeeded: false, signal: new AbortController().signal, cluster: new KnownCluster(), whyUnanswered: (_: unknown, error: unknown) => Promise.resolve(error) } // prettier-ignore
+  const sessions = {
+    open: () => Promise.resolve(session),
+    isNeeded: false,
+    signal: new AbortController().signal,
+    cluster: new KnownCluster(),
+    whyUnanswered: (_: unknown, error: unknown) => Promise.resolve(error),
+  }
   const anyBroker = new AnyBroker(sessions as unknown as SessionFactory, [session.connection.address], surroundings)
   const patience: number[] = []
   /** A question that has its answer after so long, where the broker may take as long. */
