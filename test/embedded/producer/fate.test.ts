@@ -166,7 +166,9 @@ describe('the deadline', () => {
   it('of messages in flight: they may have been written; of those waiting behind them: they were not', async () => {
     const kafka = await startKafka({ topics: { orders: {} } })
     // With sequences the second would go out behind the first, to a broker that was slow to answer.
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 1_000, idempotent: false })
+    // A second after it was written a request that nobody waits for is given up, and with it what it holds.
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 500, idempotent: false })
+    await producer.connect()
     await producer.send({ topic: 'orders', value: 'warm' })
     const stall = kafka.stall({ api: 'Produce' })
     const inFlight = deliveryErrorOf(producer.send({ topic: 'orders', value: 'in flight' }))
