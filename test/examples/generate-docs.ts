@@ -5,7 +5,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { DEFAULT_ENCODER, OPTIONS, type OptionName } from '../../src/producer/config/producer-options.js'
+import { DEFAULT_ENCODER, OPTIONS } from '../../src/producer/config/option-table.js'
+import type { OptionName } from '../../src/producer/config/producer-options.js'
 import { withOptionComments } from './support/option-comments.js'
 import { ROOT } from './support/snippets.js'
 

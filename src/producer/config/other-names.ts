@@ -1,7 +1,7 @@
 import { nearestName } from '../../wording/nearest-name.js'
 import { shown } from '../../wording/shown.js'
 import { KAFKA_NAMES } from './kafka-names.js'
-import { OPTIONS } from './producer-options.js'
+import { OPTIONS } from './option-table.js'
 
 const OF_TRANSACTIONS = ['transactionalId', 'transactionTimeoutMs']
 

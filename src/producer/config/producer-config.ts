@@ -14,16 +14,9 @@ import type { Logger } from '../observing/event-log.js'
 import type { OnStats } from '../observing/stats-reports.js'
 import { resolvePartitioner, type ConfiguredPartitioner } from '../partitioners/partitioner-by-name.js'
 import { CompressionChoice, type CompressionConfig } from '../queues/topic-compression.js'
+import { DEFAULT_ENCODER, OPTIONS } from './option-table.js'
 import { unknownOption } from './other-names.js'
-import {
-  DEFAULT_ENCODER,
-  OPTIONS,
-  type OptionName,
-  type AnyProducerOptions,
-  type Beside,
-  type ProducerOptions,
-  type ProducerType,
-} from './producer-options.js'
+import type { OptionName, AnyProducerOptions, Beside, ProducerOptions, ProducerType } from './producer-options.js'
 import { readProperties } from './properties.js'
 
 /** {@link OnDelivery} as TypeScript takes methods: a config of certain keys and values is one of any. */

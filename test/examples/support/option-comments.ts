@@ -1,5 +1,6 @@
 import { KAFKA_NAMES } from '../../../src/producer/config/kafka-names.js'
-import { DEFAULT_ENCODER, OPTIONS, type OptionName } from '../../../src/producer/config/producer-options.js'
+import { DEFAULT_ENCODER, OPTIONS } from '../../../src/producer/config/option-table.js'
+import type { OptionName } from '../../../src/producer/config/producer-options.js'
 
 const INTERFACE = /(export interface ProducerOptions<[^]*?\{\n)([^]*?)(^\}\n)/m
 /** A field of it, with the comment that it may have. */

@@ -9,7 +9,7 @@ import {
   type ProducerInterceptor,
   type ProducerOptions,
 } from '../../../../src/index.js'
-import { OPTIONS } from '../../../../src/producer/config/producer-options.js'
+import { OPTIONS } from '../../../../src/producer/config/option-table.js'
 import { revoked } from '../../../support/revoked.js'
 
 const brokers = 'localhost:9092'

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { InvalidConfigError, Producer, ProducerConfig, StickyByBytes, StringEncoder } from '../../../../src/index.js'
-import { OPTIONS } from '../../../../src/producer/config/producer-options.js'
+import { OPTIONS } from '../../../../src/producer/config/option-table.js'
 
 const brokers = 'localhost:9092'
 const SECRETS = ['S3CRETkey', 'wonderland'] as const

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Producer, ProducerConfig, type ProducerOptions } from '../../../../src/index.js'
-import { OPTIONS } from '../../../../src/producer/config/producer-options.js'
+import { OPTIONS } from '../../../../src/producer/config/option-table.js'
 
 const brokers = 'localhost:9092'
 const names = Object.keys(OPTIONS).filter((name) => name !== 'brokers')
