@@ -1,7 +1,12 @@
 import { inspect, type InspectOptions } from 'node:util'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
-import { shown } from '../wording/shown.js'
-import { EmbeddedBroker } from './broker.js'
+import {
+  BrokerSet,
+  type BrokerStatus,
+  type ConnectionStatus,
+  type StartBrokerOptions,
+  type StopBrokerOptions,
+} from './broker-set.js'
 import { checkBytes, fields, invalid, milliseconds, partitionCount, text, wholeNumber } from './checks.js'
 import { checkSubscription, type ClientMetricsSubscription, type ReceivedMetrics } from './client-metrics.js'
 import { Cluster } from './cluster.js'
@@ -25,46 +30,18 @@ import { Journal, checkFilter, type ReceivedRequest, type RequestFilter, type Wa
 import { listenOnSockets, type Listen } from './listener.js'
 import { frozenView, type MetadataView } from './metadata-view.js'
 import {
-  checkBroker,
-  checkPort,
-  checkRelease,
   checkTopic,
-  resolveBroker,
   resolveOptions,
   type EmbeddedBrokerOptions,
   type EmbeddedKafkaOptions,
   type EmbeddedTopicOptions,
-  type ResolvedBrokerOptions,
   type ResolvedOptions,
 } from './options.js'
 import { checkRecords, countRecords, storedRecords, type RecordsOptions, type StoredRecord } from './records.js'
-import { Release } from './releases.js'
 import { RequestServer } from './request-server.js'
 import { SaslServer, type Authentication } from './security/sasl-server.js'
 import type { TransactionState } from './transactions/transaction.js'
-import { newLifetime, sleep, waitFor } from './waiting.js'
-
-/** A broker as it is at present. */
-export interface BrokerStatus {
-  readonly id: number
-  readonly host: string
-  readonly port: number
-  /** Short name of the Kafka release it plays. */
-  readonly release: string
-  readonly state: 'running' | 'paused' | 'stopped'
-}
-
-/** A client's connection that is open. */
-export interface ConnectionStatus {
-  readonly id: number
-  readonly broker: number
-  /** Of its newest request; null before the first. */
-  readonly clientId: string | null
-  /** The client's port. */
-  readonly remotePort: number
-  /** Milliseconds since 1970. */
-  readonly openedAt: number
-}
+import { mustNotBeStopped, newLifetime, waitFor } from './waiting.js'
 
 /** A transactional id as it is at present. */
 export interface TransactionStatus {
@@ -82,27 +59,6 @@ export interface GroupStatus {
   /** Their member ids. */
   readonly members: readonly string[]
 }
-
-export interface StopBrokerOptions {
-  /**
-   * Milliseconds for which what it led has no leader (-1 in Metadata). `Infinity`: until
-   * {@link EmbeddedKafka.electLeaders}. Default: 0, other replicas lead at once.
-   */
-  electionMs?: number | undefined
-}
-
-export interface StartBrokerOptions {
-  /** `'new'`: another one that the system chooses. Default: the same as before. */
-  port?: number | 'new' | undefined
-}
-
-const checkStop = fields<StopBrokerOptions>({ electionMs: milliseconds })
-
-const checkStart = fields<StartBrokerOptions>({
-  port: (name, value) => {
-    if (value !== 'new') checkPort(name, value)
-  },
-})
 
 const checkWait = fields<WaitOptions>({ timeoutMs: milliseconds })
 
@@ -154,21 +110,18 @@ function neverStarted(): never {
  */
 export class EmbeddedKafka {
   private readonly cluster: Cluster
-  private readonly brokersById = new Map<number, EmbeddedBroker>()
   private readonly lifetime = newLifetime()
   private readonly faults: Faults
   private readonly journal: Journal
   private readonly frozenViews = new Map<number, MetadataView>()
-  private readonly server: RequestServer
+  private readonly brokerSet: BrokerSet
   private readonly failures: unknown[] = []
   private readonly decompress = makeDecompress()
-  private connectionCount = 0
-
   private readonly sasl: SaslServer | undefined
 
   private constructor(
     private readonly options: ResolvedOptions,
-    private readonly world: EmbeddedWorld = neverStarted(),
+    world: EmbeddedWorld = neverStarted(),
   ) {
     const { clock } = world
     this.faults = new Faults(this.lifetime.signal, clock)
@@ -180,13 +133,22 @@ export class EmbeddedKafka {
       (request) => this.tellHangUp(request),
       clock,
     )
-    this.server = new RequestServer({
+    const server = new RequestServer({
       cluster: this.cluster,
       handlers: makeHandlers(),
       faults: this.faults,
       journal: this.journal,
       decompress: this.decompress,
       frozenViews: this.frozenViews,
+    })
+    this.brokerSet = new BrokerSet({
+      cluster: this.cluster,
+      options,
+      server,
+      listen: world.listen ?? listenOnSockets(options.ssl),
+      sasl: this.sasl,
+      lifetime: this.lifetime.signal,
+      failed: (error) => this.failures.push(error),
     })
   }
 
@@ -202,8 +164,7 @@ export class EmbeddedKafka {
     const resolved = resolveOptions(options)
     const kafka = new EmbeddedKafka(resolved, world)
     try {
-      for (const broker of resolved.brokers) kafka.makeBroker(broker)
-      for (const broker of resolved.brokers) await kafka.listen(broker.id, broker.port)
+      await kafka.brokerSet.begin(resolved.brokers)
       for (const [name, topic] of Object.entries(resolved.topics)) kafka.createTopic(name, topic)
     } catch (error) {
       await kafka.stop()
@@ -224,13 +185,7 @@ export class EmbeddedKafka {
   }
 
   get brokers(): BrokerStatus[] {
-    return [...this.brokersById.values()].map(({ node, running }) => ({
-      id: node.id,
-      host: node.host,
-      port: node.port,
-      release: node.release.name,
-      state: !node.alive ? 'stopped' : running.isOpen ? 'running' : 'paused',
-    }))
+    return this.brokerSet.statuses()
   }
 
   /**
@@ -242,10 +197,7 @@ export class EmbeddedKafka {
   async stop(): Promise<void> {
     this.lifetime.abort()
     this.cluster.timers.stop()
-    const brokers = [...this.brokersById.values()]
-    // Leaders stay what they were at the end.
-    for (const { node } of brokers) node.alive = false
-    await Promise.all(brokers.map((broker) => broker.stop()))
+    await this.brokerSet.stopAll()
     const failures = this.failures.splice(0)
     if (failures.length > 0) {
       throw new EmbeddedKafkaError('INTERNAL', `the embedded Kafka failed: ${String(failures[0])}`, {
@@ -276,14 +228,14 @@ export class EmbeddedKafka {
   createTopic(name: string, options: EmbeddedTopicOptions = {}): void {
     text('name', name)
     checkTopic('options', options)
-    this.mustNotBeStopped()
+    mustNotBeStopped(this.lifetime.signal)
     this.cluster.createTopic(name, options)
   }
 
   /** Its messages are gone. */
   deleteTopic(name: string): void {
     text('name', name)
-    this.mustNotBeStopped()
+    mustNotBeStopped(this.lifetime.signal)
     this.cluster.deleteTopic(name)
   }
 
@@ -291,7 +243,7 @@ export class EmbeddedKafka {
   recreateTopic(name: string, options: EmbeddedTopicOptions = {}): void {
     text('name', name)
     checkTopic('options', options)
-    this.mustNotBeStopped()
+    mustNotBeStopped(this.lifetime.signal)
     this.cluster.recreateTopic(name, options)
   }
 
@@ -306,7 +258,7 @@ export class EmbeddedKafka {
         `topic '${name}' has ${topic.partitions.length} partitions already`,
       )
     }
-    this.mustNotBeStopped()
+    mustNotBeStopped(this.lifetime.signal)
     this.cluster.growTopic(topic, count)
   }
 
@@ -357,98 +309,58 @@ export class EmbeddedKafka {
 
   /** Breaks its connections and refuses new ones; other brokers in sync lead what it led. */
   async stopBroker(id: number, options: StopBrokerOptions = {}): Promise<void> {
-    checkStop('options', options)
-    const broker = this.broker(id)
-    if (!broker.node.alive) throw new EmbeddedKafkaError('WRONG_STATE', `broker ${id} is stopped already`)
-    const { electionMs = 0 } = options
-    this.cluster.nodeDown(id, electionMs === 0)
-    if (electionMs > 0 && electionMs !== Infinity) this.electLater(electionMs)
-    await broker.stop()
+    await this.brokerSet.stop(id, options)
   }
 
   /** Starts a stopped broker; it is in sync at once, and leads what has no leader. Throws `CANNOT_LISTEN`. */
   async startBroker(id: number, options: StartBrokerOptions = {}): Promise<void> {
-    checkStart('options', options)
-    const { node, isStarting } = this.broker(id)
-    if (node.alive) throw new EmbeddedKafkaError('WRONG_STATE', `broker ${id} runs already`)
-    if (isStarting) throw new EmbeddedKafkaError('WRONG_STATE', `broker ${id} is being started already`)
-    const { port = node.port } = options
-    await this.listen(id, port === 'new' ? 0 : port)
+    await this.brokerSet.start(id, options)
   }
 
   /** Stops a broker and starts it on the same port as another Kafka release, as in a rolling upgrade. */
   async upgradeBroker(id: number, release: string): Promise<void> {
-    checkRelease('release', release)
-    this.mustNotBeStopped()
-    const { node } = this.broker(id)
-    const next = Release.named(release, node.release.takesMetrics)
-    if (node.alive) await this.stopBroker(id)
-    node.release = next
-    await this.startBroker(id)
+    await this.brokerSet.upgrade(id, release)
   }
 
   /** Adds a broker that has no replica yet; resolves with its id. Where it can't listen (`CANNOT_LISTEN`) there is no such broker. */
   async addBroker(options: EmbeddedBrokerOptions = {}): Promise<number> {
-    checkBroker('options', options)
-    this.mustNotBeStopped()
-    const resolved = resolveBroker(options, this.options.release, [...this.brokersById.keys()])
-    const { id, port } = resolved
-    const broker = this.makeBroker(resolved)
-    try {
-      await this.listen(id, port)
-    } catch (error) {
-      this.forget(broker)
-      throw error
-    }
-    return id
+    return this.brokerSet.add(options)
   }
 
   /** Stops a broker for good. Partitions keep naming it as a replica. */
   async removeBroker(id: number): Promise<void> {
-    const broker = this.broker(id)
-    if (broker.node.alive) this.cluster.nodeDown(id, true)
-    // Before it has stopped, which takes a moment: nobody starts it any more.
-    this.forget(broker)
-    await broker.stop()
-  }
-
-  /** Another one may have its id by now. */
-  private forget(broker: EmbeddedBroker): void {
-    const { id } = broker.node
-    if (this.brokersById.get(id) !== broker) return
-    this.brokersById.delete(id)
-    this.cluster.removeNode(id)
+    await this.brokerSet.remove(id)
   }
 
   /** The broker still accepts connections but reads nothing and answers nothing, like a process that was stopped. */
   pauseBroker(id: number): void {
-    this.broker(id).pause()
+    this.brokerSet.get(id).pause()
   }
 
   resumeBroker(id: number): void {
-    this.broker(id).resume()
+    this.brokerSet.get(id).resume()
   }
 
   /** Breaks the broker's connections; new ones are welcome. */
   dropConnections(id: number): void {
-    this.broker(id).dropConnections()
+    this.brokerSet.get(id).dropConnections()
   }
 
   /** Sends bytes that are no answer to anything on all connections that the broker has open. Default: 64 bytes of noise. */
   babble(id: number, bytes: Uint8Array = NOISE): void {
     checkBytes('bytes', bytes)
-    for (const connection of this.broker(id).connections) connection.babble(bytes)
+    for (const connection of this.brokerSet.get(id).connections) connection.babble(bytes)
   }
 
   /** New connections are refused until released; those that are open go on. */
   refuseConnections(id: number): Lasting {
-    const release = this.broker(id).refuseConnections()
+    const release = this.brokerSet.get(id).refuseConnections()
     return { release, [Symbol.dispose]: release }
   }
 
   /** Until released the broker (default: each) tells of leaders, topics and brokers as they are now. */
   freezeMetadata(id?: number): Lasting {
-    const ids = id === undefined ? [...this.brokersById.keys()] : [this.broker(id).node.id]
+    const ids = id === undefined ? this.brokerSet.ids : [this.brokerSet.get(id).node.id]
     const view = frozenView(this.cluster)
     for (const frozen of ids) this.frozenViews.set(frozen, view)
     const release = (): void => {
@@ -572,17 +484,7 @@ export class EmbeddedKafka {
 
   /** The connections that clients have open. */
   get connections(): ConnectionStatus[] {
-    return [...this.brokersById.values()].flatMap(({ node, connections }) =>
-      [...connections]
-        .filter(({ ended }) => !ended)
-        .map(({ id, clientId, remotePort, openedAt }) => ({
-          id,
-          broker: node.id,
-          clientId,
-          remotePort,
-          openedAt,
-        })),
-    )
+    return this.brokerSet.connections()
   }
 
   /** The consumer groups, of which each has had a member or offsets. */
@@ -640,54 +542,9 @@ export class EmbeddedKafka {
 
   private order(target: FaultTarget, behaviour: Behaviour): Fault {
     checkOrder(target, behaviour)
-    if (target.broker !== undefined) this.broker(target.broker)
-    this.mustNotBeStopped()
+    if (target.broker !== undefined) this.brokerSet.get(target.broker)
+    mustNotBeStopped(this.lifetime.signal)
     return this.faults.add(target, behaviour)
-  }
-
-  private makeBroker({ id, rack, release }: ResolvedBrokerOptions): EmbeddedBroker {
-    const node = { id, host: this.options.host, port: 0, rack, release, alive: false }
-    this.cluster.addNode(node)
-    const broker = new EmbeddedBroker({
-      node,
-      server: this.server,
-      nextConnection: () => ++this.connectionCount,
-      failed: (error) => this.failures.push(error),
-      clock: this.cluster.clock,
-      listen: this.world.listen ?? listenOnSockets(this.options.ssl),
-      sasl: this.sasl,
-    })
-    this.brokersById.set(id, broker)
-    return broker
-  }
-
-  private async listen(id: number, port: number): Promise<void> {
-    this.mustNotBeStopped()
-    const broker = this.broker(id)
-    await broker.listen(port)
-    // It has taken a moment, in which the cluster may have been stopped, or the broker removed.
-    const isRemoved = this.brokersById.get(id) !== broker
-    if (this.lifetime.signal.aborted || isRemoved) await broker.stop()
-    this.mustNotBeStopped()
-    if (isRemoved) throw new EmbeddedKafkaError('UNKNOWN_BROKER', `broker ${id} was removed while it started`)
-    this.cluster.nodeUp(id)
-  }
-
-  private mustNotBeStopped(): void {
-    if (this.lifetime.signal.aborted) throw new EmbeddedKafkaError('STOPPED', 'the cluster was stopped')
-  }
-
-  private electLater(ms: number): void {
-    sleep(this.cluster.clock, ms, this.lifetime.signal).then(
-      () => this.cluster.electLeaders(),
-      () => undefined,
-    )
-  }
-
-  private broker(id: number): EmbeddedBroker {
-    const broker = this.brokersById.get(id)
-    if (broker === undefined) throw new EmbeddedKafkaError('UNKNOWN_BROKER', `there is no broker ${shown(id)}`)
-    return broker
   }
 }
 

@@ -1,13 +1,6 @@
 export { EmbeddedKafka } from './embedded-kafka.js'
-export type {
-  BrokerStatus,
-  ConnectionStatus,
-  GroupStatus,
-  Lasting,
-  StartBrokerOptions,
-  StopBrokerOptions,
-  TransactionStatus,
-} from './embedded-kafka.js'
+export type { GroupStatus, Lasting, TransactionStatus } from './embedded-kafka.js'
+export type { BrokerStatus, ConnectionStatus, StartBrokerOptions, StopBrokerOptions } from './broker-set.js'
 export { EmbeddedKafkaError } from './errors.js'
 export type { EmbeddedKafkaErrorCode } from './errors.js'
 export type { ClientMetricsSubscription, ReceivedMetrics } from './client-metrics.js'

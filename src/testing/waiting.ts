@@ -16,6 +16,11 @@ export function newLifetime(): AbortController {
   return controller
 }
 
+/** @throws EmbeddedKafkaError `STOPPED` */
+export function mustNotBeStopped(lifetime: AbortSignal): void {
+  if (lifetime.aborted) throw new EmbeddedKafkaError('STOPPED', 'the cluster was stopped')
+}
+
 /** Resolves after `ms` milliseconds, rejects once the signal is aborted. */
 export async function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   let timer: Timer | undefined
