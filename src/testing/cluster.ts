@@ -6,12 +6,12 @@ import type { Surroundings } from '../surroundings.js'
 import { positive } from './checks.js'
 import { ClientMetrics } from './client-metrics.js'
 import { EmbeddedKafkaError } from './errors.js'
-import { Groups } from './groups/groups.js'
+import { AllGroups } from './groups/all-groups.js'
 import type { EmbeddedTopicOptions, ResolvedOptions } from './options.js'
 import type { Release } from './releases.js'
 import { Timers } from './timers.js'
 import { Partition, Topic, TopicConfig } from './topic.js'
-import { Transactions } from './transactions/transactions.js'
+import { AllTransactions } from './transactions/all-transactions.js'
 import { Changes } from './waiting.js'
 
 /** What the cluster knows of one of its brokers. */
@@ -55,8 +55,8 @@ export class Cluster {
 
   /** All of them; {@link Timers.stop} when the cluster stops. */
   readonly timers: Timers
-  readonly groups: Groups
-  readonly transactions = new Transactions(this)
+  readonly groups: AllGroups
+  readonly transactions = new AllTransactions(this)
   readonly clientMetrics = new ClientMetrics(() => this.newId())
 
   readonly clock: Clock
@@ -72,7 +72,7 @@ export class Cluster {
     this.id = random.bytes(16).toString('base64url')
     if (options.clientMetrics !== undefined) this.clientMetrics.subscribe(options.clientMetrics)
     this.timers = new Timers(clock)
-    this.groups = new Groups(this.timers, random, options.initialRebalanceDelayMs)
+    this.groups = new AllGroups(this.timers, random, options.initialRebalanceDelayMs)
   }
 
   /** Of a topic, or of a client that pushes metrics. */

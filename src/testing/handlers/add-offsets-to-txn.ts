@@ -4,7 +4,7 @@ import {
   type AddOffsetsToTxnResponse,
 } from '../../protocol/apis/add-offsets-to-txn.js'
 import type { Handler } from '../handler.js'
-import { claimedTransaction } from './transactions.js'
+import { claimedTransaction } from './claimed-transaction.js'
 
 const FENCED_FROM = 2
 

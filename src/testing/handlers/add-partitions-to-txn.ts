@@ -10,8 +10,8 @@ import { codeOf } from '../error-names.js'
 import type { Handler, RequestContext } from '../handler.js'
 import type { Partition } from '../topic.js'
 import type { Transaction } from '../transactions/transaction.js'
+import { claimedTransaction } from './claimed-transaction.js'
 import { eachOnce } from './once.js'
-import { claimedTransaction } from './transactions.js'
 
 const FENCED_FROM = 2
 const TRANSACTIONS_FROM = 4

@@ -1,7 +1,7 @@
 import { endTxn, type EndTxnRequest, type EndTxnResponse } from '../../protocol/apis/end-txn.js'
 import type { Handler } from '../handler.js'
+import { transactionCode } from './claimed-transaction.js'
 import { transactionalIdProblem } from './coordination.js'
-import { transactionCode } from './transactions.js'
 
 const FENCED_FROM = 2
 const EPOCH_RAISED_FROM = 5

@@ -5,7 +5,7 @@ import {
 } from '../../protocol/apis/init-producer-id.js'
 import { codeOf } from '../error-names.js'
 import type { Handler } from '../handler.js'
-import { transactionCode } from './transactions.js'
+import { transactionCode } from './claimed-transaction.js'
 
 const FENCED_FROM = 4
 /** transaction.max.timeout.ms. */

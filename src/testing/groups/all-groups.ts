@@ -3,7 +3,7 @@ import type { Timers } from '../timers.js'
 import { Group } from './group.js'
 
 /** All consumer groups of a cluster; whichever broker coordinates one finds it here. */
-export class Groups {
+export class AllGroups {
   private readonly groups = new Map<string, Group>()
   /** The highest epoch of each producer that offsets were committed for, or a marker written to. */
   private readonly producerEpochs = new Map<bigint, number>()

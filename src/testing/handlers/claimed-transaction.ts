@@ -1,7 +1,7 @@
 import { codeOf } from '../error-names.js'
 import type { RequestContext } from '../handler.js'
+import type { Claim, TransactionErrorName } from '../transactions/all-transactions.js'
 import type { Transaction } from '../transactions/transaction.js'
-import type { Claim, TransactionErrorName } from '../transactions/transactions.js'
 import { transactionalIdProblem } from './coordination.js'
 
 /** The claimed transaction, or the error code to answer. `fencedFrom` is the first version that has PRODUCER_FENCED. */

@@ -17,7 +17,7 @@ export interface Claim {
 }
 
 /** All transactions of a cluster; whichever broker coordinates one finds it here. */
-export class Transactions {
+export class AllTransactions {
   private readonly transactions = new Map<string, Transaction>()
 
   constructor(private readonly cluster: Cluster) {}
