@@ -113,9 +113,9 @@ export class ProducerFencedError extends TransactionError {
 }
 
 /**
- * `OUTCOME_UNKNOWN`: the brokers were told to commit, and nobody knows whether they did: no answer came. Close this
- * producer and start anew with the same `transactionalId`: when the new one begins, the transaction has been committed or
- * aborted as a whole. What it wrote, such as the group's committed offsets, tells which.
+ * `OUTCOME_UNKNOWN`: the brokers were told to commit, and nobody knows whether they did: no answer came, or one that does
+ * not say. Close this producer and start anew with the same `transactionalId`: when the new one begins, the transaction has
+ * been committed or aborted as a whole. What it wrote, such as the group's committed offsets, tells which.
  */
 export class OutcomeUnknownError extends TransactionError {
   static {

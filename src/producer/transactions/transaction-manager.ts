@@ -328,9 +328,8 @@ export class TransactionManager implements TransactionGate {
   /** @throws OutcomeUnknownError */
   private notCommitted(errorCode: number, isUnknown: boolean): void {
     const cause = brokerResponseError(errorCode, 'EndTxn')
-    // An attempt before it that had no answer may have done it, and be why this one was refused.
-    if (isUnknown || errorCode === ErrorCodes.UNKNOWN_SERVER_ERROR)
-      throw this.makeUnusable(new OutcomeUnknownError(cause))
+    // This answer may not say, or an attempt before it that had none have done it, and be why this one was refused.
+    if (isUnknown) throw this.makeUnusable(new OutcomeUnknownError(cause))
     this.fail(cause, kindOfCode(errorCode))
   }
 

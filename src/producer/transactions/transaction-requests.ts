@@ -11,7 +11,7 @@ import {
 import { endTxn, type EndTxnResponse } from '../../protocol/apis/end-txn.js'
 import { initProducerId, type InitProducerIdResponse } from '../../protocol/apis/init-producer-id.js'
 import { txnOffsetCommit, type TxnOffsetCommitResponse } from '../../protocol/apis/txn-offset-commit.js'
-import { ErrorCodes } from '../../protocol/error-codes.js'
+import { ErrorCodes, isKnownErrorCode } from '../../protocol/error-codes.js'
 import type { Identity } from '../../protocol/records/record-batch.js'
 import type { Coordination, Question } from './coordinator.js'
 import { codesOf, decidingError, type PartitionCode } from './error-kinds.js'
@@ -35,9 +35,20 @@ export interface Tries {
 
 /**
  * Answers to EndTxn after which it may be carried out all the same: the coordinator could not write it to its log in time, or
- * lost that to another one meanwhile (Kafka's TransactionStateManager), which carries out what is there.
+ * lost that to another one meanwhile (Kafka's TransactionStateManager), which carries out what is there; or it failed at
+ * nobody knows what.
  */
-const MAY_HAVE_ENDED: ReadonlySet<number> = new Set([ErrorCodes.COORDINATOR_NOT_AVAILABLE, ErrorCodes.NOT_COORDINATOR])
+const MAY_HAVE_ENDED: ReadonlySet<number> = new Set([
+  ErrorCodes.UNKNOWN_SERVER_ERROR,
+  ErrorCodes.REQUEST_TIMED_OUT,
+  ErrorCodes.COORDINATOR_NOT_AVAILABLE,
+  ErrorCodes.NOT_COORDINATOR,
+])
+
+/** Of a code that is newer than this client nobody knows what it means. */
+function mayHaveEnded(code: number): boolean {
+  return MAY_HAVE_ENDED.has(code) || !isKnownErrorCode(code)
+}
 
 /** How long a step may take before it is told that something is wrong, and between one time that it is told and the next. */
 const PATIENCE_MS = 2_000
@@ -263,7 +274,7 @@ export class TransactionRequests {
       cap: isPartTwo ? PART_TWO.endTxn : PART_TWO.endTxn - 1,
       request: () => ({ ...this.claimOf(identity, this.parts.coordinator), committed }),
       errorOf: ({ errorCode }) => {
-        if (!MAY_HAVE_ENDED.has(errorCode)) tries.answered++
+        if (!mayHaveEnded(errorCode)) tries.answered++
         return errorCode
       },
       onWritten: () => tries.written++,

@@ -367,6 +367,20 @@ describe('a transaction that fails at the brokers', () => {
     })
   })
 
+  it.each([
+    ['an error that this client does not know', [200]],
+    ['UNKNOWN_SERVER_ERROR', ['UNKNOWN_SERVER_ERROR']],
+    ['REQUEST_TIMED_OUT, and is fenced when it is asked again', ['REQUEST_TIMED_OUT', 'PRODUCER_FENCED']],
+  ])('a commit that is answered %s has an unknown outcome', async (_, errors) => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const tx = await producer.begin()
+    await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+    // Each is met by the first request, which has the error of the first.
+    errors.forEach((error, i) => kafka.fail({ api: 'EndTxn', times: i + 1 }, error))
+    await expect(tx.commit()).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN', kind: 'application-recoverable' })
+  })
+
   it.each(RELEASES)('Kafka %s: a lost first response of a commit is asked for again', async (release) => {
     const kafka = await startKafka({ release, topics: TOPICS })
     const producer = startTransactional(kafka)
