@@ -6,6 +6,7 @@ import {
   KafkaProducerError,
   MalformedResponseError,
   ProducerClosedError,
+  UnsupportedVersionError,
 } from '../../errors.js'
 import type { BrokerSession, SessionFactory } from '../../network/session/session.js'
 import { MisroutedError } from '../../network/session/versions-question.js'
@@ -29,6 +30,8 @@ export type CoordinatorType = 'group' | 'transaction'
 const KEY_TYPES: Readonly<Record<CoordinatorType, number>> = { group: 0, transaction: 1 }
 /** Version 6 is for share groups (KIP-932). */
 const MAX_FIND_COORDINATOR = 5
+/** Version 0 finds those of groups alone. */
+const TYPES_FROM = 1
 
 /** What a coordinator is asked; it is put again until it has an answer that counts. */
 export interface Question<Request, Answer> {
@@ -278,7 +281,8 @@ export class Coordinator implements Coordination {
     { connection, versions, throttle }: BrokerSession,
     patienceMs: number,
   ): Promise<CoordinatorAddress | KafkaProducerError> {
-    const version = versions.highest(findCoordinator, MAX_FIND_COORDINATOR)
+    const version = versions.has(findCoordinator) ? versions.highest(findCoordinator, MAX_FIND_COORDINATOR) : -1
+    if (version < TYPES_FROM) throw new Declined(tooOld(connection.address))
     const timeoutMs = answerTimeoutMs(this.parts.requestTimeoutMs, patienceMs)
     const question: FindCoordinatorRequest = { keyType: KEY_TYPES[this.type], coordinatorKeys: [this.key] }
     const { coordinators, throttleTimeMs } = await connection.request(findCoordinator, version, question, { timeoutMs })
@@ -293,6 +297,12 @@ export class Coordinator implements Coordination {
     if (error.retriable) throw new Declined(error)
     return error
   }
+}
+
+function tooOld(broker: BrokerAddress): UnsupportedVersionError {
+  return new UnsupportedVersionError(
+    `transactions need Kafka 0.11, ${formatAddress(broker)} has no FindCoordinator that tells of them`,
+  )
 }
 
 interface CoordinatorAddress extends BrokerAddress {

@@ -755,10 +755,13 @@ describe('a transaction that fails at the brokers', () => {
     expect(committed(kafka, 'orders')).toEqual(['a', 'b', 'c', 'd'])
   })
 
-  it('a broker before Kafka 0.11 has none, and says so', async () => {
-    const kafka = await startKafka({ release: '0.10.2', topics: TOPICS })
+  it.each(['0.8.2', '0.10.2'])('a broker of Kafka %s has none, and the error says so', async (release) => {
+    const kafka = await startKafka({ release, topics: TOPICS })
     const producer = startTransactional(kafka)
-    await expect(producer.begin()).rejects.toMatchObject({ code: 'UNSUPPORTED_VERSION' })
+    await expect(producer.begin()).rejects.toMatchObject({
+      code: 'UNSUPPORTED_VERSION',
+      message: expect.stringContaining('transactions need Kafka 0.11') as string,
+    })
   })
 
   it('a begin that nobody answers may be tried again', async () => {
