@@ -143,7 +143,7 @@ export class BrokerConnection {
     socket.on('error', (given: unknown) => {
       const cause = streamError(given)
       this.fail(
-        tlsProblem(cause, this.name, true, this.hint) ??
+        tlsProblem(cause, this.name, this.hasAnswered ? 'answered' : 'open', this.hint) ??
           this.closedByPeer(`broke the connection: ${foreignText(cause.message)}`, cause),
       )
     })

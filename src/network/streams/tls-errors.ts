@@ -44,7 +44,7 @@ const PROBLEMS: readonly (readonly [pattern: RegExp, text: string])[] = [
     'the broker can’t use this client’s certificate: is it one for clients, with `clientAuth` among its extended key usages, or without any?',
   ],
   [
-    /ALERT_(BAD_|UNKNOWN_CA|CERTIFICATE_|NO_CERTIFICATE|ACCESS_DENIED)|CERTIFICATE_REQUIRED/,
+    /ALERT_(BAD_CERTIFICATE|UNKNOWN_CA|CERTIFICATE_|NO_CERTIFICATE|ACCESS_DENIED)|CERTIFICATE_REQUIRED/,
     'the broker refuses this client’s certificate, or misses one: give one that it trusts as `ssl: { cert, key }`',
   ],
   // The second is what Kafka 0.10 comes to where it misses a certificate.
@@ -60,24 +60,28 @@ const NO_TLS =
   /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST|UNKNOWN_PROTOCOL|EPROTO|BAD_RECORD_TYPE|INVALID_HEADER|NOT_TLS/
 
 /**
+ * How far a connection had come: the handshake is done where the peer speaks TLS, whatever it says later. With TLS 1.3 it may
+ * refuse a client's certificate then, but not any more once it has answered: what goes wrong then are the bytes on the way.
+ */
+export type TlsProgress = 'handshake' | 'open' | 'answered'
+
+/**
  * The error for a failure of TLS itself; undefined for any other.
  *
- * @param isHandshakeDone the peer speaks TLS, whatever it says later
  * @param hint what may be wrong where OpenSSL's words don't tell. Some Java brokers say that they miss a certificate with
  * bytes that can't be decrypted.
  */
 export function tlsProblem(
   error: unknown,
   broker: string,
-  isHandshakeDone = false,
+  progress: TlsProgress = 'handshake',
   hint?: string,
 ): TlsError | undefined {
   const { code, message } = error as { code?: unknown; message?: unknown }
   if (typeof code !== 'string') return undefined
   const said = `(${code}: ${foreignText(String(message).trim())})`
-  const found =
-    PROBLEMS.find(([pattern]) => pattern.test(code))?.[1] ??
-    (!isHandshakeDone && NO_TLS.test(code) ? NO_TLS_TEXT : undefined)
+  const known = progress === 'answered' ? undefined : PROBLEMS.find(([pattern]) => pattern.test(code))?.[1]
+  const found = known ?? (progress === 'handshake' && NO_TLS.test(code) ? NO_TLS_TEXT : undefined)
   if (found !== undefined) return new TlsError(`${broker}: ${found} ${said}`, { cause: asCause(error) })
   if (!/^ERR_(SSL|TLS|OSSL)_/.test(code)) return undefined
   return new TlsError(`${broker}: TLS failed${hint === undefined ? '' : `; ${hint}`} ${said}`, {

@@ -138,7 +138,7 @@ function identityProblem(broker: string, check: () => unknown): TlsError | undef
     const why = thrownMessage(problem)
     if (why === undefined) nowOrNever(problem)
     // It may have given what Node's own check found.
-    const known = why === undefined ? undefined : tlsProblem(problem, broker, true)
+    const known = why === undefined ? undefined : tlsProblem(problem, broker, 'open')
     if (known !== undefined) return known
     const said = foreignText(why ?? 'what it gave is neither undefined nor an Error')
     return new TlsError(`${broker}: \`ssl: { checkServerIdentity }\` refuses its certificate: ${said}`, {

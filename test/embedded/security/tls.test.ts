@@ -1,5 +1,5 @@
 import { createServer as createHttpServer } from 'node:http'
-import { connect, createServer, type AddressInfo, type Server } from 'node:net'
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
@@ -253,6 +253,36 @@ describe('TLS', () => {
     const sniffed = await failureOf({ brokers: alert })
     expect(sniffed.error.code).toBe('TLS_FAILED')
     expect(sniffed.error.message).toMatch(/speaks TLS.*`ssl: true`/)
+  })
+
+  it('a byte that changes on the way costs a connection, and no message', async () => {
+    const kafka = await startKafka({ ssl: server, topics: { t: {} } })
+    let isHarmful = false
+    const proxy = createServer((client) => {
+      const broker = connect(Number(kafka.bootstrap.split(':')[1]), '127.0.0.1')
+      for (const socket of [client, broker]) socket.on('error', () => undefined)
+      client.on('close', () => broker.destroy())
+      broker.on('close', () => client.destroy())
+      broker.on('data', (bytes: Buffer) => client.write(bytes))
+      client.on('data', (bytes: Buffer) => {
+        if (isHarmful) bytes[bytes.length - 1] = (bytes.at(-1) as number) ^ 1
+        isHarmful = false
+        broker.write(bytes)
+      })
+    })
+    const port = Number((await listen(proxy)).split(':')[1])
+    const createConnection = () =>
+      new Promise<Socket>((resolve, reject) => {
+        const socket = connect(port, '127.0.0.1', () => resolve(socket))
+        socket.once('error', reject)
+      })
+    const ssl = { ca: authority.cert }
+    const producer = producerOf({ brokers: kafka.bootstrap, ssl, createConnection, retryBackoffMs: 5 })
+    await producer.send({ topic: 't', value: 'a' })
+    isHarmful = true
+    await producer.send({ topic: 't', value: 'b' })
+    expect(isHarmful).toBe(false)
+    expect(kafka.records('t').map(({ value }) => value?.toString())).toEqual(['a', 'b'])
   })
 
   it('bounds a handshake that does not end', async () => {

@@ -230,6 +230,15 @@ it('what OpenSSL has against a certificate and Node has no name for is no want o
   expect(problem?.message).not.toMatch(/leave `ssl` out|`ssl: \{ ca \}`/)
 })
 
+it.each([
+  ['bytes that changed on the way', 'ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC', 'open'],
+  ['the same, once the broker has answered', 'ERR_SSL_SSLV3_ALERT_UNEXPECTED_MESSAGE', 'answered'],
+] as const)('an alert for %s blames no certificate, and passes', (_, code, progress) => {
+  const problem = tlsProblem(Object.assign(new Error('alert'), { code }), 'kafka-1:9093', progress)
+  expect(problem).toMatchObject({ code: 'TLS_FAILED', retriable: true })
+  expect(problem?.message).not.toContain('certificate')
+})
+
 it('what failed is the cause of an error without its certificate, whatever realm it is of', () => {
   const failure: unknown = runInNewContext(
     "Object.assign(new Error('not trusted'), { code: 'CODE', cert: { raw: 'DER' } })",
