@@ -165,8 +165,6 @@ export class EmbeddedBroker implements ConnectionOwner, Acceptor {
   accept(stream: Duplex): void {
     const id = this.parts.nextConnection()
     const { sasl } = this.parts
-    this.connections.add(
-      new ClientConnection(id, stream, this, sasl && new SaslSession(sasl, id, this.node.release.endsSessions)),
-    )
+    this.connections.add(new ClientConnection(id, stream, this, sasl && new SaslSession(sasl, id, this.node.release)))
   }
 }

@@ -98,6 +98,11 @@ export class Release {
     return this.atLeast(2, 2)
   }
 
+  /** Who has not authenticated yet may ask for its versions until it was told them (KIP-152), before that again and again. */
+  get tellsStrangersVersionsOnce(): boolean {
+    return this.atLeast(1, 0)
+  }
+
   /** The newest record format that its logs hold. */
   get maxMagic(): 0 | 1 | 2 {
     if (this.atLeast(0, 11)) return 2

@@ -18,8 +18,9 @@ const NO_FEATURES = {
 export function apiVersionsHandler(served: () => Iterable<ApiInfo>): Handler<ApiVersionsRequest, ApiVersionsResponse> {
   return {
     api: apiVersions,
-    answer(request, { broker, cluster, faults, throttleTimeMs, version }) {
+    answer(request, { broker, cluster, faults, sasl, throttleTimeMs, version }) {
       const errorCode = faults.errorFor()?.code ?? problemOf(request, version, broker, cluster)
+      if (errorCode === 0) sasl?.toldVersions()
       return {
         errorCode,
         apiKeys: errorCode === 0 ? [...served()].flatMap((api) => listed(api, broker.release)) : [],

@@ -10,6 +10,7 @@ import {
 } from '../../protocol/apis/sasl-handshake.js'
 import { ErrorCodes } from '../../protocol/error-codes.js'
 import type { Handler } from '../handler.js'
+import { NO_HANDSHAKE } from '../security/sasl-server.js'
 
 /** The version after which tokens come bare. */
 const BARE_TOKENS = 0
@@ -37,7 +38,7 @@ export const saslAuthenticateHandler: Handler<SaslAuthenticateRequest, SaslAuthe
     return (
       sasl?.authenticate(authBytes, errorCode) ?? {
         errorCode: errorCode ?? ErrorCodes.ILLEGAL_SASL_STATE,
-        errorMessage: null,
+        errorMessage: errorCode === undefined ? NO_HANDSHAKE : null,
         authBytes: Buffer.alloc(0),
         sessionLifetimeMs: 0,
       }

@@ -7,6 +7,7 @@ import { readRequestHeader } from '../../protocol/header.js'
 import type { Random } from '../../random.js'
 import type { Surroundings } from '../../surroundings.js'
 import { fields, invalid, listOf, milliseconds, oneOf, recordOf, type Check } from '../checks.js'
+import type { Release } from '../releases.js'
 import { scramServer } from './scram-server.js'
 
 export type SaslMechanismName = 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | 'OAUTHBEARER'
@@ -52,6 +53,8 @@ const SASL_AUTHENTICATE = 36
 const API_VERSIONS = 18
 const EMPTY = Buffer.alloc(0)
 const INJECTED = 'Authentication failed: the test says so'
+/** What Kafka says to a token that no handshake came before. */
+export const NO_HANDSHAKE = 'SaslAuthenticate request received after successful authentication'
 
 /** Says nothing of what was given, which may be a password all the same. */
 const checkPassword: Check = (name, value) => {
@@ -114,14 +117,14 @@ export class SaslSession {
   /** Who has come in; undefined as long as nobody has. */
   private user: string | undefined
   private endsAt = Infinity
+  private hasVersions = false
   /** The client was refused: the connection closes after the answer that tells it. */
   isOver = false
 
   constructor(
     private readonly server: SaslServer,
     private readonly connection: number,
-    /** Whether it ends unless it is renewed. */
-    private readonly hasEnd: boolean,
+    private readonly release: Pick<Release, 'endsSessions' | 'tellsStrangersVersionsOnce'>,
   ) {}
 
   /** Whether the next frame is a token as it is, with no request around it. */
@@ -134,17 +137,27 @@ export class SaslSession {
     const reader = new ByteReader(frame)
     const { apiKey } = readRequestHeader(reader)
     if (reader.invalid) return false
-    if (apiKey === SASL_HANDSHAKE || apiKey === SASL_AUTHENTICATE) return true
-    if (this.current !== undefined) return false
-    if (this.user === undefined) return apiKey === API_VERSIONS
+    if (this.current !== undefined) return apiKey === SASL_AUTHENTICATE
+    if (apiKey === SASL_HANDSHAKE) return true
+    if (this.user === undefined)
+      return apiKey === API_VERSIONS && !(this.hasVersions && this.release.tellsStrangersVersionsOnce)
     if (this.server.clock.timestamp() <= this.endsAt) return true
     this.server.expiredConnections++
     return false
   }
 
+  /** The client was told what the broker speaks. */
+  toldVersions(): void {
+    this.hasVersions = true
+  }
+
   handshake(mechanism: string, isBare: boolean): SaslHandshakeResponse {
+    // Only what has an end is renewed.
+    if (this.user !== undefined && this.endsAt === Infinity)
+      return { errorCode: ErrorCodes.ILLEGAL_SASL_STATE, mechanisms: [] }
     const check = this.server.begin(mechanism)
     this.current = check && { mechanism, isBare, check }
+    this.isOver = check === undefined
     return {
       errorCode: check === undefined ? ErrorCodes.UNSUPPORTED_SASL_MECHANISM : 0,
       mechanisms: this.server.mechanisms,
@@ -159,7 +172,7 @@ export class SaslSession {
       authBytes: EMPTY,
       sessionLifetimeMs: 0,
     })
-    if (this.current === undefined) return refusal(injected ?? ErrorCodes.ILLEGAL_SASL_STATE, null)
+    if (this.current === undefined) return refusal(injected ?? ErrorCodes.ILLEGAL_SASL_STATE, NO_HANDSHAKE)
     const verdict = this.judge(token, injected !== undefined)
     if (verdict.kind === 'refused') return refusal(injected ?? ErrorCodes.SASL_AUTHENTICATION_FAILED, verdict.message)
     const sessionLifetimeMs =
@@ -194,7 +207,7 @@ export class SaslSession {
     this.current = undefined
     this.user = succeeded ? verdict.user : undefined
     this.isOver = !succeeded
-    if (succeeded && this.hasEnd) {
+    if (succeeded && this.release.endsSessions) {
       const lifetimeMs = Math.min(this.server.sessionLifetimeMs || Infinity, verdict.lifetimeMs ?? Infinity)
       this.endsAt = this.server.clock.timestamp() + lifetimeMs
     }
@@ -213,12 +226,15 @@ export class SaslSession {
 function plain(token: Buffer, passwordOf: PasswordOf): Verdict {
   const parts = token.toString('utf8').split('\0')
   const [authorizationId = '', user = '', password] = parts
-  const refused = (why: string): Verdict => ({ kind: 'refused', user, message: `Authentication failed${why}` })
-  if (parts.length !== 3) return refused(' during authentication due to invalid credentials with SASL mechanism PLAIN')
-  if (passwordOf(user) !== password) return refused(': Invalid username or password')
+  const refused = (message: string): Verdict => ({ kind: 'refused', user, message })
+  if (parts.length !== 3)
+    return refused(`Invalid SASL/PLAIN response: expected 3 tokens, got ${Math.min(parts.length, 4)}`)
+  if (user === '') return refused('Authentication failed: username not specified')
+  if (password === '') return refused('Authentication failed: password not specified')
+  if (passwordOf(user) !== password) return refused('Authentication failed: Invalid username or password')
   // Kafka has nobody act for others.
   if (authorizationId !== '' && authorizationId !== user)
-    return refused(': Client requested an authorization id that is different from username')
+    return refused('Authentication failed: Client requested an authorization id that is different from username')
   return { kind: 'accepted', user, token: EMPTY }
 }
 
