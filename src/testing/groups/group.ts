@@ -136,12 +136,15 @@ export class Group {
     return 0
   }
 
-  /** Whether the caller may commit offsets; an error code. Without members anyone may who claims to be none. */
-  commitProblem(caller: Caller): number {
+  /**
+   * Whether the caller may commit offsets; an error code. Without members anyone may who claims to be none. What a
+   * transaction commits does not wait for assignments.
+   */
+  commitProblem(caller: Caller, inTransaction: boolean): number {
     if (caller.generationId < 0 && this.state === 'Empty') return 0
     const problem = this.problemOf(caller) ?? this.problemOfGeneration(caller)
     if (problem !== undefined) return codeOf(problem)
-    if (this.state === 'CompletingRebalance') return codeOf('REBALANCE_IN_PROGRESS')
+    if (this.state === 'CompletingRebalance' && !inTransaction) return codeOf('REBALANCE_IN_PROGRESS')
     this.heard(this.members.get(caller.memberId) as Member)
     return 0
   }

@@ -54,7 +54,7 @@ function memberProblem(request: OffsetCommitRequest, { cluster, broker, version 
     const tellsIt = version >= GROUP_NOT_FOUND_FROM && broker.release.atLeast(4, 0)
     return codeOf(tellsIt ? 'GROUP_ID_NOT_FOUND' : 'ILLEGAL_GENERATION')
   }
-  const problem = group.commitProblem({ ...request, generationId })
+  const problem = group.commitProblem({ ...request, generationId }, false)
   return problem === 0 ? undefined : problem
 }
 

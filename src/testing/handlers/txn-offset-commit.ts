@@ -47,7 +47,7 @@ function memberProblem(request: TxnOffsetCommitRequest, { cluster }: RequestCont
   if (generationId < 0 && memberId === '' && groupInstanceId === null) return undefined
   const group = cluster.groups.get(groupId)
   if (group === undefined) return codeOf('ILLEGAL_GENERATION')
-  return group.commitProblem({ memberId, groupInstanceId, generationId }) || undefined
+  return group.commitProblem({ memberId, groupInstanceId, generationId }, true) || undefined
 }
 
 function transactionProblem(

@@ -1,4 +1,5 @@
 import { coordinationCases } from './coordination-cases.js'
+import { memberCases } from './member-cases.js'
 import { produceCases } from './produce-cases.js'
 import { readCases } from './read-cases.js'
 import { requestCases } from './request-cases.js'
@@ -13,6 +14,7 @@ export function conformanceCases(subject: () => Subject): void {
   produceCases(subject)
   readCases(subject)
   coordinationCases(subject)
+  memberCases(subject)
   strangerCases(subject)
   topicCases(subject)
   twiceCases(subject)
