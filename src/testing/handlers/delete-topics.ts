@@ -21,12 +21,23 @@ export const deleteTopicsHandler: Handler<DeleteTopicsRequest, DeleteTopicsRespo
       partitions: [],
     })),
 
-  answer({ topics }, context) {
+  answer({ topics, timeoutMs }, context) {
     const { throttleTimeMs, broker } = context
+    const isLate = timeoutMs <= 0
+    // A KRaft controller has not begun when the time is over; a ZooKeeper one goes on, and does not wait for itself.
+    if (isLate && broker.release.isKraft) {
+      const responses = topics.map((asked) => remove({ asked, topic: undefined }, TIMED_OUT, context))
+      return { throttleTimeMs, responses }
+    }
     // Everything is looked up before anything is deleted: the topics are those that the request found.
     const entries = topics.map((asked) => ({ asked, topic: find(asked, context) }))
     const responses = broker.release.isKraft ? deleteByKraft(entries, context) : deleteByZookeeper(entries, context)
-    return { throttleTimeMs, responses }
+    if (!isLate) return { throttleTimeMs, responses }
+    const timedOut = codeOf(TIMED_OUT.error)
+    return {
+      throttleTimeMs,
+      responses: responses.map((one) => (one.errorCode === 0 ? { ...one, errorCode: timedOut } : one)),
+    }
   },
 }
 
@@ -98,6 +109,8 @@ interface Problem {
   readonly error: string
   readonly message: string | null
 }
+
+const TIMED_OUT: Problem = { error: 'REQUEST_TIMED_OUT', message: null }
 
 function because(error: string, message: string | null = null): Problem {
   return { error, message }

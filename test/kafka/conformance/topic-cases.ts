@@ -264,10 +264,10 @@ export function topicCases(subject: () => Subject): void {
   })
 
   describe('DeleteTopics', () => {
-    const remove = async (topics: readonly (string | DeleteTopicState)[]) => {
+    const remove = async (topics: readonly (string | DeleteTopicState)[], timeoutMs = 15_000) => {
       const controller = await subject().controller()
       const asked = topics.map((one) => (typeof one === 'string' ? { name: one, topicId: ZERO_UUID } : one))
-      const request = { topics: asked, timeoutMs: 15_000 }
+      const request = { topics: asked, timeoutMs }
       const { responses } = await controller.call(deleteTopics, subject().version(deleteTopics), request)
       return responses.map(({ name, errorCode, errorMessage }) => [name, errorCode, errorMessage]).sort()
     }
@@ -309,6 +309,16 @@ export function topicCases(subject: () => Subject): void {
             ],
       )
       expect((await remove([name])).map(([, errorCode]) => errorCode)).toEqual([byKraft() ? 0 : 3])
+    })
+
+    it('within no time: it is not begun, or not waited for', async ({ skip }) => {
+      if (!subject().has(deleteTopics)) skip('has no such request')
+      const name = await subject().topic()
+      const told = async (topic: string) => (await remove([topic], 0)).map(([, errorCode]) => errorCode)
+      expect([await told(name), await told(newName())]).toEqual([[7], [byKraft() ? 7 : 3]])
+      const codeOfIt = async () => (await subject().metadata(name, { create: false })).topics[0]?.errorCode
+      if (byKraft()) expect(await codeOfIt()).toBe(0)
+      else if (subject().version(metadata) >= 4) await until(async () => ((await codeOfIt()) === 3 ? true : undefined))
     })
 
     it('by name and id, or by neither', async ({ skip }) => {
