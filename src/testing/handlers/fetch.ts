@@ -19,6 +19,9 @@ import { leadershipProblem } from './leadership.js'
 import { eachOnce } from './once.js'
 
 const SESSIONS_FROM = 7
+/** Epochs of a Fetch that goes on with none. */
+const NEW_SESSION = 0
+const NO_SESSION = -1
 const LEADER_HINTS_FROM = 12
 const ENDPOINTS_FROM = 16
 const READ_COMMITTED = 1
@@ -42,7 +45,8 @@ export const fetchHandler: Handler<FetchRequest, FetchResponse> = {
   async answer(request, context) {
     const injected = context.faults.errorFor()
     if (injected !== undefined && context.version >= SESSIONS_FROM) return failed(injected.code, context)
-    if (request.sessionEpoch > 0) return failed(codeOf('FETCH_SESSION_ID_NOT_FOUND'), context)
+    if (request.sessionEpoch !== NEW_SESSION && request.sessionEpoch !== NO_SESSION)
+      return failed(codeOf('FETCH_SESSION_ID_NOT_FOUND'), context)
     let response = read(request, context)
     const { clock } = context.cluster
     const deadline = clock.now() + request.maxWaitMs

@@ -113,6 +113,7 @@ export function twiceCases(subject: () => Subject): void {
       }
       expect(await ask(123_456, 1)).toEqual([70, 0])
       expect(await ask(0, 5)).toEqual([70, 0])
+      expect(await ask(0, -2)).toEqual([70, 0])
       // Whoever begins anew, or wants none, is welcome with any id.
       expect(await ask(123_456, 0)).toEqual([0, 1])
       expect(await ask(123_456, -1)).toEqual([0, 1])
