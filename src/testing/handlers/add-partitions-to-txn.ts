@@ -9,7 +9,6 @@ import { ErrorCodes } from '../../protocol/error-codes.js'
 import { codeOf } from '../error-names.js'
 import type { Handler, RequestContext } from '../handler.js'
 import type { Partition } from '../topic.js'
-import type { Transaction } from '../transactions/transaction.js'
 import { claimedTransaction } from './claimed-transaction.js'
 import { eachOnce } from './once.js'
 
@@ -42,8 +41,7 @@ function answerTransaction(asked: AddPartitionsToTxnTransaction, context: Reques
     ({ partitions }) => partitions,
     (partition) => partition,
   )
-  const transaction = claimedTransaction(asked, FENCED_FROM, context)
-  const codes = typeof transaction === 'number' ? () => transaction : codesOf(asked, transaction, context)
+  const codes = codesOf(asked, context)
   return {
     transactionalId: context.version >= TRANSACTIONS_FROM ? asked.transactionalId : '',
     topicResults: distinct.map(([{ name }, partitions]) => ({
@@ -56,10 +54,9 @@ function answerTransaction(asked: AddPartitionsToTxnTransaction, context: Reques
   }
 }
 
-/** All partitions are added, or none. */
+/** All partitions are added, or none. What there is not is told before it is looked who asks. */
 function codesOf(
-  { topics, verifyOnly }: AddPartitionsToTxnTransaction,
-  transaction: Transaction,
+  asked: AddPartitionsToTxnTransaction,
   context: RequestContext,
 ): (topic: string, partition: number) => number {
   const { cluster, faults, version } = context
@@ -70,17 +67,20 @@ function codesOf(
     // Kafka's own topics are for brokers alone.
     if (version < TRANSACTIONS_FROM && cluster.topics.get(topic)?.isInternal)
       return codeOf('TOPIC_AUTHORIZATION_FAILED')
-    const partition = find(topic, index)
-    if (partition === undefined) return ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION
-    if (!verifyOnly || transaction.partitions.has(partition)) return 0
-    return codeOf(version >= ABORTABLE_FROM ? 'TRANSACTION_ABORTABLE' : 'INVALID_TXN_STATE')
+    return find(topic, index) === undefined ? ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION : 0
   }
-  if (verifyOnly) return problemOf
-  const asked = topics.flatMap(({ name, partitions }) => partitions.map((index) => ({ name, index })))
-  const problems = new Map(asked.map(({ name, index }) => [`${index}-${name}`, problemOf(name, index)]))
+  const all = asked.topics.flatMap(({ name, partitions }) => partitions.map((index) => ({ name, index })))
+  const problems = new Map(all.map(({ name, index }) => [`${index}-${name}`, problemOf(name, index)]))
   if ([...problems.values()].some((code) => code !== 0)) {
     return (topic, index) => problems.get(`${index}-${topic}`) || codeOf('OPERATION_NOT_ATTEMPTED')
   }
-  for (const { name, index } of asked) cluster.transactions.addPartition(transaction, find(name, index) as Partition)
+  const transaction = claimedTransaction(asked, FENCED_FROM, context)
+  if (typeof transaction === 'number') return () => transaction
+  const partitionOf = (topic: string, index: number): Partition => find(topic, index) as Partition
+  if (asked.verifyOnly) {
+    const missing = codeOf(version >= ABORTABLE_FROM ? 'TRANSACTION_ABORTABLE' : 'INVALID_TXN_STATE')
+    return (topic, index) => (transaction.partitions.has(partitionOf(topic, index)) ? 0 : missing)
+  }
+  for (const { name, index } of all) cluster.transactions.addPartition(transaction, partitionOf(name, index))
   return () => 0
 }

@@ -93,6 +93,21 @@ export function strangerCases(subject: () => Subject): void {
       expect(await ask('')).toEqual([42, 42, 42])
     })
 
+    it('is told first what there is not', async ({ skip }) => {
+      if (!subject().has(addPartitionsToTxn)) skip('has no transactions')
+      const topic = await subject().topic()
+      const coordinator = await subject().coordinator(claim.transactionalId, 1)
+      await subject().known(topic, coordinator)
+      const names = [topic, newName()]
+      const topics = names.map((name) => ({ name, partitions: [0] }))
+      const transactions = [{ ...claim, verifyOnly: false, topics }]
+      const version = subject().version(addPartitionsToTxn, 3)
+      const { resultsByTransaction } = await coordinator.call(addPartitionsToTxn, version, { transactions })
+      const results = resultsByTransaction[0]?.topicResults ?? []
+      const codes = new Map(results.map((one) => [one.name, one.resultsByPartition[0]?.partitionErrorCode]))
+      expect(names.map((name) => codes.get(name))).toEqual([55, 3])
+    })
+
     it('commits offsets, where the group does not ask its coordinator (before KIP-890)', async ({ skip }) => {
       if (!subject().has(txnOffsetCommit)) skip('has no transactions')
       const topic = await subject().topic()
