@@ -67,5 +67,8 @@ export interface PartitionContext {
   backlogBytes(partition: number): number
 }
 
-/** The plain form of a partitioner: only keys are its concern. */
+/**
+ * The plain form of a partitioner: only keys are its concern, and messages without one get StickyByBytes. One of one or two
+ * parameters has the `keyUse` `'original'`, any other `'encoded'`.
+ */
 export type PartitionFunction = Partitioner['partition']

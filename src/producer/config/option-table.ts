@@ -218,7 +218,7 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
   partitioner: row(
     undefined,
     'a name, a function or a Partitioner',
-    'Chooses the partition of a message that does not name its own. Default: murmur2 of the key, as in Java; without a key by bytes.',
+    'Chooses the partition of a message that does not name its own; a function does so only where it has a key or a partition key. Default: murmur2 of the key, as in Java; without a key by bytes.',
     (value) => value,
   ),
   encoder: row(

@@ -264,8 +264,8 @@ export interface ProducerOptions<K = RawData, V = RawData, T extends ProducerTyp
    */
   codecs?: readonly Codec[] | undefined
   /**
-   * Chooses the partition of a message that does not name its own. Default: murmur2 of the key, as in Java; without a
-   * key by bytes.
+   * Chooses the partition of a message that does not name its own; a function does so only where it has a key or a
+   * partition key. Default: murmur2 of the key, as in Java; without a key by bytes.
    *
    * Allowed: a name, a function or a Partitioner. In Kafka: `partitioner.class`.
    */

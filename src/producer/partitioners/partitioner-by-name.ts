@@ -57,7 +57,8 @@ export function partitionerByName(name: string): Partitioner {
 
 /**
  * The partitioner that the option `partitioner` means, ready for use. A function of one or two parameters reads the
- * original key, as partitioners of Kafka 0.8 did; one that takes `encodedKey` too gets keys encoded.
+ * original key, as partitioners of Kafka 0.8 did; one that takes `encodedKey` too gets keys encoded, and so does one whose
+ * parameters don't tell, such as `(...args) =>`.
  *
  * @throws InvalidConfigError for an unknown name, or a value that is no partitioner.
  */
@@ -81,7 +82,7 @@ function isClass(option: unknown): boolean {
 }
 
 function keyUseOf(partition: PartitionFunction): KeyUse {
-  return partition.length > 2 ? 'encoded' : 'original'
+  return partition.length === 1 || partition.length === 2 ? 'original' : 'encoded'
 }
 
 function complete(partitioner: Partitioner): ConfiguredPartitioner {

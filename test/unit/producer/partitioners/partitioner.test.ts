@@ -337,6 +337,11 @@ describe('resolvePartitioner', () => {
     expect(resolved.partition(null, 1000, 'abc', context)).toBe(3)
   })
 
+  it('takes a function whose parameters do not tell what it reads, and gives it all there is', () => {
+    const resolved = resolvePartitioner((...[, , encodedKey]) => encodedKey.length)
+    expect(resolved.keyUse).toBe('encoded')
+  })
+
   it('takes an object and keeps its this', () => {
     class Mine implements Partitioner {
       readonly keyUse = 'original'
