@@ -3,6 +3,9 @@ import { shown } from '../../wording/shown.js'
 import { KAFKA_NAMES } from './kafka-names.js'
 import { OPTIONS } from './option-table.js'
 
+/** What a ProducerConfig is known by where it is none of this copy's, or stands where no ProducerConfig can. */
+export const OF_A_CONFIG = 'compressionChoice'
+
 const OF_TRANSACTIONS = ['transactionalId', 'transactionTimeoutMs']
 
 /**
@@ -81,9 +84,11 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
 
   socketFactory: 'here it is `createConnection`, which gives the stream to a broker; `ssl` goes on top of it',
 
-  // What only a ProducerConfig has that is no option.
-  compressionChoice:
-    'it is of a ProducerConfig that was spread, or that another copy of this package has made; give the options that it was made of, with the others beside them',
+  // What only a configuration that was made has, and is no option.
+  [OF_A_CONFIG]:
+    'it is of a ProducerConfig that was spread, or that another copy of this package has made, or that is none of a transactional producer; give the options that it was made of, with the others beside them',
+  producer:
+    'what it holds is given here without it. A TransactionalProducerConfig has it, too: where one was spread, or another copy of this package has made it, give the options that it was made of, with the others beside them',
 
   // What is not here.
   ...absent(

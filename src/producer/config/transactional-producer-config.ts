@@ -4,6 +4,7 @@ import { hasLoneSurrogate } from '../../lone-surrogate.js'
 import { MAX_TIMER_MS } from '../../timer-delay.js'
 import { shown } from '../../wording/shown.js'
 import type { RawData } from '../encoder.js'
+import { OF_A_CONFIG, unknownOption } from './other-names.js'
 import { ProducerConfig } from './producer-config.js'
 import type { AnyProducerOptions, Beside, ProducerOptions } from './producer-options.js'
 import { readProperties } from './properties.js'
@@ -85,6 +86,8 @@ export class TransactionalProducerConfig<K = unknown, V = unknown> {
     if (typeof options !== 'object' || (options as unknown) === null)
       throw new InvalidConfigError('the options must be an object with brokers and transactionalId')
     const { transactionalId, transactionTimeoutMs = DEFAULT_TRANSACTION_TIMEOUT_MS, ...others } = givenOptions(options)
+    // It has a type and acks that nobody gave.
+    if (OF_A_CONFIG in others) throw new InvalidConfigError(unknownOption(OF_A_CONFIG))
     for (const [name, why] of Object.entries(SETTLED))
       if ((others as Record<string, unknown>)[name] !== undefined) throw new InvalidConfigError(`${name}: ${why}`)
     if (!isTransactionalId(transactionalId))

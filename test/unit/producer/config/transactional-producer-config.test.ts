@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   Producer,
+  ProducerConfig,
   TransactionalProducer,
   TransactionalProducerConfig,
   type TransactionalProducerOptions,
@@ -38,6 +39,16 @@ describe('the options of a transactional producer', () => {
 
   it('are no object: refused', () => {
     expect(() => new TransactionalProducer(undefined as unknown as TransactionalProducerOptions)).toThrow(/an object/)
+  })
+
+  it.each([
+    ['a ProducerConfig', new ProducerConfig({ brokers: 'localhost:9092' }), 'compressionChoice'],
+    ['one that was spread', { ...new ProducerConfig({ brokers: 'localhost:9092' }), ...REQUIRED }, 'compressionChoice'],
+    ['a config of their own that was spread', { ...new TransactionalProducerConfig(REQUIRED) }, 'producer'],
+  ])('are %s: it is said what to give, and nothing is named that nobody gave', (_, options, name) => {
+    expect(() => new TransactionalProducer(options as never)).toThrow(
+      new RegExp(`^unknown option '${name}': .*give the options that it was made of`),
+    )
   })
 
   it('given to a Producer name the class that takes them', () => {
