@@ -29,9 +29,16 @@ export class IterableSends {
     // A pipeline takes undefined, 0 and '' for no error, whoever throws them.
     async function* source(): AsyncGenerator<WritableMessage<K, V>> {
       let isAtWork = true
+      let given = 0
       try {
         for await (const message of messages) {
           isAtWork = false
+          // To a stream null is its end: it refuses it by itself, and can't say which it was.
+          if ((message as unknown) === null) {
+            stream.destroy(nullAt(given))
+            return
+          }
+          given++
           yield message
           isAtWork = true
         }
@@ -49,8 +56,6 @@ export class IterableSends {
       await written
     } catch (error) {
       if (thrown !== undefined) throw thrown.cause
-      // To a stream null is its end: it refuses it by itself.
-      if (isNullRefused(error)) throw new InvalidMessageError('a message must be an object, given was null')
       // Not the depths of the stream, but who called.
       if (error instanceof KafkaProducerError) Error.captureStackTrace(error)
       throw error
@@ -66,8 +71,8 @@ export class IterableSends {
   }
 }
 
-function isNullRefused(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException | undefined)?.code === 'ERR_STREAM_NULL_VALUES'
+function nullAt(place: number): InvalidMessageError {
+  return new InvalidMessageError(`messages[${place}]: a message must be an object, given was null`)
 }
 
 function isIterable(messages: unknown): boolean {

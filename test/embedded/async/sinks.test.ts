@@ -292,6 +292,7 @@ describe.each(['sync', 'async'] as const)('%s mode', (type) => {
   test.each<[string, unknown]>([
     ['without a topic', { value: 'x' }],
     ['with a partition that is none', { topic: 'logs', value: 'x', partition: -1 }],
+    ['that is null', null],
   ])('names a message %s by its place among all', async (_, bad) => {
     await using kafka = await EmbeddedKafka.start({ topics: { logs: {} } })
     await using producer = new Producer({ brokers: kafka.bootstrap, type })
