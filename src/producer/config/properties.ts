@@ -101,9 +101,14 @@ function stringValues(source: Readonly<Record<string, unknown>>): Map<string, st
 
 const SWITCH_OF_TLS = /^([a-z]+[._-])*(use|enable)?(ssl|tls)([._-]?enabled?)?$/i
 
+/** What a producer's properties have before them in files of Connect, Streams, Spring and the like. */
+const PREFIXES = /^((spring|kafka|producer|override|properties)[._-])+/i
+
 /** With Java it would go out without, and a line of a log. */
-function asksForTls(name: string, value: string, { properties, given }: Reading): boolean {
+function asksForTls(prefixed: string, value: string, { properties, given }: Reading): boolean {
   if (properties.has('security.protocol') || given.ssl !== undefined) return false
+  const name = prefixed.replace(PREFIXES, '')
+  if (name !== prefixed && value !== '' && /^ssl[._-](trust|key)[._-]?store[._-]/i.test(name)) return true
   // Such as `ssl: true` among the properties instead of beside them.
   if (SWITCH_OF_TLS.test(name) && /^(true|yes|on|1)$/i.test(value)) return true
   return /^(SASL_)?SSL$/i.test(value) && nearestName(name, ['security.protocol']) !== undefined

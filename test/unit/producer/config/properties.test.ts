@@ -212,19 +212,34 @@ test.each([{ ssl: false }, { 'ssl.enabled': 'false' }, { 'ssl.enabled.foo': 'tru
   },
 )
 
-test.each(['security.protcol', 'Security.Protocol', 'security_protocol', 'securityProtocol'])(
-  'TLS that is asked for by a misspelt name is not left out: %s',
-  (name) => {
-    const sasl = { mechanism: 'plain', username: 'u', password: 'p' } as const
-    const read = (value: string, beside: object = {}) =>
-      ProducerConfig.fromProperties({ 'bootstrap.servers': 'a', [name]: value }, { sasl, ...beside })
-    for (const value of ['SSL', 'SASL_SSL', 'sasl_ssl'])
-      expect(() => read(value)).toThrow(/did you mean security\.protocol\?/)
-    expect(read('SASL_SSL', { ssl: true }).ssl).toBeDefined()
-    expect(read('SASL_SSL', { ssl: false }).ssl).toBeUndefined()
-    expect(read('SASL_PLAINTEXT').ssl).toBeUndefined()
-  },
-)
+test.each([
+  'security.protcol',
+  'Security.Protocol',
+  'security_protocol',
+  'securityProtocol',
+  'producer.security.protocol',
+  'producer.override.security.protocol',
+  'kafka.security.protocol',
+  'spring.kafka.properties.security.protocol',
+])('TLS that is asked for by a misspelt name, or one with a prefix, is not left out: %s', (name) => {
+  const sasl = { mechanism: 'plain', username: 'u', password: 'p' } as const
+  const read = (value: string, beside: object = {}) =>
+    ProducerConfig.fromProperties({ 'bootstrap.servers': 'a', [name]: value }, { sasl, ...beside })
+  for (const value of ['SSL', 'SASL_SSL', 'sasl_ssl'])
+    expect(() => read(value)).toThrow(/did you mean security\.protocol\?/)
+  expect(read('SASL_SSL', { ssl: true }).ssl).toBeDefined()
+  expect(read('SASL_SSL', { ssl: false }).ssl).toBeUndefined()
+  expect(read('SASL_PLAINTEXT').ssl).toBeUndefined()
+})
+
+test('a store of certificates whose name has a prefix is not left out', () => {
+  const read = (text: string) => ProducerConfig.fromProperties(`bootstrap.servers=a\n${text}`)
+  for (const name of ['producer.ssl.truststore.location', 'spring.kafka.ssl.key-store-location'])
+    expect(() => read(`${name}=/etc/store`)).toThrow(/asks for TLS.*security\.protocol/)
+  expect(read('producer.ssl.truststore.location=').ssl).toBeUndefined()
+  expect(read('producer.ssl.truststore.location=/etc/store\nsecurity.protocol=PLAINTEXT').ssl).toBeUndefined()
+  expect(read('consumer.ssl.truststore.location=/etc/store\nconsumer.security.protocol=SSL').ssl).toBeUndefined()
+})
 
 test('the text is read as Java reads it', () => {
   const text = String.raw`
