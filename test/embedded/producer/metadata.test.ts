@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { Producer } from '../../../src/index.js'
+import { Producer, type PartitionContext } from '../../../src/index.js'
 import type { MetadataResponse } from '../../../src/protocol/apis/metadata.js'
 import type { EmbeddedKafka } from '../../../src/testing/index.js'
 import { startKafka } from '../support/cluster.js'
@@ -478,6 +478,32 @@ describe('leaders', () => {
     await producer.send({ topic: 'orders', value: '2' })
     expect(metadataCount(kafka)).toBe(before)
     expect(stored(kafka, 'orders')).toEqual(['1', '2'])
+  })
+
+  it('a broker with the id 0 is one like the others', async () => {
+    const topics = { orders: { partitions: 2, replicationFactor: 2 } }
+    const kafka = await startKafka({ brokers: [{ id: 0 }, { id: 1 }], topics })
+    for (const partition of [0, 1]) kafka.moveLeader('orders', partition, 0)
+    const offered: (readonly number[])[] = []
+    const partitioner = {
+      partition: () => 0,
+      partitionKeyless({ available }: PartitionContext) {
+        offered.push(available)
+        return 0
+      },
+    }
+    const producer = startProducer(kafka, { partitioner })
+    await producer.send({ topic: 'orders', value: 'a' })
+    expect(offered).toEqual([[0, 1]])
+    const asked = metadataCount(kafka)
+    kafka.moveLeader('orders', 0, 1)
+    await producer.send({ topic: 'orders', value: 'b' })
+    kafka.moveLeader('orders', 0, 0)
+    await producer.send({ topic: 'orders', value: 'c' })
+    expect(stored(kafka, 'orders')).toEqual(['a', 'b', 'c'])
+    // Each old leader tells of the new one.
+    expect(metadataCount(kafka)).toBe(asked)
+    expect((await producer.partitionsFor('orders'))[0]).toMatchObject({ leader: 0, error: undefined })
   })
 
   it('what one answer tells of many leaders is taken over once, not once for each partition', async () => {
