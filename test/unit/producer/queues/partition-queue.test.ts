@@ -8,12 +8,21 @@ import { outgoingMessage, Owner } from '../outgoing.js'
 const buffers = { take: (size: number) => Buffer.alloc(size), giveBack: () => undefined }
 const acknowledgement = { baseOffset: 0n, logAppendTime: -1, hasTimestamps: true, acknowledged: true }
 
+const IDENTITY = { producerId: 1n, epoch: 0 }
+
 /** A queue with so many batches of one message. */
 function queueOf(batches: number): PartitionQueue {
   const queue = new PartitionQueue('orders', 0, { plainBytes: 1, ratio: 1 }, buffers)
   queue.isLedBy(1)
   for (let i = 0; i < batches; i++) queue.append(outgoingMessage(new Owner(), 0, { key: null, value: String(i) }))
   return queue
+}
+
+/** The next batch, on its connection. */
+function handedOver(queue: PartitionQueue): PartitionBatch {
+  const batch = queue.takeNext(0, IDENTITY, 5)
+  queue.handedOver(batch)
+  return batch
 }
 
 it.each([
@@ -304,4 +313,35 @@ it('what comes back in doubt goes out together once the first of it is acknowled
   expect(queue.isReadyFor(identity, 5)).toBe(true)
   expect(send()).toBe(lost[2])
   expect(queue.isReadyFor(identity, 5)).toBe(false)
+})
+
+it.each<[string, (queue: PartitionQueue) => void]>([
+  ['sequences before it are missing', (queue) => queue.sequences.break()],
+  ['the one before it is still at its codec', (queue) => void queue.takeNext(2, IDENTITY, 5)],
+])('nothing goes behind what is in flight where %s', (_, happen) => {
+  const queue = queueOf(6)
+  queue.acknowledged(handedOver(queue), acknowledgement, 1)
+  handedOver(queue)
+  expect(queue.isReadyFor(IDENTITY, 5)).toBe(true)
+  happen(queue)
+  expect(queue.isReadyFor(IDENTITY, 5)).toBe(false)
+})
+
+it('what comes back twice goes ahead of what came back behind it, though the leader has taken one of those', () => {
+  const queue = queueOf(7)
+  queue.acknowledged(handedOver(queue), acknowledgement, 1)
+  const lose = (batch: PartitionBatch) => {
+    batch.history.noteFailure(new BrokerUnavailableError('of the test'), true)
+    queue.returned(batch)
+  }
+  const lost = Array.from({ length: 5 }, () => handedOver(queue))
+  for (const batch of lost) lose(batch)
+  queue.acknowledged(handedOver(queue), acknowledgement, 2)
+  const [second, third, fourth] = [handedOver(queue), handedOver(queue), handedOver(queue)]
+  expect(queue.isReadyFor(IDENTITY, 5)).toBe(true)
+  lose(second)
+  queue.acknowledged(third, acknowledgement, 3)
+  expect(queue.isReadyFor(IDENTITY, 5)).toBe(false)
+  queue.acknowledged(fourth, acknowledgement, 4)
+  expect(handedOver(queue)).toBe(second)
 })
