@@ -691,6 +691,8 @@ describe('who is asked', () => {
     kafka.throttle({ api: 'Metadata', broker: 1 }, 3_600_000)
     for (const topic of ['orders', 'other', 'third']) await producer.partitionsFor(topic)
     expect(requestsOf(kafka, 'Metadata').map(({ broker }) => broker)).toEqual([1, 2, 2])
+    // Nothing more is asked of the one before, whose connection would be kept for minutes.
+    await until(() => kafka.connections.every(({ broker }) => broker === 2), 'one connection for questions is left')
   })
 
   it('the only one there is, when its throttling is over', async () => {
