@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { inspect, type InspectOptions } from 'node:util'
 import { Deadline } from '../clock.js'
+import { ASYNC_DISPOSE } from '../dispose-symbols.js'
 import { FlushTimeoutError, InvalidConfigError, KafkaProducerError, ProducerClosedError } from '../errors.js'
 import { readable } from '../given.js'
 import { SessionFactory } from '../network/session/session.js'
@@ -503,7 +504,7 @@ export class Producer<K = unknown, V = unknown, T extends ProducerType = 'sync'>
     return this.#eventHandler.close(timeLeftMs, last, this.#transactions?.closesWithinMs() ?? timeoutMs)
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async [ASYNC_DISPOSE](): Promise<void> {
     await this.close()
   }
 

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { inspect, type InspectOptions } from 'node:util'
 import { BoundedMap } from '../bounded-map.js'
+import { ASYNC_DISPOSE } from '../dispose-symbols.js'
 import { InvalidConfigError, ProducerClosedError } from '../errors.js'
 import { readable } from '../given.js'
 import { orAborted } from '../network/or-aborted.js'
@@ -109,7 +110,7 @@ export class ManualTransaction<K = unknown, V = unknown> extends Transaction<K, 
   }
 
   /** Aborts it, unless it has ended; waits for a commit that is under way. */
-  [Symbol.asyncDispose](): Promise<void> {
+  [ASYNC_DISPOSE](): Promise<void> {
     return this.#open.leave()
   }
 }
@@ -346,7 +347,7 @@ export class TransactionalProducer<K = unknown, V = unknown>
     await this.#manager.leave()
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async [ASYNC_DISPOSE](): Promise<void> {
     await this.close()
   }
 

@@ -1,4 +1,5 @@
 import { inspect, type InspectOptions } from 'node:util'
+import { ASYNC_DISPOSE, DISPOSE } from '../dispose-symbols.js'
 import { SYSTEM, type Surroundings } from '../surroundings.js'
 import {
   BrokerSet,
@@ -206,7 +207,7 @@ export class EmbeddedKafka {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async [ASYNC_DISPOSE](): Promise<void> {
     await this.stop()
   }
 
@@ -355,7 +356,7 @@ export class EmbeddedKafka {
   /** New connections are refused until released; those that are open go on. */
   refuseConnections(id: number): Lasting {
     const release = this.brokerSet.get(id).refuseConnections()
-    return { release, [Symbol.dispose]: release }
+    return { release, [DISPOSE]: release }
   }
 
   /** Until released the broker (default: each) tells of leaders, topics and brokers as they are now. */
@@ -366,7 +367,7 @@ export class EmbeddedKafka {
     const release = (): void => {
       for (const frozen of ids) if (this.frozenViews.get(frozen) === view) this.frozenViews.delete(frozen)
     }
-    return { release, [Symbol.dispose]: release }
+    return { release, [DISPOSE]: release }
   }
 
   // Misbehaviour of single requests. All of these meet the next request that matches, unless `times` says more.

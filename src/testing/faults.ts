@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js'
+import { DISPOSE } from '../dispose-symbols.js'
 import { counted } from '../wording/counted.js'
 import { API_NAMES, type ApiName } from './api-names.js'
 import { fields, flag, milliseconds, oneOf, refused, text, wholeNumber, type Check } from './checks.js'
@@ -190,7 +191,7 @@ export class FaultRule implements Fault {
     })
   }
 
-  [Symbol.dispose](): void {
+  [DISPOSE](): void {
     this.release()
   }
 }
