@@ -103,6 +103,11 @@ export class Release {
     return this.atLeast(1, 0)
   }
 
+  /** SCRAM with more before the broker's nonce is refused (CVE-2024-56128): librdkafka 2.0.2 puts its own there twice. */
+  get wantsScramNonceAlone(): boolean {
+    return this.atLeast(3, 7)
+  }
+
   /** The newest record format that its logs hold. */
   get maxMagic(): 0 | 1 | 2 {
     if (this.atLeast(0, 11)) return 2

@@ -71,6 +71,9 @@ export const checkSasl = fields<EmbeddedSaslOptions>({
   sessionLifetimeMs: milliseconds,
 })
 
+/** What depends on the release. */
+type SaslManners = Pick<Release, 'endsSessions' | 'tellsStrangersVersionsOnce' | 'wantsScramNonceAlone'>
+
 /** What the brokers of a cluster know of users, and of who has come in. */
 export class SaslServer {
   readonly users: Map<string, EmbeddedPassword>
@@ -91,7 +94,7 @@ export class SaslServer {
     this.sessionLifetimeMs = options.sessionLifetimeMs ?? 0
   }
 
-  begin(mechanism: string): ((token: Buffer) => Verdict) | undefined {
+  begin(mechanism: string, { wantsScramNonceAlone }: SaslManners): ((token: Buffer) => Verdict) | undefined {
     if (!this.mechanisms.some((known) => known === mechanism)) return undefined
     const name = mechanism as SaslMechanismName
     const passwordOf: PasswordOf = (user) => {
@@ -102,9 +105,9 @@ export class SaslServer {
       case 'PLAIN':
         return (token) => plain(token, passwordOf)
       case 'SCRAM-SHA-256':
-        return scramServer('sha256', passwordOf, this.random)
+        return scramServer('sha256', passwordOf, this.random, wantsScramNonceAlone)
       case 'SCRAM-SHA-512':
-        return scramServer('sha512', passwordOf, this.random)
+        return scramServer('sha512', passwordOf, this.random, wantsScramNonceAlone)
       case 'OAUTHBEARER':
         return oauthBearer(this.clock)
     }
@@ -124,7 +127,7 @@ export class SaslSession {
   constructor(
     private readonly server: SaslServer,
     private readonly connection: number,
-    private readonly release: Pick<Release, 'endsSessions' | 'tellsStrangersVersionsOnce'>,
+    private readonly release: SaslManners,
   ) {}
 
   /** Whether the next frame is a token as it is, with no request around it. */
@@ -155,7 +158,7 @@ export class SaslSession {
     // Only what has an end is renewed.
     if (this.user !== undefined && this.endsAt === Infinity)
       return { errorCode: ErrorCodes.ILLEGAL_SASL_STATE, mechanisms: [] }
-    const check = this.server.begin(mechanism)
+    const check = this.server.begin(mechanism, this.release)
     this.current = check && { mechanism, isBare, check }
     this.isOver = check === undefined
     return {

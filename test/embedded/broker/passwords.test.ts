@@ -1,3 +1,4 @@
+import { createHash, createHmac, pbkdf2Sync } from 'node:crypto'
 import { expect, it, onTestFinished } from 'vitest'
 import { Producer } from '../../../src/index.js'
 import { saslAuthenticate } from '../../../src/protocol/apis/sasl-authenticate.js'
@@ -45,4 +46,32 @@ it.each([
   await client.call(saslHandshake, 1, { mechanism: 'PLAIN' })
   const { errorCode } = await client.call(saslAuthenticate, 1, { authBytes: Buffer.from(token) })
   expect(errorCode).toBe(isRight ? 0 : 58)
+})
+
+// librdkafka 2.0.2 comes with its own nonce before that of the broker, which has it already.
+it.each([
+  ['1.1', true],
+  ['2.8', true],
+  ['3.9', false],
+  ['4', false],
+])('SCRAM with more than the nonce of Kafka %s: comes in, %s', async (release, comesIn) => {
+  const kafka = await startKafka({ release, sasl: { users: { bob: 'builder' } } })
+  const authenticate = async (before: string, after = '') => {
+    const client = await connectTo(kafka)
+    const ask = async (text: string) => client.call(saslAuthenticate, 0, { authBytes: Buffer.from(text) })
+    await client.call(saslHandshake, 1, { mechanism: 'SCRAM-SHA-256' })
+    const first = (await ask('n,,n=bob,r=abc')).authBytes.toString()
+    const [, nonce = '', salt = ''] = /^r=([^,]+),s=([^,]+),i=4096$/.exec(first) ?? []
+    const salted = pbkdf2Sync('builder', Buffer.from(salt, 'base64'), 4096, 32, 'sha256')
+    const hmac = (key: Buffer, text: string) => createHmac('sha256', key).update(text).digest()
+    const clientKey = hmac(salted, 'Client Key')
+    const withoutProof = `c=biws,r=${before}${nonce}${after}`
+    const signature = hmac(createHash('sha256').update(clientKey).digest(), `n=bob,r=abc,${first},${withoutProof}`)
+    const proof = Buffer.from(clientKey.map((byte, at) => byte ^ (signature[at] ?? 0)))
+    return ask(`${withoutProof},p=${proof.toString('base64')}`)
+  }
+  expect((await authenticate('')).errorCode).toBe(0)
+  expect((await authenticate('abc')).errorCode).toBe(comesIn ? 0 : 58)
+  const { errorCode, errorMessage } = await authenticate('', 'abc')
+  expect([errorCode, errorMessage]).toEqual([58, expect.stringMatching(/ SASL mechanism SCRAM-SHA-256$/)])
 })
