@@ -229,14 +229,14 @@ export class EmbeddedKafka {
   createTopic(name: string, options: EmbeddedTopicOptions = {}): void {
     text('name', name)
     checkTopic('options', options)
-    mustNotBeStopped(this.lifetime.signal)
+    this.mustNotBeStopped()
     this.cluster.createTopic(name, options)
   }
 
   /** Its messages are gone. */
   deleteTopic(name: string): void {
     text('name', name)
-    mustNotBeStopped(this.lifetime.signal)
+    this.mustNotBeStopped()
     this.cluster.deleteTopic(name)
   }
 
@@ -244,7 +244,7 @@ export class EmbeddedKafka {
   recreateTopic(name: string, options: EmbeddedTopicOptions = {}): void {
     text('name', name)
     checkTopic('options', options)
-    mustNotBeStopped(this.lifetime.signal)
+    this.mustNotBeStopped()
     this.cluster.recreateTopic(name, options)
   }
 
@@ -259,7 +259,7 @@ export class EmbeddedKafka {
         `topic '${name}' has ${topic.partitions.length} partitions already`,
       )
     }
-    mustNotBeStopped(this.lifetime.signal)
+    this.mustNotBeStopped()
     this.cluster.growTopic(topic, count)
   }
 
@@ -275,6 +275,7 @@ export class EmbeddedKafka {
     text('topic', topic)
     wholeNumber(0)('partition', partition)
     wholeNumber(-1)('broker', broker)
+    this.mustNotBeStopped()
     this.cluster.moveLeader(topic, partition, broker)
   }
 
@@ -335,6 +336,7 @@ export class EmbeddedKafka {
 
   /** The broker still accepts connections but reads nothing and answers nothing, like a process that was stopped. */
   pauseBroker(id: number): void {
+    this.mustNotBeStopped()
     this.brokerSet.get(id).pause()
   }
 
@@ -350,17 +352,20 @@ export class EmbeddedKafka {
   /** Sends bytes that are no answer to anything on all connections that the broker has open. Default: 64 bytes of noise. */
   babble(id: number, bytes: Uint8Array = NOISE): void {
     checkBytes('bytes', bytes)
+    this.mustNotBeStopped()
     for (const connection of this.brokerSet.get(id).connections) connection.babble(bytes)
   }
 
   /** New connections are refused until released; those that are open go on. */
   refuseConnections(id: number): Lasting {
+    this.mustNotBeStopped()
     const release = this.brokerSet.get(id).refuseConnections()
     return { release, [DISPOSE]: release }
   }
 
   /** Until released the broker (default: each) tells of leaders, topics and brokers as they are now. */
   freezeMetadata(id?: number): Lasting {
+    this.mustNotBeStopped()
     const ids = id === undefined ? this.brokerSet.ids : [this.brokerSet.get(id).node.id]
     const view = frozenView(this.cluster)
     for (const frozen of ids) this.frozenViews.set(frozen, view)
@@ -480,6 +485,7 @@ export class EmbeddedKafka {
   /** Wants other metrics of clients from now on: they are told so when they push the next time. */
   subscribeMetrics(subscription: ClientMetricsSubscription): void {
     checkSubscription('subscription', subscription)
+    this.mustNotBeStopped()
     this.cluster.clientMetrics.subscribe(subscription)
   }
 
@@ -529,6 +535,7 @@ export class EmbeddedKafka {
     // Nothing of it is told.
     if (typeof password !== 'string' && password !== null)
       throw invalid('password: allowed is a text, or null where the user is to have none')
+    this.mustNotBeStopped()
     if (password === null) this.sasl.users.delete(user)
     else this.sasl.users.set(user, password)
   }
@@ -544,8 +551,12 @@ export class EmbeddedKafka {
   private order(target: FaultTarget, behaviour: Behaviour): Fault {
     checkOrder(target, behaviour)
     if (target.broker !== undefined) this.brokerSet.get(target.broker)
-    mustNotBeStopped(this.lifetime.signal)
+    this.mustNotBeStopped()
     return this.faults.add(target, behaviour)
+  }
+
+  private mustNotBeStopped(): void {
+    mustNotBeStopped(this.lifetime.signal)
   }
 }
 

@@ -394,11 +394,18 @@ describe('a cluster', () => {
     ['deleteTopic', (kafka) => kafka.deleteTopic('a')],
     ['fail', (kafka) => kafka.fail({ api: 'Produce' }, 'NOT_LEADER_OR_FOLLOWER')],
     ['delay', (kafka) => kafka.delay({ api: 'Produce' }, 1)],
+    ['moveLeader', (kafka) => kafka.moveLeader('a', 0, -1)],
+    ['pauseBroker', (kafka) => kafka.pauseBroker(1)],
+    ['babble', (kafka) => kafka.babble(1)],
+    ['refuseConnections', (kafka) => kafka.refuseConnections(1)],
+    ['freezeMetadata', (kafka) => kafka.freezeMetadata()],
+    ['subscribeMetrics', (kafka) => kafka.subscribeMetrics({})],
+    ['setPassword', (kafka) => kafka.setPassword('bob', 'builder')],
   ])('that is stopped refuses %s, and still shows what it had', async (_, act) => {
-    const kafka = await EmbeddedKafka.start({ topics: { a: {} } })
+    const kafka = await EmbeddedKafka.start({ topics: { a: {} }, sasl: {}, clientMetrics: {} })
     await kafka.stop()
     expect(() => act(kafka)).toThrow(expect.objectContaining({ code: 'STOPPED', message: 'the cluster was stopped' }))
-    expect(kafka.records('a')).toEqual([])
+    expect([kafka.records('a'), kafka.leaderOf('a', 0)]).toEqual([[], 1])
   })
 
   it('that is stopped while a broker is being added is left with no port', async () => {
