@@ -120,10 +120,10 @@ export class Serializer<K, V> {
     ownHeaders: OutgoingHeaders | null,
     part: EncodedPart,
   ): Data | Promise<Data> {
-    // Nothing is asked, and no context made, where the answer is known and most often needed.
-    if (isStoredAsItIs(given) && encoder.encode === STORE_AS_GIVEN) return given
-    const context: EncoderContext = { topic, headers: headersToShow(headers, ownHeaders), part }
     try {
+      // Nothing is asked, and no context made, where the answer is known and most often needed.
+      if (isStoredAsItIs(given) && encoder.encode === STORE_AS_GIVEN) return given
+      const context: EncoderContext = { topic, headers: headersToShow(headers, ownHeaders), part }
       const encoded: unknown = encoder.encode(given, context)
       if (typeof encoded === 'string' || encoded === null) return encoded
       if (ArrayBuffer.isView(encoded) || !isPromise(encoded)) return this.stored(encoded, given, topic)
@@ -193,13 +193,20 @@ function build(
   checkText(value, topic, 'value')
   checkText(key, topic, 'key')
   if (placement !== null && placement.encodedKey !== key) checkText(placement.encodedKey, topic, 'partitionKey')
-  let least = lengthOf(key) + lengthOf(value)
-  let most = sizeAtMost(key) + sizeAtMost(value)
-  if (headers !== null) {
-    for (const data of headers) {
-      least += lengthOf(data)
-      most += sizeAtMost(data)
+  let least: number
+  let most: number
+  try {
+    least = lengthOf(key) + lengthOf(value)
+    most = sizeAtMost(key) + sizeAtMost(value)
+    if (headers !== null) {
+      for (const data of headers) {
+        least += lengthOf(data)
+        most += sizeAtMost(data)
+      }
     }
+  } catch (cause) {
+    // Bytes of a class whose `length` is its own.
+    throw new InvalidMessageError(`bytes of a message for '${topic}' can't be read: ${reasonOf(cause)}`, { cause })
   }
   if (most > MAX_MESSAGE_BYTES)
     throw new InvalidMessageError(`a message of ${most} bytes for '${topic}', a record can hold ${MAX_MESSAGE_BYTES}`)

@@ -1,11 +1,12 @@
 import type { Clock } from '../../clock.js'
-import { BrokerResponseError, InvalidMessageError, type KafkaProducerError } from '../../errors.js'
+import { BrokerResponseError, InvalidMessageError, KafkaProducerError } from '../../errors.js'
 import { brokerResponseError, ErrorCodes } from '../../protocol/error-codes.js'
 import type { Identity } from '../../protocol/records/record-batch.js'
 import { ChangedBytesError } from '../../protocol/records/record-writer.js'
 import type { StatsCounters } from '../../stats/producer-stats.js'
 import { ownCopy } from '../../topic-name.js'
 import type { TurnBudget } from '../../turn-budget.js'
+import { reasonOf } from '../../wording/kind-of.js'
 import type { BrokerPartitionInfo } from '../brokers/broker-partition-info.js'
 import type { TopicMetadata } from '../brokers/topic-metadata.js'
 import type { ResolvedPartitioner } from '../partitioners/partitioner-by-name.js'
@@ -27,8 +28,6 @@ const RUN = 64
  * since mostly it is a mistake.
  */
 const NEW_PARTITION_MS = 1_000
-
-const CHANGED = 'bytes of the message were detached or resized while it waited to be sent'
 
 export interface TopicRouterParts {
   readonly clock: Clock
@@ -161,9 +160,7 @@ export class TopicRouter {
       if (message.isSettled) return false
       bytes = queue.append(message)
     } catch (error) {
-      const cause =
-        error instanceof ChangedBytesError ? new InvalidMessageError(CHANGED) : (error as KafkaProducerError)
-      this.refusals.add([message], 0, cause)
+      this.refusals.add([message], 0, error instanceof KafkaProducerError ? error : notWritten(error))
       return false
     }
     room.placed(message, bytes)
@@ -300,4 +297,11 @@ function doesNotExist({ name }: TopicQueue, unknownForMs: number): BrokerRespons
   const text = `topic '${name}' does not exist: brokers have said so for ${Math.round(unknownForMs)} ms (see unknownTopicTimeoutMs), and it is not being created`
   // Somebody may create it.
   return new BrokerResponseError(errorCode, code, text, true)
+}
+
+/** Of a message that could not be written: what threw else are bytes of a class whose `length` is its own. */
+function notWritten(cause: unknown): InvalidMessageError {
+  if (cause instanceof ChangedBytesError)
+    return new InvalidMessageError('bytes of the message were detached or resized while it waited to be sent')
+  return new InvalidMessageError(`bytes of the message can't be read any more: ${reasonOf(cause)}`, { cause })
 }

@@ -132,3 +132,35 @@ describe.each(['encoded', 'original'] as const)('the bytes of a partition key, w
     expect([a.partition, b.partition]).toEqual([5, 6])
   })
 })
+
+describe('bytes of a class whose length is its own', () => {
+  function throwingAfter(times: number): Uint8Array {
+    let reads = 0
+    const { get } = Reflect.getOwnPropertyDescriptor(
+      Object.getPrototypeOf(Uint8Array.prototype) as object,
+      'length',
+    ) as {
+      get: () => number
+    }
+    return Object.defineProperty(new Uint8Array(10), 'length', {
+      get(this: Uint8Array) {
+        if (reads++ === times) throw new Error('not now')
+        return get.call(this)
+      },
+    })
+  }
+
+  it.each([0, 1, 2, 3])(
+    'that throws when it is read, after %i times: their message fails alone, by an error with a code',
+    async (times) => {
+      const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+      const producer = startProducer(kafka)
+      await producer.partitionsFor('t')
+      const failed = producer.send({ topic: 't', value: throwingAfter(times) }).catch((error: unknown) => error)
+      await producer.send({ topic: 't', value: 'other' })
+      expect(await failed).toMatchObject({ code: times === 0 ? 'SERIALIZATION_FAILED' : 'INVALID_MESSAGE' })
+      expect(stored(kafka, 't')).toEqual(['other'])
+      expectNothingHeld(producer)
+    },
+  )
+})
