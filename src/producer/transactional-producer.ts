@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { inspect, type InspectOptions } from 'node:util'
+import { inspect, types, type InspectOptions } from 'node:util'
 import { BoundedMap } from '../bounded-map.js'
 import { ASYNC_DISPOSE } from '../dispose-symbols.js'
 import { InvalidConfigError, ProducerClosedError } from '../errors.js'
@@ -210,10 +210,16 @@ export class TransactionalProducer<K = unknown, V = unknown>
    * one's `transactionTimeoutMs` is over, which ends both that and the wait.
    *
    * @throws what the function throws; and like {@link begin} and {@link ManualTransaction.commit}
+   * @throws InvalidConfigError for what is no function, and for a generator, which would run nothing
    */
   async transaction<Result>(work: (tx: Transaction<K, V>) => Result | Promise<Result>): Promise<Result> {
     if (typeof work !== 'function')
       throw new InvalidConfigError(`transaction(): given was ${shown(work)}, allowed is a function`)
+    // It would run nothing, and nothing would be committed.
+    if (types.isGeneratorFunction(work))
+      throw new InvalidConfigError(
+        'transaction(): given was a generator function, allowed is one that runs when it is called',
+      )
     const open = await this.#begin()
     let result: Result
     try {

@@ -2,6 +2,7 @@ import type { Codec } from '../../compression/codec.js'
 import { InvalidConfigError } from '../../errors.js'
 import { given } from '../../given.js'
 import { isRecord } from '../../is-record.js'
+import { hasLoneSurrogate } from '../../lone-surrogate.js'
 import { makeMechanism } from '../../network/sasl/sasl-options.js'
 import { Secret } from '../../network/secret.js'
 import { checkTlsOptions } from '../../network/streams/tls-options.js'
@@ -30,7 +31,9 @@ export function refused(name: string, value: unknown, allowed: string): InvalidC
 
 export function parseClientId(value: unknown, name: string, allowed: string): string {
   // Since KIP-190 any string; the protocol has 16 bits for its size. Line ends would forge lines of a broker's log.
-  if (typeof value === 'string' && !/\p{Cc}/u.test(value) && Buffer.byteLength(value) <= MAX_INT16) return value
+  // A lone surrogate is nothing that UTF-8 has: broker and client would write different names.
+  const isWritable = typeof value === 'string' && !/\p{Cc}/u.test(value) && !hasLoneSurrogate(value)
+  if (isWritable && Buffer.byteLength(value) <= MAX_INT16) return value
   throw refused(name, value, allowed)
 }
 

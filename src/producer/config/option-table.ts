@@ -55,7 +55,7 @@ export const OPTIONS: Readonly<Record<OptionName, OptionRow>> = {
   ),
   clientId: row(
     'kafka-producer',
-    'a string without control characters, of at most 32,767 bytes',
+    'a string without control characters and lone surrogates, of at most 32,767 bytes',
     'Names this client in the broker’s logs, metrics and quotas. Brokers before Kafka 1.0 take letters, digits, “.”, “_” and “-” alone.',
     parseClientId,
   ),

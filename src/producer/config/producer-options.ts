@@ -30,7 +30,7 @@ export interface ProducerOptions<K = RawData, V = RawData, T extends ProducerTyp
    * Names this client in the broker’s logs, metrics and quotas. Brokers before Kafka 1.0 take letters, digits, “.”, “_”
    * and “-” alone.
    *
-   * Allowed: a string without control characters, of at most 32,767 bytes. In Kafka: `client.id`.
+   * Allowed: a string without control characters and lone surrogates, of at most 32,767 bytes. In Kafka: `client.id`.
    * @default 'kafka-producer'
    */
   clientId?: string | undefined

@@ -82,7 +82,7 @@ describe('what is refused, with what was given and what is allowed', () => {
   })
 
   it.each([
-    ['clientId', 'a string without control characters', ['a\nb', '\u0000', 'é'.repeat(16_384), 17, null]],
+    ['clientId', 'a string without control characters', ['a\nb', '\u0000', '\ud800', 'é'.repeat(16_384), 17, null]],
     ['acks', "0, 1, -1 or 'all'", [2, -2, '1', '-1', 'ALL', null, true]],
     ['retries', 'a whole number from 0, or Infinity', [-1, 0.5, NaN, '3', -Infinity, null]],
     ['allowAutoTopicCreation', 'true or false', ['true', 1, 0, null]],

@@ -68,6 +68,11 @@ describe('the options of a transactional producer', () => {
   it('and what is no function is refused as a transaction', async () => {
     const producer = new TransactionalProducer(REQUIRED)
     await expect(producer.transaction('work' as never)).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
+    for (const generator of [function* () {}, async function* () {}])
+      await expect(producer.transaction<unknown>(generator)).rejects.toMatchObject({
+        code: 'INVALID_CONFIG',
+        message: expect.stringContaining('given was a generator function') as string,
+      })
     await expect(producer.close({ timeoutMs: -1 })).rejects.toMatchObject({ code: 'INVALID_CONFIG' })
     await producer.close()
   })
