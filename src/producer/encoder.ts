@@ -169,7 +169,7 @@ export class JsonEncoder<T = JsonInput> implements Encoder<T> {
   /**
    * @throws SerializationError for what JSON has no text for: undefined, functions, cycles, bigints; and for what it
    *   would take for nothing: NaN, an invalid Date, a promise, a Map, a Set, an iterator, an Error, bytes, what `fetch()` gives.
-   *   Within an object or a list they go by the rules of JSON.
+   *   What has a method `toJSON` is what that says, a Buffer too. Within an object or a list they go by the rules of JSON.
    */
   encode(value: T, { topic }: EncoderContext): Data {
     if (value === null) return null
