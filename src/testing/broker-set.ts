@@ -132,9 +132,10 @@ export class BrokerSet {
 
   async start(id: number, options: StartBrokerOptions = {}): Promise<void> {
     checkStart('options', options)
-    const { node, isStarting } = this.get(id)
+    const broker = this.get(id)
+    const { node } = broker
     if (node.alive) throw new EmbeddedKafkaError('WRONG_STATE', `broker ${id} runs already`)
-    if (isStarting) throw new EmbeddedKafkaError('WRONG_STATE', `broker ${id} is being started already`)
+    mustNotBeStarting(broker)
     const { port = node.port } = options
     await this.listen(id, port === 'new' ? 0 : port)
   }
@@ -142,7 +143,9 @@ export class BrokerSet {
   async upgrade(id: number, release: string): Promise<void> {
     checkRelease('release', release)
     mustNotBeStopped(this.parts.lifetime)
-    const { node } = this.get(id)
+    const broker = this.get(id)
+    const { node } = broker
+    mustNotBeStarting(broker)
     const next = Release.named(release, node.release.takesMetrics)
     if (node.alive) await this.stop(id, {})
     node.release = next
@@ -226,4 +229,9 @@ export class BrokerSet {
       () => undefined,
     )
   }
+}
+
+/** @throws EmbeddedKafkaError `WRONG_STATE` */
+function mustNotBeStarting({ node, isStarting }: EmbeddedBroker): void {
+  if (isStarting) throw new EmbeddedKafkaError('WRONG_STATE', `broker ${node.id} is being started already`)
 }

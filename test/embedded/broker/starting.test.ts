@@ -36,6 +36,16 @@ describe('a broker that is about to listen', () => {
     expect([...open]).toEqual([])
   })
 
+  it('stays what it is where an upgrade is refused meanwhile', async () => {
+    const { kafka } = await startCounted()
+    const [, before] = kafka.brokers
+    const started = kafka.startBroker(2)
+    await expect(kafka.upgradeBroker(2, '2.8')).rejects.toMatchObject({ code: 'WRONG_STATE' })
+    await started
+    expect(kafka.brokers[1]).toEqual({ ...before, state: 'running' })
+    await kafka.stop()
+  })
+
   it('can be started again where it could not', async () => {
     const { kafka } = await startCounted()
     const [taken = 0] = kafka.brokers.map(({ port }) => port)
