@@ -20,11 +20,10 @@ const BARE_TOKENS = 0
 export const saslHandshakeHandler: Handler<SaslHandshakeRequest, SaslHandshakeResponse> = {
   api: saslHandshake,
   answer({ mechanism }, { faults, sasl, version }) {
-    const injected = faults.errorFor()
-    if (injected !== undefined) return { errorCode: injected.code, mechanisms: [] }
+    const errorCode = faults.errorFor()?.code
     return (
-      sasl?.handshake(mechanism, version === BARE_TOKENS) ?? {
-        errorCode: ErrorCodes.ILLEGAL_SASL_STATE,
+      sasl?.handshake(mechanism, version === BARE_TOKENS, errorCode) ?? {
+        errorCode: errorCode ?? ErrorCodes.ILLEGAL_SASL_STATE,
         mechanisms: [],
       }
     )

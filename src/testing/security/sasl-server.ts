@@ -154,10 +154,15 @@ export class SaslSession {
     this.hasVersions = true
   }
 
-  handshake(mechanism: string, isBare: boolean): SaslHandshakeResponse {
+  /** @param injected the error to refuse the handshake with, whatever it is for */
+  handshake(mechanism: string, isBare: boolean, injected?: number): SaslHandshakeResponse {
     // Only what has an end is renewed.
     if (this.user !== undefined && this.endsAt === Infinity)
-      return { errorCode: ErrorCodes.ILLEGAL_SASL_STATE, mechanisms: [] }
+      return { errorCode: injected ?? ErrorCodes.ILLEGAL_SASL_STATE, mechanisms: [] }
+    if (injected !== undefined) {
+      this.isOver = true
+      return { errorCode: injected, mechanisms: [] }
+    }
     const check = this.server.begin(mechanism, this.release)
     this.current = check && { mechanism, isBare, check }
     this.isOver = check === undefined

@@ -61,6 +61,14 @@ it.each<[release: string, steps: Step[], told: (number | 'closed')[]]>([
   expect(client.closed).toBe(told.includes('closed'))
 })
 
+it('a handshake that a test has refused is the last request of its connection, as any that is refused', async () => {
+  const kafka = await startKafka({ sasl: { users: { alice: 'wonderland' } } })
+  kafka.fail({ api: 'SaslHandshake' }, 'UNSUPPORTED_SASL_MECHANISM')
+  const client = await connectTo(kafka)
+  expect(await STEPS.handshake(client)).toBe(33)
+  await expect(STEPS.handshake(client)).rejects.toThrow()
+})
+
 it('a session that ends is renewed, any number of times', async () => {
   const kafka = await startKafka({ sasl: { users: { alice: 'wonderland' }, sessionLifetimeMs: 60_000 } })
   const client = await connectTo(kafka)
