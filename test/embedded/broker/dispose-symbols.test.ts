@@ -32,9 +32,13 @@ it('where a realm has no symbols for `using`, what compilers look for there is f
   const fault = kafka.fail({ api: 'Produce' }, 'NOT_LEADER_OR_FOLLOWER')
   const refusal = kafka.refuseConnections(1)
   const transactional = new TransactionalProducer({ brokers: kafka.bootstrap, transactionalId: 'x' })
-  for (const lasting of [fault, refusal]) end(lasting, DISPOSE)
+  const frozen = kafka.freezeMetadata()
+  for (const lasting of [fault, refusal, frozen]) end(lasting, DISPOSE)
   await producer.send({ topic: 'orders', value: 'x' })
   expect(fault.hits).toBe(0)
+
+  // One that has not ended would be in the way of the next.
+  for (let time = 0; time < 2; time++) await end(await transactional.begin(), ASYNC_DISPOSE)
 
   for (const open of [producer, transactional, kafka]) await end(open, ASYNC_DISPOSE)
   await expect(producer.send({ topic: 'orders', value: 'x' })).rejects.toMatchObject({ code: 'PRODUCER_CLOSED' })
