@@ -152,8 +152,9 @@ describe('diagnostics_channel', () => {
     const requests = listen<RequestTrace>('request')
     const connects = listen<ConnectTrace>('connect')
     const questions = listen<MetadataTrace>('metadata')
-    const producer = startProducer(kafka, { deliveryTimeoutMs: 500 })
-    await kafka.stop()
+    // A port that nobody listens at any more may be somebody else's the next moment.
+    const createConnection = () => Promise.reject(new Error('there is no way to it'))
+    const producer = startProducer(kafka, { deliveryTimeoutMs: 500, createConnection })
     await errorOf(producer.send({ topic: 'orders', value: '1' }))
     await turns()
     for (const published of [connects, questions]) {
