@@ -263,8 +263,9 @@ describe('what brokers answer, or do not, is printed with the line that called, 
     const kafka = await startKafka({ autoCreateTopics: false })
     const producer = startProducer(kafka)
     await twice(() => producer.partitionsFor('orders'))
-    await kafka.stop()
-    await using lonely = new Producer({ brokers: kafka.bootstrap })
+    // A port that nobody listens at any more may be somebody else's the next moment.
+    const createConnection = () => Promise.reject(new Error('there is no way to it'))
+    await using lonely = new Producer({ brokers: kafka.bootstrap, createConnection })
     await twice(() => lonely.partitionsFor('orders'))
     await twice(() => lonely.connect())
     expect(await errorOf(lonely.connect())).toMatchObject({
