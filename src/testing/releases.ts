@@ -85,7 +85,15 @@ export class Release {
 
   get apiVersions(): ApiVersionsManner {
     if (this.listed(18) !== undefined) return 'answers'
-    return this.atLeast(0, 9) ? 'silent' : 'hangs-up'
+    return this.forgets(18) ? 'silent' : 'hangs-up'
+  }
+
+  /**
+   * Whether a request that it can't read, or doesn't know, is forgotten, and what comes after it on the connection served. In
+   * 0.9 that trips up the old readers of requests; the new ones, of JoinGroup to ListGroups, have the connection closed.
+   */
+  forgets(apiKey: number): boolean {
+    return this.atLeast(0, 9) && !this.atLeast(0, 10) && !(apiKey >= 11 && apiKey <= 16)
   }
 
   /** An ApiVersions of unknown version is told the range of ApiVersions (KIP-511); before, an empty list. */

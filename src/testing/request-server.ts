@@ -79,11 +79,12 @@ export class RequestServer {
   receive(frame: Buffer, broker: ClusterNode, connection: RequestSource): PendingRequest {
     const reader = new ByteReader(frame)
     const header = readRequestHeader(reader)
-    if (reader.invalid) return this.hangUp(NO_HEADER, frame, broker, connection, reader.problem() ?? '')
+    const hangUp = (why: string, its: RequestHeader = header): PendingRequest =>
+      broker.release.forgets(its.apiKey) ? FORGOTTEN : this.hangUp(its, frame, broker, connection, why)
+    if (reader.invalid) return hangUp(reader.problem() ?? '', NO_HEADER)
     const { apiKey, apiVersion, correlationId, clientId } = header
-    const hangUp = (why: string): PendingRequest => this.hangUp(header, frame, broker, connection, why)
     if (apiKey === API_VERSIONS_KEY) {
-      if (broker.release.apiVersions === 'hangs-up') return hangUp(`Kafka ${broker.release.name} has no such request`)
+      if (broker.release.apiVersions !== 'answers') return hangUp(`Kafka ${broker.release.name} has no such request`)
       const special = withoutApiVersions(broker, header)
       if (special !== undefined) return special
     }
@@ -187,6 +188,9 @@ export class RequestServer {
   }
 }
 
+/** Nothing comes of it. */
+const FORGOTTEN: PendingRequest = { serve: () => Promise.resolve({}) }
+
 /** Of bytes too few to be a request. */
 const NO_HEADER: RequestHeader = { apiKey: -1, apiVersion: -1, correlationId: -1, clientId: null }
 
@@ -203,8 +207,6 @@ function hasCodec({ info }: ServedApi, version: number): boolean {
 
 /** An ApiVersions request that this release does not take like any other. */
 function withoutApiVersions({ release }: ClusterNode, header: RequestHeader): PendingRequest | undefined {
-  // Its processor trips over the unknown key and forgets the request; what comes after it on the connection is served.
-  if (release.apiVersions === 'silent') return { serve: () => Promise.resolve({}) }
   const range = release.served(API_VERSIONS_KEY)
   if (range !== undefined && header.apiVersion >= range.min && header.apiVersion <= range.max) return undefined
   return { serve: () => Promise.resolve({ bytes: unknownApiVersion(release, header.correlationId) }) }
