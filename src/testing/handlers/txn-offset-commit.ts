@@ -21,8 +21,7 @@ export const txnOffsetCommitHandler: Handler<TxnOffsetCommitRequest, TxnOffsetCo
   answer(request, context) {
     const { cluster, throttleTimeMs, version } = context
     const { groupId, producerId } = request
-    const problem =
-      groupProblem(groupId, context) ?? memberProblem(request, context) ?? transactionProblem(request, context)
+    const problem = groupProblem(groupId, context) ?? problemOfCommit(request, context)
     const topics = request.topics.map((topic) => {
       const name = nameOf(topic, cluster)
       return {
@@ -39,6 +38,13 @@ export const txnOffsetCommitHandler: Handler<TxnOffsetCommitRequest, TxnOffsetCo
     })
     return { throttleTimeMs, topics }
   },
+}
+
+/** Where the transaction is verified that comes first, whoever commits: a commit that is refused over its member has begun it. */
+function problemOfCommit(request: TxnOffsetCommitRequest, context: RequestContext): number | undefined {
+  return context.broker.release.verifiesTransactions
+    ? (transactionProblem(request, context) ?? memberProblem(request, context))
+    : (memberProblem(request, context) ?? transactionProblem(request, context))
 }
 
 /** A consumer that has left its group must not commit for it (KIP-447); a client that does not say is not asked. */

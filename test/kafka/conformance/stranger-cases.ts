@@ -126,6 +126,9 @@ export function strangerCases(subject: () => Subject): void {
       await subject().known(topic, coordinator)
       const { verifiesTransactions, keepsOffsetsOfUnknownPartitions } = subject().release
       expect(await commit()).toBe(verifiesTransactions ? 49 : 0)
+      // A member that is none is found out before its transaction, or after.
+      const asMember = { generationIdOrMemberEpoch: 3, memberId: 'nobody' }
+      if (subject().version(txnOffsetCommit) >= 3) expect(await commit(asMember)).toBe(verifiesTransactions ? 49 : 25)
       expect(await commit({}, 0, 'nowhere')).toBe(3)
       if (subject().release.atLeast(2, 8)) expect(await commit({ groupId: '' })).toBe(24)
       if (!keepsOffsetsOfUnknownPartitions) expect(await commit({}, 7)).toBe(3)
