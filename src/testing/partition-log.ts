@@ -16,8 +16,11 @@ export interface LogEntry {
  * its start, a whole entry at a time; the last entry always stays.
  */
 export class PartitionLog {
-  private entries: LogEntry[] = []
+  /** What retention has taken stands before the first as undefined, until it is half of all: moving the rest each time is slow. */
+  private entries: (LogEntry | undefined)[] = []
+  private first = 0
   private held = 0
+  private messages = 0
   private nextOffset = 0
 
   constructor(private readonly retentionBytes: number) {}
@@ -29,37 +32,42 @@ export class PartitionLog {
 
   /** The offset of the oldest message still there; the end offset where there is none. */
   get startOffset(): number {
-    return this.entries[0]?.baseOffset ?? this.nextOffset
+    return this.entries[this.first]?.baseOffset ?? this.nextOffset
   }
 
   get sizeBytes(): number {
     return this.held
   }
 
+  /** Messages that are there, without markers. */
+  get messageCount(): number {
+    return this.messages
+  }
+
   append(entry: LogEntry): void {
     this.entries.push(entry)
-    this.held += entry.bytes.length
+    this.count(entry, 1)
     this.nextOffset = entry.lastOffset + 1
-    let dropped = 0
-    while (this.held > this.retentionBytes && dropped < this.entries.length - 1) {
-      this.held -= (this.entries[dropped] as LogEntry).bytes.length
-      dropped++
+    while (this.held > this.retentionBytes && this.first < this.entries.length - 1) {
+      this.count(this.entries[this.first] as LogEntry, -1)
+      this.entries[this.first++] = undefined
     }
-    if (dropped > 0) this.entries.splice(0, dropped)
+    if (this.first <= this.entries.length / 2) return
+    this.entries = this.entries.slice(this.first)
+    this.first = 0
   }
 
   /** Retention takes all that was written so far; offsets go on. */
   empty(): void {
     this.entries = []
-    this.held = 0
+    this.first = this.held = this.messages = 0
   }
 
   /** The newest entries are lost, and their offsets are given again. */
   truncate(count: number): void {
-    for (const { baseOffset, bytes } of this.entries.splice(Math.max(0, this.entries.length - count)).reverse()) {
-      this.held -= bytes.length
-      this.nextOffset = baseOffset
-    }
+    const lost = this.entries.splice(Math.max(this.first, this.entries.length - count)) as LogEntry[]
+    for (const entry of lost) this.count(entry, -1)
+    this.nextOffset = lost[0]?.baseOffset ?? this.nextOffset
   }
 
   /** The entries from the one that holds `offset` on, up to the one in which `maxBytes` end; one at the least. */
@@ -77,12 +85,17 @@ export class PartitionLog {
   }
 
   all(): readonly LogEntry[] {
-    return this.entries
+    return this.entries.slice(this.first) as LogEntry[]
+  }
+
+  private count({ bytes, isControl, count }: LogEntry, times: 1 | -1): void {
+    this.held += times * bytes.length
+    if (!isControl) this.messages += times * count
   }
 
   /** Where the entry stands that holds `offset`, or the first one after it. */
   private indexOf(offset: number): number {
-    let low = 0
+    let low = this.first
     let high = this.entries.length
     while (low < high) {
       const middle = (low + high) >>> 1
