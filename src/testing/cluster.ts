@@ -156,10 +156,13 @@ export class Cluster {
 
   private newTopic(name: string, options: EmbeddedTopicOptions, { replicas }: TopicPlacement = {}): Topic {
     const factor = replicas?.[0]?.length ?? options.replicationFactor ?? this.defaultReplicationFactor
-    if (positive('replicationFactor', factor) > this.nodes.size) {
-      throw new EmbeddedKafkaError('INVALID_OPTION', `replicationFactor ${factor} with ${this.nodes.size} brokers`)
-    }
+    this.mustHaveBrokersFor(positive('replicationFactor', factor))
     return new Topic(name, this.newId(), factor, TopicConfig.of(options.config ?? {}), INTERNAL_TOPICS.has(name))
+  }
+
+  private mustHaveBrokersFor(factor: number): void {
+    if (factor > this.nodes.size)
+      throw new EmbeddedKafkaError('INVALID_OPTION', `replicationFactor ${factor} with ${this.nodes.size} brokers`)
   }
 
   private add(topic: Topic, partitions: number, { replicas }: TopicPlacement = {}): void {
@@ -179,8 +182,12 @@ export class Cluster {
     else if (!this.topics.has(name)) this.createTopic(name)
   }
 
-  /** Adds partitions until there are `count`. Their replicas go round the brokers in the order of their ids. */
+  /**
+   * Adds partitions until there are `count`. Their replicas go round the brokers in the order of their ids. Throws
+   * `INVALID_OPTION` where brokers were removed, and there are fewer than replicas of a partition.
+   */
   growTopic(topic: Topic, count: number, placed?: readonly (readonly number[])[]): void {
+    if (count > topic.partitions.length) this.mustHaveBrokersFor(topic.replicationFactor)
     const ids = [...this.nodes.keys()].sort((a, b) => a - b)
     const retention = topic.config.retentionBytes ?? this.options.retentionBytes
     for (let index = topic.partitions.length; index < count; index++) {

@@ -147,6 +147,25 @@ describe('DeleteTopics', () => {
     expect(topics[0]?.partitions.map(({ partitionIndex }) => partitionIndex)).toEqual([0, 1, 2, 3])
     expect(() => kafka.setPartitions('orders', 1)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }))
   })
+
+  it('a topic does not grow while there are fewer brokers than replicas', async () => {
+    const kafka = await startKafka({ brokers: 3, topics: { orders: {} } })
+    const replicas = async () => {
+      const { topics } = await metadataOf(await connectTo(kafka), ['orders'])
+      return topics[0]?.partitions.map(({ replicaNodes }) => [...replicaNodes].sort())
+    }
+    await kafka.removeBroker(3)
+    expect(() => kafka.setPartitions('orders', 2)).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION', message: 'replicationFactor 3 with 2 brokers' }),
+    )
+    expect(await replicas()).toEqual([[1, 2, 3]])
+    await kafka.addBroker({ id: 4 })
+    kafka.setPartitions('orders', 2)
+    expect(await replicas()).toEqual([
+      [1, 2, 3],
+      [1, 2, 4],
+    ])
+  })
 })
 
 describe('finding one’s way', () => {
