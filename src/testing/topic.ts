@@ -128,6 +128,7 @@ export class Partition {
   truncate(count: number): void {
     this.log.truncate(count)
     this.producers.endsAt(this.log.endOffset)
+    this.transactions.endsAt(this.log.endOffset)
   }
 
   /** Every change of the leader, to none too, begins a new epoch. */

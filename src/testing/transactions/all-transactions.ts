@@ -140,7 +140,7 @@ export class AllTransactions {
     const offset = log.endOffset
     const timestamp = this.cluster.clock.timestamp()
     log.append(markerEntry({ producerId, producerEpoch, committed, offset, leaderEpoch, timestamp }))
-    partition.transactions.ended(producerId, committed, offset)
+    partition.transactions.ended(producerId, committed, offset, log.startOffset)
     partition.producers.ended(producerId, producerEpoch)
     partition.changes.notify()
     this.cluster.changes.notify()

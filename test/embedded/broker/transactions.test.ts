@@ -65,6 +65,23 @@ describe('a transaction', () => {
     ])
   })
 
+  it('that was lost with the end of the log hides nothing of what comes after', async () => {
+    const [kafka, producer] = await start()
+    await producer.add('orders', [0])
+    await producer.produce('aborted')
+    expect(await producer.end(false)).toBe(0)
+    kafka.truncateTopic('orders', 1)
+    await producer.add('orders', [0])
+    expect(await producer.produce('committed')).toMatchObject({ errorCode: 0, baseOffset: 1n })
+    expect(await producer.end(true)).toBe(0)
+    expect(valuesOf(kafka)).toEqual(['committed'])
+    kafka.truncateTopic('orders', 9)
+    await producer.add('orders', [0])
+    expect(await producer.produce('again')).toMatchObject({ errorCode: 0, baseOffset: 0n })
+    expect(await producer.end(true)).toBe(0)
+    expect(valuesOf(kafka)).toEqual(['again'])
+  })
+
   it('is left out by readers of what is committed once it is aborted', async () => {
     const [kafka, producer] = await start()
     await producer.add('orders', [0])
