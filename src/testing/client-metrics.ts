@@ -6,6 +6,7 @@ import type { Decompress } from '../protocol/records/record.js'
 import { fields, flag, listOf, text, wholeNumber } from './checks.js'
 import { canDecompress } from './decompress.js'
 import { codeOf } from './error-names.js'
+import { Newest } from './newest.js'
 
 /** What a cluster wants of its clients' metrics (KIP-714). */
 export interface ClientMetricsSubscription {
@@ -65,13 +66,18 @@ export const checkSubscription = fields<ClientMetricsSubscription>({
 
 /** The cluster's subscription to metrics of clients, and what has come of it; times between pushes are not looked at. */
 export class ClientMetrics {
-  readonly received: ReceivedMetrics[] = []
+  readonly received: Newest<ReceivedMetrics>
   private subscription: Wanted = DEFAULTS
   private subscriptionId = 0
   private readonly ended = new Set<string>()
 
   /** @param newId gives ids to clients that have none */
-  constructor(private readonly newId: () => Buffer) {}
+  constructor(
+    private readonly newId: () => Buffer,
+    history: number,
+  ) {
+    this.received = new Newest(history)
+  }
 
   subscribe(subscription: ClientMetricsSubscription): void {
     this.subscription = { ...DEFAULTS, ...given(subscription) } as Wanted
@@ -109,7 +115,7 @@ export class ClientMetrics {
     try {
       const data = decompressed(request, decompress)
       if (boundsUnpacked && data.length > maxBytes) return codeOf('INVALID_RECORD')
-      this.received.push({ ...from, clientInstanceId, subscriptionId, terminating, compression: compressionType, data })
+      this.received.add({ ...from, clientInstanceId, subscriptionId, terminating, compression: compressionType, data })
     } catch {
       return codeOf('INVALID_RECORD')
     }

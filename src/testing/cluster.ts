@@ -57,7 +57,7 @@ export class Cluster {
   readonly timers: Timers
   readonly groups: AllGroups
   readonly transactions = new AllTransactions(this)
-  readonly clientMetrics = new ClientMetrics(() => this.newId())
+  readonly clientMetrics: ClientMetrics
 
   readonly clock: Clock
   private readonly random: Random
@@ -70,6 +70,7 @@ export class Cluster {
     this.clock = clock
     this.random = random
     this.id = random.bytes(16).toString('base64url')
+    this.clientMetrics = new ClientMetrics(() => this.newId(), options.requestHistory)
     if (options.clientMetrics !== undefined) this.clientMetrics.subscribe(options.clientMetrics)
     this.timers = new Timers(clock)
     this.groups = new AllGroups(this.timers, random, options.initialRebalanceDelayMs)

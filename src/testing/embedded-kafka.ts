@@ -126,7 +126,7 @@ export class EmbeddedKafka {
   ) {
     const { clock } = world
     this.faults = new Faults(this.lifetime.signal, clock)
-    this.sasl = options.sasl === undefined ? undefined : new SaslServer(options.sasl, world)
+    this.sasl = options.sasl === undefined ? undefined : new SaslServer(options.sasl, options.requestHistory, world)
     this.cluster = new Cluster(options, world)
     this.journal = new Journal(
       options.requestHistory,
@@ -477,9 +477,9 @@ export class EmbeddedKafka {
     return this.journal.wait(filter, count, wait)
   }
 
-  /** What clients have pushed of their metrics, oldest first: see the option `clientMetrics`. */
+  /** What clients have pushed of their metrics, oldest first; as much as `requestHistory`. See the option `clientMetrics`. */
   get receivedMetrics(): readonly ReceivedMetrics[] {
-    return this.cluster.clientMetrics.received
+    return this.cluster.clientMetrics.received.all()
   }
 
   /** Wants other metrics of clients from now on: they are told so when they push the next time. */
@@ -517,9 +517,9 @@ export class EmbeddedKafka {
     }))
   }
 
-  /** The attempts of clients to authenticate, oldest first; of listeners that want it. */
+  /** The attempts of clients to authenticate, oldest first; as many as `requestHistory`. Of listeners that want it. */
   get authentications(): readonly Authentication[] {
-    return this.sasl?.authentications ?? []
+    return this.sasl?.authentications.all() ?? []
   }
 
   /** How many connections were closed over a session that had ended. */

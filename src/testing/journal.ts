@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js'
 import { API_NAMES, type ApiName } from './api-names.js'
 import { fields, oneOf, text, wholeNumber } from './checks.js'
+import { Newest } from './newest.js'
 import { Changes, waitFor } from './waiting.js'
 
 /** What a request asks for of one partition. */
@@ -75,7 +76,7 @@ export interface WaitOptions {
 
 /** Remembers the newest requests. */
 export class Journal {
-  private entries: JournalEntry[] = []
+  private readonly entries: Newest<JournalEntry>
   private next = 0
   private readonly changes = new Changes()
   /** What each wait looks at: what was remembered when it began, and all that has come since. */
@@ -87,12 +88,13 @@ export class Journal {
     private readonly lifetime: AbortSignal,
     private readonly onHangUp: (request: ReceivedRequest) => void,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.entries = new Newest(limit)
+  }
 
   add(request: Omit<ReceivedRequest, 'index' | 'hungUp'>): JournalEntry {
-    if (this.entries.length >= this.limit * 2) this.entries = this.newest()
     const entry = { index: this.next++, ...request, hungUp: undefined }
-    this.entries.push(entry)
+    this.entries.add(entry)
     for (const entries of this.watched) entries.push(entry)
     this.changes.notify()
     return entry
@@ -107,11 +109,11 @@ export class Journal {
   }
 
   newest(): JournalEntry[] {
-    return this.entries.slice(-this.limit)
+    return this.entries.all()
   }
 
   clear(): void {
-    this.entries = []
+    this.entries.clear()
     for (const entries of this.watched) entries.length = 0
   }
 

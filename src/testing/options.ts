@@ -71,7 +71,10 @@ export interface EmbeddedKafkaOptions {
   host?: string | undefined
   /** Ports of the brokers in their order. Default: such as the system chooses. */
   ports?: readonly number[] | undefined
-  /** How many requests `EmbeddedKafka.requests` remembers; older ones go. Default: 10,000. */
+  /**
+   * How many requests `EmbeddedKafka.requests` remembers, and `authentications` and `receivedMetrics` of theirs; older ones
+   * go. Default: 10,000.
+   */
   requestHistory?: number | undefined
   /**
    * Told of each request on which a broker hung up because it could not read or serve it, or because it was a Produce

@@ -7,6 +7,7 @@ import { readRequestHeader } from '../../protocol/header.js'
 import type { Random } from '../../random.js'
 import type { Surroundings } from '../../surroundings.js'
 import { fields, invalid, listOf, milliseconds, oneOf, recordOf, type Check } from '../checks.js'
+import { Newest } from '../newest.js'
 import type { Release } from '../releases.js'
 import { scramServer } from './scram-server.js'
 
@@ -78,7 +79,7 @@ type SaslManners = Pick<Release, 'endsSessions' | 'tellsStrangersVersionsOnce' |
 export class SaslServer {
   readonly users: Map<string, EmbeddedPassword>
   readonly mechanisms: readonly SaslMechanismName[]
-  readonly authentications: Authentication[] = []
+  readonly authentications: Newest<Authentication>
   /** Connections that the brokers closed over a session that had ended. */
   expiredConnections = 0
   sessionLifetimeMs: number
@@ -86,7 +87,8 @@ export class SaslServer {
   readonly clock: Clock
   private readonly random: Random
 
-  constructor(options: EmbeddedSaslOptions, { clock, random }: Surroundings) {
+  constructor(options: EmbeddedSaslOptions, history: number, { clock, random }: Surroundings) {
+    this.authentications = new Newest(history)
     this.clock = clock
     this.random = random
     this.users = new Map(Object.entries(options.users ?? {}))
@@ -205,7 +207,7 @@ export class SaslSession {
       : own
     if (verdict.kind === 'goes on') return verdict
     const succeeded = verdict.kind === 'accepted'
-    this.server.authentications.push({
+    this.server.authentications.add({
       connection: this.connection,
       mechanism,
       user: verdict.user,

@@ -2,6 +2,9 @@ import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { metadata } from '../../../src/protocol/apis/metadata.js'
 import { produce } from '../../../src/protocol/apis/produce.js'
+import { pushTelemetry } from '../../../src/protocol/apis/push-telemetry.js'
+import { saslAuthenticate } from '../../../src/protocol/apis/sasl-authenticate.js'
+import { saslHandshake } from '../../../src/protocol/apis/sasl-handshake.js'
 import { connectTo, startKafka } from '../support/cluster.js'
 import { RawClient } from '../support/raw-client.js'
 import { batchOf, messagesOf, metadataOf, metadataRequest, produceRequest, produceTo } from '../support/requests.js'
@@ -43,6 +46,21 @@ describe('what can be seen of a cluster', () => {
     expect(kafka.requests).toEqual([])
     await metadataOf(client, [])
     expect(kafka.requests.map(({ index }) => index)).toEqual([20])
+  })
+
+  it('attempts to authenticate, and pushes of metrics, as many as requests', async () => {
+    const sasl = { users: { alice: 'wonderland' }, sessionLifetimeMs: 60_000 }
+    const kafka = await startKafka({ requestHistory: 3, sasl, clientMetrics: {} })
+    const client = await connectTo(kafka)
+    for (const word of ['wonderland', 'wonderland', 'wonderland', 'wonderland', 'hatter']) {
+      await client.call(saslHandshake, 1, { mechanism: 'PLAIN' })
+      await client.call(saslAuthenticate, 1, { authBytes: Buffer.from(`\0alice\0${word}`) })
+      const metrics = { clientInstanceId: Buffer.alloc(16, 1), subscriptionId: 1, compressionType: 0 }
+      if (word !== 'hatter')
+        await client.call(pushTelemetry, 0, { ...metrics, terminating: false, metrics: Buffer.from(word) })
+    }
+    expect(kafka.authentications.map(({ succeeded }) => succeeded)).toEqual([true, true, false])
+    expect(kafka.receivedMetrics).toHaveLength(3)
   })
 
   it('a request to wait for: among those that came, or to come', async () => {
