@@ -150,7 +150,7 @@ describe('a message without a key for a compacted topic, before Kafka 2.4, which
     async (release) => {
       const kafka = await startKafka({ release, topics: compacted })
       const producer = startProducer(kafka)
-      const list = [{ key: 'a' }, {}, { key: 'b' }, {}].map((key, index) => ({
+      const list = [{ key: 'a' }, {}, { key: '' }, {}].map((key, index) => ({
         topic: 'orders',
         ...key,
         value: `${index}`,

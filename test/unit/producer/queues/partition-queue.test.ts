@@ -171,6 +171,24 @@ it('what waits with a sequence may have been written when it is told of ahead of
   expect(waiting?.deliveryError(cause, false).mayHaveBeenWritten).toBe(false)
 })
 
+it('what goes out again and has not come to its connection has not been written, though it was on one before', () => {
+  const queue = queueOf(1)
+  const batch = queue.takeNext(0)
+  queue.handedOver(batch)
+  expect(batch.deliveryError(new BrokerUnavailableError('of the test'), false).mayHaveBeenWritten).toBe(true)
+  // It was refused.
+  queue.returned(batch)
+  queue.takeNext(0)
+  expect(batch.deliveryError(new BrokerUnavailableError('of the test'), false).mayHaveBeenWritten).toBe(false)
+})
+
+it('a batch has 5,000 messages at the most, however small they are', () => {
+  const queue = new PartitionQueue('orders', 0, { plainBytes: 1_000_000, ratio: 1 }, buffers)
+  queue.isLedBy(1)
+  for (let i = 0; i < 5_001; i++) queue.append(outgoingMessage(new Owner(), 0, { value: 'x' }))
+  expect([queue.takeNext(0).count, queue.takeNext(0).count]).toEqual([5_000, 1])
+})
+
 it('nothing new goes behind what goes out again and may be in the log', () => {
   const identity = { producerId: 1n, epoch: 0 }
   const queue = queueOf(6)
