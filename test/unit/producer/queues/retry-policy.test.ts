@@ -80,10 +80,32 @@ describe('what is to be done until it succeeds', () => {
     expect([attempt.count, waits]).toEqual([1, [100]])
   })
 
+  it('waits from retryBackoffMs on where it fails', async () => {
+    const { policy, waits } = policyOf()
+    expect(await policy.retryUntilDone(failing(2), 100)).toBe(true)
+    expect(waits).toEqual([100, 200])
+  })
+
   it('goes on after a bug, which is no reason to wait for ever', async () => {
     const { policy } = policyOf()
     expect(await policy.retryUntilDone(() => Promise.reject(new TypeError('bug')), 1_000)).toBe(true)
   })
+})
+
+it('any number of waits at a time is no reason for a warning', async () => {
+  const warnings: string[] = []
+  const note = ({ name }: Error) => warnings.push(name)
+  process.on('warning', note)
+  const { policy, waits } = policyOf({}, { isFrozen: true })
+  const ended = Array.from({ length: 20 }, () => policy.retryAfter(cause, 1, failing(0)))
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(waits).toHaveLength(20)
+  policy.close()
+  await Promise.all(ended)
+  // Node tells of them in a turn of their own.
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', note)
+  expect(warnings).not.toContain('MaxListenersExceededWarning')
 })
 
 describe('close', () => {

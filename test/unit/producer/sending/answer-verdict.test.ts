@@ -52,6 +52,8 @@ describe('what an answer means', () => {
       { action: 'fall back' },
     ],
     ['UNSUPPORTED_COMPRESSION_TYPE', { errorCode: 76, mayFallBack: true }, { action: 'fall back' }],
+    ['another error with another codec at hand', { errorCode: 19, mayFallBack: true }, backOff],
+    ['another error of what was not compressed', { errorCode: 32, wentUntried: true }, { action: 'split' }],
     ['TOPIC_AUTHORIZATION_FAILED', { errorCode: 29 }, { action: 'fail' }],
     ['a code that is not known', { errorCode: 9_999 }, { action: 'fail' }],
     ['a new leader with a final error', { errorCode: 29, toldLeader: true }, { action: 'fail' }],
@@ -113,6 +115,8 @@ describe('what an answer means', () => {
     ['INVALID_PRODUCER_EPOCH', { errorCode: 47, sequence: 'first' }, startOver],
     ['INVALID_PRODUCER_EPOCH behind others', { errorCode: 47, sequence: 'behind' }, { action: 'follow' }],
     ['CONCURRENT_TRANSACTIONS', { errorCode: 51, sequence: 'first', inTransaction: true }, { action: 'await' }],
+    ['CONCURRENT_TRANSACTIONS to what is in none', { errorCode: 51 }, backOff],
+    ['NOT_ENOUGH_REPLICAS in a transaction', { errorCode: 19, sequence: 'first', inTransaction: true }, backOff],
     ['PRODUCER_FENCED', { errorCode: 90, sequence: 'first' }, { action: 'fail' }],
     ['UNSUPPORTED_FOR_MESSAGE_FORMAT', { errorCode: 43, sequence: 'first' }, { action: 'unnumber' }],
     [
