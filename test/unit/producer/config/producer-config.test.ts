@@ -14,6 +14,12 @@ import { revoked } from '../../../support/revoked.js'
 
 const brokers = 'localhost:9092'
 
+class ClassAsCodec {
+  static compress() {
+    return Buffer.of()
+  }
+}
+
 function refusal(options: unknown): InvalidConfigError {
   try {
     new Producer(options as ProducerOptions)
@@ -121,7 +127,10 @@ describe('what is refused, with what was given and what is allowed', () => {
     ['codecs', [{ name: 'mine' }], 'codecs[0]: given was an object, allowed is a codec'],
     ['interceptors', [{ onsend: () => undefined }], 'interceptors[0]: given was an object, allowed is an object with'],
     ['interceptors', [{ onSend: 17 }], 'interceptors[0]: given was an object, allowed is an object with'],
+    ['codecs', [null], 'codecs[0]: given was null, allowed is a codec'],
+    ['codecs', [ClassAsCodec], 'codecs[0]: given was a function, allowed is a codec'],
     ['interceptors', Array(1), 'interceptors[0]: given was undefined, allowed is an object with'],
+    ['interceptors', [null], 'interceptors[0]: given was null, allowed is an object with'],
   ])('%s: which one of the list', (name, value, text) => {
     expect(refusal({ brokers, [name]: value }).message).toContain(text)
   })
@@ -149,6 +158,15 @@ describe('what is refused, with what was given and what is allowed', () => {
       },
     })
     expect(refusal({ brokers, codecs: [mine] }).message).toBe("codecs can't be read: what reads it threw")
+  })
+
+  it.each([
+    ['logger', 'console', "logger: given was 'console', allowed is an object"],
+    ['logger', 17, 'logger: given was 17, allowed is an object'],
+    ['ssl', 'x', 'ssl: given was a text, allowed is true, false'],
+    ['ssl', 5, 'ssl: given was 5, allowed is true, false'],
+  ])('%s: what was given in its place, %o', (name, value, text) => {
+    expect(refusal({ brokers, [name]: value }).message).toContain(text)
   })
 
   it('a logger, by what it lacks', () => {
