@@ -2,7 +2,9 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, it } from 'vitest'
 import { BrokerUnavailableError } from '../../../../src/errors.js'
+import type { BatchMessage } from '../../../../src/producer/queues/batch.js'
 import { PartitionQueue, type PartitionBatch } from '../../../../src/producer/queues/partition-queue.js'
+import { AddedHeaders, type Data } from '../../../../src/protocol/records/record.js'
 import { outgoingMessage, Owner } from '../outgoing.js'
 
 const buffers = { take: (size: number) => Buffer.alloc(size), giveBack: () => undefined }
@@ -187,6 +189,39 @@ it('a batch has 5,000 messages at the most, however small they are', () => {
   queue.isLedBy(1)
   for (let i = 0; i < 5_001; i++) queue.append(outgoingMessage(new Owner(), 0, { value: 'x' }))
   expect([queue.takeNext(0).count, queue.takeNext(0).count]).toEqual([5_000, 1])
+})
+
+it('which headers and timestamps callers gave is known of each message, in whichever batch it comes to be', () => {
+  const queue = new PartitionQueue('orders', 0, { plainBytes: 1_000, ratio: 1 }, buffers)
+  queue.isLedBy(1)
+  const owner = new Owner()
+  const added = AddedHeaders.from<Data>(['traceparent', '00'])
+  const given = [{}, { headers: added }, { headers: added, timestamp: 5 }, { headers: ['own', '1'], timestamp: 6 }, {}]
+  given.forEach((message, index) => queue.append(outgoingMessage(owner, index, { value: 'x', ...message })))
+  const whoseOf = (batch: PartitionBatch | undefined) => {
+    const whose: boolean[][] = []
+    const note = ({ hasOwnHeaders, hasOwnTimestamp }: BatchMessage) => {
+      whose.push([hasOwnHeaders, hasOwnTimestamp])
+      return undefined
+    }
+    batch?.endSome(0, note, () => false)
+    return whose
+  }
+  const batch = queue.takeNext(0)
+  batch.endOne(0, new BrokerUnavailableError('of the test'), 0)
+  queue.returned(batch)
+  queue.thin(batch)
+  const left = [
+    [false, false],
+    [false, true],
+    [true, true],
+    [false, false],
+  ]
+  expect(whoseOf(batch)).toEqual(left)
+  queue.halve(batch)
+  expect(whoseOf(batch)).toEqual(left.slice(0, 2))
+  queue.takeNext(0)
+  expect(whoseOf(queue.peekNext())).toEqual(left.slice(2))
 })
 
 it('nothing new goes behind what goes out again and may be in the log', () => {
