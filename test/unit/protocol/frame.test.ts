@@ -118,6 +118,36 @@ describe('a frame that comes in pieces', () => {
     expect.assertions(1)
   })
 
+  it('gives back what it took, and no more, frame after frame', () => {
+    const bound = new GatheringBound(size)
+    const splitter = new FrameSplitter(1, size, bound)
+    for (let i = 0; i < 3; i++)
+      for (const piece of [frame.subarray(0, 5_000), frame.subarray(5_000)]) splitter.push(piece, () => undefined)
+    expect(() => bound.take(size + 1)).toThrow(/hold 0 bytes/)
+    expect(() => bound.take(size)).not.toThrow()
+  })
+
+  it('has begun with the first byte of its size, and until it is whole or nobody wants it', () => {
+    const splitter = new FrameSplitter(1, size)
+    const seen = [splitter.isGathering]
+    for (const [from, to] of [
+      [0, 1],
+      [1, 4],
+      [4, 9],
+      [9, frame.length],
+      [0, 2],
+    ]) {
+      splitter.push(frame.subarray(from, to), () => undefined)
+      seen.push(splitter.isGathering)
+    }
+    splitter.clear()
+    seen.push(splitter.isGathering)
+    splitter.push(frame.subarray(0, 9), () => undefined)
+    splitter.clear()
+    seen.push(splitter.isGathering)
+    expect(seen).toEqual([false, true, true, true, false, true, false, false])
+  })
+
   it('is refused where others have what all may hold together, and gives back what it held itself', () => {
     const bound = new GatheringBound(300_000)
     const [one, other] = [new FrameSplitter(1, size, bound), new FrameSplitter(1, size, bound)]

@@ -329,6 +329,23 @@ it('bytes that somebody reads yet stay what they are when their batch gets other
   expect(bytes).toEqual(sent)
 })
 
+it('bytes that are read beyond the fate of their batch can be used again once they are read, and not before', () => {
+  const givenBack: Buffer[] = []
+  const giveBack = (buffer: Buffer) => buffer.length > 0 && givenBack.push(buffer)
+  const queue = new PartitionQueue('orders', 0, { plainBytes: 1, ratio: 1 }, { ...buffers, giveBack })
+  queue.isLedBy(1)
+  queue.append(outgoingMessage(new Owner(), 0, { value: 'x' }))
+  const batch = queue.takeNext(0)
+  const readings = [batch.beginReading(), batch.beginReading()]
+  queue.acknowledged(batch, acknowledgement, 0)
+  const seen = [givenBack.length]
+  for (const reading of readings) {
+    batch.endReading(reading)
+    seen.push(givenBack.length)
+  }
+  expect(seen).toEqual([0, 0, 1])
+})
+
 it('nothing goes to a proven leader that leads again while the one between owes an answer', () => {
   const identity = { producerId: 1n, epoch: 0 }
   const queue = queueOf(4)
