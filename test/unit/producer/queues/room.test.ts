@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Room } from '../../../../src/producer/queues/room.js'
+import type { Data } from '../../../../src/protocol/records/record.js'
 import { Owner, outgoingMessage } from '../outgoing.js'
 
 function room() {
@@ -32,5 +33,47 @@ describe('room that is given back', () => {
     expect(told).toEqual([0])
     await Promise.resolve()
     expect(told).toEqual([0])
+  })
+})
+
+describe('room that is taken', () => {
+  const bound = () => new Room(10, 100, () => undefined)
+  const message = (value: Data) => outgoingMessage(new Owner(), 0, { value })
+
+  it('is that of the bytes that a text comes to, where the most that it could come to finds none', () => {
+    const it = bound()
+    expect(it.take(message(Buffer.alloc(60)), false)).toBe(true)
+    // 120 bytes at the most.
+    const text = message('x'.repeat(40))
+    expect(it.hasRoomFor(text, false)).toBe(true)
+    expect(it.take(text, false)).toBe(true)
+    expect([it.bytes, text.room]).toEqual([100, 40])
+    const more = message('x')
+    expect([it.hasRoomFor(more, false), it.take(more, false), it.bytes]).toEqual([false, false, 100])
+  })
+
+  it('is half of it for topics without metadata, to the last byte', () => {
+    const it = bound()
+    it.take(message(Buffer.alloc(20)), true)
+    expect([30, 31].map((bytes) => it.hasShareFor(message(Buffer.alloc(bytes))))).toEqual([true, false])
+  })
+
+  it('is no more than that half for one alone of these, and what it comes to for those beside it', () => {
+    const it = bound()
+    expect(it.take(message(Buffer.alloc(80)), true)).toBe(true)
+    expect([it.bytes, it.unknownBytes]).toEqual([50, 50])
+    expect(it.take(message(Buffer.alloc(60)), true)).toBe(false)
+  })
+
+  it('is as much less for those alone that are measured', () => {
+    const it = bound()
+    const [known, unknown] = [message('x'.repeat(10)), message('x'.repeat(10))]
+    it.take(known, false)
+    it.take(unknown, true)
+    expect([it.bytes, it.unknownBytes]).toEqual([60, 30])
+    it.measure(known)
+    expect([it.bytes, it.unknownBytes]).toEqual([40, 30])
+    it.measure(unknown)
+    expect([it.bytes, it.unknownBytes]).toEqual([20, 10])
   })
 })
