@@ -184,6 +184,33 @@ it('what goes out again and has not come to its connection has not been written,
   expect(batch.deliveryError(new BrokerUnavailableError('of the test'), false).mayHaveBeenWritten).toBe(false)
 })
 
+it('messages that fail together are told by one error, and by another once there was another attempt', () => {
+  const queue = queueOf(1)
+  const batch = queue.takeNext(0)
+  const cause = new BrokerUnavailableError('of the test')
+  const first = batch.deliveryError(cause)
+  expect(batch.deliveryError(cause)).toBe(first)
+  queue.returned(batch)
+  queue.takeNext(0)
+  expect([first.attempts, batch.deliveryError(cause).attempts]).toEqual([1, 2])
+})
+
+it('a message that was refused has not been written, though those beside it keep their sequences and go again', () => {
+  const queue = new PartitionQueue('orders', 0, { plainBytes: 1_000, ratio: 1 }, buffers)
+  queue.isLedBy(1)
+  const owner = new Owner()
+  for (const index of [0, 1]) queue.append(outgoingMessage(owner, index, { value: 'x' }))
+  const batch = queue.takeNext(0, IDENTITY, 5)
+  queue.append(outgoingMessage(new Owner(), 0, { value: 'behind' }))
+  queue.takeNext(0, IDENTITY, 5)
+  queue.returned(batch)
+  expect(batch.sequence).toBeDefined()
+  const cause = new BrokerUnavailableError('of the test')
+  batch.endOne(0, cause, 0, true)
+  batch.endOne(1, cause, 0)
+  expect(owner.fates).toMatchObject([[{ mayHaveBeenWritten: false }], [{ mayHaveBeenWritten: true }]])
+})
+
 it('a batch has 5,000 messages at the most, however small they are', () => {
   const queue = new PartitionQueue('orders', 0, { plainBytes: 1_000_000, ratio: 1 }, buffers)
   queue.isLedBy(1)

@@ -12,6 +12,7 @@ import {
   ProducerUnusableError,
   TransactionAbortedError,
 } from '../../../../src/producer/transactions/transaction-errors.js'
+import { produce } from '../../../../src/protocol/apis/produce.js'
 import { brokerResponseError } from '../../../../src/protocol/error-codes.js'
 import { FakeCoordinators } from './support.js'
 
@@ -81,6 +82,27 @@ describe('a transaction', () => {
     expect(kafka.versions).toMatchObject({ TxnOffsetCommit: 5, EndTxn: 5 })
     expect(manager.maxProduceVersion).toBeGreaterThanOrEqual(12)
     expect(manager.current).toMatchObject({ producerId: 7n, epoch: 1 })
+  })
+
+  it('of part two goes on with what was written, and with nothing else, once it is to be aborted', async () => {
+    const manager = await new FakeCoordinators({ transactionVersion: 2 }).begun()
+    expect(manager.isIn('a', 0)).toBe(true)
+    manager.fail(new DeliveryTimeoutError('late'))
+    expect([manager.isIn('a', 0), manager.isIn('a', 1)]).toEqual([true, false])
+  })
+
+  it('of part two has its partitions added where a leader is older, those that were written to as well', async () => {
+    const kafka = new FakeCoordinators({ transactionVersion: 2 })
+    const manager = await kafka.begun()
+    expect(manager.isIn('a', 0)).toBe(true)
+    manager.meetsProduce(12)
+    expect([manager.isIn('a', 0), manager.maxProduceVersion]).toEqual([true, produce.maxVersion])
+    manager.meetsProduce(11)
+    expect([manager.isIn('a', 0), manager.maxProduceVersion]).toEqual([false, 11])
+    await manager.whenIn('a', 0)
+    manager.meetsProduce(11)
+    expect(manager.isIn('a', 0)).toBe(true)
+    expect(kafka.asked).toEqual(['AddPartitionsToTxn a-0 7/0'])
   })
 
   it('follows a cluster that is upgraded and downgraded between transactions', async () => {
