@@ -323,6 +323,15 @@ it('the time of the append is that of every message where the topic has it', () 
   expect(owner.fates).toMatchObject([[{ timestamp: 9_000 }]])
 })
 
+it('where the format has no timestamps no message has one', () => {
+  const queue = new PartitionQueue('orders', 0, { plainBytes: 1_000, ratio: 1 }, buffers)
+  queue.isLedBy(1)
+  const owner = new Owner()
+  queue.append(outgoingMessage(owner, 0, { value: 'x' }))
+  queue.acknowledged(queue.takeNext(0), { ...acknowledgement, hasTimestamps: false }, 1)
+  expect(owner.fates).toMatchObject([[{ timestamp: -1 }]])
+})
+
 it('whoever holds a batch with its fate holds nothing of those it was of', async () => {
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void

@@ -36,6 +36,30 @@ describe('room that is given back', () => {
   })
 })
 
+describe('room', () => {
+  it('is given back once, by what has it', () => {
+    const { it, messages } = room()
+    const [message] = messages
+    for (let i = 0; i < 2; i++) if (message !== undefined) it.leave(message)
+    it.leave(outgoingMessage(new Owner(), 0, { value: 'never let in' }))
+    expect([it.messages, it.bytes]).toEqual([2, 6])
+  })
+
+  it('is empty when the last that was held is given back, and not before', async () => {
+    const { it, messages } = room()
+    let isEmpty = false
+    const emptied = it.emptied().then(() => (isEmpty = true))
+    for (const message of messages) {
+      expect(isEmpty).toBe(false)
+      it.leave(message)
+      it.tell()
+      await Promise.resolve()
+    }
+    await emptied
+    await it.emptied()
+  })
+})
+
 describe('room that is taken', () => {
   const bound = () => new Room(10, 100, () => undefined)
   const message = (value: Data) => outgoingMessage(new Owner(), 0, { value })

@@ -105,6 +105,21 @@ describe('a transaction', () => {
     expect(kafka.asked).toEqual(['AddPartitionsToTxn a-0 7/0'])
   })
 
+  it('leaders that were shown the epoch after what may come late are not shown those after that', async () => {
+    const kafka = new FakeCoordinators()
+    const manager = await kafka.begun()
+    await manager.whenIn('a', 0)
+    manager.failSequence(new DeliveryTimeoutError('late'))
+    kafka.asked.length = 0
+    await manager.abort()
+    const shown = ['InitProducerId 7/0', 'AddPartitionsToTxn a-0 7/1', 'EndTxn abort 7/1']
+    expect(kafka.asked).toEqual(['drained', 'EndTxn abort 7/0', ...shown])
+    manager.failSequence(new DeliveryTimeoutError('late'))
+    kafka.asked.length = 0
+    await manager.begin(forever())
+    expect(kafka.asked).toEqual(['InitProducerId 7/1'])
+  })
+
   it('follows a cluster that is upgraded and downgraded between transactions', async () => {
     const kafka = new FakeCoordinators()
     const manager = await kafka.begun()
