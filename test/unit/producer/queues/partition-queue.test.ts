@@ -251,6 +251,20 @@ it('which headers and timestamps callers gave is known of each message, in which
   expect(whoseOf(queue.peekNext())).toEqual(left.slice(2))
 })
 
+it('the halves of a batch have its sequences, each those of its own messages, where the whole may be in the log', () => {
+  const queue = new PartitionQueue('orders', 0, { plainBytes: 1_000, ratio: 1 }, buffers)
+  queue.isLedBy(1)
+  for (let i = 0; i < 5; i++) queue.append(outgoingMessage(new Owner(), 0, { value: 'x' }))
+  const batch = queue.takeNext(0, IDENTITY, 5)
+  batch.history.noteFailure(new BrokerUnavailableError('of the test'), true)
+  queue.split(batch)
+  const halves = [queue.takeNext(0, IDENTITY, 5), queue.takeNext(0, IDENTITY, 5)]
+  expect(halves.map(({ count, sequence }) => [count, sequence])).toEqual([
+    [2, { identity: IDENTITY, base: 0 }],
+    [3, { identity: IDENTITY, base: 2 }],
+  ])
+})
+
 it('nothing new goes behind what goes out again and may be in the log', () => {
   const identity = { producerId: 1n, epoch: 0 }
   const queue = queueOf(6)
