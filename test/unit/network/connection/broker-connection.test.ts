@@ -9,6 +9,7 @@ import { metadata, type MetadataRequest } from '../../../../src/protocol/apis/me
 import { produce } from '../../../../src/protocol/apis/produce.js'
 import { ZERO_UUID } from '../../../../src/protocol/byte-writer.js'
 import { encodeResponseFrame, GatheringBound } from '../../../../src/protocol/frame.js'
+import { turns } from '../../../embedded/support/producers.js'
 import { outgoing, recordBatch } from '../../protocol/records/support.js'
 
 const ALL: MetadataRequest = {
@@ -468,6 +469,25 @@ describe('a request without an answer', () => {
     expect(await sent).toMatchObject({ code: 'REQUEST_TIMEOUT' })
     expect(connection.isOpen).toBe(false)
   })
+})
+
+it('of requests that were held those go that are wanted yet, and the others fail with what ends the connection', async () => {
+  const { connection, peer } = await connected()
+  connection.holdRequests()
+  const calledOff = new AbortController()
+  const unwanted = connection.request(metadata, 0, ALL, { timeoutMs: 10_000, signal: calledOff.signal })
+  const wanted = ask(connection)
+  calledOff.abort(new Error('called off'))
+  connection.releaseRequests()
+  await expect(unwanted).rejects.toThrow('called off')
+  await received(peer, 4)
+  peer.write(answer(1))
+  expect((await wanted).brokers).toMatchObject([{ nodeId: 1 }])
+  connection.holdRequests()
+  const held = ask(connection)
+  connection.abandon(new ConnectionClosedError('not wanted any more'))
+  const seen = await Promise.race([held.catch((error: unknown) => error), turns(5)])
+  expect(seen).toMatchObject({ message: 'not wanted any more' })
 })
 
 it('requests that were held all fail where the stream throws on the first of them', async () => {

@@ -265,6 +265,23 @@ it('the halves of a batch have its sequences, each those of its own messages, wh
   ])
 })
 
+it('what is first since the one before has failed is behind that one yet, as long as their sequences are the same', () => {
+  const queue = queueOf(2)
+  const [first, second] = [handedOver(queue), handedOver(queue)]
+  expect([queue.isBehind(first), queue.isBehind(second)]).toEqual([false, true])
+  queue.failed(first, new BrokerUnavailableError('of the test'), 1)
+  expect(queue.isBehind(second)).toBe(true)
+})
+
+it('a batch in flight whose messages have their fate is left alone, whatever becomes of others', () => {
+  const queue = queueOf(2)
+  const [batch, waiting] = [queue.takeNext(0), queue.peekNext()]
+  for (const it of [batch, waiting]) it?.endOne(0, new BrokerUnavailableError('of the test'), 0)
+  expect(queue.waitingWithEnded()).toEqual([waiting])
+  queue.returned(batch)
+  expect(queue.waitingWithEnded()).toEqual([batch, waiting])
+})
+
 it('nothing new goes behind what goes out again and may be in the log', () => {
   const identity = { producerId: 1n, epoch: 0 }
   const queue = queueOf(6)

@@ -14,6 +14,7 @@ import {
 } from '../../../../src/producer/transactions/transaction-errors.js'
 import { produce } from '../../../../src/protocol/apis/produce.js'
 import { brokerResponseError } from '../../../../src/protocol/error-codes.js'
+import { turns } from '../../../embedded/support/producers.js'
 import { FakeCoordinators } from './support.js'
 
 const FENCED = 90
@@ -118,6 +119,29 @@ describe('a transaction', () => {
     kafka.asked.length = 0
     await manager.begin(forever())
     expect(kafka.asked).toEqual(['InitProducerId 7/1'])
+    // Nor is the doubt of one transaction that of the next.
+    await manager.whenIn('a', 0)
+    await manager.commit()
+    kafka.asked.length = 0
+    await manager.begin(forever())
+    expect(kafka.asked).toEqual([])
+  })
+
+  it('whose producer is fenced waits for no answer, and what is not written is taken out', async () => {
+    let asked = (): void => undefined
+    const isAsked = new Promise<void>((resolve) => (asked = resolve))
+    const kafka = new FakeCoordinators()
+    const manager = await kafka.begun()
+    kafka.script.onAsked = () => {
+      asked()
+      return new Promise<void>(() => undefined)
+    }
+    const added = manager.whenIn('a', 0)
+    await isAsked
+    manager.fail(brokerResponseError(FENCED, 'Produce'), 'fenced')
+    const seen = await Promise.race([added.catch((error: unknown) => error), turns(5)])
+    expect(seen).toBeInstanceOf(ProducerFencedError)
+    expect(kafka.takenOut).toEqual([seen])
   })
 
   it('follows a cluster that is upgraded and downgraded between transactions', async () => {
