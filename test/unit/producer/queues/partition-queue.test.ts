@@ -282,6 +282,27 @@ it('a batch in flight whose messages have their fate is left alone, whatever bec
   expect(queue.waitingWithEnded()).toEqual([batch, waiting])
 })
 
+it('what comes after a batch was halved goes behind both of its halves', () => {
+  const queue = new PartitionQueue('orders', 0, { plainBytes: 1_000, ratio: 1 }, buffers)
+  queue.isLedBy(1)
+  const append = () => queue.append(outgoingMessage(new Owner(), 0, { value: 'x' }))
+  for (let i = 0; i < 3; i++) append()
+  const batch = queue.peekNext()
+  if (batch !== undefined) queue.halve(batch)
+  append()
+  expect([1, 2, 3].map(() => queue.takeNext(0).count)).toEqual([1, 2, 1])
+})
+
+it('what fails before it has come to its connection does not hold up what may go behind others', () => {
+  const queue = queueOf(4)
+  queue.acknowledged(handedOver(queue), acknowledgement, 100)
+  handedOver(queue)
+  const batch = queue.takeNext(100, IDENTITY, 5)
+  expect(queue.isReadyFor(IDENTITY, 5)).toBe(false)
+  queue.failed(batch, new BrokerUnavailableError('of the test'), 100)
+  expect(queue.isReadyFor(IDENTITY, 5)).toBe(true)
+})
+
 it('nothing new goes behind what goes out again and may be in the log', () => {
   const identity = { producerId: 1n, epoch: 0 }
   const queue = queueOf(6)
