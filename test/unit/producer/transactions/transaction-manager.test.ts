@@ -12,6 +12,7 @@ import {
   ProducerUnusableError,
   TransactionAbortedError,
 } from '../../../../src/producer/transactions/transaction-errors.js'
+import { ElsewhereError } from '../../../../src/producer/transactions/transactional-identity.js'
 import { produce } from '../../../../src/protocol/apis/produce.js'
 import { brokerResponseError } from '../../../../src/protocol/error-codes.js'
 import { turns } from '../../../embedded/support/producers.js'
@@ -125,6 +126,21 @@ describe('a transaction', () => {
     kafka.asked.length = 0
     await manager.begin(forever())
     expect(kafka.asked).toEqual([])
+  })
+
+  it('of which something is in another cluster is aborted where that is found, and goes on under no other identity', async () => {
+    const kafka = new FakeCoordinators({ answers: { AddPartitionsToTxn: [0, new ElsewhereError()] } })
+    const manager = await kafka.begun()
+    await manager.whenIn('a', 0)
+    await expect(manager.whenIn('b', 0)).rejects.toBeInstanceOf(TransactionAbortedError)
+    expect(kafka.asked).toEqual(['AddPartitionsToTxn a-0 7/0', 'AddPartitionsToTxn b-0 7/0'])
+  })
+
+  it('whose id the coordinator has forgotten ends its producer before Kafka 2.5, which gives no other in its place', async () => {
+    const kafka = new FakeCoordinators({ initVersion: 2, answers: { AddPartitionsToTxn: [FORGOTTEN] } })
+    const manager = await kafka.begun()
+    await expect(manager.whenIn('a', 0)).rejects.toBeInstanceOf(ProducerUnusableError)
+    expect(kafka.asked).toEqual(['AddPartitionsToTxn a-0 7/0'])
   })
 
   it('whose producer is fenced waits for no answer, and what is not written is taken out', async () => {
