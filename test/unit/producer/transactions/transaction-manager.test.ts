@@ -143,6 +143,38 @@ describe('a transaction', () => {
     expect(kafka.asked).toEqual(['AddPartitionsToTxn a-0 7/0'])
   })
 
+  it('whose commit had no answer and then finds another cluster: nobody knows', async () => {
+    const kafka = new FakeCoordinators({ unanswered: ['EndTxn'], answers: { EndTxn: [new ElsewhereError()] } })
+    const manager = await kafka.begun()
+    await manager.whenIn('a', 0)
+    await expect(manager.commit()).rejects.toBeInstanceOf(OutcomeUnknownError)
+  })
+
+  it('of which the coordinator has not heard is aborted all the same, and the next one has another epoch', async () => {
+    const kafka = new FakeCoordinators({ transactionVersion: 2, answers: { EndTxn: [WRONG_STATE] } })
+    const manager = await kafka.begun()
+    expect(manager.isIn('a', 0)).toBe(true)
+    await manager.abort()
+    expect(kafka.asked).toEqual(['drained', 'EndTxn abort 7/0', 'InitProducerId 7/0'])
+  })
+
+  it('of which the coordinator may not have heard is fenced all the same', async () => {
+    const kafka = new FakeCoordinators({ transactionVersion: 2, answers: { EndTxn: [FENCED] } })
+    const manager = await kafka.begun()
+    expect(manager.isIn('a', 0)).toBe(true)
+    await expect(manager.abort()).rejects.toBeInstanceOf(ProducerFencedError)
+  })
+
+  it.each([
+    ['is in another state', {}, WRONG_STATE],
+    ['is forgotten, where no other id is given', { initVersion: 2 }, FORGOTTEN],
+  ])('that was begun and %s when it is aborted ends its producer', async (_, script, code) => {
+    const kafka = new FakeCoordinators({ ...script, answers: { EndTxn: [code] } })
+    const manager = await kafka.begun()
+    await manager.whenIn('a', 0)
+    await expect(manager.abort()).rejects.toBeInstanceOf(ProducerUnusableError)
+  })
+
   it('whose producer is fenced waits for no answer, and what is not written is taken out', async () => {
     let asked = (): void => undefined
     const isAsked = new Promise<void>((resolve) => (asked = resolve))
