@@ -1,10 +1,11 @@
 import { Socket } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
 import { sleep } from '../../../../src/clock.js'
-import { RequestTimeoutError } from '../../../../src/errors.js'
+import { BrokerUnavailableError, RequestTimeoutError } from '../../../../src/errors.js'
 import { KnownCluster } from '../../../../src/network/session/known-cluster.js'
 import { SessionFactory } from '../../../../src/network/session/session.js'
 import { AnyBroker } from '../../../../src/producer/brokers/any-broker.js'
+import { Declined } from '../../../../src/producer/brokers/asking-round.js'
 import { Observers } from '../../../../src/stats/observer.js'
 import { StatisticsObserver } from '../../../../src/stats/statistics.js'
 import { turns } from '../../../embedded/support/producers.js'
@@ -67,6 +68,39 @@ it('one that was given up for others has failed to connect, which is told and co
   expect(statistics.snapshot().connections.failed).toBe(0)
   await passUntil(20_000)
   expect(statistics.snapshot().connections.failed).toBeGreaterThan(0)
+})
+
+it('one that is connected to for two questions is not given up for the one that has its answer elsewhere', async () => {
+  const time = new VirtualClock()
+  const surroundings = { clock: time.for('test'), random: new Dice(1) }
+  const brokers = ['kafka-1', 'kafka-2'].map((host) => ({ host, port: 9092 }))
+  const connection = { address: brokers[1], isOpen: true, onClose: () => undefined, close: () => undefined }
+  const signals: AbortSignal[] = []
+  const sessions = {
+    // Whoever is asked first is silent.
+    open: (address: unknown, { signal }: { signal: AbortSignal }) =>
+      signals.push(signal) < 2
+        ? new Promise(() => undefined)
+        : Promise.resolve({ connection: { ...connection, address }, throttle: { leftMs: 0 } }),
+    isNeeded: true,
+    signal: new AbortController().signal,
+    cluster: new KnownCluster(),
+    whyUnanswered: (_: unknown, error: unknown) => Promise.resolve(error),
+  }
+  const anyBroker = new AnyBroker(sessions as unknown as SessionFactory, brokers, surroundings)
+  let isAnswered = false
+  void anyBroker.ask(() => Promise.resolve()).then(() => (isAnswered = true))
+  let hasDeclined = false
+  const decline = () => {
+    hasDeclined = true
+    return Promise.reject(new Declined(new BrokerUnavailableError('not by this one')))
+  }
+  anyBroker.ask(decline).catch(() => undefined)
+  while (!isAnswered || !hasDeclined) {
+    await turns(3)
+    time.step()
+  }
+  expect(signals.map(({ aborted }) => aborted)).toEqual([false, false])
 })
 
 it('those that are silent are left alone once another has answered', async () => {
