@@ -18,10 +18,19 @@ export function createDebug(namespace: string): Debug {
   }
 }
 
+/** Deno throws where a program may not read its environment: what nobody may ask for is not asked for. */
+function environment(): { readonly DEBUG?: string | undefined } {
+  try {
+    return { DEBUG: process.env['DEBUG'] }
+  } catch {
+    return {}
+  }
+}
+
 /** The same with less: no colours, no time since the line before. */
 export function plainDebug(
   namespace: string,
-  { DEBUG = '' } = process.env,
+  { DEBUG = '' } = environment(),
   out: NodeJS.WritableStream = process.stderr,
 ): Debug {
   const patterns = DEBUG.split(/[\s,]+/).filter((pattern) => pattern !== '')

@@ -95,6 +95,14 @@ describeInstalled.each(RUNTIMES)('$name', ({ command, options }) => {
   })
 })
 
+describeInstalled('Deno that may use the network and nothing else', () => {
+  it('imports the package and sends', async () => {
+    const { stdout, stderr } = await run(await binary(BINARIES.deno), ['run', '--allow-net', 'imported.mjs'], folder)
+    expect(stdout).toMatch(EXERCISED)
+    expect(stderr).toBe('')
+  })
+})
+
 describeInstalled('installed with native code for another C library', () => {
   it('does without it', async () => {
     const other = await project(

@@ -28,3 +28,21 @@ it.each([
   if (wanted) expect(line).toMatch(/^\d{4}-\d\d-\d\dT\S+Z kafka-producer:sasl host:9092: 2 left, \{ a: 1 \}\n$/)
   else expect(line).toBe('')
 })
+
+it('prints nothing where the environment may not be read, as in a Deno without the right to', () => {
+  const { env } = process
+  const lines: unknown[] = []
+  const refusing = new Proxy(env, {
+    get() {
+      throw new Error('Requires env access to "DEBUG", run again with the --allow-env flag')
+    },
+  })
+  Object.assign(process, { env: refusing })
+  try {
+    const out = new Writable({ write: (chunk: Buffer, _, done) => done(void lines.push(chunk)) })
+    plainDebug('kafka-producer:sasl', undefined, out)('what nobody sees')
+  } finally {
+    Object.assign(process, { env })
+  }
+  expect(lines).toEqual([])
+})
