@@ -27,6 +27,25 @@ const timers: Pick<
   'setTimeout' | 'clearTimeout' | 'setInterval' | 'clearInterval' | 'setImmediate'
 > = 'window' in globalThis ? nodeTimers : globalThis
 
+/** What there was before a test faked it. */
+const { setImmediate: setImmediateAtFirst } = timers
+
+/**
+ * A turn of the event loop is no time that passes: it comes where a test has timers faked that stand still, and what was to
+ * come under faked ones comes when the test is through with them, who forget it. So it is asked of both; one is the system's.
+ */
+function setTurn(callback: () => void): void {
+  if (timers.setImmediate === setImmediateAtFirst) return void withoutContext(setImmediateAtFirst, callback)
+  let hasCome = false
+  const once = () => {
+    if (hasCome) return
+    hasCome = true
+    callback()
+  }
+  withoutContext(setImmediateAtFirst, once)
+  withoutContext(timers.setImmediate, once)
+}
+
 /** The system's. */
 export const systemClock: Clock = {
   now: () => performance.now(),
@@ -35,7 +54,7 @@ export const systemClock: Clock = {
   clearTimeout: (timer) => timers.clearTimeout(timer as NodeJS.Timeout | undefined),
   setInterval: (callback, ms) => withoutContext(timers.setInterval, callback, ms),
   clearInterval: (timer) => timers.clearInterval(timer as NodeJS.Timeout | undefined),
-  setImmediate: (callback) => void withoutContext(timers.setImmediate, callback),
+  setImmediate: setTurn,
 }
 
 /**
