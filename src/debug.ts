@@ -1,4 +1,5 @@
 import { formatWithOptions } from 'node:util'
+import { environmentVariable } from './environment.js'
 import { optionalPackage } from './optional-package.js'
 
 export type Debug = (format: string, ...args: unknown[]) => void
@@ -18,19 +19,10 @@ export function createDebug(namespace: string): Debug {
   }
 }
 
-/** Deno throws where a program may not read its environment: what nobody may ask for is not asked for. */
-function environment(): { readonly DEBUG?: string | undefined } {
-  try {
-    return { DEBUG: process.env['DEBUG'] }
-  } catch {
-    return {}
-  }
-}
-
 /** The same with less: no colours, no time since the line before. */
 export function plainDebug(
   namespace: string,
-  { DEBUG = '' } = environment(),
+  DEBUG = environmentVariable('DEBUG') ?? '',
   out: NodeJS.WritableStream = process.stderr,
 ): Debug {
   const patterns = DEBUG.split(/[\s,]+/).filter((pattern) => pattern !== '')

@@ -9,6 +9,7 @@ import {
   type TracerProvider,
 } from '@opentelemetry/api'
 import { systemClock } from '../clock.js'
+import { environmentVariable } from '../environment.js'
 import type { SendTrace } from '../index.js'
 import { VERSION } from '../version.js'
 import {
@@ -86,7 +87,7 @@ export class KafkaProducerInstrumentation {
   }
 
   private prepare(): void {
-    const conventions = new Conventions(process.env['OTEL_SEMCONV_STABILITY_OPT_IN'])
+    const conventions = new Conventions(environmentVariable('OTEL_SEMCONV_STABILITY_OPT_IN'))
     const { createSpans = true, propagateUnsampled = false, requireParentSpan = false } = this.config
     this.spans = new SendSpans(this.tracer, conventions, { createSpans, propagateUnsampled, requireParentSpan })
     // Without anyone to tell it to, nothing is measured.
