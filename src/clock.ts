@@ -28,7 +28,7 @@ const timers: Pick<
 > = 'window' in globalThis ? nodeTimers : globalThis
 
 /** What there was before a test faked it. */
-const { setImmediate: setImmediateAtFirst } = timers
+const { setImmediate: setImmediateAtFirst } = nodeTimers
 
 /**
  * A turn of the event loop is no time that passes: it comes where a test has timers faked that stand still, and what was to

@@ -50,3 +50,11 @@ it('comes when a test that has loaded it under fake timers is through with these
   await new Promise<void>((resolve) => systemClock.setImmediate(resolve))
   expect(told).toEqual(['under them'])
 })
+
+it('comes where the timers among the globals alone were faked when it was loaded, as Jest does it for all tests', async () => {
+  vi.stubGlobal('setImmediate', () => undefined)
+  onTestFinished(() => void vi.unstubAllGlobals())
+  vi.resetModules()
+  const { systemClock } = await import('../../../src/clock.js')
+  await new Promise<void>((resolve) => systemClock.setImmediate(resolve))
+})
