@@ -216,7 +216,12 @@ export class InterceptedMessages implements Replacement {
 
 function headersOf(message: KeyedMessage, copyBytes: boolean): readonly HeaderPair[] {
   const pairs = headerPairs(message)
-  return copyBytes ? pairs.map(([name, value]) => [name, copyOf(value)]) : pairs
+  try {
+    return copyBytes ? pairs.map(([name, value]) => [name, copyOf(value)]) : pairs
+  } catch {
+    // Bytes that can't be read, for which the message is refused elsewhere.
+    return []
+  }
 }
 
 /** What an error that a call failed with says of each of its messages; undefined: nothing, it was taken in all the same. */

@@ -151,7 +151,11 @@ export class Serializer<K, V> {
 
 /** Replaces bytes by copies within the list, which is nobody else's: so headers that were added stay known as such. */
 function copyAll(parts: Data[]): void {
-  for (const [index, data] of parts.entries()) parts[index] = copyOf(data)
+  try {
+    for (const [index, data] of parts.entries()) parts[index] = copyOf(data)
+  } catch (cause) {
+    throw new InvalidMessageError(`headers: bytes among them can't be read: ${reasonOf(cause)}`, { cause })
+  }
 }
 
 /** The headers as encoders see them: as they were given; pairs in place of what can be read but once, and was. */

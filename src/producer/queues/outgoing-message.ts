@@ -1,5 +1,6 @@
 import type { DeliveryError } from '../../errors.js'
-import { type Data, type OutgoingHeaders, sizeOfData } from '../../protocol/records/record.js'
+import type { Data, OutgoingHeaders } from '../../protocol/records/record.js'
+import { sizeOfUtf8 } from '../../protocol/utf8.js'
 import type { RecordMetadata } from '../record-metadata.js'
 import type { Batch } from './batch.js'
 import type { SendMoment } from './send-clock.js'
@@ -76,11 +77,19 @@ export class OutgoingMessage {
     return this.owner.isSettled(this.index)
   }
 
-  /** Bytes of key, value and headers, measured: what a message that has to wait counts against `queueBytes`. */
+  /**
+   * Bytes of key, value and headers, measured: what a message that has to wait counts against `queueBytes`. Bytes are not asked
+   * how many they are again: they are the caller's, and may throw this time.
+   */
   exactBytes(): number {
     if (this.leastBytes === this.mostBytes) return this.leastBytes
-    let bytes = Math.max(sizeOfData(this.key), 0) + Math.max(sizeOfData(this.value), 0)
-    for (const data of this.headers ?? []) bytes += Math.max(sizeOfData(data), 0)
+    let bytes = this.leastBytes + expansionOf(this.key) + expansionOf(this.value)
+    for (const data of this.headers ?? []) bytes += expansionOf(data)
     return bytes
   }
+}
+
+/** By how many bytes a string is longer than it would be as ASCII. */
+function expansionOf(data: Data): number {
+  return typeof data === 'string' ? sizeOfUtf8(data) - data.length : 0
 }

@@ -134,7 +134,7 @@ describe.each(['encoded', 'original'] as const)('the bytes of a partition key, w
 })
 
 describe('bytes of a class whose length is its own', () => {
-  function throwingAfter(times: number): Uint8Array {
+  function throwingAfter(times: number, bytes = new Uint8Array(10)): Uint8Array {
     let reads = 0
     const { get } = Reflect.getOwnPropertyDescriptor(
       Object.getPrototypeOf(Uint8Array.prototype) as object,
@@ -142,9 +142,9 @@ describe('bytes of a class whose length is its own', () => {
     ) as {
       get: () => number
     }
-    return Object.defineProperty(new Uint8Array(10), 'length', {
+    return Object.defineProperty(bytes, 'length', {
       get(this: Uint8Array) {
-        if (reads++ === times) throw new Error('not now')
+        if (reads++ >= times) throw new Error('not now')
         return get.call(this)
       },
     })
@@ -160,6 +160,38 @@ describe('bytes of a class whose length is its own', () => {
       await producer.send({ topic: 't', value: 'other' })
       expect(await failed).toMatchObject({ code: times === 0 ? 'SERIALIZATION_FAILED' : 'INVALID_MESSAGE' })
       expect(stored(kafka, 't')).toEqual(['other'])
+      expectNothingHeld(producer)
+    },
+  )
+
+  it.each([0, 1, 2, 3, 4])(
+    'that throws when it is read, after %i times, while the message waits for metadata: none but their message fails',
+    async (times) => {
+      const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+      const producer = startProducer(kafka)
+      // Of what is measured, the text, it is known only then how many bytes it comes to.
+      const sent = producer.send({ topic: 't', key: 'é', value: throwingAfter(times) }).then(
+        () => 'sent',
+        (error: unknown) => error,
+      )
+      await producer.send({ topic: 't', value: 'other' })
+      const code = times === 0 ? 'SERIALIZATION_FAILED' : 'INVALID_MESSAGE'
+      expect(await sent).toEqual(times === 4 ? 'sent' : expect.objectContaining({ code }))
+      expect(stored(kafka, 't').at(-1)).toBe('other')
+      expectNothingHeld(producer)
+    },
+  )
+
+  it.each([[[]], [[{ onAcknowledgement: () => undefined }]]])(
+    'that throws when they are copied as those of a header: their message fails alone, with interceptors: %j',
+    async (interceptors) => {
+      const kafka = await startKafka({ topics: { t: { partitions: 1 } } })
+      const producer = startProducer(kafka, { copyBytes: true, interceptors })
+      const headers = { h: throwingAfter(0, Buffer.alloc(10)) }
+      await expect(producer.send({ topic: 't', value: 'x', headers })).rejects.toMatchObject({
+        code: 'INVALID_MESSAGE',
+      })
+      await producer.send({ topic: 't', value: 'other' })
       expectNothingHeld(producer)
     },
   )
