@@ -207,6 +207,7 @@ export class Outcomes {
         return this.fail(batch, why)
       }
       case 'go apart':
+        history.forgiveAttempt()
         return this.retry([batch], cause, { generation, passes: true })
       case 'unnumber':
         this.parts.idempotence.leaveOut(queue.topic, cause)

@@ -185,20 +185,23 @@ describe('a broker that takes no sequences', () => {
     expect(warnings).toEqual(['KAFKA_PRODUCER_NOT_IDEMPOTENT'])
   })
 
-  it('refuses the whole request, and messages without sequences with it: all arrive', async () => {
-    const { kafka, producer } = await start({ topics: { orders: {}, old: {} } })
-    const warnings: string[] = []
-    producer.on('warning', ({ code }) => warnings.push(code))
-    kafka.fail({ api: 'Produce', topic: 'old' }, 'UNSUPPORTED_FOR_MESSAGE_FORMAT')
-    await producer.send({ topic: 'old', value: '1' })
-    const refused = kafka.fail({ api: 'Produce' }, 'CLUSTER_AUTHORIZATION_FAILED')
-    await producer.send(['orders', 'old'].map((topic) => ({ topic, value: '2' })))
-    expect(refused.hits).toBe(1)
-    expect(numbersIn(kafka.records('orders'))).toEqual([0, 2])
-    expect(stored(kafka, 'old')).toEqual(['1', '2'])
-    expect(producer.stats().notIdempotentTopics).toEqual(['old', 'orders'])
-    expect(warnings).toHaveLength(2)
-  })
+  it.each([Infinity, 0])(
+    'refuses messages without sequences with those beside them: all arrive, with %d retries',
+    async (retries) => {
+      const { kafka, producer } = await start({ topics: { orders: {}, old: {} } }, { retries })
+      const warnings: string[] = []
+      producer.on('warning', ({ code }) => warnings.push(code))
+      kafka.fail({ api: 'Produce', topic: 'old' }, 'UNSUPPORTED_FOR_MESSAGE_FORMAT')
+      await producer.send({ topic: 'old', value: '1' })
+      const refused = kafka.fail({ api: 'Produce' }, 'CLUSTER_AUTHORIZATION_FAILED')
+      await producer.send(['orders', 'old'].map((topic) => ({ topic, value: '2' })))
+      expect(refused.hits).toBe(1)
+      expect(numbersIn(kafka.records('orders'))).toEqual([0, 2])
+      expect(stored(kafka, 'old')).toEqual(['1', '2'])
+      expect(producer.stats().notIdempotentTopics).toEqual(['old', 'orders'])
+      expect(warnings).toHaveLength(2)
+    },
+  )
 
   it('is not sent again without its sequence what may be in the log', async () => {
     const { kafka, producer } = await start()
