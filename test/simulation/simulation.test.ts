@@ -469,4 +469,23 @@ describe('what it has found', () => {
     })
     expect(violation).toBeUndefined()
   })
+
+  it('hundreds of messages that are each too large may have their deadline before it is their turn to be refused', async () => {
+    const { violation } = await simulate({
+      ...PLAIN,
+      seed: 7101477,
+      topics: { t3: 6, t2: 2, t1: 1 },
+      network: { delayMs: 2, splits: 0.5 },
+      lookMs: 0.2,
+      options: {
+        ...PLAIN.options,
+        ...{ deliveryTimeoutMs: 4_000, retryBackoffMs: 20, lingerMs: 50, batchMessages: 1, batchBytes: 1_992 },
+      },
+      actions: [
+        { at: 2_933, do: 'send', id: 50, count: 300, list: true, topic: 't3', partition: 4, keys: 0, size: 6_000 },
+      ],
+      config: { 'max.message.bytes': 4_000 },
+    })
+    expect(violation).toBeUndefined()
+  })
 })

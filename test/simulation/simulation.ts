@@ -734,7 +734,10 @@ class Simulation {
   /** A batch a message, and each takes its time. */
   private get isHeavy(): boolean {
     const { lookMs, options } = this.scenario
-    return lookMs >= 0.1 && options.batchBytes < 1_000
+    if (lookMs < 0.1) return false
+    // As long as a broker refuses all of a partition, one of its batches at a time is on its way.
+    const isAlone = ({ value }: Entry) => value.length > options.batchBytes
+    return options.batchBytes < 1_000 || [...this.ledger.entries.values()].some(isAlone)
   }
 
   /** However much goes wrong, brokers are not asked more often than the back-off says. */
