@@ -185,11 +185,20 @@ export function atPlace(index: number, error: unknown): unknown {
  * @throws InvalidMessageError
  */
 export function checkIsOneMessage(message: object): void {
-  if (isPromise(message)) throw new InvalidMessageError('a message must be an object, given was a promise of one')
+  if (isThenable(message)) throw new InvalidMessageError('a message must be an object, given was a promise of one')
   if (has(message, Symbol.iterator) || has(message, Symbol.asyncIterator))
     throw new InvalidMessageError(
       `a message must be an object, given was ${kindOf(message)}; several are given in an array, or to sendAll()`,
     )
+}
+
+/** What can't be read is no promise, and refused for something else. */
+function isThenable(message: object): boolean {
+  try {
+    return isPromise(message)
+  } catch {
+    return false
+  }
 }
 
 /** @throws InvalidMessageError */

@@ -477,6 +477,7 @@ describe.each(['sync', 'async'] as const)('%s: a message that can’t be read', 
   const unreadable: [string, unknown][] = [
     ['null', null],
     ['with a topic that throws', { get topic() { throw new Error('no') }, value: 'x' }], // prettier-ignore
+    ['without a topic, and with a `then` that throws', { value: 'x', get then() { throw new Error('no') } }], // prettier-ignore
   ]
 
   it.each(unreadable)(
