@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../clock.js'
 import { createDebug } from '../../debug.js'
-import { BrokerResponseError, DeliveryError, FailedToSendMessageError, KafkaProducerError } from '../../errors.js'
+import { BrokerResponseError, DeliveryError, FailedToSendMessageError, type KafkaProducerError } from '../../errors.js'
 import { readable } from '../../given.js'
 import { toldToCaller } from '../../told-to-caller.js'
 import { kindOfBatchError, OF_SEQUENCES } from './error-kinds.js'
@@ -135,7 +135,8 @@ export class OpenTransaction {
   private sendFailed(error: KafkaProducerError): void {
     const { manager } = this.parts
     for (const failure of failuresOf(error)) {
-      const cause = failure.cause instanceof KafkaProducerError ? failure.cause : failure
+      // That of any other is the user's: it may be of another producer's, or nothing that can be asked what it is.
+      const cause = failure instanceof DeliveryError ? (failure.cause as KafkaProducerError) : failure
       const code = cause instanceof BrokerResponseError ? cause.errorCode : undefined
       const kind = kindOfBatchError(code)
       const isDoubtful = failure instanceof DeliveryError && failure.mayHaveBeenWritten

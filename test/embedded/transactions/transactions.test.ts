@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { TransactionAbortedError, TransactionEndedError, TransactionTimeoutError } from '../../../src/index.js'
+import {
+  TransactionAbortedError,
+  TransactionEndedError,
+  TransactionTimeoutError,
+  type KafkaProducerError,
+} from '../../../src/index.js'
 import { startKafka } from '../support/cluster.js'
 import { deliveryErrorOf, errorOf, requestsOf, startProducer, stored, until, watched } from '../support/producers.js'
 import { committed, startTransactional } from '../support/transactional.js'
@@ -146,6 +151,23 @@ describe('a transaction', () => {
     expect(committed(kafka, 'orders')).toEqual([])
     await producer.transaction((tx) => tx.send({ topic: 'orders', partition: 0, value: 'c' }))
     expect(committed(kafka, 'orders')).toEqual(['c'])
+  })
+
+  it('with a message that fails for what can’t be read, such as a proxy that was revoked, is aborted by its commit', async () => {
+    const kafka = await startKafka({ topics: TOPICS })
+    const producer = startTransactional(kafka)
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    const tx = await producer.begin()
+    await tx.send({ topic: 'orders', partition: 0, value: 'a' })
+    const signal = AbortSignal.abort(proxy)
+    expect(await errorOf(tx.send({ topic: 'orders', partition: 0, value: 'b' }, { signal }))).toHaveProperty(
+      'code',
+      'ABORTED',
+    )
+    const { code, cause } = await errorOf(tx.commit())
+    expect([code, (cause as KafkaProducerError).code]).toEqual(['TRANSACTION_ABORTED', 'ABORTED'])
+    expect(committed(kafka, 'orders')).toEqual([])
   })
 
   it('that has ended takes nothing more', async () => {
