@@ -12,8 +12,8 @@ import type { Surroundings } from '../../surroundings.js'
 import { timerDelay } from '../../timer-delay.js'
 import { AskingRound, Declined, type Putting } from './asking-round.js'
 
-/** How many of those that are being asked an error names. */
-const MAX_STAGES_TOLD = 3
+/** How many of those that are being asked, or were, an error names. */
+const MAX_TOLD = 3
 /** How long one broker may take, to begin with, to answer what any other could answer as well. */
 export const FIRST_PATIENCE_MS = 10_000
 
@@ -97,9 +97,8 @@ export class AnyBroker {
   get stage(): string | undefined {
     if (this.stages.size === 0) return undefined
     // Several questions may wait for one connection.
-    const stages = [...new Set(Array.from(this.stages, ({ told }) => told))]
-    const told = stages.slice(0, MAX_STAGES_TOLD).join(', ')
-    return stages.length > MAX_STAGES_TOLD ? `${told}, and ${stages.length - MAX_STAGES_TOLD} more` : told
+    const stages = [...this.stages].map(({ told }) => String(told))
+    return eachOnce(stages, ', ')
   }
 
   /**
@@ -119,7 +118,7 @@ export class AnyBroker {
       isNeeded: () => this.sessions.isNeeded,
       isClosed: () => this.sessions.signal.aborted,
       isToBeAskedAgain: (address, error) => this.isStranger(address, error),
-      failureOf: (failures) => whatNoRetryHelps(failures) ?? this.unavailable(failures.at(-1)),
+      failureOf: (failures) => whatNoRetryHelps(failures) ?? this.unavailable(failures),
       onEnd: (failure) => {
         this.lastFailure = failure
         if (failure === undefined) this.hasAnswered = true
@@ -191,13 +190,13 @@ export class AnyBroker {
     }
   }
 
-  private unavailable(failure: unknown): MetadataUnavailableError {
+  private unavailable(failures: readonly unknown[]): MetadataUnavailableError {
     const asked =
       this.brokers.size > 0 ? 'none of the known brokers and none of the bootstrap list' : 'none of the bootstrap list'
-    return new MetadataUnavailableError(
-      `${asked} answered: ${(failure as Error | undefined)?.message ?? 'the producer is closed'}`,
-      { cause: failure },
-    )
+    // Each may be away for a reason of its own.
+    const reasons = failures.map((failure) => (failure as Error).message)
+    const why = failures.length > 0 ? eachOnce(reasons, '; ') : 'the producer is closed'
+    return new MetadataUnavailableError(`${asked} answered: ${why}`, { cause: failures.at(-1) })
   }
 
   /**
@@ -358,6 +357,13 @@ function whatNoRetryHelps(failures: readonly unknown[]): KafkaProducerError | un
   ) as KafkaProducerError[]
   const refused = final.find((failure) => failure instanceof AuthenticationError)
   return refused ?? (final.length === failures.length ? final[0] : undefined)
+}
+
+/** Each of these texts once, as far as an error has room for them. */
+function eachOnce(texts: readonly string[], separator: ', ' | '; '): string {
+  const all = [...new Set(texts)]
+  const told = all.slice(0, MAX_TOLD).join(separator)
+  return all.length > MAX_TOLD ? `${told}${separator}and ${all.length - MAX_TOLD} more` : told
 }
 
 function shuffled<T>(items: readonly T[], random: Random): T[] {

@@ -70,6 +70,20 @@ describe('connect() names what is wrong', () => {
     expect(error.message).toMatch(`can't connect to ${address}: connect ECONNREFUSED`)
   })
 
+  it('each of the list, as far as an error has room', async () => {
+    const createConnection = ({ port }: { port: number }) => Promise.reject(new Error(`no way to ${port}`))
+    const whyNot = async (count: number) => {
+      const brokers = Array.from({ length: count }, (_, i) => `kafka:${i + 1}`)
+      const { code, message } = await errorOf(startProducer(brokers.join(), { createConnection }).connect())
+      expect(code).toBe('METADATA_UNAVAILABLE')
+      return message
+    }
+    const two = await whyNot(2)
+    for (const reason of ['kafka:1: `createConnection` failed: no way to 1', 'no way to 2'])
+      expect(two).toContain(reason)
+    expect(await whyNot(5)).toMatch(/^none of the bootstrap list answered: ([^;]+; ){3}and 2 more$/)
+  })
+
   it('no such name', async () => {
     const error = await errorOf(startProducer('kafka.invalid:9092').connect())
     expect(error.message).toMatch(/can't connect to kafka\.invalid:9092: .*kafka\.invalid/)
