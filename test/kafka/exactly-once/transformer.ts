@@ -1,5 +1,7 @@
 /** Consume, transform, produce: a program that is killed again and again, at points that chance chooses. */
 import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Producer, TransactionalProducer } from '../../../src/index.js'
 import { installKafkajs, startTransformer, TRANSFORMER_ID } from '../../interop/support/kafkajs.js'
@@ -20,15 +22,22 @@ const LATEST_MS = 30
 export async function killAndRestart(kafka: RealKafka, kills: number, dice: Dice): Promise<string[]> {
   await installKafkajs()
   for (const topic of ['in', 'out']) await kafka.createTopic(topic, { partitions: PARTITIONS, replicationFactor: 3 })
-  const values = Array.from({ length: (kills * MOST_TRANSACTIONS + 20) * MESSAGES }, (_, i) => `value-${i}`)
+  const values: string[] = []
   await using producer = new Producer({ brokers: kafka.bootstrap })
-  await producer.send(values.map((value, i) => ({ topic: 'in', key: `k${i}`, value })))
+  // Each time as much as it may be waited for: on a busy machine the one before may have left nothing.
+  const giveMore = async () => {
+    const more = Array.from({ length: MOST_TRANSACTIONS * MESSAGES }, (_, i) => `value-${values.length + i}`)
+    values.push(...more)
+    await producer.send(more.map((value) => ({ topic: 'in', key: value, value })))
+  }
   for (let kill = 0; kill < kills; kill++) {
-    await run(kafka, async (running) => {
-      for (let count = dice.between(1, MOST_TRANSACTIONS); count > 0; count--) await once(running.stdout, 'data')
+    await giveMore()
+    await run(kafka, async ({ stdout }) => {
+      await lines(stdout, dice.between(1, MOST_TRANSACTIONS))
       await delay(dice.below(LATEST_MS))
     })
   }
+  await giveMore()
   const read = () => readTopic({ bootstrap: kafka.bootstrap, topic: 'out', release: kafka.release.version })
   await run(kafka, async () => {
     while ((await read()).length < values.length) await delay(500)
@@ -43,6 +52,12 @@ export async function killAndRestart(kafka: RealKafka, kills: number, dice: Dice
     ...expected.filter((value) => !seen.has(value)).map((value) => `${value} is missing`),
     ...[...seen].filter(([, count]) => count > 1).map(([value, count]) => `${value} is there ${count} times`),
   ]
+}
+
+/** Resolves when there were so many. */
+function lines(stream: Readable, count: number): Promise<void> {
+  let left = count
+  return new Promise((resolve) => createInterface(stream).on('line', () => void (--left === 0 && resolve())))
 }
 
 /** Until the moment has come, and then never again. */
