@@ -11,17 +11,23 @@ export interface LogEntry {
   readonly bytes: Buffer
 }
 
+/** An entry, and how many bytes were written before it. */
+interface Placed extends LogEntry {
+  readonly position: number
+}
+
 /**
  * The log of one partition: entries in the order of their offsets, bounded in bytes. What is beyond the bound goes from
  * its start, a whole entry at a time; the last entry always stays.
  */
 export class PartitionLog {
   /** What retention has taken stands before the first as undefined, until it is half of all: moving the rest each time is slow. */
-  private entries: (LogEntry | undefined)[] = []
+  private entries: (Placed | undefined)[] = []
   private first = 0
   private held = 0
   private messages = 0
   private nextOffset = 0
+  private endPosition = 0
 
   constructor(private readonly retentionBytes: number) {}
 
@@ -45,7 +51,8 @@ export class PartitionLog {
   }
 
   append(entry: LogEntry): void {
-    this.entries.push(entry)
+    this.entries.push({ ...entry, position: this.endPosition })
+    this.endPosition += entry.bytes.length
     this.count(entry, 1)
     this.nextOffset = entry.lastOffset + 1
     while (this.held > this.retentionBytes && this.first < this.entries.length - 1) {
@@ -65,9 +72,10 @@ export class PartitionLog {
 
   /** The newest entries are lost, and their offsets are given again. */
   truncate(count: number): void {
-    const lost = this.entries.splice(Math.max(this.first, this.entries.length - count)) as LogEntry[]
+    const lost = this.entries.splice(Math.max(this.first, this.entries.length - count)) as Placed[]
     for (const entry of lost) this.count(entry, -1)
     this.nextOffset = lost[0]?.baseOffset ?? this.nextOffset
+    this.endPosition = lost[0]?.position ?? this.endPosition
   }
 
   /** The entries from the one that holds `offset` on, up to the one in which `maxBytes` end; one at the least. */
@@ -84,6 +92,11 @@ export class PartitionLog {
     return found
   }
 
+  /** How many bytes `read()` would find, but for its bound. */
+  bytesBetween(offset: number, beforeOffset: number): number {
+    return Math.max(0, this.positionOf(beforeOffset) - this.positionOf(offset))
+  }
+
   all(): readonly LogEntry[] {
     return this.entries.slice(this.first) as LogEntry[]
   }
@@ -91,6 +104,10 @@ export class PartitionLog {
   private count({ bytes, isControl, count }: LogEntry, times: 1 | -1): void {
     this.held += times * bytes.length
     if (!isControl) this.messages += times * count
+  }
+
+  private positionOf(offset: number): number {
+    return this.entries[this.indexOf(offset)]?.position ?? this.endPosition
   }
 
   /** Where the entry stands that holds `offset`, or the first one after it. */

@@ -47,14 +47,14 @@ export const fetchHandler: Handler<FetchRequest, FetchResponse> = {
     if (injected !== undefined && context.version >= SESSIONS_FROM) return failed(injected.code, context)
     if (request.sessionEpoch !== NEW_SESSION && request.sessionEpoch !== NO_SESSION)
       return failed(codeOf('FETCH_SESSION_ID_NOT_FOUND'), context)
-    let response = read(request, context)
+    const asked = { ...request, topics: distinct(request.topics) }
+    const response = read(asked, context)
+    if (asked.maxWaitMs <= 0 || isEnough(response, asked)) return response
     const { clock } = context.cluster
-    const deadline = clock.now() + request.maxWaitMs
-    for (let left = request.maxWaitMs; left > 0 && mustWait(response, request); left = deadline - clock.now()) {
-      await appendOrTimeout(request, context, left)
-      response = read(request, context)
-    }
-    return response
+    const deadline = clock.now() + asked.maxWaitMs
+    for (let left = asked.maxWaitMs; left > 0 && !hasEnough(asked, context); left = deadline - clock.now())
+      await appendOrTimeout(asked, context, left)
+    return read(asked, context)
   },
 }
 
@@ -63,15 +63,28 @@ function failed(errorCode: number, { throttleTimeMs }: RequestContext): FetchRes
 }
 
 /** A Fetch is answered when there is enough to answer, an error too, or when it has waited long enough. */
-function mustWait(response: FetchResponse, request: FetchRequest): boolean {
+function isEnough({ responses }: FetchResponse, request: FetchRequest): boolean {
+  const partitions = responses.flatMap((topic) => topic.partitions)
+  const bytes = partitions.reduce((sum, { records }) => sum + (records?.length ?? 0), 0)
+  return partitions.length === 0 || partitions.some(({ errorCode }) => errorCode !== 0) || bytes >= wanted(request)
+}
+
+/** Whether there is enough by now: looked at after every append, and therefore counted and not read. */
+function hasEnough(request: FetchRequest, context: RequestContext): boolean {
   let bytes = 0
-  for (const topic of response.responses) {
-    for (const partition of topic.partitions) {
-      if (partition.errorCode !== 0) return false
-      bytes += partition.records?.length ?? 0
+  for (const topic of request.topics) {
+    for (const asked of topic.partitions) {
+      const place = look(topic, asked, request, context)
+      if ('errorCode' in place) return true
+      bytes += Math.min(place.partition.log.bytesBetween(place.offset, place.before), asked.partitionMaxBytes)
     }
   }
-  return bytes < request.minBytes && request.topics.length > 0
+  return bytes >= wanted(request)
+}
+
+/** No more than may be in the answer. */
+function wanted({ minBytes, maxBytes }: FetchRequest): number {
+  return Math.min(minBytes, maxBytes)
 }
 
 async function appendOrTimeout(request: FetchRequest, context: RequestContext, ms: number): Promise<void> {
@@ -88,7 +101,7 @@ async function appendOrTimeout(request: FetchRequest, context: RequestContext, m
 function read(request: FetchRequest, context: RequestContext): FetchResponse {
   const { cluster, version, throttleTimeMs } = context
   const budget = { left: request.maxBytes, anything: false }
-  const responses = distinct(request.topics).map((topic) => ({
+  const responses = request.topics.map((topic) => ({
     topic: topic.topic,
     topicId: topic.topicId,
     partitions: topic.partitions.map((asked) => readPartition(topic, asked, request, budget, context)),
@@ -115,6 +128,33 @@ interface Budget {
   anything: boolean
 }
 
+/** Where a partition is read, or why it is not. */
+type Place =
+  { readonly partition: Partition; readonly offset: number; readonly before: number } | { readonly errorCode: number }
+
+function look(topic: FetchTopic, asked: FetchPartition, request: FetchRequest, context: RequestContext): Place {
+  const { cluster, broker, version, faults } = context
+  const { topic: known, partition } = find(topic, asked, context)
+  const injected = faults.errorFor(nameOf(topic, cluster), asked.partition)
+  if (injected !== undefined) return { errorCode: injected.code }
+  if (known === undefined) {
+    const code = version >= TOPIC_IDS_FROM ? ErrorCodes.UNKNOWN_TOPIC_ID : ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION
+    return { errorCode: code }
+  }
+  if (partition === undefined) return { errorCode: ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION }
+  if (request.maxBytes < 0 || asked.partitionMaxBytes < 0 || request.isolationLevel > READ_COMMITTED)
+    return { errorCode: codeOf('UNKNOWN_SERVER_ERROR') }
+  // Any negative epoch is a client that does not say.
+  const epochError = partition.epochError(Math.max(-1, asked.currentLeaderEpoch))
+  if (epochError !== undefined) return { errorCode: codeOf(epochError) }
+  const elsewhere = leadershipProblem(partition, broker)
+  if (elsewhere !== undefined) return { errorCode: elsewhere }
+  const offset = Number(asked.fetchOffset)
+  const { log, lastStableOffset } = partition
+  if (offset < log.startOffset || offset > log.endOffset) return { errorCode: codeOf('OFFSET_OUT_OF_RANGE') }
+  return { partition, offset, before: request.isolationLevel === READ_COMMITTED ? lastStableOffset : log.endOffset }
+}
+
 function readPartition(
   topic: FetchTopic,
   asked: FetchPartition,
@@ -122,40 +162,10 @@ function readPartition(
   budget: Budget,
   context: RequestContext,
 ): FetchPartitionResponse {
-  const { cluster, broker, version, faults } = context
-  const { topic: known, partition } = find(topic, asked, context)
-  const injected = faults.errorFor(nameOf(topic, cluster), asked.partition)
-  if (injected !== undefined) return answer(asked, partition, injected.code, null, context)
-  if (known === undefined) {
-    const code = version >= TOPIC_IDS_FROM ? ErrorCodes.UNKNOWN_TOPIC_ID : ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION
-    return answer(asked, undefined, code, null, context)
-  }
-  if (partition === undefined) return answer(asked, undefined, ErrorCodes.UNKNOWN_TOPIC_OR_PARTITION, null, context)
-  if (request.maxBytes < 0 || asked.partitionMaxBytes < 0 || request.isolationLevel > READ_COMMITTED)
-    return answer(asked, undefined, codeOf('UNKNOWN_SERVER_ERROR'), null, context)
-  // Any negative epoch is a client that does not say.
-  const epochError = partition.epochError(Math.max(-1, asked.currentLeaderEpoch))
-  if (epochError !== undefined) return answer(asked, partition, codeOf(epochError), null, context)
-  const elsewhere = leadershipProblem(partition, broker)
-  if (elsewhere !== undefined) return answer(asked, partition, elsewhere, null, context)
-  const offset = Number(asked.fetchOffset)
-  const { log } = partition
-  if (offset < log.startOffset || offset > log.endOffset) {
-    return answer(asked, partition, codeOf('OFFSET_OUT_OF_RANGE'), null, context)
-  }
-  return readLog(asked, offset, partition, request, budget, context)
-}
-
-function readLog(
-  asked: FetchPartition,
-  offset: number,
-  partition: Partition,
-  request: FetchRequest,
-  budget: Budget,
-  context: RequestContext,
-): FetchPartitionResponse {
+  const place = look(topic, asked, request, context)
+  if ('errorCode' in place) return answer(asked, find(topic, asked, context).partition, place.errorCode, null, context)
+  const { partition, offset, before } = place
   const { version } = context
-  const before = request.isolationLevel === READ_COMMITTED ? partition.lastStableOffset : partition.log.endOffset
   const limit = Math.min(asked.partitionMaxBytes, budget.left)
   if (limit <= 0 && budget.anything) return answer(asked, partition, 0, NO_RECORDS, context)
   const entries = partition.log.read(offset, limit, before)

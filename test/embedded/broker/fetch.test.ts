@@ -1,10 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { fetch } from '../../../src/protocol/apis/fetch.js'
 import { listOffsets } from '../../../src/protocol/apis/list-offsets.js'
 import { metadata } from '../../../src/protocol/apis/metadata.js'
 import { crc32c } from '../../../src/protocol/crc32c.js'
 import { decodeBatches } from '../../../src/protocol/records/decode.js'
+import { PartitionLog } from '../../../src/testing/partition-log.js'
 import { connectTo, startKafka } from '../support/cluster.js'
 import type { RawClient } from '../support/raw-client.js'
 import { batchOf, fetchFrom, fetchRequest, messagesOf, metadataRequest, produceTo } from '../support/requests.js'
@@ -101,6 +102,31 @@ describe('Fetch', () => {
     await produceTo(await connectTo(kafka), batchOf([{ value: 'woken' }]))
     const response = await reader.answer(fetch, 11)
     expect(valuesIn(response.responses[0]?.partitions[0]?.records ?? null)).toEqual(['woken'])
+  })
+
+  it('reads once what it has waited for, however many appends that took', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const [reader, writer] = [await connectTo(kafka), await connectTo(kafka)]
+    const values = Array.from({ length: 20 }, (_, i) => `message ${10 + i}`)
+    const size = batchOf([{ value: 'message 10' }]).length
+    const reads = vi.spyOn(PartitionLog.prototype, 'read')
+    onTestFinished(() => reads.mockRestore())
+    reader.send(fetch, 11, fetchRequest({ maxWaitMs: 600_000, minBytes: 20 * size }))
+    await kafka.waitForRequest({ api: 'Fetch' })
+    await appendEach(writer, values)
+    const { responses } = await reader.answer(fetch, 11)
+    expect(valuesIn(responses[0]?.partitions[0]?.records ?? null)).toEqual(values)
+    // The first found too little.
+    expect(reads).toHaveBeenCalledTimes(2)
+  })
+
+  it('wants no more than may be in the answer', async () => {
+    const kafka = await startKafka({ topics: { orders: {} } })
+    const client = await connectTo(kafka)
+    await appendEach(client, ['a', 'b'])
+    const size = batchOf([{ value: 'a' }]).length
+    const bounds = { minBytes: 2 * size, maxBytes: size, maxWaitMs: 600_000 }
+    expect(valuesIn((await fetchFrom(client, bounds)).records)).toEqual(['a'])
   })
 
   it('waits no longer than it was told', async () => {

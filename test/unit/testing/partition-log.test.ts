@@ -26,6 +26,19 @@ describe('the log of a partition', () => {
     expect([log.startOffset, log.endOffset, log.sizeBytes, log.messageCount]).toEqual([end - 4, end, 40, 4])
   })
 
+  it('counts bytes without reading them', () => {
+    const log = logOf(9, 4)
+    expect([log.bytesBetween(5, 9), log.bytesBetween(7, 8), log.bytesBetween(9, 9), log.bytesBetween(9, 6)]).toEqual([
+      40, 10, 0, 0,
+    ])
+    log.truncate(1)
+    log.append(entry(8))
+    expect([log.bytesBetween(6, 9), log.bytesBetween(8, 9)]).toEqual([30, 10])
+    log.empty()
+    log.append(entry(9))
+    expect([log.bytesBetween(9, 9), log.bytesBetween(9, 10)]).toEqual([0, 10])
+  })
+
   it('goes on after its newest entries, or all of them, were lost', () => {
     const log = logOf(6, 4)
     log.truncate(1)
