@@ -107,9 +107,9 @@ export class Partition {
     this.log = new PartitionLog(retentionBytes)
   }
 
-  /** The offset before which every transaction has ended. */
+  /** The offset before which every transaction has ended; not before the log, where retention took the start of an open one. */
   get lastStableOffset(): number {
-    return this.transactions.firstOpenOffset ?? this.log.endOffset
+    return Math.max(this.transactions.firstOpenOffset ?? this.log.endOffset, this.log.startOffset)
   }
 
   /** What is wrong with the epoch that a client believes in (KIP-320); -1 is a client that does not say. */

@@ -254,6 +254,27 @@ describe('ListOffsets', () => {
     },
   )
 
+  it('what is committed does not end before the log begins, where retention took the start of an open transaction', async () => {
+    const size = batchOf([{ value: 'a' }]).length
+    const kafka = await startKafka({ topics: { orders: { config: { 'retention.bytes': 3 * size } } } })
+    const client = await connectTo(kafka)
+    const producer = new RawTransaction(client)
+    await producer.init()
+    await producer.add('orders', [0])
+    await producer.produce('0')
+    await appendEach(client, ['1', '2', '3', '4'])
+    const end = await offsetOf(client, -1, 7, 1)
+    expect(end).toEqual([0, 2n, -1])
+    const { errorCode, lastStableOffset, logStartOffset, records } = await fetchFrom(client, {
+      offset: 2n,
+      isolationLevel: 1,
+    })
+    expect([errorCode, lastStableOffset, logStartOffset]).toEqual([0, 2n, 2n])
+    expect(records).toHaveLength(0)
+    await producer.end(true)
+    expect(valuesIn((await fetchFrom(client, { offset: 4n, isolationLevel: 1 })).records)).toContain('4')
+  })
+
   it('asks the leader', async () => {
     const kafka = await startKafka({ brokers: 2, topics: { orders: {} } })
     expect(await offsetOf(await connectTo(kafka, 2), -1)).toEqual([6, -1n, -1])
