@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { inspect, types, type InspectOptions } from 'node:util'
+import { inspect, type InspectOptions } from 'node:util'
 import { BoundedMap } from '../bounded-map.js'
 import { ASYNC_DISPOSE } from '../dispose-symbols.js'
 import { InvalidConfigError, ProducerClosedError } from '../errors.js'
@@ -11,6 +11,7 @@ import { SYSTEM, type Surroundings } from '../surroundings.js'
 import { toldToCaller } from '../told-to-caller.js'
 import { shown } from '../wording/shown.js'
 import type { PartitionMetadata } from './brokers/topic-metadata.js'
+import { refuseGenerator } from './config/option-checks.js'
 import {
   TransactionalProducerConfig,
   type TransactionalProducerOptions,
@@ -216,10 +217,7 @@ export class TransactionalProducer<K = unknown, V = unknown>
     if (typeof work !== 'function')
       throw new InvalidConfigError(`transaction(): given was ${shown(work)}, allowed is a function`)
     // It would run nothing, and nothing would be committed.
-    if (types.isGeneratorFunction(work))
-      throw new InvalidConfigError(
-        'transaction(): given was a generator function, allowed is one that runs when it is called',
-      )
+    refuseGenerator(work, 'transaction()')
     const open = await this.#begin()
     let result: Result
     try {

@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import type { Codec } from '../../compression/codec.js'
 import { InvalidConfigError } from '../../errors.js'
 import { given } from '../../given.js'
@@ -54,8 +55,15 @@ export function parseType(value: unknown, name: string, allowed: string): Produc
 }
 
 export function parseFunction(value: unknown, name: string, allowed: string): unknown {
+  refuseGenerator(value, name)
   if (value === undefined || typeof value === 'function') return value
   throw refused(name, value, allowed)
+}
+
+/** One would run nothing when it is called, in silence. */
+export function refuseGenerator(value: unknown, name: string): void {
+  if (types.isGeneratorFunction(value))
+    throw new InvalidConfigError(`${name}: given was a generator function, allowed is one that runs when it is called`)
 }
 
 export function parseLogger(value: unknown, name: string, allowed: string): unknown {
@@ -109,7 +117,13 @@ export function parseCodecs(value: unknown, name: string, allowed: string): read
 }
 
 export function parseInterceptors(value: unknown, name: string, allowed: string): readonly ProducerInterceptor[] {
-  return parseList(value, name, allowed, isInterceptor, 'an object with the methods onSend, onAcknowledgement or both')
+  const allowedOne = 'an object with the methods onSend, onAcknowledgement or both'
+  const interceptors = parseList(value, name, allowed, isInterceptor, allowedOne)
+  for (const [i, { onSend, onAcknowledgement }] of interceptors.entries()) {
+    refuseGenerator(onSend, `${name}[${i}].onSend`)
+    refuseGenerator(onAcknowledgement, `${name}[${i}].onAcknowledgement`)
+  }
+  return interceptors
 }
 
 function parseList<One>(

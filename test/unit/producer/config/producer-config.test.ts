@@ -502,3 +502,21 @@ it('a class of settings may be made of it', () => {
 })
 
 type Mutable = Record<string, unknown>
+
+it.each([
+  ['a generator function', function* () {}],
+  ['an async one', async function* () {}],
+])('%s is refused as a callback: called, it would run nothing', (_, generator) => {
+  const callbacks: [string, object][] = [
+    ['onDelivery', { type: 'async', onDelivery: generator }],
+    ['onStats', { onStats: generator }],
+    ['allowBroker', { allowBroker: generator }],
+    ['createConnection', { createConnection: generator }],
+    ['interceptors[0].onSend', { interceptors: [{ onSend: generator }] }],
+    ['interceptors[1].onAcknowledgement', { interceptors: [{ onSend() {} }, { onAcknowledgement: generator }] }],
+  ]
+  for (const [name, options] of callbacks)
+    expect(() => new ProducerConfig({ brokers: 'localhost:9092', ...options })).toThrow(
+      `${name}: given was a generator function, allowed is one that runs when it is called`,
+    )
+})
