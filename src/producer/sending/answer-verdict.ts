@@ -50,7 +50,7 @@ export type Verdict =
   | { readonly action: 'fall back' }
   /** It goes again at once without a sequence, and so does what follows for the topic. It costs no attempt. */
   | { readonly action: 'unnumber' }
-  /** It goes again after a wait: it was refused for one beside it in its request, and passes without that. It costs no attempt. */
+  /** It goes again after a wait: it was refused for one beside it in its request, and passes without that. The first time costs no attempt. */
   | { readonly action: 'go apart' }
   /** The messages that the broker named fail, the others go again at once. They cost no attempt. */
   | { readonly action: 'leave out' }

@@ -162,6 +162,7 @@ export class Outcomes {
     const subject = `${counted(batch.count, 'message')} for ${queue.topic}-${queue.partition}`
     const detail = this.detailOf(batch, answer)
     const cause = brokerResponseError(answer.errorCode, subject, detail)
+    const isSameAgain = history.lastError?.code === cause.code
     history.noteFailure(cause, mayHaveBeenWritten(answer.errorCode, answer.baseOffset), mayBeInLog(answer.errorCode))
     switch (verdict.action) {
       case 'compress':
@@ -207,7 +208,8 @@ export class Outcomes {
         return this.fail(batch, why)
       }
       case 'go apart':
-        history.forgiveAttempt()
+        // Twice in a row it may not have been for one beside it.
+        if (!isSameAgain) history.forgiveAttempt()
         return this.retry([batch], cause, { generation, passes: true })
       case 'unnumber':
         this.parts.idempotence.leaveOut(queue.topic, cause)

@@ -203,6 +203,17 @@ describe('a broker that takes no sequences', () => {
     },
   )
 
+  it('refuses messages without sequences for good: they fail when their retries are used up', async () => {
+    const { kafka, producer } = await start({ topics: { old: {} } }, { retries: 2, retryBackoffMs: 1 })
+    kafka.fail({ api: 'Produce', topic: 'old' }, 'UNSUPPORTED_FOR_MESSAGE_FORMAT')
+    await producer.send({ topic: 'old', value: '1' })
+    const refused = kafka.fail({ api: 'Produce', times: Infinity }, 'CLUSTER_AUTHORIZATION_FAILED')
+    const error = await deliveryErrorOf(producer.send({ topic: 'old', value: '2' }))
+    expect(error).toMatchObject({ code: 'CLUSTER_AUTHORIZATION_FAILED' })
+    // The first was not charged: it might have been for another one in its request.
+    expect(refused.hits).toBe(4)
+  })
+
   it('is not sent again without its sequence what may be in the log', async () => {
     const { kafka, producer } = await start()
     const timedOut = kafka.fail({ api: 'Produce' }, 'REQUEST_TIMED_OUT')
