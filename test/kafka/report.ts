@@ -44,7 +44,25 @@ ${provenTables(releases)}
 ## What was left out, and why
 
 ${leftOut(releases)}
+
+## What the embedded broker was held against
+
+The same requests went to real brokers and to the embedded one, which has to answer alike. What a release has no such request for, or answers in
+words of its own, is left out.
+
+${comparedTable(releases)}
 `
+}
+
+/** These cases are about brokers, and not about what a release has through this client. */
+const CONFORMANCE = 'conformance'
+
+function comparedTable(releases: readonly ReleaseResult[]): string {
+  const rows = releases.map(({ version, tests }) => {
+    const cases = tests.filter(({ suite }) => suite === CONFORMANCE)
+    return [version, ...(['passed', 'failed', 'left out'] as const).map((status) => String(count(cases, status)))]
+  })
+  return table(['Kafka', 'alike', 'otherwise', 'left out'], rows)
 }
 
 function dayRow({ version, date, seconds, java, tests, notRun }: ReleaseResult): string[] {
@@ -90,6 +108,7 @@ function versionsOf({ release, apiVersions }: Capture): ServedVersions {
 function provenTables(releases: readonly ReleaseResult[]): string {
   const ran = releases.filter(({ notRun }) => notRun === undefined)
   const suites = new Set(ran.flatMap(({ tests }) => tests.map(({ suite }) => suite)).sort())
+  suites.delete(CONFORMANCE)
   const parts = [...suites].map((suite) => {
     const names = new Set(
       ran.flatMap(({ tests }) => tests.filter((test) => test.suite === suite).map(({ name }) => name)),
@@ -111,7 +130,8 @@ function mark(test: TestResult | undefined): string {
 function leftOut(releases: readonly ReleaseResult[]): string {
   const lines = new Map<string, string[]>()
   for (const { version, tests } of releases) {
-    for (const { name, reason } of tests.filter(({ status }) => status === 'left out')) {
+    for (const { suite, name, status, reason } of tests) {
+      if (status !== 'left out' || suite === CONFORMANCE) continue
       const line = `${name}: ${reason ?? 'no reason was given'}`
       lines.set(line, [...(lines.get(line) ?? []), version])
     }
