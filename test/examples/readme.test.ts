@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { errorCode } from '../../src/protocol/error-codes.js'
@@ -106,6 +106,21 @@ describe('README.md', () => {
       'Performance',
       'More',
     ])
+  })
+
+  it('leads to every page of docs, by its own links or by those of the pages it leads to', () => {
+    const found = new Set<string>()
+    const follow = (page: string, text: string): void => {
+      for (const [, link = ''] of text.matchAll(/\]\(([^):#]+\.md)/g)) {
+        const path = join(page, '..', link)
+        if (found.has(path)) continue
+        found.add(path)
+        follow(path, readFileSync(join(ROOT, path), 'utf8'))
+      }
+    }
+    follow('README.md', readme)
+    const pages = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'))
+    expect(pages.filter((name) => !found.has(join('docs', name)))).toEqual([])
   })
 
   it('links to files that exist', () => {
